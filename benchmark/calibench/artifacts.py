@@ -1,0 +1,80 @@
+"""The stage cache: what a stage produced, by a key that holds all that decided it; never a product that has changed since."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from calibench import __version__
+from calibench.atomic import replacing, writable_folder
+from calibench.grammar import Bound
+
+
+def stage_key(stage: str, *parts: Any) -> str:
+    """SHA-256 over a stage's name and the JSON of all that decides its product."""
+    return hashlib.sha256(json.dumps([stage, __version__, *parts], sort_keys=True).encode()).hexdigest()
+
+
+def code_of(bound: Bound) -> str:
+    """Digest of the source file that a plugin's target lives in, so that edited code is not taken for the old."""
+    target = bound.spec.load()
+    try:
+        source = Path(inspect.getfile(target)).read_bytes()
+    except (OSError, TypeError):  # compiled, or made at run time
+        source = repr(target).encode()
+    return hashlib.sha256(source).hexdigest()[:16]
+
+
+class StageCache:
+    """Named tensors by key under `folder`, each with a checksum file; `folder` None keeps nothing, `fresh` reads nothing."""
+
+    def __init__(self, folder: Path | None, *, fresh: bool = False) -> None:
+        self.folder = folder
+        self.fresh = fresh
+        self.hits: list[str] = []
+        self.misses: list[str] = []
+
+    def get(self, stage: str, key: str) -> dict[str, torch.Tensor] | None:
+        """The product, or None when it is not there or its checksum differs (then it is removed)."""
+        if self.folder is None or self.fresh:
+            return None
+        path = self._path(stage, key)
+        try:
+            if path.with_suffix(".sha256").read_text().strip() == _digest(path):
+                product = load_file(path)
+                self.hits.append(stage)
+                return product
+        except (OSError, SafetensorError):
+            pass
+        path.with_suffix(".sha256").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        return None
+
+    def put(self, stage: str, key: str, product: Mapping[str, torch.Tensor]) -> None:
+        """Keep the product; the checksum is written last, so a crash between the two leaves a miss."""
+        self.misses.append(stage)
+        if self.folder is None:
+            return
+        writable_folder(self.folder)
+        path = self._path(stage, key)
+        with replacing(path) as temporary:
+            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in product.items()}, temporary)
+        with replacing(path.with_suffix(".sha256")) as temporary:
+            temporary.write_text(_digest(path) + "\n")
+
+    def _path(self, stage: str, key: str) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{stage}-{key[:32]}.safetensors"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,66 @@
+"""Write files so that a reader, a crash or a full disk never meets half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from calibench.errors import InputError, RunError
+
+_HOST = "".join(c if c.isalnum() else "-" for c in socket.gethostname())
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`; when the block ends well it is synced and takes `path`'s place, else it is removed."""
+    temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}", "is the disk full?") from error
+    except SafetensorError as error:  # what safetensors makes of a failed write
+        raise RunError(f"cannot write {path}: {error}", "is the disk full?") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, document: Any) -> None:
+    """`document` as indented UTF-8 JSON, atomically; NaN is refused, since it is not JSON."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def writable_folder(path: Path) -> None:
+    """Create the folder if need be, try a write in it, and sweep what killed processes of this machine left there."""
+    made = [p for p in (path, *path.parents) if not p.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".probe.{_HOST}.{os.getpid()}.tmp"
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        for folder in made:  # deepest first: leave nothing behind
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise InputError(f"cannot write in {str(path)!r}: {error.strerror or error}", "name another folder") from error
+    for leftover in path.glob(f".*.{_HOST}.*.tmp"):
+        owner = leftover.name.rsplit(".", 2)[-2]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc").exists():
+            leftover.unlink(missing_ok=True)

@@ -1,0 +1,94 @@
+"""The command line: one command a file; torch is imported only inside commands that compute."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import TextIO
+
+import click
+
+from calibench import __version__
+from calibench.cli.doctor import doctor
+from calibench.cli.evaluate import evaluate
+from calibench.cli.leaderboard import leaderboard
+from calibench.cli.list import list_
+from calibench.cli.run import run
+from calibench.cli.show import show
+from calibench.errors import CalibenchError, did_you_mean
+
+TRACEBACK_VARIABLE = "CALIBENCH_TRACEBACK"
+
+
+class _Group(click.Group):
+    """A group that suggests the nearest command."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise click.UsageError(f"there is no command {args[0]!r}; {did_you_mean(args[0], self.commands)}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="calibench")
+def cli() -> None:
+    """Can I trust this classifier's confidence? Benchmark calibration methods, or judge stored outputs.
+
+    \b
+    calibench run --method vtst                      train, refit, judge, record
+    calibench evaluate outputs.npz --plot out.svg    judge logits or probabilities in a file
+    calibench leaderboard                            rank what has been run
+    calibench show method vtst                       parameters, equation, paper
+    """
+
+
+for command in (run, evaluate, leaderboard, list_, show, doctor):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; exit code 0 done, 2 the user's mistake, 1 a run that failed, 130 interrupted."""
+    warnings.showwarning = _show_warning
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f"try '{context.command_path} --help'" if context is not None else "try 'calibench --help'"
+        code = _fail(error.format_message(), hint, 2)
+    except CalibenchError as error:
+        code = _fail(error.message, error.hint, error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        code = _fail("interrupted", "what was finished is stored; the same command goes on from there", 130)
+    except BrokenPipeError:  # the reader of our output has gone, as in `calibench list methods | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            raise
+        hint = f"this is a bug in calibench or a plugin; set {TRACEBACK_VARIABLE}=1 to see where"
+        code = _fail(f"{type(error).__name__}: {error}", hint, 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, hint: str, code: int) -> int:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+    return code
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    click.echo(f"warning: {message}", err=True)

@@ -1,0 +1,105 @@
+"""`calibench evaluate FILE`: a verdict on stored outputs, and what a fit would do for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from calibench.cli.output import emit_json, stdout, to_stderr
+
+if TYPE_CHECKING:
+    from calibench.evaluation import EvaluationRecord
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--logits", metavar="NAME", help="Array (.npz), or columns or patterns joined by commas, that hold logits.")
+@click.option("--probs", metavar="NAME", help="The same for probabilities. Default for tables: all columns but the label.")
+@click.option("--labels", metavar="NAME", help="Array or column of class indices. Default: labels, or label.")
+@click.option("--fit", metavar="RECIPE", help="Post-hoc stages to try, as in temperature.")
+@click.option("--fit-on", type=click.Path(path_type=Path), metavar="VALFILE", help="Samples to fit on: others than those judged.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT.svg", help="Draw the reliability diagram (.svg, .png, .pdf).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.option("-q", "--quiet", is_flag=True, help="No notes and no table.")
+def evaluate(
+    file: Path,
+    logits: str | None,
+    probs: str | None,
+    labels: str | None,
+    fit: str | None,
+    fit_on: Path | None,
+    plot: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Judge the logits or probabilities in FILE (.npz, .csv, .parquet) against its labels.
+
+    \b
+    calibench evaluate test.npz                               logits or probs, and labels
+    calibench evaluate test.csv --plot reliability.svg        probability columns and a label column
+    calibench evaluate test.npz --fit temperature --fit-on val.npz
+    """
+    from calibench.evaluation import evaluate_samples
+    from calibench.outputs_file import Columns, read_outputs
+    from calibench.plot import check_plot, reliability_diagram
+
+    if plot is not None:
+        check_plot(plot)
+    columns = Columns(logits, probs, labels)
+    held = None if fit_on is None else read_outputs(fit_on, columns)
+    record = evaluate_samples(read_outputs(file, columns), fit, held)
+    if plot is not None:
+        panels = [(file.name if fit is None else "before", record.judged, record.metrics["ece15"])]
+        if record.after is not None:
+            panels.append((f"after {fit}", record.judged_after, record.after["metrics"]["ece15"]))
+        reliability_diagram(panels, plot)  # type: ignore[arg-type]  # a fresh record holds what was judged
+        if not quiet:
+            to_stderr(f"wrote {plot}")
+    if as_json:
+        emit_json(record.to_dict())
+    elif not quiet:
+        _print(record, file)
+
+
+def _print(record: EvaluationRecord, file: Path) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from calibench.report import figure, header
+
+    table = Table(title=Text(f"{file}: {record.n} samples, {record.classes} classes"), box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("metric", no_wrap=True)
+    sides: list[tuple[str, Any]] = [("value" if record.after is None else "before", record)]
+    if record.after is not None:
+        sides.append(("after", record.after))
+    for name, _ in sides:
+        table.add_column(name, justify="right")
+        table.add_column("95 % interval", justify="right")
+        table.add_column("floor", justify="right")
+    for metric in record.units:
+        unit = record.units[metric]["unit"]
+        cells = []
+        for _, side in sides:
+            value, interval = side["metrics"].get(metric), side["intervals"].get(metric)
+            floor = side["noise_floor"].get(metric)
+            cells.append("-" if value is None else figure(value, unit))
+            cells.append(f"[{figure(interval[0], unit)}, {figure(interval[1], unit)}]" if interval else "-")
+            cells.append(figure(floor["mean"], unit) if floor else "")
+        table.add_row(Text(header(metric, record.units)), *(Text(cell) for cell in cells))
+    console = stdout()
+    console.print(table)
+    if record.fit is not None:
+        learned = ", ".join(f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}" for k, v in record.fit.items() if k != "recipe")
+        console.print(Text(f"fit {record.fit['recipe']}" + (f": {learned}" if learned else "")))
+    if record.after is not None:
+        console.print(Text(f"before: {record.verdict}"), Text(f"after: {record.after['verdict']}"), sep="\n")
+    else:
+        console.print(Text(f"verdict: {record.verdict}"))
+        if record.verdict.startswith("miscalibrated"):
+            console.print(Text("a fix to try: --fit temperature --fit-on VALFILE, samples that the network was not trained on"))
+    console.print(Text("floor: mean of a perfectly calibrated model with the same confidences", style="dim"))
+    if record.backend == "reference":
+        to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor says why")

@@ -1,0 +1,65 @@
+"""Where words go: results on standard output, progress and notes on standard error, JSON alone when it is asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from calibench.stages import Report
+
+
+def stdout() -> Console:
+    """A rich console on standard output; 120 columns where it is no terminal, so that boards in logs are whole."""
+    return _console(stderr=False)
+
+
+def stderr() -> Console:
+    """A rich console on standard error."""
+    return _console(stderr=True)
+
+
+def emit_json(document: Any) -> None:
+    """Exactly one JSON object on standard output."""
+    click.echo(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def to_stderr(text: str) -> None:
+    """One plain line on standard error."""
+    click.echo(text, err=True)
+
+
+@contextmanager
+def progress(label: str, silent: bool) -> Iterator[Report]:
+    """A report that draws a bar on standard error when that is a terminal and nobody asked for silence, else says nothing."""
+    console = stderr()
+    if silent or not console.is_terminal:
+        yield lambda what, done, total, note: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(what: str, done: int, total: int, note: str) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(f"{label}: {what}", total=total, note=note)
+            bar.update(tasks[what], completed=done, note=note)
+
+        yield report
+
+
+def _console(stderr: bool) -> Console:
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        return Console(stderr=stderr, highlight=False, width=max(console.width, 140))
+    return console

@@ -1,0 +1,93 @@
+"""`calibench run`: train or refit, judge, record; several methods and seeds in one go end with their board."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from calibench.cli.output import emit_json, progress, stdout, to_stderr
+
+if TYPE_CHECKING:
+    from calibench.results import ResultRecord
+
+
+@click.command()
+@click.option("-m", "--method", "methods", multiple=True, required=True, metavar="RECIPE", help="As in vtst, ce+temperature. Repeatable.")
+@click.option("-d", "--dataset", metavar="NAME", help="As in npz:path=FILE. Default: digits, embedded.")
+@click.option("--model", metavar="NAME", help="As in mlp:hidden=256;128, cnn, frozen. Default: mlp.")
+@click.option("-s", "--seed", "seeds", multiple=True, type=int, default=(0,), show_default="0", help="Repeatable.")
+@click.option("--noise", metavar="NAME", help="Wrong training labels, as in symmetric:rate=0.3.")
+@click.option("--epochs", type=int, help="Passes over the training data in stage 1.")
+@click.option("--select", metavar="best|last", help="Checkpoint kept by every stage that trains: lowest validation NLL, or the last.")
+@click.option("--set", "settings", multiple=True, metavar="STAGE.KEY=VALUE", help="Any parameter that a part of the run declares. Repeatable.")
+@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Where records go.")
+@click.option("--force", is_flag=True, help="Run again, from the start, what is there already.")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where networks train.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no notes, no board.")
+def run(
+    methods: tuple[str, ...],
+    dataset: str | None,
+    model: str | None,
+    seeds: tuple[int, ...],
+    noise: str | None,
+    epochs: int | None,
+    select: str | None,
+    settings: tuple[str, ...],
+    results: Path,
+    force: bool,
+    device: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train or refit a classifier, apply a method, judge it on held-out data, and record the result.
+
+    \b
+    calibench run --method vtst
+    calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
+    calibench run -m vtst:latent_dim=64+temperature -d npz:path=features.npz --model frozen
+    """
+    from calibench.config import resolve, settings_for
+    from calibench.runner import pick_device, run_reporting
+
+    place = pick_device(device)
+    configs = [
+        resolve(method, dataset, model, noise, seed, epochs, select, settings_for(method, settings, methods), place)
+        for seed in dict.fromkeys(seeds)
+        for method in dict.fromkeys(methods)
+    ]
+    records = []
+    for number, config in enumerate(configs, 1):
+        label = f"[{number}/{len(configs)}] {config.recipe}, seed {config.seed}"
+        with progress(label, silent=quiet) as report:
+            record, found = run_reporting(config, results=results, force=force, report=report)
+        records.append(record)
+        if not quiet:
+            _say(record, found, results, label)
+    if as_json:
+        documents = [record.to_dict() for record in records]
+        emit_json(documents[0] if len(documents) == 1 else {"schema": "calibench.records/1", "records": documents})
+    elif not quiet:
+        _print_board(records, results)
+
+
+def _say(record: ResultRecord, found: bool, results: Path, label: str) -> None:
+    path = results / "records" / f"{record.run_id}.json"
+    if found:
+        to_stderr(f"{label}: there already ({path}); --force runs it again")
+        return
+    from calibench.report import shown
+
+    figures = ", ".join(shown(record, name) for name in ("accuracy", "nll", "ece15") if name in record.metrics)
+    to_stderr(f"{label}: {figures}; {record.timings_s['total']:.1f} s; {path}")
+
+
+def _print_board(records: Sequence[ResultRecord], results: Path) -> None:
+    from calibench.leaderboard import boards
+    from calibench.report import board_table
+
+    for board in boards(records, results):
+        stdout().print(board_table(board))

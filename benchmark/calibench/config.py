@@ -1,0 +1,184 @@
+"""From what the user typed to a frozen, checked, fingerprinted RunConfig."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from calibench.errors import InputError, did_you_mean
+from calibench.grammar import Bound, Piece, bind, parse_piece, parse_recipe
+from calibench.plugins import Registry, registry
+from calibench.specs import STAGE_ORDER, MethodSpec
+
+ORDER_HINT = (
+    "the order is objective -> head refit -> calibrators -> decision rule, at most one of each but calibrators, "
+    "as in ce+vtst+temperature+threshold"
+)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides a run: recipe, dataset, model, noise, seed, device; every parameter has its value."""
+
+    stages: tuple[Bound, ...]
+    dataset: Bound
+    model: Bound
+    noise: Bound | None
+    seed: int
+    device: str
+    stated: frozenset[str] = frozenset()
+    """`name.key` that the user typed, as opposed to defaults."""
+
+    @property
+    def objective(self) -> Bound:
+        """The first stage."""
+        return self.stages[0]
+
+    def of_kind(self, kind: str) -> tuple[Bound, ...]:
+        """The stages of one kind."""
+        return tuple(stage for stage in self.stages if stage.spec.kind == kind)
+
+    @property
+    def recipe(self) -> str:
+        """The shortest recipe that means the same; the default objective goes unsaid before a head refit (`vtst`)."""
+        texts = [stage.text() for stage in self.stages]
+        unsaid = self.objective.spec.default and texts[0] == self.objective.name and self.of_kind("refit")
+        return "+".join(texts[1:] if unsaid else texts)
+
+    def document(self) -> dict[str, Any]:
+        """The whole configuration as JSON."""
+        return {
+            "recipe": self.recipe,
+            "stages": [{"kind": stage.spec.kind, **stage.document()} for stage in self.stages],
+            "dataset": self.dataset.document(),
+            "model": self.model.document(),
+            "noise": None if self.noise is None else self.noise.document(),
+            "seed": self.seed,
+            "device": self.device,
+        }
+
+    def run_id(self, data_fingerprint: str) -> str:
+        """A readable name with twelve hex digits of SHA-256 over the configuration and the data's fingerprint."""
+        text = json.dumps([self.document(), data_fingerprint], sort_keys=True)
+        names = "+".join(stage.name for stage in self.stages)
+        digits = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return f"{self.dataset.name}-{self.model.name}-{names}-s{self.seed}-{digits}"
+
+
+def resolve(
+    method: str,
+    dataset: str | None = None,
+    model: str | None = None,
+    noise: str | None = None,
+    seed: int = 0,
+    epochs: int | None = None,
+    select: str | None = None,
+    settings: Sequence[str] = (),
+    device: str = "cpu",
+) -> RunConfig:
+    """The RunConfig that these words mean; InputError says which word, and what it could have been.
+
+    `epochs` is short for `--set OBJECTIVE.epochs=N`; `select` sets the checkpoint of every stage that trains.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"seed {seed!r} is not a whole number from 0 up", "as in --seed 0")
+    reg = registry()
+    stages = _order([(reg.get("method", p.name).spec, p) for p in parse_recipe(method)], reg)
+    extra = [_read_setting(text) for text in settings]
+    if epochs is not None:
+        extra.append((stages[0][0].name, "epochs", str(epochs)))
+    if select is not None:
+        training = [spec.name for spec, _ in stages if any(p.key == "select" for p in spec.all_params())]
+        extra += [(name, "select", select) for name in training]
+    rest = {
+        "dataset": _piece(reg, "dataset", dataset),
+        "model": _piece(reg, "model", model),
+        "noise": None if noise is None else _piece(reg, "noise", noise),
+    }
+    pairs = [*stages, *(pair for pair in rest.values() if pair is not None)]
+    names = [spec.name for spec, _ in pairs]
+    for name, key, value in extra:
+        if name not in names:
+            raise InputError(f"--set {name}.{key}={value}: {name!r} is not part of this run", did_you_mean(name, names))
+    stated = {f"{piece.name}.{key}" for _, piece in pairs for key, _ in piece.values}
+    stated |= {f"{name}.{key}" for name, key, _ in extra}
+
+    def bound(pair: tuple[Any, Piece]) -> Bound:
+        spec, piece = pair
+        added = [(key, value) for name, key, value in extra if name == spec.name]
+        typed = [key for key, _ in (*piece.values, *added)]
+        twice = next((key for key in typed if typed.count(key) > 1), None)
+        if twice:
+            raise InputError(f"{spec.name}: {twice!r} is given twice", "keep one of the two")
+        return bind(spec, [*piece.values, *added])
+
+    return RunConfig(
+        stages=tuple(bound(pair) for pair in stages),
+        dataset=bound(rest["dataset"]),  # type: ignore[arg-type]  # only noise may be None
+        model=bound(rest["model"]),  # type: ignore[arg-type]
+        noise=None if rest["noise"] is None else bound(rest["noise"]),
+        seed=seed,
+        device=device,
+        stated=frozenset(stated),
+    )
+
+
+def resolve_chain(recipe: str, kinds: Sequence[str], where: str) -> tuple[Bound, ...]:
+    """The stages of a recipe that may hold `kinds` alone, as `calibench evaluate --fit` takes it."""
+    reg = registry()
+    pairs = [(reg.get("method", p.name).spec, p) for p in parse_recipe(recipe)]
+    for spec, _ in pairs:
+        if spec.kind not in kinds:
+            hint = f"only {' and '.join(kinds)} stages work on stored outputs"
+            raise InputError(f"{where}: {spec.name!r} is a {spec.kind}", f"{hint}; calibench list methods shows the kinds")
+    _refuse_disorder([spec for spec, _ in pairs])
+    return tuple(bind(spec, piece.values) for spec, piece in pairs)
+
+
+def settings_for(method: str, settings: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    """Those `--set` of a run of several recipes that concern `method`: what names a stage of another recipe alone is left out."""
+    own = {piece.name for piece in parse_recipe(method)}
+    foreign = {piece.name for recipe in others for piece in parse_recipe(recipe)} - own
+    return tuple(text for text in settings if _read_setting(text)[0] not in foreign)
+
+
+def _order(pairs: list[tuple[Any, Piece]], reg: Registry) -> list[tuple[Any, Piece]]:
+    _refuse_disorder([spec for spec, _ in pairs])
+    if pairs[0][0].kind == "objective":
+        return pairs
+    default = next((e.spec for e in reg.all("method") if e.spec.default), None)
+    if not isinstance(default, MethodSpec) or default.kind != "objective":
+        raise InputError("the recipe names no objective and no plugin offers a default one", ORDER_HINT)
+    return [(default, Piece(default.name)), *pairs]
+
+
+def _refuse_disorder(specs: Sequence[MethodSpec]) -> None:
+    recipe = "+".join(spec.name for spec in specs)
+    for before, after in zip(specs, specs[1:], strict=False):
+        gap = STAGE_ORDER.index(after.kind) - STAGE_ORDER.index(before.kind)
+        if gap < 0 or (gap == 0 and after.kind != "calibrator"):
+            message = f"{recipe}: {after.name!r} ({after.kind}) cannot follow {before.name!r} ({before.kind})"
+            raise InputError(message, ORDER_HINT)
+    names = [spec.name for spec in specs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise InputError(f"{recipe}: {twice!r} stands twice", "one of the two would do nothing new")
+
+
+def _piece(reg: Registry, family: str, text: str | None) -> tuple[Any, Piece]:
+    if text is None:
+        spec = reg.default(family).spec
+        return spec, Piece(spec.name)
+    piece = parse_piece(text)
+    return reg.get(family, piece.name).spec, piece
+
+
+def _read_setting(text: str) -> tuple[str, str, str]:
+    left, equals, value = text.partition("=")
+    name, dot, key = left.strip().partition(".")
+    if not (equals and dot and name and key):
+        raise InputError(f"--set {text}: this is not stage.key=value", "as in --set vtst.latent_dim=64")
+    return name, key, value.strip()

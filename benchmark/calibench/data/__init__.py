@@ -1,0 +1,1 @@
+"""From arrays to checked, split, fingerprinted data: read `arrays`, `splits`, `prepare`, in that order."""

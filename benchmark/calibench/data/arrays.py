@@ -1,0 +1,28 @@
+"""Arrays: what a dataset plugin returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pair = tuple[NDArray[np.generic], NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Rows `x [N, ...]` and class indices `y [N]`; `test`, `val` and `cal`, where not given, are held out of them.
+
+    For a network that is already trained x is what its body puts out, `[N, D]`, and `head_weight [K, D]`, `head_bias [K]`
+    are its last layer. `notes` go into the record: what a reader must know of the data.
+    """
+
+    x: NDArray[np.generic]
+    y: NDArray[np.generic]
+    test: Pair | None = None
+    val: Pair | None = None
+    cal: Pair | None = None
+    head_weight: NDArray[np.generic] | None = None
+    head_bias: NDArray[np.generic] | None = None
+    notes: tuple[str, ...] = field(default=())

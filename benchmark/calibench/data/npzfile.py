@@ -1,0 +1,43 @@
+"""Read a user's `.npz` without trusting it: no pickle, and a clear error for whatever is wrong with it."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibench.errors import InputError
+
+
+def read_npz(path: str | Path, names: tuple[str, ...] | None = None) -> dict[str, NDArray[Any]]:
+    """The arrays of a `.npz` (only `names` that are there, or all); InputError when it cannot be read or holds pickles."""
+    file = Path(path)
+    if not file.exists():
+        raise InputError(f"there is no file {str(path)!r}", "check the path")
+    if not file.is_file():
+        raise InputError(f"{str(path)!r} is not a file", "name an .npz file")
+    arrays: dict[str, NDArray[Any]] = {}
+    name = ""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            held = [member.removesuffix(".npy") for member in archive.namelist()]
+        if len(set(held)) != len(held):
+            raise InputError(f"{path}: two arrays have one name", "write it again with numpy.savez")
+        with np.load(file, allow_pickle=False) as content:
+            for name in held if names is None else [n for n in names if n in held]:
+                arrays[name] = content[name]
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{path}: not an .npz file ({error})", "write it with numpy.savez(file, name=array)") from None
+    except (ValueError, OSError, EOFError, KeyError, zlib.error, MemoryError, NotImplementedError) as error:
+        if "pickle" in str(error).lower() or "Object arrays" in str(error):
+            message = f"{path}: array {name!r} holds Python objects (a pickle), which could run code"
+            raise InputError(message, "store plain numbers: array.astype(float) or .astype(int)") from None
+        raise InputError(f"{path}: cannot read array {name!r} ({error})", "write it again with numpy.savez") from None
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # a member that is no .npy comes back as bytes
+            raise InputError(f"{path}: {name!r} is not an array", "write it with numpy.savez(file, name=array)")
+    return arrays

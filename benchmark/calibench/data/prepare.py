@@ -1,0 +1,193 @@
+"""From a dataset's arrays to four checked splits with a fingerprint, and label noise on the training split alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibench.data.arrays import Arrays, Pair
+from calibench.data.splits import hold_out, overlap, row_hashes
+from calibench.errors import InputError
+
+SPLITS = ("train", "val", "cal", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows `x [n, ...]` float32, class indices `y [n]` int64, and `ids [n]`, the row numbers in the source arrays."""
+
+    x: NDArray[np.float32]
+    y: NDArray[np.int64]
+    ids: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class Data:
+    """Four splits, the number of classes, the given head if any, and a SHA-256 fingerprint of all of it."""
+
+    train: Split
+    val: Split
+    cal: Split
+    test: Split
+    num_classes: int
+    fingerprint: str
+    test_fingerprint: str
+    head_weight: NDArray[np.float32] | None = None
+    head_bias: NDArray[np.float32] | None = None
+    notes: tuple[str, ...] = ()
+    noise: Mapping[str, Any] | None = None
+
+    def sizes(self) -> dict[str, int]:
+        """How many rows each split has."""
+        return {name: len(getattr(self, name)) for name in SPLITS}
+
+
+def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], where: str) -> Data:
+    """Check the arrays, hold out the splits that are missing, and refuse any overlap of content between splits.
+
+    `shares` holds val, cal, test (fractions of the training rows) and split_seed; `stated` are those that the user typed.
+    Raises InputError naming `where`, the split and the row.
+    """
+    given: dict[str, Pair] = {"train": (arrays.x, arrays.y)}
+    given |= {name: pair for name in SPLITS[1:] if (pair := getattr(arrays, name)) is not None}
+    idle = sorted(stated & set(given))
+    if idle:
+        raise InputError(f"{where}: {idle[0]}={shares[idle[0]]} would do nothing, the data brings its own {idle[0]} split")
+    splits = {name: _check(np.asarray(x), np.asarray(y), f"{where}: {name}") for name, (x, y) in given.items()}
+    hashes = {name: row_hashes(split.x) for name, split in splits.items()}
+    missing = [name for name in ("test", "cal", "val") if name not in splits]
+    _hold_out_missing(splits, hashes, missing, shares, where)
+    _refuse_leaks(hashes, where)
+
+    weight, bias = _check_head(arrays, splits["train"].x, where)
+    shapes = {split.x.shape[1:] for split in splits.values()}
+    if len(shapes) > 1:
+        raise InputError(f"{where}: the splits' rows differ in shape: {sorted(shapes)}", "every row must have one shape")
+    largest = max(int(split.y.max()) for split in splits.values()) + 1
+    num_classes = len(weight) if weight is not None else largest
+    if largest > num_classes:
+        message = f"{where}: a label is {largest - 1}, outside [0, {num_classes})"
+        raise InputError(message, f"head_weight has {num_classes} rows, one a class")
+    if len(np.unique(splits["train"].y)) < 2:
+        raise InputError(f"{where}: the training labels hold one class", "a classifier needs at least two")
+    return Data(
+        **splits,
+        num_classes=num_classes,
+        fingerprint=_fingerprint(splits, weight, bias),
+        test_fingerprint=_fingerprint({"test": splits["test"]}, None, None),
+        head_weight=weight,
+        head_bias=bias,
+        notes=arrays.notes,
+    )
+
+
+def with_noisy_labels(data: Data, labels: NDArray[np.int64], noise: Mapping[str, Any], where: str) -> Data:
+    """The data with other training labels; val, cal and test stay clean. `noise` gains the realised share of wrong labels."""
+    clean = data.train.y
+    if labels.shape != clean.shape or not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(f"{where} returned labels of shape {labels.shape} {labels.dtype}, not {clean.shape} integers")
+    if labels.min() < 0 or labels.max() >= data.num_classes:
+        raise InputError(f"{where} returned a label outside [0, {data.num_classes})")
+    train = replace(data.train, y=labels.astype(np.int64))
+    splits = {"train": train, "val": data.val, "cal": data.cal, "test": data.test}
+    realised = {**noise, "realised_rate": float((labels != clean).mean())}
+    fingerprint = _fingerprint(splits, data.head_weight, data.head_bias)
+    return replace(data, train=train, fingerprint=fingerprint, noise=realised)
+
+
+def _check(x: NDArray[Any], y: NDArray[Any], where: str) -> Split:
+    if x.ndim < 2:
+        raise InputError(f"{where}: x has shape {list(x.shape)}, not [N, ...]", "one row a sample")
+    if y.ndim != 1 or len(x) != len(y):
+        raise InputError(f"{where}: x has {len(x)} rows and y has shape {list(y.shape)}", "one class index a row")
+    if len(y) == 0 or x.size == 0:
+        raise InputError(f"{where}: it is empty", "give at least one row with one value")
+    if not np.issubdtype(y.dtype, np.integer):
+        raise InputError(f"{where}: y has type {y.dtype}", "store class indices 0 .. K-1 as integers")
+    if x.dtype.kind not in "fiub":
+        raise InputError(f"{where}: x has type {x.dtype}", "store numbers")
+    if x.dtype.kind == "f":
+        finite = np.isfinite(x.reshape(len(x), -1)).all(axis=1)
+        if not finite.all():
+            raise InputError(f"{where}: row {int(np.argmin(finite))} of x holds NaN or infinity", "drop or mend the row")
+    if y.dtype.kind == "i" and y.min() < 0:
+        raise InputError(f"{where}: the label of row {int(np.argmax(y < 0))} is {y.min()}", "class indices start at 0")
+    rows = np.ascontiguousarray(x, dtype=np.float32)
+    if not np.isfinite(rows).all():
+        raise InputError(f"{where}: x holds values beyond float32's range", "scale them")
+    return Split(rows, y.astype(np.int64), np.arange(len(y), dtype=np.int64))
+
+
+def _hold_out_missing(
+    splits: dict[str, Split],
+    hashes: dict[str, NDArray[np.bytes_]],
+    missing: list[str],
+    shares: Mapping[str, Any],
+    where: str,
+) -> None:
+    """Carve `missing` out of train in place; shares are of the rows that train had at first."""
+    total = len(splits["train"])
+    if sum(shares[name] for name in missing) >= 0.95:
+        raise InputError(f"{where}: {' + '.join(missing)} leave less than 5 % for training", "lower the shares")
+    rng = np.random.default_rng([int(shares["split_seed"]), 0xCA11])
+    for name in missing:
+        pool, digests = splits["train"], hashes["train"]
+        _, groups = np.unique(digests, return_inverse=True)
+        if groups.max() < 2:
+            raise InputError(f"{where}: there are too few distinct rows to hold out {name}", "give more rows, or the split")
+        out = hold_out(pool.y, groups.astype(np.int64), shares[name] * total / len(pool), rng)
+        for key, rows in (("train", ~out), (name, out)):
+            splits[key] = Split(pool.x[rows], pool.y[rows], pool.ids[rows])
+            hashes[key] = digests[rows]
+
+
+def _refuse_leaks(hashes: Mapping[str, NDArray[np.bytes_]], where: str) -> None:
+    names = [name for name in SPLITS if name in hashes]
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            rows_b, rows_a = overlap(hashes[b], hashes[a])
+            if len(rows_b):
+                pair = f"row {int(rows_b[0])} of {b} is row {int(rows_a[0])} of {a}"
+                message = f"{where}: {len(rows_b)} rows of {b} are also in {a} (first: {pair})"
+                raise InputError(message, "a figure on seen rows means nothing: drop them from one of the two")
+
+
+def _check_head(
+    arrays: Arrays, x: NDArray[np.float32], where: str
+) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+    if arrays.head_weight is None and arrays.head_bias is None:
+        return None, None
+    if arrays.head_weight is None or arrays.head_bias is None:
+        raise InputError(f"{where}: head_weight and head_bias come together", "give both")
+    weight = np.asarray(arrays.head_weight, dtype=np.float32)
+    bias = np.asarray(arrays.head_bias, dtype=np.float32)
+    size = int(np.prod(x.shape[1:]))
+    if weight.ndim != 2 or weight.shape[1] != size or len(weight) < 2 or bias.shape != weight.shape[:1]:
+        message = f"{where}: head_weight {list(weight.shape)} and head_bias {list(bias.shape)} do not fit x"
+        raise InputError(message, f"expected [K, {size}] and [K] with K >= 2")
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        raise InputError(f"{where}: the head holds NaN or infinity", "store a trained head")
+    return weight, bias
+
+
+def _fingerprint(
+    splits: Mapping[str, Split], weight: NDArray[np.float32] | None, bias: NDArray[np.float32] | None
+) -> str:
+    digest = hashlib.sha256()
+    for name in SPLITS:
+        if name in splits:
+            for array in (splits[name].x, splits[name].y, splits[name].ids):
+                digest.update(f"{name}{array.shape}{array.dtype.str}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+    for array in (weight, bias):
+        if array is not None:
+            digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

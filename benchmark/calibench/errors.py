@@ -1,0 +1,52 @@
+"""What calibench raises: a message that says what happened, and a hint that says what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CalibenchError(Exception):
+    """Base of every calibench error: `message` (what happened, where it came from) and `hint` (what to do).
+
+    `exit_code` is what the command line ends with.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class InputError(CalibenchError, ValueError):
+    """The user's mistake: a bad value, file, name or key. Exit code 2, and nothing has been written."""
+
+    exit_code = 2
+
+
+class PluginError(CalibenchError):
+    """A plugin is wrong in a way that makes names ambiguous or hooks dead; the message names the plugin. Exit code 2."""
+
+    exit_code = 2
+
+
+class RunError(CalibenchError, RuntimeError):
+    """A run started with good input and failed (a NaN loss, a full disk). Exit code 1."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean 'vtst'?` for a near miss among `known`, else the whole list of what there is."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known: {', '.join(names)}" if names else "there is none to choose from"
+
+
+class CalibenchWarning(UserWarning):
+    """Something the user should see once and that does not stop a run."""

@@ -1,0 +1,106 @@
+"""`calibration_stats`: the sums that every binned and proper score of a classifier is made of, in one pass."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, cast, overload
+
+import torch
+
+from calibench.kernels import checks, loader, reference
+
+
+class CalibrationStats(NamedTuple):
+    """Sums over N rows in M bins, all float64: counts exact, sums to 1e-12 relative. The last four are 0-dim."""
+
+    count: torch.Tensor  # type: ignore[assignment]  # hides tuple.count, which nobody asks of sums
+    """[M] rows in each bin (k/M, (k+1)/M] of the top-label confidence; the first bin is closed at 0."""
+    confidence_sum: torch.Tensor
+    """[M] sum of confidences in each bin."""
+    correct_sum: torch.Tensor
+    """[M] rows in each bin whose argmax is the label."""
+    nll_sum: torch.Tensor
+    """Sum of negative log-likelihoods, nats."""
+    brier_sum: torch.Tensor
+    """Sum of Brier scores, each the sum over classes, in [0, 2]."""
+    correct: torch.Tensor
+    """Rows whose argmax is the label."""
+    n: torch.Tensor
+    """N."""
+
+
+class CalibrationSamples(NamedTuple):
+    """What each of N rows says."""
+
+    confidence: torch.Tensor
+    """[N] float64, the probability of the argmax: 1 / (1 + tail) from logits."""
+    tail: torch.Tensor
+    """[N] float64, what the other classes hold relative to the argmax: sharp where the confidence is 1.0."""
+    prediction: torch.Tensor
+    """[N] int64, the argmax; the lowest class on ties."""
+    nll: torch.Tensor
+    """[N] float64, nats."""
+    brier: torch.Tensor
+    """[N] float64, sum over classes."""
+
+
+@overload
+def calibration_stats(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    bins: int = 15,
+    *,
+    from_probs: bool = False,
+    return_samples: Literal[False] = False,
+) -> CalibrationStats: ...
+
+
+@overload
+def calibration_stats(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    bins: int = 15,
+    *,
+    from_probs: bool = False,
+    return_samples: Literal[True],
+) -> tuple[CalibrationStats, CalibrationSamples]: ...
+
+
+def calibration_stats(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    bins: int = 15,
+    *,
+    from_probs: bool = False,
+    return_samples: bool = False,
+) -> CalibrationStats | tuple[CalibrationStats, CalibrationSamples]:
+    """Bin sums, NLL, Brier and accuracy of `logits` `[N, K]` against `labels` `[N]`, without an `[N, K]` temporary.
+
+    From logits: tail r = sum over j != argmax of exp(x_j - max), confidence 1 / (1 + r), NLL = log1p(r) + max - x_y.
+    From probabilities (`from_probs`): confidence = max p, r = the rest over max p, NLL = -log(max(p_y, 1e-12)).
+    Brier = sum_j (p_j - [j = y])^2. All in float64 from the exact stored values; bins as in CONVENTIONS.
+
+    Logits float64, float32, bfloat16 or float16, any strides, K >= 1; labels int64, int32 or uint8; N = 0 gives zeros.
+    The result does not depend on the number of threads. Raises InputError, naming the lowest bad row: a score that is
+    not finite, a label outside [0, K), a probability outside [0, 1 + 1e-3]; rows are not required to sum to 1.
+    """
+    where = "calibration_stats"
+    checks.check_inputs(where, logits, labels, bins)
+    if loader.serve(logits.device) == "reference":
+        stats, samples = reference.calibration_stats(where, logits, labels, bins, from_probs)
+        result = CalibrationStats(*stats)
+        return (result, CalibrationSamples(*samples)) if return_samples else result
+    bin_sums, totals, rows = _fused(where, logits, labels, bins, from_probs, return_samples)
+    result = CalibrationStats(bin_sums[0], bin_sums[1], bin_sums[2], totals[0], totals[1], totals[2], totals[3])
+    if not return_samples:
+        return result
+    return result, CalibrationSamples(rows[0], rows[1], rows[2].long(), rows[3], rows[4])
+
+
+def _fused(
+    where: str, logits: torch.Tensor, labels: torch.Tensor, bins: int, from_probs: bool, return_samples: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    try:
+        out = torch.ops.calibench.calibration_stats(logits.detach(), labels, bins, from_probs, return_samples)
+    except RuntimeError as error:
+        checks.translate(where, error)
+    return cast("tuple[torch.Tensor, torch.Tensor, torch.Tensor]", out)

@@ -1,0 +1,37 @@
+"""The metrics that plugins offer, built and ready to judge with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from calibench.errors import PluginError
+from calibench.metrics.metric import Metric
+from calibench.plugins import registry
+from calibench.specs import MetricSpec
+
+Metrics = dict[str, tuple[MetricSpec, Metric]]
+
+
+def load_metrics() -> Metrics:
+    """Every metric of every plugin by name; PluginError when a target is not a Metric."""
+    metrics: Metrics = {}
+    for entry in registry().all("metric"):
+        spec = entry.spec
+        assert isinstance(spec, MetricSpec)
+        metric = spec.load()(**spec.options)
+        if not isinstance(metric, Metric):
+            raise PluginError(
+                f"{entry.plugin}: metric {spec.name!r} is a {type(metric).__name__}, not a calibench.Metric"
+            )
+        metrics[spec.name] = (spec, metric)
+    return metrics
+
+
+def units_of(metrics: Metrics, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """For each metric its unit, the better direction, and whether it may rank, so that a record explains itself."""
+    return {
+        name: {"unit": spec.unit, "better": spec.better, "rankable": spec.rankable}
+        for name in names
+        for spec in (metrics[name][0],)
+    }

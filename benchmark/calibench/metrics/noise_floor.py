@@ -1,0 +1,78 @@
+"""Noise floor: what a perfectly calibrated model with the same probabilities would score on as many samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypedDict
+
+import numpy as np
+
+from calibench.metrics.binning import Bools, Floats, Ints
+from calibench.metrics.bootstrap import block_rows
+from calibench.metrics.judged import Judged
+from calibench.metrics.metric import Metric
+
+DRAWS = 1000
+STREAM = 1
+"""Sets the floor's random stream apart from the bootstrap's, which is the seed's own."""
+
+
+class Floor(TypedDict):
+    """Mean and 95th percentile over the draws, in the metric's unit."""
+
+    mean: float
+    p95: float
+
+
+def noise_floor(
+    judged: Judged, metrics: Mapping[str, Metric], *, draws: int = DRAWS, seed: int = 0
+) -> dict[str, Floor]:
+    """`{"mean", "p95"}` of each metric that has a floor, over `draws` sets of labels `y_i ~ Categorical(p_i)`."""
+    asked = {name: m for name, m in metrics.items() if type(m).floor_draws is not Metric.floor_draws}
+    found: dict[str, list[Floats]] = {name: [] for name in asked}
+    for correct, labels in drawn_labels(judged, draws, seed) if asked else ():
+        for name, metric in asked.items():
+            values = metric.floor_draws(judged, correct, labels)
+            if values is not None:
+                found[name].append(values)
+    return {name: _floor(np.concatenate(blocks)) for name, blocks in found.items() if blocks}
+
+
+def _floor(values: Floats) -> Floor:
+    return {"mean": float(values.mean()), "p95": float(np.quantile(values, 0.95))}
+
+
+def drawn_labels(judged: Judged, draws: int, seed: int) -> Iterator[tuple[Bools, Ints]]:
+    """Blocks `(correct [d, N], labels [d, N])` of labels drawn from the predicted probabilities; `draws` rows in all.
+
+    One uniform number u decides a label: below the confidence it is the prediction; else `(u - c) / (1 - c)` picks
+    among the other classes, so most samples need no search.
+    """
+    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, STREAM))))
+    confidence, prediction = judged.confidence, judged.prediction
+    running = _others(judged).ravel()
+    width, rows = judged.num_classes, block_rows(judged.n)
+    for start in range(0, draws, rows):
+        u = generator.random((min(rows, draws - start), judged.n))
+        correct = u < confidence
+        labels = np.repeat(prediction[None, :], len(u), axis=0)
+        # Sample by sample: draw by draw, the search reads all N K numbers for each draw, and takes twice as long.
+        sample, draw = np.nonzero(~correct.T)
+        share = (u[draw, sample] - confidence[sample]) / (1 - confidence[sample])
+        # Sample i owns (i, i + 1] of the running sums, so one search serves all samples.
+        place = np.searchsorted(running, sample + share, side="right")
+        labels[draw, sample] = np.clip(place - sample * width, 0, width - 1)
+        yield correct, labels
+
+
+def _others(judged: Judged) -> Floats:
+    """`i + running share of classes 0 .. k among the classes other than the prediction`, `[N, K]`."""
+    shares = judged.probs.copy()
+    shares[np.arange(judged.n), judged.prediction] = 0
+    total = shares.sum(axis=1, keepdims=True)
+    # A total of 0 means confidence 1: no draw ever misses, and the row is never searched.
+    shares /= np.where(total > 0, total, 1)
+    np.cumsum(shares, axis=1, out=shares)
+    np.minimum(shares, 1, out=shares)
+    shares += np.arange(judged.n)[:, None]
+    return shares

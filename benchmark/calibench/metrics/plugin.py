@@ -1,0 +1,106 @@
+"""The metrics that calibench brings, described; neither numpy nor torch is imported until one is used."""
+
+from __future__ import annotations
+
+from calibench.hookspecs import hookimpl
+from calibench.specs import MetricSpec
+
+_HERE = "calibench.metrics"
+
+
+@hookimpl
+def calibench_metrics() -> list[MetricSpec]:
+    """Accuracy, proper scores, calibration errors, risk-coverage and selective figures, in the order they are shown."""
+    return [
+        MetricSpec(
+            name="accuracy",
+            summary="Share of samples whose most probable class is the label.",
+            target=f"{_HERE}.accuracy:Accuracy",
+            better="higher",
+            equation="mean([argmax p = y])",
+            deviations=("Among equal scores the lowest class index is the prediction.",),
+        ),
+        MetricSpec(
+            name="nll",
+            summary="Mean negative log-likelihood of the label.",
+            target=f"{_HERE}.nll:Nll",
+            unit="nats",
+            equation="mean(-ln p_y)",
+            paper="Good 1952, Rational Decisions",
+            deviations=("From probabilities p is clipped at 1e-12, and the record counts the clipped.",),
+        ),
+        MetricSpec(
+            name="brier",
+            summary="Brier score: squared error of the probability vector, in [0, 2].",
+            target=f"{_HERE}.brier:Brier",
+            options={"bins": 15},
+            unit="squared probability",
+            equation="mean(sum_k (p_k - [y = k])^2)",
+            paper="Brier 1950; decomposition Murphy 1973",
+            deviations=("Summed over classes; some tables divide by K or 2. The bins serve its decomposition only.",),
+        ),
+        _ece(15, "Guo et al. 2017, arXiv:1706.04599"),
+        _ece(10, "Naeini, Cooper & Hauskrecht 2015; 10 bins as in Jordahn & Olmos 2024"),
+        MetricSpec(
+            name="mce15",
+            summary="Maximum calibration error, top label, 15 equal-width bins; too noisy to rank by.",
+            target=f"{_HERE}.ece:MCE",
+            options={"bins": 15},
+            equation="max_b |conf_b - acc_b|",
+            paper="Naeini, Cooper & Hauskrecht 2015",
+            rankable=False,
+        ),
+        MetricSpec(
+            name="ece_equal_mass15",
+            summary="Expected calibration error, top label, 15 groups of near-equal size.",
+            target=f"{_HERE}.equal_mass:EqualMassECE",
+            options={"bins": 15},
+            equation="sum_g n_g / N |conf_g - acc_g|",
+            paper="Nixon et al. 2019, arXiv:1904.01685",
+            deviations=("Split by rank on (confidence, index); no sample is dropped.",),
+        ),
+        MetricSpec(
+            name="classwise_ece15",
+            summary="Class-wise expected calibration error, 15 equal-width bins, mean over classes.",
+            target=f"{_HERE}.classwise_ece:ClasswiseECE",
+            options={"bins": 15},
+            equation="1/K sum_k sum_b n_kb / N |mean p_k - mean [y = k]|",
+            paper="Kull et al. 2019, arXiv:1910.12656",
+            deviations=("Kull's printed tables are the sum over classes, K times this.",),
+        ),
+        MetricSpec(
+            name="aurc",
+            summary="Area under the risk-coverage curve, tied confidences averaged.",
+            target=f"{_HERE}.aurc:AURC",
+            equation="1/N sum_i (errors among the i most confident) / i",
+            paper="Geifman, Uziel & El-Yaniv 2019, arXiv:1805.08206",
+        ),
+        MetricSpec(
+            name="coverage",
+            summary="Share of samples that the decision rule does not abstain on.",
+            target=f"{_HERE}.selective:Coverage",
+            better="higher",
+            equation="mean([decision is not abstain])",
+            paper="El-Yaniv & Wiener 2010",
+            needs_decision=True,
+        ),
+        MetricSpec(
+            name="selective_risk",
+            summary="Error rate among the samples that the decision rule accepts.",
+            target=f"{_HERE}.selective:SelectiveRisk",
+            equation="errors among accepted / accepted",
+            paper="El-Yaniv & Wiener 2010; Geifman & El-Yaniv 2017, arXiv:1705.08500",
+            needs_decision=True,
+        ),
+    ]
+
+
+def _ece(bins: int, paper: str) -> MetricSpec:
+    return MetricSpec(
+        name=f"ece{bins}",
+        summary=f"Expected calibration error, top label, {bins} equal-width bins.",
+        target=f"{_HERE}.ece:ECE",
+        options={"bins": bins},
+        equation="sum_b n_b / N |conf_b - acc_b|",
+        paper=paper,
+    )

@@ -1,0 +1,70 @@
+"""Network: a body that makes features and a head that makes logits of them, the split that two-stage training needs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from calibench.data.prepare import Data
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a model builder may know of the data: shapes, classes, training statistics, and a given head."""
+
+    input_shape: tuple[int, ...]
+    num_classes: int
+    train_x: NDArray[np.float32]
+    head_weight: NDArray[np.float32] | None = None
+    head_bias: NDArray[np.float32] | None = None
+
+    @property
+    def input_size(self) -> int:
+        """How many numbers one sample has."""
+        return math.prod(self.input_shape)
+
+    @classmethod
+    def of(cls, data: Data) -> Task:
+        """The task that `data` poses."""
+        return cls(data.train.x.shape[1:], data.num_classes, data.train.x, data.head_weight, data.head_bias)
+
+
+class Network(nn.Module):
+    """`logits = head(body(x))` with features `[N, feature_size]` between; `pretrained` networks skip stage 1."""
+
+    def __init__(self, body: nn.Module, head: nn.Module, feature_size: int, *, pretrained: bool = False) -> None:
+        super().__init__()
+        self.body = body
+        self.head = head
+        self.feature_size = feature_size
+        self.pretrained = pretrained
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits `[N, K]`."""
+        logits: torch.Tensor = self.head(self.body(x))
+        return logits
+
+
+class Standardize(nn.Module):
+    """`(x - mean) / sd` with training statistics, per feature of a vector or per channel of an image; constant ones give 0."""
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, train_x: NDArray[np.float32]) -> None:
+        super().__init__()
+        axes = (0,) if train_x.ndim == 2 else (0, *range(2, train_x.ndim))
+        mean = train_x.mean(axis=axes, dtype=np.float64, keepdims=True)[0]
+        sd = train_x.std(axis=axes, dtype=np.float64, keepdims=True)[0]
+        scale = np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 1e-12)
+        self.register_buffer("mean", torch.from_numpy(mean.astype(np.float32)))
+        self.register_buffer("scale", torch.from_numpy(scale.astype(np.float32)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The same shape, about mean 0 and variance 1."""
+        return (x - self.mean) * self.scale

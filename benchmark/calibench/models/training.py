@@ -1,0 +1,94 @@
+"""The one training loop, used by stage 1 on inputs and by head refits on features."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from calibench.errors import RunError
+from calibench.stages import Report
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long, how fast, in what batches, and which checkpoint is kept: `best` (lowest validation NLL) or `last`."""
+
+    epochs: int
+    lr: float
+    batch_size: int
+    weight_decay: float = 0.0
+    select: str = "best"
+
+
+def train(
+    module: nn.Module,
+    step: Callable[[torch.Tensor], torch.Tensor],
+    validate: Callable[[], float],
+    num_rows: int,
+    schedule: Schedule,
+    report: Report,
+    what: str,
+) -> dict[str, float]:
+    """Adam over shuffled batches; the module ends at the kept checkpoint, in eval mode.
+
+    `step(rows)` is the loss of the training rows `[n]`; `validate()` the validation NLL of the module as it stands.
+    Rows are shuffled by torch's global generator: wrap the call in `seeded`. Returns the kept epoch and its NLL.
+    Raises RunError at the first loss that is not finite, naming the epoch and the step.
+    """
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    device = parameters[0].device
+    fused = all(p.device.type in {"cpu", "cuda"} for p in parameters)
+    optimizer = torch.optim.Adam(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=fused)
+    best, best_epoch, best_state = math.inf, 0, None
+    nll = math.inf
+    for epoch in range(1, schedule.epochs + 1):
+        module.train()
+        order = torch.randperm(num_rows).to(device)
+        batches = order.split(schedule.batch_size)
+        if len(batches) > 1 and len(batches[-1]) == 1:  # batch norm cannot train on one row
+            batches = batches[:-1]
+        for number, rows in enumerate(batches, 1):
+            loss = step(rows)
+            if not math.isfinite(loss.item()):
+                message = f"{what}: the loss is {loss.item()} in epoch {epoch}, step {number} of {len(batches)}"
+                raise RunError(message, f"the learning rate is {schedule.lr:g}; lower it with --set STAGE.lr=...")
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+        module.eval()
+        nll = validate()
+        if not math.isfinite(nll):
+            raise RunError(f"{what}: the validation NLL is {nll} in epoch {epoch}", "lower the learning rate")
+        if schedule.select == "best" and nll < best:
+            best, best_epoch, best_state = nll, epoch, copy.deepcopy(module.state_dict())
+        report(what, epoch, schedule.epochs, f"val NLL {nll:.4f}")
+    if best_state is not None:
+        module.load_state_dict(best_state)
+        return {"epoch": float(best_epoch), "val_nll": best}
+    return {"epoch": float(schedule.epochs), "val_nll": nll}
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch's global generators inside the block and put back their state after it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def predict(module: nn.Module, x: torch.Tensor, batch_size: int = 1024) -> torch.Tensor:
+    """`module(x)` in eval mode, without gradients, in batches."""
+    module.eval()
+    with torch.inference_mode():
+        return torch.cat([module(rows) for rows in x.split(batch_size)]).clone()
+
+
+def mean_nll(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """Mean of `-log softmax(logits)[y]` in float64."""
+    return float(nn.functional.cross_entropy(logits.double(), labels))

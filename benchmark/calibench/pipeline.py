@@ -1,0 +1,184 @@
+"""Training, as keyed stages: body -> features -> refitted head -> outputs. Each product is cached under all that decided it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from calibench.artifacts import StageCache, code_of, stage_key
+from calibench.config import RunConfig
+from calibench.data.prepare import SPLITS, Data
+from calibench.errors import InputError
+from calibench.grammar import Bound
+from calibench.models.network import Network, Task
+from calibench.models.training import Schedule, mean_nll, predict, seeded, train
+from calibench.outputs import Outputs
+from calibench.stages import Batch, HeadRefit, Objective, RefitTask, Report
+
+
+def derived_seed(seed: int, purpose: str) -> int:
+    """A 63-bit seed for one purpose of a run, from SHA-256 of both, so that no two uses share a stream."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "big") >> 1
+
+
+class Pipeline:
+    """The trained part of one run: `outputs(split)` for a checked configuration and its data.
+
+    Building it trains nothing but raises InputError for whatever cannot work, so that a run fails before it writes.
+    """
+
+    def __init__(self, config: RunConfig, data: Data, cache: StageCache, report: Report) -> None:
+        self.config, self.data, self.cache, self.report = config, data, cache, report
+        self.seeds = {purpose: derived_seed(config.seed, purpose) for purpose in ("stage1", "stage2", "sampling")}
+        self.timings: dict[str, float] = {}
+        self.fitted: list[dict[str, Any]] = []
+        self.device = torch.device(config.device)
+        self.objective: Objective = config.objective.spec.load()(**config.objective.own())
+        refits = config.of_kind("refit")
+        self.refit: HeadRefit | None = refits[0].spec.load()(**refits[0].own()) if refits else None
+        with seeded(self.seeds["stage1"]):
+            self.network: Network = config.model.spec.load()(Task.of(data), **config.model.own())
+        self._check()
+
+    def _check(self) -> None:
+        if not isinstance(self.network, Network):
+            raise InputError(f"model {self.config.model.name!r} built a {type(self.network).__name__}, not a Network")
+        objective = self.config.objective
+        if self.network.pretrained:
+            idle = sorted(key for key in self.config.stated if key.startswith(f"{objective.name}."))
+            what = f"{idle[0]} would do nothing" if idle else f"objective {objective.name!r} would do nothing"
+            if idle or not objective.spec.default:
+                message = f"model {self.config.model.name!r} trains nothing in stage 1, so {what}"
+                hint = "leave it out; stage 2 has its own settings, as in --set vtst.epochs=20"
+                raise InputError(message, hint)
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Add the seconds of the block to `timings[what]`."""
+        start = time.perf_counter()
+        yield
+        self.timings[what] = self.timings.get(what, 0.0) + time.perf_counter() - start
+
+    def run(self, splits: tuple[str, ...]) -> dict[str, Outputs]:
+        """Outputs of the given splits, training what the cache does not hold."""
+        with self.timed("stage1"):
+            body_key = self._stage_1()
+        if self.refit is None:
+            with self.timed("predict"):
+                return {name: Outputs(predict(self.network, self._x(name)).cpu()) for name in splits}
+        with self.timed("features"):
+            features = self._features(body_key)
+        with self.timed("stage2"):
+            head = self._stage_2(self.refit, body_key, features)
+        outputs = {}
+        with self.timed("predict"):
+            for name in splits:
+                with seeded(derived_seed(self.seeds["sampling"], name)):
+                    found = self.refit.outputs(head, features[name])
+                outputs[name] = Outputs(found.scores.cpu(), found.from_probs)
+        return outputs
+
+    def _stage_1(self) -> str:
+        config, network = self.config, self.network
+        network.to(self.device)
+        key = stage_key(
+            "stage1",
+            [_product(config.objective), _product(config.model), self.data.fingerprint, self.seeds["stage1"]],
+            [torch.__version__, torch.get_num_threads(), self.device.type],
+        )
+        if network.pretrained:
+            self.fitted.append({"stage": config.objective.name, "trained": False, "why": "the network was given trained"})
+            return key
+        held = self.cache.get("stage1", key)
+        if held is not None:
+            kept = _take_figures(held)
+            network.load_state_dict(held)
+        else:
+            kept = self._train_stage_1()
+            self.cache.put("stage1", key, {**network.state_dict(), **_as_tensors(kept)})
+        self.fitted.append({"stage": config.objective.name, "trained": True, **kept})
+        return key
+
+    def _train_stage_1(self) -> dict[str, float]:
+        objective, network = self.objective, self.network
+        params = self.config.objective.params
+        schedule = Schedule(**{k: params[k] for k in ("epochs", "lr", "batch_size", "weight_decay", "select")})  # type: ignore[arg-type]
+        x, y = self._x("train"), self._y("train")
+        val_x, val_y = self._x("val"), self._y("val")
+        objective.prepare(y, self.data.num_classes)
+
+        def step(rows: torch.Tensor) -> torch.Tensor:
+            return objective.step(network, Batch(x[rows], y[rows], rows))
+
+        def validate() -> float:
+            return mean_nll(predict(network, val_x), val_y)
+
+        with seeded(self.seeds["stage1"]):
+            what = f"stage 1, {self.config.objective.name}"
+            return train(network, step, validate, len(y), schedule, self.report, what)
+
+    def _features(self, body_key: str) -> dict[str, torch.Tensor]:
+        key = stage_key("features", body_key)
+        held = None if self.network.pretrained else self.cache.get("features", key)
+        if held is None:
+            held = {name: predict(self.network.body, self._x(name)) for name in SPLITS}
+            if not self.network.pretrained:
+                self.cache.put("features", key, held)
+        return {name: features.to(self.device) for name, features in held.items()}
+
+    def _stage_2(self, refit: HeadRefit, body_key: str, features: dict[str, torch.Tensor]) -> nn.Module:
+        bound = self.config.of_kind("refit")[0]
+        key = stage_key("stage2", body_key, _product(bound), self.seeds["stage2"])
+        with seeded(self.seeds["stage2"]):
+            head = refit.build(self.network.feature_size, self.data.num_classes).to(self.device)
+            held = self.cache.get("stage2", key)
+            if held is not None:
+                kept = _take_figures(held)
+                head.load_state_dict(held)
+            else:
+                task = RefitTask(
+                    train_features=features["train"],
+                    train_labels=self._y("train"),
+                    val_features=features["val"],
+                    val_labels=self._y("val"),
+                    num_classes=self.data.num_classes,
+                    original_head=self.network.head,
+                    seed=self.seeds["stage2"],
+                    report=self.report,
+                )
+                kept = refit.fit(head, task)
+                self.cache.put("stage2", key, {**head.state_dict(), **_as_tensors(kept)})
+        self.fitted.append({"stage": bound.name, "trained": True, **kept})
+        return head.eval()
+
+    def _x(self, split: str) -> torch.Tensor:
+        x: NDArray[np.float32] = getattr(self.data, split).x
+        return torch.from_numpy(x).to(self.device)
+
+    def _y(self, split: str) -> torch.Tensor:
+        y: NDArray[np.int64] = getattr(self.data, split).y
+        return torch.from_numpy(y).to(self.device)
+
+
+def _product(bound: Bound) -> list[Any]:
+    return [bound.document(), code_of(bound)]
+
+
+_FIGURE = "figure."
+"""Prefix of scalars that travel with a product: what `train` reported, for the record."""
+
+
+def _as_tensors(figures: dict[str, float]) -> dict[str, torch.Tensor]:
+    return {_FIGURE + key: torch.tensor(value, dtype=torch.float64) for key, value in figures.items()}
+
+
+def _take_figures(product: dict[str, torch.Tensor]) -> dict[str, float]:
+    return {key.removeprefix(_FIGURE): float(product.pop(key)) for key in sorted(product) if key.startswith(_FIGURE)}

@@ -1,0 +1,219 @@
+"""run: the one place that knows all stages, from a configuration to a stored record."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from calibench import results as store
+from calibench.artifacts import StageCache, code_of
+from calibench.atomic import writable_folder
+from calibench.config import RunConfig, resolve
+from calibench.data.arrays import Arrays
+from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
+from calibench.environment import machine, versions
+from calibench.errors import InputError
+from calibench.grammar import Bound
+from calibench.kernels import backend
+from calibench.metrics.judge import Judgement, judge
+from calibench.metrics.judged import Judged
+from calibench.metrics.load import load_metrics, units_of
+from calibench.outputs import Outputs
+from calibench.pipeline import Pipeline, derived_seed
+from calibench.posthoc import PostHoc
+from calibench.results import ResultRecord
+from calibench.stages import Report
+
+RESAMPLES = 1000
+BOOTSTRAP_SEED = 0
+"""One bootstrap stream for every run, so that the replicates of two methods on one test split are paired."""
+
+
+def quiet(what: str, done: int, total: int, note: str) -> None:
+    """A report that says nothing."""
+
+
+def run(
+    method: str = "ce",
+    dataset: str | None = None,
+    model: str | None = None,
+    seed: int = 0,
+    noise: str | None = None,
+    *,
+    epochs: int | None = None,
+    select: str | None = None,
+    settings: Sequence[str] = (),
+    results: str | Path | None = "results",
+    force: bool = False,
+    device: str = "auto",
+    report: Report = quiet,
+) -> ResultRecord:
+    """Train or refit `model` on `dataset` by the recipe `method`, judge it on test, and store the record under `results`.
+
+    Names follow the command line (`vtst:latent_dim=64+temperature`); `settings` are `stage.key=value`. A run that is
+    there already, made by the same code from the same data, is returned as it is unless `force`. `results=None` writes
+    nothing. Raises InputError for the user's mistakes, before anything is written, and RunError for runs that fail.
+    """
+    return run_reporting(
+        resolve(method, dataset, model, noise, seed, epochs, select, settings, pick_device(device)),
+        results=None if results is None else Path(results),
+        force=force,
+        report=report,
+    )[0]
+
+
+def run_reporting(
+    config: RunConfig, *, results: Path | None, force: bool, report: Report
+) -> tuple[ResultRecord, bool]:
+    """The record of `config`, and whether it was there already."""
+    start = time.perf_counter()
+    data = load_data(config)
+    seconds = time.perf_counter() - start
+    code = _code(config)
+    run_id = config.run_id(data.fingerprint)
+    cache = StageCache(results / store.CACHE if results is not None else None, fresh=force)
+    pipeline = Pipeline(config, data, cache, report)
+    posthoc = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes)
+    metrics = load_metrics()
+    if results is not None:
+        if not force and (found := store.find(results, run_id, code)) is not None:
+            return found, True
+        for folder in (store.RECORDS, store.PREDICTIONS, store.CACHE):
+            writable_folder(results / folder)
+
+    outputs = pipeline.run(("cal", "test"))
+    labels = {name: torch.from_numpy(getattr(data, name).y) for name in outputs}
+    for name, found_outputs in outputs.items():
+        found_outputs.check(f"{config.recipe}, {name} split")
+    with pipeline.timed("posthoc"):
+        fitted = pipeline.fitted + posthoc.fit(outputs["cal"], labels["cal"])
+        final = {name: _stored(posthoc.apply(found)) for name, found in outputs.items()}
+        decisions = posthoc.decide(final["test"])
+    with pipeline.timed("judge"):
+        report("judge", 0, 1, "bootstrap and noise floor")
+        judged = Judged(final["test"], labels["test"], None if decisions is None else decisions.numpy())
+        judgement = judge(judged, metrics, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
+        report("judge", 1, 1, "")
+
+    record = ResultRecord(
+        run_id=run_id,
+        recipe=config.recipe,
+        dataset=config.dataset.text(),
+        model=config.model.text(),
+        seed=config.seed,
+        noise=None if config.noise is None else config.noise.text(),
+        backend=backend(),
+        n=data.sizes(),
+        metrics=judgement.metrics,
+        intervals=judgement.intervals,
+        noise_floor=judgement.noise_floor,
+        timings_s=_seconds({"data": seconds, **pipeline.timings, "total": time.perf_counter() - start}),
+        versions=versions(_distributions(config)),
+        units=units_of(metrics, judgement.metrics),
+        details=judgement.details,
+        fitted=fitted,
+        config=config.document(),
+        seeds={"run": config.seed, **pipeline.seeds, **_data_seeds(config), "bootstrap": BOOTSTRAP_SEED},
+        bootstrap=judgement.bootstrap,
+        data=_about(config, data),
+        machine=machine(torch.get_num_threads(), config.device),
+        code=code,
+        cache={"hits": cache.hits, "made": cache.misses},
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+    if results is not None:
+        record = store.write(results, record, _arrays(final, data, decisions, judgement))
+    return record, False
+
+
+def load_data(config: RunConfig) -> Data:
+    """The configured dataset, split, checked, and with its label noise."""
+    dataset = config.dataset
+    arrays = dataset.spec.load()(**dataset.own())
+    where = f"dataset {dataset.text()}"
+    if not isinstance(arrays, Arrays):
+        raise InputError(f"{where} returned a {type(arrays).__name__}, not calibench.Arrays", "mend the plugin")
+    shared = {p.key: dataset.params[p.key] for p in dataset.spec.shared_params()}
+    prefix = f"{dataset.name}."
+    stated = frozenset(key.removeprefix(prefix) for key in config.stated if key.startswith(prefix))
+    data = prepare(arrays, shared, stated & shared.keys(), where)
+    if config.noise is None:
+        return data
+    generator = np.random.default_rng(derived_seed(config.seed, "noise"))
+    noisy = config.noise.spec.load()(data.train.y, data.num_classes, generator, **config.noise.own())
+    return with_noisy_labels(data, noisy, config.noise.document(), f"noise {config.noise.text()}")
+
+
+def pick_device(device: str) -> str:
+    """`auto` is cuda where torch has one, else cpu; InputError for a device that is not there."""
+    available = torch.cuda.is_available()
+    if device == "auto":
+        return "cuda" if available else "cpu"
+    if device not in {"cpu", "cuda"}:
+        raise InputError(f"device {device!r} is not auto, cpu or cuda", "leave it out for auto")
+    if device == "cuda" and not available:
+        raise InputError("device cuda: torch sees no CUDA device", "use --device cpu, or install a CUDA build of torch")
+    return device
+
+
+def _stored(outputs: Outputs) -> Outputs:
+    """What is judged is what is stored: float32 holds logits to 1e-7 of themselves, so no confidence saturates."""
+    return Outputs(outputs.scores.float(), outputs.from_probs)
+
+
+def _arrays(
+    final: dict[str, Outputs], data: Data, decisions: torch.Tensor | None, judgement: Judgement
+) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, outputs in final.items():
+        split = getattr(data, name)
+        arrays[f"{name}.{'probs' if outputs.from_probs else 'logits'}"] = outputs.scores.numpy()
+        arrays[f"{name}.labels"], arrays[f"{name}.ids"] = split.y, split.ids
+    if decisions is not None:
+        arrays["test.decisions"] = decisions.numpy()
+    return arrays | {f"bootstrap.{name}": values for name, values in judgement.replicates.items()}
+
+
+def _about(config: RunConfig, data: Data) -> dict[str, Any]:
+    spec = config.dataset.spec
+    return {
+        "fingerprint": data.fingerprint,
+        "test_fingerprint": data.test_fingerprint,
+        "classes": data.num_classes,
+        "splits": list(SPLITS),
+        "licence": spec.licence,
+        "source": spec.source,
+        "notes": list(data.notes),
+        "noise": None if data.noise is None else dict(data.noise),
+    }
+
+
+def _pieces(config: RunConfig) -> list[Bound]:
+    return [*config.stages, config.dataset, config.model, *([config.noise] if config.noise else [])]
+
+
+def _code(config: RunConfig) -> str:
+    return hashlib.sha256(" ".join(code_of(piece) for piece in _pieces(config)).encode()).hexdigest()[:16]
+
+
+def _distributions(config: RunConfig) -> list[str]:
+    from calibench.plugins import registry
+
+    return [registry().get(piece.spec.family, piece.name).plugin.distribution for piece in _pieces(config)]
+
+
+def _data_seeds(config: RunConfig) -> dict[str, int]:
+    seeds = {"split": int(config.dataset.params["split_seed"])}  # type: ignore[arg-type]
+    return seeds | ({"noise": derived_seed(config.seed, "noise")} if config.noise else {})
+
+
+def _seconds(timings: dict[str, float]) -> dict[str, float]:
+    return {name: round(seconds, 4) for name, seconds in timings.items()}

@@ -1,0 +1,182 @@
+"""What a plugin returns: small frozen descriptions with a lazy `module:attribute` target, so that listing imports no torch."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
+
+from calibench.errors import PluginError
+
+Value = int | float | bool | str | tuple[float, ...] | tuple[int, ...] | None
+ParamType = Literal["int", "float", "bool", "str", "path", "floats", "ints"]
+StageKind = Literal["objective", "refit", "calibrator", "decision"]
+
+STAGE_ORDER: tuple[StageKind, ...] = ("objective", "refit", "calibrator", "decision")
+"""A recipe's stages stand in this order; only calibrators may follow one another."""
+
+_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
+_KEY = re.compile(r"[a-z][a-z0-9_]*\Z")
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
+_PARAM_TYPES = ("int", "float", "bool", "str", "path", "floats", "ints")
+
+REQUIRED: Any = type("Required", (), {"__repr__": lambda _: "REQUIRED"})()
+"""Default of a parameter that the user must give."""
+
+
+@dataclass(frozen=True)
+class Param:
+    """One `key=value` that a plugin takes: its type, default, meaning, unit and bounds (both bounds are allowed values).
+
+    `floats` and `ints` are lists written `0.2;0.4;0.4`. A default of None means "not set" and stays None unless given.
+    """
+
+    key: str
+    type: ParamType
+    default: Any
+    meaning: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _KEY.match(self.key):
+            raise PluginError(f"parameter key {self.key!r} is not a lower-case identifier")
+        if self.type not in _PARAM_TYPES:
+            raise PluginError(f"parameter {self.key!r} has type {self.type!r}", f"use one of {', '.join(_PARAM_TYPES)}")
+        if not self.meaning:
+            raise PluginError(f"parameter {self.key!r} has no meaning", "say in one phrase what it does")
+
+
+TRAINING_PARAMS = (
+    Param("epochs", "int", 60, "passes over the training split in stage 1", "epochs", minimum=1),
+    Param("lr", "float", 1e-3, "Adam step size in stage 1", minimum=0),
+    Param("weight_decay", "float", 0.0, "L2 penalty added to the gradient (Adam's, not decoupled)", minimum=0),
+    Param("batch_size", "int", 64, "samples a step in stage 1", "samples", minimum=1),
+    Param("select", "str", "best", "checkpoint kept: lowest validation NLL, or the last epoch", choices=("best", "last")),
+)
+"""Settings of the stage-1 loop, taken by every objective. The paper of V-TST trains for 600 epochs at lr 1e-4, batch 256."""
+
+SPLIT_PARAMS = (
+    Param("val", "float", 0.1, "share of the training rows held out to pick checkpoints", minimum=0.001, maximum=0.9),
+    Param("cal", "float", 0.1, "share of the training rows held out to fit post-hoc maps", minimum=0.001, maximum=0.9),
+    Param("test", "float", 0.25, "share of the rows held out to judge", minimum=0.001, maximum=0.9),
+    Param("split_seed", "int", 0, "seed of the stratified split; one split is shared by all run seeds", minimum=0),
+)
+"""Used only for the splits that a dataset does not bring itself; stating one that it does bring is an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What everything pluggable has: a name to type, a one-line summary, and the lazy target that does the work."""
+
+    family: ClassVar[str] = ""
+
+    name: str
+    summary: str
+    target: str
+    params: tuple[Param, ...] = ()
+    paper: str = ""
+    deviations: tuple[str, ...] = ()
+    default: bool = False
+    """Taken when the user names none of its kind; at most one plugin may claim it."""
+
+    def __post_init__(self) -> None:
+        what = f"{type(self).__name__} {self.name!r}"
+        if not isinstance(self.name, str) or not _NAME.match(self.name):
+            raise PluginError(f"{what}: a name is lower-case letters, digits and single hyphens, as in 'label-smoothing'")
+        if not self.summary or "\n" in self.summary:
+            raise PluginError(f"{what}: the summary must be one line")
+        if not _TARGET.match(self.target):
+            raise PluginError(f"{what}: target {self.target!r} is not 'module:attribute'")
+        keys = [param.key for param in self.all_params()]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice:
+            raise PluginError(f"{what}: the parameter key {twice!r} is declared twice, or is one that calibench adds")
+
+    def all_params(self) -> tuple[Param, ...]:
+        """The plugin's own parameters, then those that calibench adds to everything of this kind."""
+        return (*self.params, *self.shared_params())
+
+    def shared_params(self) -> tuple[Param, ...]:
+        """Parameters that calibench itself reads; they are not passed to `target`."""
+        return ()
+
+    def load(self) -> Any:
+        """The object that `target` names; importing it may import torch. PluginError when it is not there."""
+        module, _, attribute = self.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except AttributeError as error:
+            raise PluginError(f"{self.family} {self.name!r}: {error}", f"its target is {self.target!r}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSpec(Spec):
+    """A stage of a recipe. `target` is an `Objective`, `HeadRefit`, `Calibrator` or `DecisionRule` class by `kind`."""
+
+    family: ClassVar[str] = "method"
+
+    kind: StageKind
+    equation: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind not in STAGE_ORDER:
+            raise PluginError(f"method {self.name!r} has kind {self.kind!r}", f"use one of {', '.join(STAGE_ORDER)}")
+
+    def shared_params(self) -> tuple[Param, ...]:
+        """An objective is trained by calibench's loop, so every objective takes that loop's settings."""
+        return TRAINING_PARAMS if self.kind == "objective" else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec(Spec):
+    """A source of arrays. `target` is called as `target(**params)` and returns `calibench.data.Arrays`."""
+
+    family: ClassVar[str] = "dataset"
+
+    licence: str = ""
+    source: str = ""
+
+    def shared_params(self) -> tuple[Param, ...]:
+        """How splits that a dataset does not bring are held out of its training rows."""
+        return SPLIT_PARAMS
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(Spec):
+    """A network. `target` is called as `target(task, **params)` and returns `calibench.models.Network`."""
+
+    family: ClassVar[str] = "model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseSpec(Spec):
+    """A model of wrong training labels. `target` is called as `target(labels, num_classes, generator, **params)`."""
+
+    family: ClassVar[str] = "noise"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec(Spec):
+    """A figure in the record. `target` is a `calibench.metrics.Metric` class, built as `target(**options)`."""
+
+    family: ClassVar[str] = "metric"
+
+    options: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
+    better: Literal["lower", "higher"] = "lower"
+    unit: str = "fraction"
+    equation: str = ""
+    needs_decision: bool = False
+    rankable: bool = True
+    """False for figures too noisy to rank by, such as MCE."""
+
+
+def kind_of(spec: Spec) -> str:
+    """What `calibench list` prints as kind: a method's stage kind, else the family."""
+    return spec.kind if isinstance(spec, MethodSpec) else spec.family

@@ -1,0 +1,53 @@
+// The few calls into the CUDA runtime that the ops need. Host only; one .so must also load on CPU-only torch,
+// so nothing here may need a symbol that only CUDA torch has.
+#pragma once
+
+#include <cuda_runtime_api.h>
+#include <dlfcn.h>
+
+#include "../check.h"
+
+namespace calibench {
+
+// Not STD_CUDA_CHECK: it pulls in torch_c10_cuda_check_msg, which CPU torch lacks.
+inline void cuda_check(cudaError_t error, const char* what) {
+  CALIBENCH_CHECK(error == cudaSuccess, what, ": ", cudaGetErrorString(error), " (", cudaGetErrorName(error),
+                  ")");
+}
+
+class DeviceGuard {
+ public:
+  explicit DeviceGuard(int device) {
+    cuda_check(cudaGetDevice(&previous_), "cudaGetDevice");
+    cuda_check(cudaSetDevice(device), "cudaSetDevice");
+  }
+  // A destructor must not throw; the next checked call reports a device that is gone.
+  ~DeviceGuard() { static_cast<void>(cudaSetDevice(previous_)); }
+  DeviceGuard(const DeviceGuard&) = delete;
+  DeviceGuard& operator=(const DeviceGuard&) = delete;
+
+ private:
+  int previous_ = 0;
+};
+
+// torch's current stream. A stream's native handle needs target 2.13, so the symbol is looked up at run time.
+inline cudaStream_t current_stream(int device) {
+  using Getter = int32_t (*)(int32_t, void**);
+  static const Getter getter = [] {
+    constexpr const char* kName = "aoti_torch_get_current_cuda_stream";
+    void* symbol = dlsym(RTLD_DEFAULT, kName);
+    if (symbol == nullptr) {
+      // Python opens torch's libraries with RTLD_LOCAL, where RTLD_DEFAULT may not see them.
+      void* library = dlopen("libtorch_cuda.so", RTLD_LAZY | RTLD_NOLOAD);
+      if (library != nullptr) symbol = dlsym(library, kName);
+    }
+    return reinterpret_cast<Getter>(symbol);
+  }();
+  CALIBENCH_CHECK(getter != nullptr,
+                  "this torch has no CUDA streams (aoti_torch_get_current_cuda_stream is missing)");
+  void* stream = nullptr;
+  CALIBENCH_CHECK(getter(device, &stream) == 0, "torch did not give the current CUDA stream");
+  return static_cast<cudaStream_t>(stream);
+}
+
+}  // namespace calibench

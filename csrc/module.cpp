@@ -1,0 +1,88 @@
+// calibench._C: how the extension was built and what the processor offers. No torch here, so it answers
+// without torch.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace {
+
+std::string compiler() {
+#if defined(__clang__)
+  return "clang";
+#elif defined(__GNUC__)
+  return "gcc";
+#else
+  return "unknown";
+#endif
+}
+
+// What the compiler may use without asking: the baseline of the platform, since -march=native is never
+// passed.
+std::vector<std::string> compiled_sets() {
+  std::vector<std::string> sets;
+#if defined(__SSE2__)
+  sets.emplace_back("sse2");
+#endif
+#if defined(__AVX2__)
+  sets.emplace_back("avx2");
+#endif
+#if defined(__AVX512F__)
+  sets.emplace_back("avx512f");
+#endif
+#if defined(__ARM_NEON)
+  sets.emplace_back("neon");
+#endif
+  return sets;
+}
+
+std::vector<std::string> detected_sets() {
+  std::vector<std::string> sets;
+#if defined(__x86_64__) && defined(__GNUC__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("sse2")) sets.emplace_back("sse2");
+  if (__builtin_cpu_supports("avx2")) sets.emplace_back("avx2");
+  if (__builtin_cpu_supports("fma")) sets.emplace_back("fma");
+  if (__builtin_cpu_supports("avx512f")) sets.emplace_back("avx512f");
+#elif defined(__ARM_NEON)
+  sets.emplace_back("neon");
+#endif
+  return sets;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> words;
+  size_t begin = 0;
+  while (begin < text.size()) {
+    const size_t end = std::min(text.find(' ', begin), text.size());
+    if (end > begin) words.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return words;
+}
+
+pybind11::dict build_info() {
+  pybind11::dict info;
+  info["compiler"] = compiler();
+  info["compiler_version"] = __VERSION__;
+  info["flags"] = split(CALIBENCH_FLAGS);
+  info["instruction_sets_compiled"] = compiled_sets();
+  info["instruction_sets_detected"] = detected_sets();
+  info["cuda"] = static_cast<bool>(CALIBENCH_CUDA);
+  info["cuda_architectures"] = split(CALIBENCH_CUDA_ARCHITECTURES);
+  info["cuda_version"] = std::string(CALIBENCH_CUDA_VERSION);
+  info["abi_target"] = std::string(CALIBENCH_ABI_TARGET);
+  info["build_mode"] = std::string(CALIBENCH_BUILD_MODE);
+  info["calibench_version"] = std::string(CALIBENCH_VERSION);
+  return info;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_C, m) {
+  m.doc() = "How calibench's extension was built.";
+  m.def("build_info", &build_info,
+        "Compiler, flags, instruction sets, CUDA, ABI target, build mode and version.");
+}

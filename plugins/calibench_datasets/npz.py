@@ -1,0 +1,32 @@
+"""`npz`: the user's own arrays from one file."""
+
+from calibench import Arrays, InputError
+from calibench.data.npzfile import read_npz
+from calibench.errors import did_you_mean
+
+PARTS = ("train", "val", "cal", "test")
+NAMES = (*(f"{part}_{axis}" for part in PARTS for axis in "xy"), "head_weight", "head_bias")
+
+
+def npz(path: str) -> Arrays:
+    """`train_x [N, ...]`, `train_y [N]` and what else is there of test, val, cal, head_weight, head_bias.
+
+    Raises InputError for a name that means nothing here, for half a pair, and for a file that cannot be read.
+    """
+    arrays = read_npz(path)
+    for name in arrays:
+        if name not in NAMES:
+            raise InputError(f"{path}: no array is called {name!r} here", f"{did_you_mean(name, NAMES)} Drop or rename it.")
+    for part in PARTS:
+        if (f"{part}_x" in arrays) != (f"{part}_y" in arrays):
+            raise InputError(f"{path}: {part}_x and {part}_y come together", "give both or neither")
+    if "train_x" not in arrays:
+        raise InputError(f"{path}: there is no train_x", f"it holds {', '.join(arrays) or 'nothing'}")
+    pairs = {p: (arrays[f"{p}_x"], arrays[f"{p}_y"]) for p in PARTS[1:] if f"{p}_x" in arrays}
+    return Arrays(
+        x=arrays["train_x"],
+        y=arrays["train_y"],
+        **pairs,
+        head_weight=arrays.get("head_weight"),
+        head_bias=arrays.get("head_bias"),
+    )

@@ -1,0 +1,44 @@
+"""Registers the datasets and noise models of this package; imports nothing heavy."""
+
+from calibench import REQUIRED, DatasetSpec, NoiseSpec, Param, hookimpl
+
+
+@hookimpl
+def calibench_datasets() -> list[DatasetSpec]:
+    """`digits`, embedded in scikit-learn, and `npz`, the user's own arrays."""
+    return [
+        DatasetSpec(
+            name="digits",
+            target="calibench_datasets.digits:digits",
+            summary="1 797 real 8x8 grey images of handwritten digits, 10 classes; ships with scikit-learn.",
+            default=True,
+            licence="CC BY 4.0",
+            source="UCI Optical Recognition of Handwritten Digits, the test part, as sklearn.datasets.load_digits",
+            paper="E. Alpaydin, C. Kaynak, 1998, UCI Machine Learning Repository, doi:10.24432/C50P49",
+        ),
+        DatasetSpec(
+            name="npz",
+            target="calibench_datasets.npz:npz",
+            summary="Your own arrays: train_x train_y test_x test_y, optionally val_* cal_* head_weight head_bias.",
+            params=(
+                Param("path", "path", REQUIRED, "an .npz file with train_x [N, ...] and train_y [N]; the rest is optional"),
+            ),
+            licence="yours",
+            source="the file; for a trained network x is its features and head_weight [K, D], head_bias [K] its last layer",
+        ),
+    ]
+
+
+@hookimpl
+def calibench_noises() -> list[NoiseSpec]:
+    """`symmetric`."""
+    return [
+        NoiseSpec(
+            name="symmetric",
+            target="calibench_datasets.symmetric:symmetric",
+            summary="A share of the training labels is wrong, each uniform over the other K - 1 classes.",
+            params=(Param("rate", "float", REQUIRED, "share of the training labels that are wrong", minimum=0, maximum=1),),
+            paper="B. van Rooyen, A. Menon, R. Williamson, NeurIPS 2015 (arXiv 1505.07634), symmetric label noise",
+            deviations=("papers mix two rates; ours is the share of wrong labels, so p~ = (1-e)p + e/K has e = rate K/(K-1)",),
+        )
+    ]

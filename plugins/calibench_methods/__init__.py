@@ -1,0 +1,1 @@
+"""calibench's own methods, one a file; `plugin` lists them."""

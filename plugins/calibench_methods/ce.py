@@ -1,0 +1,14 @@
+"""`ce`: cross-entropy."""
+
+import torch
+from calibench import Objective
+from calibench.stages import Batch
+from torch.nn import functional
+
+
+class CrossEntropy(Objective):
+    """`-log softmax(logits)[y]`, mean over the batch."""
+
+    def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """A scalar, in nats."""
+        return functional.cross_entropy(logits, batch.y)

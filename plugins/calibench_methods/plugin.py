@@ -1,0 +1,82 @@
+"""Registers the methods of this package; imports no torch."""
+
+from calibench import MethodSpec, Param, hookimpl
+
+_TST_PAPER = (
+    "M. Jordahn, P. Olmos, Decoupling Feature Extraction and Classification Layers for Calibrated Neural Networks, "
+    "ICML 2024 (arXiv 2405.01196)"
+)
+
+_STAGE_2 = (
+    Param("latent_dim", "int", 128, "Z, the size of the latent space (the paper: 128 for CIFAR-10, 512 for CIFAR-100)", minimum=1),
+    Param("epochs", "int", 40, "passes over the training features in stage 2", "epochs", minimum=1),
+    Param("lr", "float", 1e-3, "Adam step size in stage 2", minimum=0),
+    Param("batch_size", "int", 256, "samples a step in stage 2", "samples", minimum=1),
+    Param("weight_decay", "float", 0.0, "L2 penalty added to the gradient (Adam's, not decoupled)", minimum=0),
+    Param("select", "str", "best", "checkpoint kept: lowest validation NLL, or the last epoch", choices=("best", "last")),
+)
+
+
+@hookimpl
+def calibench_methods() -> list[MethodSpec]:
+    """`ce`, `tst`, `vtst`, `temperature`, `threshold`."""
+    return [
+        MethodSpec(
+            name="ce",
+            kind="objective",
+            target="calibench_methods.ce:CrossEntropy",
+            summary="Cross-entropy, the maximum-likelihood baseline.",
+            default=True,
+            equation="loss = -log softmax(logits)[y]",
+        ),
+        MethodSpec(
+            name="tst",
+            kind="refit",
+            target="calibench_methods.tst:TST",
+            summary="Two-stage training: fresh classification layers, trained with cross-entropy on the frozen body.",
+            params=(
+                *_STAGE_2,
+                Param("head", "str", "mlp", "layers: mlp is V-TST's mean path and decoder, linear one layer", choices=("mlp", "linear")),
+            ),
+            equation="stage 2: min over head of -log softmax(head(f))[y], f = body(x) fixed",
+            paper=_TST_PAPER,
+        ),
+        MethodSpec(
+            name="vtst",
+            kind="refit",
+            target="calibench_methods.vtst:VTST",
+            summary="Variational two-stage training: a latent-variable head, trained by the ELBO on the frozen body.",
+            params=(
+                *_STAGE_2,
+                Param("samples", "int", 10, "M, Monte-Carlo samples whose softmax is averaged (1 is the cheap variant)", minimum=1),
+                Param("kl_weight", "float", None, "weight of the KL term; not set: 1/latent_dim; 1 is the plain ELBO", minimum=0),
+            ),
+            equation=(
+                "q(z|x) = N(mu(f), diag s2(f)), log s2 = logsigmoid(.) <= 0, prior N(0, I); "
+                "loss = -log softmax(W z + b)[y] + kl_weight KL(q || prior), one z; p = mean over M z of softmax(W z + b)"
+            ),
+            paper=_TST_PAPER,
+        ),
+        MethodSpec(
+            name="temperature",
+            kind="calibrator",
+            target="calibench_methods.temperature:Temperature",
+            summary="Temperature scaling: one scalar divides every logit; accuracy cannot change.",
+            equation="p = softmax(logits / T), T = argmin NLL on cal, T in [1/50, 50]",
+            paper="C. Guo, G. Pleiss, Y. Sun, K. Weinberger, On Calibration of Modern Neural Networks, ICML 2017 (arXiv 1706.04599)",
+            deviations=("a bracketed search over log T to 1e-6 in place of L-BFGS; T outside [1/50, 50] is refused",),
+        ),
+        MethodSpec(
+            name="threshold",
+            kind="decision",
+            target="calibench_methods.threshold:Threshold",
+            summary="Answer only where a class reaches its threshold; elsewhere abstain.",
+            params=(
+                Param("value", "float", 0.5, "one threshold for all classes", "probability", minimum=0, maximum=1),
+                Param("values", "floats", None, "a threshold for each class, as 0.2;0.4;0.4", "probability", minimum=0, maximum=1),
+            ),
+            equation="answer = argmax over {k : p_k >= t_k} of p_k, or abstain when the set is empty",
+            paper="C. K. Chow, On Optimum Recognition Error and Reject Tradeoff, IEEE Trans. Inf. Theory 16(1), 1970",
+            deviations=("several classes passing: the most probable of them answers, the lowest index among equals",),
+        ),
+    ]

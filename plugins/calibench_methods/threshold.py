@@ -1,0 +1,32 @@
+"""`threshold`: answer where a class reaches its threshold, else abstain."""
+
+from typing import Any
+
+import torch
+from calibench import DecisionRule, InputError, Outputs
+
+ABSTAIN = -1
+
+
+class Threshold(DecisionRule):
+    """The most probable class among those with `p_k >= t_k`; `t_k` is `value` for all, or `values[k]`."""
+
+    def __init__(self, value: float, values: tuple[float, ...] | None) -> None:
+        if values is not None and value != 0.5:
+            raise InputError("threshold takes value (for all classes) or values (one a class), not both", "drop one")
+        self.value = value
+        self.values = values
+
+    def check(self, num_classes: int) -> None:
+        """InputError unless there is one threshold a class."""
+        if self.values is not None and len(self.values) != num_classes:
+            message = f"threshold: {len(self.values)} values for {num_classes} classes"
+            raise InputError(message, "give one threshold for each class, joined by ';'")
+
+    def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> torch.Tensor:
+        """Class indices `[N]`, -1 where no class passes."""
+        probs = outputs.probs()
+        thresholds = self.value if self.values is None else torch.tensor(self.values, dtype=torch.float64)
+        passing = probs >= torch.as_tensor(thresholds, dtype=torch.float64, device=probs.device)
+        answer = probs.where(passing, -torch.inf).argmax(dim=1)
+        return answer.where(passing.any(dim=1), ABSTAIN)

@@ -1,0 +1,86 @@
+"""`vtst`: variational two-stage training (Jordahn and Olmos, ICML 2024)."""
+
+import math
+
+import torch
+from calibench import HeadRefit, Outputs
+from calibench.models.training import Schedule, mean_nll, seeded
+from calibench.stages import RefitTask
+from torch import nn
+from torch.nn import functional
+
+from calibench_methods.refitting import refit
+from calibench_methods.tst import latent_layers
+
+VALIDATION_SEED = 0x5EED
+"""Every epoch is validated with the same draws, so that epochs differ by the head and not by luck."""
+
+ROWS = 4096
+"""Rows that are decoded at a time: M x 4096 x Z floats are 21 MB at M = 10, Z = 128."""
+
+
+class VariationalHead(nn.Module):
+    """`q(z|x) = N(mu(f), diag exp(log_variance(f)))` and the decoder `W z + b`, for features `f [N, D]`."""
+
+    def __init__(self, feature_size: int, num_classes: int, latent_dim: int) -> None:
+        super().__init__()
+        self.mean = nn.Sequential(*latent_layers(feature_size, latent_dim))
+        self.log_variance = nn.Sequential(*latent_layers(feature_size, latent_dim), nn.LogSigmoid())
+        self.decoder = nn.Linear(latent_dim, num_classes)
+
+    def sampled_logits(self, features: torch.Tensor, samples: int) -> torch.Tensor:
+        """Logits `[M, N, K]` of M reparameterised draws `z = mu + exp(log_variance / 2) eps`."""
+        mean, sd = self.mean(features), (0.5 * self.log_variance(features)).exp()
+        z = mean + sd * torch.randn(samples, *mean.shape, device=mean.device)
+        logits: torch.Tensor = self.decoder(z)
+        return logits
+
+    def elbo_terms(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits `[N, K]` of one draw, and `KL(q || N(0, I)) [N]` in nats."""
+        mean, log_variance = self.mean(features), self.log_variance(features)
+        z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+        return self.decoder(z), kl_to_standard_normal(mean, log_variance)
+
+
+class VTST(HeadRefit):
+    """Stage 2 minimises `CE(W z + b, y) + kl_weight KL(q(z|x) || N(0, I))`; predictions average M softmaxes."""
+
+    def __init__(self, latent_dim: int, samples: int, kl_weight: float | None, **schedule: float | str) -> None:
+        self.latent_dim = latent_dim
+        self.samples = samples
+        self.kl_weight = 1 / latent_dim if kl_weight is None else kl_weight
+        self.schedule = Schedule(**schedule)  # type: ignore[arg-type]  # typed and checked by the spec's parameters
+
+    def build(self, feature_size: int, num_classes: int) -> nn.Module:
+        """The head, at torch's default initialisation."""
+        return VariationalHead(feature_size, num_classes, self.latent_dim)
+
+    def fit(self, head: nn.Module, task: RefitTask) -> dict[str, float]:
+        """Stage 2, with one draw a step; the checkpoint is picked by the NLL of the M-sample prediction."""
+        assert isinstance(head, VariationalHead)
+
+        def loss(features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            logits, kl = head.elbo_terms(features)
+            return functional.cross_entropy(logits, labels) + self.kl_weight * kl.mean()
+
+        def validation_nll() -> float:
+            with seeded(VALIDATION_SEED):
+                return mean_nll(self.outputs(head, task.val_features).scores, task.val_labels)
+
+        return refit(head, task, self.schedule, loss, validation_nll, "V-TST")
+
+    def outputs(self, head: nn.Module, features: torch.Tensor) -> Outputs:
+        """`log of the mean over M of softmax(W z + b)`, `[N, K]`: log-probabilities are logits that lose no small value."""
+        assert isinstance(head, VariationalHead)
+        head.eval()
+        with torch.inference_mode():
+            parts = [
+                torch.logsumexp(head.sampled_logits(rows, self.samples).double().log_softmax(dim=2), dim=0)
+                for rows in features.split(ROWS)
+            ]
+            return Outputs((torch.cat(parts) - math.log(self.samples)).clone())
+
+
+def kl_to_standard_normal(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
+    """`KL(N(mean, diag exp(log_variance)) || N(0, I)) = 1/2 sum(exp(lv) + mean^2 - 1 - lv)`, `[N]`, in nats."""
+    return 0.5 * (log_variance.exp() + mean.square() - 1 - log_variance).sum(dim=1)

@@ -1,0 +1,156 @@
+"""The operator under torch's own checks, the choice of a backend, and what happens where nothing was compiled."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import pytest
+import torch
+
+import calibench
+from calibench import kernels
+from calibench.errors import InputError
+
+PACKAGE = Path(calibench.__file__).parent
+
+needs_fused = pytest.mark.skipif(
+    not kernels.extension_status().ops, reason=f"not built: {kernels.extension_status().error}"
+)
+
+USE_TWICE = """
+import torch
+from calibench import kernels
+x, y = torch.zeros(3, 2), torch.zeros(3, dtype=torch.int64)
+for _ in range(2):
+    assert kernels.calibration_stats(x, y).correct == 3
+print(kernels.backend(), kernels.extension_status().loaded, kernels.extension_status().error)
+"""
+
+
+def use_without_extension(tmp_path: Path, garbage: bytes | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    """USE_TWICE in a fresh process on a copy of the package without its compiled files (or with a broken one)."""
+    copy = tmp_path / "calibench"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    if garbage is not None:
+        (copy / f"_ops{EXTENSION_SUFFIXES[0]}").write_bytes(garbage)
+    command = [sys.executable, "-c", USE_TWICE]
+    return subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(tmp_path), **env}, capture_output=True, text=True, check=False
+    )
+
+
+@needs_fused
+def test_opcheck() -> None:
+    op = torch.ops.calibench.calibration_stats.default
+    x = torch.randn(6, 4)
+    y = torch.tensor([0, 1, 2, 3, 0, 1])
+    for args in (
+        (x, y, 15, False, True),
+        (x.t()[:, :4], y[:4], 1, False, False),
+        (x.double().softmax(1), y.int(), 7, True, True),
+    ):
+        assert set(torch.library.opcheck(op, args).values()) == {"SUCCESS"}
+
+
+@needs_fused
+def test_the_operator_compiles_without_a_graph_break() -> None:
+    def ece(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        sums, totals, _ = torch.ops.calibench.calibration_stats(x * 2, y, 15, False, False)
+        return (sums[1] - sums[2]).abs().sum() / totals[3]
+
+    x, y = torch.randn(50, 4), torch.randint(0, 4, (50,))
+    assert torch.compile(ece, backend="aot_eager", fullgraph=True)(x, y) == ece(x, y)
+
+
+@needs_fused
+def test_the_operator_guards_itself() -> None:
+    op = torch.ops.calibench.calibration_stats
+    x, y = torch.zeros(3, 2), torch.zeros(3, dtype=torch.int64)
+    for args, message in (
+        ((x[0], y, 15), "1 dimensions, not 2"),
+        ((x, x, 15), "2 dimensions, not 1"),
+        ((x[:, :0], y, 15), "no classes"),
+        ((x, y[:2], 15), "3 rows of scores and 2 labels"),
+        ((x, y, 0), "bins is 0"),
+        ((x.int(), y, 15), "scores have type Int"),
+        ((x, y.bool(), 15), "labels have type Bool"),
+        ((x, y + 2, 15), "calibench: row 0: the label is 2, outside"),
+    ):
+        with pytest.raises(RuntimeError, match=message):
+            op(*args, False, False)
+
+
+@needs_fused
+def test_one_library_serves_every_python_and_cpu_only_torch() -> None:
+    status = kernels.extension_status()
+    assert status.loaded
+    assert status.error is None
+    assert status.path is not None
+    assert status.path.endswith(".abi3.so")
+    info = kernels.build_info()
+    assert info is not None
+    assert info == status.build
+    assert info["abi_target"] == "2.10"
+    assert not {"-march=native", "-ffast-math"} & set(info["flags"])
+    assert info["cuda"] == bool(status.cuda_ops)
+    if not info["cuda"]:
+        pytest.skip("built without nvcc, so that there is no CUDA side to load")
+    assert info["cuda_architectures"] == ["sm_80", "sm_90", "compute_90"]
+    assert kernels.backend("cuda") == "fused-cuda"  # registered, and loaded by this torch, GPU or not
+
+
+@needs_fused
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_cuda_equals_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = torch.randn(5000, 10), torch.randint(0, 10, (5000,))
+    fused = kernels.calibration_stats(x.cuda(), y.cuda())
+    monkeypatch.setenv("CALIBENCH_BACKEND", "reference")
+    for got, want in zip(fused, kernels.calibration_stats(x, y), strict=True):
+        torch.testing.assert_close(got.cpu(), want, rtol=1e-12, atol=0)
+    monkeypatch.setenv("CALIBENCH_BACKEND", "fused")
+    y[77] = 10
+    with pytest.raises(InputError, match="row 77: the label is 10"):
+        kernels.calibration_stats(x.cuda(), y.cuda())
+
+
+def test_the_backend_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALIBENCH_BACKEND", "reference")
+    assert kernels.backend("cpu") == kernels.backend("cuda") == "reference"
+    monkeypatch.setenv("CALIBENCH_BACKEND", "fussed")
+    with pytest.raises(InputError, match="did you mean 'fused'"):
+        kernels.backend()
+    monkeypatch.setenv("CALIBENCH_BACKEND", "fused")
+    with pytest.raises(InputError, match="no fused kernels for meta"):
+        kernels.backend("meta")
+
+
+def test_without_the_extension_there_is_one_warning(tmp_path: Path) -> None:
+    done = use_without_extension(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("reference False no _ops*.so in ")
+    assert done.stderr.count("CalibenchWarning") == 1
+    assert "CALIBENCH_BUILD=cpu pip install --no-build-isolation -e ." in done.stderr
+
+
+def test_a_broken_extension_says_why(tmp_path: Path) -> None:
+    done = use_without_extension(tmp_path, b"not an ELF file")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("CalibenchWarning") == 1
+    assert "does not load" in done.stderr
+
+
+def test_forcing_what_is_missing_is_an_error(tmp_path: Path) -> None:
+    done = use_without_extension(tmp_path, CALIBENCH_BACKEND="fused")
+    assert done.returncode == 1
+    assert "CALIBENCH_BACKEND=fused, but the fused kernels are not available" in done.stderr
+
+
+def test_asking_for_the_reference_is_silent(tmp_path: Path) -> None:
+    done = use_without_extension(tmp_path, CALIBENCH_BACKEND="reference")
+    assert done.returncode == 0
+    assert done.stderr == ""
