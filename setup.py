@@ -34,6 +34,7 @@ CUDA_ARCHITECTURES = ["sm_80", "sm_90", "compute_90"]
 NVCC_FLAGS = ["-O3", "-std=c++17", "--fmad=false", "-Xcompiler", "-fPIC"]
 NVCC_FLAGS += [f"-gencode=arch=compute_{arch[-2:]},code={arch}" for arch in CUDA_ARCHITECTURES]
 
+PACKAGE = Path("benchmark") / "calibench"
 CSRC = Path("csrc")
 HEADERS = sorted(str(path) for path in CSRC.rglob("*.h"))
 CPU_SOURCES = [str(CSRC / "library.cpp"), *sorted(str(path) for path in CSRC.glob("cpu/*.cpp"))]
@@ -164,7 +165,9 @@ def build_command() -> type[setuptools_build_ext]:
             except Exception as error:
                 if MODE == "cpu":
                     raise SystemExit(f"calibench: CALIBENCH_BUILD=cpu, but {_one_line(error)}") from error
-                self._remove_stale()
+                remove_compiled(Path(self.build_lib) / "calibench")
+                if self.inplace:
+                    remove_compiled(PACKAGE)
                 how = HOW_TO_BUILD.format("cpu")
                 _say(f"no compiled kernels: {_one_line(error)}; the float64 reference will be used. To build: {how}")
                 return None
@@ -196,14 +199,13 @@ def build_command() -> type[setuptools_build_ext]:
                 self.compiler, self.inplace = before
                 raise
 
-        def _remove_stale(self) -> None:
-            """An older build in the source tree would be loaded although the line says that it is not there."""
-            if self.inplace:
-                package = Path(self.get_finalized_command("build_py").get_package_dir("calibench"))
-                for path in [*package.glob("_ops*.so"), *package.glob("_C*.so")]:
-                    path.unlink()
-
     return BuildKernels
+
+
+def remove_compiled(package: Path) -> None:
+    """An older build lying there would be packed or loaded although this one says that there is none."""
+    for path in [*package.glob("_ops*.so"), *package.glob("_C*.so")]:
+        path.unlink()
 
 
 def _one_line(error: Exception) -> str:
@@ -217,6 +219,8 @@ def _say(line: str) -> None:
 def arguments() -> dict[str, Any]:
     """What setup() gets: build requirements only when a frontend asks for them, torch only in commands that build."""
     if MODE == "none":
+        if "editable_wheel" in sys.argv:
+            remove_compiled(PACKAGE)
         return {}
     if build_meta.distutils.core.Distribution is build_meta.Distribution:
         # Inside get_requires_for_build_*: the frontend installs these. Elsewhere setuptools would fetch them itself.

@@ -9,6 +9,8 @@ import torch
 
 from calibench import kernels
 
+pytestmark = pytest.mark.filterwarnings("default::calibench.errors.CalibenchWarning")
+
 
 def ece(p: torch.Tensor, y: torch.Tensor, bins: int = 15) -> float:
     s = kernels.calibration_stats(p, y, bins, from_probs=True)

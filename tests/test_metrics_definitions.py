@@ -110,7 +110,7 @@ def test_samples_equal_float64_softmax():
     np.testing.assert_allclose(judged.confidence, probs.max(1), rtol=1e-13)
     np.testing.assert_allclose(judged.tail, (1 - probs.max(1)) / probs.max(1), rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(judged.nll, -np.log(probs[rows, judged.labels]), rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(judged.brier, ((probs - np.eye(7)[judged.labels]) ** 2).sum(1), rtol=1e-12)
+    np.testing.assert_allclose(judged.brier, ((probs - np.eye(7)[judged.labels]) ** 2).sum(1), rtol=1e-12, atol=1e-15)
 
 
 def test_a_confidence_on_an_edge_belongs_to_the_lower_bin_and_1_to_the_last():

@@ -157,6 +157,16 @@ class Broken(Metric):
         return judged.no_such_thing
 
 
+class LateBroken(Overconfidence):
+    """Fails only where a block of resamples, or of drawn labels, is asked for."""
+
+    def __init__(self, where):
+        setattr(self, where, lambda *_: 1 / 0)
+
+    def floor_draws(self, judged, correct, labels):
+        return None
+
+
 class Undefined(Metric):
     def value(self, judged):
         return math.inf
@@ -183,6 +193,9 @@ def test_a_failing_plugin_is_named_and_an_infinite_figure_is_undefined():
     judged = simulated(30, 3, seed=5)
     with pytest.raises(RunError, match=r"metric 'broken' failed: AttributeError"):
         judge(judged, {"broken": (spec_of("broken"), Broken())})
+    for where in ("details", "resampled", "floor_draws"):
+        with pytest.raises(RunError, match=r"metric 'late' failed: ZeroDivisionError"):
+            judge(judged, {"late": (spec_of("late"), LateBroken(where))})
     found = judge(judged, {"odd": (spec_of("odd"), Undefined())})
     assert found.metrics == {"odd": None}
     assert found.intervals == {"odd": None}

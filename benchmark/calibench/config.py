@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from calibench.errors import InputError, did_you_mean
@@ -86,7 +87,7 @@ def resolve(
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise InputError(f"seed {seed!r} is not a whole number from 0 up", "as in --seed 0")
     reg = registry()
-    stages = _order([(reg.get("method", p.name).spec, p) for p in parse_recipe(method)], reg)
+    stages = _order([(_method(reg, p.name), p) for p in parse_recipe(method)], reg)
     extra = [_read_setting(text) for text in settings]
     if epochs is not None:
         extra.append((stages[0][0].name, "epochs", str(epochs)))
@@ -129,11 +130,13 @@ def resolve(
 def resolve_chain(recipe: str, kinds: Sequence[str], where: str) -> tuple[Bound, ...]:
     """The stages of a recipe that may hold `kinds` alone, as `calibench evaluate --fit` takes it."""
     reg = registry()
-    pairs = [(reg.get("method", p.name).spec, p) for p in parse_recipe(recipe)]
+    pairs = [(_method(reg, p.name), p) for p in parse_recipe(recipe)]
     for spec, _ in pairs:
         if spec.kind not in kinds:
             hint = f"only {' and '.join(kinds)} stages work on stored outputs"
-            raise InputError(f"{where}: {spec.name!r} is a {spec.kind}", f"{hint}; calibench list methods shows the kinds")
+            raise InputError(
+                f"{where}: {spec.name!r} is a {spec.kind}", f"{hint}; calibench list methods shows the kinds"
+            )
     _refuse_disorder([spec for spec, _ in pairs])
     return tuple(bind(spec, piece.values) for spec, piece in pairs)
 
@@ -145,7 +148,7 @@ def settings_for(method: str, settings: Sequence[str], others: Sequence[str]) ->
     return tuple(text for text in settings if _read_setting(text)[0] not in foreign)
 
 
-def _order(pairs: list[tuple[Any, Piece]], reg: Registry) -> list[tuple[Any, Piece]]:
+def _order(pairs: list[tuple[MethodSpec, Piece]], reg: Registry) -> list[tuple[MethodSpec, Piece]]:
     _refuse_disorder([spec for spec, _ in pairs])
     if pairs[0][0].kind == "objective":
         return pairs
@@ -157,7 +160,7 @@ def _order(pairs: list[tuple[Any, Piece]], reg: Registry) -> list[tuple[Any, Pie
 
 def _refuse_disorder(specs: Sequence[MethodSpec]) -> None:
     recipe = "+".join(spec.name for spec in specs)
-    for before, after in zip(specs, specs[1:], strict=False):
+    for before, after in pairwise(specs):
         gap = STAGE_ORDER.index(after.kind) - STAGE_ORDER.index(before.kind)
         if gap < 0 or (gap == 0 and after.kind != "calibrator"):
             message = f"{recipe}: {after.name!r} ({after.kind}) cannot follow {before.name!r} ({before.kind})"
@@ -166,6 +169,12 @@ def _refuse_disorder(specs: Sequence[MethodSpec]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise InputError(f"{recipe}: {twice!r} stands twice", "one of the two would do nothing new")
+
+
+def _method(reg: Registry, name: str) -> MethodSpec:
+    spec = reg.get("method", name).spec
+    assert isinstance(spec, MethodSpec)
+    return spec
 
 
 def _piece(reg: Registry, family: str, text: str | None) -> tuple[Any, Piece]:

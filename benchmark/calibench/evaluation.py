@@ -83,7 +83,12 @@ def evaluate(
 
 
 def evaluate_samples(
-    samples: Samples, fit: str | None = None, held: Samples | None = None, *, resamples: int = RESAMPLES, seed: int = SEED
+    samples: Samples,
+    fit: str | None = None,
+    held: Samples | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
 ) -> EvaluationRecord:
     """`evaluate` for checked samples, those judged and those fitted on."""
     outputs, labels = samples
@@ -128,7 +133,9 @@ def _chain(fit: str, held: Samples | None, samples: Samples) -> PostHoc:
     chain = PostHoc(resolve_chain(fit, ("calibrator", "decision"), f"fit {fit}"), outputs.num_classes)
     if held is None:
         if chain.needs_fit:
-            raise InputError(f"fit {fit} needs samples to fit on", "give --fit-on VALFILE, other samples than those judged")
+            raise InputError(
+                f"fit {fit} needs samples to fit on", "give --fit-on VALFILE, other samples than those judged"
+            )
         return chain
     if not chain.needs_fit:
         raise InputError(f"{fit} fits nothing, so the samples to fit on would do nothing", "leave out --fit-on")
@@ -139,7 +146,9 @@ def _chain(fit: str, held: Samples | None, samples: Samples) -> PostHoc:
     if other.scores.shape == outputs.scores.shape and bool(
         (other.scores == outputs.scores).all() and (other_labels == labels).all()
     ):
-        raise InputError("the samples to fit on are those that are judged", "a fit must be judged on samples it has not seen")
+        raise InputError(
+            "the samples to fit on are those that are judged", "a fit must be judged on samples it has not seen"
+        )
     return chain
 
 

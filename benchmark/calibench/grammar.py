@@ -17,7 +17,9 @@ from calibench.specs import REQUIRED, Param, Spec, Value
 
 _NAME = re.compile(r"[A-Za-z][\w-]*\Z")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-GRAMMAR_HINT = "write name or name:key=value,key=value, stages joined by '+', as in ce+temperature or vtst:latent_dim=64"
+GRAMMAR_HINT = (
+    "write name or name:key=value,key=value, stages joined by '+', as in ce+temperature or vtst:latent_dim=64"
+)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,9 @@ class Outputs:
         _refuse_rows(~torch.isfinite(scores).all(dim=1), where, f"{kind} are NaN or infinite", "drop or mend the row")
         if self.from_probs:
             outside = (scores < 0).any(dim=1) | (scores > 1 + SUM_TOLERANCE).any(dim=1)
-            _refuse_rows(outside, where, "probabilities lie outside [0, 1]", "are these logits? then say so (logits=...)")
+            _refuse_rows(
+                outside, where, "probabilities lie outside [0, 1]", "are these logits? then say so (logits=...)"
+            )
             off = (scores.double().sum(dim=1) - 1).abs() > SUM_TOLERANCE
             hint = "are these logits, or one column per label of a multi-label problem?"
             _refuse_rows(off, where, f"probabilities do not sum to 1 within {SUM_TOLERANCE:g}", hint)

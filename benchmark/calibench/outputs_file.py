@@ -84,7 +84,9 @@ def _from_table(path: str | Path, table: Table, columns: Columns) -> tuple[Outpu
     scores = np.empty((len(truth), len(names)))
     for k, name in enumerate(names):
         scores[:, k] = _numbers(table[name], path, name)
-    return Outputs(torch.from_numpy(scores), columns.logits is None), torch.from_numpy(_classes(truth, names, path, label))
+    return Outputs(torch.from_numpy(scores), columns.logits is None), torch.from_numpy(
+        _classes(truth, names, path, label)
+    )
 
 
 def _numbers(values: NDArray[Any], path: str | Path, name: str) -> NDArray[np.float64]:
@@ -137,7 +139,9 @@ def _read_csv(path: Path) -> Table:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot read {path}: {error}", "write a UTF-8 CSV with a header line") from None
     if not header or not rows:
-        raise InputError(f"{path}: {'there are no rows' if header else 'it is empty'}", "a header line, then one line a sample")
+        raise InputError(
+            f"{path}: {'there are no rows' if header else 'it is empty'}", "a header line, then one line a sample"
+        )
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{path}: two columns are called {twice!r}", "rename one")

@@ -95,7 +95,9 @@ class Pipeline:
             [torch.__version__, torch.get_num_threads(), self.device.type],
         )
         if network.pretrained:
-            self.fitted.append({"stage": config.objective.name, "trained": False, "why": "the network was given trained"})
+            self.fitted.append(
+                {"stage": config.objective.name, "trained": False, "why": "the network was given trained"}
+            )
             return key
         held = self.cache.get("stage1", key)
         if held is not None:

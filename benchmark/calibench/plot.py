@@ -45,13 +45,24 @@ def reliability_diagram(panels: Sequence[tuple[str, Judged, float | None]], path
         high = [(row.accuracy_interval or (a, a))[1] - a for a, row in zip(accuracy, rows, strict=True)]
         errors = [[max(v, 0.0) for v in low], [max(v, 0.0) for v in high]]
         upper.errorbar(middle, accuracy, yerr=errors, fmt="none", ecolor=INK, elinewidth=1, capsize=2)
-        upper.plot(confidence, accuracy, linestyle="none", marker="o", markersize=3.5, color=GAP, label="mean confidence")
+        upper.plot(
+            confidence, accuracy, linestyle="none", marker="o", markersize=3.5, color=GAP, label="mean confidence"
+        )
         shown = "" if ece is None else f"\nECE{bins} {100 * ece:.2f} %, n = {judged.n}"
         upper.set(title=f"{title}{shown}", ylabel="accuracy" if column == 0 else None, xlim=(0, 1), ylim=(0, 1.02))
         lower.bar(middle, [row.count for row in rows], width=0.92 / bins, color=BAR)
         for x, row in zip(middle, rows, strict=True):
-            lower.annotate(f"{row.count}", (x, row.count), ha="center", va="bottom", fontsize=5.5, color=INK, rotation=90,
-                           xytext=(0, 1.5), textcoords="offset points")
+            lower.annotate(
+                f"{row.count}",
+                (x, row.count),
+                ha="center",
+                va="bottom",
+                fontsize=5.5,
+                color=INK,
+                rotation=90,
+                xytext=(0, 1.5),
+                textcoords="offset points",
+            )
         lower.set(xlabel="confidence", ylabel="samples" if column == 0 else None)
         lower.margins(y=0.35)
         for axis in (upper, lower):

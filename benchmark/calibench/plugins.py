@@ -115,14 +115,16 @@ def discover(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None
         found.plugins.append(_load(plugin, point, manager, found))
     for name in sorted(blocked - {p.name for p in found.plugins}):
         hint = did_you_mean(name, (p.name for p in found.plugins))
-        warnings.warn(f"{BLOCK_VARIABLE} names {name!r}, which is no plugin here; {hint}", CalibenchWarning, stacklevel=2)
+        warnings.warn(
+            f"{BLOCK_VARIABLE} names {name!r}, which is no plugin here; {hint}", CalibenchWarning, stacklevel=2
+        )
     return found
 
 
 def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, found: Registry) -> Plugin:
     try:
         module = point.load()
-    except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too, on import
+    except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
         return _with(plugin, "broken", f"{type(error).__name__}: {error}")
@@ -141,7 +143,7 @@ def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, found: Regi
         specs = [spec for hook in HOOKS for spec in _call(hook, plugin, manager)]
     except CalibenchError as error:
         return _with(plugin, "broken", error.message)
-    except Exception as error:  # noqa: BLE001 - as above
+    except Exception as error:
         return _with(plugin, "broken", f"{type(error).__name__}: {error}")
     for spec in specs:
         _enter(Entry(spec, plugin), found)

@@ -56,7 +56,9 @@ class PostHoc:
         answers = rule.decide(outputs, self._fitted.get(name, {}))
         inside = bool(((answers >= -1) & (answers < outputs.num_classes)).all()) if answers.ndim == 1 else False
         if len(answers) != len(outputs) or not inside:
-            raise RunError(f"decision rule {name!r} returned something else than [N] class indices or -1", "mend the plugin")
+            raise RunError(
+                f"decision rule {name!r} returned something else than [N] class indices or -1", "mend the plugin"
+            )
         return answers.long().cpu()
 
     def _applied(self, name: str, calibrator: Calibrator, outputs: Outputs) -> Outputs:

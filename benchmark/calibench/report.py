@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from calibench.results import ResultRecord
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+WIDTH = 170
+"""Characters a line where the output is no terminal: room for every usual column."""
 
 COLUMNS = ("accuracy", "nll", "brier", "ece15", "classwise_ece15", "aurc")
 DECISION_COLUMNS = ("coverage", "selective_risk")
@@ -35,9 +39,9 @@ def figure(value: float, unit: str) -> str:
 
 
 def header(name: str, units: dict[str, dict[str, Any]]) -> str:
-    """A column's name and unit, as in `ece15 %` or `nll nats`."""
+    """A column's name and unit, as in `ece15 %` or `nll nats`; a Brier score has none."""
     unit = units[name]["unit"]
-    return f"{name} {'%' if unit == 'fraction' else unit}"
+    return f"{name} %" if unit == "fraction" else f"{name} {unit}" if unit == "nats" else name
 
 
 def columns_of(board: Board, wanted: Sequence[str] = ()) -> list[str]:
@@ -82,14 +86,20 @@ def board_rows(board: Board, names: Sequence[str]) -> tuple[list[str], list[list
     return head, body
 
 
-def board_table(board: Board, wanted: Sequence[str] = ()) -> Table:
-    """The board as a rich table."""
+def board_table(board: Board, wanted: Sequence[str] = (), width: int = WIDTH) -> Table:
+    """The board as a rich table; columns that `width` has no room for are left out, and named, unless they were asked for."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    head, body = board_rows(board, columns_of(board, wanted))
-    caption = Text("\n".join(notes(board)), style="dim", justify="left")
+    names = columns_of(board, wanted)
+    left_out: list[str] = []
+    while not wanted and len(names) > 1 and _width(*board_rows(board, names)) > width:
+        left_out.append(next(name for name in reversed(names) if name != board.metric))
+        names.remove(left_out[-1])
+    head, body = board_rows(board, names)
+    more = [f"left out for want of width: {', '.join(reversed(left_out))} (--columns shows them)"] if left_out else []
+    caption = Text("\n".join([*notes(board), *more]), style="dim", justify="left")
     table = Table(title=Text(title(board), justify="left"), caption=caption, box=box.SIMPLE_HEAD, title_justify="left")
     for name in head:
         left = name in {"rank", "method", "seeds"}
@@ -127,6 +137,27 @@ def boards_csv(boards: Sequence[Board]) -> str:
 def boards_document(boards: Sequence[Board]) -> dict[str, Any]:
     """The boards as one JSON document."""
     return {"schema": "calibench.leaderboard/1", "boards": [dataclasses.asdict(board) for board in boards]}
+
+
+def render(boards: Sequence[Board], kind: str, wanted: Sequence[str] = ()) -> str:
+    """The boards as text: `table`, `markdown`, `csv` or `json`."""
+    if kind == "markdown":
+        return "\n".join(board_markdown(board, wanted) for board in boards)
+    if kind == "csv":
+        return boards_csv(boards)
+    if kind == "json":
+        return json.dumps(boards_document(boards), indent=1, allow_nan=False) + "\n"
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=WIDTH, record=True)
+    for board in boards:
+        console.print(board_table(board, wanted))
+    return console.export_text()
+
+
+def _width(head: list[str], body: list[list[str]]) -> int:
+    """Characters that the table takes when no cell is folded."""
+    return sum(max(len(row[k]) for row in (head, *body)) + 2 for k in range(len(head))) + 2
 
 
 def _cell(cell: Cell | None, unit: str) -> str:

@@ -128,7 +128,9 @@ def write(results: Path, record: ResultRecord, arrays: Mapping[str, NDArray[Any]
     return record
 
 
-def read_predictions(results: Path, record: ResultRecord, names: tuple[str, ...] | None = None) -> dict[str, NDArray[Any]]:
+def read_predictions(
+    results: Path, record: ResultRecord, names: tuple[str, ...] | None = None
+) -> dict[str, NDArray[Any]]:
     """The arrays that a run stored, `split.what` by name; InputError when the file is gone or its checksum differs."""
     if record.predictions is None:
         raise InputError(f"record {record.run_id} names no predictions", "run it again with --force")

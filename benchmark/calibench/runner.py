@@ -70,9 +70,7 @@ def run(
     )[0]
 
 
-def run_reporting(
-    config: RunConfig, *, results: Path | None, force: bool, report: Report
-) -> tuple[ResultRecord, bool]:
+def run_reporting(config: RunConfig, *, results: Path | None, force: bool, report: Report) -> tuple[ResultRecord, bool]:
     """The record of `config`, and whether it was there already."""
     start = time.perf_counter()
     data = load_data(config)

@@ -57,7 +57,9 @@ TRAINING_PARAMS = (
     Param("lr", "float", 1e-3, "Adam step size in stage 1", minimum=0),
     Param("weight_decay", "float", 0.0, "L2 penalty added to the gradient (Adam's, not decoupled)", minimum=0),
     Param("batch_size", "int", 64, "samples a step in stage 1", "samples", minimum=1),
-    Param("select", "str", "best", "checkpoint kept: lowest validation NLL, or the last epoch", choices=("best", "last")),
+    Param(
+        "select", "str", "best", "checkpoint kept: lowest validation NLL, or the last epoch", choices=("best", "last")
+    ),
 )
 """Settings of the stage-1 loop, taken by every objective. The paper of V-TST trains for 600 epochs at lr 1e-4, batch 256."""
 
@@ -88,7 +90,9 @@ class Spec:
     def __post_init__(self) -> None:
         what = f"{type(self).__name__} {self.name!r}"
         if not isinstance(self.name, str) or not _NAME.match(self.name):
-            raise PluginError(f"{what}: a name is lower-case letters, digits and single hyphens, as in 'label-smoothing'")
+            raise PluginError(
+                f"{what}: a name is lower-case letters, digits and single hyphens, as in 'label-smoothing'"
+            )
         if not self.summary or "\n" in self.summary:
             raise PluginError(f"{what}: the summary must be one line")
         if not _TARGET.match(self.target):

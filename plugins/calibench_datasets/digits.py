@@ -1,6 +1,7 @@
 """`digits`: scikit-learn's embedded handwritten digits as images."""
 
 import numpy as np
+
 from calibench import Arrays
 
 

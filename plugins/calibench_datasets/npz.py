@@ -1,6 +1,7 @@
 """`npz`: the user's own arrays from one file."""
 
 from calibench import Arrays, InputError
+from calibench.data.arrays import Pair
 from calibench.data.npzfile import read_npz
 from calibench.errors import did_you_mean
 
@@ -16,17 +17,24 @@ def npz(path: str) -> Arrays:
     arrays = read_npz(path)
     for name in arrays:
         if name not in NAMES:
-            raise InputError(f"{path}: no array is called {name!r} here", f"{did_you_mean(name, NAMES)} Drop or rename it.")
+            raise InputError(
+                f"{path}: no array is called {name!r} here", f"{did_you_mean(name, NAMES)} Drop or rename it."
+            )
     for part in PARTS:
         if (f"{part}_x" in arrays) != (f"{part}_y" in arrays):
             raise InputError(f"{path}: {part}_x and {part}_y come together", "give both or neither")
     if "train_x" not in arrays:
         raise InputError(f"{path}: there is no train_x", f"it holds {', '.join(arrays) or 'nothing'}")
-    pairs = {p: (arrays[f"{p}_x"], arrays[f"{p}_y"]) for p in PARTS[1:] if f"{p}_x" in arrays}
+
+    def pair(part: str) -> Pair | None:
+        return (arrays[f"{part}_x"], arrays[f"{part}_y"]) if f"{part}_x" in arrays else None
+
     return Arrays(
         x=arrays["train_x"],
         y=arrays["train_y"],
-        **pairs,
+        val=pair("val"),
+        cal=pair("cal"),
+        test=pair("test"),
         head_weight=arrays.get("head_weight"),
         head_bias=arrays.get("head_bias"),
     )

@@ -21,7 +21,9 @@ def calibench_datasets() -> list[DatasetSpec]:
             target="calibench_datasets.npz:npz",
             summary="Your own arrays: train_x train_y test_x test_y, optionally val_* cal_* head_weight head_bias.",
             params=(
-                Param("path", "path", REQUIRED, "an .npz file with train_x [N, ...] and train_y [N]; the rest is optional"),
+                Param(
+                    "path", "path", REQUIRED, "an .npz file with train_x [N, ...] and train_y [N]; the rest is optional"
+                ),
             ),
             licence="yours",
             source="the file; for a trained network x is its features and head_weight [K, D], head_bias [K] its last layer",
@@ -37,8 +39,12 @@ def calibench_noises() -> list[NoiseSpec]:
             name="symmetric",
             target="calibench_datasets.symmetric:symmetric",
             summary="A share of the training labels is wrong, each uniform over the other K - 1 classes.",
-            params=(Param("rate", "float", REQUIRED, "share of the training labels that are wrong", minimum=0, maximum=1),),
+            params=(
+                Param("rate", "float", REQUIRED, "share of the training labels that are wrong", minimum=0, maximum=1),
+            ),
             paper="B. van Rooyen, A. Menon, R. Williamson, NeurIPS 2015 (arXiv 1505.07634), symmetric label noise",
-            deviations=("papers mix two rates; ours is the share of wrong labels, so p~ = (1-e)p + e/K has e = rate K/(K-1)",),
+            deviations=(
+                "papers mix two rates; ours is the share of wrong labels, so p~ = (1-e)p + e/K has e = rate K/(K-1)",
+            ),
         )
     ]

@@ -1,9 +1,10 @@
 """`ce`: cross-entropy."""
 
 import torch
+from torch.nn import functional
+
 from calibench import Objective
 from calibench.stages import Batch
-from torch.nn import functional
 
 
 class CrossEntropy(Objective):

@@ -4,8 +4,9 @@ import math
 from typing import Any
 
 import torch
-from calibench import Calibrator, Outputs, RunError
 from scipy.optimize import brentq
+
+from calibench import Calibrator, Outputs, RunError
 
 BOUND = 50.0
 """T must lie in [1/50, 50]: beyond it the fit has run away and means nothing."""

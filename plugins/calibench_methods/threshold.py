@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+
 from calibench import DecisionRule, InputError, Outputs
 
 ABSTAIN = -1

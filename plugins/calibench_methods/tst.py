@@ -1,13 +1,15 @@
 """`tst`: two-stage training (Jordahn and Olmos, ICML 2024)."""
 
+from typing import Any
+
 import torch
-from calibench import HeadRefit, Outputs
-from calibench.models.training import Schedule, mean_nll, predict
-from calibench.stages import RefitTask
 from torch import nn
 from torch.nn import functional
 
-from calibench_methods.refitting import refit
+from calibench import HeadRefit, Outputs
+from calibench.models.training import mean_nll, predict
+from calibench.stages import RefitTask
+from calibench_methods.refitting import Stage2, refit
 
 
 class TST(HeadRefit):
@@ -17,10 +19,10 @@ class TST(HeadRefit):
     differ in nothing but the latent variable. `linear`: Linear(D, K).
     """
 
-    def __init__(self, latent_dim: int, head: str, **schedule: float | str) -> None:
+    def __init__(self, latent_dim: int, head: str, **stage_2: Any) -> None:
         self.latent_dim = latent_dim
         self.head = head
-        self.schedule = Schedule(**schedule)  # type: ignore[arg-type]  # typed and checked by the spec's parameters
+        self.stage_2 = Stage2(**stage_2)
 
     def build(self, feature_size: int, num_classes: int) -> nn.Module:
         """The layers, at torch's default initialisation."""
@@ -37,7 +39,7 @@ class TST(HeadRefit):
         def validation_nll() -> float:
             return mean_nll(predict(head, task.val_features), task.val_labels)
 
-        return refit(head, task, self.schedule, loss, validation_nll, "TST")
+        return refit(head, task, self.stage_2, loss, validation_nll, "TST")
 
     def outputs(self, head: nn.Module, features: torch.Tensor) -> Outputs:
         """Logits `[N, K]`."""

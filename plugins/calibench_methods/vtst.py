@@ -1,15 +1,16 @@
 """`vtst`: variational two-stage training (Jordahn and Olmos, ICML 2024)."""
 
 import math
+from typing import Any
 
 import torch
-from calibench import HeadRefit, Outputs
-from calibench.models.training import Schedule, mean_nll, seeded
-from calibench.stages import RefitTask
 from torch import nn
 from torch.nn import functional
 
-from calibench_methods.refitting import refit
+from calibench import HeadRefit, Outputs
+from calibench.models.training import mean_nll, seeded
+from calibench.stages import RefitTask
+from calibench_methods.refitting import Stage2, refit
 from calibench_methods.tst import latent_layers
 
 VALIDATION_SEED = 0x5EED
@@ -45,11 +46,11 @@ class VariationalHead(nn.Module):
 class VTST(HeadRefit):
     """Stage 2 minimises `CE(W z + b, y) + kl_weight KL(q(z|x) || N(0, I))`; predictions average M softmaxes."""
 
-    def __init__(self, latent_dim: int, samples: int, kl_weight: float | None, **schedule: float | str) -> None:
+    def __init__(self, latent_dim: int, samples: int, kl_weight: float | None, **stage_2: Any) -> None:
         self.latent_dim = latent_dim
         self.samples = samples
         self.kl_weight = 1 / latent_dim if kl_weight is None else kl_weight
-        self.schedule = Schedule(**schedule)  # type: ignore[arg-type]  # typed and checked by the spec's parameters
+        self.stage_2 = Stage2(**stage_2)
 
     def build(self, feature_size: int, num_classes: int) -> nn.Module:
         """The head, at torch's default initialisation."""
@@ -67,7 +68,7 @@ class VTST(HeadRefit):
             with seeded(VALIDATION_SEED):
                 return mean_nll(self.outputs(head, task.val_features).scores, task.val_labels)
 
-        return refit(head, task, self.schedule, loss, validation_nll, "V-TST")
+        return refit(head, task, self.stage_2, loss, validation_nll, "V-TST")
 
     def outputs(self, head: nn.Module, features: torch.Tensor) -> Outputs:
         """`log of the mean over M of softmax(W z + b)`, `[N, K]`: log-probabilities are logits that lose no small value."""

@@ -30,14 +30,28 @@ def doctor(as_json: bool) -> None:
         "build": status.build,
     }
     plugins = [
-        {"name": p.name, "distribution": p.distribution, "version": p.version, "module": p.module, "status": p.status, "error": p.error}
+        {
+            "name": p.name,
+            "distribution": p.distribution,
+            "version": p.version,
+            "module": p.module,
+            "status": p.status,
+            "error": p.error,
+        }
         for p in found.plugins
     ]
     faults = [{"message": fault.message, "hint": fault.hint} for fault in found.faults]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     facts = {"versions": versions(), "machine": machine(torch.get_num_threads(), device)}
     healthy = not faults and not found.broken() and status.error is None and kernels["self_test"] == "passed"
-    document = {"schema": "calibench.doctor/1", "healthy": healthy, **facts, "kernels": kernels, "plugins": plugins, "faults": faults}
+    document = {
+        "schema": "calibench.doctor/1",
+        "healthy": healthy,
+        **facts,
+        "kernels": kernels,
+        "plugins": plugins,
+        "faults": faults,
+    }
     if as_json:
         emit_json(document)
     else:
@@ -56,7 +70,7 @@ def _self_test() -> str:
     generator = torch.Generator().manual_seed(0)
     logits = 4 * torch.randn(500, 7, generator=generator, dtype=torch.float64)
     labels = torch.randint(7, (500,), generator=generator)
-    ours, expected = calibration_stats(logits, labels), reference(logits, labels)
+    ours, expected = calibration_stats(logits, labels), reference("self-test", logits, labels, 15, False)[0]
     for name, a, b in zip(ours._fields, ours, expected, strict=True):
         if not torch.allclose(a, b, rtol=1e-12, atol=1e-12):
             return f"{name} differs from the float64 reference by {float((a - b).abs().max()):.3g}"
@@ -77,11 +91,15 @@ def _print(document: dict[str, Any]) -> None:
     grid.add_row(Text("kernels on cuda", style="dim"), Text(str(kernels["cuda"])))
     grid.add_row(Text("kernel self-test", style="dim"), Text(kernels["self_test"]))
     for name, value in (kernels["build"] or {}).items():
-        grid.add_row(Text(f"build {name}", style="dim"), Text(" ".join(value) if isinstance(value, list) else str(value)))
+        grid.add_row(
+            Text(f"build {name}", style="dim"), Text(" ".join(value) if isinstance(value, list) else str(value))
+        )
     console.print(grid)
     if kernels["error"]:
         console.print(Text(f"compiled kernels: {kernels['error']}", style="yellow"))
-        console.print("  build them: CALIBENCH_BUILD=cpu pip install --no-build-isolation -e .  (needs g++, ninja, pybind11)")
+        console.print(
+            "  build them: CALIBENCH_BUILD=cpu pip install --no-build-isolation -e .  (needs g++, ninja, pybind11)"
+        )
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("plugin", "from", "module", "status"):
         table.add_column(column)

@@ -15,12 +15,23 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--logits", metavar="NAME", help="Array (.npz), or columns or patterns joined by commas, that hold logits.")
-@click.option("--probs", metavar="NAME", help="The same for probabilities. Default for tables: all columns but the label.")
+@click.option(
+    "--logits", metavar="NAME", help="Array (.npz), or columns or patterns joined by commas, that hold logits."
+)
+@click.option(
+    "--probs", metavar="NAME", help="The same for probabilities. Default for tables: all columns but the label."
+)
 @click.option("--labels", metavar="NAME", help="Array or column of class indices. Default: labels, or label.")
 @click.option("--fit", metavar="RECIPE", help="Post-hoc stages to try, as in temperature.")
-@click.option("--fit-on", type=click.Path(path_type=Path), metavar="VALFILE", help="Samples to fit on: others than those judged.")
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT.svg", help="Draw the reliability diagram (.svg, .png, .pdf).")
+@click.option(
+    "--fit-on", type=click.Path(path_type=Path), metavar="VALFILE", help="Samples to fit on: others than those judged."
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="OUT.svg",
+    help="Draw the reliability diagram (.svg, .png, .pdf).",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no table.")
 def evaluate(
@@ -70,7 +81,9 @@ def _print(record: EvaluationRecord, file: Path) -> None:
 
     from calibench.report import figure, header
 
-    table = Table(title=Text(f"{file}: {record.n} samples, {record.classes} classes"), box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(
+        title=Text(f"{file}: {record.n} samples, {record.classes} classes"), box=box.SIMPLE_HEAD, title_justify="left"
+    )
     table.add_column("metric", no_wrap=True)
     sides: list[tuple[str, Any]] = [("value" if record.after is None else "before", record)]
     if record.after is not None:
@@ -92,14 +105,18 @@ def _print(record: EvaluationRecord, file: Path) -> None:
     console = stdout()
     console.print(table)
     if record.fit is not None:
-        learned = ", ".join(f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}" for k, v in record.fit.items() if k != "recipe")
+        learned = ", ".join(
+            f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}" for k, v in record.fit.items() if k != "recipe"
+        )
         console.print(Text(f"fit {record.fit['recipe']}" + (f": {learned}" if learned else "")))
     if record.after is not None:
         console.print(Text(f"before: {record.verdict}"), Text(f"after: {record.after['verdict']}"), sep="\n")
     else:
         console.print(Text(f"verdict: {record.verdict}"))
         if record.verdict.startswith("miscalibrated"):
-            console.print(Text("a fix to try: --fit temperature --fit-on VALFILE, samples that the network was not trained on"))
+            console.print(
+                Text("a fix to try: --fit temperature --fit-on VALFILE, samples that the network was not trained on")
+            )
     console.print(Text("floor: mean of a perfectly calibrated model with the same confidences", style="dim"))
     if record.backend == "reference":
         to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor says why")

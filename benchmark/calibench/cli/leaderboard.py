@@ -6,15 +6,21 @@ from pathlib import Path
 
 import click
 
-from calibench.cli.output import emit_json, stdout, to_stderr
+from calibench.cli.output import stdout, to_stderr
 
 
 @click.command()
-@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Where records are.")
+@click.option(
+    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Where records are."
+)
 @click.option("--metric", default="ece15", show_default=True, help="What to rank by.")
 @click.option("--columns", metavar="A,B", help="Metrics to show.")
-@click.option("--format", "kind", type=click.Choice(["table", "markdown", "csv", "json"]), default="table", show_default=True)
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file, whole or not at all.")
+@click.option(
+    "--format", "kind", type=click.Choice(["table", "markdown", "csv", "json"]), default="table", show_default=True
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file, whole or not at all."
+)
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 def leaderboard(results: Path, metric: str, columns: str | None, kind: str, output: Path | None, as_json: bool) -> None:
     """Rank the records under a results folder: one board for each dataset, model and noise.
@@ -24,6 +30,7 @@ def leaderboard(results: Path, metric: str, columns: str | None, kind: str, outp
     calibench leaderboard --format markdown --output board.md
     """
     from calibench import report
+    from calibench.atomic import replacing, writable_folder
     from calibench.leaderboard import boards
     from calibench.results import read_records
 
@@ -32,38 +39,14 @@ def leaderboard(results: Path, metric: str, columns: str | None, kind: str, outp
     kind = "json" if as_json else kind
     for board in found:
         report.columns_of(board, wanted)
-    if kind == "json" and output is None:
-        emit_json(report.boards_document(found))
-    elif kind == "table" and output is None:
+    if output is not None:
+        writable_folder(output.parent)
+        with replacing(output) as temporary:
+            temporary.write_text(report.render(found, kind, wanted), encoding="utf-8")
+        to_stderr(f"wrote {output}")
+    elif kind == "table":
+        console = stdout()
         for board in found:
-            stdout().print(report.board_table(board, wanted))
+            console.print(report.board_table(board, wanted, console.width))
     else:
-        _write(kind, found, wanted, output)
-
-
-def _write(kind: str, found: list, wanted: list[str], output: Path | None) -> None:  # type: ignore[type-arg]
-    import json
-
-    from calibench import report
-    from calibench.atomic import replacing, writable_folder
-
-    if kind == "table":
-        from rich.console import Console
-
-        console = Console(record=True, width=160, file=open("/dev/null", "w"))
-        for board in found:
-            console.print(report.board_table(board, wanted))
-        text = console.export_text()
-    elif kind == "markdown":
-        text = "\n".join(report.board_markdown(board, wanted) for board in found)
-    elif kind == "csv":
-        text = report.boards_csv(found)
-    else:
-        text = json.dumps(report.boards_document(found), indent=1) + "\n"
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    writable_folder(output.parent)
-    with replacing(output) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    to_stderr(f"wrote {output}")
+        click.echo(report.render(found, kind, wanted), nl=False)

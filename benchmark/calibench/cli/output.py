@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def stdout() -> Console:
-    """A rich console on standard output; 120 columns where it is no terminal, so that boards in logs are whole."""
+    """A rich console on standard output, wide where it is no terminal, so that boards in logs are whole."""
     return _console(stderr=False)
 
 
@@ -45,7 +45,9 @@ def progress(label: str, silent: bool) -> Iterator[Report]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    with Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, transient=True) as bar:
+    with Progress(
+        *columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, transient=True
+    ) as bar:
         tasks: dict[str, Any] = {}
 
         def report(what: str, done: int, total: int, note: str) -> None:
@@ -61,5 +63,7 @@ def _console(stderr: bool) -> Console:
 
     console = Console(stderr=stderr, highlight=False, soft_wrap=False)
     if not console.is_terminal:
-        return Console(stderr=stderr, highlight=False, width=max(console.width, 140))
+        from calibench.report import WIDTH
+
+        return Console(stderr=stderr, highlight=False, width=max(console.width, WIDTH))
     return console

@@ -15,15 +15,35 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("-m", "--method", "methods", multiple=True, required=True, metavar="RECIPE", help="As in vtst, ce+temperature. Repeatable.")
+@click.option(
+    "-m",
+    "--method",
+    "methods",
+    multiple=True,
+    required=True,
+    metavar="RECIPE",
+    help="As in vtst, ce+temperature. Repeatable.",
+)
 @click.option("-d", "--dataset", metavar="NAME", help="As in npz:path=FILE. Default: digits, embedded.")
 @click.option("--model", metavar="NAME", help="As in mlp:hidden=256;128, cnn, frozen. Default: mlp.")
 @click.option("-s", "--seed", "seeds", multiple=True, type=int, default=(0,), show_default="0", help="Repeatable.")
 @click.option("--noise", metavar="NAME", help="Wrong training labels, as in symmetric:rate=0.3.")
 @click.option("--epochs", type=int, help="Passes over the training data in stage 1.")
-@click.option("--select", metavar="best|last", help="Checkpoint kept by every stage that trains: lowest validation NLL, or the last.")
-@click.option("--set", "settings", multiple=True, metavar="STAGE.KEY=VALUE", help="Any parameter that a part of the run declares. Repeatable.")
-@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Where records go.")
+@click.option(
+    "--select",
+    metavar="best|last",
+    help="Checkpoint kept by every stage that trains: lowest validation NLL, or the last.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="STAGE.KEY=VALUE",
+    help="Any parameter that a part of the run declares. Repeatable.",
+)
+@click.option(
+    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Where records go."
+)
 @click.option("--force", is_flag=True, help="Run again, from the start, what is there already.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where networks train.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
@@ -89,5 +109,6 @@ def _print_board(records: Sequence[ResultRecord], results: Path) -> None:
     from calibench.leaderboard import boards
     from calibench.report import board_table
 
+    console = stdout()
     for board in boards(records, results):
-        stdout().print(board_table(board))
+        console.print(board_table(board, width=console.width))

@@ -60,7 +60,9 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
     given |= {name: pair for name in SPLITS[1:] if (pair := getattr(arrays, name)) is not None}
     idle = sorted(stated & set(given))
     if idle:
-        raise InputError(f"{where}: {idle[0]}={shares[idle[0]]} would do nothing, the data brings its own {idle[0]} split")
+        raise InputError(
+            f"{where}: {idle[0]}={shares[idle[0]]} would do nothing, the data brings its own {idle[0]} split"
+        )
     splits = {name: _check(np.asarray(x), np.asarray(y), f"{where}: {name}") for name, (x, y) in given.items()}
     hashes = {name: row_hashes(split.x) for name, split in splits.items()}
     missing = [name for name in ("test", "cal", "val") if name not in splits]
@@ -70,7 +72,9 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
     weight, bias = _check_head(arrays, splits["train"].x, where)
     shapes = {split.x.shape[1:] for split in splits.values()}
     if len(shapes) > 1:
-        raise InputError(f"{where}: the splits' rows differ in shape: {sorted(shapes)}", "every row must have one shape")
+        raise InputError(
+            f"{where}: the splits' rows differ in shape: {sorted(shapes)}", "every row must have one shape"
+        )
     largest = max(int(split.y.max()) for split in splits.values()) + 1
     num_classes = len(weight) if weight is not None else largest
     if largest > num_classes:
@@ -79,7 +83,10 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
     if len(np.unique(splits["train"].y)) < 2:
         raise InputError(f"{where}: the training labels hold one class", "a classifier needs at least two")
     return Data(
-        **splits,
+        train=splits["train"],
+        val=splits["val"],
+        cal=splits["cal"],
+        test=splits["test"],
         num_classes=num_classes,
         fingerprint=_fingerprint(splits, weight, bias),
         test_fingerprint=_fingerprint({"test": splits["test"]}, None, None),
@@ -117,7 +124,9 @@ def _check(x: NDArray[Any], y: NDArray[Any], where: str) -> Split:
     if x.dtype.kind == "f":
         finite = np.isfinite(x.reshape(len(x), -1)).all(axis=1)
         if not finite.all():
-            raise InputError(f"{where}: row {int(np.argmin(finite))} of x holds NaN or infinity", "drop or mend the row")
+            raise InputError(
+                f"{where}: row {int(np.argmin(finite))} of x holds NaN or infinity", "drop or mend the row"
+            )
     if y.dtype.kind == "i" and y.min() < 0:
         raise InputError(f"{where}: the label of row {int(np.argmax(y < 0))} is {y.min()}", "class indices start at 0")
     rows = np.ascontiguousarray(x, dtype=np.float32)
@@ -142,7 +151,9 @@ def _hold_out_missing(
         pool, digests = splits["train"], hashes["train"]
         _, groups = np.unique(digests, return_inverse=True)
         if groups.max() < 2:
-            raise InputError(f"{where}: there are too few distinct rows to hold out {name}", "give more rows, or the split")
+            raise InputError(
+                f"{where}: there are too few distinct rows to hold out {name}", "give more rows, or the split"
+            )
         out = hold_out(pool.y, groups.astype(np.int64), shares[name] * total / len(pool), rng)
         for key, rows in (("train", ~out), (name, out)):
             splits[key] = Split(pool.x[rows], pool.y[rows], pool.ids[rows])
@@ -187,7 +198,7 @@ def _fingerprint(
             for array in (splits[name].x, splits[name].y, splits[name].ids):
                 digest.update(f"{name}{array.shape}{array.dtype.str}".encode())
                 digest.update(np.ascontiguousarray(array).data)
-    for array in (weight, bias):
-        if array is not None:
-            digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+    for part in (weight, bias):
+        if part is not None:
+            digest.update(str(part.shape).encode() + np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()

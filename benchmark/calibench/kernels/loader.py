@@ -129,7 +129,7 @@ def _load() -> ExtensionStatus:
     if path is None:
         return _missing(None, f"no _ops*.so in {_PACKAGE}")
     try:
-        torch.ops.load_library(path)  # type: ignore[no-untyped-call]
+        torch.ops.load_library(path)
         from calibench.kernels import fakes
 
         fakes.register()

@@ -10,7 +10,7 @@ import numpy as np
 from calibench.errors import InputError, RunError
 from calibench.metrics.binning import Floats, frozen
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Metric
+from calibench.metrics.metric import Metric, blaming
 
 LEVEL = 0.95
 QUANTILES = (0.025, 0.975)
@@ -96,7 +96,8 @@ def bootstrap(
 
 
 def _one_block(name: str, metric: Metric, judged: Judged, block: Floats) -> Floats:
-    found: Any = np.asarray(metric.resampled(judged, block))
+    with blaming(name):
+        found: Any = np.asarray(metric.resampled(judged, block))
     if found.shape != (len(block),):
         message = f"metric {name!r}: resampled() gave shape {list(found.shape)}, not [{len(block)}]"
         raise RunError(message, "return one number for each row of weights")

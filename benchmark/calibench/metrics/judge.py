@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from calibench.errors import CalibenchError, RunError
 from calibench.metrics.binning import Floats
 from calibench.metrics.bootstrap import LEVEL, bootstrap, check_sampling
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Metric
+from calibench.metrics.metric import Metric, blaming
 from calibench.metrics.noise_floor import DRAWS, Floor, noise_floor
 from calibench.specs import MetricSpec
 
@@ -51,8 +50,12 @@ def judge(
         for name, (spec, metric) in metrics.items()
         if judged.decisions is not None or not spec.needs_decision
     }
-    estimates = {name: _guarded(name, metric, judged) for name, metric in chosen.items()}
-    details = {name: _json(dict(metric.details(judged))) for name, metric in chosen.items()}
+    estimates: dict[str, float] = {}
+    details: dict[str, dict[str, Any]] = {}
+    for name, metric in chosen.items():
+        with blaming(name):
+            estimates[name] = float(metric.value(judged))
+            details[name] = _json(dict(metric.details(judged)))
     found = bootstrap(judged, chosen, estimates, resamples=resamples, seed=seed)
     values = {name: value if math.isfinite(value) else None for name, value in estimates.items()}
     return Judgement(
@@ -73,16 +76,6 @@ def judge(
             "noise_floor_draws": DRAWS,
         },
     )
-
-
-def _guarded(name: str, metric: Metric, judged: Judged) -> float:
-    try:
-        return float(metric.value(judged))
-    except CalibenchError:
-        raise
-    except Exception as error:
-        message = f"metric {name!r} failed: {type(error).__name__}: {error}"
-        raise RunError(message, "mend the plugin, or block it") from error
 
 
 def _json(value: Any) -> Any:

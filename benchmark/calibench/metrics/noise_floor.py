@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypedDict
+from typing import TypeAlias
 
 import numpy as np
 
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.bootstrap import block_rows
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Metric
+from calibench.metrics.metric import Metric, blaming
 
 DRAWS = 1000
 STREAM = 1
 """Sets the floor's random stream apart from the bootstrap's, which is the seed's own."""
 
 
-class Floor(TypedDict):
-    """Mean and 95th percentile over the draws, in the metric's unit."""
-
-    mean: float
-    p95: float
+Floor: TypeAlias = dict[str, float]
+"""`mean` and `p95` (95th percentile) over the draws, in the metric's unit."""
 
 
 def noise_floor(
@@ -32,7 +29,8 @@ def noise_floor(
     found: dict[str, list[Floats]] = {name: [] for name in asked}
     for correct, labels in drawn_labels(judged, draws, seed) if asked else ():
         for name, metric in asked.items():
-            values = metric.floor_draws(judged, correct, labels)
+            with blaming(name):
+                values = metric.floor_draws(judged, correct, labels)
             if values is not None:
                 found[name].append(values)
     return {name: _floor(np.concatenate(blocks)) for name, blocks in found.items() if blocks}

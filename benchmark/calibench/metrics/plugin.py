@@ -83,6 +83,7 @@ def calibench_metrics() -> list[MetricSpec]:
             equation="mean([decision is not abstain])",
             paper="El-Yaniv & Wiener 2010",
             needs_decision=True,
+            rankable=False,
         ),
         MetricSpec(
             name="selective_risk",

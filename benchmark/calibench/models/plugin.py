@@ -17,7 +17,9 @@ def calibench_models() -> list[ModelSpec]:
             default=True,
             params=(
                 Param("hidden", "ints", (128, 64), "sizes of the hidden layers", "units", minimum=1),
-                Param("activation", "str", "relu", "after each hidden layer", choices=("relu", "tanh", "sigmoid", "gelu")),
+                Param(
+                    "activation", "str", "relu", "after each hidden layer", choices=("relu", "tanh", "sigmoid", "gelu")
+                ),
                 _STANDARDIZE,
             ),
         ),
