@@ -66,8 +66,8 @@ class Registry:
         return [p for p in self.plugins if p.status == "broken"]
 
     def all(self, family: str) -> list[Entry]:
-        """Every entry of a family, by name."""
-        return [entry for (kind, _), entry in sorted(self.entries.items()) if kind == family]
+        """Every entry of a family, in the order in which plugins offer them."""
+        return [entry for (kind, _), entry in self.entries.items() if kind == family]
 
     def get(self, family: str, name: str) -> Entry:
         """The entry called `name`; InputError with the nearest name, and with plugins that failed to load."""

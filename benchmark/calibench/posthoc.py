@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from calibench.errors import RunError
+from calibench.errors import InputError, RunError
 from calibench.grammar import Bound
 from calibench.outputs import Outputs
 from calibench.stages import Calibrator, DecisionRule
@@ -66,4 +66,14 @@ class PostHoc:
         if mapped.scores.shape != outputs.scores.shape:
             message = f"calibrator {name!r} turned scores {list(outputs.scores.shape)} into {list(mapped.scores.shape)}"
             raise RunError(message, "mend the plugin: a calibrator keeps the shape")
-        return mapped.check(f"after {name}")
+        return checked(mapped, f"after {name}")
+
+
+def checked(outputs: Outputs, where: str) -> Outputs:
+    """Outputs that a network or a plugin made, if they are sound; what in a file is the user's mistake is a failed run here."""
+    try:
+        return outputs.check(where)
+    except InputError as error:
+        raise RunError(
+            error.message, "the network or a stage of the recipe made it; try a lower learning rate"
+        ) from None

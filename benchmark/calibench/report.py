@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from calibench.errors import InputError, did_you_mean
-from calibench.leaderboard import Board, Cell
-from calibench.results import ResultRecord
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from calibench.leaderboard import Board, Cell
+    from calibench.results import ResultRecord
 
 WIDTH = 170
 """Characters a line where the output is no terminal: room for every usual column."""

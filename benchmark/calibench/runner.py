@@ -28,7 +28,7 @@ from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics, units_of
 from calibench.outputs import Outputs
 from calibench.pipeline import Pipeline, derived_seed
-from calibench.posthoc import PostHoc
+from calibench.posthoc import PostHoc, checked
 from calibench.results import ResultRecord
 from calibench.stages import Report
 
@@ -90,7 +90,7 @@ def run_reporting(config: RunConfig, *, results: Path | None, force: bool, repor
     outputs = pipeline.run(("cal", "test"))
     labels = {name: torch.from_numpy(getattr(data, name).y) for name in outputs}
     for name, found_outputs in outputs.items():
-        found_outputs.check(f"{config.recipe}, {name} split")
+        checked(found_outputs, f"{config.recipe}, {name} split")
     with pipeline.timed("posthoc"):
         fitted = pipeline.fitted + posthoc.fit(outputs["cal"], labels["cal"])
         final = {name: _stored(posthoc.apply(found)) for name, found in outputs.items()}
