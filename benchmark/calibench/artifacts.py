@@ -67,8 +67,9 @@ class StageCache:
         path = self._path(stage, key)
         with replacing(path) as temporary:
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in product.items()}, temporary)
+            digest = _digest(temporary)  # not of `path`, which another process may take for damaged and remove
         with replacing(path.with_suffix(".sha256")) as temporary:
-            temporary.write_text(_digest(path) + "\n")
+            temporary.write_text(digest + "\n")
 
     def _path(self, stage: str, key: str) -> Path:
         assert self.folder is not None

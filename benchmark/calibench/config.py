@@ -104,6 +104,9 @@ def resolve(
     for name, key, value in extra:
         if name not in names:
             raise InputError(f"--set {name}.{key}={value}: {name!r} is not part of this run", did_you_mean(name, names))
+        if names.count(name) > 1:
+            message = f"--set {name}.{key}={value}: two parts of this run are called {name!r}"
+            raise InputError(message, f"write it where the part is named, as in {name}:{key}={value}")
     stated = {f"{piece.name}.{key}" for _, piece in pairs for key, _ in piece.values}
     stated |= {f"{name}.{key}" for name, key, _ in extra}
 
@@ -135,7 +138,8 @@ def resolve_chain(recipe: str, kinds: Sequence[str], where: str) -> tuple[Bound,
         if spec.kind not in kinds:
             hint = f"only {' and '.join(kinds)} stages work on stored outputs"
             raise InputError(
-                f"{where}: {spec.name!r} is a {spec.kind}", f"{hint}; calibench list methods shows the kinds"
+                f"{where}: {spec.name!r} is {'an' if spec.kind == 'objective' else 'a'} {spec.kind}",
+                f"{hint}; calibench list methods shows the kinds",
             )
     _refuse_disorder([spec for spec, _ in pairs])
     return tuple(bind(spec, piece.values) for spec, piece in pairs)
@@ -143,9 +147,14 @@ def resolve_chain(recipe: str, kinds: Sequence[str], where: str) -> tuple[Bound,
 
 def settings_for(method: str, settings: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
     """Those `--set` of a run of several recipes that concern `method`: what names a stage of another recipe alone is left out."""
-    own = {piece.name for piece in parse_recipe(method)}
-    foreign = {piece.name for recipe in others for piece in parse_recipe(recipe)} - own
+    foreign = {name for recipe in others for name in _stage_names(recipe)} - _stage_names(method)
     return tuple(text for text in settings if _read_setting(text)[0] not in foreign)
+
+
+def _stage_names(recipe: str) -> set[str]:
+    """The stages of a recipe, the default objective too where it goes unsaid."""
+    reg = registry()
+    return {spec.name for spec, _ in _order([(_method(reg, p.name), p) for p in parse_recipe(recipe)], reg)}
 
 
 def _order(pairs: list[tuple[MethodSpec, Piece]], reg: Registry) -> list[tuple[MethodSpec, Piece]]:

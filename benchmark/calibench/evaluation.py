@@ -192,6 +192,7 @@ def _tensor(values: Any, name: str) -> torch.Tensor:
     try:
         if isinstance(values, torch.Tensor):
             return values.detach().cpu()
-        return torch.from_numpy(np.array(values))
+        array = np.array(values)
+        return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
     except (TypeError, ValueError) as error:
         raise InputError(f"{name}: {error}", "give an array, a tensor or nested lists of numbers") from None

@@ -112,7 +112,8 @@ def read_value(param: Param, text: str, owner: str) -> Value:
         elif param.type in {"int", "ints"}:
             value = int(text) if param.type == "int" else tuple(int(v) for v in text.split(";"))
         elif param.type in {"float", "floats"}:
-            value = float(text) if param.type == "float" else tuple(float(v) for v in text.split(";"))
+            # + 0.0 makes -0.0 the 0.0 that it equals: one value, one run_id
+            value = float(text) + 0.0 if param.type == "float" else tuple(float(v) + 0.0 for v in text.split(";"))
         else:
             value = text
     except (ValueError, KeyError):
@@ -125,7 +126,8 @@ def read_value(param: Param, text: str, owner: str) -> Value:
         if isinstance(number, str | bool) or number is None:
             continue
         low, high = param.minimum, param.maximum
-        if not math.isfinite(number) or (low is not None and number < low) or (high is not None and number > high):
+        finite = isinstance(number, int) or math.isfinite(number)  # isfinite overflows on an int of 400 digits
+        if not finite or (low is not None and number < low) or (high is not None and number > high):
             bounds = f"[{'-inf' if low is None else f'{low:g}'}, {'inf' if high is None else f'{high:g}'}]"
             raise InputError(f"{where} is outside {bounds}", param.meaning)
     return value

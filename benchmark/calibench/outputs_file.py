@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import fnmatch
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from calibench.data.npzfile import read_npz
+from calibench.data.npzfile import existing, read_npz
 from calibench.errors import InputError, did_you_mean
 from calibench.outputs import Outputs, check_labels
 
@@ -37,11 +39,12 @@ def read_outputs(path: str | Path, columns: Columns | None = None) -> tuple[Outp
     columns = columns or Columns()
     if columns.logits and columns.probs:
         raise InputError("the scores are logits or probabilities, not both", "give --logits or --probs")
-    kind = Path(path).suffix.lower()
+    file = existing(path)
+    kind = file.suffix.lower()
     if kind == ".npz":
         outputs, labels = _from_npz(path, columns)
     elif kind in {".csv", ".parquet"}:
-        table = _read_csv(Path(path)) if kind == ".csv" else _read_parquet(Path(path))
+        table = _read_csv(file) if kind == ".csv" else _read_parquet(file)
         outputs, labels = _from_table(path, table, columns)
     else:
         raise InputError(f"{path}: cannot read files of type {kind or 'unknown'!r}", "use .npz, .csv or .parquet")
@@ -142,9 +145,7 @@ def _read_csv(path: Path) -> Table:
         raise InputError(
             f"{path}: {'there are no rows' if header else 'it is empty'}", "a header line, then one line a sample"
         )
-    twice = next((name for name in header if header.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(f"{path}: two columns are called {twice!r}", "rename one")
+    _refuse_twins(path, header)
     return {name: np.array(column, dtype=object) for name, column in zip(header, zip(*rows, strict=True), strict=True)}
 
 
@@ -155,6 +156,7 @@ def _read_parquet(path: Path) -> Table:
     except ImportError:
         raise InputError("reading .parquet needs pyarrow", 'pip install "calibench[parquet]"') from None
     try:
+        _refuse_twins(path, pyarrow.parquet.read_schema(path).names)
         table = pyarrow.parquet.read_table(path)
     except (OSError, pyarrow.ArrowException) as error:
         raise InputError(f"cannot read {path}: {error}", "write it with pandas.to_parquet or pyarrow") from None
@@ -163,6 +165,12 @@ def _read_parquet(path: Path) -> Table:
             row = column.is_null().to_pylist().index(True)
             raise InputError(f"{path}: row {row}: {name} is missing", "fill or drop the row")
     return {name: column.to_numpy() for name, column in zip(table.column_names, table.columns, strict=True)}
+
+
+def _refuse_twins(path: Path, names: Sequence[str]) -> None:
+    twice = next((name for name, times in Counter(names).items() if times > 1), None)
+    if twice is not None:
+        raise InputError(f"{path}: two columns are called {twice!r}", "rename one")
 
 
 def _named(arrays: Table, name: str, path: str | Path) -> NDArray[Any]:

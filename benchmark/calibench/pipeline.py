@@ -54,6 +54,8 @@ class Pipeline:
         objective = self.config.objective
         if self.network.pretrained:
             idle = sorted(key for key in self.config.stated if key.startswith(f"{objective.name}."))
+            if self.refit is not None:  # --select is for every stage that trains: it has one to act on
+                idle = [key for key in idle if key != f"{objective.name}.select"]
             what = f"{idle[0]} would do nothing" if idle else f"objective {objective.name!r} would do nothing"
             if idle or not objective.spec.default:
                 message = f"model {self.config.model.name!r} trains nothing in stage 1, so {what}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,17 +80,84 @@ class ResultRecord:
         ]
         if missing:
             raise InputError(f"{where}: the record has no {', '.join(missing)}", "run it again with --force")
+        bad = next((name for name in names if name in document and not _fits(name, document[name])), None)
+        if bad is not None:
+            raise InputError(f"{where}: {bad!r} is not what a record holds there", "run it again with --force")
         return cls(**{name: document[name] for name in names if name in document})
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_anything(value: Any) -> bool:
+    return True
+
+
+def _is_interval(value: Any) -> bool:
+    return value is None or (isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value)))
+
+
+def _is_unit(value: Any) -> bool:
+    return _by_name(value, _is_anything) and _is_text(value.get("unit")) and value.get("better") in {"lower", "higher"}
+
+
+def _by_name(value: Any, fits: Callable[[Any], bool]) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(key, str) and fits(value[key]) for key in value)
+
+
+def _all(value: Any, fits: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list | tuple) and all(map(fits, value))
+
+
+_BY_NAME: dict[str, Callable[[Any], bool]] = {
+    "n": _is_whole,
+    "metrics": lambda v: v is None or _is_number(v),
+    "intervals": _is_interval,
+    "noise_floor": lambda v: _by_name(v, _is_number) and "mean" in v,
+    "timings_s": _is_number,
+    "versions": _is_text,
+    "units": _is_unit,
+    "details": lambda v: _by_name(v, _is_anything),
+    "seeds": _is_whole,
+    "cache": lambda v: _all(v, _is_text),
+}
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether `value` is what the field `name` holds, so that a board can be made of a record that someone else wrote."""
+    if name in {"config", "bootstrap", "data", "machine"}:
+        return _by_name(value, _is_anything)
+    if name in _BY_NAME:
+        return _by_name(value, _BY_NAME[name]) and (name != "n" or "test" in value)
+    if name == "predictions":
+        return value is None or (_by_name(value, _is_text) and {"file", "sha256"} <= set(value))
+    if name == "fitted":
+        return _all(value, lambda stage: _by_name(stage, _is_anything))
+    return _is_whole(value) if name == "seed" else _is_text(value) or (name == "noise" and value is None)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
 
 
 def read_record(path: Path) -> ResultRecord:
     """One record file; InputError when it cannot be read."""
     try:
-        return ResultRecord.from_dict(json.loads(path.read_text(encoding="utf-8")), str(path))
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}", "check the file") from None
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error})", "remove it and run again") from None
+    return ResultRecord.from_dict(document, str(path))
 
 
 def read_records(results: Path) -> list[ResultRecord]:
@@ -120,7 +188,8 @@ def write(results: Path, record: ResultRecord, arrays: Mapping[str, NDArray[Any]
     file = results / PREDICTIONS / f"{record.run_id}.safetensors"
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with replacing(file) as temporary:
-        save_file(contiguous, temporary, metadata={"run_id": record.run_id, "schema": "calibench.predictions/1"})
+        # One entry: safetensors writes several in random order, and equal runs must give equal bytes.
+        save_file(contiguous, temporary, metadata={"schema": "calibench.predictions/1"})
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     record = dataclasses.replace(record, predictions={"file": f"{PREDICTIONS}/{file.name}", "sha256": digest})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from calibench.errors import PluginError
+from calibench.errors import CalibenchError, PluginError
 
 Value = int | float | bool | str | tuple[float, ...] | tuple[int, ...] | None
 ParamType = Literal["int", "float", "bool", "str", "path", "floats", "ints"]
@@ -50,6 +51,27 @@ class Param:
             raise PluginError(f"parameter {self.key!r} has type {self.type!r}", f"use one of {', '.join(_PARAM_TYPES)}")
         if not self.meaning:
             raise PluginError(f"parameter {self.key!r} has no meaning", "say in one phrase what it does")
+        object.__setattr__(self, "default", self._checked_default())
+
+    def _checked_default(self) -> Any:
+        """The default as reading it would give it (1 is 1.0 for a float), so that saying it changes no run_id."""
+        if self.default is None or self.default is REQUIRED:
+            return self.default
+        many = self.type in {"floats", "ints"}
+        given = self.default if many else [self.default]
+        python = {"bool": bool, "str": str, "path": str, "int": int, "ints": int}.get(self.type, int | float)
+        where = f"parameter {self.key!r}: the default {self.default!r}"
+        if not isinstance(given, list | tuple) or not all(
+            isinstance(v, python) and (python is bool or not isinstance(v, bool)) for v in given
+        ):
+            raise PluginError(f"{where} is not of type {self.type!r}", "use a tuple for floats and ints")
+        values = tuple(float(v) + 0.0 if self.type in {"float", "floats"} else v for v in given)
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        inside = python is str or all(low <= v <= high and abs(v) != math.inf for v in values)
+        if not inside or (self.choices and not many and str(values[0]) not in self.choices):
+            raise PluginError(f"{where} is outside the parameter's own bounds or choices")
+        return values if many else values[0]
 
 
 TRAINING_PARAMS = (
@@ -111,12 +133,16 @@ class Spec:
         return ()
 
     def load(self) -> Any:
-        """The object that `target` names; importing it may import torch. PluginError when it is not there."""
+        """The object that `target` names; importing it may import torch. PluginError when it cannot be had."""
         module, _, attribute = self.target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except AttributeError as error:
-            raise PluginError(f"{self.family} {self.name!r}: {error}", f"its target is {self.target!r}") from error
+        except CalibenchError:
+            raise
+        except Exception as error:
+            message = f"{self.family} {self.name!r} cannot be loaded: {type(error).__name__}: {error}"
+            hint = f"its target is {self.target!r}; calibench list {self.family}s names its distribution"
+            raise PluginError(message, hint) from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,9 @@ from calibench import Calibrator, Outputs, RunError
 BOUND = 50.0
 """T must lie in [1/50, 50]: beyond it the fit has run away and means nothing."""
 
+WIDEST = 1e100
+"""Between two logits of a row: their sums and products with T stay finite."""
+
 TOLERANCE = 1e-6
 """Of log T."""
 
@@ -25,6 +28,10 @@ class Temperature(Calibrator):
         """`temperature`, and the NLL of the same samples before and after, in nats."""
         logits = outputs.logits()
         logits = logits - logits.max(dim=1, keepdim=True).values
+        spread = -float(logits.min())
+        if spread > WIDEST:
+            message = f"temperature: in some row the logits lie {spread:.3g} apart"
+            raise RunError(message, f"more than {WIDEST:g} cannot be scaled in float64: are these logits?")
         before = _nll(logits, labels, 1.0)
         temperature = _minimum(logits, labels)
         after = _nll(logits, labels, temperature)

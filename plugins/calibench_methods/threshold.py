@@ -27,7 +27,9 @@ class Threshold(DecisionRule):
     def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> torch.Tensor:
         """Class indices `[N]`, -1 where no class passes."""
         probs = outputs.probs()
-        thresholds = self.value if self.values is None else torch.tensor(self.values, dtype=torch.float64)
-        passing = probs >= torch.as_tensor(thresholds, dtype=torch.float64, device=probs.device)
+        thresholds = torch.tensor([self.value] if self.values is None else self.values, dtype=torch.float64)
+        if outputs.from_probs:  # a stored float32 0.7 is 0.69999999 and means 0.7
+            thresholds = thresholds.to(outputs.scores.dtype).double()
+        passing = probs >= thresholds.to(probs.device)
         answer = probs.where(passing, -torch.inf).argmax(dim=1)
         return answer.where(passing.any(dim=1), ABSTAIN)

@@ -79,7 +79,7 @@ class VTST(HeadRefit):
                 torch.logsumexp(head.sampled_logits(rows, self.samples).double().log_softmax(dim=2), dim=0)
                 for rows in features.split(ROWS)
             ]
-            return Outputs((torch.cat(parts) - math.log(self.samples)).clone())
+        return Outputs(torch.cat(parts) - math.log(self.samples))
 
 
 def kl_to_standard_normal(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from typing import TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 import click
 
@@ -25,8 +27,28 @@ slower while another process wants a core; this many cost nothing on a quiet mac
 TRACEBACK_VARIABLE = "CALIBENCH_TRACEBACK"
 
 
+class _ReaderGone(Exception):
+    """A broken pipe under another name: click would end with 1 at a BrokenPipeError before main() sees it."""
+
+
+@contextmanager
+def _past_click() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ReaderGone from error
+
+
 class _Group(click.Group):
     """A group that suggests the nearest command."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _past_click():  # --help and --version speak in here
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _past_click():
+            return super().invoke(ctx)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -70,7 +92,7 @@ def main() -> None:
         code = _fail(error.message, error.hint, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         code = _fail("interrupted", "what was finished is stored; the same command goes on from there", 130)
-    except BrokenPipeError:  # the reader of our output has gone, as in `calibench list methods | head -1`
+    except (_ReaderGone, BrokenPipeError):  # the reader of our output has gone, as in `calibench list methods | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:

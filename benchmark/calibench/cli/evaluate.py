@@ -81,9 +81,7 @@ def _print(record: EvaluationRecord, file: Path) -> None:
 
     from calibench.report import figure, header
 
-    table = Table(
-        title=Text(f"{file}: {record.n} samples, {record.classes} classes"), box=box.SIMPLE_HEAD, title_justify="left"
-    )
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("metric", no_wrap=True)
     sides: list[tuple[str, Any]] = [("value" if record.after is None else "before", record)]
     if record.after is not None:
@@ -103,6 +101,8 @@ def _print(record: EvaluationRecord, file: Path) -> None:
             cells.append(figure(floor["mean"], unit) if floor else "")
         table.add_row(Text(header(metric, record.units)), *(Text(cell) for cell in cells))
     console = stdout()
+    # Not as the table's title, which would be folded to the table's width.
+    console.print(Text(f"{file}: {record.n} samples, {record.classes} classes"), soft_wrap=True)
     console.print(table)
     if record.fit is not None:
         learned = ", ".join(

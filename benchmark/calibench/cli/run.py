@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 )
 @click.option("--force", is_flag=True, help="Run again, from the start, what is there already.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where networks train.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads for training. Default: torch's own choice.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no notes, no board.")
 def run(
@@ -60,6 +61,7 @@ def run(
     results: Path,
     force: bool,
     device: str,
+    threads: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -70,9 +72,13 @@ def run(
     calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
     calibench run -m vtst:latent_dim=64+temperature -d npz:path=features.npz --model frozen
     """
+    import torch
+
     from calibench.config import resolve, settings_for
     from calibench.runner import pick_device, run_reporting
 
+    if threads is not None:
+        torch.set_num_threads(threads)
     place = pick_device(device)
     configs = [
         resolve(method, dataset, model, noise, seed, epochs, select, settings_for(method, settings, methods), place)

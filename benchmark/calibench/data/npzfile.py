@@ -13,13 +13,25 @@ from numpy.typing import NDArray
 from calibench.errors import InputError
 
 
+_UNREADABLE = (ValueError, OSError, EOFError, KeyError, zlib.error, MemoryError, OverflowError, RuntimeError, TypeError)
+"""What zipfile and numpy raise for damaged, encrypted (RuntimeError) or absurd (OverflowError) members."""
+
+
+def existing(path: str | Path) -> Path:
+    """The path, if a file is there; InputError if not."""
+    file = Path(path)
+    try:
+        if file.is_file():
+            return file
+        message = f"{str(path)!r} is not a file" if file.exists() else f"there is no file {str(path)!r}"
+    except (OSError, ValueError) as error:  # a name too long, or with a NUL
+        message = f"cannot read {str(path)!r}: {error}"
+    raise InputError(message, "check the path")
+
+
 def read_npz(path: str | Path, names: tuple[str, ...] | None = None) -> dict[str, NDArray[Any]]:
     """The arrays of a `.npz` (only `names` that are there, or all); InputError when it cannot be read or holds pickles."""
-    file = Path(path)
-    if not file.exists():
-        raise InputError(f"there is no file {str(path)!r}", "check the path")
-    if not file.is_file():
-        raise InputError(f"{str(path)!r} is not a file", "name an .npz file")
+    file = existing(path)
     arrays: dict[str, NDArray[Any]] = {}
     name = ""
     try:
@@ -32,7 +44,7 @@ def read_npz(path: str | Path, names: tuple[str, ...] | None = None) -> dict[str
                 arrays[name] = content[name]
     except zipfile.BadZipFile as error:
         raise InputError(f"{path}: not an .npz file ({error})", "write it with numpy.savez(file, name=array)") from None
-    except (ValueError, OSError, EOFError, KeyError, zlib.error, MemoryError, NotImplementedError) as error:
+    except _UNREADABLE as error:
         if "pickle" in str(error).lower() or "Object arrays" in str(error):
             message = f"{path}: array {name!r} holds Python objects (a pickle), which could run code"
             raise InputError(message, "store plain numbers: array.astype(float) or .astype(int)") from None

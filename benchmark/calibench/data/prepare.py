@@ -16,6 +16,9 @@ from calibench.errors import InputError
 
 SPLITS = ("train", "val", "cal", "test")
 
+MAX_LABEL = 2**31 - 1
+"""Beyond it a label is a hash or an id, not a class index."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -61,13 +64,14 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
     idle = sorted(stated & set(given))
     if idle:
         raise InputError(
-            f"{where}: {idle[0]}={shares[idle[0]]} would do nothing, the data brings its own {idle[0]} split"
+            f"{where}: {idle[0]}={shares[idle[0]]} would do nothing, the data brings its own {idle[0]} split",
+            "leave it out",
         )
     splits = {name: _check(np.asarray(x), np.asarray(y), f"{where}: {name}") for name, (x, y) in given.items()}
     hashes = {name: row_hashes(split.x) for name, split in splits.items()}
+    _refuse_leaks(hashes, where)  # here, while row numbers are the user's; what is held out below cannot leak
     missing = [name for name in ("test", "cal", "val") if name not in splits]
     _hold_out_missing(splits, hashes, missing, shares, where)
-    _refuse_leaks(hashes, where)
 
     weight, bias = _check_head(arrays, splits["train"].x, where)
     shapes = {split.x.shape[1:] for split in splits.values()}
@@ -80,6 +84,8 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
     if largest > num_classes:
         message = f"{where}: a label is {largest - 1}, outside [0, {num_classes})"
         raise InputError(message, f"head_weight has {num_classes} rows, one a class")
+    if weight is None:
+        _refuse_gaps(splits, largest, where)
     if len(np.unique(splits["train"].y)) < 2:
         raise InputError(f"{where}: the training labels hold one class", "a classifier needs at least two")
     return Data(
@@ -127,9 +133,12 @@ def _check(x: NDArray[Any], y: NDArray[Any], where: str) -> Split:
             raise InputError(
                 f"{where}: row {int(np.argmin(finite))} of x holds NaN or infinity", "drop or mend the row"
             )
-    if y.dtype.kind == "i" and y.min() < 0:
-        raise InputError(f"{where}: the label of row {int(np.argmax(y < 0))} is {y.min()}", "class indices start at 0")
-    rows = np.ascontiguousarray(x, dtype=np.float32)
+    outside = (y < 0) | (y > MAX_LABEL)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise InputError(f"{where}: the label of row {row} is {y[row]}", "class indices start at 0")
+    with np.errstate(over="ignore"):  # said below, with the place
+        rows = np.ascontiguousarray(x, dtype=np.float32)
     if not np.isfinite(rows).all():
         raise InputError(f"{where}: x holds values beyond float32's range", "scale them")
     return Split(rows, y.astype(np.int64), np.arange(len(y), dtype=np.int64))
@@ -171,6 +180,16 @@ def _refuse_leaks(hashes: Mapping[str, NDArray[np.bytes_]], where: str) -> None:
                 raise InputError(message, "a figure on seen rows means nothing: drop them from one of the two")
 
 
+def _refuse_gaps(splits: Mapping[str, Split], num_classes: int, where: str) -> None:
+    """Without a head the labels alone say how many classes there are: one that no row has would be a dead output."""
+    seen = np.unique(np.concatenate([split.y for split in splits.values()]))
+    if len(seen) == num_classes or len(seen) < 2:  # one class has an error of its own
+        return
+    absent = int(np.argmax(seen != np.arange(len(seen))))
+    message = f"{where}: no row has the label {absent}, and labels run to {num_classes - 1}"
+    raise InputError(message, "number the classes 0 .. K-1 without gaps: numpy.unique(y, return_inverse=True)[1]")
+
+
 def _check_head(
     arrays: Arrays, x: NDArray[np.float32], where: str
 ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
@@ -178,8 +197,11 @@ def _check_head(
         return None, None
     if arrays.head_weight is None or arrays.head_bias is None:
         raise InputError(f"{where}: head_weight and head_bias come together", "give both")
-    weight = np.asarray(arrays.head_weight, dtype=np.float32)
-    bias = np.asarray(arrays.head_bias, dtype=np.float32)
+    given = {"head_weight": np.asarray(arrays.head_weight), "head_bias": np.asarray(arrays.head_bias)}
+    for name, array in given.items():
+        if array.dtype.kind not in "fiu":
+            raise InputError(f"{where}: {name} has type {array.dtype}", "store numbers")
+    weight, bias = (array.astype(np.float32) for array in given.values())
     size = int(np.prod(x.shape[1:]))
     if weight.ndim != 2 or weight.shape[1] != size or len(weight) < 2 or bias.shape != weight.shape[:1]:
         message = f"{where}: head_weight {list(weight.shape)} and head_bias {list(bias.shape)} do not fit x"

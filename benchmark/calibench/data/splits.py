@@ -11,8 +11,8 @@ Index = NDArray[np.int64]
 
 
 def row_hashes(x: NDArray[np.generic]) -> NDArray[np.bytes_]:
-    """A 16-byte BLAKE2b digest of each row's shape-independent content, `[N]`."""
-    rows = np.ascontiguousarray(x).reshape(len(x), -1)
+    """A 16-byte BLAKE2b digest of each row's shape-independent content, `[N]`; -0.0 is 0.0."""
+    rows = np.ascontiguousarray(np.add(x, 0, dtype=x.dtype)).reshape(len(x), -1)
     return np.array([hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in rows], dtype="S16")
 
 

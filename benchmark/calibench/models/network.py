@@ -58,7 +58,7 @@ class Standardize(nn.Module):
 
     def __init__(self, train_x: NDArray[np.float32]) -> None:
         super().__init__()
-        axes = (0,) if train_x.ndim == 2 else (0, *range(2, train_x.ndim))
+        axes = (0, 1, 2) if train_x.ndim == 3 else (0, *range(2, train_x.ndim))  # [N, H, W] is one channel
         mean = train_x.mean(axis=axes, dtype=np.float64, keepdims=True)[0]
         sd = train_x.std(axis=axes, dtype=np.float64, keepdims=True)[0]
         scale = np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 1e-12)

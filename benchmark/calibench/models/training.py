@@ -86,7 +86,8 @@ def predict(module: nn.Module, x: torch.Tensor, batch_size: int = 1024) -> torch
     """`module(x)` in eval mode, without gradients, in batches."""
     module.eval()
     with torch.inference_mode():
-        return torch.cat([module(rows) for rows in x.split(batch_size)]).clone()
+        found = torch.cat([module(rows) for rows in x.split(batch_size)])
+    return found.clone()  # out here, an ordinary tensor: a head may be trained on it
 
 
 def mean_nll(logits: torch.Tensor, labels: torch.Tensor) -> float:

@@ -1,0 +1,1 @@
+"""A calibench plugin to copy: bias-corrected temperature scaling."""

@@ -1,0 +1,255 @@
+"""What scripts rely on: the JSON of each command, quiet, running again, boards, and figures that do not depend on luck."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+import calibench
+
+METRICS = ["accuracy", "nll", "brier", "ece15", "ece10", "mce15", "ece_equal_mass15", "classwise_ece15", "aurc"]
+RECORD = {
+    *("schema", "run_id", "recipe", "dataset", "model", "seed", "noise", "backend", "n", "metrics", "intervals"),
+    *("noise_floor", "timings_s", "versions"),
+}
+FROZEN = ("-d", "npz:path=features.npz", "--model", "frozen")
+SMALL = ("-d", "npz:path=features.npz", "--model", "mlp:hidden=8", "--epochs", "2", "--json")
+
+
+def same(document):
+    """A record without what may differ from run to run: how long it took, what was cached, and when."""
+    return {k: v for k, v in document.items() if k not in {"timings_s", "cache", "created", "predictions"}}
+
+
+def test_the_document_of_a_run(cli, tmp_path):
+    noise = ("--noise", "symmetric:rate=0.1")
+    ran = cli("run", "-m", "ce+temperature", "--seed", "3", *noise, "--results", "out", "--epochs", "2", "--json")
+    document = ran.document
+    assert set(document) >= RECORD
+    assert list(document)[0] == "schema"
+    assert document["schema"] == "calibench.record/1"
+    assert document["recipe"] == "ce:epochs=2+temperature"
+    assert (document["dataset"], document["model"], document["seed"]) == ("digits", "mlp", 3)
+    assert document["noise"] == "symmetric:rate=0.1"
+    assert document["data"]["noise"]["realised_rate"] == pytest.approx(0.1, abs=1e-3)
+    assert document["backend"] in {"fused-cpu", "fused-cuda", "reference"}
+    assert set(document["n"]) == {"train", "val", "cal", "test"}
+    assert sum(document["n"].values()) == 1797
+    assert list(document["metrics"])[: len(METRICS)] == METRICS
+    for name in METRICS:
+        low, high = document["intervals"][name]
+        assert low <= document["metrics"][name] <= high, name
+    assert 0 <= document["metrics"]["accuracy"] <= 1
+    assert set(document["noise_floor"]["ece15"]) >= {"mean", "p95"}
+    assert {"calibench", "torch", "numpy", "python"} <= set(document["versions"])
+    assert all(seconds >= 0 for seconds in document["timings_s"].values())
+    assert set(document["units"]) == set(document["metrics"])
+    temperature = document["fitted"][-1]
+    assert temperature["stage"] == "temperature"
+    assert temperature["nll_after"] <= temperature["nll_before"]
+    assert json.loads((tmp_path / "out" / "records" / f"{document['run_id']}.json").read_text()) == document
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["cache", "predictions", "records"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_again_and_force(cli, features):
+    first = cli("run", "-m", "ce", *SMALL)
+    again = cli("run", "-m", "ce", *SMALL)
+    assert "there already" in again.err
+    assert "--force runs it again" in again.err
+    assert again.document == first.document
+    assert cli("run", "-m", "ce", *SMALL, "--quiet") == (0, first.out, "")
+    forced = cli("run", "-m", "ce", *SMALL, "--force")
+    assert "there already" not in forced.err
+    assert forced.document["cache"] == {"hits": [], "made": ["stage1"]}
+    assert same(forced.document) == same(first.document)
+
+
+def test_the_same_seed_gives_the_same_bytes(cli, features):
+    """With an empty cache, with a warm one, with none at all; another seed differs."""
+    small = (SMALL[1], SMALL[3])
+    alone = cli("run", "-m", "vtst:epochs=3,lr=0.01", *SMALL, "--results", "one").document
+    assert alone["cache"]["hits"] == []
+    cli("run", "-m", "ce", *SMALL, "--results", "two")
+    warm = cli("run", "-m", "vtst:epochs=3,lr=0.01", *SMALL, "--results", "two").document
+    assert warm["cache"]["hits"] == ["stage1"]
+    hot = cli("run", "-m", "vtst:epochs=3,lr=0.01+temperature", *SMALL, "--results", "two").document
+    assert hot["cache"] == {"hits": ["stage1", "features", "stage2"], "made": []}
+    python = calibench.run("vtst:epochs=3,lr=0.01", *small, epochs=2, results=None)
+    assert python.predictions is None
+    for other in (warm, python.to_dict()):
+        assert json.dumps(other["metrics"]) == json.dumps(alone["metrics"])
+        assert json.dumps(other["intervals"]) == json.dumps(alone["intervals"])
+        assert json.dumps(other["fitted"]) == json.dumps(alone["fitted"])
+    cold = calibench.run("vtst:epochs=3,lr=0.01+temperature", *small, epochs=2, results=None)
+    assert json.dumps(cold.metrics) == json.dumps(hot["metrics"])
+    assert cold.fitted == hot["fitted"]
+    another = calibench.run("vtst:epochs=3,lr=0.01", *small, epochs=2, seed=1, results=None)
+    assert another.metrics != alone["metrics"]
+    assert another.data["test_fingerprint"] == alone["data"]["test_fingerprint"], "one split for all seeds"
+
+
+def test_a_run_does_not_touch_the_callers_random_numbers(features, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    calibench.run("tst:epochs=1", SMALL[1], "mlp:hidden=8", epochs=1, results=None)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("recipe", ["ce", "vtst:epochs=2", "ce+threshold:value=0.6"])
+def test_stored_predictions_give_the_record(recipe, threads, cli, tmp_path, features):
+    """Judging what a run stored gives its figures to the bit, whatever the number of threads."""
+    document = cli("run", "-m", recipe, *SMALL).document
+    stored = load_file(tmp_path / "results" / document["predictions"]["file"])
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        judged = calibench.evaluate(logits=stored["test.logits"], labels=stored["test.labels"])
+    finally:
+        torch.set_num_threads(before)
+    names = list(judged.metrics)
+    assert names == [name for name in document["metrics"] if name not in {"coverage", "selective_risk"}]
+    assert judged.metrics == {name: document["metrics"][name] for name in names}
+    assert judged.intervals == {name: document["intervals"][name] for name in names}
+    assert judged.noise_floor == document["noise_floor"]
+    decided = {"coverage", "selective_risk"} <= set(document["metrics"])
+    assert decided == ("threshold" in recipe) == ("test.decisions" in stored)
+
+
+def test_several_methods_and_seeds(cli, features):
+    """One object whatever was asked for; each run is stored under its own id, and asked for twice is run once."""
+    ran = cli("run", "-m", "ce", "-m", "ce+temperature", "-m", "ce", "-s", "0", "-s", "1", *FROZEN, "--json")
+    document = ran.document
+    assert document["schema"] == "calibench.records/1"
+    pairs = [(record["seed"], record["recipe"]) for record in document["records"]]
+    assert pairs == [(0, "ce"), (0, "ce+temperature"), (1, "ce"), (1, "ce+temperature")]
+    assert len({record["run_id"] for record in document["records"]}) == 4
+    board = cli("run", "-m", "ce", "-m", "ce+temperature", "-s", "0", "-s", "1", *FROZEN)
+    assert board.err.count("there already") == 4
+    for word in ("npz:path=features.npz", "120 test samples", "rank", "ce+temperature", "0,1", "ece15 %"):
+        assert word in board.out, word
+
+
+def test_quiet(cli, features, tmp_path):
+    assert cli("run", "-m", "ce", *FROZEN, "--quiet") == (0, "", "")
+    assert cli("run", "-m", "ce", *FROZEN, "-q") == (0, "", "")
+    assert len(list((tmp_path / "results" / "records").iterdir())) == 1
+
+
+def test_python_gives_the_same_record(cli, features, tmp_path):
+    document = cli("run", "-m", "ce+temperature", *FROZEN, "--json").document
+    record = calibench.run("ce+temperature", "npz:path=features.npz", "frozen", results=tmp_path / "other")
+    assert same(json.loads(json.dumps(record.to_dict()))) == same(document)
+    assert record["metrics"]["ece15"] == record.metrics["ece15"]
+    again = calibench.run(method="ce+temperature", dataset="npz:path=features.npz", model="frozen", seed=0)
+    assert again.to_dict() == document
+    with pytest.raises(calibench.InputError, match="no method called 'vtts'"):
+        calibench.run("vtts", results=None)
+    with pytest.raises(calibench.InputError, match="seed True is not a whole number"):
+        calibench.run("ce", seed=True, results=None)
+
+
+def test_changed_data_is_another_run(cli, features, tmp_path):
+    first = cli("run", "-m", "ce", *FROZEN, "--json").document
+    np.savez(tmp_path / "features.npz", **(features | {"head_bias": np.array([0, 0, 1], dtype=np.float32)}))
+    second = cli("run", "-m", "ce", *FROZEN, "--json")
+    assert "there already" not in second.err
+    assert second.document["run_id"] != first["run_id"]
+    assert second.document["metrics"] != first["metrics"]
+
+
+@pytest.mark.parametrize("family", ["methods", "datasets", "models", "metrics", "noises"])
+def test_lists(family, cli):
+    document = cli("list", family, "--json").document
+    assert document["schema"] == "calibench.list/1"
+    assert document["items"]
+    for item in document["items"]:
+        assert set(item) == {"name", "kind", "summary", "distribution", "version"}
+        assert all(item.values())
+    shown = cli("list", family)
+    assert shown.code == 0
+    assert shown.err == ""
+    for item in document["items"]:
+        assert item["name"] in shown.out
+        described = cli("show", family, item["name"], "--json").document
+        assert (described["name"], described["summary"]) == (item["name"], item["summary"])
+        words = cli("show", family, item["name"])
+        assert words.code == 0
+        for param in described["params"]:
+            assert param["key"] in words.out
+            assert param["meaning"][:20] in words.out
+    if family == "methods":
+        assert {"ce", "temperature", "threshold", "tst", "vtst"} <= {item["name"] for item in document["items"]}
+
+
+def test_boards(cli, features, tmp_path):
+    assert cli("run", "-m", "ce", "-m", "ce+temperature", "-m", "ce+threshold", "-s", "0", *FROZEN, "-q").code == 0
+    document = cli("leaderboard", "--json").document
+    assert document["schema"] == "calibench.leaderboard/1"
+    (board,) = document["boards"]
+    assert [row["recipe"] for row in board["rows"]][0] == "ce+temperature"
+    assert cli("leaderboard", "--format", "json").document == document
+    markdown = cli("leaderboard", "--format", "markdown")
+    assert markdown.err == ""
+    rows = [line for line in markdown.out.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + 3
+    assert len({row.count("|") for row in rows}) == 1
+    cells = list(csv.DictReader(cli("leaderboard", "--format", "csv").out.splitlines()))
+    assert {cell["method"] for cell in cells} == {"ce", "ce+temperature", "ce+threshold"}
+    (ece,) = [c for c in cells if c["method"] == "ce" and c["metric"] == "ece15"]
+    (lead,) = [row for row in board["rows"] if row["recipe"] == "ce"]
+    assert float(ece["mean"]) == lead["cells"]["ece15"]["mean"]
+    by_nll = cli("leaderboard", "--metric", "nll", "--columns", "accuracy, nll")
+    assert "ranked by nll" in by_nll.out
+    assert "brier" not in by_nll.out
+    written = cli("leaderboard", "--format", "markdown", "--output", "new/board.md")
+    assert written.out == ""
+    assert "wrote new/board.md" in written.err
+    assert (tmp_path / "new" / "board.md").read_text() == markdown.out
+
+
+def test_help_of_every_command(cli):
+    for command in ((), ("run",), ("evaluate",), ("leaderboard",), ("list",), ("show",), ("doctor",)):
+        ran = cli(*command, "--help")
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.out.startswith("Usage:")
+    assert cli("--version").out.strip().endswith(calibench.__version__)
+
+
+def test_as_a_module(tmp_path, good):
+    command = [sys.executable, "-m", "calibench"]
+    ended = subprocess.run(
+        [*command, "evaluate", str(good), "--json"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout)["n"] == 60
+    wrong = subprocess.run([*command, "rnu"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert wrong.stdout == ""
+    assert "did you mean 'run'?" in wrong.stderr
+
+
+def test_a_closed_pipe_is_no_error(tmp_path):
+    for command in ("list metrics --json", "list metrics", "--help"):
+        line = f"{sys.executable} -m calibench {command} | true; exit ${{PIPESTATUS[0]}}"
+        ended = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert (ended.returncode, ended.stderr) == (0, ""), command
+
+
+def test_a_full_output_is_a_failure(tmp_path):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        command = [sys.executable, "-m", "calibench", "list", "methods", "--json"]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert "No space left" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,230 @@
+"""Temperature scaling: never out of its bracket, never worse than it was on what it was fitted on, and truly a minimum."""
+
+from __future__ import annotations
+
+import collections
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from calibench import Outputs, RunError
+from calibench_methods.temperature import BOUND, Temperature
+
+SETS = 10_000
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Ten thousand small fits: threads would only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def nll(logits: torch.Tensor, labels: torch.Tensor, temperature: float) -> float:
+    """Written apart from the method, in float64."""
+    scaled = logits.double() / temperature
+    return float((torch.logsumexp(scaled, dim=1) - scaled.gather(1, labels[:, None])[:, 0]).mean())
+
+
+def fit(logits: torch.Tensor, labels: torch.Tensor) -> float | None:
+    """T after every promise about it is checked; None where the method refused."""
+    method, outputs = Temperature(), Outputs(logits)
+    try:
+        fitted = method.fit(outputs, labels)
+    except RunError as error:
+        assert "temperature" in error.message
+        assert error.hint
+        return None
+    t = fitted["temperature"]
+    assert 1 / BOUND <= t <= BOUND
+    assert fitted["nll_after"] <= fitted["nll_before"]
+    before, after = nll(logits, labels, 1.0), nll(logits, labels, t)
+    scale = float(logits.double().abs().max())  # rounding of logits this large, divided by T
+    slack = 1e-13 * (1 + before + scale * max(1.0, 1 / t))
+    assert fitted["nll_before"] == pytest.approx(before, rel=1e-12, abs=slack)
+    assert fitted["nll_after"] == pytest.approx(after, rel=1e-12, abs=slack)
+    assert after <= before + slack
+    mapped = method.apply(outputs, fitted)
+    mapped.check("after temperature")
+    assert torch.equal(mapped.scores.argmax(dim=1), logits.double().argmax(dim=1))
+    return t
+
+
+def plain(rng):
+    n, k = rng.integers(1, 60), rng.integers(2, 12)
+    labels = rng.integers(k, size=n)
+    logits = rng.normal(size=(n, k)) * 10 ** rng.uniform(-3, 2)
+    logits[np.arange(n), labels] += rng.exponential(3) * logits.std()
+    return logits, labels
+
+
+def constant_rows(rng):
+    logits, labels = plain(rng)
+    rows = rng.random(len(logits)) < rng.choice([0.5, 1.0])
+    logits[rows] = rng.normal(size=(rows.sum(), 1)) * 10
+    return logits, labels
+
+
+def one_class(rng):
+    logits, labels = plain(rng)
+    return logits, labels * 0 + rng.integers(logits.shape[1])
+
+
+def all_correct(rng):
+    logits, _ = plain(rng)
+    return logits, logits.argmax(axis=1)
+
+
+def all_wrong(rng):
+    logits, _ = plain(rng)
+    return logits, logits.argmin(axis=1)
+
+
+def one_wrong(rng):
+    logits, _ = plain(rng)
+    labels = logits.argmax(axis=1)
+    labels[0] = logits[0].argmin()
+    return logits, labels
+
+
+def large(rng):
+    logits, labels = plain(rng)
+    return logits / np.abs(logits).max() * 10 ** rng.uniform(4, 30), labels
+
+
+def steps(rng):
+    logits, labels = plain(rng)
+    return np.sign(logits) * 1e4, labels
+
+
+def one_sample(rng):
+    logits, labels = plain(rng)
+    return logits[:1], labels[:1]
+
+
+def tiny_differences(rng):
+    logits, labels = plain(rng)
+    return rng.choice([0.0, 1e4]) + logits * 10 ** rng.uniform(-16, -6), labels
+
+
+def duplicates(rng):
+    logits, labels = plain(rng)
+    return np.repeat(logits[:1], 20, axis=0), np.resize(labels, 20)
+
+
+def many_classes(rng):
+    n, k = rng.integers(1, 6), rng.integers(500, 1500)
+    return rng.normal(size=(n, k)) * 3, rng.integers(k, size=n)
+
+
+def scales(rng):
+    """Each row of its own size, from 1e-300 to 1e300."""
+    logits, labels = plain(rng)
+    return logits * 10.0 ** rng.integers(-300, 300, size=(len(logits), 1)), labels
+
+
+def edges(rng):
+    """The largest numbers there are, of both signs."""
+    logits, labels = plain(rng)
+    return np.where(rng.random(logits.shape) < 0.5, 1, -1) * np.finfo(np.float64).max, labels
+
+
+def log_probabilities(rng):
+    """Probabilities with zeros, as logits clipped at 1e-30."""
+    logits, labels = plain(rng)
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    p[p < 0.05] = 0
+    return np.log(np.maximum(p, 1e-30)), labels
+
+
+KINDS = (
+    *(plain, constant_rows, one_class, all_correct, all_wrong, one_wrong, large, steps, one_sample, tiny_differences),
+    *(duplicates, many_classes, scales, edges, log_probabilities),
+)
+
+
+def test_ten_thousand_sets():
+    ends: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    for i in range(SETS):
+        rng = np.random.default_rng([i, 7])
+        kind = KINDS[i % len(KINDS)]
+        logits, labels = kind(rng)
+        narrow = i // len(KINDS) % 3 == 0 and kind not in {scales, edges}
+        scores = torch.from_numpy(logits.astype(np.float32) if narrow else logits)
+        try:
+            t = fit(scores, torch.from_numpy(labels))
+        except Exception as error:
+            error.add_note(f"set {i}, {kind.__name__}, {list(scores.shape)} {scores.dtype}")
+            raise
+        ends[kind.__name__]["refused" if t is None else "one" if t == 1.0 else "fitted"] += 1
+    assert set(ends) == {kind.__name__ for kind in KINDS}
+    assert ends["plain"]["fitted"] > SETS / len(KINDS) / 3, ends
+    assert ends["all_correct"]["fitted"] == 0, ends
+    assert ends["all_wrong"]["fitted"] == 0, ends
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_it_is_the_minimum(seed):
+    """No T of a fine grid over the bracket has a lower NLL, and the nearest ones enclose the T that was found."""
+    grid = np.exp(np.linspace(-math.log(BOUND), math.log(BOUND), 401))
+    found = 0
+    for i in range(60):
+        logits, labels = (torch.from_numpy(a) for a in plain(np.random.default_rng([i, seed])))
+        t = fit(logits, labels)
+        curve = _curve(logits, labels, grid)
+        if t is None:
+            assert int(curve.argmin()) in {0, len(grid) - 1}
+            continue
+        found += 1
+        assert nll(logits, labels, t) <= float(curve.min()) + 1e-12
+        assert abs(math.log(t) - math.log(grid[int(curve.argmin())])) <= math.log(grid[1] / grid[0]) + 2e-6
+    assert found > 20
+
+
+def _curve(logits: torch.Tensor, labels: torch.Tensor, grid: np.ndarray) -> torch.Tensor:
+    scaled = logits[None] / torch.from_numpy(grid)[:, None, None]
+    true = scaled.gather(2, labels[None, :, None].expand(len(grid), -1, 1))[..., 0]
+    return (scaled.logsumexp(dim=2) - true).mean(dim=1)
+
+
+def test_a_known_temperature_comes_back():
+    """Labels drawn from softmax(z) and logits T z: T comes back, from float32 and float16 too."""
+    generator = torch.Generator().manual_seed(0)
+    z = 2 * torch.randn(50_000, 4, generator=generator, dtype=torch.float64)
+    labels = torch.multinomial(z.softmax(dim=1), 1, generator=generator)[:, 0]
+    at_one = fit(z, labels)
+    assert at_one == pytest.approx(1, abs=0.02)
+    for t in (0.1, 0.5, 3.0, 20.0):
+        assert fit(t * z, labels) == pytest.approx(t * at_one, rel=2e-6)
+    assert fit((3 * z).float(), labels) == pytest.approx(3 * at_one, rel=2e-6)
+    assert fit((3 * z).half(), labels) == pytest.approx(3 * at_one, rel=1e-3)
+    assert fit((3 * z).bfloat16(), labels) == pytest.approx(3 * at_one, rel=1e-2)
+
+
+def test_a_constant_added_to_a_row_changes_nothing():
+    logits, labels = (torch.from_numpy(a) for a in plain(np.random.default_rng(3)))
+    shifted = logits + torch.linspace(-50, 50, len(logits), dtype=torch.float64)[:, None]
+    assert fit(shifted, labels) == pytest.approx(fit(logits, labels), rel=2e-6)
+
+
+def test_refusals_say_which_end():
+    rng = np.random.default_rng(0)
+    logits = torch.from_numpy(rng.normal(size=(50, 5)) * 3)
+    with pytest.raises(RunError, match=r"still falls at T = 1/50") as low:
+        Temperature().fit(Outputs(logits), logits.argmax(dim=1))
+    assert "all" in low.value.hint
+    with pytest.raises(RunError, match=r"still falls at T = 50") as high:
+        Temperature().fit(Outputs(logits), logits.argmin(dim=1))
+    assert "belong together" in high.value.hint
+
+
+def test_constant_rows_leave_one():
+    outputs = Outputs(torch.full((10, 3), 7.0))
+    fitted = Temperature().fit(outputs, torch.arange(10) % 3)
+    assert fitted["temperature"] == 1.0
+    assert fitted["nll_before"] == fitted["nll_after"] == pytest.approx(math.log(3), rel=1e-12)
