@@ -33,7 +33,7 @@ def test_the_document_of_a_run(cli, tmp_path):
     ran = cli("run", "-m", "ce+temperature", "--seed", "3", *noise, "--results", "out", "--epochs", "2", "--json")
     document = ran.document
     assert set(document) >= RECORD
-    assert list(document)[0] == "schema"
+    assert next(iter(document)) == "schema"
     assert document["schema"] == "calibench.record/1"
     assert document["recipe"] == "ce:epochs=2+temperature"
     assert (document["dataset"], document["model"], document["seed"]) == ("digits", "mlp", 3)
@@ -197,7 +197,7 @@ def test_boards(cli, features, tmp_path):
     document = cli("leaderboard", "--json").document
     assert document["schema"] == "calibench.leaderboard/1"
     (board,) = document["boards"]
-    assert [row["recipe"] for row in board["rows"]][0] == "ce+temperature"
+    assert board["rows"][0]["recipe"] == "ce+temperature"
     assert cli("leaderboard", "--format", "json").document == document
     markdown = cli("leaderboard", "--format", "markdown")
     assert markdown.err == ""

@@ -110,8 +110,8 @@ def test_python_refuses_what_the_command_refuses(good):
 def test_a_sum_within_the_tolerance_is_taken():
     probs = np.array([[0.5, 0.4995], [0.3, 0.7009]])
     assert calibench.evaluate(probs=probs, labels=[0, 1]).n == 2
-    with pytest.raises(calibench.InputError, match="row 1: probabilities do not sum to 1 within 0.001"):
-        calibench.evaluate(probs=probs + [[0, 0], [0, 0.0002]], labels=[0, 1])
+    with pytest.raises(calibench.InputError, match=r"row 1: probabilities do not sum to 1 within 0\.001"):
+        calibench.evaluate(probs=probs + np.array([[0, 0], [0, 0.0002]]), labels=[0, 1])
 
 
 def test_one_sample_can_be_judged(cli, tmp_path):
@@ -148,8 +148,9 @@ def truth(tmp_path, samples, softmax):
 def test_tables_give_the_figures_of_the_arrays(cli, tmp_path, truth):
     probs, labels, metrics = truth
     names = ["cat", "dog", "a, b", "owl"]
-    plain = table(probs, labels, names[:2] + ['"a, b"', "owl"])
-    words = table(probs, [f'"{names[y]}"' for y in labels], names[:2] + ['"a, b"', "owl"], "label")
+    quoted = ["cat", "dog", '"a, b"', "owl"]
+    plain = table(probs, labels, quoted)
+    words = table(probs, [f'"{names[y]}"' for y in labels], quoted, "label")
     shuffled = [line.split(",") for line in table(probs, labels, "abcd").splitlines()]
     front = "\n".join(",".join([*line[4:], *line[:4]]) for line in shuffled)
     spaced = table(probs, labels, "abcd").replace(",", " , ")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import inspect
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,27 @@ def stage_key(stage: str, *parts: Any) -> str:
 
 
 def code_of(bound: Bound) -> str:
-    """Digest of the source file that a plugin's target lives in, so that edited code is not taken for the old."""
+    """Digest of the Python sources of calibench and of the package that a plugin's target lives in.
+
+    Edited code is then never taken for the old. The command line is left out: it decides no figure.
+    """
     target = bound.spec.load()
-    try:
-        source = Path(inspect.getfile(target)).read_bytes()
-    except (OSError, TypeError):  # compiled, or made at run time
-        source = repr(target).encode()
-    return hashlib.sha256(source).hexdigest()[:16]
+    top = (getattr(target, "__module__", None) or bound.spec.target.partition(":")[0]).partition(".")[0]
+    return _sources("calibench") + _sources(top)
+
+
+@functools.cache
+def _sources(package: str) -> str:
+    file = getattr(sys.modules.get(package), "__file__", None)
+    if file is None:
+        return package
+    root = Path(file)
+    files = sorted(root.parent.rglob("*.py")) if root.name == "__init__.py" else [root]
+    digest = hashlib.sha256()
+    for path in files:
+        if path.relative_to(root.parent).parts[0] != "cli":
+            digest.update(str(path.relative_to(root.parent)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 class StageCache:

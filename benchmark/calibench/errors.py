@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class CalibenchError(Exception):
@@ -42,11 +43,23 @@ class RunError(CalibenchError, RuntimeError):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean 'vtst'?` for a near miss among `known`, else the whole list of what there is."""
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower(), [name.lower() for name in names], n=1, cutoff=0.6)
     if near:
-        return f"did you mean {near[0]!r}?"
+        return f"did you mean {next(name for name in names if name.lower() == near[0])!r}?"
     return f"known: {', '.join(names)}" if names else "there is none to choose from"
 
 
 class CalibenchWarning(UserWarning):
     """Something the user should see once and that does not stop a run."""
+
+
+@contextmanager
+def blaming(what: str) -> Iterator[None]:
+    """Turn whatever a plugin's code raises, SystemExit too, into a RunError that names it; our own errors and Ctrl-C pass."""
+    try:
+        yield
+    except (CalibenchError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        hint = "if it is a plugin of yours, mend it; CALIBENCH_TRACEBACK=1 shows where it failed"
+        raise RunError(f"{what} failed: {type(error).__name__}: {error}", hint) from error

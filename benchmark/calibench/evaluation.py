@@ -16,6 +16,7 @@ from calibench.kernels import backend
 from calibench.metrics.judge import judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics, units_of
+from calibench.models.training import seeded
 from calibench.outputs import Outputs, check_labels
 from calibench.posthoc import PostHoc
 
@@ -101,9 +102,10 @@ def evaluate_samples(
     fitted = after = judged_after = None
     units = units_of(metrics, before.metrics)
     if chain is not None and fit is not None:
-        fitted = {"recipe": fit, **_fit(chain, held)}
-        mapped = chain.apply(outputs)
-        decisions = chain.decide(mapped)
+        with seeded(seed):
+            fitted = {"recipe": fit, **_fit(chain, held)}
+            mapped = chain.apply(outputs)
+            decisions = chain.decide(mapped)
         judged_after = Judged(mapped, labels, None if decisions is None else decisions.numpy())
         found = judge(judged_after, metrics, resamples=resamples, seed=seed)
         units |= units_of(metrics, found.metrics)

@@ -16,12 +16,15 @@ from torch import nn
 from calibench.artifacts import StageCache, code_of, stage_key
 from calibench.config import RunConfig
 from calibench.data.prepare import SPLITS, Data
-from calibench.errors import InputError
+from calibench.errors import InputError, PluginError, blaming
 from calibench.grammar import Bound
 from calibench.models.network import Network, Task
 from calibench.models.training import Schedule, mean_nll, predict, seeded, train
 from calibench.outputs import Outputs
 from calibench.stages import Batch, HeadRefit, Objective, RefitTask, Report
+from calibench.stages.build import as_figures, build_stage, who
+
+PURPOSES = ("stage1", "stage2", "sampling", "posthoc")
 
 
 def derived_seed(seed: int, purpose: str) -> int:
@@ -37,20 +40,21 @@ class Pipeline:
 
     def __init__(self, config: RunConfig, data: Data, cache: StageCache, report: Report) -> None:
         self.config, self.data, self.cache, self.report = config, data, cache, report
-        self.seeds = {purpose: derived_seed(config.seed, purpose) for purpose in ("stage1", "stage2", "sampling")}
+        self.seeds = {purpose: derived_seed(config.seed, purpose) for purpose in PURPOSES}
         self.timings: dict[str, float] = {}
         self.fitted: list[dict[str, Any]] = []
         self.device = torch.device(config.device)
-        self.objective: Objective = config.objective.spec.load()(**config.objective.own())
+        self.objective: Objective = build_stage(config.objective)
         refits = config.of_kind("refit")
-        self.refit: HeadRefit | None = refits[0].spec.load()(**refits[0].own()) if refits else None
-        with seeded(self.seeds["stage1"]):
+        self.refit: HeadRefit | None = build_stage(refits[0]) if refits else None
+        with seeded(self.seeds["stage1"]), blaming(who(config.model)):
             self.network: Network = config.model.spec.load()(Task.of(data), **config.model.own())
         self._check()
 
     def _check(self) -> None:
         if not isinstance(self.network, Network):
-            raise InputError(f"model {self.config.model.name!r} built a {type(self.network).__name__}, not a Network")
+            message = f"{who(self.config.model)} built a {type(self.network).__name__}, not a calibench.Network"
+            raise PluginError(message, "mend the plugin")
         objective = self.config.objective
         if self.network.pretrained:
             idle = sorted(key for key in self.config.stated if key.startswith(f"{objective.name}."))
@@ -83,7 +87,7 @@ class Pipeline:
         outputs = {}
         with self.timed("predict"):
             for name in splits:
-                with seeded(derived_seed(self.seeds["sampling"], name)):
+                with seeded(derived_seed(self.seeds["sampling"], name)), blaming(who(self.config.of_kind("refit")[0])):
                     found = self.refit.outputs(head, features[name])
                 outputs[name] = Outputs(found.scores.cpu(), found.from_probs)
         return outputs
@@ -117,7 +121,6 @@ class Pipeline:
         schedule = Schedule(**{k: params[k] for k in ("epochs", "lr", "batch_size", "weight_decay", "select")})  # type: ignore[arg-type]
         x, y = self._x("train"), self._y("train")
         val_x, val_y = self._x("val"), self._y("val")
-        objective.prepare(y, self.data.num_classes)
 
         def step(rows: torch.Tensor) -> torch.Tensor:
             return objective.step(network, Batch(x[rows], y[rows], rows))
@@ -125,7 +128,8 @@ class Pipeline:
         def validate() -> float:
             return mean_nll(predict(network, val_x), val_y)
 
-        with seeded(self.seeds["stage1"]):
+        with seeded(self.seeds["stage1"]), blaming(f"{who(self.config.objective)} on {who(self.config.model)}"):
+            objective.prepare(y, self.data.num_classes)
             what = f"stage 1, {self.config.objective.name}"
             return train(network, step, validate, len(y), schedule, self.report, what)
 
@@ -141,7 +145,7 @@ class Pipeline:
     def _stage_2(self, refit: HeadRefit, body_key: str, features: dict[str, torch.Tensor]) -> nn.Module:
         bound = self.config.of_kind("refit")[0]
         key = stage_key("stage2", body_key, _product(bound), self.seeds["stage2"])
-        with seeded(self.seeds["stage2"]):
+        with seeded(self.seeds["stage2"]), blaming(who(bound)):
             head = refit.build(self.network.feature_size, self.data.num_classes).to(self.device)
             held = self.cache.get("stage2", key)
             if held is not None:
@@ -158,7 +162,7 @@ class Pipeline:
                     seed=self.seeds["stage2"],
                     report=self.report,
                 )
-                kept = refit.fit(head, task)
+                kept = as_figures(bound, refit.fit(head, task))
                 self.cache.put("stage2", key, {**head.state_dict(), **_as_tensors(kept)})
         self.fitted.append({"stage": bound.name, "trained": True, **kept})
         return head.eval()

@@ -7,26 +7,30 @@ from typing import Any
 
 import torch
 
-from calibench.errors import InputError, RunError
+from calibench.errors import InputError, RunError, blaming
 from calibench.grammar import Bound
 from calibench.outputs import Outputs
 from calibench.stages import Calibrator, DecisionRule
+from calibench.stages.build import as_figures, build_stage, who
+
+ABSTAIN = -1
 
 
 class PostHoc:
     """The chain, built and checked for K classes; InputError for parameters that cannot work."""
 
     def __init__(self, stages: Sequence[Bound], num_classes: int) -> None:
-        self.calibrators: list[tuple[str, Calibrator]] = []
-        self.rule: tuple[str, DecisionRule] | None = None
+        self.calibrators: list[tuple[Bound, Calibrator]] = []
+        self.rule: tuple[Bound, DecisionRule] | None = None
         self._fitted: dict[str, dict[str, Any]] = {}
         for bound in stages:
-            stage = bound.spec.load()(**bound.own())
-            stage.check(num_classes)
+            stage = build_stage(bound)
+            with blaming(who(bound)):
+                stage.check(num_classes)
             if bound.spec.kind == "calibrator":
-                self.calibrators.append((bound.name, stage))
+                self.calibrators.append((bound, stage))
             else:
-                self.rule = (bound.name, stage)
+                self.rule = (bound, stage)
 
     @property
     def needs_fit(self) -> bool:
@@ -35,38 +39,47 @@ class PostHoc:
 
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> list[dict[str, Any]]:
         """Fit each stage on what the ones before it make of `outputs`; returns what each learned, for the record."""
-        for name, calibrator in self.calibrators:
-            self._fitted[name] = calibrator.fit(outputs, labels)
-            outputs = self._applied(name, calibrator, outputs)
+        for bound, calibrator in self.calibrators:
+            self._learn(bound, calibrator, outputs, labels)
+            outputs = self._applied(bound, calibrator, outputs)
         if self.rule is not None:
-            self._fitted[self.rule[0]] = self.rule[1].fit(outputs, labels)
-        return [{"stage": name, **fitted} for name, fitted in self._fitted.items()]
+            self._learn(*self.rule, outputs, labels)
+        return [{**fitted, "stage": name} for name, fitted in self._fitted.items()]
 
     def apply(self, outputs: Outputs) -> Outputs:
         """The calibrated outputs."""
-        for name, calibrator in self.calibrators:
-            outputs = self._applied(name, calibrator, outputs)
+        for bound, calibrator in self.calibrators:
+            outputs = self._applied(bound, calibrator, outputs)
         return outputs
 
     def decide(self, outputs: Outputs) -> torch.Tensor | None:
         """What the rule answers to calibrated outputs: class indices, -1 for abstention; None without a rule."""
         if self.rule is None:
             return None
-        name, rule = self.rule
-        answers = rule.decide(outputs, self._fitted.get(name, {}))
-        inside = bool(((answers >= -1) & (answers < outputs.num_classes)).all()) if answers.ndim == 1 else False
-        if len(answers) != len(outputs) or not inside:
-            raise RunError(
-                f"decision rule {name!r} returned something else than [N] class indices or -1", "mend the plugin"
+        bound, rule = self.rule
+        with blaming(who(bound)):
+            answers = rule.decide(outputs, self._fitted.get(bound.name, {}))
+            sound = answers.shape == (len(outputs),) and bool(
+                ((answers >= ABSTAIN) & (answers < outputs.num_classes)).all()
             )
+        if not sound:
+            raise RunError(f"{who(bound)} decided something else than [N] class indices or -1", "mend the plugin")
         return answers.long().cpu()
 
-    def _applied(self, name: str, calibrator: Calibrator, outputs: Outputs) -> Outputs:
-        mapped = calibrator.apply(outputs, self._fitted[name])
+    def _learn(self, bound: Bound, stage: Calibrator | DecisionRule, outputs: Outputs, labels: torch.Tensor) -> None:
+        with blaming(who(bound)):
+            self._fitted[bound.name] = as_figures(bound, stage.fit(outputs, labels))
+
+    def _applied(self, bound: Bound, calibrator: Calibrator, outputs: Outputs) -> Outputs:
+        with blaming(who(bound)):
+            mapped = calibrator.apply(outputs, self._fitted[bound.name])
+        if not isinstance(mapped, Outputs):
+            message = f"{who(bound)} turned outputs into a {type(mapped).__name__}, not calibench.Outputs"
+            raise RunError(message, "mend the plugin")
         if mapped.scores.shape != outputs.scores.shape:
-            message = f"calibrator {name!r} turned scores {list(outputs.scores.shape)} into {list(mapped.scores.shape)}"
+            message = f"{who(bound)} turned scores {list(outputs.scores.shape)} into {list(mapped.scores.shape)}"
             raise RunError(message, "mend the plugin: a calibrator keeps the shape")
-        return checked(mapped, f"after {name}")
+        return checked(mapped, f"after {bound.name}")
 
 
 def checked(outputs: Outputs, where: str) -> Outputs:

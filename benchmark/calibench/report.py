@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 WIDTH = 170
 """Characters a line where the output is no terminal: room for every usual column."""
 
-COLUMNS = ("accuracy", "nll", "brier", "ece15", "classwise_ece15", "aurc")
-DECISION_COLUMNS = ("coverage", "selective_risk")
-"""Shown beside the others where a recipe on the board abstains."""
+COLUMNS = ("accuracy", "nll", "ece15", "coverage", "selective_risk", "brier", "classwise_ece15", "aurc")
+"""What a board shows unless asked otherwise, the last left out first; those that nothing on it has are not shown."""
 
 
 def shown(record: ResultRecord, name: str) -> str:
@@ -50,8 +49,7 @@ def columns_of(board: Board, wanted: Sequence[str] = ()) -> list[str]:
     for name in wanted:
         if name not in board.units:
             raise InputError(f"no record on this board has the metric {name!r}", did_you_mean(name, board.units))
-    usual = [*COLUMNS, *DECISION_COLUMNS]
-    names = list(wanted) or [n for n in usual if any(n in row.cells for row in board.rows)]
+    names = list(wanted) or [n for n in COLUMNS if any(n in row.cells for row in board.rows)]
     return names if board.metric in names else [*names, board.metric]
 
 
@@ -158,7 +156,7 @@ def render(boards: Sequence[Board], kind: str, wanted: Sequence[str] = ()) -> st
 
 def _width(head: list[str], body: list[list[str]]) -> int:
     """Characters that the table takes when no cell is folded."""
-    return sum(max(len(row[k]) for row in (head, *body)) + 2 for k in range(len(head))) + 2
+    return sum(max(len(row[k]) for row in (head, *body)) + 3 for k in range(len(head))) + 1
 
 
 def _cell(cell: Cell | None, unit: str) -> str:

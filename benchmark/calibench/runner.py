@@ -20,17 +20,19 @@ from calibench.config import RunConfig, resolve
 from calibench.data.arrays import Arrays
 from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
 from calibench.environment import machine, versions
-from calibench.errors import InputError
+from calibench.errors import InputError, PluginError, blaming
 from calibench.grammar import Bound
 from calibench.kernels import backend
 from calibench.metrics.judge import Judgement, judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics, units_of
+from calibench.models.training import seeded
 from calibench.outputs import Outputs
 from calibench.pipeline import Pipeline, derived_seed
 from calibench.posthoc import PostHoc, checked
 from calibench.results import ResultRecord
 from calibench.stages import Report
+from calibench.stages.build import who
 
 RESAMPLES = 1000
 BOOTSTRAP_SEED = 0
@@ -91,7 +93,7 @@ def run_reporting(config: RunConfig, *, results: Path | None, force: bool, repor
     labels = {name: torch.from_numpy(getattr(data, name).y) for name in outputs}
     for name, found_outputs in outputs.items():
         checked(found_outputs, f"{config.recipe}, {name} split")
-    with pipeline.timed("posthoc"):
+    with pipeline.timed("posthoc"), seeded(pipeline.seeds["posthoc"]):
         fitted = pipeline.fitted + posthoc.fit(outputs["cal"], labels["cal"])
         final = {name: _stored(posthoc.apply(found)) for name, found in outputs.items()}
         decisions = posthoc.decide(final["test"])
@@ -135,10 +137,11 @@ def run_reporting(config: RunConfig, *, results: Path | None, force: bool, repor
 def load_data(config: RunConfig) -> Data:
     """The configured dataset, split, checked, and with its label noise."""
     dataset = config.dataset
-    arrays = dataset.spec.load()(**dataset.own())
+    with blaming(who(dataset)):
+        arrays = dataset.spec.load()(**dataset.own())
     where = f"dataset {dataset.text()}"
     if not isinstance(arrays, Arrays):
-        raise InputError(f"{where} returned a {type(arrays).__name__}, not calibench.Arrays", "mend the plugin")
+        raise PluginError(f"{where} returned a {type(arrays).__name__}, not calibench.Arrays", "mend the plugin")
     shared = {p.key: dataset.params[p.key] for p in dataset.spec.shared_params()}
     prefix = f"{dataset.name}."
     stated = frozenset(key.removeprefix(prefix) for key in config.stated if key.startswith(prefix))
@@ -146,7 +149,8 @@ def load_data(config: RunConfig) -> Data:
     if config.noise is None:
         return data
     generator = np.random.default_rng(derived_seed(config.seed, "noise"))
-    noisy = config.noise.spec.load()(data.train.y, data.num_classes, generator, **config.noise.own())
+    with blaming(who(config.noise)):
+        noisy = config.noise.spec.load()(data.train.y.copy(), data.num_classes, generator, **config.noise.own())
     return with_noisy_labels(data, noisy, config.noise.document(), f"noise {config.noise.text()}")
 
 

@@ -27,16 +27,18 @@ slower while another process wants a core; this many cost nothing on a quiet mac
 TRACEBACK_VARIABLE = "CALIBENCH_TRACEBACK"
 
 
-class _ReaderGone(Exception):
-    """A broken pipe under another name: click would end with 1 at a BrokenPipeError before main() sees it."""
+class _ReaderGoneError(Exception):
+    """A broken pipe under a name that click does not know: it would end with exit code 1, as rich does."""
 
 
 @contextmanager
 def _past_click() -> Iterator[None]:
     try:
         yield
-    except BrokenPipeError as error:
-        raise _ReaderGone from error
+    except (BrokenPipeError, SystemExit) as error:
+        if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
+            raise _ReaderGoneError from error
+        raise
 
 
 class _Group(click.Group):
@@ -89,10 +91,15 @@ def main() -> None:
         hint = f"try '{context.command_path} --help'" if context is not None else "try 'calibench --help'"
         code = _fail(error.format_message(), hint, 2)
     except CalibenchError as error:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            raise
         code = _fail(error.message, error.hint, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         code = _fail("interrupted", "what was finished is stored; the same command goes on from there", 130)
-    except (_ReaderGone, BrokenPipeError):  # the reader of our output has gone, as in `calibench list methods | head -1`
+    except (
+        _ReaderGoneError,
+        BrokenPipeError,
+    ):  # the reader of our output has gone, as in `calibench list methods | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from calibench.cli.output import emit_json, stdout, to_stderr
+from calibench.cli.list import warn_of_broken
+from calibench.cli.output import emit_json, stdout, to_stderr, words_to_stderr
 
 if TYPE_CHECKING:
     from calibench.evaluation import EvaluationRecord
@@ -55,12 +56,15 @@ def evaluate(
     from calibench.evaluation import evaluate_samples
     from calibench.outputs_file import Columns, read_outputs
     from calibench.plot import check_plot, reliability_diagram
+    from calibench.plugins import registry
 
     if plot is not None:
         check_plot(plot)
     columns = Columns(logits, probs, labels)
     held = None if fit_on is None else read_outputs(fit_on, columns)
-    record = evaluate_samples(read_outputs(file, columns), fit, held)
+    warn_of_broken(registry())
+    with words_to_stderr():
+        record = evaluate_samples(read_outputs(file, columns), fit, held)
     if plot is not None:
         panels = [(file.name if fit is None else "before", record.judged, record.metrics["ece15"])]
         if record.after is not None:

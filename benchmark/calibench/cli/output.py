@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,6 +57,13 @@ def progress(label: str, silent: bool) -> Iterator[Report]:
             bar.update(tasks[what], completed=done, note=note)
 
         yield report
+
+
+@contextmanager
+def words_to_stderr() -> Iterator[None]:
+    """What plugins print goes to standard error, so that standard output holds what was asked for."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def _console(stderr: bool) -> Console:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from calibench.cli.output import emit_json, progress, stdout, to_stderr
+from calibench.cli.list import warn_of_broken
+from calibench.cli.output import emit_json, progress, stdout, to_stderr, words_to_stderr
 
 if TYPE_CHECKING:
     from calibench.results import ResultRecord
@@ -75,10 +76,12 @@ def run(
     import torch
 
     from calibench.config import resolve, settings_for
+    from calibench.plugins import registry
     from calibench.runner import pick_device, run_reporting
 
     if threads is not None:
         torch.set_num_threads(threads)
+    warn_of_broken(registry())
     place = pick_device(device)
     configs = [
         resolve(method, dataset, model, noise, seed, epochs, select, settings_for(method, settings, methods), place)
@@ -88,7 +91,7 @@ def run(
     records = []
     for number, config in enumerate(configs, 1):
         label = f"[{number}/{len(configs)}] {config.recipe}, seed {config.seed}"
-        with progress(label, silent=quiet) as report:
+        with progress(label, silent=quiet) as report, words_to_stderr():
             record, found = run_reporting(config, results=results, force=force, report=report)
         records.append(record)
         if not quiet:

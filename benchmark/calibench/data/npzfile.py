@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from calibench.errors import InputError
 
-
 _UNREADABLE = (ValueError, OSError, EOFError, KeyError, zlib.error, MemoryError, OverflowError, RuntimeError, TypeError)
 """What zipfile and numpy raise for damaged, encrypted (RuntimeError) or absurd (OverflowError) members."""
 

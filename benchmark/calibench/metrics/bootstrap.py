@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from calibench.errors import InputError, RunError
+from calibench.errors import InputError, RunError, blaming
 from calibench.metrics.binning import Floats, frozen
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Metric, blaming
+from calibench.metrics.metric import Metric
 
 LEVEL = 0.95
 QUANTILES = (0.025, 0.975)
@@ -96,7 +96,7 @@ def bootstrap(
 
 
 def _one_block(name: str, metric: Metric, judged: Judged, block: Floats) -> Floats:
-    with blaming(name):
+    with blaming(f"metric {name!r}"):
         found: Any = np.asarray(metric.resampled(judged, block))
     if found.shape != (len(block),):
         message = f"metric {name!r}: resampled() gave shape {list(found.shape)}, not [{len(block)}]"

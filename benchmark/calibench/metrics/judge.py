@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from calibench.errors import blaming
 from calibench.metrics.binning import Floats
 from calibench.metrics.bootstrap import LEVEL, bootstrap, check_sampling
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Metric, blaming
+from calibench.metrics.metric import Metric
 from calibench.metrics.noise_floor import DRAWS, Floor, noise_floor
 from calibench.specs import MetricSpec
 
@@ -53,7 +54,7 @@ def judge(
     estimates: dict[str, float] = {}
     details: dict[str, dict[str, Any]] = {}
     for name, metric in chosen.items():
-        with blaming(name):
+        with blaming(f"metric {name!r}"):
             estimates[name] = float(metric.value(judged))
             details[name] = _json(dict(metric.details(judged)))
     found = bootstrap(judged, chosen, estimates, resamples=resamples, seed=seed)

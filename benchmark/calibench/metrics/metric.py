@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import ClassVar, TypeAlias
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from calibench.errors import CalibenchError, RunError
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.judged import Judged
 
@@ -59,18 +56,6 @@ class Metric(ABC):
     def details(self, judged: Judged) -> Details:
         """What is recorded beside the figure: JSON scalars, or lists of them."""
         return {}
-
-
-@contextmanager
-def blaming(name: str) -> Iterator[None]:
-    """Turns whatever a metric's code raises into a RunError that names the metric; calibench's own errors pass."""
-    try:
-        yield
-    except CalibenchError:
-        raise
-    except Exception as error:
-        message = f"metric {name!r} failed: {type(error).__name__}: {error}"
-        raise RunError(message, "mend the plugin, or block it") from error
 
 
 def weighted_sums(weights: Floats, columns: Floats) -> Floats:

@@ -7,10 +7,11 @@ from typing import TypeAlias
 
 import numpy as np
 
+from calibench.errors import blaming
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.bootstrap import block_rows
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Metric, blaming
+from calibench.metrics.metric import Metric
 
 DRAWS = 1000
 STREAM = 1
@@ -29,7 +30,7 @@ def noise_floor(
     found: dict[str, list[Floats]] = {name: [] for name in asked}
     for correct, labels in drawn_labels(judged, draws, seed) if asked else ():
         for name, metric in asked.items():
-            with blaming(name):
+            with blaming(f"metric {name!r}"):
                 values = metric.floor_draws(judged, correct, labels)
             if values is not None:
                 found[name].append(values)

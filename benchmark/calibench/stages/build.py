@@ -1,0 +1,47 @@
+"""Build a recipe's stage from its spec, and refuse a target that is not what the spec's kind promises."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from calibench.errors import PluginError, RunError, blaming
+from calibench.grammar import Bound
+from calibench.stages import Calibrator, DecisionRule, HeadRefit, Objective
+
+BASES: dict[str, type] = {
+    "objective": Objective,
+    "refit": HeadRefit,
+    "calibrator": Calibrator,
+    "decision": DecisionRule,
+}
+
+
+def build_stage(bound: Bound) -> Any:
+    """The stage, built with its own parameters; PluginError when it is not of the base class of its kind."""
+    kind = bound.spec.kind
+    with blaming(who(bound)):
+        stage = bound.spec.load()(**bound.own())
+    if not isinstance(stage, BASES[kind]):
+        message = (
+            f"{who(bound)}: kind {kind!r} wants a {BASES[kind].__name__}, its target makes a {type(stage).__name__}"
+        )
+        raise PluginError(message, "mend the kind or the target in its spec")
+    return stage
+
+
+def who(bound: Bound) -> str:
+    """`method 'vtst'`, for messages."""
+    return f"{bound.spec.family} {bound.name!r}"
+
+
+def as_figures(bound: Bound, learned: Any) -> dict[str, Any]:
+    """What a stage says it learned, if it is a dict of JSON values; RunError if not, since it goes into the record."""
+    try:
+        json.dumps(learned, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        message = f"{who(bound)}: what fit returned is not JSON ({error})"
+        raise RunError(message, "return numbers, strings and lists: tensor.tolist(), float(value)") from None
+    if not isinstance(learned, dict):
+        raise RunError(f"{who(bound)}: fit returned a {type(learned).__name__}", "return a dict of what was learned")
+    return learned
