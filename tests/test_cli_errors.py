@@ -255,8 +255,7 @@ def test_fits(refused, tmp_path, good, samples):
     refused("evaluate", good, "--fit", "temperature", "--fit-on", "bad.npz", says="bad.npz: row 4: logits are NaN")
     refused("evaluate", good, "--fit", "threshold", "--fit-on", "val.npz", says="threshold fits nothing")
     for recipe, kind in (("ce", "objective"), ("vtst", "refit"), ("ce+temperature", "objective")):
-        says = f"is a {kind}"
-        refused("evaluate", good, "--fit", recipe, "--fit-on", "val.npz", says=says, hint="calibrator and decision")
+        refused("evaluate", good, "--fit", recipe, "--fit-on", "val.npz", says=kind, hint="calibrator and decision")
     refused(
         "evaluate",
         good,

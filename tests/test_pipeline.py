@@ -15,10 +15,11 @@ import pytest
 import torch
 
 import calibench.pipeline
-from calibench import InputError, MethodSpec, Outputs, RunError, run
+from calibench import InputError, MethodSpec, Outputs, RunError, artifacts, run
 from calibench.artifacts import StageCache, code_of
 from calibench.grammar import bind
 from calibench.pipeline import derived_seed
+from calibench.posthoc import PostHoc
 from calibench.results import ResultRecord, read_predictions, read_record
 from calibench_methods import refitting
 
@@ -142,6 +143,7 @@ def test_code_of_follows_the_source_file(tmp_path: Path, monkeypatch: pytest.Mon
     before = code_of(bound)
     assert before == code_of(bound)
     file.write_text("class Objective:\n    a = 2\n")
+    artifacts._sources.cache_clear()  # what this process has imported does not change; another would read the file
     assert code_of(bound) != before
     sys.modules.pop(file.stem)
 
@@ -296,9 +298,9 @@ def test_the_temperature_is_fitted_on_cal_and_applied_to_test(blobs: str, tmp_pa
 def test_seeds_are_recorded_and_differ_by_purpose(blobs: str) -> None:
     record = short("vtst", blobs, None, noise="symmetric:rate=0.2", seed=3)
     assert record.seeds["run"] == 3
-    derived = {purpose: derived_seed(3, purpose) for purpose in ("stage1", "stage2", "sampling", "noise")}
+    derived = {purpose: derived_seed(3, purpose) for purpose in ("stage1", "stage2", "sampling", "posthoc", "noise")}
     assert record.seeds == {"run": 3, **derived, "split": 0, "bootstrap": 0}
-    assert len(set(derived.values())) == 4
+    assert len(set(derived.values())) == len(derived)
     assert all(0 <= seed < 2**63 for seed in derived.values())
     assert record.data["noise"]["realised_rate"] == pytest.approx(0.2, abs=0.01)
 
@@ -388,3 +390,63 @@ def test_outputs_that_are_nan_never_reach_a_record(
     with pytest.raises((InputError, RunError), match=r"NaN"):
         run("tst:epochs=1", frozen, "frozen", results=tmp_path)
     assert list((tmp_path / "records").iterdir()) == []
+
+
+# --- what a plugin's stage may do wrong -----------------------------------------------------------------------------
+
+
+class _Hostile(calibench.Calibrator):
+    """A calibrator that misbehaves as `how` says."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
+        if self.how == "exit":
+            sys.exit(0)
+        if self.how == "raise":
+            raise ZeroDivisionError("of my own")
+        if self.how == "tensor":
+            return {"scale": torch.ones(2)}
+        return {"stage": "somebody else", "noise": float(torch.rand(()))}
+
+    def apply(self, outputs: Outputs, fitted: dict[str, Any]) -> Any:
+        if self.how == "none":
+            return None
+        if self.how == "shape":
+            return Outputs(outputs.logits()[:, :1])
+        if self.how == "nan":
+            return Outputs(outputs.logits() * float("nan"))
+        return outputs
+
+
+def _hostile(how: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    spec = MethodSpec(
+        name="hostile",
+        kind="calibrator",
+        target=f"{__name__}:_Hostile",
+        summary="A test.",
+        params=(calibench.Param("how", "str", how, "how it misbehaves"),),
+    )
+    monkeypatch.setattr(MethodSpec, "load", lambda self: _Hostile)
+    return bind(spec, ())
+
+
+@pytest.mark.parametrize("how", ["exit", "raise", "tensor", "none", "shape", "nan"])
+def test_a_failing_stage_is_named_and_ends_as_a_failed_run(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = PostHoc((_hostile(how, monkeypatch),), 3)
+    outputs = Outputs(torch.zeros(4, 3))
+    with pytest.raises(RunError, match="hostile"):
+        chain.fit(outputs, torch.tensor([0, 1, 2, 0]))
+
+
+def test_a_stage_cannot_take_another_name_in_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = PostHoc((_hostile("sound", monkeypatch),), 3)
+    assert chain.fit(Outputs(torch.zeros(4, 3)), torch.tensor([0, 1, 2, 0]))[0]["stage"] == "hostile"
+
+
+def test_a_target_of_another_kind_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    bound = _hostile("sound", monkeypatch)
+    monkeypatch.setattr(MethodSpec, "load", lambda self: dict)
+    with pytest.raises(calibench.PluginError, match="wants a Calibrator, its target makes a dict"):
+        PostHoc((bind(bound.spec, [("how", "sound")]),), 3)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from calibench.leaderboard import Board, Cell
     from calibench.results import ResultRecord
 
-WIDTH = 170
+WIDTH = 190
 """Characters a line where the output is no terminal: room for every usual column."""
 
 COLUMNS = ("accuracy", "nll", "ece15", "coverage", "selective_risk", "brier", "classwise_ece15", "aurc")
