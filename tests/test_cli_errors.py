@@ -318,7 +318,6 @@ def test_results_folders_that_cannot_be_written(refused, tmp_path, features):
     refused("leaderboard", "--results", "taken", says="there are no records under 'taken'")
 
 
-@pytest.mark.xfail(reason="runner.py makes results/records before it finds that results/predictions cannot be")
 def test_a_results_folder_that_is_half_writable(refused, tmp_path, features):
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "predictions").write_text("a file in the way")

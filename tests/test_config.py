@@ -114,7 +114,7 @@ def test_a_calibrator_stands_once():
     ("words", "says", "hint"),
     [
         ({"method": "vtsst"}, "there is no method called 'vtsst'", "did you mean 'vtst'?"),
-        ({"method": "VTST"}, "there is no method called 'VTST'", "known: "),
+        ({"method": "VTST"}, "there is no method called 'VTST'", "did you mean 'vtst'?"),
         ({"method": "vtst:latent_dm=3"}, "method 'vtst' has no parameter 'latent_dm'", "did you mean 'latent_dim'?"),
         ({"method": "vtst:latent_dim=0"}, "latent_dim=0 is outside [1, inf]", "Z, the size"),
         ({"method": ""}, "is not a name", "write name"),

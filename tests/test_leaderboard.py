@@ -70,7 +70,7 @@ def store(
         "versions": {"calibench": "0.1.0", "torch": "2.13"},
         "units": {name: UNITS[name] for name in metrics},
         "bootstrap": {"seed": 0, "resamples": B},
-        "data": {"test_fingerprint": "f"},
+        "data": {"clean_fingerprint": "f"},
         "created": "2025-01-01T00:00:00+00:00",
     }
     record = ResultRecord(**(given_fields | more))
@@ -288,10 +288,10 @@ def test_different_seeds_are_noted(tmp_path: Path) -> None:
 def test_only_runs_of_one_protocol_share_a_board(tmp_path: Path) -> None:
     variants: list[dict[str, Any]] = [
         {},
-        {"dataset": "other"},
+        {"dataset": "other", "data": {"clean_fingerprint": "h"}},
         {"model": "cnn"},
         {"noise": "symmetric:rate=0.3"},
-        {"data": {"test_fingerprint": "g"}},
+        {"data": {"clean_fingerprint": "g"}},
     ]
     records = [
         store(tmp_path, "a", 0, {"nll": 1.0}, {"nll": np.ones(B)}, created=str(k), **more)
@@ -392,3 +392,11 @@ def test_a_board_is_made_without_torch(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["False", "False", "False"]
+
+
+def test_two_paths_to_equal_data_are_one_board(tmp_path: Path) -> None:
+    records = [
+        store(tmp_path, recipe, 0, {"nll": 1.0}, {"nll": np.ones(B)}, created="1", dataset=f"npz:path={recipe}.npz")
+        for recipe in ("a", "b")
+    ]
+    assert [len(board.rows) for board in boards(records, tmp_path, "nll")] == [2]

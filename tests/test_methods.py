@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.distributions import Independent, Normal, kl_divergence
 
-from calibench import Outputs
+from calibench import InputError, Outputs
 from calibench.artifacts import StageCache
 from calibench.config import RunConfig, resolve
 from calibench.data.prepare import SPLITS
@@ -78,9 +78,13 @@ def layers(module: nn.Sequential) -> list[tuple[np.ndarray, np.ndarray]]:
     ]
 
 
-def two_layers(module: nn.Sequential, x: np.ndarray) -> np.ndarray:
-    (w1, b1), (w2, b2) = layers(module)
-    return np.maximum(x @ w1.T + b1, 0) @ w2.T + b2
+def branch(module: VariationalHead, which: int, x: np.ndarray) -> np.ndarray:
+    """The mean head (0) or what goes into the variance head's log-sigmoid (1), layer by layer in float64."""
+    w1, b1, w2, b2 = (
+        p.detach().double().numpy()[which]
+        for p in (module.hidden_weight, module.hidden_bias, module.latent_weight, module.latent_bias)
+    )
+    return np.maximum(x @ w1 + b1, 0) @ w2 + b2
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -122,20 +126,26 @@ def test_kl_equals_its_monte_carlo_estimate_and_is_0_at_the_prior() -> None:
 def test_the_head_has_the_papers_layers() -> None:
     module = VariationalHead(640, 10, 128)
     shapes = {name: tuple(value.shape) for name, value in module.state_dict().items() if name.endswith("weight")}
-    assert shapes == {
-        "mean.0.weight": (384, 640),
-        "mean.2.weight": (128, 384),
-        "log_variance.0.weight": (384, 640),
-        "log_variance.2.weight": (128, 384),
-        "decoder.weight": (10, 128),
-    }
-    assert isinstance(module.log_variance[-1], nn.LogSigmoid)
+    assert shapes == {"hidden_weight": (2, 640, 384), "latent_weight": (2, 384, 128), "decoder.weight": (10, 128)}
+
+
+def test_the_head_starts_as_linear_layers_do() -> None:
+    module = VariationalHead(640, 10, 128)
+    for fan_in, parameters in (
+        (640, (module.hidden_weight, module.hidden_bias)),
+        (384, (module.latent_weight, module.latent_bias)),
+    ):
+        for parameter in parameters:
+            bound = 1 / math.sqrt(fan_in)
+            assert parameter.detach().abs().max() <= bound
+            assert parameter.detach().abs().max() > 0.9 * bound
+            assert not torch.equal(parameter[0], parameter[1])
 
 
 @settings(max_examples=30, deadline=None)
 @given(scale=st.sampled_from([1e-3, 1.0, 1e2, 1e5]), seed=st.integers(0, 1000))
 def test_the_variance_never_exceeds_1(scale: float, seed: int) -> None:
-    found = head(seed).log_variance(features(seed=seed) * scale)
+    found = head(seed).posterior(features(seed=seed) * scale)[1]
     assert (found <= 0).all()
     assert torch.isfinite(found).all()
 
@@ -159,8 +169,8 @@ def test_the_loss_equals_its_formula(kl_weight: float | None, monkeypatch: pytes
     method.fit(module, task)
     assert len(draws) == 1  # one sample a step
     x, y = task.train_features[rows].double().numpy(), task.train_labels[rows].numpy()
-    mean = two_layers(module.mean, x)
-    log_variance = -np.logaddexp(0, -two_layers(module.log_variance, x))
+    mean = branch(module, 0, x)
+    log_variance = -np.logaddexp(0, -branch(module, 1, x))
     z = mean + np.exp(log_variance / 2) * draws[0].double().numpy()
     logits = z @ module.decoder.weight.detach().double().numpy().T + module.decoder.bias.detach().double().numpy()
     entropy = -np.log(softmax(logits)[np.arange(3), y]).mean()
@@ -193,8 +203,8 @@ def test_the_prediction_is_the_mean_of_m_softmaxes(samples: int) -> None:
     with training.seeded(5):
         eps = torch.randn(samples, N, Z).double().numpy()
     wide = x.double().numpy()
-    mean = two_layers(module.mean, wide)
-    sd = np.exp(-0.5 * np.logaddexp(0, -two_layers(module.log_variance, wide)))
+    mean = branch(module, 0, wide)
+    sd = np.exp(-0.5 * np.logaddexp(0, -branch(module, 1, wide)))
     weight, bias = (p.detach().double().numpy() for p in module.decoder.parameters())
     expected = softmax((mean + sd * eps) @ weight.T + bias).mean(axis=0)
     np.testing.assert_allclose(found.probs().numpy(), expected, rtol=1e-5)
@@ -216,7 +226,7 @@ def test_averaging_loses_no_small_probability() -> None:
 def test_prediction_in_blocks_covers_every_row_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     module, x = head(), features()
     with torch.no_grad():  # no variance to speak of: the result must not depend on the draws, so not on the blocks
-        module.log_variance[2].bias.fill_(-60.0)
+        module.latent_bias[1].fill_(-60.0)
     method = VTST(Z, 2, None, **STAGE_2)
     whole = method.outputs(module, x).scores
     monkeypatch.setattr("calibench_methods.vtst.ROWS", 7)
@@ -241,18 +251,18 @@ def test_every_epoch_is_validated_with_the_same_draws(monkeypatch: pytest.Monkey
 
 
 def test_tst_heads() -> None:
-    mlp, linear = TST(Z, "mlp", **STAGE_2).build(D, K), TST(Z, "linear", **STAGE_2).build(D, K)
+    mlp, linear = TST(Z, "mlp", **STAGE_2).build(D, K), TST(128, "linear", **STAGE_2).build(D, K)
     assert [tuple(p.shape) for p in mlp.parameters()] == [(3 * Z, D), (3 * Z,), (Z, 3 * Z), (Z,), (K, Z), (K,)]
     assert [tuple(p.shape) for p in linear.parameters()] == [(K, D), (K,)]
     x = features()
     weight, bias = (p.detach().double().numpy() for p in linear.parameters())
-    found = TST(Z, "linear", **STAGE_2).outputs(linear, x)
+    found = TST(128, "linear", **STAGE_2).outputs(linear, x)
     np.testing.assert_allclose(found.scores.numpy(), x.double().numpy() @ weight.T + bias, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["mlp", "linear"])
 def test_tst_minimises_cross_entropy(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    method = TST(Z, kind, **STAGE_2)
+    method = TST(Z if kind == "mlp" else 128, kind, **STAGE_2)
     module, task, losses = method.build(D, K), refit_task(), []
     rows = torch.tensor([5, 1, 2, 30])
 
@@ -274,7 +284,9 @@ def test_ce_is_the_mean_of_minus_log_p() -> None:
     assert float(CrossEntropy().loss(logits, Batch(logits, y, rows))) == pytest.approx(-np.log(p).mean(), rel=1e-6)
 
 
-@pytest.mark.parametrize("method", [TST(Z, "mlp", **STAGE_2), TST(Z, "linear", **STAGE_2), VTST(Z, M, None, **STAGE_2)])
+@pytest.mark.parametrize(
+    "method", [TST(Z, "mlp", **STAGE_2), TST(128, "linear", **STAGE_2), VTST(Z, M, None, **STAGE_2)]
+)
 def test_stage_2_is_seeded_and_keeps_the_best_validation_nll(method: Any) -> None:
     def fitted(seed: int) -> tuple[nn.Module, dict[str, float]]:
         with training.seeded(seed):
@@ -301,10 +313,10 @@ def schedule(rows: int, epochs: int | None = None, batch: int | None = None) -> 
 
 
 def test_the_papers_schedule_holds_from_9_473_rows_on() -> None:
-    assert schedule(9_473) == (40, 256)
-    assert schedule(45_000) == (40, 256)
-    assert schedule(9_472)[0] > 40  # 37 batches of 256: 40 epochs are 1 480 steps
-    assert schedule(9_472) == (41, 256)
+    assert schedule(14_209) == (40, 384)
+    assert schedule(45_000) == (40, 384)
+    assert schedule(14_208)[0] > 40  # 37 batches of 384: 40 epochs are 1 480 steps
+    assert schedule(14_208) == (41, 384)
     assert schedule(4_096) == (94, 256)
     assert schedule(4_095)[1] == 255
 
@@ -316,9 +328,9 @@ def test_small_data_gets_1500_steps(rows: int) -> None:
     steps = epochs * math.ceil(rows / batch)
     assert steps >= 1500
     assert epochs >= 40
-    assert 1 <= batch <= 256
+    assert 1 <= batch <= 384
     assert epochs == 40 or steps - math.ceil(rows / batch) < 1500  # no epoch more than that takes
-    assert batch == 256 or batch == max(rows // 16, 1)
+    assert batch == 384 or batch == max(rows // 16, 1)
 
 
 def test_what_is_stated_is_taken() -> None:
@@ -342,7 +354,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def configured(recipe: str, images: str, seed: int = 0) -> RunConfig:
     refit = recipe.partition(":")[0]
-    changes = [f"{refit}.epochs=2", f"{refit}.latent_dim=4"]
+    changes = [f"{refit}.epochs=2", *([] if "linear" in recipe else [f"{refit}.latent_dim=4"])]
     return resolve(recipe, images, "cnn:width=4", epochs=2, seed=seed, settings=changes)
 
 
@@ -466,3 +478,8 @@ def test_a_refit_sees_training_and_validation_alone_and_the_old_head(
         assert y.tolist() == split.y.tolist()
     assert tasks[0].original_head is network.head
     assert tasks[0].seed == pipeline.seeds["stage2"]
+
+
+def test_a_latent_size_of_a_linear_head_is_refused() -> None:
+    with pytest.raises(InputError, match="latent_dim=5 would do nothing"):
+        TST(5, "linear", **STAGE_2)

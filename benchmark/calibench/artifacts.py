@@ -49,17 +49,22 @@ def _sources(package: str) -> str:
 
 
 class StageCache:
-    """Named tensors by key under `folder`, each with a checksum file; `folder` None keeps nothing, `fresh` reads nothing."""
+    """Named tensors by key under `folder`, each with a checksum file.
 
-    def __init__(self, folder: Path | None, *, fresh: bool = False) -> None:
+    `folder` None keeps nothing. `fresh` reads nothing but the keys in `made`, a set that several runs of one command share,
+    so that they make a product again once and not once for each recipe.
+    """
+
+    def __init__(self, folder: Path | None, *, fresh: bool = False, made: set[str] | None = None) -> None:
         self.folder = folder
         self.fresh = fresh
+        self.made = set() if made is None else made
         self.hits: list[str] = []
         self.misses: list[str] = []
 
     def get(self, stage: str, key: str) -> dict[str, torch.Tensor] | None:
         """The product, or None when it is not there or its checksum differs (then it is removed)."""
-        if self.folder is None or self.fresh:
+        if self.folder is None or (self.fresh and key not in self.made):
             return None
         path = self._path(stage, key)
         try:
@@ -76,12 +81,13 @@ class StageCache:
     def put(self, stage: str, key: str, product: Mapping[str, torch.Tensor]) -> None:
         """Keep the product; the checksum is written last, so a crash between the two leaves a miss."""
         self.misses.append(stage)
+        self.made.add(key)
         if self.folder is None:
             return
         writable_folder(self.folder)
         path = self._path(stage, key)
         with replacing(path) as temporary:
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in product.items()}, temporary)
+            save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in product.items()}, temporary)
             digest = _digest(temporary)  # not of `path`, which another process may take for damaged and remove
         with replacing(path.with_suffix(".sha256")) as temporary:
             temporary.write_text(digest + "\n")

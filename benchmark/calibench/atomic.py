@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +48,34 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def writable_folder(path: Path) -> None:
-    """Create the folder if need be, try a write in it, and sweep what killed processes of this machine left there."""
-    made = [p for p in (path, *path.parents) if not p.exists()]
+    """`writable_folders` of one."""
+    writable_folders([path])
+
+
+def writable_folders(paths: Sequence[Path]) -> None:
+    """Create the folders if need be, try a write in each, and sweep what killed processes of this machine left there.
+
+    InputError when one cannot be written; then none that was not there before is left.
+    """
+    made = [folder for path in paths for folder in (path, *path.parents) if not folder.exists()]
+    path = Path()
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".probe.{_HOST}.{os.getpid()}.tmp"
-        probe.write_bytes(b"x")
-        probe.unlink()
+        for path in paths:
+            path.mkdir(parents=True, exist_ok=True)
+            probe = path / f".probe.{_HOST}.{os.getpid()}.tmp"
+            probe.write_bytes(b"x")
+            probe.unlink()
     except OSError as error:
-        for folder in made:  # deepest first: leave nothing behind
+        for folder in sorted(made, key=lambda folder: -len(folder.parts)):
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise InputError(f"cannot write in {str(path)!r}: {error.strerror or error}", "name another folder") from error
-    for leftover in path.glob(f".*.{_HOST}.*.tmp"):
+    for folder in paths:
+        _sweep(folder)
+
+
+def _sweep(folder: Path) -> None:
+    for leftover in folder.glob(f".*.{_HOST}.*.tmp"):
         owner = leftover.name.rsplit(".", 2)[-2]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc").exists():
             leftover.unlink(missing_ok=True)

@@ -41,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Board:
-    """Rows that share dataset, model, noise and test samples, ranked by `metric`; `notes` say what a reader must know."""
+    """Rows that share data, model and noise, ranked by `metric`; `notes` say what a reader must know."""
 
     dataset: str
     model: str
@@ -61,11 +61,13 @@ def boards(records: Iterable[ResultRecord], results: Path, metric: str = RANK_BY
     the SD beside it is about the seeds. A band starts at its best row and takes in each next row whose paired 95 %
     interval of the difference from it covers 0. Raises InputError for a metric that is not there or may not rank.
     """
-    groups: dict[tuple[str, str, str, str], list[ResultRecord]] = {}
+    groups: dict[tuple[str, str, str], list[ResultRecord]] = {}
     for record in records:
-        key = (record.dataset, record.model, record.noise or "", str(record.data.get("test_fingerprint")))
+        content = record.data.get("clean_fingerprint") or record.dataset  # two paths to equal data are one dataset
+        key = (str(content), record.model, record.noise or "")
         groups.setdefault(key, []).append(record)
-    return [_board(groups[key], results, metric) for key in sorted(groups)]
+    held = sorted(groups.values(), key=lambda group: (group[0].dataset, group[0].model, group[0].noise or ""))
+    return [_board(group, results, metric) for group in held]
 
 
 def _board(records: Sequence[ResultRecord], results: Path, metric: str) -> Board:
@@ -86,6 +88,7 @@ def _board(records: Sequence[ResultRecord], results: Path, metric: str) -> Board
     if len({row.seeds for row in rows}) > 1:
         notes.append("the rows do not all have the same seeds")
     first = records[0]
+    notes += dict.fromkeys(str(note) for record in records for note in record.data.get("notes", ()))
     used = sorted({f"calibench {r.versions.get('calibench')}, torch {r.versions.get('torch')}" for r in records})
     return Board(
         first.dataset, first.model, first.noise, first.n["test"], metric, units, ranked, tuple(used), tuple(notes)

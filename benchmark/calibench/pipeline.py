@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,31 @@ PURPOSES = ("stage1", "stage2", "sampling", "posthoc")
 def derived_seed(seed: int, purpose: str) -> int:
     """A 63-bit seed for one purpose of a run, from SHA-256 of both, so that no two uses share a stream."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "big") >> 1
+
+
+SECONDS = "seconds"
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a stage made: tensors, and figures for the record (the epoch kept, its validation NLL, the seconds it took)."""
+
+    tensors: Mapping[str, torch.Tensor]
+    figures: dict[str, float]
+
+    def packed(self) -> dict[str, torch.Tensor]:
+        """Both as named tensors, as the cache keeps them."""
+        figures = {f"figure.{k}": torch.tensor(v, dtype=torch.float64) for k, v in self.figures.items()}
+        return {**{f"tensor.{k}": v for k, v in self.tensors.items()}, **figures}
+
+    @classmethod
+    def unpacked(cls, held: Mapping[str, torch.Tensor]) -> Product:
+        """The product that `packed` came from."""
+
+        def part(prefix: str) -> dict[str, torch.Tensor]:
+            return {k.removeprefix(prefix): v for k, v in held.items() if k.startswith(prefix)}
+
+        return cls(part("tensor."), {k: float(v) for k, v in part("figure.").items()})
 
 
 class Pipeline:
@@ -75,15 +101,12 @@ class Pipeline:
 
     def run(self, splits: tuple[str, ...]) -> dict[str, Outputs]:
         """Outputs of the given splits, training what the cache does not hold."""
-        with self.timed("stage1"):
-            body_key = self._stage_1()
+        body_key = self._stage_1()
         if self.refit is None:
             with self.timed("predict"):
                 return {name: Outputs(predict(self.network, self._x(name)).cpu()) for name in splits}
-        with self.timed("features"):
-            features = self._features(body_key)
-        with self.timed("stage2"):
-            head = self._stage_2(self.refit, body_key, features)
+        features = self._features(body_key)
+        head = self._stage_2(self.refit, body_key, features)
         outputs = {}
         with self.timed("predict"):
             for name in splits:
@@ -101,21 +124,15 @@ class Pipeline:
             [torch.__version__, torch.get_num_threads(), self.device.type],
         )
         if network.pretrained:
-            self.fitted.append(
-                {"stage": config.objective.name, "trained": False, "why": "the network was given trained"}
-            )
+            why = "the network was given trained"
+            self.fitted.append({"stage": config.objective.name, "trained": False, "why": why})
             return key
-        held = self.cache.get("stage1", key)
-        if held is not None:
-            kept = _take_figures(held)
-            network.load_state_dict(held)
-        else:
-            kept = self._train_stage_1()
-            self.cache.put("stage1", key, {**network.state_dict(), **_as_tensors(kept)})
-        self.fitted.append({"stage": config.objective.name, "trained": True, **kept})
+        product = self._product_of("stage1", key, self._train_stage_1)
+        network.load_state_dict(product.tensors)
+        self.fitted.append({"stage": config.objective.name, "trained": True, **product.figures})
         return key
 
-    def _train_stage_1(self) -> dict[str, float]:
+    def _train_stage_1(self) -> Product:
         objective, network = self.objective, self.network
         params = self.config.objective.params
         schedule = Schedule(**{k: params[k] for k in ("epochs", "lr", "batch_size", "weight_decay", "select")})  # type: ignore[arg-type]
@@ -131,27 +148,27 @@ class Pipeline:
         with seeded(self.seeds["stage1"]), blaming(f"{who(self.config.objective)} on {who(self.config.model)}"):
             objective.prepare(y, self.data.num_classes)
             what = f"stage 1, {self.config.objective.name}"
-            return train(network, step, validate, len(y), schedule, self.report, what)
+            figures = train(network, step, validate, len(y), schedule, self.report, what)
+        return Product(network.state_dict(), figures)
 
     def _features(self, body_key: str) -> dict[str, torch.Tensor]:
-        key = stage_key("features", body_key)
-        held = None if self.network.pretrained else self.cache.get("features", key)
-        if held is None:
-            held = {name: predict(self.network.body, self._x(name)) for name in SPLITS}
-            if not self.network.pretrained:
-                self.cache.put("features", key, held)
-        return {name: features.to(self.device) for name, features in held.items()}
+        """What the frozen body puts out for every split: computed once, in eval mode, so that nothing in it can move."""
+
+        def make() -> Product:
+            with blaming(who(self.config.model)):
+                return Product({name: predict(self.network.body, self._x(name)) for name in SPLITS}, {})
+
+        given = self.network.pretrained  # then they are the data itself, not worth a second copy on disk
+        product = self._product_of("features", stage_key("features", body_key), make, keep=not given)
+        return {name: features.to(self.device) for name, features in product.tensors.items()}
 
     def _stage_2(self, refit: HeadRefit, body_key: str, features: dict[str, torch.Tensor]) -> nn.Module:
         bound = self.config.of_kind("refit")[0]
         key = stage_key("stage2", body_key, _product(bound), self.seeds["stage2"])
         with seeded(self.seeds["stage2"]), blaming(who(bound)):
             head = refit.build(self.network.feature_size, self.data.num_classes).to(self.device)
-            held = self.cache.get("stage2", key)
-            if held is not None:
-                kept = _take_figures(held)
-                head.load_state_dict(held)
-            else:
+
+            def make() -> Product:
                 task = RefitTask(
                     train_features=features["train"],
                     train_labels=self._y("train"),
@@ -162,10 +179,27 @@ class Pipeline:
                     seed=self.seeds["stage2"],
                     report=self.report,
                 )
-                kept = as_figures(bound, refit.fit(head, task))
-                self.cache.put("stage2", key, {**head.state_dict(), **_as_tensors(kept)})
-        self.fitted.append({"stage": bound.name, "trained": True, **kept})
+                figures = as_figures(bound, refit.fit(head, task))
+                return Product(head.state_dict(), {name: float(value) for name, value in figures.items()})
+
+            product = self._product_of("stage2", key, make)
+            head.load_state_dict(product.tensors)
+        self.fitted.append({"stage": bound.name, "trained": True, **product.figures})
         return head.eval()
+
+    def _product_of(self, stage: str, key: str, make: Callable[[], Product], *, keep: bool = True) -> Product:
+        """A stage's product from the cache, else made and kept; its seconds, too, are those of the making."""
+        held = self.cache.get(stage, key) if keep else None
+        if held is not None:
+            product = Product.unpacked(held)
+        else:
+            start = time.perf_counter()
+            product = make()
+            product.figures[SECONDS] = time.perf_counter() - start
+            if keep:
+                self.cache.put(stage, key, product.packed())
+        self.timings[stage] = product.figures.pop(SECONDS)
+        return product
 
     def _x(self, split: str) -> torch.Tensor:
         x: NDArray[np.float32] = getattr(self.data, split).x
@@ -178,15 +212,3 @@ class Pipeline:
 
 def _product(bound: Bound) -> list[Any]:
     return [bound.document(), code_of(bound)]
-
-
-_FIGURE = "figure."
-"""Prefix of scalars that travel with a product: what `train` reported, for the record."""
-
-
-def _as_tensors(figures: dict[str, float]) -> dict[str, torch.Tensor]:
-    return {_FIGURE + key: torch.tensor(value, dtype=torch.float64) for key, value in figures.items()}
-
-
-def _take_figures(product: dict[str, torch.Tensor]) -> dict[str, float]:
-    return {key.removeprefix(_FIGURE): float(product.pop(key)) for key in sorted(product) if key.startswith(_FIGURE)}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from calibench import results as store
 from calibench.artifacts import StageCache, code_of
-from calibench.atomic import writable_folder
+from calibench.atomic import writable_folders
 from calibench.config import RunConfig, resolve
 from calibench.data.arrays import Arrays
 from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
@@ -72,22 +72,23 @@ def run(
     )[0]
 
 
-def run_reporting(config: RunConfig, *, results: Path | None, force: bool, report: Report) -> tuple[ResultRecord, bool]:
-    """The record of `config`, and whether it was there already."""
+def run_reporting(
+    config: RunConfig, *, results: Path | None, force: bool, report: Report, made: set[str] | None = None
+) -> tuple[ResultRecord, bool]:
+    """The record of `config`, and whether it was there already; `made` is shared by the runs of one command."""
     start = time.perf_counter()
     data = load_data(config)
     seconds = time.perf_counter() - start
     code = _code(config)
     run_id = config.run_id(data.fingerprint)
-    cache = StageCache(results / store.CACHE if results is not None else None, fresh=force)
+    cache = StageCache(results / store.CACHE if results is not None else None, fresh=force, made=made)
     pipeline = Pipeline(config, data, cache, report)
     posthoc = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes)
     metrics = load_metrics()
     if results is not None:
         if not force and (found := store.find(results, run_id, code)) is not None:
             return found, True
-        for folder in (store.RECORDS, store.PREDICTIONS, store.CACHE):
-            writable_folder(results / folder)
+        writable_folders([results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
 
     outputs = pipeline.run(("cal", "test"))
     labels = {name: torch.from_numpy(getattr(data, name).y) for name in outputs}
@@ -188,6 +189,7 @@ def _about(config: RunConfig, data: Data) -> dict[str, Any]:
     spec = config.dataset.spec
     return {
         "fingerprint": data.fingerprint,
+        "clean_fingerprint": data.clean_fingerprint,
         "test_fingerprint": data.test_fingerprint,
         "classes": data.num_classes,
         "splits": list(SPLITS),

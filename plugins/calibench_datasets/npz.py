@@ -8,6 +8,11 @@ from calibench.errors import did_you_mean
 PARTS = ("train", "val", "cal", "test")
 NAMES = (*(f"{part}_{axis}" for part in PARTS for axis in "xy"), "head_weight", "head_bias")
 
+SEEN = (
+    "val or cal are rows of train_x: if the given network was trained on them, its outputs there are better than on new "
+    "rows, and what is fitted on them is too confident"
+)
+
 
 def npz(path: str) -> Arrays:
     """`train_x [N, ...]`, `train_y [N]` and what else is there of test, val, cal, head_weight, head_bias.
@@ -37,4 +42,5 @@ def npz(path: str) -> Arrays:
         test=pair("test"),
         head_weight=arrays.get("head_weight"),
         head_bias=arrays.get("head_bias"),
+        notes=(SEEN,) if "head_weight" in arrays and not {"val_x", "cal_x"} <= set(arrays) else (),
     )

@@ -7,11 +7,13 @@ _TST_PAPER = (
     "ICML 2024 (arXiv 2405.01196)"
 )
 
+LATENT_DIM = 128
+
 _STAGE_2 = (
     Param(
         "latent_dim",
         "int",
-        128,
+        LATENT_DIM,
         "Z, the size of the latent space (the paper: 128 for CIFAR-10, 512 for CIFAR-100)",
         minimum=1,
     ),
@@ -28,7 +30,7 @@ _STAGE_2 = (
         "batch_size",
         "int",
         None,
-        "samples a step; not set: 256, or a sixteenth of the training rows if less",
+        "samples a step; not set: 384, or a sixteenth of the training rows if less",
         "samples",
         minimum=1,
     ),
@@ -39,9 +41,10 @@ _STAGE_2 = (
 )
 
 
-_SMALL_DATA = (
-    "epochs and batch size are the paper's 40 and 256 from 9 473 training rows on; on fewer, 40 epochs would be too few "
-    "steps to train a fresh head, so epochs are raised to 1 500 steps and the batch is at most a sixteenth of the rows"
+_STAGE_2_NOTES = (
+    "the paper gives no batch size for stage 2: 384, where 256 gives 0.4 points less ECE15 on CIFAR-10 features in 4/3 of the time",
+    "epochs are the paper's 40 from 14 209 training rows on; on fewer, 40 epochs would be too few "
+    "steps to train a fresh head, so epochs are raised to 1 500 steps and the batch is at most a sixteenth of the rows",
 )
 
 
@@ -74,7 +77,10 @@ def calibench_methods() -> list[MethodSpec]:
             ),
             equation="stage 2: min over head of -log softmax(head(f))[y], f = body(x) fixed",
             paper=_TST_PAPER,
-            deviations=(_SMALL_DATA, "the paper leaves the layers open; the mlp has the sizes of V-TST's mean path"),
+            deviations=(
+                *_STAGE_2_NOTES,
+                "the paper leaves the layers open; the mlp has the sizes of V-TST's mean path",
+            ),
         ),
         MethodSpec(
             name="vtst",
@@ -104,7 +110,7 @@ def calibench_methods() -> list[MethodSpec]:
             ),
             paper=_TST_PAPER,
             deviations=(
-                _SMALL_DATA,
+                *_STAGE_2_NOTES,
                 "the KL term is weighted 1/latent_dim as in the authors' code, not 1 as in the paper's ELBO (kl_weight=1)",
                 "stopped by validation NLL; Algorithm 1 of the paper says otherwise and its authors call that a mistake",
             ),

@@ -47,7 +47,7 @@ class Temperature(Calibrator):
 def _minimum(logits: torch.Tensor, labels: torch.Tensor) -> float:
     edge = math.log(BOUND)
     low, high = (_slope(logits, labels, log_t) for log_t in (-edge, edge))
-    if low == 0 and high == 0:  # every row is constant: T changes nothing
+    if not logits.any():  # every row is constant (its maximum has been taken off): T changes nothing
         return 1.0
     if low >= 0:
         raise RunError(
@@ -58,7 +58,7 @@ def _minimum(logits: torch.Tensor, labels: torch.Tensor) -> float:
     if high <= 0:
         raise RunError(
             f"temperature: the NLL of these {len(labels)} samples still falls at T = {BOUND:g}",
-            "the logits say nothing about these labels: do the files belong together, in the same row and class order?",
+            "the logits say nothing about these labels: is the network trained, and are rows and classes in the same order?",
         )
     return math.exp(brentq(lambda log_t: _slope(logits, labels, log_t), -edge, edge, xtol=TOLERANCE))
 

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from calibench import HeadRefit, Outputs
+from calibench import HeadRefit, InputError, Outputs
 from calibench.models.training import mean_nll, predict
 from calibench.stages import RefitTask
+from calibench_methods.plugin import LATENT_DIM
 from calibench_methods.refitting import Stage2, refit
 
 
@@ -20,6 +21,10 @@ class TST(HeadRefit):
     """
 
     def __init__(self, latent_dim: int, head: str, **stage_2: Any) -> None:
+        if head == "linear" and latent_dim != LATENT_DIM:
+            raise InputError(
+                f"tst: latent_dim={latent_dim} would do nothing, a linear head has no latent layer", "drop one"
+            )
         self.latent_dim = latent_dim
         self.head = head
         self.stage_2 = Stage2(**stage_2)
@@ -28,7 +33,9 @@ class TST(HeadRefit):
         """The layers, at torch's default initialisation."""
         if self.head == "linear":
             return nn.Linear(feature_size, num_classes)
-        return nn.Sequential(*latent_layers(feature_size, self.latent_dim), nn.Linear(self.latent_dim, num_classes))
+        size = self.latent_dim
+        mean_path = [nn.Linear(feature_size, 3 * size), nn.ReLU(), nn.Linear(3 * size, size)]
+        return nn.Sequential(*mean_path, nn.Linear(size, num_classes))
 
     def fit(self, head: nn.Module, task: RefitTask) -> dict[str, float]:
         """Stage 2."""
@@ -44,8 +51,3 @@ class TST(HeadRefit):
     def outputs(self, head: nn.Module, features: torch.Tensor) -> Outputs:
         """Logits `[N, K]`."""
         return Outputs(predict(head, features))
-
-
-def latent_layers(feature_size: int, latent_dim: int) -> list[nn.Module]:
-    """Linear(D, 3Z) - ReLU - Linear(3Z, Z), the shape of the paper's mean and variance heads."""
-    return [nn.Linear(feature_size, 3 * latent_dim), nn.ReLU(), nn.Linear(3 * latent_dim, latent_dim)]

@@ -108,19 +108,19 @@ def _print(record: EvaluationRecord, file: Path) -> None:
     # Not as the table's title, which would be folded to the table's width.
     console.print(Text(f"{file}: {record.n} samples, {record.classes} classes"), soft_wrap=True)
     console.print(table)
+    lines = []
     if record.fit is not None:
-        learned = ", ".join(
-            f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}" for k, v in record.fit.items() if k != "recipe"
-        )
-        console.print(Text(f"fit {record.fit['recipe']}" + (f": {learned}" if learned else "")))
+        figures = {key: value for key, value in record.fit.items() if key != "recipe"}
+        learned = ", ".join(f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}" for k, v in figures.items())
+        lines.append(f"fit {record.fit['recipe']}: {learned}" if learned else f"fit {record.fit['recipe']}")
     if record.after is not None:
-        console.print(Text(f"before: {record.verdict}"), Text(f"after: {record.after['verdict']}"), sep="\n")
+        lines += [f"before: {record.verdict}", f"after: {record.after['verdict']}"]
     else:
-        console.print(Text(f"verdict: {record.verdict}"))
+        lines.append(f"verdict: {record.verdict}")
         if record.verdict.startswith("miscalibrated"):
-            console.print(
-                Text("a fix to try: --fit temperature --fit-on VALFILE, samples that the network was not trained on")
-            )
-    console.print(Text("floor: mean of a perfectly calibrated model with the same confidences", style="dim"))
+            lines.append("a fix to try: --fit temperature --fit-on VALFILE, samples the network was not trained on")
+    lines.append("floor: mean of a perfectly calibrated model with the same confidences")
+    for line in lines:  # a terminal wraps them; a pipe gets whole lines
+        console.print(Text(line), soft_wrap=True)
     if record.backend == "reference":
         to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor says why")

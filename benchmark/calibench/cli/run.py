@@ -89,10 +89,11 @@ def run(
         for method in dict.fromkeys(methods)
     ]
     records = []
+    made: set[str] = set()
     for number, config in enumerate(configs, 1):
         label = f"[{number}/{len(configs)}] {config.recipe}, seed {config.seed}"
         with progress(label, silent=quiet) as report, words_to_stderr():
-            record, found = run_reporting(config, results=results, force=force, report=report)
+            record, found = run_reporting(config, results=results, force=force, report=report, made=made)
         records.append(record)
         if not quiet:
             _say(record, found, results, label)

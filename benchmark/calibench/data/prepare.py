@@ -42,6 +42,8 @@ class Data:
     test: Split
     num_classes: int
     fingerprint: str
+    clean_fingerprint: str
+    """Before label noise; runs that share it may stand on one board."""
     test_fingerprint: str
     head_weight: NDArray[np.float32] | None = None
     head_bias: NDArray[np.float32] | None = None
@@ -88,13 +90,15 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
         _refuse_gaps(splits, largest, where)
     if len(np.unique(splits["train"].y)) < 2:
         raise InputError(f"{where}: the training labels hold one class", "a classifier needs at least two")
+    fingerprint = _fingerprint(splits, weight, bias)
     return Data(
         train=splits["train"],
         val=splits["val"],
         cal=splits["cal"],
         test=splits["test"],
         num_classes=num_classes,
-        fingerprint=_fingerprint(splits, weight, bias),
+        fingerprint=fingerprint,
+        clean_fingerprint=fingerprint,
         test_fingerprint=_fingerprint({"test": splits["test"]}, None, None),
         head_weight=weight,
         head_bias=bias,
