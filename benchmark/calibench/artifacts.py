@@ -69,7 +69,8 @@ class StageCache:
         path = self._path(stage, key)
         try:
             if path.with_suffix(".sha256").read_text().strip() == _digest(path):
-                product = load_file(path)
+                # Copies: safetensors maps the file, and a file that is cut while mapped kills the process with SIGBUS.
+                product = {name: tensor.clone() for name, tensor in load_file(path).items()}
                 self.hits.append(stage)
                 return product
         except (OSError, SafetensorError):
