@@ -194,7 +194,8 @@ def test_without_bands_ranks_are_places(means: list[float], data: st.DataObject)
     found = [row.cells[metric].mean for row in board.rows]
     assert found == sorted(means, reverse=metric == "accuracy")
     assert [row.rank for row in board.rows] == list(range(1, len(means) + 1))
-    assert len(board.notes) == len(means)
+    assert len(board.notes) == 1
+    assert all(f"m{k}" in board.notes[0] for k in range(len(means)))
 
 
 # --- what may not be ranked, and what is missing --------------------------------------------------------------------
@@ -400,3 +401,10 @@ def test_two_paths_to_equal_data_are_one_board(tmp_path: Path) -> None:
         for recipe in ("a", "b")
     ]
     assert [len(board.rows) for board in boards(records, tmp_path, "nll")] == [2]
+
+
+def test_one_run_without_predictions_shows_its_own_interval() -> None:
+    record = ResultRecord(
+        "r", "m", "toy", "mlp", 0, None, "reference", {"test": 3}, {"nll": 1.0}, {"nll": [0.5, 2.0]}, {}, {}, {}, UNITS
+    )
+    assert only([record], Path("nowhere"), "nll").rows[0].cells["nll"].interval == (0.5, 2.0)

@@ -112,16 +112,19 @@ def _replicates(
     streams = {(r.bootstrap.get("seed"), r.bootstrap.get("resamples")) for held in runs.values() for r in held}
     if len(streams) > 1:
         return {}, ["no bands: the records were bootstrapped with different seeds or numbers of resamples"]
+    unread: dict[str, str] = {}
     for recipe, held in runs.items():
         try:
             arrays = [read_predictions(results, record) for record in held]
         except InputError as error:
-            notes.append(f"no interval over seeds and no band for {recipe}: {error.message}")
+            unread[recipe] = error.message
             continue
         names = set.intersection(*({n for n in a if n.startswith("bootstrap.")} for a in arrays))
         found[recipe] = {
             name.removeprefix("bootstrap."): np.mean([a[name] for a in arrays], axis=0) for name in sorted(names)
         }
+    if unread:
+        notes.append(f"no interval over seeds and no band for {', '.join(unread)}: {next(iter(unread.values()))}")
     return found, notes
 
 
@@ -134,7 +137,11 @@ def _row(
         if not values or len(values) < len(held):  # a figure undefined on one seed has no mean
             continue
         sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
-        cells[name] = Cell(float(np.mean(values)), sd, _interval(replicates.get(name)))
+        interval = _interval(replicates.get(name))
+        stored = held[0].intervals.get(name) if len(held) == 1 else None  # of one run the record itself has it
+        if interval is None and stored is not None:
+            interval = (stored[0], stored[1])
+        cells[name] = Cell(float(np.mean(values)), sd, interval)
     floors = {
         name: float(np.mean([record.noise_floor[name]["mean"] for record in held]))
         for name in units
