@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -122,3 +123,14 @@ def features(tmp_path, samples):
     arrays |= {"head_weight": np.eye(3, dtype=np.float32), "head_bias": np.zeros(3, dtype=np.float32)}
     np.savez(tmp_path / "features.npz", **arrays)
     return arrays
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Tiny tensors gain nothing from threads, and lose much where other processes want the cores."""
+    import torch  # here, so that tests that import no torch stay quick to collect
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

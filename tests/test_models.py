@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 
 import numpy as np
@@ -21,14 +21,7 @@ from calibench.models.mlp import ACTIVATIONS, mlp
 from calibench.models.network import Network, Standardize, Task
 from calibench.models.training import Schedule, mean_nll, predict, seeded, train
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Tiny tensors gain nothing from threads, and lose much where other processes want the cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 SHAPES = {"vector": (12,), "image": (6, 8), "colour image": (3, 6, 8)}

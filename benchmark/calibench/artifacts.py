@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from calibench import __version__
-from calibench.atomic import replacing, writable_folder
+from calibench.atomic import digest_of, replacing, writable_folder
 from calibench.grammar import Bound
 
 
@@ -68,7 +68,7 @@ class StageCache:
             return None
         path = self._path(stage, key)
         try:
-            if path.with_suffix(".sha256").read_text().strip() == _digest(path):
+            if path.with_suffix(".sha256").read_text().strip() == digest_of(path):
                 # Copies: safetensors maps the file, and a file that is cut while mapped kills the process with SIGBUS.
                 product = {name: tensor.clone() for name, tensor in load_file(path).items()}
                 self.hits.append(stage)
@@ -89,15 +89,10 @@ class StageCache:
         path = self._path(stage, key)
         with replacing(path) as temporary:
             save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in product.items()}, temporary)
-            digest = _digest(temporary)  # not of `path`, which another process may take for damaged and remove
+            digest = digest_of(temporary)  # not of `path`, which another process may take for damaged and remove
         with replacing(path.with_suffix(".sha256")) as temporary:
             temporary.write_text(digest + "\n")
 
     def _path(self, stage: str, key: str) -> Path:
         assert self.folder is not None
         return self.folder / f"{stage}-{key[:32]}.safetensors"
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,9 @@ from calibench.errors import InputError
 PROBABILITY_FLOOR = 1e-30
 """Logits from probabilities are log(max(p, 1e-30)): the clip moves a fitted temperature in the fourth digit, so it is fixed."""
 
+ABSTAIN = -1
+"""The decision "I do not say"."""
+
 SUM_TOLERANCE = 1e-3
 """A row of probabilities must sum to 1 within this, which admits float16 and tables printed with four digits."""
 

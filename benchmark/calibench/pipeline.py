@@ -120,7 +120,7 @@ class Pipeline:
         network.to(self.device)
         key = stage_key(
             "stage1",
-            [_product(config.objective), _product(config.model), self.data.fingerprint, self.seeds["stage1"]],
+            [_identity(config.objective), _identity(config.model), self.data.fingerprint, self.seeds["stage1"]],
             [torch.__version__, torch.get_num_threads(), self.device.type],
         )
         if network.pretrained:
@@ -164,7 +164,7 @@ class Pipeline:
 
     def _stage_2(self, refit: HeadRefit, body_key: str, features: dict[str, torch.Tensor]) -> nn.Module:
         bound = self.config.of_kind("refit")[0]
-        key = stage_key("stage2", body_key, _product(bound), self.seeds["stage2"])
+        key = stage_key("stage2", body_key, _identity(bound), self.seeds["stage2"])
         with seeded(self.seeds["stage2"]), blaming(who(bound)):
             head = refit.build(self.network.feature_size, self.data.num_classes).to(self.device)
 
@@ -210,5 +210,5 @@ class Pipeline:
         return torch.from_numpy(y).to(self.device)
 
 
-def _product(bound: Bound) -> list[Any]:
+def _identity(bound: Bound) -> list[Any]:
     return [bound.document(), code_of(bound)]

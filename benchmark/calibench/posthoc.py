@@ -9,11 +9,9 @@ import torch
 
 from calibench.errors import InputError, RunError, blaming
 from calibench.grammar import Bound
-from calibench.outputs import Outputs
+from calibench.outputs import ABSTAIN, Outputs
 from calibench.stages import Calibrator, DecisionRule
 from calibench.stages.build import as_figures, build_stage, who
-
-ABSTAIN = -1
 
 
 class PostHoc:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from calibench.atomic import replacing, write_json
+from calibench.atomic import digest_of, replacing, write_json
 from calibench.errors import InputError
 from calibench.record_fields import fits
 
@@ -131,8 +130,7 @@ def write(results: Path, record: ResultRecord, arrays: Mapping[str, NDArray[Any]
     with replacing(file) as temporary:
         # One entry: safetensors writes several in random order, and equal runs must give equal bytes.
         save_file(contiguous, temporary, metadata={"schema": "calibench.predictions/1"})
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = digest_of(file)
     record = dataclasses.replace(record, predictions={"file": f"{PREDICTIONS}/{file.name}", "sha256": digest})
     write_json(results / RECORDS / f"{record.run_id}.json", record.to_dict())
     return record
@@ -146,9 +144,7 @@ def read_predictions(
         raise InputError(f"record {record.run_id} names no predictions", "run it again with --force")
     path = results / record.predictions["file"]
     try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        if digest != record.predictions["sha256"]:
+        if digest_of(path) != record.predictions["sha256"]:
             raise InputError(f"{path} has changed since its record was written", "run it again with --force")
         with safe_open(path, framework="numpy") as content:
             return {name: content.get_tensor(name) for name in (content.keys() if names is None else names)}

@@ -90,10 +90,10 @@ def run_reporting(
             return found, True
         writable_folders([results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
 
-    outputs = pipeline.run(("cal", "test"))
+    outputs = {
+        name: checked(found, f"{config.recipe}, {name} split") for name, found in pipeline.run(("cal", "test")).items()
+    }
     labels = {name: torch.from_numpy(getattr(data, name).y) for name in outputs}
-    for name, found_outputs in outputs.items():
-        checked(found_outputs, f"{config.recipe}, {name} split")
     with pipeline.timed("posthoc"), seeded(pipeline.seeds["posthoc"]):
         fitted = pipeline.fitted + posthoc.fit(outputs["cal"], labels["cal"])
         final = {name: _stored(posthoc.apply(found)) for name, found in outputs.items()}

@@ -5,8 +5,7 @@ from typing import Any
 import torch
 
 from calibench import DecisionRule, InputError, Outputs
-
-ABSTAIN = -1
+from calibench.outputs import ABSTAIN
 
 
 class Threshold(DecisionRule):

@@ -97,10 +97,8 @@ def main() -> None:
         code = _fail(error.message, error.hint, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         code = _fail("interrupted", "what was finished is stored; the same command goes on from there", 130)
-    except (
-        _ReaderGoneError,
-        BrokenPipeError,
-    ):  # the reader of our output has gone, as in `calibench list methods | head -1`
+    except (_ReaderGoneError, BrokenPipeError):
+        # The reader of our output has gone, as in `calibench list methods | head -1`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:

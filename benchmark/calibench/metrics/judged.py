@@ -12,10 +12,7 @@ import torch
 from calibench.errors import InputError
 from calibench.kernels import CalibrationStats, calibration_stats
 from calibench.metrics.binning import Floats, Ints, bin_index, frozen
-from calibench.outputs import Outputs
-
-ABSTAIN = -1
-"""The decision "I do not say"."""
+from calibench.outputs import ABSTAIN, Outputs
 
 T = TypeVar("T")
 

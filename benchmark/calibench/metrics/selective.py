@@ -6,8 +6,9 @@ import numpy as np
 
 from calibench.errors import InputError
 from calibench.metrics.binning import Floats, Ints
-from calibench.metrics.judged import ABSTAIN, Judged
+from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details, Metric, weighted_mean, weighted_sums
+from calibench.outputs import ABSTAIN
 
 
 def _decisions(judged: Judged) -> Ints:
