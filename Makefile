@@ -6,8 +6,11 @@ BIN := $(VENV)/bin
 # environment (--no-build-isolation), so torch is unpacked once.
 BUILD_NEEDS := "torch>=2.10,<2.14" "numpy>=1.26,<2.5" "setuptools>=77" ninja "pybind11>=2.13"
 SOURCES := setup.py pyproject.toml $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
+# Without pyproject's --benchmark-skip.
+PERF := $(BIN)/python -m pytest -q tests/perf -o addopts="--import-mode=importlib --strict-markers -ra"
+TREND = build/perf/trend-$(shell git rev-parse --short=12 HEAD 2>/dev/null || echo none).json
 
-.PHONY: run test lint clean
+.PHONY: run test lint clean bench bench-once bench-compare counted sanitize instructions wallclock
 
 run: $(VENV)/.stamp-run  ## set up, then V-TST against its alternatives on the embedded digits
 	$(BIN)/calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
@@ -20,6 +23,30 @@ lint: $(VENV)/.stamp-dev  ## ruff, mypy, clang-format
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $$(find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
+
+bench: $(VENV)/.stamp-test  ## time every kernel and metric; the trend file is for upload (BENCH="..." for pytest-benchmark)
+	@mkdir -p build/perf
+	$(PERF) --benchmark-only --benchmark-json=$(TREND) --benchmark-columns=median,iqr,rounds --benchmark-sort=name $(BENCH)
+	@echo "trend file: $(TREND)"
+
+bench-once: $(VENV)/.stamp-test  ## every benchmark once, for its result alone
+	$(PERF) --benchmark-disable
+
+bench-compare: instructions wallclock  ## instructions and wall clock of the core against BASE=rev (docs/regressions.md)
+
+counted: $(VENV)/.stamp-test  ## imports, aten calls, passes and bytes against tests/perf/budgets.json
+	$(BIN)/python tests/perf/counted.py
+
+# The core needs neither torch nor an installed calibench.
+sanitize:  ## the core under AddressSanitizer and UBSan, and with the shipped flags
+	$(PYTHON) tests/perf/sanitize.py --plain
+	$(PYTHON) tests/perf/sanitize.py
+
+instructions:
+	$(PYTHON) tests/perf/instructions.py $(if $(BASE),--base $(BASE))
+
+wallclock:
+	$(PYTHON) tests/perf/wallclock.py $(if $(BASE),--base $(BASE))
 
 $(VENV)/.stamp-build:
 	$(PYTHON) -m venv $(VENV)

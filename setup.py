@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,15 @@ ABI_TARGET = "2.10"
 # No -march=native: a wheel must run elsewhere. No contraction to FMA: a row must not depend on the compiler's mood.
 CXX_FLAGS = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fvisibility=hidden"]
 CUDA_ARCHITECTURES = ["sm_80", "sm_90", "compute_90"]
-NVCC_FLAGS = ["-O3", "-std=c++17", "--fmad=false", "-Xcompiler", "-fPIC"]
+NVCC_FLAGS = ["-O3", "-std=c++17", "--fmad=false", "--Werror", "all-warnings", "-Xcompiler", "-fPIC"]
 NVCC_FLAGS += [f"-gencode=arch=compute_{arch[-2:]},code={arch}" for arch in CUDA_ARCHITECTURES]
 
 PACKAGE = Path("benchmark") / "calibench"
 CSRC = Path("csrc")
 HEADERS = sorted(str(path) for path in CSRC.rglob("*.h"))
-CPU_SOURCES = [str(CSRC / "library.cpp"), *sorted(str(path) for path in CSRC.glob("cpu/*.cpp"))]
+CPU_FILES = sorted(str(path) for folder in ("core", "cpu") for path in (CSRC / folder).glob("*.cpp"))
+CPU_SOURCES = [str(CSRC / "library.cpp"), *CPU_FILES]
+INSTRUCTION_SET = str(CSRC / "core" / "instruction_set.cpp")  # _C tells which one serves, without torch
 CUDA_SOURCES = sorted(str(path) for path in CSRC.glob("cuda/*.cpp"))
 KERNELS = sorted(CSRC.glob("cuda/*.cu"))
 
@@ -84,6 +87,18 @@ class Cuda:
         stamp.write_text(" ".join(command))
         return str(target)
 
+    def compile_all(self, folder: Path) -> list[str]:
+        """The objects of every .cu, as many at a time as MAX_JOBS or the processors allow; the first failure is raised."""
+        jobs = int(os.environ.get("MAX_JOBS") or 0) or os.cpu_count() or 1
+        with ThreadPoolExecutor(jobs) as pool:
+            futures = [pool.submit(self.compile, source, folder) for source in KERNELS]
+            done, rest = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in rest:
+                future.cancel()
+            for future in done:
+                future.result()  # raises the failure
+            return [future.result() for future in futures]
+
     def link_args(self) -> list[str]:
         culibos = ["-lculibos"] if (self.lib / "libculibos.a").exists() else []
         return [f"-L{self.lib}", "-lcudart_static", *culibos, "-ldl", "-lrt", "-lpthread"]
@@ -111,7 +126,7 @@ def extensions(version: str, folder: Path, cuda: Cuda | None) -> list[Extension]
         libraries=["c10", "torch_cpu"],
         define_macros=[("TORCH_TARGET_VERSION", f"0x{major:02x}{minor:02x}000000000000")],
         extra_compile_args=list(CXX_FLAGS),
-        extra_objects=[cuda.compile(source, folder) for source in KERNELS] if cuda else [],
+        extra_objects=cuda.compile_all(folder) if cuda else [],
         extra_link_args=cuda.link_args() if cuda else [],
         py_limited_api=True,  # it holds no Python at all, so one .so serves every Python
         language="c++",
@@ -126,7 +141,7 @@ def extensions(version: str, folder: Path, cuda: Cuda | None) -> list[Extension]
     }
     info = Extension(
         "calibench._C",
-        sources=[str(CSRC / "module.cpp")],
+        sources=[str(CSRC / "module.cpp"), INSTRUCTION_SET],
         include_dirs=[pybind11.get_include()],
         define_macros=[(f"CALIBENCH_{key}", f'"{value}"') for key, value in facts.items()]
         + [("CALIBENCH_CUDA", str(int(cuda is not None)))],
@@ -228,7 +243,7 @@ def arguments() -> dict[str, Any]:
     # Placeholders make the wheel a platform wheel and put the sources into an sdist; build_ext replaces them.
     placeholders = [
         Extension("calibench._ops", [*CPU_SOURCES, *CUDA_SOURCES], depends=[*HEADERS, *map(str, KERNELS)]),
-        Extension("calibench._C", [str(CSRC / "module.cpp")]),
+        Extension("calibench._C", [str(CSRC / "module.cpp"), INSTRUCTION_SET]),
     ]
     if {"egg_info", "dist_info", "sdist"} & set(sys.argv):
         return {"ext_modules": placeholders}

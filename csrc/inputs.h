@@ -1,5 +1,5 @@
-// What the CPU and CUDA sides of calibration_stats share on torch's side: checked arguments, outputs, row
-// errors.
+// Arguments of the ops, checked, and their outputs, on torch's side; the CPU and CUDA files share them.
+// Python checks the same with hints: this guards callers of torch.ops and C++.
 #pragma once
 
 #include <torch/csrc/stable/ops.h>
@@ -15,7 +15,6 @@ namespace calibench {
 
 using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
-using StatsTensors = std::tuple<Tensor, Tensor, Tensor>;
 
 constexpr int64_t kMaxBins = int64_t{1}
                              << 24;  // beyond it 3 * M doubles a chunk stop being small; nobody needs it
@@ -50,36 +49,87 @@ inline LabelType label_type(const Tensor& labels) {
   }
 }
 
-// Python checks the same with hints; this guards callers of torch.ops and C++.
-inline CalibrationArgs check_inputs(const Tensor& scores, const Tensor& labels, int64_t bins,
-                                    bool from_probs) {
+inline bool same_device(const Tensor& a, const Tensor& b) {
+  return a.is_cuda() == b.is_cuda() && a.get_device_index() == b.get_device_index();
+}
+
+inline Scores check_scores(const Tensor& scores) {
   CALIBENCH_CHECK(scores.dim() == 2, "scores have ", scores.dim(), " dimensions, not 2: [N, K]");
-  CALIBENCH_CHECK(labels.dim() == 1, "labels have ", labels.dim(), " dimensions, not 1: [N]");
   CALIBENCH_CHECK(scores.size(1) >= 1, "scores have no classes: [N, K] with K >= 1");
+  return {scores.const_data_ptr(), score_type(scores), scores.size(0),
+          scores.size(1),          scores.stride(0),   scores.stride(1)};
+}
+
+inline LabelView check_labels(const Tensor& labels, const Tensor& scores) {
+  CALIBENCH_CHECK(labels.dim() == 1, "labels have ", labels.dim(), " dimensions, not 1: [N]");
   CALIBENCH_CHECK(labels.size(0) == scores.size(0), scores.size(0), " rows of scores and ", labels.size(0),
                   " labels");
-  CALIBENCH_CHECK(
-      scores.is_cuda() == labels.is_cuda() && scores.get_device_index() == labels.get_device_index(),
-      "scores and labels are on different devices");
+  CALIBENCH_CHECK(same_device(scores, labels), "scores and labels are on different devices");
+  return {labels.const_data_ptr(), labels.stride(0), label_type(labels)};
+}
+
+inline void check_bins(int64_t bins) {
   CALIBENCH_CHECK(bins >= 1 && bins <= kMaxBins, "bins is ", bins, ", not in [1, ", kMaxBins, "]");
-  const LabelView view{labels.const_data_ptr(), labels.stride(0), label_type(labels)};
-  return {scores.const_data_ptr(),
-          score_type(scores),
-          scores.size(0),
-          scores.size(1),
-          scores.stride(0),
-          scores.stride(1),
-          view,
-          bins,
-          from_probs};
+}
+
+inline CalibrationArgs check_inputs(const Tensor& scores, const Tensor& labels, int64_t bins,
+                                    bool from_probs) {
+  const Scores x = check_scores(scores);
+  const LabelView y = check_labels(labels, scores);
+  check_bins(bins);
+  return {x.data, x.type, x.rows, x.classes, x.row_stride, x.class_stride, y, bins, from_probs};
+}
+
+// A float64 vector of one of two lengths on the device of `scores`, with any stride.
+inline void check_vector(const Tensor& values, const Tensor& scores, const char* what, int64_t length,
+                         int64_t or_length) {
+  CALIBENCH_CHECK(values.scalar_type() == ScalarType::Double, what, " are not float64");
+  CALIBENCH_CHECK(values.dim() == 1 && (values.size(0) == length || values.size(0) == or_length), what,
+                  " have the wrong shape: [", length, "] expected");
+  CALIBENCH_CHECK(same_device(values, scores), what, " and scores are on different devices");
+}
+
+// Empty edges: equal width. Else [M - 1] or [K, M - 1]; the stride from one class to the next is returned.
+inline int64_t check_edges(const Tensor& edges, const Tensor& scores, int64_t bins) {
+  CALIBENCH_CHECK(edges.scalar_type() == ScalarType::Double && edges.is_contiguous(),
+                  "edges are not contiguous float64");
+  CALIBENCH_CHECK(same_device(edges, scores), "edges and scores are on different devices");
+  const bool shared = edges.dim() == 1 && (edges.size(0) == bins - 1 || edges.size(0) == 0);
+  const bool own = edges.dim() == 2 && edges.size(0) == scores.size(1) && edges.size(1) == bins - 1;
+  CALIBENCH_CHECK(shared || own, "edges have the wrong shape: [M - 1] or [K, M - 1] expected");
+  return own ? bins - 1 : 0;
+}
+
+inline void check_state(const Tensor& state, const Tensor& fault, const Tensor& scores, int64_t bins) {
+  CALIBENCH_CHECK(state.scalar_type() == ScalarType::Double && state.is_contiguous() && state.dim() == 2 &&
+                      state.size(0) == bins + 2 && state.size(1) == kStateColumns,
+                  "the state is not a contiguous float64 [M + 2, 4]");
+  CALIBENCH_CHECK(fault.scalar_type() == ScalarType::Long && fault.is_contiguous() && fault.dim() == 1 &&
+                      fault.size(0) == 2,
+                  "the fault is not a contiguous int64 [2]");
+  CALIBENCH_CHECK(same_device(state, scores) && same_device(fault, scores),
+                  "the state, its fault and the scores are on different devices");
+}
+
+template <size_t kDims>
+Tensor new_tensor(const Tensor& like, const std::array<int64_t, kDims>& size, ScalarType type) {
+  return torch::stable::new_empty(like, {size.data(), size.size()}, type);
 }
 
 inline Tensor new_float64(const Tensor& like, std::array<int64_t, 2> size) {
-  return torch::stable::new_empty(like, {size.data(), size.size()}, ScalarType::Double);
+  return new_tensor(like, size, ScalarType::Double);
 }
 
 inline Tensor new_float64(const Tensor& like, int64_t size) {
-  return torch::stable::new_empty(like, {&size, 1}, ScalarType::Double);
+  return new_tensor<1>(like, {size}, ScalarType::Double);
+}
+
+// [2]: the code of the lowest bad row, or kNoBadRow, and its label.
+inline Tensor new_fault(const Tensor& like) { return new_tensor<1>(like, {2}, ScalarType::Long); }
+
+template <typename T>
+T* data(const Tensor& tensor) {
+  return static_cast<T*>(tensor.mutable_data_ptr());
 }
 
 // The sentence that calibench.kernels turns into an InputError; its reference says the same word for word.

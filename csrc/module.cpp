@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "core/instruction_set.h"
+
 namespace {
 
 std::string compiler() {
@@ -17,39 +19,6 @@ std::string compiler() {
 #else
   return "unknown";
 #endif
-}
-
-// What the compiler may use without asking: the baseline of the platform, since -march=native is never
-// passed.
-std::vector<std::string> compiled_sets() {
-  std::vector<std::string> sets;
-#if defined(__SSE2__)
-  sets.emplace_back("sse2");
-#endif
-#if defined(__AVX2__)
-  sets.emplace_back("avx2");
-#endif
-#if defined(__AVX512F__)
-  sets.emplace_back("avx512f");
-#endif
-#if defined(__ARM_NEON)
-  sets.emplace_back("neon");
-#endif
-  return sets;
-}
-
-std::vector<std::string> detected_sets() {
-  std::vector<std::string> sets;
-#if defined(__x86_64__) && defined(__GNUC__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("sse2")) sets.emplace_back("sse2");
-  if (__builtin_cpu_supports("avx2")) sets.emplace_back("avx2");
-  if (__builtin_cpu_supports("fma")) sets.emplace_back("fma");
-  if (__builtin_cpu_supports("avx512f")) sets.emplace_back("avx512f");
-#elif defined(__ARM_NEON)
-  sets.emplace_back("neon");
-#endif
-  return sets;
 }
 
 std::vector<std::string> split(const std::string& text) {
@@ -68,8 +37,9 @@ pybind11::dict build_info() {
   info["compiler"] = compiler();
   info["compiler_version"] = __VERSION__;
   info["flags"] = split(CALIBENCH_FLAGS);
-  info["instruction_sets_compiled"] = compiled_sets();
-  info["instruction_sets_detected"] = detected_sets();
+  info["instruction_set"] = std::string(calibench::instruction_set());
+  info["instruction_sets_compiled"] = split(calibench::compiled_instruction_sets());
+  info["instruction_sets_detected"] = split(calibench::usable_instruction_sets());
   info["cuda"] = static_cast<bool>(CALIBENCH_CUDA);
   info["cuda_architectures"] = split(CALIBENCH_CUDA_ARCHITECTURES);
   info["cuda_version"] = std::string(CALIBENCH_CUDA_VERSION);

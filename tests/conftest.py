@@ -16,6 +16,10 @@ import pytest
 
 import calibench.cli
 
+# The kernel_*.py beside this file are imported by several test files, and importlib mode adds no folder to the path.
+sys.path.insert(0, str(Path(__file__).parent))
+pytest.register_assert_rewrite("kernel_cases", "kernel_threshold_checks")
+
 # As main() does, but before any test imports torch: libgomp reads it once, and idle threads that spin double every time.
 os.environ.setdefault("GOMP_SPINCOUNT", calibench.cli.SPIN)
 
@@ -104,6 +108,26 @@ def softmax():
         return z / z.sum(axis=1, keepdims=True)
 
     return of
+
+
+@pytest.fixture
+def fused(monkeypatch):
+    """The fused kernels; skipped where they are not built. For what only a vectorised loop can get wrong."""
+    from calibench import kernels  # here, so that tests that import no torch stay quick to collect
+
+    if kernels.backend() == "reference":
+        pytest.skip(f"the fused kernels are not built: {kernels.extension_status().error}")
+    monkeypatch.setenv("CALIBENCH_BACKEND", "fused")
+    return "fused"
+
+
+@pytest.fixture(params=["fused", "reference"])
+def backend(request, monkeypatch):
+    """Each backend of the kernels in turn."""
+    if request.param == "fused":
+        return request.getfixturevalue("fused")
+    monkeypatch.setenv("CALIBENCH_BACKEND", "reference")
+    return "reference"
 
 
 @pytest.fixture

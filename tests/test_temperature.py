@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from calibench import Outputs, RunError
-from calibench_methods.temperature import BOUND, Temperature
+from calibench import InputError, Outputs, RunError
+from calibench.kernels import fit_temperature
+from calibench.kernels.temperature_fit import BOUND
+from calibench_methods.temperature import Temperature
 
 SETS = 10_000
 
@@ -229,3 +231,78 @@ def test_constant_rows_leave_one():
     fitted = Temperature().fit(outputs, torch.arange(10) % 3)
     assert fitted["temperature"] == 1.0
     assert fitted["nll_before"] == fitted["nll_after"] == pytest.approx(math.log(3), rel=1e-12)
+
+
+# --- the fit beneath -------------------------------------------------------------------------------------------------
+
+
+def drawn(n: int, k: int, t: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits t z, and labels drawn from softmax(z): what a network that is over-confident by t says."""
+    generator = torch.Generator().manual_seed(n + k)
+    z = 2 * torch.randn(n, k, generator=generator, dtype=torch.float64)
+    return t * z, torch.multinomial(z.softmax(dim=1), 1, generator=generator)[:, 0]
+
+
+@pytest.mark.parametrize("k", [2, 10, 300])
+@pytest.mark.parametrize("t", [0.2, 0.5, 0.9, 1.0, 1.3, 2.0, 4.0, 15.0, 40.0])
+def test_a_handful_of_passes(t: float, k: int) -> None:
+    found = fit_temperature(*drawn(2000, k, t))
+    assert found.passes <= (3 if 0.6 < t < 1.6 else 6)
+    assert found.nll_after <= found.nll_before
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_each_backend_and_layout_finds_the_root_of_the_slope(dtype: torch.dtype, backend: str) -> None:
+    """Against scipy's bracketed search on a slope written here."""
+    optimize = pytest.importorskip("scipy.optimize")
+    logits, labels = drawn(3000, 17, 1.8)
+    logits = logits.to(dtype)
+    x = logits.double()
+
+    def slope(u: float) -> float:
+        p = (x * math.exp(-u)).softmax(dim=1)
+        return float((x.gather(1, labels[:, None])[:, 0] - (p * x).sum(dim=1)).sum())
+
+    want = optimize.brentq(slope, -3, 3, xtol=1e-12)
+    for view in (logits, logits.t().contiguous().t(), logits.repeat(1, 2)[:, :17]):
+        found = fit_temperature(view, labels.int())
+        # From the narrower types a sum is right to 1e-6 of itself, and the root of the slope to about as much.
+        assert abs(math.log(found.temperature) - want) <= (1.1e-6 if dtype == torch.float64 else 5e-6)
+        assert found.nll_before == pytest.approx(nll(x, labels, 1.0), rel=1e-12 if dtype == torch.float64 else 1e-6)
+        assert found.nll_after == pytest.approx(nll(x, labels, found.temperature), rel=1e-6)
+
+
+def test_the_method_is_the_fit_in_float64() -> None:
+    logits, labels = drawn(500, 5, 3.0)
+    fitted = Temperature().fit(Outputs(logits.float()), labels)
+    found = fit_temperature(logits.float().double(), labels)
+    assert fitted == {
+        "temperature": found.temperature,
+        "nll_before": found.nll_before,
+        "nll_after": found.nll_after,
+    }
+    probs = logits.softmax(dim=1)
+    assert Temperature().fit(Outputs(probs, from_probs=True), labels)["temperature"] == pytest.approx(
+        found.temperature, rel=3e-6
+    )
+
+
+def test_the_fit_refuses(backend: str) -> None:
+    logits, labels = drawn(50, 5)
+    with pytest.raises(InputError, match="fit_temperature: there are no rows"):
+        fit_temperature(logits[:0], labels[:0])
+    for row, value in ((7, math.nan), (3, math.inf)):
+        logits[row, 2] = value
+        with pytest.raises(InputError, match=f"fit_temperature: row {row}: a score is NaN or infinite"):
+            fit_temperature(logits, labels)
+    with pytest.raises(InputError, match="fit_temperature: 50 rows of scores and 49 labels"):
+        fit_temperature(logits, labels[1:])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16], ids=str)
+def test_where_nothing_depends_on_it_it_is_one(dtype: torch.dtype, backend: str) -> None:
+    rows = torch.linspace(-60, 60, 30)[:, None].expand(30, 4).to(dtype)
+    for logits in (rows, rows[:, :1]):
+        found = fit_temperature(logits, torch.zeros(30, dtype=torch.int64))
+        assert found.temperature == 1.0
+        assert found.nll_before == found.nll_after == pytest.approx(math.log(logits.shape[1]), abs=1e-15)

@@ -3,11 +3,9 @@
 
 #include <cmath>
 
-#include "types.h"
+#include "scores.h"
 
 namespace calibench {
-
-enum class RowStatus : int { kOk = 0, kNonFinite = 1, kLabel = 2, kProbability = 3 };
 
 struct Row {
   double confidence;   // of the argmax; 1 / (1 + tail) from logits
@@ -19,8 +17,6 @@ struct Row {
 
 // Rounding of a plain sum grows with its length; blocks of 256 keep K = 200 000 near 1e-13 at no cost.
 constexpr int64_t kBlock = 256;
-constexpr double kProbabilityFloor = 1e-12;
-constexpr double kProbabilityCeiling = 1.0 + 1e-3;  // a float16 row may exceed 1 by its rounding
 
 // First pass: argmax (lowest index on ties), and the checks, in the order in which they are reported.
 template <bool kFromProbs, typename T>

@@ -7,7 +7,7 @@
 #if defined(__CUDACC__)
 #define CALIBENCH_HD __host__ __device__ __forceinline__
 #else
-#define CALIBENCH_HD inline
+#define CALIBENCH_HD inline __attribute__((always_inline))  // see simd/scalar.h
 #endif
 
 namespace calibench {

@@ -1,29 +1,27 @@
-// calibration_stats on the CPU: torch's thread pool over fixed chunks of rows, combined in their order.
-#include <torch/csrc/stable/library.h>
-
-#include "../inputs.h"
+// calibration_stats and calibration_update on the CPU: fixed chunks of rows, added to the state in their
+// order.
+#include "parallel.h"
 
 namespace calibench {
 namespace {
 
-template <typename T>
-void run(const CalibrationArgs& args, double* bin_sums, double* totals, double* samples) {
-  const int64_t rows = chunk_rows(args);
-  const int64_t chunks = (args.rows + rows - 1) / rows;
+using StatsTensors = std::tuple<Tensor, Tensor, Tensor, Tensor>;
+
+void update(const CalibrationArgs& args, double* state, double* samples) {
+  const Kernels& table = serving_kernels();
+  const int64_t step = chunk_rows(args.classes, args.bins);
+  const int64_t chunks = (args.rows + step - 1) / step;
   std::vector<BinSums> bins(static_cast<size_t>(chunks * args.bins));
-  std::vector<ChunkTotals> parts(static_cast<size_t>(chunks));
-  // Nothing may throw inside: a bad row is noted, and the lowest is reported whatever chunk was done first.
-  torch::stable::parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c) {
-      accumulate_chunk<T>(args, c * rows, std::min(args.rows, (c + 1) * rows), &bins[c * args.bins],
-                          &parts[c], samples);
-    }
+  std::vector<ChunkTotals> totals(static_cast<size_t>(chunks));
+  for_chunks(args.rows, step, args.classes, [&](int64_t c, int64_t begin, int64_t end, char* scratch) {
+    table.calibration_chunk(args, begin, end, &bins[static_cast<size_t>(c * args.bins)],
+                            &totals[static_cast<size_t>(c)], samples, scratch);
   });
-  for (const ChunkTotals& part : parts) {
-    if (part.first_bad == kNoBadRow) continue;
-    fail_row(part.first_bad, args.labels.at(bad_row_index(part.first_bad)), args.classes);
-  }
-  combine_chunks(args, bins, parts, bin_sums, totals);
+  std::vector<int64_t> first_bad;
+  first_bad.reserve(totals.size());
+  for (const ChunkTotals& part : totals) first_bad.push_back(part.first_bad);
+  fail_if_bad(first_bad, &args.labels, args.classes);
+  add_chunks(bins.data(), totals.data(), chunks, args.bins, args.rows, state);
 }
 
 StatsTensors calibration_stats(const Tensor& scores, const Tensor& labels, int64_t bins, bool from_probs,
@@ -32,24 +30,18 @@ StatsTensors calibration_stats(const Tensor& scores, const Tensor& labels, int64
   Tensor bin_sums = new_float64(scores, {3, bins});
   Tensor totals = new_float64(scores, 4);
   Tensor samples = new_float64(scores, {kSampleRows, return_samples ? args.rows : 0});
-  double* out_bins = static_cast<double*>(bin_sums.mutable_data_ptr());
-  double* out_totals = static_cast<double*>(totals.mutable_data_ptr());
-  double* out_samples = return_samples ? static_cast<double*>(samples.mutable_data_ptr()) : nullptr;
-  switch (args.score_type) {
-    case ScoreType::kFloat64:
-      run<double>(args, out_bins, out_totals, out_samples);
-      break;
-    case ScoreType::kFloat32:
-      run<float>(args, out_bins, out_totals, out_samples);
-      break;
-    case ScoreType::kBFloat16:
-      run<BFloat16>(args, out_bins, out_totals, out_samples);
-      break;
-    case ScoreType::kFloat16:
-      run<Float16>(args, out_bins, out_totals, out_samples);
-      break;
-  }
-  return {bin_sums, totals, samples};
+  std::vector<double> state(static_cast<size_t>((bins + 2) * kStateColumns));
+  update(args, state.data(), return_samples ? data<double>(samples) : nullptr);
+  read_state(state.data(), bins, data<double>(bin_sums), data<double>(totals));
+  return {bin_sums, totals, samples, no_fault(scores)};
+}
+
+void calibration_update(const Tensor& state, const Tensor& fault, const Tensor& scores, const Tensor& labels,
+                        int64_t bins, bool from_probs) {
+  const CalibrationArgs args = check_inputs(scores, labels, bins, from_probs);
+  check_state(state, fault, scores, bins);
+  if (data<int64_t>(fault)[0] != kNoBadRow) return;  // as on CUDA: a state with a fault waits for a reset
+  update(args, data<double>(state), nullptr);
 }
 
 }  // namespace
@@ -57,4 +49,5 @@ StatsTensors calibration_stats(const Tensor& scores, const Tensor& labels, int64
 
 STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
   m.impl("calibration_stats", TORCH_BOX(&calibench::calibration_stats));
+  m.impl("calibration_update", TORCH_BOX(&calibench::calibration_update));
 }

@@ -1,4 +1,4 @@
-// Between the .cu, which nvcc compiles without torch's headers in seconds, and its torch side.
+// Between the .cu files, which nvcc compiles without torch's headers, and their torch sides.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -7,18 +7,24 @@
 
 namespace calibench {
 
-// `codes[i]` = bin * 2 + correct of row i.
-struct RowOutputs {
-  double* samples;                // [5, N]
-  int64_t* codes;                 // [N]
-  unsigned long long* first_bad;  // one; all bits set: none, else bad_row_code
-};
+// Up to here every thread keeps its own bins in shared memory, 20 bytes each: 80 KiB a block. More bins are
+// summed after the samples have been sorted by bin.
+constexpr int64_t kMostColumns = 32;
 
-// One thread a row, with core/row.h. Each call returns what cudaGetLastError says after the launch.
-cudaError_t launch_rows(const CalibrationArgs& args, const RowOutputs& out, cudaStream_t stream);
+// Bytes of scratch that sum_batch needs: O(N + M), and without many bins O(M) times at most 8192 blocks.
+int64_t batch_bytes(const CalibrationArgs& args);
 
-// bin_sums [3, M] and totals [4] from the rows, in an order that depends on N alone: no float atomics.
-cudaError_t launch_reduce(int64_t rows, int64_t bins, const RowOutputs& in, double* bin_sums, double* totals,
-                          cudaStream_t stream);
+// The sums of all rows as a state of calibration_update, `batch` [M + 2, 4]; what is wrong with the lowest
+// bad row in `fault`, and then the sums mean nothing. `samples` is [5, N] or null.
+cudaError_t sum_batch(const CalibrationArgs& args, void* scratch, double* batch, double* samples,
+                      int64_t* fault, cudaStream_t stream);
+
+// bin_sums [3, M] and totals [4] of a batch.
+cudaError_t read_batch(const double* batch, int64_t bins, double* bin_sums, double* totals,
+                       cudaStream_t stream);
+
+// Adds a batch to `state` unless it, or a batch before it, was bad; keeps the first fault.
+cudaError_t add_batch(const double* batch, const int64_t* batch_fault, int64_t bins, double* state,
+                      int64_t* fault, cudaStream_t stream);
 
 }  // namespace calibench

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from calibench import DecisionRule, InputError, Outputs
+from calibench.kernels import softmax_threshold
 from calibench.outputs import ABSTAIN
 
 
@@ -25,10 +26,12 @@ class Threshold(DecisionRule):
 
     def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> torch.Tensor:
         """Class indices `[N]`, -1 where no class passes."""
-        probs = outputs.probs()
-        thresholds = torch.tensor([self.value] if self.values is None else self.values, dtype=torch.float64)
-        if outputs.from_probs:  # a stored float32 0.7 is 0.69999999 and means 0.7
-            thresholds = thresholds.to(outputs.scores.dtype).double()
+        values = [self.value] if self.values is None else self.values
+        if not outputs.from_probs:
+            return softmax_threshold(outputs.scores, values).prediction
+        # A stored float32 0.7 is 0.69999999 and means 0.7.
+        probs = outputs.scores.double()
+        thresholds = torch.tensor(values, dtype=torch.float64).to(outputs.scores.dtype).double()
         passing = probs >= thresholds.to(probs.device)
         answer = probs.where(passing, -torch.inf).argmax(dim=1)
         return answer.where(passing.any(dim=1), ABSTAIN)

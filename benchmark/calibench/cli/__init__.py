@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import click
 
 from calibench import __version__
+from calibench.cli.bench import bench
 from calibench.cli.doctor import doctor
 from calibench.cli.evaluate import evaluate
 from calibench.cli.leaderboard import leaderboard
@@ -74,7 +75,7 @@ def cli() -> None:
     """
 
 
-for command in (run, evaluate, leaderboard, list_, show, doctor):
+for command in (run, evaluate, leaderboard, list_, show, doctor, bench):
     cli.add_command(command)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from calibench.cli.output import emit_json, stdout
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @click.command()
@@ -16,19 +19,11 @@ def doctor(as_json: bool) -> None:
     import torch
 
     from calibench.environment import machine, versions
-    from calibench.kernels import backend, extension_status
+    from calibench.kernels.diagnosis import diagnose
     from calibench.plugins import discover
 
-    status = extension_status()
     found = discover()
-    kernels = {
-        "cpu": backend("cpu"),
-        "cuda": backend("cuda") if torch.cuda.is_available() else "no CUDA device",
-        "self_test": _self_test(),
-        "path": status.path,
-        "error": status.error,
-        "build": status.build,
-    }
+    kernels = diagnose()
     plugins = [
         {
             "name": p.name,
@@ -43,7 +38,7 @@ def doctor(as_json: bool) -> None:
     faults = [{"message": fault.message, "hint": fault.hint} for fault in found.faults]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     facts = {"versions": versions(), "machine": machine(torch.get_num_threads(), device)}
-    healthy = not faults and not found.broken() and status.error is None and kernels["self_test"] == "passed"
+    healthy = not faults and not found.broken() and kernels["error"] is None and kernels["self_test"] == "passed"
     document = {
         "schema": "calibench.doctor/1",
         "healthy": healthy,
@@ -60,23 +55,6 @@ def doctor(as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _self_test() -> str:
-    """`passed` when the serving kernel equals the float64 reference on a small case, else what differs."""
-    import torch
-
-    from calibench.kernels import calibration_stats
-    from calibench.kernels.reference import calibration_stats as reference
-
-    generator = torch.Generator().manual_seed(0)
-    logits = 4 * torch.randn(500, 7, generator=generator, dtype=torch.float64)
-    labels = torch.randint(7, (500,), generator=generator)
-    ours, expected = calibration_stats(logits, labels), reference("self-test", logits, labels, 15, False)[0]
-    for name, a, b in zip(ours._fields, ours, expected, strict=True):
-        if not torch.allclose(a, b, rtol=1e-12, atol=1e-12):
-            return f"{name} differs from the float64 reference by {float((a - b).abs().max()):.3g}"
-    return "passed"
-
-
 def _print(document: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -87,19 +65,31 @@ def _print(document: dict[str, Any]) -> None:
         for name, value in document[section].items():
             grid.add_row(Text(name, style="dim"), Text(str(value)))
     kernels = document["kernels"]
-    grid.add_row(Text("kernels on cpu", style="dim"), Text(str(kernels["cpu"])))
-    grid.add_row(Text("kernels on cuda", style="dim"), Text(str(kernels["cuda"])))
-    grid.add_row(Text("kernel self-test", style="dim"), Text(kernels["self_test"]))
+    instructions = f"{kernels['instruction_set']} (usable: {', '.join(kernels['instruction_sets'])})"
+    forced = ", ".join(f"{name}={value}" for name, value in kernels["forced"].items())
+    architectures = " ".join(kernels["cuda_architectures"])
+    gpu = kernels["gpu"]
+    facts = {
+        "kernels": kernels["path"],
+        "instruction set": instructions if kernels["instruction_set"] else None,
+        "CUDA architectures": architectures or None,
+        "GPU": f"{gpu['name']}, sm_{gpu['capability']}" if gpu else None,
+        "forced": forced or None,
+    }
+    for name, value in facts.items():
+        if value is not None:
+            grid.add_row(Text(name, style="dim"), Text(value))
     for name, value in (kernels["build"] or {}).items():
+        if name in _SHOWN_APART:
+            continue
         grid.add_row(
             Text(f"build {name}", style="dim"), Text(" ".join(value) if isinstance(value, list) else str(value))
         )
     console.print(grid)
-    if kernels["error"]:
-        console.print(Text(f"compiled kernels: {kernels['error']}", style="yellow"))
-        console.print(
-            "  build them: CALIBENCH_BUILD=cpu pip install --no-build-isolation -e .  (needs g++, ninja, pybind11)"
-        )
+    console.print("", _operators(kernels["ops"]), sep="\n")
+    for missing in kernels["missing"]:
+        console.print(Text(f"no {missing['what']}: {missing['why']}", style="yellow"), soft_wrap=True)
+        console.print(Text(f"  {missing['how']}"), soft_wrap=True)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("plugin", "from", "module", "status"):
         table.add_column(column)
@@ -111,3 +101,22 @@ def _print(document: dict[str, Any]) -> None:
     for fault in document["faults"]:
         console.print(Text(f"error: {fault['message']}\nhint: {fault['hint']}", style="red"))
     console.print("healthy" if document["healthy"] else "not healthy: see above")
+
+
+_SHOWN_APART = {"instruction_set", "instruction_sets_compiled", "instruction_sets_detected", "cuda_architectures"}
+
+
+def _operators(ops: list[dict[str, Any]]) -> Table:
+    """Who serves each operator, and whether it equals the reference."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("operator", "on cpu", "on cuda", "self-test"):
+        table.add_column(column, overflow="fold")
+    for op in ops:
+        tests = {kind: op[f"self_test_{kind}"] for kind in ("cpu", "cuda") if op[f"self_test_{kind}"]}
+        said = set(tests.values())
+        shown = said.pop() if len(said) == 1 else "; ".join(f"{kind}: {value}" for kind, value in tests.items())
+        table.add_row(*(Text(cell) for cell in (op["op"], op["cpu"], op["cuda"], shown)))
+    return table

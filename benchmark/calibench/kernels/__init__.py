@@ -1,16 +1,53 @@
-"""Typed functions over the fused operators `torch.ops.calibench.*`, and the float64 reference behind them."""
+"""Typed functions over the fused operators `torch.ops.calibench.*`, and the float64 reference behind them.
 
+Importing this loads the operators, so that programs saved by torch.export find them.
+"""
+
+from calibench.kernels.accumulator import CalibrationAccumulator
+from calibench.kernels.bootstrap import BootstrapBins, bootstrap_bins
+from calibench.kernels.classwise import ClasswiseStats, classwise_stats
 from calibench.kernels.loader import Backend, BuildInfo, ExtensionStatus, backend, build_info, extension_status
+from calibench.kernels.nll_curve import NllCurve, nll_curve
+from calibench.kernels.result import Result
+from calibench.kernels.signatures import OPS
+from calibench.kernels.state import chunk_rows
 from calibench.kernels.stats import CalibrationSamples, CalibrationStats, calibration_stats
+from calibench.kernels.temperature_fit import TemperatureFit, fit_temperature
+from calibench.kernels.thresholds import (
+    ThresholdDecision,
+    ThresholdSets,
+    sigmoid_threshold,
+    softmax_threshold,
+    softmax_threshold_sets,
+)
+
+extension_status()
 
 __all__ = [
+    "OPS",
     "Backend",
+    "BootstrapBins",
     "BuildInfo",
+    "CalibrationAccumulator",
     "CalibrationSamples",
     "CalibrationStats",
+    "ClasswiseStats",
     "ExtensionStatus",
+    "NllCurve",
+    "Result",
+    "TemperatureFit",
+    "ThresholdDecision",
+    "ThresholdSets",
     "backend",
+    "bootstrap_bins",
     "build_info",
     "calibration_stats",
+    "chunk_rows",
+    "classwise_stats",
     "extension_status",
+    "fit_temperature",
+    "nll_curve",
+    "sigmoid_threshold",
+    "softmax_threshold",
+    "softmax_threshold_sets",
 ]

@@ -6,19 +6,17 @@ import importlib
 import os
 import threading
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Literal, TypedDict, cast
+from typing import Literal, NotRequired, TypedDict, cast
 
 import torch
 
 from calibench.errors import CalibenchWarning, InputError, did_you_mean
+from calibench.kernels.signatures import OPS, registered_signature
 
 Backend = Literal["fused-cpu", "fused-cuda", "reference"]
-
-OPS = ("calibration_stats",)
-"""Operators that a complete extension registers under `torch.ops.calibench`."""
 
 HOW_TO_BUILD = "CALIBENCH_BUILD={} pip install --no-build-isolation -e ."
 
@@ -32,6 +30,8 @@ class BuildInfo(TypedDict):
     compiler: str
     compiler_version: str
     flags: list[str]
+    instruction_set: NotRequired[str]
+    """The one in use: the best that is compiled and detected, or what CALIBENCH_ISA asks for."""
     instruction_sets_compiled: list[str]
     instruction_sets_detected: list[str]
     cuda: bool
@@ -44,14 +44,31 @@ class BuildInfo(TypedDict):
 
 @dataclass(frozen=True)
 class ExtensionStatus:
-    """What `calibench doctor` shows of the compiled kernels; `error` says in one line why they are not loaded."""
+    """What `calibench doctor` shows of the compiled kernels; `error` says in one line why some or all are not served."""
 
     loaded: bool
     path: str | None
     error: str | None
     build: BuildInfo | None
     ops: tuple[str, ...]
+    """Operators with a CPU kernel."""
     cuda_ops: tuple[str, ...]
+    """Operators with a CUDA kernel."""
+    stale: tuple[str, ...] = field(default=())
+    """Operators that the loaded file lacks or has with other arguments: it was built from another calibench."""
+
+    @property
+    def instruction_set(self) -> str | None:
+        """What the CPU kernels use: avx512, avx2, neon or generic."""
+        return None if self.build is None else self.build.get("instruction_set")
+
+    @property
+    def instruction_sets(self) -> tuple[str, ...]:
+        """What the CPU kernels could use here: compiled in, and offered by the processor."""
+        if self.build is None:
+            return ()
+        detected = self.build["instruction_sets_detected"]
+        return tuple(name for name in self.build["instruction_sets_compiled"] if name in detected or name == "generic")
 
 
 class _State:
@@ -72,16 +89,18 @@ def build_info() -> BuildInfo | None:
 
 def extension_status() -> ExtensionStatus:
     """Loads the extension if that was not tried yet, and says what came of it; never raises."""
-    with _LOCK:
-        if _State.status is None:
-            _State.status = _load()
-        return _State.status
+    if _State.status is None:
+        with _LOCK:
+            if _State.status is None:
+                _State.status = _load()
+    return _State.status
 
 
-def backend(device: str | torch.device = "cpu") -> Backend:
+def backend(device: str | torch.device = "cpu", op: str | None = None) -> Backend:
     """Who serves tensors on `device`: a fused kernel if it is compiled and loads, else the float64 reference.
 
-    CALIBENCH_BACKEND=auto (default), fused or reference forces one. InputError if fused is forced and missing.
+    For one operator, or (None) for all: fused only if every one is. CALIBENCH_BACKEND=auto (default), fused or
+    reference forces one. InputError if fused is forced and missing.
     """
     mode = os.environ.get("CALIBENCH_BACKEND") or "auto"
     if mode not in {"auto", "fused", "reference"}:
@@ -90,37 +109,54 @@ def backend(device: str | torch.device = "cpu") -> Backend:
     if mode == "reference":
         return "reference"
     kind = torch.device(device).type
-    status = extension_status()
-    if kind == "cpu" and status.ops:
-        return "fused-cpu"
-    if kind == "cuda" and status.cuda_ops:
-        return "fused-cuda"
+    if kind in {"cpu", "cuda"} and available(kind, op):
+        return "fused-cpu" if kind == "cpu" else "fused-cuda"
     if mode == "fused":
-        raise InputError(f"CALIBENCH_BACKEND=fused, but {_why(kind, status)}", f"build them: {_how(kind)}")
+        raise InputError(f"CALIBENCH_BACKEND=fused, but {why_not(kind, op)}", f"build them: {how_to_build(kind)}")
     return "reference"
 
 
-def serve(device: torch.device) -> Backend:
-    """`backend(device)`, with one CalibenchWarning a process when the reference steps in unasked."""
-    chosen = backend(device)
-    asked = os.environ.get("CALIBENCH_BACKEND") == "reference"
-    if chosen == "reference" and not asked and not _State.warned:
+def available(kind: str, op: str | None = None) -> bool:
+    """Whether a kernel for `op` (None: for every operator) on devices of this kind (`cpu`, `cuda`) is loaded."""
+    status = extension_status()
+    served = status.ops if kind == "cpu" else status.cuda_ops if kind == "cuda" else ()
+    return len(served) == len(OPS) if op is None else op in served
+
+
+def fused(device: torch.device, op: str) -> bool:
+    """Whether a fused kernel serves `op`, with one CalibenchWarning a process when the reference steps in unasked.
+
+    While torch traces (torch.compile, torch.export) no environment is read: what is loaded is what is used.
+    """
+    if torch.compiler.is_compiling():
+        if torch.compiler.is_exporting() and not available(device.type, op):
+            how = how_to_build(device.type)
+            raise RuntimeError(f"calibench: {why_not(device.type, op)}; a graph can be exported with them only: {how}")
+        return available(device.type, op)
+    if backend(device, op) != "reference":
+        return True
+    if not _State.warned and os.environ.get("CALIBENCH_BACKEND") != "reference":
         _State.warned = True
-        why = _why(device.type, extension_status())
-        message = f"{why}; the slower float64 reference takes over. To build them: {_how(device.type)}"
+        how = how_to_build(device.type)
+        message = f"{why_not(device.type, op)}; the slower float64 reference takes over. To build them: {how}"
         warnings.warn(message, CalibenchWarning, stacklevel=4)
-    return chosen
+    return False
 
 
-def _why(kind: str, status: ExtensionStatus) -> str:
+def why_not(kind: str, op: str | None = None) -> str:
+    """Why no fused kernel serves `op` (None: all of them) on this kind of device."""
+    status = extension_status()
     if kind not in {"cpu", "cuda"}:
         return f"there are no fused kernels for {kind} tensors"
-    if status.loaded and kind == "cuda":
+    if not status.loaded or (status.stale if op is None else op in status.stale):
+        return f"the fused kernels are not available ({status.error})"
+    if kind == "cuda" and not status.cuda_ops:
         return "the fused kernels were built without CUDA"
-    return f"the fused kernels are not available ({status.error})"
+    return f"{op or 'some operator'} has no {kind} kernel in this build"
 
 
-def _how(kind: str) -> str:
+def how_to_build(kind: str) -> str:
+    """The command that builds the kernels for `cpu` or `cuda`."""
     return HOW_TO_BUILD.format("cuda" if kind == "cuda" else "cpu")
 
 
@@ -130,18 +166,27 @@ def _load() -> ExtensionStatus:
         return _missing(None, f"no _ops*.so in {_PACKAGE}")
     try:
         torch.ops.load_library(path)
-        from calibench.kernels import fakes
+        current = tuple(op for op, signature in OPS.items() if registered_signature(op) == signature)
+        from calibench.kernels import fakes, gradients
 
-        fakes.register()
-    except (OSError, RuntimeError, AttributeError) as error:  # a .so of another platform, or of an older calibench
+        fakes.register(current)
+        gradients.register(current)
+    except (OSError, RuntimeError, AttributeError) as error:  # a .so of another platform, or of another torch
         return _missing(path, f"{path.name} does not load: {' '.join(str(error).split())}")
-    return ExtensionStatus(True, str(path), None, build_info(), _registered("CPU"), _registered("CUDA"))
+    stale = tuple(op for op in OPS if op not in current)
+    error_line = None
+    if stale:
+        error_line = (
+            f"{path.name} is stale: rebuild it; it was built from another calibench and lacks {', '.join(stale)}"
+        )
+    cpu, cuda = (_kernels(current, key) for key in ("CPU", "CUDA"))
+    return ExtensionStatus(True, str(path), error_line, build_info(), cpu, cuda, stale)
 
 
 def _missing(path: Path | None, error: str) -> ExtensionStatus:
     return ExtensionStatus(False, None if path is None else str(path), error, build_info(), (), ())
 
 
-def _registered(key: str) -> tuple[str, ...]:
+def _kernels(ops: tuple[str, ...], key: str) -> tuple[str, ...]:
     has = torch._C._dispatch_has_kernel_for_dispatch_key
-    return tuple(op for op in OPS if has(f"calibench::{op}", key))
+    return tuple(op for op in ops if has(f"calibench::{op}", key))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, cast, overload
+from typing import Literal, overload
 
 import torch
 
-from calibench.kernels import checks, loader, reference
+from calibench.kernels import checks, dispatch, loader, reference
+from calibench.kernels.result import Result
 
 
-class CalibrationStats(NamedTuple):
+class CalibrationStats(Result):
     """Sums over N rows in M bins, all float64: counts exact, sums to 1e-12 relative. The last four are 0-dim."""
 
-    count: torch.Tensor  # type: ignore[assignment]  # hides tuple.count, which nobody asks of sums
+    count: torch.Tensor
     """[M] rows in each bin (k/M, (k+1)/M] of the top-label confidence; the first bin is closed at 0."""
     confidence_sum: torch.Tensor
     """[M] sum of confidences in each bin."""
@@ -28,7 +29,7 @@ class CalibrationStats(NamedTuple):
     """N."""
 
 
-class CalibrationSamples(NamedTuple):
+class CalibrationSamples(Result):
     """What each of N rows says."""
 
     confidence: torch.Tensor
@@ -80,27 +81,20 @@ def calibration_stats(
     Brier = sum_j (p_j - [j = y])^2. All in float64 from the exact stored values; bins as in CONVENTIONS.
 
     Logits float64, float32, bfloat16 or float16, any strides, K >= 1; labels int64, int32 or uint8; N = 0 gives zeros.
-    The result does not depend on the number of threads. Raises InputError, naming the lowest bad row: a score that is
+    The result does not depend on the number of threads. On CUDA nothing is waited for: a bad row is told at the first
+    look at a field (`Result`). Raises InputError, naming the lowest bad row: a score that is
     not finite, a label outside [0, K), a probability outside [0, 1 + 1e-3]; rows are not required to sum to 1.
     """
     where = "calibration_stats"
     checks.check_inputs(where, logits, labels, bins)
-    if loader.serve(logits.device) == "reference":
-        stats, samples = reference.calibration_stats(where, logits, labels, bins, from_probs)
-        result = CalibrationStats(*stats)
-        return (result, CalibrationSamples(*samples)) if return_samples else result
-    bin_sums, totals, rows = _fused(where, logits, labels, bins, from_probs, return_samples)
-    result = CalibrationStats(bin_sums[0], bin_sums[1], bin_sums[2], totals[0], totals[1], totals[2], totals[3])
+    if not loader.fused(logits.device, where):
+        fields, samples = reference.calibration_stats(where, logits, labels, bins, from_probs)
+        stats = CalibrationStats(*fields)
+        return (stats, CalibrationSamples(*samples)) if return_samples else stats
+    sums, totals, rows, flag = dispatch.call(where, where, logits.detach(), labels, bins, from_probs, return_samples)
+    fault = dispatch.fault(where, flag, logits.shape[1])
+    fields = (sums[0], sums[1], sums[2], totals[0], totals[1], totals[2], totals[3])
+    stats = CalibrationStats._of(fields, fault)
     if not return_samples:
-        return result
-    return result, CalibrationSamples(rows[0], rows[1], rows[2].long(), rows[3], rows[4])
-
-
-def _fused(
-    where: str, logits: torch.Tensor, labels: torch.Tensor, bins: int, from_probs: bool, return_samples: bool
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    try:
-        out = torch.ops.calibench.calibration_stats(logits.detach(), labels, bins, from_probs, return_samples)
-    except RuntimeError as error:
-        checks.translate(where, error)
-    return cast("tuple[torch.Tensor, torch.Tensor, torch.Tensor]", out)
+        return stats
+    return stats, CalibrationSamples._of((rows[0], rows[1], rows[2].long(), rows[3], rows[4]), fault)

@@ -1,0 +1,26 @@
+"""The packages of the extra `peers`: asked for once, before anything is timed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from calibench.errors import InputError
+
+MODULES = {"torchmetrics": "torchmetrics", "netcal": "netcal", "scikit-learn": "sklearn.frozen"}
+"""Distribution and the module that a contender imports; scikit-learn has `FrozenEstimator` since 1.6."""
+
+DISTRIBUTIONS = tuple(MODULES)
+
+
+def require_peers() -> None:
+    """InputError that names what is missing and how to get it."""
+    missing = [name for name, module in MODULES.items() if not _there(module)]
+    if missing:
+        raise InputError(f"--peers needs {' and '.join(missing)}", 'pip install "calibench[peers]"')
+
+
+def _there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # its parent is missing
+        return False

@@ -1,0 +1,193 @@
+"""Which cases are run, and the record of what came of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from calibench.bench import memory, noise
+from calibench.bench.agreement import Difference, compare, scalars
+from calibench.bench.case import FLOOR, OURS, Case, Shape, dtype_name
+from calibench.bench.ops import OPS
+from calibench.bench.runner import Timing, time_case
+from calibench.errors import InputError, did_you_mean
+from calibench.kernels import backend
+
+SCHEMA = "calibench.bench/1"
+
+DTYPES = {dtype_name(dtype): dtype for dtype in (torch.float64, torch.float32, torch.bfloat16, torch.float16)}
+
+UNITS = {
+    "median_s": "seconds a call, of the whole work (a contender's `scale` is multiplied in)",
+    "quartiles_s": "first and third quartile in seconds over the n rounds; null for n < 3",
+    "floor_ratio": "median / median of reading the scores once with x.sum()",
+    "ours_ratio": "median / ours: how many times as long as ours it takes; null where its answer differs from ours",
+    "extra_bytes": "peak bytes during one call beyond those held before it, what it returns included",
+    "memory_resolution_bytes": "how far extra_bytes may be off",
+    "share_of_scores": "extra_bytes / bytes of the inputs' first tensor, the scores",
+    "difference": "absolute, the largest of an array's entries, or the share of entries that differ where they are integers; "
+    "null where the two cannot be compared",
+    "steal": "share of all cores' time that other virtual machines took",
+    "others": "share of all cores' time that other processes took",
+}
+
+Report = Callable[[str, int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for; empty means an op's own choice."""
+
+    ops: tuple[str, ...] = ()
+    shapes: tuple[Shape, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    contenders: tuple[str, ...] = ()
+    peers: bool = False
+    repeats: int = 20
+    budget_s: float = 5.0
+    memory: bool = True
+    device: str = "cpu"
+
+
+def cases(options: Options) -> list[Case]:
+    """The cases of these options, in the order of the ops; InputError for a name that is not known."""
+    for kind, known, names in (("op", OPS, options.ops), ("dtype", DTYPES, options.dtypes)):
+        for name in names:
+            if name not in known:
+                raise InputError(f"there is no {kind} {name!r} to benchmark", did_you_mean(name, known))
+    device = torch.device(options.device)
+    found = []
+    for op in (OPS[name] for name in dict.fromkeys(options.ops or OPS)):
+        dtypes = [DTYPES[name] for name in dict.fromkeys(options.dtypes)] or op.dtypes
+        shapes = tuple(dict.fromkeys(options.shapes)) or op.shapes
+        found += [Case(op, shape, dtype, device) for shape in shapes for dtype in dtypes]
+    _check_contenders(found, options)
+    return found
+
+
+def run(options: Options, report: Report) -> dict[str, Any]:
+    """Runs every case, and returns the document `calibench.bench/1`."""
+    wanted = cases(options)
+    facts = noise.surroundings(torch.get_num_threads(), options.device)
+    start, load_before = noise.ticks(), noise.load()
+    entries = [_run_case(case, options, report) for case in wanted]
+    return {
+        "schema": SCHEMA,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "options": asdict(options),
+        **facts,
+        "noise": {"load_before": load_before, "load_after": noise.load(), **noise.between(start, noise.ticks())},
+        "memory_resolution_bytes": memory.resolution(torch.get_num_threads()) if options.device == "cpu" else 1,
+        "units": UNITS,
+        "cases": entries,
+    }
+
+
+def _run_case(case: Case, options: Options, report: Report) -> dict[str, Any]:
+    contenders = case.contenders(options.peers, options.contenders)
+    before, inputs = noise.ticks(), case.inputs()
+    timings = time_case(
+        case,
+        inputs,
+        contenders,
+        options.repeats,
+        options.budget_s,
+        lambda done, total, name: report(case.label, done, total, name),
+    )
+    noisy, size = noise.between(before, noise.ticks()), inputs[0].nbytes
+    del inputs  # the measuring process makes its own
+    used: dict[str, memory.MemoryUse] = {}
+    if options.memory:
+        report(case.label, 1, 1, "memory")
+        ran = {timing.contender.name for timing in timings if timing.error is None}
+        used = memory.measure(case, [c for c in contenders if c.name in ran and c.name != FLOOR])
+    return _entry(case, size, timings, used, noisy)
+
+
+def _entry(
+    case: Case,
+    size: int,
+    timings: Sequence[Timing],
+    used: dict[str, memory.MemoryUse],
+    noisy: dict[str, float | None],
+) -> dict[str, Any]:
+    floor = next(timing for timing in timings if timing.contender.name == FLOOR)
+    ours = next(timing for timing in timings if timing.contender.name == OURS)
+    return {
+        "op": case.op.name,
+        "answers": case.op.answers,
+        "rows": case.shape[0],
+        "columns": case.shape[1],
+        "dtype": dtype_name(case.dtype),
+        "device": str(case.device),
+        "kernels": backend(case.device, case.op.operator),
+        "score_bytes": size,
+        "headline": case.op.headline,
+        **noisy,
+        "floor": _times(floor) | {"bytes_per_s": size / floor.median if floor.median else None},
+        "contenders": [
+            _contender(case, timing, ours, floor, used.get(timing.contender.name), size)
+            for timing in timings
+            if timing is not floor
+        ],
+    }
+
+
+def _contender(
+    case: Case, timing: Timing, ours: Timing, floor: Timing, used: memory.MemoryUse | None, scores: int
+) -> dict[str, Any]:
+    contender = timing.contender
+    answered = timing.error is None and ours.error is None
+    differences = compare(timing.figures, ours.figures, case.op.tolerance(case.shape)) if answered else []
+    agrees = all(difference.accepted for difference in differences) if differences else None
+    extra = None if used is None else used.extra_bytes
+    return {
+        "name": contender.name,
+        "note": contender.note,
+        "peer": contender.peer,
+        "error": timing.error,
+        "scale": contender.scale,
+        **_times(timing),
+        "floor_ratio": _ratio(timing, floor),
+        # Being faster at another answer is not being faster.
+        "ours_ratio": _ratio(timing, ours) if agrees else None,
+        "agrees": agrees,
+        "differences": [_difference(d) for d in differences],
+        "figures": scalars(timing.figures),
+        "memory": None
+        if used is None
+        else {**asdict(used), "share_of_scores": extra / scores if extra is not None and scores else None},
+    }
+
+
+def _difference(found: Difference) -> dict[str, Any]:
+    distance = found.difference if math.isfinite(found.difference) else None
+    return {**asdict(found), "difference": distance, "accepted": found.accepted}
+
+
+def _times(timing: Timing) -> dict[str, Any]:
+    return {
+        "n": len(timing.seconds),
+        "calls": timing.calls,
+        "median_s": timing.median,
+        "quartiles_s": None if timing.quartiles is None else list(timing.quartiles),
+        "samples_s": timing.seconds,
+    }
+
+
+def _ratio(above: Timing, below: Timing) -> float | None:
+    return above.median / below.median if above.median is not None and below.median else None
+
+
+def _check_contenders(found: Sequence[Case], options: Options) -> None:
+    known = {contender.name: contender for case in found for contender in case.op.contenders(case.shape)}
+    for name in options.contenders:
+        if name not in known:
+            raise InputError(f"there is no contender {name!r} in these cases", did_you_mean(name, known))
+        if known[name].peer and not options.peers:
+            raise InputError(f"{name!r} takes part only with --peers", "add --peers")

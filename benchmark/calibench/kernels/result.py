@@ -1,0 +1,113 @@
+"""`Result`: tensors with names, whose first look tells whether a row was bad, so that no kernel waits for the GPU."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform
+
+import torch
+from torch.utils import _pytree
+
+from calibench.kernels import checks
+
+
+class Fault(NamedTuple):
+    """What a kernel on the GPU has to say about its input, not read yet."""
+
+    where: str
+    """The function that was called."""
+    classes: int
+    """K, for the message."""
+    flag: torch.Tensor
+    """int64 [2]: row * 4 + status of the lowest bad row (INT64_MAX if there is none), and its label."""
+
+
+@dataclass_transform(frozen_default=True)
+class Result:
+    """Base of what the kernels return: fields in order, by name, by iteration and by index, all read-only.
+
+    On CUDA the kernel does not wait; the first look at any field does, once, and raises InputError naming the lowest
+    bad row in the words of the CPU kernel. `check()` looks again: call it after each replay of a CUDA graph. While a
+    graph is captured or compiled nothing is looked at.
+    """
+
+    _fields: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        """Turns each annotated field into a property that looks first."""
+        cls._fields = tuple(inspect.get_annotations(cls))
+        for index, name in enumerate(cls._fields):
+            setattr(cls, name, _field(index, name))
+        _pytree.register_pytree_node(
+            cls, _flatten, cls._unflatten, serialized_type_name=f"calibench.kernels.{cls.__name__}"
+        )
+
+    def __init__(self, *values: torch.Tensor, **named: torch.Tensor) -> None:
+        rest = self._fields[len(values) :]
+        if len(values) > len(self._fields) or set(named) != set(rest):
+            raise TypeError(f"{type(self).__name__} takes {', '.join(self._fields)}")
+        self._values: tuple[torch.Tensor, ...] = (*values, *(named[name] for name in rest))
+        self._fault: Fault | None = None
+        self._seen = True
+
+    @classmethod
+    def _of(cls, values: tuple[torch.Tensor, ...], fault: Fault | None) -> Self:
+        """A result whose `fault` is read at the first look; None where every row is known to be good."""
+        result = cls(*values)
+        result._fault = fault
+        result._seen = fault is None
+        return result
+
+    def check(self) -> None:
+        """Waits for the kernel and raises InputError if a row was bad; free on the CPU, where that was found at once."""
+        if self._fault is not None:
+            checks.raise_fault(self._fault.where, self._fault.classes, self._fault.flag)
+        self._seen = True
+
+    def _look(self) -> tuple[torch.Tensor, ...]:
+        if not self._seen and not torch.compiler.is_compiling() and not _capturing():
+            self.check()
+        return self._values
+
+    def _asdict(self) -> dict[str, torch.Tensor]:
+        return dict(zip(self._fields, self._look(), strict=True))
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        return iter(self._look())
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return self._look()[index]
+
+    def __reduce__(self) -> tuple[type[Self], tuple[torch.Tensor, ...]]:
+        return type(self), self._look()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in self._asdict().items())})"
+
+    @classmethod
+    def _unflatten(cls, leaves: Any, context: list[Any]) -> Self:
+        *values, flag = leaves if context else (*leaves, None)
+        return cls._of(tuple(values), Fault(context[0], context[1], flag) if context else None)
+
+
+def _field(index: int, name: str) -> Any:
+    def read(self: Result) -> torch.Tensor:
+        return self._look()[index]
+
+    read.__name__ = name
+    return property(read)
+
+
+def _flatten(result: Result) -> tuple[list[torch.Tensor], list[Any]]:
+    """For torch.export and torch.compile, which take a result apart and put it together again."""
+    if result._fault is None:
+        return list(result._values), []
+    return [*result._values, result._fault.flag], [result._fault.where, result._fault.classes]
+
+
+def _capturing() -> bool:
+    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()

@@ -1,0 +1,37 @@
+"""The operators under `torch.ops.calibench` that this Python calls: a file built from another calibench shows here."""
+
+from __future__ import annotations
+
+import torch
+
+OPS: dict[str, str] = {
+    "calibration_stats": "Tensor scores, Tensor labels, int bins, bool from_probs, bool return_samples -> 4",
+    "calibration_update": (
+        "Tensor(a!) state, Tensor(b!) fault, Tensor scores, Tensor labels, int bins, bool from_probs -> 0"
+    ),
+    "classwise_stats": ("Tensor scores, Tensor labels, Tensor edges, int bins, bool from_probs, float threshold -> 2"),
+    "softmax_threshold": "Tensor logits, Tensor thresholds, bool strict -> 3",
+    "softmax_threshold_sets": "Tensor logits, Tensor thresholds, bool strict -> 3",
+    "sigmoid_threshold": "Tensor logits, Tensor thresholds, bool strict -> 3",
+    "nll_curve": "Tensor logits, Tensor labels, Tensor log_temperatures -> 2",
+    "bootstrap_bins": "Tensor confidence, Tensor correct, int bins, int resamples, int seed -> 2",
+}
+"""Arguments and the number of returned tensors of every operator of a complete extension (csrc/library.cpp)."""
+
+
+def registered_signature(op: str) -> str | None:
+    """The signature, in the words of `OPS`, of the operator that is loaded under this name; None if there is none."""
+    packet = getattr(torch.ops.calibench, op, None)
+    if packet is None:
+        return None
+    schema = packet.default._schema
+    arguments = (f"{_type(argument)} {argument.name}" for argument in schema.arguments)
+    return f"{', '.join(arguments)} -> {len(schema.returns)}"
+
+
+def _type(argument: torch.Argument) -> str:
+    alias = argument.alias_info
+    if alias is None:
+        return str(argument.type)
+    names = "".join(sorted(name.rpartition("::")[2] for name in alias.before_set))
+    return f"{argument.type}({names}{'!' if alias.is_write else ''})"

@@ -1,0 +1,21 @@
+// The kernels for any processor: NEON by the compiler's own vectoriser on 64-bit Arm, the baseline elsewhere.
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__ARM_NEON) && defined(__aarch64__)
+#define CALIBENCH_ISA neon
+#define CALIBENCH_ISA_NAME "neon"
+#else
+#define CALIBENCH_ISA generic
+#define CALIBENCH_ISA_NAME "generic"
+#endif
+// clang-format off: in this order
+#include "../simd/portable.h"
+#include "../simd/table.h"
+// clang-format on
+
+namespace calibench {
+extern const Kernels kPortableKernels;
+const Kernels kPortableKernels = CALIBENCH_ISA::kTable;
+}  // namespace calibench

@@ -1,0 +1,39 @@
+// The torch-free entry points of the core, one table for each instruction set; kernels() gives the one
+// that serves.
+#pragma once
+
+#include <cstddef>
+
+#include "bootstrap_bins.h"
+#include "calibration_stats.h"
+#include "classwise_stats.h"
+#include "nll_curve.h"
+#include "thresholds.h"
+
+namespace calibench {
+
+// Every function works on rows [begin, end) (or one resample) on the calling thread, with `scratch` of
+// scratch_bytes().
+struct Kernels {
+  const char* name;
+  void (*calibration_chunk)(const CalibrationArgs&, int64_t begin, int64_t end, BinSums* bins,
+                            ChunkTotals* totals, double* samples, void* scratch);
+  void (*classwise_chunk)(const ClasswiseArgs&, int64_t begin, int64_t end, double* sums, int64_t* first_bad,
+                          void* scratch);
+  void (*threshold_chunk)(const ThresholdArgs&, int64_t begin, int64_t end, int64_t* first_bad,
+                          void* scratch);
+  void (*sigmoid_chunk)(const ThresholdArgs&, int64_t begin, int64_t end, int64_t* first_bad);
+  void (*nll_curve_chunk)(const CurveArgs&, int64_t begin, int64_t end, CurveSums* sums, int64_t* first_bad,
+                          void* scratch);
+  void (*resample)(const BootstrapArgs&, int64_t b, uint8_t* counts, double* sums);
+};
+
+// Bytes for one thread: a tile of rows, or four rows in float64.
+inline size_t scratch_bytes(int64_t classes) {
+  return static_cast<size_t>(classes) * 32 + (size_t{1} << 18) + 4096;
+}
+
+// The table of instruction_set().
+const Kernels& kernels();
+
+}  // namespace calibench

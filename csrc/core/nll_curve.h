@@ -1,0 +1,29 @@
+// nll_curve: its arguments and sums. With u = ln T, b = 1 / T, d_j = x_j - max and p = softmax(x / T):
+// nll = ln sum exp(b d_j) - b d_y, slope = -b (E[d] - d_y), curvature = b (E[d] - d_y) + b^2 Var[d].
+#pragma once
+
+#include "scores.h"
+#include "sum.h"
+
+namespace calibench {
+
+struct CurveArgs {
+  Scores scores;
+  LabelView labels;
+  const double* inverse_temperatures;  // [T] of b
+  int64_t points;                      // T
+};
+
+struct CurveSums {
+  Sum nll;
+  Sum slope;
+  Sum curvature;
+};
+
+// Rows a chunk, by the problem alone.
+inline int64_t curve_rows(int64_t classes) {
+  const int64_t rows = 262144 / classes;
+  return rows < 64 ? 64 : rows > 1024 ? 1024 : rows;
+}
+
+}  // namespace calibench

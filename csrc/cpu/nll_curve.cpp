@@ -1,0 +1,55 @@
+// nll_curve on the CPU: fixed chunks of rows, added up in their order.
+#include <cmath>
+
+#include "parallel.h"
+
+namespace calibench {
+namespace {
+
+std::tuple<Tensor, Tensor> nll_curve(const Tensor& logits, const Tensor& labels,
+                                     const Tensor& log_temperatures) {
+  CurveArgs args{};
+  args.scores = check_scores(logits);
+  args.labels = check_labels(labels, logits);
+  args.points = log_temperatures.numel();
+  check_vector(log_temperatures, logits, "log temperatures", args.points, args.points);
+  std::vector<double> inverse;
+  for (const double log_t : read_vector(log_temperatures)) {
+    CALIBENCH_CHECK(std::isfinite(log_t), "log temperature ", inverse.size(), " is not finite");
+    inverse.push_back(std::exp(-log_t));
+  }
+  args.inverse_temperatures = inverse.data();
+
+  const Kernels& table = serving_kernels();
+  const int64_t step = curve_rows(args.scores.classes);
+  const int64_t chunks = (args.scores.rows + step - 1) / step;
+  std::vector<CurveSums> parts(static_cast<size_t>(chunks * args.points));
+  std::vector<int64_t> first_bad(static_cast<size_t>(chunks), kNoBadRow);
+  for_chunks(args.scores.rows, step, args.scores.classes,
+             [&](int64_t c, int64_t begin, int64_t end, char* scratch) {
+               table.nll_curve_chunk(args, begin, end, parts.data() + c * args.points,
+                                     &first_bad[static_cast<size_t>(c)], scratch);
+             });
+  fail_if_bad(first_bad, &args.labels, args.scores.classes);
+
+  Tensor curve = new_float64(logits, {3, args.points});
+  double* out = data<double>(curve);
+  for (int64_t t = 0; t < args.points; ++t) {
+    CurveSums all;
+    for (int64_t c = 0; c < chunks; ++c) {
+      const CurveSums& part = parts[static_cast<size_t>(c * args.points + t)];
+      all.nll.add(part.nll);
+      all.slope.add(part.slope);
+      all.curvature.add(part.curvature);
+    }
+    out[t] = all.nll.value();
+    out[args.points + t] = all.slope.value();
+    out[2 * args.points + t] = all.curvature.value();
+  }
+  return {curve, no_fault(logits)};
+}
+
+}  // namespace
+}  // namespace calibench
+
+STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) { m.impl("nll_curve", TORCH_BOX(&calibench::nll_curve)); }

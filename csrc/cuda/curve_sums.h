@@ -1,0 +1,94 @@
+// One row at one temperature: sums over the scores below the top of e = exp(b d), e d and e d^2, d = x - top,
+// and what they say. e is a float32 of 3e-7 (exponential.h), all else float64: so the moments are those of a
+// distribution that is off by 3e-7, and their difference, the variance, loses nothing more.
+#pragma once
+
+#include "row_scan.h"
+
+namespace calibench {
+
+// One inverse temperature.
+struct Point {
+  double b;
+  float high;  // b log2(e), rounded up, and what is left of it
+  float low;
+  float far;  // 2^20 / b
+};
+
+__device__ __forceinline__ Point make_point(double log_temperature) {
+  Point point;
+  point.b = exp(-log_temperature);
+  const double exponent = point.b * kLog2E;
+  point.high = __double2float_ru(exponent);
+  point.low = static_cast<float>(exponent - point.high);
+  point.far = static_cast<float>(kFar / point.b);
+  return point;
+}
+
+struct Moments {
+  double mass = 0.0;
+  double first = 0.0;
+  double second = 0.0;
+};
+
+struct CurvePoint {
+  double nll = 0.0;
+  double slope = 0.0;
+  double curvature = 0.0;
+};
+
+__device__ __forceinline__ Moments group_sum(const Moments& mine, int lanes) {
+  return {group_sum(mine.mass, lanes), group_sum(mine.first, lanes), group_sum(mine.second, lanes)};
+}
+
+__device__ __forceinline__ void add_term(Moments* sums, double e, double d) {
+  const double weighted = e * d;
+  sums->mass += e;
+  sums->first += weighted;
+  sums->second = fma(weighted, d, sums->second);
+}
+
+// In units of 2^base, base = whole_exponent(second largest score).
+template <typename T>
+__device__ __forceinline__ Moments fast_moments(const float (&x)[kHeld], const Stretch& part,
+                                                const Group& group, const Point& point, double top,
+                                                float base) {
+  const Exponential e{point.high, point.low, kMagic - base};
+  Moments sums;
+#pragma unroll
+  for (int q = 0; q < kHeld / kQuad; ++q) {
+    if (!quad_used<T>(q, group, part.widest)) continue;
+#pragma unroll
+    for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) add_term(&sums, e(x[i]), x[i] - top);
+  }
+  return sums;
+}
+
+// In units of 1.
+template <typename T>
+__device__ __forceinline__ Moments exact_moments(const Matrix<T>& matrix, const Stretch& part,
+                                                 const Group& group, double b, double top) {
+  const T* from = matrix.row(part.row) + part.begin * matrix.class_stride;
+  Moments sums;
+#pragma unroll 2
+  for (int j = group.sub; j < part.length; j += group.lanes) {
+    const double x = to_double(from[j * matrix.class_stride]);
+    const double e = x == top ? 0.0 : exp(b * (x - top));
+    if (e != 0.0) add_term(&sums, e, x - top);  // else d^2 may be infinite
+  }
+  __syncwarp();
+  return sums;
+}
+
+// The row at this temperature, from its moments in the given units.
+__device__ __forceinline__ CurvePoint curve_point(const Moments& sums, double unit, unsigned ties,
+                                                  double d_label, double b, bool exact) {
+  const double tail = sums.mass * unit + (static_cast<double>(ties) - 1.0);
+  const double share = 1.0 / (1.0 + tail);
+  const double mean = sums.first * unit * share;
+  const double variance = fmax(sums.second * unit * share - mean * mean, 0.0);
+  const double gap = b * (mean - d_label);
+  return {log_mass(tail, exact) - b * d_label, -gap, gap + b * b * variance};
+}
+
+}  // namespace calibench

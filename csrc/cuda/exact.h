@@ -1,0 +1,58 @@
+// One stretch of a row in float64 from the exact stored numbers, by core/row.h's definition: what float64
+// scores get, and any row that float32 cannot decide. Two reads, of which the second comes out of a cache.
+#pragma once
+
+#include "scan.h"
+
+namespace calibench {
+
+// The top, where and how often it stands, and what is wrong with the scores.
+template <bool kProbs, typename T>
+__device__ __forceinline__ Part find_exactly(const Matrix<T>& matrix, const Stretch& part,
+                                             const Group& group) {
+  const T* from = matrix.row(part.row) + part.begin * matrix.class_stride;
+  double top = -HUGE_VAL;
+  unsigned index = 0xffffffffu;
+  unsigned ties = 0;
+  unsigned flags = 0;
+#pragma unroll 4
+  for (int j = group.sub; j < part.length; j += group.lanes) {
+    const double x = to_double(from[j * matrix.class_stride]);
+    if (!is_finite(x)) flags |= kInfinite;
+    if (kProbs && !(x >= 0.0 && x <= kProbabilityCeiling)) flags |= kOutside;
+    if (x > top) {
+      top = x;
+      index = part.begin + j;
+      ties = 1;
+    } else if (x == top) {
+      ++ties;
+    }
+  }
+  __syncwarp();  // the groups of a warp may have left the loop one by one
+  Part out;
+  out.top = group_max(top, group.lanes);
+  out.index = group_min(top == out.top ? index : 0xffffffffu, group.lanes);
+  out.ties = group_sum(top == out.top ? ties : 0u, group.lanes);
+  out.flags = group_or(flags, group.lanes);
+  return out;
+}
+
+template <bool kProbs, typename T>
+__device__ Part scan_exactly(const Matrix<T>& matrix, const Stretch& part, const Group& group) {
+  Part out = find_exactly<kProbs>(matrix, part, group);
+  const T* from = matrix.row(part.row) + part.begin * matrix.class_stride;
+#pragma unroll 4
+  for (int j = group.sub; j < part.length; j += group.lanes) {
+    const double x = to_double(from[j * matrix.class_stride]);
+    if (x == out.top) continue;
+    const double e = kProbs ? x : exp(x - out.top);
+    out.sum += e;
+    out.squares += e * e;
+  }
+  __syncwarp();
+  out.sum = group_sum(out.sum, group.lanes);
+  out.squares = group_sum(out.squares, group.lanes);
+  return out;
+}
+
+}  // namespace calibench

@@ -1,0 +1,48 @@
+// Sets of classes as a lane holds them, a bit for each of its 32 registers, and how they become bytes of 0
+// and 1.
+#pragma once
+
+#include "matrix.h"
+
+namespace calibench {
+
+struct SetOutputs {
+  uint8_t* sets;   // [N, K]
+  int64_t* sizes;  // [N]
+};
+
+// The registers of this lane that hold a score.
+template <typename T>
+__device__ __forceinline__ unsigned held(const Stretch& part, const Group& group, bool aligned) {
+  const int step = aligned ? kVector<T> : 1;
+  const int left = part.length - group.sub * step;
+  const int vectors = left <= 0 ? 0 : (left + group.lanes * step - 1) / (group.lanes * step);
+  const int count = vectors * step;
+  return count >= kHeld ? 0xffffffffu : (1u << count) - 1;
+}
+
+// The low four bits as four bytes.
+__device__ __forceinline__ unsigned spread(unsigned bits) { return (bits & 15u) * 0x00204081u & 0x01010101u; }
+
+template <typename T>
+__device__ __forceinline__ void store_flags(unsigned inside, unsigned valid, const Matrix<T>& matrix,
+                                            const Stretch& part, const Group& group, uint8_t* sets) {
+  constexpr int kStep = kVector<T>;
+  uint8_t* to = sets + part.row * matrix.classes + part.begin;
+  if (matrix.aligned) {  // then K is a multiple of kStep, and so is every offset
+#pragma unroll
+    for (int i = 0; i < kHeld; i += kStep) {
+      if (!(valid >> i & 1)) continue;
+      uint8_t* at = to + place<T>(i, group, true);
+#pragma unroll
+      for (int q = 0; q < kStep; q += kQuad) *reinterpret_cast<unsigned*>(at + q) = spread(inside >> (i + q));
+    }
+    return;
+  }
+#pragma unroll 4
+  for (int i = 0; i < kHeld; ++i) {
+    if (valid >> i & 1) to[place<T>(i, group, false)] = inside >> i & 1;
+  }
+}
+
+}  // namespace calibench

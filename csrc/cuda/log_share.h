@@ -1,0 +1,32 @@
+// log2 p_k of the classes of a row, from what its scan says: a multiplication and an addition a class.
+#pragma once
+
+#include "row_scan.h"
+#include "thresholds.h"
+
+namespace calibench {
+
+// log2 p = x log2(e) - whole - rest. Within 4e-7 of its size and 8e-6.
+struct LogShare {
+  float whole;
+  float rest;
+  bool usable;  // else the row is beyond float32
+
+  __device__ __forceinline__ explicit LogShare(const RowScan& row) {
+    const double log_top = row.top * kLog2E;
+    whole = static_cast<float>(rint(log_top));
+    rest = static_cast<float>(log_top - whole) + log2f(static_cast<float>(1.0 + row.others));
+    usable = fast_range(row.top) == 0;
+  }
+
+  __device__ __forceinline__ float operator()(float x) const {
+    return __fmaf_rn(x, kLog2ELow, __fmaf_rn(x, kLog2EHigh, -whole)) - rest;
+  }
+};
+
+// The definition.
+__device__ __forceinline__ double share(double x, const RowScan& row) {
+  return exp(x - row.top) / (1.0 + row.others);
+}
+
+}  // namespace calibench

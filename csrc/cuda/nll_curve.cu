@@ -1,0 +1,354 @@
+// nll_curve on CUDA: every temperature while the row is in registers (K <= 1024) or in a cache (a block a
+// row).
+#include "curve_sums.h"
+#include "fault.h"
+#include "nll_curve.h"
+#include "plan.h"
+#include "total.h"
+
+namespace calibench {
+namespace {
+
+constexpr int kMostPoints = 32;  // of a launch: a lane each
+constexpr int kCurveBlocks = 4096;
+constexpr int kCurves = 3;
+
+struct CurveArgs {
+  LabelView labels;
+  const double* log_temperatures;
+  int64_t stride;
+  int points;    // at most kMostPoints
+  double* sums;  // [3, points, 2, blocks]: sum and carry
+  int64_t* fault;
+};
+
+struct CurveTotals {
+  Sum of[kCurves];
+};
+
+// What the block has summed: a place a warp and point, each with one lane that writes it.
+struct Shared {
+  Point points[kMostPoints];
+  double far;  // the largest |x| for which every point can be had in float32; negative if there is none
+  double sums[kWarps][kMostPoints][kCurves][2];
+
+  __device__ void begin(const CurveArgs& args) {
+    for (int i = threadIdx.x; i < kWarps * kMostPoints * kCurves * 2; i += kThreads)
+      (&sums[0][0][0][0])[i] = 0.0;
+    if (static_cast<int>(threadIdx.x) < args.points) {
+      points[threadIdx.x] = make_point(args.log_temperatures[threadIdx.x * args.stride]);
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      far = HUGE_VAL;
+      for (int t = 0; t < args.points; ++t) {
+        const double b = points[t].b;
+        // A 256th is left below: so far down the terms of scan.h would start to vanish.
+        far = b > 1e-25 && b < 1e25 ? fmin(far, kFar / b * (255.0 / 256.0)) : -1.0;
+      }
+    }
+    __syncthreads();
+  }
+
+  __device__ void add(int t, const CurvePoint& point) {
+    const double values[kCurves] = {point.nll, point.slope, point.curvature};
+    for (int c = 0; c < kCurves; ++c) {
+      double* pair = sums[threadIdx.x / kWarp][t][c];
+      Sum all = make_sum(pair[0], pair[1]);
+      all.add(values[c]);
+      pair[0] = all.sum;
+      pair[1] = all.carry;
+    }
+  }
+
+  __device__ void finish(const CurveArgs& args) {
+    __syncthreads();
+    for (int i = threadIdx.x; i < kCurves * args.points; i += kThreads) {
+      const int c = i / args.points;
+      const int t = i % args.points;
+      Sum all;
+      for (int warp = 0; warp < kWarps; ++warp) all.add(make_sum(sums[warp][t][c][0], sums[warp][t][c][1]));
+      args.sums[(2 * static_cast<int64_t>(i)) * gridDim.x + blockIdx.x] = all.sum;
+      args.sums[(2 * static_cast<int64_t>(i) + 1) * gridDim.x + blockIdx.x] = all.carry;
+    }
+  }
+};
+
+// Shared memory may not hold types with initialisers, hence the raw bytes.
+__device__ __forceinline__ Shared* shared_sums() {
+  __shared__ __align__(16) unsigned char bytes[sizeof(Shared)];
+  return reinterpret_cast<Shared*>(bytes);
+}
+
+// Reports what is wrong with the row, or gives the label's distance from the top.
+template <typename T>
+__device__ __forceinline__ bool label_distance(const Matrix<T>& matrix, const CurveArgs& args, int64_t row,
+                                               bool finite, double top, bool speaks, double* distance) {
+  const int64_t label = args.labels.at(row);
+  const bool labelled = label >= 0 && label < matrix.classes;
+  if (!finite || !labelled) {
+    if (speaks) report(args.fault, row, finite ? RowStatus::kLabel : RowStatus::kNonFinite);
+    return false;
+  }
+  *distance = matrix.at(row, static_cast<int>(label)) - top;
+  return true;
+}
+
+// What float32 scores say exactly: their top, how many stand there, the largest below, whether all are
+// finite.
+struct Outline {
+  double top = -HUGE_VAL;
+  float second = -FLT_MAX;
+  unsigned ties = 0;
+  bool finite = true;
+};
+
+// Leaves the scores in x, but for the top ones, which become nothing.
+template <typename T>
+__device__ __forceinline__ Outline outline(const Matrix<T>& matrix, const Stretch& part, const Group& group,
+                                           float (&x)[kHeld]) {
+  Outline out;
+  if constexpr (sizeof(T) < 8) {
+    load(matrix, part, group, -FLT_MAX, x);
+    float bad = 0.0f;
+#pragma unroll
+    for (int i = 0; i < kHeld; ++i) bad = __fmaf_rn(x[i], 0.0f, bad);
+    const Summit summit = take_summit<T>(x, part, group, matrix.aligned, -FLT_MAX);
+    out.top = summit.top;
+    out.second = summit.second;
+    out.ties = summit.ties;
+    out.finite = group_or(bad == 0.0f ? 0u : 1u, group.lanes) == 0;
+  } else {
+    const Part found = find_exactly<false>(matrix, part, group);
+    out.top = found.top;
+    out.ties = found.ties;
+    out.finite = found.flags == 0;
+  }
+  return out;
+}
+
+// A step of a warp: a row a group. Lane `sub` of a group gets temperatures sub, sub + L, ...
+template <typename T>
+__device__ __forceinline__ void curve_of_rows(const Matrix<T>& matrix, const Stretch& part,
+                                              const Group& group, const CurveArgs& args, Shared* shared) {
+  float x[kHeld];
+  const Outline row = outline(matrix, part, group, x);
+  double d_label = 0.0;
+  const bool good = part.length > 0 &&
+                    label_distance(matrix, args, part.row, row.finite, row.top, group.sub == 0, &d_label);
+  const bool fast = sizeof(T) < 8 && fabs(row.top) <= shared->far;
+  for (int start = 0; start < args.points; start += group.lanes) {
+    Moments mine;
+    double unit = 1.0;
+    for (int t = start; t < min(start + group.lanes, args.points); ++t) {
+      const Point point = shared->points[t];
+      Moments found;
+      double its_unit = 1.0;
+      if constexpr (sizeof(T) < 8) {
+        const float base = whole_exponent(row.second, point.high, point.far);
+        found = fast_moments<T>(x, part, group, point, row.top, base);
+        its_unit = exp2(base - row.top * point.b * kLog2E);
+      }
+      if (sizeof(T) == 8 || __any_sync(kAllLanes, good && !fast)) {
+        const Moments exact = exact_moments(matrix, part, group, point.b, row.top);
+        if (!fast) {
+          found = exact;
+          its_unit = 1.0;
+        }
+      }
+      found = group_sum(found, group.lanes);
+      if (t - start == group.sub) {
+        mine = found;
+        unit = its_unit;
+      }
+    }
+    const int t = start + group.sub;
+    CurvePoint at;
+    if (good && t < args.points)
+      at = curve_point(mine, unit, row.ties, d_label, shared->points[t].b, sizeof(T) == 8);
+    __syncwarp();
+    for (int step = group.lanes; step < kWarp; step *= 2) {  // over the rows of the warp
+      at.nll += __shfl_xor_sync(kAllLanes, at.nll, step);
+      at.slope += __shfl_xor_sync(kAllLanes, at.slope, step);
+      at.curvature += __shfl_xor_sync(kAllLanes, at.curvature, step);
+    }
+    if (group.index == 0 && t < args.points) shared->add(t, at);
+  }
+}
+
+// kWhole: 32 lanes a row, known when this is compiled.
+template <typename T, bool kWhole>
+__global__ void __launch_bounds__(kThreads)
+    resident_curve(Matrix<T> matrix, int lanes, int64_t per_warp, CurveArgs args) {
+  Shared* shared = shared_sums();
+  shared->begin(args);
+  const Group group(kWhole ? kWarp : lanes);
+  const int at_once = kWarp / group.lanes;
+  const int64_t warp = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
+  for (int64_t step = 0; step < per_warp; ++step) {
+    const int64_t first = (warp * per_warp + step) * at_once;
+    if (first >= matrix.rows) break;  // the whole warp
+    const int64_t i = first + group.index;
+    const bool exists = i < matrix.rows;
+    curve_of_rows(matrix, Stretch{exists ? i : 0, 0, exists ? matrix.classes : 0, matrix.classes}, group,
+                  args, shared);
+    __syncwarp();
+  }
+  shared->finish(args);
+}
+
+__device__ __forceinline__ void merge(Outline* into, const Outline& other) {
+  if (other.top > into->top) {
+    into->second = fmaxf(other.second, static_cast<float>(into->top));
+    into->top = other.top;
+    into->ties = other.ties;
+  } else if (other.top == into->top) {
+    into->ties += other.ties;
+    into->second = fmaxf(into->second, other.second);
+  } else {
+    into->second = fmaxf(into->second, static_cast<float>(other.top));
+  }
+  into->finite = into->finite && other.finite;
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads) wide_curve(Matrix<T> matrix, RowPlan plan, CurveArgs args) {
+  __shared__ double tops[kWarps];
+  __shared__ float seconds[kWarps];
+  __shared__ unsigned ties[kWarps];
+  __shared__ bool finites[kWarps];
+  __shared__ double moments[kWarps][kMostPoints][3];
+  Shared* shared = shared_sums();
+  shared->begin(args);
+  const Group group(kWarp);
+  const int warp = threadIdx.x / kWarp;
+  for (int64_t i = blockIdx.x; i < matrix.rows; i += gridDim.x) {
+    const auto stretch = [&](int g) {
+      const int begin = g * plan.part_length;
+      const int length = min(plan.part_length, matrix.classes - begin);
+      return Stretch{i, begin, length, length};
+    };
+    float x[kHeld];
+    Outline row;
+    for (int g = warp; g < plan.parts; g += kWarps) merge(&row, outline(matrix, stretch(g), group, x));
+    if (group.sub == 0) {
+      tops[warp] = row.top;
+      seconds[warp] = row.second;
+      ties[warp] = row.ties;
+      finites[warp] = row.finite;
+    }
+    __syncthreads();
+    row = Outline{};
+    for (int w = 0; w < kWarps; ++w) merge(&row, Outline{tops[w], seconds[w], ties[w], finites[w]});
+    double d_label = 0.0;
+    const bool good = label_distance(matrix, args, i, row.finite, row.top, threadIdx.x == 0, &d_label);
+    const bool fast = sizeof(T) < 8 && fabs(row.top) <= shared->far;
+    Moments mine;  // of temperature `lane`, over the stretches of this warp
+    for (int g = warp; good && g < plan.parts; g += kWarps) {
+      if constexpr (sizeof(T) < 8) {
+        load(matrix, stretch(g), group, -FLT_MAX, x);
+#pragma unroll
+        for (int j = 0; j < kHeld; ++j) {
+          if (x[j] == static_cast<float>(row.top)) x[j] = -FLT_MAX;
+        }
+      }
+      for (int t = 0; t < args.points; ++t) {
+        const Point point = shared->points[t];
+        Moments found;
+        if constexpr (sizeof(T) < 8) {
+          if (fast) {
+            const float base = whole_exponent(row.second, point.high, point.far);
+            found = fast_moments<T>(x, stretch(g), group, point, row.top, base);
+          }
+        }
+        if (!fast) found = exact_moments(matrix, stretch(g), group, point.b, row.top);
+        found = group_sum(found, kWarp);
+        if (t == group.sub)
+          mine = {mine.mass + found.mass, mine.first + found.first, mine.second + found.second};
+      }
+    }
+    moments[warp][group.sub][0] = mine.mass;
+    moments[warp][group.sub][1] = mine.first;
+    moments[warp][group.sub][2] = mine.second;
+    __syncthreads();
+    if (good && warp == 0 && group.sub < args.points) {
+      Moments all;
+      for (int w = 0; w < kWarps; ++w) {
+        const double* part = moments[w][group.sub];
+        all = {all.mass + part[0], all.first + part[1], all.second + part[2]};
+      }
+      const Point point = shared->points[group.sub];
+      const float base = whole_exponent(row.second, point.high, point.far);
+      const double unit = fast ? exp2(base - row.top * point.b * kLog2E) : 1.0;
+      shared->add(group.sub, curve_point(all, unit, row.ties, d_label, point.b, sizeof(T) == 8));
+    }
+    __syncthreads();  // before anything shared is overwritten
+  }
+  shared->finish(args);
+}
+
+// Point t of curve c, from what the blocks left.
+__global__ void __launch_bounds__(kThreads) add_curves(const double* sums, int64_t blocks, int points,
+                                                       int64_t first, int64_t all_points, double* curve) {
+  const double* own = sums + static_cast<int64_t>(blockIdx.x) * 2 * blocks;
+  const Sum total = grid_total(own, own + blocks, blocks);
+  if (threadIdx.x != 0) return;
+  curve[blockIdx.x / points * all_points + first + blockIdx.x % points] = total.value();
+}
+
+struct CurvePlan {
+  RowPlan rows;
+  bool wide;
+  int lanes;
+  int64_t per_warp;
+  int64_t blocks;
+
+  explicit CurvePlan(const Scores& scores) : rows(plan_rows(scores.rows, scores.classes)) {
+    wide = scores.classes > kStretch;
+    lanes = rows.wide ? kWarp : rows.lanes;
+    const int64_t warps = wide ? scores.rows * kWarps : divide_up(scores.rows, kWarp / lanes);
+    per_warp = divide_up(warps, int64_t{kCurveBlocks} * kWarps);
+    blocks = per_warp == 0 ? 0 : divide_up(warps, per_warp * kWarps);
+  }
+};
+
+template <typename T>
+cudaError_t run(const Matrix<T>& matrix, const CurvePlan& plan, const CurveArgs& args, cudaStream_t stream) {
+  if (plan.wide) return launch(wide_curve<T>, plan.blocks, kThreads, 0, stream, matrix, plan.rows, args);
+  if (plan.rows.wide) {
+    return launch(resident_curve<T, true>, plan.blocks, kThreads, 0, stream, matrix, plan.lanes,
+                  plan.per_warp, args);
+  }
+  return launch(resident_curve<T, false>, plan.blocks, kThreads, 0, stream, matrix, plan.lanes, plan.per_warp,
+                args);
+}
+
+}  // namespace
+
+int64_t curve_bytes(const CurveInputs& inputs) {
+  return kCurves * kMostPoints * 2 * CurvePlan(inputs.scores).blocks * static_cast<int64_t>(sizeof(double));
+}
+
+cudaError_t sum_curve(const CurveInputs& inputs, void* scratch, double* curve, int64_t* fault,
+                      cudaStream_t stream) {
+  const CurvePlan plan(inputs.scores);
+  cudaError_t error = clear_fault(fault, stream);
+  if (error != cudaSuccess) return error;
+  for (int64_t first = 0; first == 0 || first < inputs.points;
+       first += kMostPoints) {  // once at least, for the fault
+    CurveArgs args{inputs.labels,
+                   inputs.log_temperatures + first * inputs.stride,
+                   inputs.stride,
+                   static_cast<int>(between(0, inputs.points - first, kMostPoints)),
+                   static_cast<double*>(scratch),
+                   fault};
+    error = for_type(inputs.scores, [&](const auto& matrix) { return run(matrix, plan, args, stream); });
+    if (error != cudaSuccess) return error;
+    error = launch(add_curves, kCurves * args.points, kThreads, 0, stream, args.sums, plan.blocks,
+                   args.points, first, inputs.points, curve);
+    if (error != cudaSuccess) return error;
+  }
+  return label_fault(inputs.labels, fault, stream);
+}
+
+}  // namespace calibench

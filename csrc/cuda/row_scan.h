@@ -1,0 +1,93 @@
+// Parts of a row put together: what the row says of its largest score and of all the others.
+#pragma once
+
+#include "exact.h"
+
+namespace calibench {
+
+// `others` and `squares` run over all classes but the argmax: of e_j = exp(x_j - top) for logits (so `others`
+// is the tail), of p_j for probabilities.
+struct RowScan {
+  double top = 0.0;
+  double others = 0.0;
+  double squares = 0.0;
+  unsigned index = 0;
+  unsigned flags = 0;
+};
+
+// Beyond it float32 has no whole exponent left; so far below zero the terms of scan.h would start to vanish.
+__device__ __forceinline__ unsigned fast_range(double top) {
+  return top <= kFar && top >= 4096.0 - kFar ? 0u : kUnsure;
+}
+
+// What the other scores equal to the top add: 1 each.
+template <bool kProbs>
+__device__ __forceinline__ void add_ties(RowScan* row, unsigned ties) {
+  const double others = static_cast<double>(ties) - 1.0;
+  row->others += kProbs ? others * row->top : others;
+  row->squares += kProbs ? others * row->top * row->top : others;
+}
+
+template <bool kProbs, bool kFast>
+__device__ __forceinline__ RowScan row_of(const Part& part) {
+  RowScan row{part.top, part.sum, part.squares, part.index, part.flags};
+  if (kFast && !kProbs) {
+    const double unit = exp2(part.base - part.top * kLog2E);
+    row.others *= unit;
+    row.squares *= unit * unit;
+    row.flags |= fast_range(part.top);
+  }
+  add_ties<kProbs>(&row, part.ties);
+  return row;
+}
+
+// The row of `count` parts, a group of lanes a row; every lane of the group gets it.
+template <bool kProbs, bool kFast>
+__device__ __forceinline__ RowScan merge_parts(const Part* parts, int count, const Group& group) {
+  RowScan row;
+  double top = -HUGE_VAL;
+  for (int i = group.sub; i < count; i += group.lanes) top = fmax(top, parts[i].top);
+  __syncwarp();
+  row.top = group_max(top, group.lanes);
+  unsigned ties = 0;
+  row.index = 0xffffffffu;
+  for (int i = group.sub; i < count; i += group.lanes) {
+    const Part& part = parts[i];
+    const double peak = kProbs ? part.top : exp(part.top - row.top);
+    const double unit = kProbs ? 1.0 : kFast ? exp2(part.base - row.top * kLog2E) : peak;
+    row.others += part.sum * unit;
+    row.squares += part.squares * unit * unit;
+    row.flags |= part.flags;
+    if (part.top == row.top) {
+      ties += part.ties;
+      row.index = min(row.index, part.index);
+    } else {
+      row.others += part.ties * peak;
+      row.squares += part.ties * peak * peak;
+    }
+  }
+  __syncwarp();
+  row.others = group_sum(row.others, group.lanes);
+  row.squares = group_sum(row.squares, group.lanes);
+  row.index = group_min(row.index, group.lanes);
+  row.flags = group_or(row.flags, group.lanes);
+  if (kFast && !kProbs) row.flags |= fast_range(row.top);
+  add_ties<kProbs>(&row, group_sum(ties, group.lanes));
+  return row;
+}
+
+// ln(1 + tail). Of float32 scores log1pf is good enough, within 1e-7; below 1e-3 two terms of the series are
+// within 4e-7, and do not underflow.
+__device__ __forceinline__ double log_mass(double tail, bool exact) {
+  if (exact) return log1p(tail);
+  return tail < 1e-3 ? tail - 0.5 * tail * tail : log1pf(static_cast<float>(tail));
+}
+
+// The whole row by a whole warp, in float64.
+template <bool kProbs, typename T>
+__device__ __noinline__ RowScan row_exactly(const Matrix<T>& matrix, int64_t row) {
+  const Stretch all{row, 0, matrix.classes, matrix.classes};
+  return row_of<kProbs, false>(scan_exactly<kProbs>(matrix, all, Group(kWarp)));
+}
+
+}  // namespace calibench

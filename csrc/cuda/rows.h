@@ -1,0 +1,131 @@
+// The two kernels that bring rows of scores to their RowScan, and hand each to an operator's worker.
+//
+// Narrow (K <= 512): L < 32 lanes share a row that stays in registers; after up to L rows each lane owns one,
+// and the costly end of a row (division, logarithm, bin) is done for 32 rows at once. Wide: the warps of a
+// block take stretches of at most 1024 scores of some rows and put the parts into shared memory; each warp
+// then owns a quarter of the rows.
+//
+// An operator is a struct of arguments with
+//   kProbs, kSquares, kFast   what is scanned; kFast: float32 will do for float32 and narrower scores
+//   Worker(op, shared)        per-thread state; `shared` is the block's memory of op.shared_bytes()
+//   doubtful(scan)            whether float32 leaves open what the operator asks
+//   accept(matrix, scan, row, valid)   by all lanes of a warp together, each with a row of its own if `valid`
+//   finish()                  by all threads of a block together
+#pragma once
+
+#include "plan.h"
+#include "row_scan.h"
+
+namespace calibench {
+
+template <typename T, typename Op>
+constexpr bool kScansFast = Op::kFast && sizeof(T) < 8;
+
+template <typename Op, typename T>
+__device__ __forceinline__ Part scan_part(const Matrix<T>& matrix, const Stretch& part, const Group& group) {
+  if constexpr (kScansFast<T, Op>) {
+    float x[kHeld];
+    load(matrix, part, group, Op::kProbs ? 0.0f : -FLT_MAX, x);
+    if constexpr (Op::kProbs) {
+      return scan_probabilities<Op::kSquares, T>(x, part, group, matrix.aligned);
+    } else {
+      return scan_logits<Op::kSquares, T>(x, part, group, matrix.aligned);
+    }
+  } else {
+    return scan_exactly<Op::kProbs>(matrix, part, group);
+  }
+}
+
+// Computes again in float64, a warp a row, what float32 left open; then every lane hands over its row.
+template <typename Op, typename T>
+__device__ __forceinline__ void settle(typename Op::Worker& worker, const Matrix<T>& matrix, RowScan scan,
+                                       int64_t row, bool valid) {
+  if constexpr (kScansFast<T, Op>) {
+    unsigned open = __ballot_sync(kAllLanes, valid && ((scan.flags & kUnsure) || worker.doubtful(scan)));
+    for (; open != 0; open &= open - 1) {
+      const int owner = __ffs(open) - 1;
+      const RowScan exact = row_exactly<Op::kProbs>(matrix, __shfl_sync(kAllLanes, row, owner));
+      if (static_cast<int>(threadIdx.x % kWarp) == owner) scan = exact;
+    }
+  }
+  worker.accept(matrix, scan, row, valid);
+}
+
+template <typename T, typename Op>
+__global__ void __launch_bounds__(kThreads) narrow_rows(Matrix<T> matrix, RowPlan plan, Op op) {
+  typename Op::Worker worker(op, dynamic_shared());
+  const Group group(plan.lanes);
+  const int at_once = kWarp / plan.lanes;
+  const int64_t first_batch = blockIdx.x * plan.per_block;
+  for (int64_t batch = first_batch; batch < first_batch + plan.per_block; ++batch) {
+    const int64_t first = (batch * kWarps + threadIdx.x / kWarp) * plan.steps * at_once;
+    if (first >= matrix.rows) break;
+    Part mine;
+    for (int step = 0; step < plan.steps; ++step) {
+      const int64_t row = first + step * at_once + group.index;
+      const bool exists = row < matrix.rows;
+      const Stretch part{exists ? row : 0, 0, exists ? matrix.classes : 0, matrix.classes};
+      const Part found = scan_part<Op>(matrix, part, group);
+      if (step == group.sub) mine = found;
+    }
+    const int64_t row = first + group.sub * at_once + group.index;
+    const bool valid = group.sub < plan.steps && row < matrix.rows;
+    settle<Op>(worker, matrix, row_of<Op::kProbs, kScansFast<T, Op>>(mine), row, valid);
+  }
+  worker.finish();
+}
+
+template <typename T, typename Op>
+__global__ void __launch_bounds__(kThreads) wide_rows(Matrix<T> matrix, RowPlan plan, Op op) {
+  constexpr bool kFast = kScansFast<T, Op>;
+  Part* parts = reinterpret_cast<Part*>(dynamic_shared());
+  RowScan* scans = reinterpret_cast<RowScan*>(parts + plan.rows_per_block * plan.parts);
+  typename Op::Worker worker(op, reinterpret_cast<unsigned char*>(scans + plan.rows_per_block));
+  const int warp = threadIdx.x / kWarp;
+  const int lane = threadIdx.x % kWarp;
+  const Group whole(kWarp);
+  int lanes = 1;
+  while (lanes < plan.parts && lanes < kWarp) lanes *= 2;
+  const Group merging(lanes);
+
+  const int64_t first_batch = blockIdx.x * plan.per_block;
+  for (int64_t batch = first_batch; batch < first_batch + plan.per_block && batch < plan.batches; ++batch) {
+    const int64_t first = batch * plan.rows_per_block;
+    const int rows = static_cast<int>(min(static_cast<int64_t>(plan.rows_per_block), matrix.rows - first));
+    int r = warp / plan.parts;
+    int g = warp % plan.parts;
+    while (r < rows) {
+      const int begin = g * plan.part_length;
+      const int length = min(plan.part_length, matrix.classes - begin);
+      const Part part = scan_part<Op>(matrix, Stretch{first + r, begin, length, length}, whole);
+      if (lane == 0) parts[r * plan.parts + g] = part;
+      for (g += kWarps; g >= plan.parts; g -= plan.parts) ++r;
+    }
+    __syncthreads();
+    // Row i of this warp is row i * kWarps + warp of the batch; a group of lanes merges it, lane i owns it.
+    const int own = (rows - warp + kWarps - 1) / kWarps;
+    for (int start = 0; start < own; start += kWarp / lanes) {
+      const int i = start + merging.index;
+      r = i * kWarps + warp;
+      const RowScan scan =
+          merge_parts<Op::kProbs, kFast>(parts + r * plan.parts, i < own ? plan.parts : 0, merging);
+      if (i < own && merging.sub == 0) scans[r] = scan;
+    }
+    __syncwarp();
+    r = lane * kWarps + warp;
+    settle<Op>(worker, matrix, lane < own ? scans[r] : RowScan{}, first + r, lane < own);
+    __syncthreads();  // before the parts are overwritten
+  }
+  worker.finish();
+}
+
+// One pass over the rows of `matrix`, leaving what op's worker leaves.
+template <typename T, typename Op>
+cudaError_t scan_rows(const Matrix<T>& matrix, const RowPlan& plan, const Op& op, cudaStream_t stream) {
+  if (!plan.wide)
+    return launch(narrow_rows<T, Op>, plan.blocks, kThreads, op.shared_bytes(), stream, matrix, plan, op);
+  const size_t own = plan.rows_per_block * (plan.parts * sizeof(Part) + sizeof(RowScan));
+  return launch(wide_rows<T, Op>, plan.blocks, kThreads, own + op.shared_bytes(), stream, matrix, plan, op);
+}
+
+}  // namespace calibench

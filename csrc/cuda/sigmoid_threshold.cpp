@@ -1,0 +1,19 @@
+// sigmoid_threshold on CUDA, torch's side.
+#include "sigmoid_threshold.h"
+
+#include "threshold_call.h"
+
+namespace calibench {
+namespace {
+
+std::tuple<Tensor, Tensor, Tensor> sigmoid_threshold(const Tensor& logits, const Tensor& thresholds,
+                                                     bool strict) {
+  return call_sets("sigmoid_threshold", sigmoid_sets, logits, thresholds, strict);
+}
+
+}  // namespace
+}  // namespace calibench
+
+STABLE_TORCH_LIBRARY_IMPL(calibench, CUDA, m) {
+  m.impl("sigmoid_threshold", TORCH_BOX(&calibench::sigmoid_threshold));
+}

@@ -1,0 +1,72 @@
+// One block that turns thresholds into bounds.
+#include <cmath>
+
+#include "device.h"
+#include "thresholds.h"
+
+namespace calibench {
+namespace {
+
+constexpr Bounds kAlways{-INFINITY, -INFINITY};  // for every finite score
+constexpr Bounds kNever{INFINITY, INFINITY};
+constexpr Bounds kAsk{-INFINITY, INFINITY};
+
+__device__ Bounds around(double middle, double margin) {
+  return {__double2float_rd(middle - margin), __double2float_ru(middle + margin)};
+}
+
+// log_share.h gives log2 p_k to 4e-7 of itself and 8e-6, most of it from the logarithm of up to 2^20 classes.
+// Where p_k loses digits to float64 itself, near 2^-1022, nothing but the definition will do.
+struct SoftmaxBounds {
+  __device__ Bounds operator()(double t, bool strict) const {
+    if (t < 0.0 || (t == 0.0 && !strict)) return kAlways;
+    if (t > 1.0) return kNever;
+    if (!(t >= 1e-300)) return kAsk;
+    const double cut = log2(t);
+    return around(cut, 1.2e-5 - 1e-6 * cut);
+  }
+};
+
+// ln(t / (1 - t)). Where 1 - t is lost to float64, p is 1 from x = 37 on; where exp(-x) overflows, at -709.8,
+// it is 0.
+struct SigmoidBounds {
+  __device__ Bounds operator()(double t, bool strict) const {
+    if (t < 0.0 || (t == 0.0 && !strict)) return kAlways;
+    if (t > 1.0 || (t == 1.0 && strict)) return kNever;
+    if (t != t) return kAsk;
+    if (t < 1e-300) return {-1000.0f, -600.0f};
+    if (1.0 - t < 1e-10) return {20.0f, 50.0f};
+    return around(log(t) - log1p(-t), 1e-5);
+  }
+};
+
+template <typename Rule>
+__global__ void __launch_bounds__(kThreads) prepare(Thresholds thresholds, Rule rule) {
+  __shared__ double of_warp[kWarps];
+  double least = INFINITY;
+  for (int64_t k = threadIdx.x; k < thresholds.count; k += kThreads) {
+    const double t = thresholds.values[k * thresholds.stride];
+    thresholds.bounds[k] = rule(t, thresholds.strict);
+    least = fmin(least, t);
+  }
+  __syncwarp();
+  for (int step = kWarp / 2; step > 0; step /= 2)
+    least = fmin(least, __shfl_xor_sync(kAllLanes, least, step));
+  if (threadIdx.x % kWarp == 0) of_warp[threadIdx.x / kWarp] = least;
+  __syncthreads();
+  if (threadIdx.x != 0) return;
+  for (int warp = 1; warp < kWarps; ++warp) least = fmin(least, of_warp[warp]);
+  *thresholds.least = least;
+}
+
+}  // namespace
+
+cudaError_t prepare_softmax(const Thresholds& thresholds, cudaStream_t stream) {
+  return launch(prepare<SoftmaxBounds>, 1, kThreads, 0, stream, thresholds, SoftmaxBounds{});
+}
+
+cudaError_t prepare_sigmoid(const Thresholds& thresholds, cudaStream_t stream) {
+  return launch(prepare<SigmoidBounds>, 1, kThreads, 0, stream, thresholds, SigmoidBounds{});
+}
+
+}  // namespace calibench

@@ -1,0 +1,135 @@
+// A named case: inputs and outputs of one entry point of the core, how it is called, and what it must give.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+
+#include "../core/instruction_set.h"
+#include "../core/kernels.h"
+#include "matrix.h"
+
+namespace calibench::perf {
+
+class Case {
+ public:
+  virtual ~Case() = default;
+  // Makes the next run start from nothing; neither counted nor timed.
+  virtual void clear() {}
+  // The call that is counted and timed.
+  virtual void run(const Kernels& kernels) = 0;
+  // How the outputs of the last run differ from the float64 definition; empty if they do not.
+  virtual std::string difference() const = 0;
+  virtual uint64_t fingerprint() const = 0;
+  virtual uint64_t checksum() const = 0;
+};
+
+// Made when it is its turn, so that memory stays small and heap addresses do not depend on the cases that are
+// chosen.
+struct Entry {
+  std::string name;
+  bool gated;  // counted and timed; the others are for `--check` alone
+  // `divisor` asks for that many times fewer rows: a trap an instruction is slow.
+  std::function<std::unique_ptr<Case>(Placement, int64_t divisor)> make;
+};
+
+using Entries = std::vector<Entry>;
+
+// One file an op.
+void add_calibration_stats(Entries& entries);
+void add_classwise_stats(Entries& entries);
+void add_thresholds(Entries& entries);
+void add_nll_curve(Entries& entries);
+void add_bootstrap_bins(Entries& entries);
+
+inline MatrixSpec divided(MatrixSpec spec, int64_t divisor) {
+  if (divisor > 1) spec.rows = std::max<int64_t>(1, spec.rows / divisor);
+  return spec;
+}
+
+// Every type, layout, kind of row and awkward number of classes, small: what `--check` and the sanitizers go
+// through.
+inline std::vector<MatrixSpec> awkward_matrices(bool with_probs, bool with_label_faults) {
+  std::vector<MatrixSpec> specs;
+  const Rows kinds[] = {Rows::kPlain, Rows::kSaturated, Rows::kNearEdge, Rows::kTied, Rows::kProbs};
+  const Layout layouts[] = {Layout::kRows, Layout::kPadded, Layout::kColumns, Layout::kEverySecond};
+  for (const ScoreType type :
+       {ScoreType::kFloat64, ScoreType::kFloat32, ScoreType::kBFloat16, ScoreType::kFloat16}) {
+    for (const int64_t classes : {1, 2, 3, 10, 17, 31, 33, 100, 257, 1000}) {
+      for (const Layout layout : layouts) {
+        const int64_t rows = classes > 200 ? 9 : 75;
+        for (const Rows kind : kinds) {
+          if (kind == Rows::kProbs && !with_probs) continue;
+          specs.push_back({rows, classes, type, kind, layout});
+        }
+        specs.push_back({rows, classes, type, Rows::kPlain, layout, Fault::kScore});
+        if (with_label_faults) specs.push_back({rows, classes, type, Rows::kPlain, layout, Fault::kLabel});
+      }
+    }
+    for (const int64_t rows : {0, 1, 7, 8, 9, 63, 64, 65}) specs.push_back({rows, 10, type});
+    for (const Layout layout : {Layout::kRows, Layout::kColumns}) {
+      specs.push_back({1, 50021, type, Rows::kPlain, layout});  // more than any tile holds
+    }
+  }
+  return specs;
+}
+
+// Collects the first difference between what came out and what should have.
+class Comparison {
+ public:
+  void exact(const char* what, int64_t index, double found, double wanted) {
+    if (!(found == wanted)) note(what, index, found, wanted);
+  }
+  // Relative to |wanted|, or to `scale` where terms of both signs were summed; `floor` is absolute.
+  void near(const char* what, int64_t index, double found, double wanted, double tolerance,
+            double scale = 0.0, double floor = 0.0) {
+    const double bound = std::max(tolerance * std::max(std::fabs(wanted), scale), floor);
+    if (found == wanted || std::fabs(found - wanted) <= bound) return;
+    note(what, index, found, wanted);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  void note(const char* what, int64_t index, double found, double wanted) {
+    if (!text_.empty()) return;
+    char line[160];
+    std::snprintf(line, sizeof(line), "%s[%lld] is %.17g, not %.17g", what, static_cast<long long>(index),
+                  found, wanted);
+    text_ = line;
+  }
+  std::string text_;
+};
+
+// Bin by counting the edges below, (lo, hi]: slower than core/bins.h, and not the same code.
+inline int64_t bin_by_counting(double p, int64_t bins) {
+  int64_t bin = 0;
+  for (int64_t k = 1; k < bins; ++k) bin += static_cast<double>(k) / static_cast<double>(bins) < p;
+  return bin;
+}
+
+// Probabilities of one row of logits by the definition, p_k = exp(x_k - max) / (1 + tail).
+inline std::vector<double> softmax(const std::vector<double>& x) {
+  const size_t top = static_cast<size_t>(std::max_element(x.begin(), x.end()) - x.begin());
+  std::vector<double> p(x.size());
+  Sum tail;
+  for (size_t j = 0; j < x.size(); ++j) {
+    p[j] = j == top ? 1.0 : std::exp(x[j] - x[top]);
+    if (j != top) tail.add(p[j]);
+  }
+  for (double& each : p) each /= 1.0 + tail.value();
+  return p;
+}
+
+// The lowest bad row as the kernels tell it, or kNoBadRow.
+inline int64_t first_bad_row(const Matrix& matrix, bool labels_matter) {
+  for (int64_t i = 0; i < matrix.spec().rows; ++i) {
+    for (const double x : matrix.row(i)) {
+      if (!std::isfinite(x)) return bad_row_code(i, RowStatus::kNonFinite);
+    }
+    const int64_t label = matrix.label(i);
+    if (labels_matter && (label < 0 || label >= matrix.spec().classes))
+      return bad_row_code(i, RowStatus::kLabel);
+  }
+  return kNoBadRow;
+}
+
+}  // namespace calibench::perf

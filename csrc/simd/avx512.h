@@ -1,0 +1,125 @@
+// Vectors for AVX-512 (F, DQ, BW, VL): D is 8 doubles and F 16 floats in one register each.
+// Every instruction set gives these names the same lanes and the same operations, so all with FMA agree to
+// the last bit.
+#pragma once
+
+#include "integers256.h"
+#include "scalar.h"
+
+namespace calibench::CALIBENCH_ISA {
+
+inline constexpr bool kHasFma = true;
+
+struct Mask8 {
+  __mmask8 bits;
+};
+struct Mask16 {
+  __mmask16 bits;
+};
+struct D {
+  __m512d v;
+};
+struct F {
+  __m512 v;
+};
+
+CALIBENCH_INLINE D set(double x) { return {_mm512_set1_pd(x)}; }
+CALIBENCH_INLINE F set(float x) { return {_mm512_set1_ps(x)}; }
+CALIBENCH_INLINE D load(const double* p) { return {_mm512_loadu_pd(p)}; }
+CALIBENCH_INLINE F load(const float* p) { return {_mm512_loadu_ps(p)}; }
+CALIBENCH_INLINE void store(double* p, D a) { _mm512_storeu_pd(p, a.v); }
+CALIBENCH_INLINE void store(float* p, F a) { _mm512_storeu_ps(p, a.v); }
+
+CALIBENCH_INLINE D operator+(D a, D b) { return {_mm512_add_pd(a.v, b.v)}; }
+CALIBENCH_INLINE D operator-(D a, D b) { return {_mm512_sub_pd(a.v, b.v)}; }
+CALIBENCH_INLINE D operator*(D a, D b) { return {_mm512_mul_pd(a.v, b.v)}; }
+CALIBENCH_INLINE D operator/(D a, D b) { return {_mm512_div_pd(a.v, b.v)}; }
+CALIBENCH_INLINE D fma(D a, D b, D c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
+CALIBENCH_INLINE D fnma(D a, D b, D c) { return {_mm512_fnmadd_pd(a.v, b.v, c.v)}; }
+CALIBENCH_INLINE D max(D a, D b) { return {_mm512_max_pd(a.v, b.v)}; }
+CALIBENCH_INLINE D min(D a, D b) { return {_mm512_min_pd(a.v, b.v)}; }
+CALIBENCH_INLINE D abs(D a) { return {_mm512_abs_pd(a.v)}; }
+
+CALIBENCH_INLINE Mask8 less(D a, D b) { return {_mm512_cmp_pd_mask(a.v, b.v, _CMP_LT_OQ)}; }
+CALIBENCH_INLINE Mask8 equal(D a, D b) { return {_mm512_cmp_pd_mask(a.v, b.v, _CMP_EQ_OQ)}; }
+CALIBENCH_INLINE unsigned bits(Mask8 m) { return m.bits; }
+CALIBENCH_INLINE Mask8 mask8(unsigned bits) { return {static_cast<__mmask8>(bits)}; }
+CALIBENCH_INLINE D select(Mask8 m, D yes, D no) { return {_mm512_mask_blend_pd(m.bits, no.v, yes.v)}; }
+
+// p * 2^n, where the low bits of `shifted` hold n (it is n + 1.5 * 2^52).
+CALIBENCH_INLINE D scale(D p, D shifted) {
+  const __m512i n = _mm512_slli_epi64(_mm512_castpd_si512(shifted.v), 52);
+  return {_mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(p.v), n))};
+}
+
+// m in [1, 2) and e with a = m * 2^e, for positive normal numbers.
+CALIBENCH_INLINE void split(D a, D* m, D* e) {
+  *m = {_mm512_getmant_pd(a.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src)};
+  *e = {_mm512_getexp_pd(a.v)};
+}
+
+// Lanes l and l + 4, then l and l + 2, then the last two: the one order of every instruction set.
+CALIBENCH_INLINE double sum(D a) {
+  const __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(a.v), _mm512_extractf64x4_pd(a.v, 1));
+  const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
+CALIBENCH_INLINE double largest(D a) { return _mm512_reduce_max_pd(a.v); }
+CALIBENCH_INLINE double smallest(D a) { return _mm512_reduce_min_pd(a.v); }
+
+CALIBENCH_INLINE F operator+(F a, F b) { return {_mm512_add_ps(a.v, b.v)}; }
+CALIBENCH_INLINE F operator-(F a, F b) { return {_mm512_sub_ps(a.v, b.v)}; }
+CALIBENCH_INLINE F operator*(F a, F b) { return {_mm512_mul_ps(a.v, b.v)}; }
+CALIBENCH_INLINE F fma(F a, F b, F c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+CALIBENCH_INLINE F fms(F a, F b, F c) { return {_mm512_fmsub_ps(a.v, b.v, c.v)}; }
+CALIBENCH_INLINE F max(F a, F b) { return {_mm512_max_ps(a.v, b.v)}; }  // b where either is NaN
+CALIBENCH_INLINE F min(F a, F b) { return {_mm512_min_ps(a.v, b.v)}; }
+CALIBENCH_INLINE Mask16 less(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
+CALIBENCH_INLINE Mask16 equal(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
+CALIBENCH_INLINE unsigned bits(Mask16 m) { return m.bits; }
+CALIBENCH_INLINE F select(Mask16 m, F yes, F no) { return {_mm512_mask_blend_ps(m.bits, no.v, yes.v)}; }
+CALIBENCH_INLINE float largest(F a) { return _mm512_reduce_max_ps(a.v); }
+CALIBENCH_INLINE float first_lane(F a) { return _mm512_cvtss_f32(a.v); }
+CALIBENCH_INLINE float smallest(F a) { return _mm512_reduce_min_ps(a.v); }
+CALIBENCH_INLINE D low(F a) { return {_mm512_cvtps_pd(_mm512_castps512_ps256(a.v))}; }
+CALIBENCH_INLINE D high(F a) { return {_mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1))}; }
+
+// p * 2^n, where the low bits of `shifted` hold n (it is n + 1.5 * 2^23).
+CALIBENCH_INLINE F scale(F p, F shifted) {
+  const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(shifted.v), 23);
+  return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p.v), n))};
+}
+
+CALIBENCH_INLINE F load16(const float* p) { return {_mm512_loadu_ps(p)}; }
+CALIBENCH_INLINE F load16(const BFloat16* p) {
+  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
+}
+CALIBENCH_INLINE F load16(const Float16* p) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
+
+CALIBENCH_INLINE D load8(const double* p) { return load(p); }
+CALIBENCH_INLINE D load8(const float* p) { return {_mm512_cvtps_pd(_mm256_loadu_ps(p))}; }
+CALIBENCH_INLINE D load8(const BFloat16* p) {
+  const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  return {_mm512_cvtps_pd(_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16)))};
+}
+CALIBENCH_INLINE D load8(const Float16* p) {
+  return {_mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+}
+
+// The first n values, `fill` in the lanes after them; nothing behind them is read.
+CALIBENCH_INLINE F load16(const float* p, int64_t n, float fill) {
+  return {_mm512_mask_loadu_ps(_mm512_set1_ps(fill), static_cast<__mmask16>((1u << n) - 1), p)};
+}
+template <typename T>
+CALIBENCH_INLINE F load16(const T* p, int64_t n, float fill) {
+  const __m256i raw = _mm256_maskz_loadu_epi16(static_cast<__mmask16>((1u << n) - 1), p);
+  alignas(64) T padded[16];
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(padded), raw);
+  return {
+      _mm512_mask_blend_ps(static_cast<__mmask16>((1u << n) - 1), _mm512_set1_ps(fill), load16(padded).v)};
+}
+
+}  // namespace calibench::CALIBENCH_ISA

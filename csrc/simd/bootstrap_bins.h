@@ -1,0 +1,107 @@
+// One bootstrap resample: N positions drawn 64 at a time, counted, and the counts multiplied into the cells'
+// sums.
+#pragma once
+
+#include "../core/bootstrap_bins.h"
+
+namespace calibench::CALIBENCH_ISA {
+
+struct KeySchedule {
+  uint64_t low[10], high[10];
+};
+
+CALIBENCH_INLINE KeySchedule schedule(PhiloxKey key) {
+  KeySchedule keys;
+  for (int round = 0; round < 10; ++round) {
+    keys.low[round] = key.low;
+    keys.high[round] = key.high;
+    key.low += 0x9E3779B9u;
+    key.high += 0xBB67AE85u;
+  }
+  return keys;
+}
+
+// Philox4x32-10 on 8 counters j .. j + 7 at once (core/philox.h is the definition), as 4 x 8 positions.
+CALIBENCH_INLINE void draw32(uint64_t j, uint64_t b, const KeySchedule& keys, uint64_t samples,
+                             uint64_t* positions) {
+  const U multiplier0 = set_integer(0xD2511F53u), multiplier1 = set_integer(0xCD9E8D57u);
+  U c0 = count_from(j), c1 = high_half(c0), c2 = set_integer(b & 0xffffffffu), c3 = set_integer(b >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const U first = multiply(c0, multiplier0), second = multiply(c2, multiplier1);
+    c0 = exclusive_or(high_half(second), c1, set_integer(keys.low[round]));
+    c2 = exclusive_or(high_half(first), c3, set_integer(keys.high[round]));
+    c1 = second;  // the low halves are the words; `multiply` ignores the high ones
+    c3 = first;
+  }
+  const U n = set_integer(samples);
+  store(positions, high_half(multiply(c0, n)));
+  store(positions + 8, high_half(multiply(c1, n)));
+  store(positions + 16, high_half(multiply(c2, n)));
+  store(positions + 24, high_half(multiply(c3, n)));
+}
+
+CALIBENCH_INLINE uint64_t total(U a) {
+  uint64_t lanes[8], sum = 0;
+  store(lanes, a);
+  for (int l = 0; l < 8; ++l) sum += lanes[l];
+  return sum;
+}
+
+// Adds up one cell [from, to): how often it was drawn, and its confidences in fixed point, in two halves of
+// 32 bits.
+CALIBENCH_INLINE void sum_cell(const uint8_t* counts, const int64_t* fixed, int64_t from, int64_t to,
+                               int64_t* drawn, int64_t* confidence) {
+  U n = set_integer(0), low = n, high = n;
+  int64_t q = from;
+  for (; q + 8 <= to; q += 8) {
+    const U count = widen_bytes(counts + q), value = load(fixed + q);
+    n = n + count;
+    low = low + multiply(count, value);
+    high = high + multiply(count, high_half(value));
+  }
+  uint64_t times = total(n), sum = total(low) + (total(high) << 32);
+  for (; q < to; ++q) {
+    times += counts[q];
+    sum += counts[q] * static_cast<uint64_t>(fixed[q]);
+  }
+  *drawn += static_cast<int64_t>(times);
+  *confidence += static_cast<int64_t>(sum);
+}
+
+// sums [3, M] of resample b: count, confidence, correct. `counts` [N] is scratch. A byte a sample is enough:
+// a count is Poisson(1) or narrower, and 256 of one sample has probability 1e-507.
+static void resample(const BootstrapArgs& args, int64_t b, uint8_t* counts, double* sums) {
+  const int64_t N = args.samples, M = args.bins;
+  const PhiloxKey key = philox_key(args.seed);
+  const KeySchedule keys = schedule(key);
+  memset(counts, 0, static_cast<size_t>(N));
+  int64_t i = 0;
+  if (N <= kNarrowDraws) {
+    alignas(64) uint64_t positions[64];
+    for (; i + 64 <= N; i += 64) {
+      draw32(static_cast<uint64_t>(i / 4), static_cast<uint64_t>(b), keys, static_cast<uint64_t>(N),
+             positions);
+      draw32(static_cast<uint64_t>(i / 4 + 8), static_cast<uint64_t>(b), keys, static_cast<uint64_t>(N),
+             positions + 32);
+      for (int l = 0; l < 64; ++l) ++counts[positions[l]];
+    }
+    for (; i < N; ++i) {
+      const PhiloxBlock block = philox_draws(static_cast<uint64_t>(i / 4), static_cast<uint64_t>(b), key);
+      ++counts[narrow_position(block.word[i % 4], N)];
+    }
+  }
+  for (; i < N; ++i) {
+    const PhiloxBlock block = philox_draws(static_cast<uint64_t>(i / 2), static_cast<uint64_t>(b), key);
+    ++counts[wide_position(block.word[2 * (i % 2)], block.word[2 * (i % 2) + 1], N)];
+  }
+  for (int64_t k = 0; k < M; ++k) {
+    int64_t wrong = 0, right = 0, confidence = 0;
+    sum_cell(counts, args.fixed, args.cells[2 * k], args.cells[2 * k + 1], &wrong, &confidence);
+    sum_cell(counts, args.fixed, args.cells[2 * k + 1], args.cells[2 * k + 2], &right, &confidence);
+    sums[k] = static_cast<double>(wrong + right);
+    sums[M + k] = static_cast<double>(confidence) * args.unit;
+    sums[2 * M + k] = static_cast<double>(right);
+  }
+}
+
+}  // namespace calibench::CALIBENCH_ISA

@@ -1,0 +1,100 @@
+// From the sums of a block of rows to confidence, tail, NLL, Brier and bin: the only logarithms and
+// divisions, 8 rows at a time.
+#pragma once
+
+namespace calibench::CALIBENCH_ISA {
+
+struct Finished {
+  double confidence[kBlockRows];
+  double tail[kBlockRows];
+  double nll[kBlockRows];
+  double brier[kBlockRows];
+  double bin[kBlockRows];
+  uint64_t on_edge;  // rows whose bin the exact rule must find
+  uint64_t unsure;   // rows that float32 cannot decide; 0 after exact sums
+};
+
+// The sums relative to the largest score, whose ties add 1 each.
+template <bool kScaled>
+CALIBENCH_INLINE void relative_sums(const RowBlock& block, int i, D* others, D* squares) {
+  const D ties = load(block.ties + i);
+  *others = load(block.others + i);
+  *squares = load(block.squares + i);
+  if constexpr (kScaled) {
+    const D unit = load(block.unit + i);
+    *others = *others / unit;
+    *squares = *squares / (unit * unit);
+  }
+  *others = *others + ties;
+  *squares = *squares + ties;
+}
+
+CALIBENCH_INLINE uint64_t outside_fast_range(const RowBlock& block, int i, D tail) {
+  const unsigned small = bits(less(tail, set(kFastTail)));
+  const unsigned fits = bits(less(abs(load(block.top + i)), set(kFastTop)));
+  return small | (~fits & 0xffu);
+}
+
+// Bin k of (k / M, (k + 1) / M]. Where confidence * M is not close to a whole number its ceiling is safe;
+// elsewhere bins.h decides.
+CALIBENCH_INLINE D find_bin(D confidence, double M, double margin, unsigned* close, unsigned* last) {
+  const D z = confidence * set(M);
+  const D nearest = (z + set(kRound)) - set(kRound);
+  const D k = select(less(nearest, z), nearest, nearest - set(1.0));
+  *close = bits(less(abs(z - nearest), set(margin * M)));
+  *last = bits(less(set(M - 0.5), nearest));
+  return max(min(k, set(M - 1.0)), set(0.0));
+}
+
+template <bool kScaled>
+CALIBENCH_FUNCTION void finish_logits(const RowBlock& block, int rows, int64_t bins, Finished* out) {
+  const D one = set(1.0);
+  out->on_edge = out->unsure = 0;
+  for (int i = 0; i < rows; i += 8) {
+    D tail, squares, confidence;
+    relative_sums<kScaled>(block, i, &tail, &squares);
+    const D margin = load(block.top + i) - load(block.truth + i);
+    const D nll = log1p(tail, &confidence) + margin;
+    const D of_label = exp(set(0.0) - margin);
+    const D right = tail * confidence;  // 1 - confidence without cancellation
+    const D wrong = one - of_label * confidence;
+    const Mask8 hit = less(set(0.5), load(block.hit + i));
+    const D miss = select(hit, right, wrong);
+    const D rest = select(hit, squares, one + max(squares - of_label * of_label, set(0.0)));
+    store(out->confidence + i, confidence);
+    store(out->tail + i, tail);
+    store(out->nll + i, nll);
+    store(out->brier + i, fma(confidence * confidence, rest, miss * miss));
+    unsigned close, last;
+    store(out->bin + i,
+          find_bin(confidence, static_cast<double>(bins), kScaled ? kFastMargin : 1e-12, &close, &last));
+    if constexpr (kScaled) {  // confidences just below 1 are on no edge: many networks give little else
+      out->unsure |= ((close & ~last) | outside_fast_range(block, i, tail)) << i;
+    } else {
+      out->on_edge |= static_cast<uint64_t>(close) << i;
+    }
+  }
+}
+
+CALIBENCH_FUNCTION void finish_probs(const RowBlock& block, int rows, int64_t bins, Finished* out) {
+  const D one = set(1.0), zero = set(0.0);
+  out->on_edge = out->unsure = 0;
+  for (int i = 0; i < rows; i += 8) {
+    const D top = load(block.top + i), truth = load(block.truth + i), ties = load(block.ties + i);
+    const D others = fma(ties, top, load(block.others + i));
+    const D squares = fma(ties * top, top, load(block.squares + i));
+    const Mask8 hit = less(set(0.5), load(block.hit + i));
+    const D miss = one - truth;
+    const D wrong = fma(top, top, max(squares - truth * truth, zero));
+    store(out->confidence + i, top);
+    store(out->tail + i,
+          select(less(zero, top), others / top, set(__builtin_inf())));  // zeros: the least confident
+    store(out->nll + i, zero - log(max(truth, set(kProbabilityFloor))));
+    store(out->brier + i, fma(miss, miss, select(hit, squares, wrong)));
+    unsigned close, last;
+    store(out->bin + i, find_bin(top, static_cast<double>(bins), 1e-12, &close, &last));
+    out->on_edge |= static_cast<uint64_t>(close) << i;
+  }
+}
+
+}  // namespace calibench::CALIBENCH_ISA

@@ -1,0 +1,266 @@
+// The same vectors in plain C++ loops, which compilers turn into NEON, SSE2 or whatever the baseline offers.
+#pragma once
+
+#include "scalar.h"
+
+namespace calibench::CALIBENCH_ISA {
+
+#if defined(__FP_FAST_FMA) && defined(__FP_FAST_FMAF)
+inline constexpr bool kHasFma = true;  // 64-bit Arm
+#else
+inline constexpr bool kHasFma = false;  // x86-64's baseline: float32 is computed in float64 throughout
+#endif
+
+struct Mask8 {
+  unsigned bits;
+};
+struct Mask16 {
+  unsigned bits;
+};
+struct D {
+  double v[8];
+};
+struct F {
+  float v[16];
+};
+
+#define CALIBENCH_LANES(N) for (int l = 0; l < (N); ++l)
+
+CALIBENCH_INLINE D set(double x) {
+  D r;
+  CALIBENCH_LANES(8) r.v[l] = x;
+  return r;
+}
+CALIBENCH_INLINE F set(float x) {
+  F r;
+  CALIBENCH_LANES(16) r.v[l] = x;
+  return r;
+}
+CALIBENCH_INLINE D load(const double* p) {
+  D r;
+  memcpy(r.v, p, sizeof(r.v));
+  return r;
+}
+CALIBENCH_INLINE F load(const float* p) {
+  F r;
+  memcpy(r.v, p, sizeof(r.v));
+  return r;
+}
+CALIBENCH_INLINE void store(double* p, const D& a) { memcpy(p, a.v, sizeof(a.v)); }
+CALIBENCH_INLINE void store(float* p, const F& a) { memcpy(p, a.v, sizeof(a.v)); }
+
+CALIBENCH_INLINE double fused(double a, double b, double c) {
+  if constexpr (kHasFma) return __builtin_fma(a, b, c);
+  return a * b + c;
+}
+CALIBENCH_INLINE float fused(float a, float b, float c) {
+  if constexpr (kHasFma) return __builtin_fmaf(a, b, c);
+  return a * b + c;
+}
+
+#define CALIBENCH_BINARY(TYPE, N, NAME, EXPRESSION)          \
+  CALIBENCH_INLINE TYPE NAME(const TYPE& a, const TYPE& b) { \
+    TYPE r;                                                  \
+    CALIBENCH_LANES(N) r.v[l] = EXPRESSION;                  \
+    return r;                                                \
+  }
+CALIBENCH_BINARY(D, 8, operator+, a.v[l] + b.v[l])
+CALIBENCH_BINARY(D, 8, operator-, a.v[l] - b.v[l])
+CALIBENCH_BINARY(D, 8, operator*, a.v[l] * b.v[l])
+CALIBENCH_BINARY(D, 8, operator/, a.v[l] / b.v[l])
+CALIBENCH_BINARY(D, 8, max, a.v[l] > b.v[l] ? a.v[l] : b.v[l])
+CALIBENCH_BINARY(D, 8, min, a.v[l] < b.v[l] ? a.v[l] : b.v[l])
+CALIBENCH_BINARY(F, 16, operator+, a.v[l] + b.v[l])
+CALIBENCH_BINARY(F, 16, operator-, a.v[l] - b.v[l])
+CALIBENCH_BINARY(F, 16, operator*, a.v[l] * b.v[l])
+CALIBENCH_BINARY(F, 16, max, a.v[l] > b.v[l] ? a.v[l] : b.v[l])
+CALIBENCH_BINARY(F, 16, min, a.v[l] < b.v[l] ? a.v[l] : b.v[l])
+
+#define CALIBENCH_TERNARY(TYPE, N, NAME, EXPRESSION)                        \
+  CALIBENCH_INLINE TYPE NAME(const TYPE& a, const TYPE& b, const TYPE& c) { \
+    TYPE r;                                                                 \
+    CALIBENCH_LANES(N) r.v[l] = EXPRESSION;                                 \
+    return r;                                                               \
+  }
+CALIBENCH_TERNARY(D, 8, fma, fused(a.v[l], b.v[l], c.v[l]))
+CALIBENCH_TERNARY(D, 8, fnma, fused(-a.v[l], b.v[l], c.v[l]))
+CALIBENCH_TERNARY(F, 16, fma, fused(a.v[l], b.v[l], c.v[l]))
+CALIBENCH_TERNARY(F, 16, fms, fused(a.v[l], b.v[l], -c.v[l]))
+
+CALIBENCH_INLINE D abs(const D& a) {
+  D r;
+  CALIBENCH_LANES(8) r.v[l] = __builtin_fabs(a.v[l]);
+  return r;
+}
+
+CALIBENCH_INLINE Mask8 less(const D& a, const D& b) {
+  unsigned bits = 0;
+  CALIBENCH_LANES(8) bits |= static_cast<unsigned>(a.v[l] < b.v[l]) << l;
+  return {bits};
+}
+CALIBENCH_INLINE Mask8 equal(const D& a, const D& b) {
+  unsigned bits = 0;
+  CALIBENCH_LANES(8) bits |= static_cast<unsigned>(a.v[l] == b.v[l]) << l;
+  return {bits};
+}
+CALIBENCH_INLINE unsigned bits(Mask8 m) { return m.bits; }
+CALIBENCH_INLINE Mask8 mask8(unsigned bits) { return {bits}; }
+CALIBENCH_INLINE D select(Mask8 m, const D& yes, const D& no) {
+  D r;
+  CALIBENCH_LANES(8) r.v[l] = (m.bits >> l & 1) ? yes.v[l] : no.v[l];
+  return r;
+}
+
+CALIBENCH_INLINE D scale(const D& p, const D& shifted) {
+  D r;
+  CALIBENCH_LANES(8) {
+    uint64_t a, n;
+    memcpy(&a, &p.v[l], 8);
+    memcpy(&n, &shifted.v[l], 8);
+    a += n << 52;
+    memcpy(&r.v[l], &a, 8);
+  }
+  return r;
+}
+CALIBENCH_INLINE void split(const D& a, D* m, D* e) {
+  CALIBENCH_LANES(8) {
+    uint64_t raw;
+    memcpy(&raw, &a.v[l], 8);
+    e->v[l] = static_cast<double>(static_cast<int64_t>(raw >> 52) - 1023);
+    raw = (raw & 0x000fffffffffffff) | 0x3ff0000000000000;
+    memcpy(&m->v[l], &raw, 8);
+  }
+}
+
+CALIBENCH_INLINE double sum(const D& a) {
+  double four[4];
+  CALIBENCH_LANES(4) four[l] = a.v[l] + a.v[l + 4];
+  return (four[0] + four[2]) + (four[1] + four[3]);
+}
+CALIBENCH_INLINE double largest(const D& a) {
+  double r = a.v[0];
+  CALIBENCH_LANES(8) r = a.v[l] > r ? a.v[l] : r;
+  return r;
+}
+CALIBENCH_INLINE double smallest(const D& a) {
+  double r = a.v[0];
+  CALIBENCH_LANES(8) r = a.v[l] < r ? a.v[l] : r;
+  return r;
+}
+CALIBENCH_INLINE float largest(const F& a) {
+  float r = a.v[0];
+  CALIBENCH_LANES(16) r = a.v[l] > r ? a.v[l] : r;
+  return r;
+}
+
+CALIBENCH_INLINE float first_lane(const F& a) { return a.v[0]; }
+CALIBENCH_INLINE float smallest(const F& a) {
+  float r = a.v[0];
+  CALIBENCH_LANES(16) r = a.v[l] < r ? a.v[l] : r;
+  return r;
+}
+
+CALIBENCH_INLINE Mask16 less(const F& a, const F& b) {
+  unsigned bits = 0;
+  CALIBENCH_LANES(16) bits |= static_cast<unsigned>(a.v[l] < b.v[l]) << l;
+  return {bits};
+}
+CALIBENCH_INLINE Mask16 equal(const F& a, const F& b) {
+  unsigned bits = 0;
+  CALIBENCH_LANES(16) bits |= static_cast<unsigned>(a.v[l] == b.v[l]) << l;
+  return {bits};
+}
+CALIBENCH_INLINE unsigned bits(Mask16 m) { return m.bits; }
+CALIBENCH_INLINE F select(Mask16 m, const F& yes, const F& no) {
+  F r;
+  CALIBENCH_LANES(16) r.v[l] = (m.bits >> l & 1) ? yes.v[l] : no.v[l];
+  return r;
+}
+CALIBENCH_INLINE D low(const F& a) {
+  D r;
+  CALIBENCH_LANES(8) r.v[l] = a.v[l];
+  return r;
+}
+CALIBENCH_INLINE D high(const F& a) {
+  D r;
+  CALIBENCH_LANES(8) r.v[l] = a.v[l + 8];
+  return r;
+}
+CALIBENCH_INLINE F scale(const F& p, const F& shifted) {
+  F r;
+  CALIBENCH_LANES(16) {
+    uint32_t a, n;
+    memcpy(&a, &p.v[l], 4);
+    memcpy(&n, &shifted.v[l], 4);
+    a += n << 23;
+    memcpy(&r.v[l], &a, 4);
+  }
+  return r;
+}
+
+template <typename T>
+CALIBENCH_INLINE F load16(const T* p) {
+  F r;
+  CALIBENCH_LANES(16) r.v[l] = to_float(p[l]);
+  return r;
+}
+template <typename T>
+CALIBENCH_INLINE F load16(const T* p, int64_t n, float fill) {
+  F r;
+  CALIBENCH_LANES(16) r.v[l] = l < n ? to_float(p[l]) : fill;
+  return r;
+}
+template <typename T>
+CALIBENCH_INLINE D load8(const T* p) {
+  D r;
+  CALIBENCH_LANES(8) r.v[l] = to_double(p[l]);
+  return r;
+}
+
+struct U {
+  uint64_t v[8];
+};
+CALIBENCH_INLINE U set_integer(uint64_t x) {
+  U r;
+  CALIBENCH_LANES(8) r.v[l] = x;
+  return r;
+}
+CALIBENCH_INLINE U count_from(uint64_t x) {
+  U r;
+  CALIBENCH_LANES(8) r.v[l] = x + static_cast<uint64_t>(l);
+  return r;
+}
+CALIBENCH_INLINE U multiply(const U& a, const U& b) {
+  U r;
+  CALIBENCH_LANES(8)
+  r.v[l] = static_cast<uint64_t>(static_cast<uint32_t>(a.v[l])) * static_cast<uint32_t>(b.v[l]);
+  return r;
+}
+CALIBENCH_INLINE U high_half(const U& a) {
+  U r;
+  CALIBENCH_LANES(8) r.v[l] = a.v[l] >> 32;
+  return r;
+}
+CALIBENCH_INLINE U exclusive_or(const U& a, const U& b, const U& c) {
+  U r;
+  CALIBENCH_LANES(8) r.v[l] = a.v[l] ^ b.v[l] ^ c.v[l];
+  return r;
+}
+CALIBENCH_INLINE U operator+(const U& a, const U& b) {
+  U r;
+  CALIBENCH_LANES(8) r.v[l] = a.v[l] + b.v[l];
+  return r;
+}
+CALIBENCH_INLINE U load(const int64_t* p) {
+  U r;
+  memcpy(r.v, p, sizeof(r.v));
+  return r;
+}
+CALIBENCH_INLINE U widen_bytes(const uint8_t* p) {
+  U r;
+  CALIBENCH_LANES(8) r.v[l] = p[l];
+  return r;
+}
+CALIBENCH_INLINE void store(uint64_t* p, const U& a) { memcpy(p, a.v, sizeof(a.v)); }
+
+}  // namespace calibench::CALIBENCH_ISA

@@ -1,0 +1,6 @@
+// Ends what target_avx512.h or target_avx2.h began.
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif

@@ -1,0 +1,208 @@
+// softmax_threshold and its sets, and sigmoid_threshold: p_k >= t_k is asked as x_k - logsumexp(x) >= ln t_k,
+// which needs no probability; whatever lies close to equality is asked again by the definition, in float64.
+#pragma once
+
+#include "../core/thresholds.h"
+
+namespace calibench::CALIBENCH_ISA {
+
+constexpr double kExactMargin = 1e-9;  // of a logarithm, far above the error of float64
+constexpr double kTinyLog = -700.0;    // both sides below it: exp underflows, and only the definition tells
+constexpr double kSaturatedSigmoid =
+    36.0;  // beyond it 1 - p is lost to float64, and ln(t / (1 - t)) may be infinite
+
+struct RowMass {
+  double top;
+  double confidence;
+  double log_mass;  // ln sum exp(x_j - top)
+  int64_t prediction;
+};
+
+template <typename T>
+CALIBENCH_FUNCTION RowMass exact_mass(const T* x, int64_t classes) {
+  RowBlock block;
+  exact_row<false>(x, classes, 0, &block);
+  const double tail = block.others[0] + block.ties[0];
+  return {block.top[0], 1.0 / (1.0 + tail), ::log1p(tail), block.prediction[0]};
+}
+
+// The most probable class that passes, by the definition; -1 if none does.
+template <typename T>
+CALIBENCH_FUNCTION void decide_exactly(const ThresholdArgs& args, const T* x, int64_t row) {
+  const RowMass mass = exact_mass(x, args.scores.classes);
+  args.confidence[row] = mass.confidence;
+  args.prediction[row] = -1;
+  if (args.passes(mass.confidence, mass.prediction)) {
+    args.prediction[row] = mass.prediction;
+    return;
+  }
+  if (!args.per_class || mass.confidence < args.smallest) return;
+  double best = -__builtin_inf();
+  for (int64_t j = 0; j < args.scores.classes; j += 8) {
+    const int64_t n = least<int64_t>(8, args.scores.classes - j);
+    const D d = load8(x + j, n, mass.top) - set(mass.top), p = exp(d) * set(mass.confidence);
+    const D t = load8(args.thresholds + j, n, 2.0);
+    const unsigned close = bits(less(abs(p - t), t * set(kExactMargin))) | bits(less(d, set(kTinyLog)));
+    const unsigned passes = ~bits(less(p, t)) | close;
+    for (unsigned rest = passes & ((1u << n) - 1); rest != 0; rest &= rest - 1) {
+      const int l = __builtin_ctz(rest);
+      const double score = to_double(x[j + l]);
+      if (score <= best) continue;
+      const double exact = ::exp(score - mass.top) * mass.confidence;
+      if (!args.passes(exact, j + l)) continue;
+      best = score;
+      args.prediction[row] = j + l;
+      args.confidence[row] = exact;
+    }
+  }
+}
+
+template <typename T>
+CALIBENCH_INLINE int64_t first_infinite(const RowBlock& block, int64_t begin, int rows) {
+  for (int i = 0; i < rows; ++i) {
+    if (CALIBENCH_UNLIKELY(!block.finite[i])) return bad_row_code(begin + i, RowStatus::kNonFinite);
+  }
+  return kNoBadRow;
+}
+
+// The low n bits as n bytes of 0 or 1: each is brought to the lowest bit of its byte by one multiplication
+// and a mask.
+CALIBENCH_INLINE void store_bits(unsigned bits, int64_t n, uint8_t* out) {
+  const uint64_t low = (bits & 0x7fu) * 0x0002040810204081u & 0x0101010101010101u;
+  const uint64_t spread = low | static_cast<uint64_t>(bits >> 7 & 1) << 56;
+  if (n == 8) {
+    memcpy(out, &spread, 8);
+    return;
+  }
+  for (int64_t l = 0; l < n; ++l) out[l] = static_cast<uint8_t>(spread >> (8 * l));
+}
+
+// The set of one row, given its mass to within `margin`; false if some class lies that close to its
+// threshold.
+template <typename T>
+CALIBENCH_FUNCTION bool fill_set(const ThresholdArgs& args, const T* x, int64_t row, const RowMass& mass,
+                                 double margin, bool exact) {
+  const int64_t K = args.scores.classes;
+  uint8_t* set_of_row = args.sets + row * K;
+  int64_t size = 0;
+  for (int64_t j = 0; j < K; j += 8) {
+    const int64_t n = least<int64_t>(8, K - j);
+    const D a = n == 8 ? load8(x + j) : load8(x + j, n, mass.top);
+    const D bound = !args.per_class ? set(args.bounds[0])
+                    : n == 8        ? load(args.bounds + j)
+                                    : load8(args.bounds + j, n, 1.0);
+    const D d = (a - set(mass.top)) - set(mass.log_mass);  // the top first: it may be 1e308
+    unsigned inside = ~bits(less(d, bound)) & ((1u << n) - 1);
+    const unsigned close = bits(less(abs(d - bound), set(margin)));
+    const unsigned tiny = bits(less(d, set(kTinyLog))) & bits(less(bound, set(kTinyLog)));
+    const unsigned open = (close | tiny) & ((1u << n) - 1);
+    if (CALIBENCH_UNLIKELY(open)) {
+      if (!exact) return false;
+      for (unsigned rest = open; rest != 0; rest &= rest - 1) {
+        const int l = __builtin_ctz(rest);
+        const double p = ::exp(to_double(x[j + l]) - mass.top) * mass.confidence;
+        inside = (inside & ~(1u << l)) | static_cast<unsigned>(args.passes(p, j + l)) << l;
+      }
+    }
+    store_bits(inside, n, set_of_row + j);
+    size += __builtin_popcount(inside);
+  }
+  args.sizes[row] = size;
+  return true;
+}
+
+template <typename T>
+static void threshold_chunk(const ThresholdArgs& args, int64_t begin, int64_t end, int64_t* first_bad,
+                            void* scratch) {
+  RowBlock block;
+  alignas(64) double confidence[kBlockRows], log_mass[kBlockRows];
+  for (int64_t start = begin; start < end; start += kBlockRows) {
+    const int rows = static_cast<int>(least<int64_t>(kBlockRows, end - start));
+    if constexpr (kFast<T>) {
+      fill_fast<T>(args.scores, start, rows, scratch, &block);
+    } else {
+      fill_exact<false, T>(args.scores, start, rows, scratch, &block);
+    }
+    *first_bad = first_infinite<T>(block, start, rows);
+    if (CALIBENCH_UNLIKELY(*first_bad != kNoBadRow)) return;
+    for (int i = 0; i < rows; ++i) block.truth[i] = block.hit[i] = 0.0;
+    pad(rows, &block);
+    uint64_t unsure = 0;
+    for (int i = 0; i < rows; i += 8) {
+      D tail, squares, share;
+      relative_sums<kFast<T>>(block, i, &tail, &squares);
+      const D log_tail = log1p(tail, &share);
+      store(confidence + i, share);
+      store(log_mass + i, log_tail);
+      if constexpr (kFast<T>) unsure |= outside_fast_range(block, i, tail) << i;
+    }
+    for (int i = 0; i < rows; ++i) {
+      const int64_t row = start + i;
+      const int64_t at = block.prediction[i];
+      const double margin = kFast<T> ? kFastMargin : 0.0;
+      if (args.sets != nullptr) {
+        const T* x = contiguous_row<T>(args.scores, row, scratch);
+        const RowMass mass{block.top[i], confidence[i], log_mass[i], at};
+        const bool sure = !(unsure >> i & 1);
+        const bool done =
+            sure && fill_set(args, x, row, mass, kFast<T> ? 2 * kFastMargin : kExactMargin, !kFast<T>);
+        if (!done) fill_set(args, x, row, exact_mass(x, args.scores.classes), kExactMargin, true);
+        continue;
+      }
+      const double t = args.threshold(at);
+      args.confidence[row] = confidence[i];
+      args.prediction[row] = at;
+      if (confidence[i] > t + margin && !(unsure >> i & 1)) continue;
+      if (confidence[i] < args.smallest - margin && !(unsure >> i & 1)) {
+        args.prediction[row] = -1;
+        continue;
+      }
+      decide_exactly(args, contiguous_row<T>(args.scores, row, scratch), row);
+    }
+  }
+}
+
+template <typename T>
+CALIBENCH_INLINE D load8_strided(const T* x, int64_t stride, int64_t n) {
+  alignas(64) double lanes[8];
+  for (int64_t l = 0; l < 8; ++l) lanes[l] = l < n ? to_double(x[l * stride]) : 0.0;
+  return load(lanes);
+}
+
+template <typename T>
+static void sigmoid_chunk(const ThresholdArgs& args, int64_t begin, int64_t end, int64_t* first_bad) {
+  const int64_t K = args.scores.classes, stride = args.scores.class_stride;
+  for (int64_t i = begin; i < end; ++i) {
+    const T* x = static_cast<const T*>(args.scores.data) + i * args.scores.row_stride;
+    uint8_t* set_of_row = args.sets + i * K;
+    int64_t size = 0;
+    D bad = set(0.0);
+    for (int64_t j = 0; j < K; j += 8) {
+      const int64_t n = least<int64_t>(8, K - j);
+      const D a = stride == 1 ? (n == 8 ? load8(x + j) : load8(x + j, n, 0.0))
+                              : load8_strided(x + j * stride, stride, n);
+      const D bound = !args.per_class ? set(args.bounds[0])
+                      : n == 8        ? load(args.bounds + j)
+                                      : load8(args.bounds + j, n, 1.0);
+      bad = fma(a, set(0.0), bad);
+      unsigned inside = ~bits(less(a, bound)) & ((1u << n) - 1);
+      const unsigned close =
+          bits(less(abs(a - bound), fma(abs(bound), set(kExactMargin), set(kExactMargin))));
+      const unsigned saturated = bits(less(set(kSaturatedSigmoid), abs(a)));
+      for (unsigned rest = (close | saturated) & ((1u << n) - 1); rest != 0; rest &= rest - 1) {
+        const int l = __builtin_ctz(rest);
+        const double p = 1.0 / (1.0 + ::exp(-to_double(x[(j + l) * stride])));
+        inside = (inside & ~(1u << l)) | static_cast<unsigned>(args.passes(p, j + l)) << l;
+      }
+      store_bits(inside, n, set_of_row + j);
+      size += __builtin_popcount(inside);
+    }
+    if (CALIBENCH_UNLIKELY(bits(equal(bad, set(0.0))) != 0xffu)) {
+      *first_bad = bad_row_code(i, RowStatus::kNonFinite);
+      return;
+    }
+    args.sizes[i] = size;
+  }
+}
+
+}  // namespace calibench::CALIBENCH_ISA

@@ -1,0 +1,94 @@
+"""Every metric on its own, and all of them together as `judge`."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from workloads import BINS, Prepared, Workload, drawn, softmax
+
+from calibench.metrics.binning import Ints
+from calibench.metrics.judge import judge
+from calibench.metrics.judged import Judged
+from calibench.metrics.metric import Metric
+from calibench.metrics.plugin import calibench_metrics
+from calibench.outputs import Outputs
+from calibench.specs import MetricSpec
+
+
+def metrics() -> dict[str, tuple[MetricSpec, Metric]]:
+    """Our own metrics, whatever other plugins are installed."""
+    return {spec.name: (spec, spec.load()(**spec.options)) for spec in calibench_metrics()}
+
+
+@cache
+def decisions(n: int, k: int) -> Ints:
+    """The most probable class, or abstention below one half."""
+    top = softmax(n, k, torch.float32).max(dim=1)
+    return torch.where(top.values >= 0.5, top.indices, -1).numpy()
+
+
+def judged(n: int, k: int) -> Judged:
+    """A fresh `Judged`, with nothing kept from an earlier call."""
+    logits, labels = drawn(n, k, torch.float32)
+    return Judged(Outputs(logits), labels, decisions(n, k))
+
+
+@cache
+def wanted(n: int, k: int) -> dict[str, float]:
+    """Figures by plain numpy definitions; the other metrics are only required to lie in [0, 1]."""
+    labels = drawn(n, k, torch.float32)[1]
+    p = softmax(n, k, torch.float32).numpy()
+    y, top, confidence = labels.numpy(), p.argmax(axis=1), p.max(axis=1)
+    right = top == y
+    edges = np.arange(BINS + 1) / BINS
+    bins = [(confidence > low) & (confidence <= high) for low, high in pairwise(edges)]
+    return {
+        "accuracy": float(right.mean()),
+        "nll": float(-np.log(p[np.arange(n), y]).mean()),
+        "brier": float(((p - np.eye(k)[y]) ** 2).sum(axis=1).mean()),
+        "ece15": float(sum(abs(confidence[b].sum() - right[b].sum()) for b in bins) / n),
+        "coverage": float((confidence >= 0.5).mean()),
+        "selective_risk": float(1 - right[confidence >= 0.5].mean()),
+    }
+
+
+def check_figure(name: str, value: float | None, n: int, k: int) -> None:
+    """`value` is what `wanted` says, or a fraction."""
+    assert value is not None
+    figure = wanted(n, k).get(name)
+    if figure is None:
+        assert 0.0 <= value <= 1.0, (name, value)
+    else:
+        assert abs(value - figure) < 1e-9, (name, value, figure)
+
+
+def _metric(name: str, metric: Metric, n: int, k: int) -> Workload:
+    """The figure from fresh outputs, so that each metric bears the pass over the logits that it needs."""
+
+    def prepare() -> Prepared:
+        return Prepared(lambda: metric.value(judged(n, k)), lambda value: check_figure(name, value, n, k))
+
+    return Workload(f"{name}/{n}x{k}", name, n * k, prepare)
+
+
+def _judge(n: int, k: int) -> Workload:
+    def check(found: Any) -> None:
+        assert set(found.metrics) == set(metrics())
+        for name, value in found.metrics.items():
+            check_figure(name, value, n, k)
+            low, high = found.intervals[name]
+            assert low <= high
+
+    def prepare() -> Prepared:
+        return Prepared(lambda: judge(judged(n, k), metrics()), check)
+
+    return Workload(f"judge/{n}x{k}", "judge", n * k, prepare)
+
+
+def metric_workloads(judge_rows: int = 10_000) -> list[Workload]:
+    """Every metric on its own at 10 000 x 10, and all of them together with intervals and noise floors."""
+    return [_metric(name, metric, 10_000, 10) for name, (_, metric) in metrics().items()] + [_judge(judge_rows, 10)]
