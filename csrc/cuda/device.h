@@ -4,6 +4,8 @@
 
 #include <cuda_runtime.h>
 
+#include <type_traits>
+
 #include "../core/types.h"
 
 namespace calibench {
@@ -103,14 +105,28 @@ __device__ __forceinline__ void decode(const uint4& raw, bool read, float fill, 
   }
 }
 
-__device__ __forceinline__ float load_number_if(bool wanted, const float* from, float fill) {
-  return load_if(wanted, from, fill);
+// One number: loaded first, decoded when all loads are under way.
+template <typename T>
+using RawNumber = std::conditional_t<sizeof(T) == 4, float, uint16_t>;
+
+__device__ __forceinline__ float no_number(float fill, float) { return fill; }
+template <typename Half>
+__device__ __forceinline__ uint16_t no_number(float, Half) {
+  return 0;
 }
 
+__device__ __forceinline__ float load_raw_if(bool wanted, const float* from, float fill) {
+  return load_if(wanted, from, fill);
+}
 template <typename Half>
-__device__ __forceinline__ float load_number_if(bool wanted, const Half* from, float fill) {
-  const Half half{load_bits_if(wanted, from)};
-  return wanted ? to_float(half) : fill;
+__device__ __forceinline__ uint16_t load_raw_if(bool wanted, const Half* from, float) {
+  return load_bits_if(wanted, from);
+}
+
+__device__ __forceinline__ float decode_raw(float raw, bool, float, float) { return raw; }
+template <typename Half>
+__device__ __forceinline__ float decode_raw(uint16_t raw, bool read, float fill, Half) {
+  return read ? to_float(Half{raw}) : fill;
 }
 
 }  // namespace calibench

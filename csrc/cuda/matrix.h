@@ -80,16 +80,34 @@ __device__ __forceinline__ bool quad_used(int q, const Group& group, int widest)
   return q / kQuads * kQuads * kQuad * group.lanes < widest;
 }
 
+// The same for what costs less than asking: a whole warp, whose lanes are known when this is compiled, never
+// asks.
+template <typename T>
+__device__ __forceinline__ bool quad_worth(int q, const Group& group, int widest) {
+  return group.lanes == kWarp || quad_used<T>(q, group, widest);
+}
+
 template <bool kDense, typename T>
 __device__ __forceinline__ void load_numbers(const Matrix<T>& matrix, const Stretch& part, const Group& group,
                                              float fill, float (&x)[kHeld]) {
   const int64_t stride = kDense ? 1 : matrix.class_stride;
   const T* from = matrix.row(part.row) + (part.begin + group.sub) * stride;
+  RawNumber<T> raw[kHeld];
 #pragma unroll
-  for (int i = 0; i < kHeld; ++i) {
-    x[i] = load_number_if(i * group.lanes + group.sub < part.length, from, fill);
-    from += group.lanes * stride;
+  for (int q = 0; q < kHeld / kQuad; ++q) {
+    const bool worth = quad_worth<T>(q, group, part.widest);
+#pragma unroll
+    for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) raw[i] = no_number(fill, T{});
+    if (!worth) continue;
+#pragma unroll
+    for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) {
+      raw[i] = load_raw_if(i * group.lanes + group.sub < part.length, from, fill);
+      from += group.lanes * stride;
+    }
   }
+#pragma unroll
+  for (int i = 0; i < kHeld; ++i)
+    x[i] = decode_raw(raw[i], i * group.lanes + group.sub < part.length, fill, T{});
 }
 
 // Fills what lies past the end of the stretch with `fill`. All loads are under way before the first is used:

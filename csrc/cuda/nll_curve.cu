@@ -1,84 +1,14 @@
 // nll_curve on CUDA: every temperature while the row is in registers (K <= 1024) or in a cache (a block a
 // row).
-#include "curve_sums.h"
+#include "curve_totals.h"
 #include "fault.h"
 #include "nll_curve.h"
 #include "plan.h"
-#include "total.h"
 
 namespace calibench {
 namespace {
 
-constexpr int kMostPoints = 32;  // of a launch: a lane each
 constexpr int kCurveBlocks = 4096;
-constexpr int kCurves = 3;
-
-struct CurveArgs {
-  LabelView labels;
-  const double* log_temperatures;
-  int64_t stride;
-  int points;    // at most kMostPoints
-  double* sums;  // [3, points, 2, blocks]: sum and carry
-  int64_t* fault;
-};
-
-struct CurveTotals {
-  Sum of[kCurves];
-};
-
-// What the block has summed: a place a warp and point, each with one lane that writes it.
-struct Shared {
-  Point points[kMostPoints];
-  double far;  // the largest |x| for which every point can be had in float32; negative if there is none
-  double sums[kWarps][kMostPoints][kCurves][2];
-
-  __device__ void begin(const CurveArgs& args) {
-    for (int i = threadIdx.x; i < kWarps * kMostPoints * kCurves * 2; i += kThreads)
-      (&sums[0][0][0][0])[i] = 0.0;
-    if (static_cast<int>(threadIdx.x) < args.points) {
-      points[threadIdx.x] = make_point(args.log_temperatures[threadIdx.x * args.stride]);
-    }
-    __syncthreads();
-    if (threadIdx.x == 0) {
-      far = HUGE_VAL;
-      for (int t = 0; t < args.points; ++t) {
-        const double b = points[t].b;
-        // A 256th is left below: so far down the terms of scan.h would start to vanish.
-        far = b > 1e-25 && b < 1e25 ? fmin(far, kFar / b * (255.0 / 256.0)) : -1.0;
-      }
-    }
-    __syncthreads();
-  }
-
-  __device__ void add(int t, const CurvePoint& point) {
-    const double values[kCurves] = {point.nll, point.slope, point.curvature};
-    for (int c = 0; c < kCurves; ++c) {
-      double* pair = sums[threadIdx.x / kWarp][t][c];
-      Sum all = make_sum(pair[0], pair[1]);
-      all.add(values[c]);
-      pair[0] = all.sum;
-      pair[1] = all.carry;
-    }
-  }
-
-  __device__ void finish(const CurveArgs& args) {
-    __syncthreads();
-    for (int i = threadIdx.x; i < kCurves * args.points; i += kThreads) {
-      const int c = i / args.points;
-      const int t = i % args.points;
-      Sum all;
-      for (int warp = 0; warp < kWarps; ++warp) all.add(make_sum(sums[warp][t][c][0], sums[warp][t][c][1]));
-      args.sums[(2 * static_cast<int64_t>(i)) * gridDim.x + blockIdx.x] = all.sum;
-      args.sums[(2 * static_cast<int64_t>(i) + 1) * gridDim.x + blockIdx.x] = all.carry;
-    }
-  }
-};
-
-// Shared memory may not hold types with initialisers, hence the raw bytes.
-__device__ __forceinline__ Shared* shared_sums() {
-  __shared__ __align__(16) unsigned char bytes[sizeof(Shared)];
-  return reinterpret_cast<Shared*>(bytes);
-}
 
 // Reports what is wrong with the row, or gives the label's distance from the top.
 template <typename T>
@@ -130,7 +60,8 @@ __device__ __forceinline__ Outline outline(const Matrix<T>& matrix, const Stretc
 // A step of a warp: a row a group. Lane `sub` of a group gets temperatures sub, sub + L, ...
 template <typename T>
 __device__ __forceinline__ void curve_of_rows(const Matrix<T>& matrix, const Stretch& part,
-                                              const Group& group, const CurveArgs& args, Shared* shared) {
+                                              const Group& group, const CurveArgs& args,
+                                              CurveTotals* shared) {
   float x[kHeld];
   const Outline row = outline(matrix, part, group, x);
   double d_label = 0.0;
@@ -180,7 +111,7 @@ __device__ __forceinline__ void curve_of_rows(const Matrix<T>& matrix, const Str
 template <typename T, bool kWhole>
 __global__ void __launch_bounds__(kThreads)
     resident_curve(Matrix<T> matrix, int lanes, int64_t per_warp, CurveArgs args) {
-  Shared* shared = shared_sums();
+  CurveTotals* shared = shared_sums();
   shared->begin(args);
   const Group group(kWhole ? kWarp : lanes);
   const int at_once = kWarp / group.lanes;
@@ -218,7 +149,7 @@ __global__ void __launch_bounds__(kThreads) wide_curve(Matrix<T> matrix, RowPlan
   __shared__ unsigned ties[kWarps];
   __shared__ bool finites[kWarps];
   __shared__ double moments[kWarps][kMostPoints][3];
-  Shared* shared = shared_sums();
+  CurveTotals* shared = shared_sums();
   shared->begin(args);
   const Group group(kWarp);
   const int warp = threadIdx.x / kWarp;

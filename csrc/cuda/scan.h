@@ -47,14 +47,17 @@ __device__ __forceinline__ Summit take_summit(float (&x)[kHeld], const Stretch& 
   float mine = fill;
 #pragma unroll
   for (int q = 0; q < kHeld / kQuad; ++q) {
-    peak[q] = largest(x + q * kQuad);
-    mine = fmaxf(mine, peak[q]);
+    peak[q] = fill;
+    if (quad_worth<T>(q, group, part.widest)) {
+      peak[q] = largest(x + q * kQuad);
+      mine = fmaxf(mine, peak[q]);
+    }
   }
   Summit found{group_max(mine, group.lanes), 0.0f, 0xffffffffu, 0};
   mine = fill;
 #pragma unroll
   for (int q = 0; q < kHeld / kQuad; ++q) {
-    if (peak[q] == found.top) {
+    if (quad_worth<T>(q, group, part.widest) && peak[q] == found.top) {
 #pragma unroll
       for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) {
         if (x[i] == found.top) {

@@ -105,9 +105,9 @@ def peak_extra(call: Callable[[], Any]) -> MemoryUse:
 def resolution(threads: int) -> int:
     """Bytes that a high-water mark may be off: Linux counts pages by processor, and adds them up in batches.
 
-    max(32, 2 x processors) pages for each that the process runs on (`percpu_counter_batch`).
+    max(32, 2 x processors) pages for each that the process runs on (`percpu_counter_batch`), before the call and after.
     """
-    return max(32, 2 * (os.cpu_count() or 1)) * mmap.PAGESIZE * threads
+    return 2 * max(32, 2 * (os.cpu_count() or 1)) * mmap.PAGESIZE * threads
 
 
 def held_by(result: Any) -> int:
