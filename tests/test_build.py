@@ -62,7 +62,7 @@ def compiled(tree: Path) -> tuple[str, list[str]]:
     (path,) = (tree / "dist").glob("*.whl")
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
-    assert "calibench/kernels/reference.py" in names
+    assert "calibench/kernels/reference/__init__.py" in names
     return path.name, sorted(name for name in names if name.endswith((".so", ".o", ".cu", ".cpp", ".h")))
 
 
