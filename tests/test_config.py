@@ -103,7 +103,7 @@ def test_defaults():
 def test_the_order_is_refused_by_name(recipe, says):
     error = refuse(recipe)
     assert says in error.message
-    assert "objective -> head refit -> calibrators -> decision rule" in error.hint
+    assert "objective -> head refit -> sampler -> ensemble -> calibrators -> decision rule" in error.hint
 
 
 def test_a_calibrator_stands_once():

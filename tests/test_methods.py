@@ -18,6 +18,7 @@ from calibench import InputError, Outputs
 from calibench.artifacts import StageCache
 from calibench.config import RunConfig, resolve
 from calibench.data.prepare import SPLITS
+from calibench.member import Member
 from calibench.models import training
 from calibench.models.network import Network
 from calibench.pipeline import Pipeline
@@ -361,13 +362,13 @@ def test_the_body_is_bit_identical_after_stage_2(recipe: str, images: str, monke
     pipeline = built(recipe, images)
     before: dict[str, torch.Tensor] = {}
     calls = {"body in stage 2": 0}
-    features_of, stage_2 = Pipeline._features, Pipeline._stage_2
+    features_of, stage_2 = Member._features, Member._stage_2
 
-    def watched_features(self: Pipeline, key: str) -> dict[str, torch.Tensor]:
+    def watched_features(self: Member, key: str) -> dict[str, torch.Tensor]:
         before.update({name: value.clone() for name, value in self.network.state_dict().items()})
         return features_of(self, key)
 
-    def watched_stage_2(self: Pipeline, *args: Any) -> nn.Module:
+    def watched_stage_2(self: Member, *args: Any) -> nn.Module:
         def counted(*_: Any) -> None:
             calls["body in stage 2"] += 1
 
@@ -377,8 +378,8 @@ def test_the_body_is_bit_identical_after_stage_2(recipe: str, images: str, monke
         finally:
             handle.remove()
 
-    monkeypatch.setattr(Pipeline, "_features", watched_features)
-    monkeypatch.setattr(Pipeline, "_stage_2", watched_stage_2)
+    monkeypatch.setattr(Member, "_features", watched_features)
+    monkeypatch.setattr(Member, "_stage_2", watched_stage_2)
     outputs = pipeline.run(("cal", "test"))
     after = pipeline.network.state_dict()
     assert any(name.endswith("running_mean") for name in after)
@@ -410,7 +411,7 @@ def test_features_are_computed_once_a_split(images: str, tmp_path: Path, monkeyp
     assert seen == []  # TST left them
     pipeline = built("vtst", images)
     sizes = [len(getattr(pipeline.data, name)) for name in SPLITS]
-    monkeypatch.setattr(pipeline, "_stage_1", lambda: "key")
+    monkeypatch.setattr(pipeline.first, "_stage_1", lambda: "key")
     pipeline.run(("cal", "test"))
     assert seen == sizes
 
@@ -441,7 +442,7 @@ def test_draws_are_seeded_and_differ_between_splits(images: str, monkeypatch: py
         assert torch.equal(one[name].scores, turned[name].scores)  # nor does their order matter
         assert not torch.equal(one[name].scores, other[name].scores)
     pipeline = built("vtst", images)
-    pipeline.refit.fit = lambda *_: {}  # type: ignore[union-attr, method-assign]
+    pipeline.first.refit.fit = lambda *_: {}  # type: ignore[union-attr, method-assign]
     monkeypatch.setattr(VTST, "outputs", watched)
     pipeline.run(("cal", "test"))
     assert len(states) == 2

@@ -15,13 +15,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import calibench.pipeline
+import calibench.member
 from calibench import InputError, MethodSpec, Outputs, RunError, artifacts, run
 from calibench.artifacts import StageCache, code_of
 from calibench.grammar import bind
-from calibench.pipeline import derived_seed
 from calibench.posthoc import PostHoc
 from calibench.results import ResultRecord, read_predictions, read_record
+from calibench.seeds import derived_seed
 from calibench_methods import refitting
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -43,13 +43,13 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
 
     def counting(train: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*args: Any) -> Any:
+        def counted(*args: Any, **named: Any) -> Any:
             seen.append(args[-1])
-            return train(*args)
+            return train(*args, **named)
 
         return counted
 
-    monkeypatch.setattr(calibench.pipeline, "train", counting(calibench.pipeline.train))
+    monkeypatch.setattr(calibench.member, "train", counting(calibench.member.train))
     monkeypatch.setattr(refitting, "train", counting(refitting.train))
     return seen
 
@@ -119,7 +119,7 @@ def test_edited_plugin_source_trains_again_and_is_not_there_already(
     short("vtst", blobs, tmp_path)
     assert len(trained) == 2  # there already
     edited = {"vtst"}
-    for module in (calibench.pipeline, importlib.import_module("calibench.runner")):
+    for module in (calibench.member, importlib.import_module("calibench.runner")):
         monkeypatch.setattr(module, "code_of", lambda bound: "new" if bound.name in edited else code_of(bound))
     record = short("vtst", blobs, tmp_path)
     assert trained == ["stage 1, ce", "stage 2, V-TST", "stage 2, V-TST"]

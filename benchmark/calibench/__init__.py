@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from calibench.specs import Param as Param
     from calibench.stages import Calibrator as Calibrator
     from calibench.stages import DecisionRule as DecisionRule
+    from calibench.stages import Ensemble as Ensemble
     from calibench.stages import HeadRefit as HeadRefit
     from calibench.stages import Objective as Objective
+    from calibench.stages import Sampler as Sampler
 
 _HOME = {
     "calibench.data.arrays": ("Arrays",),
@@ -42,7 +44,7 @@ _HOME = {
     "calibench.outputs": ("Outputs",),
     "calibench.runner": ("run",),
     "calibench.specs": ("REQUIRED", "DatasetSpec", "MethodSpec", "MetricSpec", "ModelSpec", "NoiseSpec", "Param"),
-    "calibench.stages": ("Calibrator", "DecisionRule", "HeadRefit", "Objective"),
+    "calibench.stages": ("Calibrator", "DecisionRule", "Ensemble", "HeadRefit", "Objective", "Sampler"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

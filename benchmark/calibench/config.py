@@ -15,9 +15,12 @@ from calibench.plugins import Registry, registry
 from calibench.specs import STAGE_ORDER, MethodSpec
 
 ORDER_HINT = (
-    "the order is objective -> head refit -> calibrators -> decision rule, at most one of each but calibrators, "
-    "as in ce+vtst+temperature+threshold"
+    "the order is objective -> head refit -> sampler -> ensemble -> calibrators -> decision rule, at most one of each "
+    "but calibrators, as in ce+vtst+ensemble+temperature+threshold"
 )
+
+_SPEAK_FOR_ALL = ("refit", "sampler", "ensemble")
+"""Kinds whose name says enough without the default objective."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,13 @@ class RunConfig:
 
     @property
     def recipe(self) -> str:
-        """The shortest recipe that means the same; the default objective goes unsaid before a head refit (`vtst`)."""
+        """The shortest recipe that means the same; the default objective goes unsaid before what trains more (`vtst`)."""
         texts = [stage.text() for stage in self.stages]
-        unsaid = self.objective.spec.default and texts[0] == self.objective.name and self.of_kind("refit")
+        unsaid = (
+            self.objective.spec.default
+            and texts[0] == self.objective.name
+            and any(self.of_kind(k) for k in _SPEAK_FOR_ALL)
+        )
         return "+".join(texts[1:] if unsaid else texts)
 
     def document(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,6 +69,16 @@ class Outputs:
             hint = "are these logits, or one column per label of a multi-label problem?"
             _refuse_rows(off, where, f"probabilities do not sum to 1 within {SUM_TOLERANCE:g}", hint)
         return self
+
+
+def average(parts: Sequence[Outputs], combine: str) -> Outputs:
+    """One set of outputs of several: `probs` averages probabilities, `logits` log-probabilities (their softmax follows).
+
+    Equation: p = mean_s p_s, or p proportional to exp(mean_s ln p_s), a product of experts. In float64.
+    """
+    if combine == "probs":
+        return Outputs(torch.stack([part.probs() for part in parts]).mean(dim=0), from_probs=True)
+    return Outputs(torch.stack([part.logits().log_softmax(dim=1) for part in parts]).mean(dim=0))
 
 
 _SHAPE_HINT = "one column per class; for a binary probability p store [1 - p, p]"

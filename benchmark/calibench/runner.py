@@ -28,9 +28,10 @@ from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics, units_of
 from calibench.models.training import seeded
 from calibench.outputs import Outputs
-from calibench.pipeline import Pipeline, derived_seed
+from calibench.pipeline import Pipeline
 from calibench.posthoc import PostHoc, checked
 from calibench.results import ResultRecord
+from calibench.seeds import derived_seed
 from calibench.stages import Report
 from calibench.stages.build import who
 

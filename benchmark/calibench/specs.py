@@ -14,9 +14,9 @@ from calibench.errors import CalibenchError, PluginError
 
 Value = int | float | bool | str | tuple[float, ...] | tuple[int, ...] | None
 ParamType = Literal["int", "float", "bool", "str", "path", "floats", "ints"]
-StageKind = Literal["objective", "refit", "calibrator", "decision"]
+StageKind = Literal["objective", "refit", "sampler", "ensemble", "calibrator", "decision"]
 
-STAGE_ORDER: tuple[StageKind, ...] = ("objective", "refit", "calibrator", "decision")
+STAGE_ORDER: tuple[StageKind, ...] = ("objective", "refit", "sampler", "ensemble", "calibrator", "decision")
 """A recipe's stages stand in this order; only calibrators may follow one another."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
@@ -147,7 +147,7 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodSpec(Spec):
-    """A stage of a recipe. `target` is an `Objective`, `HeadRefit`, `Calibrator` or `DecisionRule` class by `kind`."""
+    """A stage of a recipe. `target` is a subclass of the base class of its `kind`, as in `calibench.Calibrator`."""
 
     family: ClassVar[str] = "method"
 

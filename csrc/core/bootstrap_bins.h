@@ -10,11 +10,11 @@
 namespace calibench {
 
 struct BootstrapArgs {
-  const int64_t* fixed;  // [N] confidence in fixed point, sorted by (bin, correct)
-  const int64_t* cells;  // [2 M + 1] where each cell (bin * 2 + correct) begins
-  int64_t samples;       // N
-  int64_t bins;          // M
-  double unit;           // 2^-s
+  const int16_t* digits;  // [4, N] confidence in fixed point, base 2^15, lowest digit first; sorted by cell
+  const int64_t* cells;   // [2 M + 1] where each cell (bin * 2 + correct) begins
+  int64_t samples;        // N
+  int64_t bins;           // M
+  double unit;            // 2^-s
   int64_t seed;
 };
 
@@ -29,6 +29,23 @@ inline int fixed_point_bits(int64_t samples) {
 
 inline int64_t to_fixed(double confidence, int bits) {
   return static_cast<int64_t>(::rint(::ldexp(confidence, bits)));
+}
+
+// Digits of 15 bits: products with a count fit the signed 16-bit multiply-add of every processor.
+constexpr int kDigits = 4;
+constexpr int kDigitBits = 15;
+
+// Writes the digits of one value to out[0], out[samples], ...
+inline void to_digits(int64_t fixed, int64_t samples, int16_t* out) {
+  for (int d = 0; d < kDigits; ++d) {
+    out[d * samples] = static_cast<int16_t>(fixed >> (kDigitBits * d) & ((1 << kDigitBits) - 1));
+  }
+}
+
+inline int64_t from_digits(const int16_t* digits, int64_t samples) {
+  int64_t fixed = 0;
+  for (int d = kDigits - 1; d >= 0; --d) fixed = (fixed << kDigitBits) + digits[d * samples];
+  return fixed;
 }
 
 }  // namespace calibench

@@ -37,13 +37,13 @@ std::tuple<Tensor, Tensor> bootstrap_bins(const Tensor& confidence, const Tensor
   for (const int64_t cell : cells) ++begins[static_cast<size_t>(cell + 1)];
   for (size_t c = 1; c < begins.size(); ++c) begins[c] += begins[c - 1];
   std::vector<int64_t> next(begins.begin(), begins.end() - 1);
-  std::vector<int64_t> fixed(static_cast<size_t>(N));
+  std::vector<int16_t> digits(static_cast<size_t>(kDigits * N));
   const int bits = fixed_point_bits(N);
   for (int64_t i = 0; i < N; ++i) {
-    const size_t at = static_cast<size_t>(next[static_cast<size_t>(cells[static_cast<size_t>(i)])]++);
-    fixed[at] = to_fixed(values[i * confidence.stride(0)], bits);
+    const int64_t at = next[static_cast<size_t>(cells[static_cast<size_t>(i)])]++;
+    to_digits(to_fixed(values[i * confidence.stride(0)], bits), N, digits.data() + at);
   }
-  const BootstrapArgs args{fixed.data(), begins.data(), N, bins, std::ldexp(1.0, -bits), seed};
+  const BootstrapArgs args{digits.data(), begins.data(), N, bins, std::ldexp(1.0, -bits), seed};
 
   Tensor sums = new_tensor<3>(confidence, {resamples, 3, bins}, ScalarType::Double);
   double* out = data<double>(sums);

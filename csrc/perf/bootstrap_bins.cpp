@@ -10,7 +10,7 @@ class BootstrapCase : public Case {
       : samples_(samples),
         bins_(bins),
         resamples_(resamples),
-        fixed_(samples, 8, placement),
+        digits_(kDigits * samples, 2, placement),
         cells_(2 * bins + 1, 8, placement),
         counts_(samples, 1, placement),
         sums_(resamples * 3 * bins, 8, placement) {
@@ -24,7 +24,7 @@ class BootstrapCase : public Case {
                      [](const auto& a, const auto& b) { return a.first < b.first; });
     bits_ = fixed_point_bits(samples);
     for (int64_t i = 0; i < samples; ++i) {
-      fixed_.as<int64_t>()[i] = to_fixed(drawn[static_cast<size_t>(i)].second, bits_);
+      to_digits(to_fixed(drawn[static_cast<size_t>(i)].second, bits_), samples, digits_.as<int16_t>() + i);
       ++cells_.as<int64_t>()[drawn[static_cast<size_t>(i)].first + 1];
     }
     for (int64_t c = 0; c < 2 * bins; ++c) cells_.as<int64_t>()[c + 1] += cells_.as<int64_t>()[c];
@@ -53,7 +53,7 @@ class BootstrapCase : public Case {
         const int64_t* end = args.cells + 2 * bins_ + 1;
         const int64_t cell = std::upper_bound(args.cells, end, position) - args.cells - 1;
         wanted[static_cast<size_t>(cell / 2)] += 1;
-        wanted[static_cast<size_t>(bins_ + cell / 2)] += args.fixed[position];
+        wanted[static_cast<size_t>(bins_ + cell / 2)] += from_digits(args.digits + position, samples_);
         wanted[static_cast<size_t>(2 * bins_ + cell / 2)] += cell % 2;
       }
       for (int64_t at = 0; at < 3 * bins_; ++at) {
@@ -66,21 +66,21 @@ class BootstrapCase : public Case {
   }
 
   uint64_t fingerprint() const override {
-    return digest(cells_.data(), cells_.bytes(), digest(fixed_.data(), fixed_.bytes())) +
+    return digest(cells_.data(), cells_.bytes(), digest(digits_.data(), digits_.bytes())) +
            static_cast<uint64_t>(resamples_);
   }
   uint64_t checksum() const override { return digest(sums_.data(), sums_.bytes()); }
 
  private:
   BootstrapArgs arguments() const {
-    return {fixed_.as<int64_t>(), cells_.as<int64_t>(), samples_, bins_, std::ldexp(1.0, -bits_), 7};
+    return {digits_.as<int16_t>(), cells_.as<int64_t>(), samples_, bins_, std::ldexp(1.0, -bits_), 7};
   }
 
   int64_t samples_;
   int64_t bins_;
   int64_t resamples_;
   int bits_ = 0;
-  Buffer fixed_;
+  Buffer digits_;
   Buffer cells_;
   Buffer counts_;
   Buffer sums_;

@@ -172,6 +172,39 @@ CALIBENCH_INLINE D load8(const T* p) {
   return widen(load_half(p));
 }
 
+CALIBENCH_INLINE __m128 load4(const float* p) { return _mm_loadu_ps(p); }
+CALIBENCH_INLINE __m128 load4(const BFloat16* p) {
+  const __m128i raw = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return _mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(raw), 16));
+}
+CALIBENCH_INLINE __m128 load4(const Float16* p) {
+  return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+}
+
+// Four values from each of four places, in that order.
+template <typename T>
+CALIBENCH_INLINE F quads(const T* p0, const T* p1, const T* p2, const T* p3) {
+  return {_mm256_insertf128_ps(_mm256_castps128_ps256(load4(p0)), load4(p1), 1),
+          _mm256_insertf128_ps(_mm256_castps128_ps256(load4(p2)), load4(p3), 1)};
+}
+
+CALIBENCH_INLINE void transpose_half(__m256* v0, __m256* v1, __m256* v2, __m256* v3) {
+  const __m256d a = _mm256_castps_pd(_mm256_unpacklo_ps(*v0, *v1)),
+                b = _mm256_castps_pd(_mm256_unpackhi_ps(*v0, *v1)),
+                c = _mm256_castps_pd(_mm256_unpacklo_ps(*v2, *v3)),
+                d = _mm256_castps_pd(_mm256_unpackhi_ps(*v2, *v3));
+  *v0 = _mm256_castpd_ps(_mm256_unpacklo_pd(a, c));
+  *v1 = _mm256_castpd_ps(_mm256_unpackhi_pd(a, c));
+  *v2 = _mm256_castpd_ps(_mm256_unpacklo_pd(b, d));
+  *v3 = _mm256_castpd_ps(_mm256_unpackhi_pd(b, d));
+}
+
+// Lane 4 q + r of v[c] and lane 4 q + c of v[r] change places.
+CALIBENCH_INLINE void transpose_quads(F* v) {
+  transpose_half(&v[0].a, &v[1].a, &v[2].a, &v[3].a);
+  transpose_half(&v[0].b, &v[1].b, &v[2].b, &v[3].b);
+}
+
 // The first n values, `fill` in the lanes after them; nothing behind them is read.
 template <typename T>
 CALIBENCH_INLINE F load16(const T* p, int64_t n, float fill) {

@@ -109,6 +109,34 @@ CALIBENCH_INLINE D load8(const Float16* p) {
   return {_mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
 }
 
+CALIBENCH_INLINE __m128 load4(const float* p) { return _mm_loadu_ps(p); }
+CALIBENCH_INLINE __m128 load4(const BFloat16* p) {
+  const __m128i raw = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return _mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(raw), 16));
+}
+CALIBENCH_INLINE __m128 load4(const Float16* p) {
+  return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+}
+
+// Four values from each of four places, in that order.
+template <typename T>
+CALIBENCH_INLINE F quads(const T* p0, const T* p1, const T* p2, const T* p3) {
+  const __m512 one = _mm512_castps128_ps512(load4(p0)), two = _mm512_insertf32x4(one, load4(p1), 1);
+  return {_mm512_insertf32x4(_mm512_insertf32x4(two, load4(p2), 2), load4(p3), 3)};
+}
+
+// Lane 4 q + r of v[c] and lane 4 q + c of v[r] change places.
+CALIBENCH_INLINE void transpose_quads(F* v) {
+  const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(v[0].v, v[1].v)),
+                b = _mm512_castps_pd(_mm512_unpackhi_ps(v[0].v, v[1].v)),
+                c = _mm512_castps_pd(_mm512_unpacklo_ps(v[2].v, v[3].v)),
+                d = _mm512_castps_pd(_mm512_unpackhi_ps(v[2].v, v[3].v));
+  v[0] = {_mm512_castpd_ps(_mm512_unpacklo_pd(a, c))};
+  v[1] = {_mm512_castpd_ps(_mm512_unpackhi_pd(a, c))};
+  v[2] = {_mm512_castpd_ps(_mm512_unpacklo_pd(b, d))};
+  v[3] = {_mm512_castpd_ps(_mm512_unpackhi_pd(b, d))};
+}
+
 // The first n values, `fill` in the lanes after them; nothing behind them is read.
 CALIBENCH_INLINE F load16(const float* p, int64_t n, float fill) {
   return {_mm512_mask_loadu_ps(_mm512_set1_ps(fill), static_cast<__mmask16>((1u << n) - 1), p)};

@@ -28,8 +28,8 @@ CALIBENCH_INLINE void draw32(uint64_t j, uint64_t b, const KeySchedule& keys, ui
   U c0 = count_from(j), c1 = high_half(c0), c2 = set_integer(b & 0xffffffffu), c3 = set_integer(b >> 32);
   for (int round = 0; round < 10; ++round) {
     const U first = multiply(c0, multiplier0), second = multiply(c2, multiplier1);
-    c0 = exclusive_or(high_half(second), c1, set_integer(keys.low[round]));
-    c2 = exclusive_or(high_half(first), c3, set_integer(keys.high[round]));
+    c0 = exclusive_or(high_word(second), c1, set_integer(keys.low[round]));
+    c2 = exclusive_or(high_word(first), c3, set_integer(keys.high[round]));
     c1 = second;  // the low halves are the words; `multiply` ignores the high ones
     c3 = first;
   }
@@ -40,32 +40,37 @@ CALIBENCH_INLINE void draw32(uint64_t j, uint64_t b, const KeySchedule& keys, ui
   store(positions + 24, high_half(multiply(c3, n)));
 }
 
-CALIBENCH_INLINE uint64_t total(U a) {
-  uint64_t lanes[8], sum = 0;
+CALIBENCH_INLINE int64_t total(V a) {
+  int32_t lanes[8];
+  int64_t sum = 0;
   store(lanes, a);
   for (int l = 0; l < 8; ++l) sum += lanes[l];
   return sum;
 }
 
-// Adds up one cell [from, to): how often it was drawn, and its confidences in fixed point, in two halves of
-// 32 bits.
-CALIBENCH_INLINE void sum_cell(const uint8_t* counts, const int64_t* fixed, int64_t from, int64_t to,
+// Adds up one cell [from, to): how often it was drawn, and its confidences in fixed point.
+CALIBENCH_INLINE void sum_cell(const uint8_t* counts, const BootstrapArgs& args, int64_t from, int64_t to,
                                int64_t* drawn, int64_t* confidence) {
-  U n = set_integer(0), low = n, high = n;
+  constexpr int64_t kSafe = 16 * 128;  // 128 pairs of products below 255 * 2^15 fit 31 bits
+  const W one = set_words(1);
   int64_t q = from;
-  for (; q + 8 <= to; q += 8) {
-    const U count = widen_bytes(counts + q), value = load(fixed + q);
-    n = n + count;
-    low = low + multiply(count, value);
-    high = high + multiply(count, high_half(value));
+  while (q + 16 <= to) {
+    const int64_t end = least(to, q + kSafe);
+    V times = set_sums(0), parts[kDigits] = {times, times, times, times};
+    for (; q + 16 <= end; q += 16) {
+      const W count = widen_bytes(counts + q);
+      times = times + multiply_pairs(count, one);
+      for (int d = 0; d < kDigits; ++d) {
+        parts[d] = parts[d] + multiply_pairs(count, load_words(args.digits + d * args.samples + q));
+      }
+    }
+    *drawn += total(times);
+    for (int d = 0; d < kDigits; ++d) *confidence += total(parts[d]) << (kDigitBits * d);
   }
-  uint64_t times = total(n), sum = total(low) + (total(high) << 32);
   for (; q < to; ++q) {
-    times += counts[q];
-    sum += counts[q] * static_cast<uint64_t>(fixed[q]);
+    *drawn += counts[q];
+    *confidence += counts[q] * from_digits(args.digits + q, args.samples);
   }
-  *drawn += static_cast<int64_t>(times);
-  *confidence += static_cast<int64_t>(sum);
 }
 
 // sums [3, M] of resample b: count, confidence, correct. `counts` [N] is scratch. A byte a sample is enough:
@@ -83,6 +88,7 @@ static void resample(const BootstrapArgs& args, int64_t b, uint8_t* counts, doub
              positions);
       draw32(static_cast<uint64_t>(i / 4 + 8), static_cast<uint64_t>(b), keys, static_cast<uint64_t>(N),
              positions + 32);
+#pragma GCC unroll 16
       for (int l = 0; l < 64; ++l) ++counts[positions[l]];
     }
     for (; i < N; ++i) {
@@ -96,8 +102,8 @@ static void resample(const BootstrapArgs& args, int64_t b, uint8_t* counts, doub
   }
   for (int64_t k = 0; k < M; ++k) {
     int64_t wrong = 0, right = 0, confidence = 0;
-    sum_cell(counts, args.fixed, args.cells[2 * k], args.cells[2 * k + 1], &wrong, &confidence);
-    sum_cell(counts, args.fixed, args.cells[2 * k + 1], args.cells[2 * k + 2], &right, &confidence);
+    sum_cell(counts, args, args.cells[2 * k], args.cells[2 * k + 1], &wrong, &confidence);
+    sum_cell(counts, args, args.cells[2 * k + 1], args.cells[2 * k + 2], &right, &confidence);
     sums[k] = static_cast<double>(wrong + right);
     sums[M + k] = static_cast<double>(confidence) * args.unit;
     sums[2 * M + k] = static_cast<double>(right);

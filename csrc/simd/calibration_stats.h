@@ -39,7 +39,7 @@ CALIBENCH_FUNCTION void settle(const CalibrationArgs& args, int64_t begin, const
       where[count++] = i;
     }
     pad(count, &exact);
-    finish_logits<false>(exact, count, args.bins, &finished);
+    finish_logits<false>(exact, count, args.classes, args.bins, &finished);
     for (int l = 0; l < count; ++l) copy_lane(finished, l, where[l], out);
   }
 }
@@ -51,7 +51,7 @@ CALIBENCH_INLINE void finish_block(const CalibrationArgs& args, int64_t begin, i
   if (args.from_probs) {
     fill_exact<true, T>(scores, begin, rows, scratch, block);
   } else if constexpr (kFast<T>) {
-    fill_fast<T>(scores, begin, rows, scratch, block);
+    fill_fast<true, T>(scores, begin, rows, scratch, block);
   } else {
     fill_exact<false, T>(scores, begin, rows, scratch, block);
   }
@@ -61,7 +61,7 @@ CALIBENCH_INLINE void finish_block(const CalibrationArgs& args, int64_t begin, i
   if (args.from_probs) {
     finish_probs(*block, rows, args.bins, out);
   } else {
-    finish_logits<kFast<T>>(*block, rows, args.bins, out);
+    finish_logits<kFast<T>>(*block, rows, args.classes, args.bins, out);
   }
   if (rows < kBlockRows) {
     out->unsure &= (uint64_t{1} << rows) - 1;

@@ -75,11 +75,13 @@ CALIBENCH_INLINE void add(Sums* sums, D value) {
   sums->sum = total;
 }
 
-// e_j = 2^(x_j log2(e) - c) in float32 with c a whole number: x log2(e) - c is reduced to n + f by two fused
-// steps that round nothing but f itself, so e_j is good to 2e-7 however far x_j lies from the row's largest
-// score.
+// e_j = 2^(x_j h - c) in float32 with c a whole number and h = log2(e) rounded to float32: x h - c is reduced
+// to n + f by a fused step that rounds nothing but f itself, so e_j is good to 2e-7 however far x_j lies from
+// the row's largest score. That h is too small by 1.3e-8 of itself shrinks every gap between scores by as
+// much; `restore_gaps` in finish.h puts it back into the sums.
 constexpr float kRoundF = 0x1.8p23f;
-constexpr float kLog2eHigh = 0x1.715476p+0f, kLog2eLow = 0x1.4ae0c0p-26f;
+constexpr float kLog2eF = 0x1.715476p+0f;
+constexpr double kGapError = -1.33497582e-8;  // kLog2eF / log2(e) - 1
 constexpr float kLowest = 86.0f;     // below max - 86 a score counts as max - 86: 2^-125, and n stays normal
 constexpr double kFastTop = 0x1p20;  // beyond it c leaves the integers that kRoundF can hold
 constexpr double kFastTail =
@@ -88,9 +90,8 @@ constexpr double kFastMargin =
     1e-6;  // of a bin edge or a threshold: more than float32's error in a probability
 
 CALIBENCH_INLINE F exp2_shifted(F x, F round_minus_c) {
-  const F shifted = fma(x, set(kLog2eHigh), round_minus_c);
-  const F n_plus_c = shifted - round_minus_c;
-  const F f = fma(x, set(kLog2eLow), fms(x, set(kLog2eHigh), n_plus_c));
+  const F shifted = fma(x, set(kLog2eF), round_minus_c);
+  const F f = fms(x, set(kLog2eF), shifted - round_minus_c);
   F p = set(0x1.5bb8d6p-10f);  // minimax on |f| <= 1/2 with p(0) = 1: off by 1e-7, as much as the rounding
   p = fma(p, f, set(0x1.3ceb86p-7f));
   p = fma(p, f, set(0x1.c6b714p-5f));

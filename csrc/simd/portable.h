@@ -217,6 +217,27 @@ CALIBENCH_INLINE D load8(const T* p) {
   return r;
 }
 
+// Four values from each of four places, in that order.
+template <typename T>
+CALIBENCH_INLINE F quads(const T* p0, const T* p1, const T* p2, const T* p3) {
+  F r;
+  CALIBENCH_LANES(4) {
+    r.v[l] = to_float(p0[l]);
+    r.v[4 + l] = to_float(p1[l]);
+    r.v[8 + l] = to_float(p2[l]);
+    r.v[12 + l] = to_float(p3[l]);
+  }
+  return r;
+}
+
+// Lane 4 q + r of v[c] and lane 4 q + c of v[r] change places.
+CALIBENCH_INLINE void transpose_quads(F* v) {
+  const F old[4] = {v[0], v[1], v[2], v[3]};
+  for (int c = 0; c < 4; ++c) {
+    CALIBENCH_LANES(16) v[c].v[l] = old[l % 4].v[l - l % 4 + c];
+  }
+}
+
 struct U {
   uint64_t v[8];
 };
@@ -241,26 +262,50 @@ CALIBENCH_INLINE U high_half(const U& a) {
   CALIBENCH_LANES(8) r.v[l] = a.v[l] >> 32;
   return r;
 }
+CALIBENCH_INLINE U high_word(const U& a) { return high_half(a); }
 CALIBENCH_INLINE U exclusive_or(const U& a, const U& b, const U& c) {
   U r;
   CALIBENCH_LANES(8) r.v[l] = a.v[l] ^ b.v[l] ^ c.v[l];
   return r;
 }
-CALIBENCH_INLINE U operator+(const U& a, const U& b) {
-  U r;
-  CALIBENCH_LANES(8) r.v[l] = a.v[l] + b.v[l];
+CALIBENCH_INLINE void store(uint64_t* p, const U& a) { memcpy(p, a.v, sizeof(a.v)); }
+
+struct W {
+  int16_t v[16];
+};
+struct V {
+  int32_t v[8];
+};
+CALIBENCH_INLINE W set_words(int16_t x) {
+  W r;
+  CALIBENCH_LANES(16) r.v[l] = x;
   return r;
 }
-CALIBENCH_INLINE U load(const int64_t* p) {
-  U r;
+CALIBENCH_INLINE V set_sums(int32_t x) {
+  V r;
+  CALIBENCH_LANES(8) r.v[l] = x;
+  return r;
+}
+CALIBENCH_INLINE W load_words(const int16_t* p) {
+  W r;
   memcpy(r.v, p, sizeof(r.v));
   return r;
 }
-CALIBENCH_INLINE U widen_bytes(const uint8_t* p) {
-  U r;
-  CALIBENCH_LANES(8) r.v[l] = p[l];
+CALIBENCH_INLINE W widen_bytes(const uint8_t* p) {
+  W r;
+  CALIBENCH_LANES(16) r.v[l] = p[l];
   return r;
 }
-CALIBENCH_INLINE void store(uint64_t* p, const U& a) { memcpy(p, a.v, sizeof(a.v)); }
+CALIBENCH_INLINE V multiply_pairs(const W& a, const W& b) {
+  V r;
+  CALIBENCH_LANES(8) r.v[l] = a.v[2 * l] * b.v[2 * l] + a.v[2 * l + 1] * b.v[2 * l + 1];
+  return r;
+}
+CALIBENCH_INLINE V operator+(const V& a, const V& b) {
+  V r;
+  CALIBENCH_LANES(8) r.v[l] = a.v[l] + b.v[l];
+  return r;
+}
+CALIBENCH_INLINE void store(int32_t* p, const V& a) { memcpy(p, a.v, sizeof(a.v)); }
 
 }  // namespace calibench::CALIBENCH_ISA

@@ -6,6 +6,8 @@
 // clang-format off: in this order
 #include "math.h"
 #include "rows.h"
+#include "fast_columns.h"
+#include "fast_row.h"
 #include "tiles.h"
 #include "finish.h"
 #include "bootstrap_bins.h"

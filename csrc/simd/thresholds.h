@@ -119,7 +119,7 @@ static void threshold_chunk(const ThresholdArgs& args, int64_t begin, int64_t en
   for (int64_t start = begin; start < end; start += kBlockRows) {
     const int rows = static_cast<int>(least<int64_t>(kBlockRows, end - start));
     if constexpr (kFast<T>) {
-      fill_fast<T>(args.scores, start, rows, scratch, &block);
+      fill_fast<false, T>(args.scores, start, rows, scratch, &block);
     } else {
       fill_exact<false, T>(args.scores, start, rows, scratch, &block);
     }
@@ -128,9 +128,10 @@ static void threshold_chunk(const ThresholdArgs& args, int64_t begin, int64_t en
     for (int i = 0; i < rows; ++i) block.truth[i] = block.hit[i] = 0.0;
     pad(rows, &block);
     uint64_t unsure = 0;
+    const double half_log_classes = half_log(args.scores.classes);
     for (int i = 0; i < rows; i += 8) {
       D tail, squares, share;
-      relative_sums<kFast<T>>(block, i, &tail, &squares);
+      relative_sums<kFast<T>>(block, i, half_log_classes, &tail, &squares);
       const D log_tail = log1p(tail, &share);
       store(confidence + i, share);
       store(log_mass + i, log_tail);

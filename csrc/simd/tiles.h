@@ -17,24 +17,22 @@ CALIBENCH_INLINE int64_t tile_rows(int64_t classes, size_t size) {
 template <typename T>
 constexpr bool kFast = kHasFma && sizeof(T) < 8;
 
-template <typename T>
+template <bool kSquares, typename T>
 CALIBENCH_INLINE void fill_fast(const Scores& scores, int64_t begin, int rows, void* scratch,
                                 RowBlock* block) {
   const T* x = static_cast<const T*>(scores.data) + begin * scores.row_stride;
   if (scores.classes <= kNarrow) {
     float* staged = static_cast<float*>(scratch);
     for (int i = 0; i < rows; i += 16) {
-      for (int l = 0; l < 16; ++l) {  // lanes past the last row repeat it
-        const T* row = x + least(i + l, rows - 1) * scores.row_stride;
-        for (int64_t j = 0; j < scores.classes; ++j)
-          staged[16 * j + l] = to_float(row[j * scores.class_stride]);
-      }
-      fast_columns(staged, scores.classes, i, block);
+      const T* sixteen[16];  // lanes past the last row repeat it
+      for (int l = 0; l < 16; ++l) sixteen[l] = x + least(i + l, rows - 1) * scores.row_stride;
+      stage_columns(sixteen, scores.classes, scores.class_stride, staged);
+      fast_columns<kSquares>(staged, scores.classes, i, block);
     }
     return;
   }
   if (scores.class_stride == 1) {
-    for (int i = 0; i < rows; ++i) fast_row(x + i * scores.row_stride, scores.classes, i, block);
+    for (int i = 0; i < rows; ++i) fast_row<kSquares>(x + i * scores.row_stride, scores.classes, i, block);
     return;
   }
   T* tile = static_cast<T*>(scratch);
@@ -47,7 +45,7 @@ CALIBENCH_INLINE void fill_fast(const Scores& scores, int64_t begin, int rows, v
       }
     }
     for (int64_t l = 0; l < count; ++l) {
-      fast_row(tile + l * scores.classes, scores.classes, static_cast<int>(i + l), block);
+      fast_row<kSquares>(tile + l * scores.classes, scores.classes, static_cast<int>(i + l), block);
     }
   }
 }

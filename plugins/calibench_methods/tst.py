@@ -9,7 +9,7 @@ from torch.nn import functional
 from calibench import HeadRefit, InputError, Outputs
 from calibench.models.training import mean_nll, predict
 from calibench.stages import RefitTask
-from calibench_methods.plugin import LATENT_DIM
+from calibench_methods.refit_specs import LATENT_DIM
 from calibench_methods.refitting import Stage2, refit
 
 

@@ -17,7 +17,7 @@ import torch
 
 from calibench.bench.case import Case, Contender, Figures, Inputs
 
-SHORTEST = 1e-3
+SHORTEST = 10e-3
 """Seconds that one timing lasts at least: a faster contender is called several times in a row, and the mean is taken."""
 
 MOST_CALLS = 200

@@ -49,6 +49,8 @@ class Data:
     head_bias: NDArray[np.float32] | None = None
     notes: tuple[str, ...] = ()
     noise: Mapping[str, Any] | None = None
+    mislabelled: NDArray[np.bool_] | None = None
+    """Which training labels `noise` made wrong, `[n]`; None where no noise was added. For reports, never for training."""
 
     def sizes(self) -> dict[str, int]:
         """How many rows each split has."""
@@ -117,7 +119,7 @@ def with_noisy_labels(data: Data, labels: NDArray[np.int64], noise: Mapping[str,
     splits = {"train": train, "val": data.val, "cal": data.cal, "test": data.test}
     realised = {**noise, "realised_rate": float((labels != clean).mean())}
     fingerprint = _fingerprint(splits, data.head_weight, data.head_bias)
-    return replace(data, train=train, fingerprint=fingerprint, noise=realised)
+    return replace(data, train=train, fingerprint=fingerprint, noise=realised, mislabelled=labels != clean)
 
 
 def _check(x: NDArray[Any], y: NDArray[Any], where: str) -> Split:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +24,8 @@ class Schedule:
     batch_size: int
     weight_decay: float = 0.0
     select: str = "best"
+    patience: int | None = None
+    """Epochs without a lower validation NLL after which training ends; None goes on to the last."""
 
 
 def train(
@@ -34,21 +36,28 @@ def train(
     schedule: Schedule,
     report: Report,
     what: str,
+    *,
+    companions: Sequence[nn.Module] = (),
+    begin_epoch: Callable[[int], None] | None = None,
 ) -> dict[str, float]:
     """Adam over shuffled batches; the module ends at the kept checkpoint, in eval mode.
 
-    `step(rows)` is the loss of the training rows `[n]`; `validate()` the validation NLL of the module as it stands.
-    Rows are shuffled by torch's global generator: wrap the call in `seeded`. Returns the kept epoch and its NLL.
+    `step(rows)` is the loss of the training rows `[n]`; `validate()` the validation NLL of the module as it stands;
+    `companions` are trained beside it, and `begin_epoch(epoch)` is called before each epoch, from 1 on. Rows are
+    shuffled by torch's global generator: wrap the call in `seeded`. Returns the kept epoch and its NLL.
     Raises RunError at the first loss that is not finite, naming the epoch and the step.
     """
-    parameters = [p for p in module.parameters() if p.requires_grad]
+    parameters = [p for part in (module, *companions) for p in part.parameters() if p.requires_grad]
     device = parameters[0].device
     fused = all(p.device.type in {"cpu", "cuda"} for p in parameters)
     optimizer = torch.optim.Adam(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=fused)
     best, best_epoch, best_state = math.inf, 0, None
     nll = math.inf
     for epoch in range(1, schedule.epochs + 1):
-        module.train()
+        for part in (module, *companions):
+            part.train()
+        if begin_epoch is not None:
+            begin_epoch(epoch)
         order = torch.randperm(num_rows).to(device)
         batches = order.split(schedule.batch_size)
         if len(batches) > 1 and len(batches[-1]) == 1:  # batch norm cannot train on one row
@@ -61,17 +70,21 @@ def train(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-        module.eval()
+        for part in (module, *companions):
+            part.eval()
         nll = validate()
         if not math.isfinite(nll):
             raise RunError(f"{what}: the validation NLL is {nll} in epoch {epoch}", "lower the learning rate")
-        if schedule.select == "best" and nll < best:
-            best, best_epoch, best_state = nll, epoch, copy.deepcopy(module.state_dict())
+        if nll < best:
+            best, best_epoch = nll, epoch
+            best_state = copy.deepcopy(module.state_dict()) if schedule.select == "best" else None
         report(what, epoch, schedule.epochs, f"val NLL {nll:.4f}")
+        if schedule.patience is not None and epoch - best_epoch >= schedule.patience:
+            break
     if best_state is not None:
         module.load_state_dict(best_state)
         return {"epoch": float(best_epoch), "val_nll": best}
-    return {"epoch": float(schedule.epochs), "val_nll": nll}
+    return {"epoch": float(epoch), "val_nll": nll}
 
 
 @contextlib.contextmanager

@@ -7,11 +7,13 @@ from typing import Any
 
 from calibench.errors import PluginError, RunError, blaming
 from calibench.grammar import Bound
-from calibench.stages import Calibrator, DecisionRule, HeadRefit, Objective
+from calibench.stages import Calibrator, DecisionRule, Ensemble, HeadRefit, Objective, Sampler
 
 BASES: dict[str, type] = {
     "objective": Objective,
     "refit": HeadRefit,
+    "sampler": Sampler,
+    "ensemble": Ensemble,
     "calibrator": Calibrator,
     "decision": DecisionRule,
 }

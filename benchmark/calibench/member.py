@@ -1,0 +1,270 @@
+"""Member: one network trained by a recipe from one seed, as keyed stages: body -> features -> refitted head -> outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from calibench.artifacts import code_of, stage_key
+from calibench.config import RunConfig
+from calibench.data.prepare import SPLITS, Data
+from calibench.errors import PluginError, blaming
+from calibench.grammar import Bound
+from calibench.models.network import Network, Task
+from calibench.models.training import Schedule, mean_nll, predict, seeded, train
+from calibench.out_of_fold import out_of_fold
+from calibench.outputs import Outputs, average
+from calibench.products import Product, Products
+from calibench.seeds import PURPOSES, derived_seed
+from calibench.stages import Batch, HeadRefit, Objective, RefitTask, Report, Sampler, SampleTask, TrainTask
+from calibench.stages.build import as_figures, build_stage, who
+from calibench.stages.sampler import View, as_it_is
+
+
+class Member:
+    """The trained part of a recipe for one seed. Building it trains nothing, but builds the network and checks the stages."""
+
+    def __init__(self, config: RunConfig, data: Data, products: Products, seed: int, report: Report) -> None:
+        self.config, self.data, self.products, self.report = config, data, products, report
+        self.seeds = {purpose: derived_seed(seed, purpose) for purpose in PURPOSES}
+        self.fitted: list[dict[str, Any]] = []
+        self.device = torch.device(config.device)
+        self.objective: Objective = build_stage(config.objective)
+        with blaming(who(config.objective)):
+            self.objective.check(data.num_classes)
+        self.refit: HeadRefit | None = self._build("refit")
+        self.sampler: Sampler | None = self._build("sampler")
+        with seeded(self.seeds["stage1"]):
+            self.network = self._new_network()
+
+    def _build(self, kind: str) -> Any:
+        bound = self._bound(kind)
+        return None if bound is None else build_stage(bound)
+
+    def _bound(self, kind: str) -> Bound | None:
+        return next(iter(self.config.of_kind(kind)), None)
+
+    def _new_network(self) -> Network:
+        model = self.config.model
+        with blaming(who(model)):
+            network = model.spec.load()(Task.of(self.data), **model.own())
+        if not isinstance(network, Network):
+            message = f"{who(model)} built a {type(network).__name__}, not a calibench.Network"
+            raise PluginError(message, "mend the plugin")
+        if self.sampler is not None:
+            with blaming(who(self.config.of_kind("sampler")[0])):
+                self.sampler.convert(network)
+        return network.to(self.device)
+
+    def outputs(self, splits: tuple[str, ...]) -> dict[str, Outputs]:
+        """Outputs of the given splits, training what the cache does not hold."""
+        body_key = self._stage_1()
+        head: nn.Module = self.network.head
+        features: dict[str, torch.Tensor] = {}
+        if self.refit is not None:
+            features = self._features(body_key)
+            head = self._stage_2(self.refit, body_key, features)
+        if self.sampler is not None:
+            return self._sampled(self.sampler, body_key, head, splits)
+        if self.refit is None:
+            return {name: Outputs(predict(self.network, self._x(name)).cpu()) for name in splits}
+        return {name: self._heard(head, features[name], name) for name in splits}
+
+    def _stage_1(self) -> str:
+        config, network = self.config, self.network
+        key = stage_key(
+            "stage1",
+            [_identity(config.objective), _identity(config.model), self.data.fingerprint, self.seeds["stage1"]],
+            [torch.__version__, torch.get_num_threads(), self.device.type],
+            *self._conversion(),
+        )
+        if network.pretrained:
+            why = "the network was given trained"
+            self.fitted.append({"stage": config.objective.name, "trained": False, "why": why})
+            return key
+        product = self.products.of("stage1", key, self._train_stage_1)
+        network.load_state_dict(product.tensors)
+        self.fitted.append({"stage": config.objective.name, "trained": True, **product.figures, **product.learned})
+        return key
+
+    def _conversion(self) -> list[Any]:
+        """A sampler that changes the network is part of what stage 1 makes; any other is not, and shares its training."""
+        if self.sampler is None or type(self.sampler).convert is Sampler.convert:
+            return []
+        return [_identity(self.config.of_kind("sampler")[0])]
+
+    def _schedule(self) -> Schedule:
+        params: dict[str, Any] = dict(self.config.objective.params)
+        return Schedule(**{k: params[k] for k in ("epochs", "lr", "batch_size", "weight_decay", "select")})
+
+    def _train_stage_1(self) -> Product:
+        objective, network, schedule = self.objective, self.network, self._schedule()
+        y, val_y = self._y("train"), self._y("val")
+        val_x = self._x("val")
+        oof = self._out_of_fold(schedule) if objective.folds else None
+
+        def validate() -> float:
+            logits = predict(network, val_x)
+            objective.end_epoch(logits, val_y)
+            return mean_nll(logits, val_y)
+
+        bound = self.config.objective
+        with seeded(self.seeds["stage1"]), blaming(f"{who(bound)} on {who(self.config.model)}"):
+            task = TrainTask(y, self.data.num_classes, schedule.epochs, oof, self._new_network)
+            objective.prepare(task)
+            figures = train(
+                network,
+                self._loss(),
+                validate,
+                len(y),
+                schedule,
+                self.report,
+                f"stage 1, {bound.name}",
+                companions=objective.companions(),
+                begin_epoch=objective.begin_epoch,
+            )
+            learned = as_figures(bound, objective.figures()) | self._found_errors(objective)
+        return Product(network.state_dict(), figures, learned)
+
+    def _loss(self) -> Any:
+        """`loss(rows)` of the training rows by the objective and the network as they stand."""
+        x, y, network, objective = self._x("train"), self._y("train"), self.network, self.objective
+        return lambda rows: objective.step(network, Batch(x[rows], y[rows], rows))
+
+    def _out_of_fold(self, schedule: Schedule) -> torch.Tensor:
+        folds = self.objective.folds
+        settings = [schedule.epochs, schedule.lr, schedule.batch_size, schedule.weight_decay]
+        key = stage_key(
+            "outoffold",
+            [folds, settings, _identity(self.config.model), self.data.fingerprint, self.seeds["stage1"]],
+            [torch.__version__, torch.get_num_threads(), self.device.type],
+            *self._conversion(),
+        )
+
+        def make() -> Product:
+            rows = {name: (self._x(name), self._y(name)) for name in ("train", "val")}
+            with seeded(derived_seed(self.seeds["stage1"], "out of fold")), blaming(who(self.config.model)):
+                found = out_of_fold(
+                    self._new_network,
+                    rows["train"],
+                    rows["val"],
+                    self.data.num_classes,
+                    folds,
+                    schedule,
+                    self.report,
+                )
+            return Product({"probs": found}, {})
+
+        return self.products.of("outoffold", key, make).tensors["probs"].to(self.device)
+
+    def _found_errors(self, objective: Objective) -> dict[str, float]:
+        """Precision and recall of the labels that the objective took for wrong, where the noise is known."""
+        suspected = objective.suspected()
+        if suspected is None:
+            return {}
+        found = suspected.cpu().numpy().astype(bool)
+        figures = {"suspected": float(found.sum())}
+        truth = self.data.mislabelled
+        if truth is None:
+            return figures
+        hits = float((found & truth).sum())
+        if found.any():
+            figures["precision"] = hits / float(found.sum())
+        if truth.any():
+            figures["recall"] = hits / float(truth.sum())
+        return figures
+
+    def _features(self, body_key: str) -> dict[str, torch.Tensor]:
+        """What the frozen body puts out for every split: computed once, in eval mode, so that nothing in it can move."""
+
+        def make() -> Product:
+            with blaming(who(self.config.model)):
+                return Product({name: predict(self.network.body, self._x(name)) for name in SPLITS}, {})
+
+        given = self.network.pretrained  # then they are the data itself, not worth a second copy on disk
+        product = self.products.of("features", stage_key("features", body_key), make, keep=not given)
+        return {name: features.to(self.device) for name, features in product.tensors.items()}
+
+    def _stage_2(self, refit: HeadRefit, body_key: str, features: dict[str, torch.Tensor]) -> nn.Module:
+        bound = self.config.of_kind("refit")[0]
+        key = stage_key("stage2", body_key, _identity(bound), self.seeds["stage2"])
+        with seeded(self.seeds["stage2"]), blaming(who(bound)):
+            head = refit.build(self.network.feature_size, self.data.num_classes).to(self.device)
+
+            def make() -> Product:
+                task = RefitTask(
+                    train_features=features["train"],
+                    train_labels=self._y("train"),
+                    val_features=features["val"],
+                    val_labels=self._y("val"),
+                    num_classes=self.data.num_classes,
+                    original_head=self.network.head,
+                    seed=self.seeds["stage2"],
+                    report=self.report,
+                )
+                figures = as_figures(bound, refit.fit(head, task))
+                return Product(head.state_dict(), {name: float(value) for name, value in figures.items()})
+
+            product = self.products.of("stage2", key, make)
+            head.load_state_dict(product.tensors)
+        self.fitted.append({"stage": bound.name, "trained": True, **product.figures})
+        return head.eval()
+
+    def _heard(self, head: nn.Module, features: torch.Tensor, split: str) -> Outputs:
+        """What the refitted head says about features, with the seed of the split."""
+        assert self.refit is not None
+        with seeded(derived_seed(self.seeds["sampling"], split)), blaming(who(self.config.of_kind("refit")[0])):
+            found = self.refit.outputs(head, features)
+        return Outputs(found.scores.cpu(), found.from_probs)
+
+    def _sampled(self, sampler: Sampler, body_key: str, head: nn.Module, splits: tuple[str, ...]) -> dict[str, Outputs]:
+        bound = self.config.of_kind("sampler")[0]
+        x, schedule = self._x("train"), self._schedule()
+        with seeded(derived_seed(self.seeds["sampling"], "collect")), blaming(who(bound)):
+
+            def make() -> Product:
+                task = SampleTask(x, self._loss(), schedule.lr, schedule.batch_size, self.report)
+                return Product(dict(sampler.collect(self.network, task)), {})
+
+            key = stage_key("sampler", body_key, _identity(bound), self.seeds["sampling"])
+            collected = self.products.of("sampler", key, make).tensors
+            heard: dict[str, list[Outputs]] = {name: [] for name in splits}
+            for view in self._views(sampler, {k: v.to(self.device) for k, v in collected.items()}, x):
+                for name in splits:
+                    heard[name].append(self._through(head, view, name))
+        self.fitted.append({"stage": bound.name, "samples": len(heard[splits[0]])})
+        return {name: average(found, sampler.combine) for name, found in heard.items()}
+
+    def _views(self, sampler: Sampler, collected: dict[str, torch.Tensor], x: torch.Tensor) -> Iterator[View]:
+        found = False
+        for view in sampler.variants(self.network, collected, x):
+            found = True
+            yield view
+        if not found:
+            raise PluginError(f"{who(self.config.of_kind('sampler')[0])} made no variant", "mend the plugin")
+
+    def _through(self, head: nn.Module, view: View, split: str) -> Outputs:
+        """What the network, as its sampler has left it, says about one view of a split."""
+        x = self._x(split) if view is as_it_is else view(self._x(split))
+        with torch.inference_mode():
+            features = torch.cat([self.network.body(rows) for rows in x.split(1024)])
+            if self.refit is None:
+                return Outputs(torch.cat([head(rows) for rows in features.split(1024)]).cpu().clone())
+        return self._heard(head, features.clone(), split)
+
+    def _x(self, split: str) -> torch.Tensor:
+        x: NDArray[np.float32] = getattr(self.data, split).x
+        return torch.from_numpy(x).to(self.device)
+
+    def _y(self, split: str) -> torch.Tensor:
+        y: NDArray[np.int64] = getattr(self.data, split).y
+        return torch.from_numpy(y).to(self.device)
+
+
+def _identity(bound: Bound) -> list[Any]:
+    return [bound.document(), code_of(bound)]

@@ -1,0 +1,59 @@
+"""Out-of-fold probabilities: what networks trained without a training row say about it, for estimating label noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from calibench.models.training import Schedule, mean_nll, predict, train
+from calibench.stages import Report
+
+PATIENCE = 5
+"""A fold ends after so many epochs without a lower validation NLL: a network that goes on learns the wrong labels too."""
+
+
+def stratified_folds(labels: torch.Tensor, folds: int) -> torch.Tensor:
+    """A fold 0 .. folds - 1 for each of `labels [N]`: each class is dealt out in turn, in random order.
+
+    Draws from torch's global generator.
+    """
+    order = torch.randperm(len(labels), device=labels.device)
+    dealt = order[labels[order].argsort(stable=True)]  # class by class, shuffled within
+    fold = torch.empty_like(labels)
+    fold[dealt] = torch.arange(len(labels), device=labels.device) % folds
+    return fold
+
+
+def out_of_fold(
+    new_network: Callable[[], nn.Module],
+    train_split: tuple[torch.Tensor, torch.Tensor],
+    val_split: tuple[torch.Tensor, torch.Tensor],
+    num_classes: int,
+    folds: int,
+    schedule: Schedule,
+    report: Report,
+) -> torch.Tensor:
+    """Probabilities `[N, K]` float64 of the training rows; each fold's network is trained by cross-entropy on the others.
+
+    The checkpoint of lowest validation NLL is kept. Draws from torch's global generator: wrap the call in `seeded`.
+    """
+    x, y = train_split
+    fold = stratified_folds(y, folds)
+    probs = torch.zeros(len(y), num_classes, dtype=torch.float64, device=y.device)
+    early = Schedule(schedule.epochs, schedule.lr, schedule.batch_size, schedule.weight_decay, "best", PATIENCE)
+    for number in range(folds):
+        network = new_network()
+        inside = (fold != number).nonzero().squeeze(1)
+
+        def step(rows: torch.Tensor, network: nn.Module = network, inside: torch.Tensor = inside) -> torch.Tensor:
+            return nn.functional.cross_entropy(network(x[inside[rows]]), y[inside[rows]])
+
+        def validate(network: nn.Module = network) -> float:
+            return mean_nll(predict(network, val_split[0]), val_split[1])
+
+        train(network, step, validate, len(inside), early, report, f"out-of-fold network {number + 1} of {folds}")
+        outside = (fold == number).nonzero().squeeze(1)
+        probs[outside] = predict(network, x[outside]).double().softmax(dim=1)
+    return probs

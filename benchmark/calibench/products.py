@@ -1,0 +1,64 @@
+"""Products: what a stage made, from the cache or made now, with the seconds of the making."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from calibench.artifacts import StageCache
+
+SECONDS = "seconds"
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a stage made: tensors, figures (the epoch kept, its validation NLL, the seconds), and JSON that it learned."""
+
+    tensors: Mapping[str, torch.Tensor]
+    figures: dict[str, float]
+    learned: dict[str, Any] = field(default_factory=dict)
+
+    def packed(self) -> dict[str, torch.Tensor]:
+        """All as named tensors, as the cache keeps them."""
+        figures = {f"figure.{k}": torch.tensor(v, dtype=torch.float64) for k, v in self.figures.items()}
+        packed = {**{f"tensor.{k}": v for k, v in self.tensors.items()}, **figures}
+        if self.learned:
+            packed["learned"] = torch.frombuffer(bytearray(json.dumps(self.learned).encode()), dtype=torch.uint8)
+        return packed
+
+    @classmethod
+    def unpacked(cls, held: Mapping[str, torch.Tensor]) -> Product:
+        """The product that `packed` came from."""
+
+        def part(prefix: str) -> dict[str, torch.Tensor]:
+            return {k.removeprefix(prefix): v for k, v in held.items() if k.startswith(prefix)}
+
+        learned = json.loads(bytes(held["learned"].tolist())) if "learned" in held else {}
+        return cls(part("tensor."), {k: float(v) for k, v in part("figure.").items()}, learned)
+
+
+class Products:
+    """Stage products by key. `timings` adds up, by stage, the seconds that the products took to make, now or then."""
+
+    def __init__(self, cache: StageCache) -> None:
+        self.cache = cache
+        self.timings: dict[str, float] = {}
+
+    def of(self, stage: str, key: str, make: Callable[[], Product], *, keep: bool = True) -> Product:
+        """The product from the cache, else made and, if `keep`, kept."""
+        held = self.cache.get(stage, key) if keep else None
+        if held is not None:
+            product = Product.unpacked(held)
+        else:
+            start = time.perf_counter()
+            product = make()
+            product.figures[SECONDS] = time.perf_counter() - start
+            if keep:
+                self.cache.put(stage, key, product.packed())
+        self.timings[stage] = self.timings.get(stage, 0.0) + product.figures.pop(SECONDS)
+        return product

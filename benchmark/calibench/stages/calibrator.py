@@ -1,0 +1,25 @@
+"""Calibrator: a post-hoc map of outputs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+
+from calibench.outputs import Outputs
+
+
+class Calibrator(ABC):
+    """A post-hoc map of outputs, fitted on the calibration split."""
+
+    def check(self, num_classes: int) -> None:
+        """Raise InputError if the parameters do not fit K classes; called before anything is trained."""
+
+    @abstractmethod
+    def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
+        """What was learned, as JSON values: numbers, strings, lists; it goes into the record."""
+
+    @abstractmethod
+    def apply(self, outputs: Outputs, fitted: dict[str, Any]) -> Outputs:
+        """The mapped outputs, of the same shape."""

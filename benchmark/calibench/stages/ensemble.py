@@ -1,0 +1,18 @@
+"""Ensemble: the whole recipe to its left, trained several times from different seeds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from calibench.outputs import Outputs
+
+
+class Ensemble(ABC):
+    """How many members there are and how their outputs become one. Member 0 is the run without the ensemble."""
+
+    members: int
+
+    @abstractmethod
+    def combine(self, outputs: Sequence[Outputs]) -> Outputs:
+        """One set of outputs `[N, K]` of the members', which speak of the same samples."""

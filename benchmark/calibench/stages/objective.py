@@ -1,0 +1,75 @@
+"""Objective: what stage 1 minimises, with what it may need besides a batch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs `x [n, ...]`, class indices `y [n]`, and `rows [n]`, their places in the training split."""
+
+    x: torch.Tensor
+    y: torch.Tensor
+    rows: torch.Tensor
+
+
+@dataclass(frozen=True)
+class TrainTask:
+    """What an objective is told before training: the training labels `[N]`, which may be noisy, and how long it takes.
+
+    `out_of_fold` holds probabilities `[N, K]` in float64 of each training row, from networks trained without it by
+    cross-entropy, where the objective asks for them (`folds`); else None. `new_network()` makes one more freshly
+    initialised network like the one that is trained, on its device.
+    """
+
+    labels: torch.Tensor
+    num_classes: int
+    epochs: int
+    out_of_fold: torch.Tensor | None
+    new_network: Callable[[], nn.Module]
+
+
+class Objective(ABC):
+    """What stage 1 minimises. Only `loss` must be written; a fresh object serves each training."""
+
+    folds: int = 0
+    """How many folds `TrainTask.out_of_fold` is made with; 0 asks for none, which saves as many trainings."""
+
+    def check(self, num_classes: int) -> None:
+        """Raise InputError if the parameters do not fit K classes; called before anything is trained."""
+
+    def prepare(self, task: TrainTask) -> None:
+        """Called once before training, with torch's global generator seeded."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Called before each epoch, which count from 1."""
+
+    @abstractmethod
+    def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """The mean loss of a batch, a scalar, from its logits `[n, K]`."""
+
+    def step(self, network: nn.Module, batch: Batch) -> torch.Tensor:
+        """The loss of one training step; override when an objective changes inputs or needs several passes."""
+        return self.loss(network(batch.x), batch)
+
+    def end_epoch(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
+        """Called after each epoch with the validation split's logits `[n, K]` and labels `[n]`."""
+
+    def companions(self) -> Sequence[nn.Module]:
+        """Modules that are trained beside the network by the same optimiser, known after `prepare`; none by default."""
+        return ()
+
+    def figures(self) -> dict[str, Any]:
+        """What was estimated or found, as JSON values for the record, asked for after training."""
+        return {}
+
+    def suspected(self) -> torch.Tensor | None:
+        """Which training labels were taken for wrong, bool `[N]`; calibench scores it where the truth is known."""
+        return None

@@ -1,0 +1,45 @@
+"""HeadRefit: a new head on a frozen body."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from calibench.outputs import Outputs
+
+Report = Callable[[str, int, int, str], None]
+"""Told `(what, done, total, note)` as work goes on."""
+
+
+@dataclass(frozen=True)
+class RefitTask:
+    """Features `[N, D]` and labels of the training and validation splits, the old head, and a seed for batches and samples."""
+
+    train_features: torch.Tensor
+    train_labels: torch.Tensor
+    val_features: torch.Tensor
+    val_labels: torch.Tensor
+    num_classes: int
+    original_head: nn.Module
+    seed: int
+    report: Report
+
+
+class HeadRefit(ABC):
+    """A new head on a frozen body; stage 2 sees features, never the body."""
+
+    @abstractmethod
+    def build(self, feature_size: int, num_classes: int) -> nn.Module:
+        """A freshly initialised head; all that it learns must be in its `state_dict`, which is cached."""
+
+    @abstractmethod
+    def fit(self, head: nn.Module, task: RefitTask) -> dict[str, float]:
+        """Train the head in place; returns figures for the record, such as the epoch kept and its validation NLL."""
+
+    @abstractmethod
+    def outputs(self, head: nn.Module, features: torch.Tensor) -> Outputs:
+        """What the head says about features `[N, D]`; it may sample from torch's global generator, which is seeded."""
