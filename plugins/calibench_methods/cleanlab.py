@@ -1,0 +1,67 @@
+"""`cleanlab`: training without the labels that confident learning takes for wrong (Northcutt et al., JAIR 2021)."""
+
+import importlib
+import importlib.util
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from calibench import InputError, Objective
+from calibench.errors import RunError
+from calibench.stages import Batch, TrainTask
+
+
+class Cleanlab(Objective):
+    """`w CE`, mean over the batch; w is 0 for suspected rows, and elsewhere constant (prune) or by class (reweight).
+
+    reweight: w is proportional to `Q(class i) / Q(label i, class i)` for label i, with Q the joint of cleanlab. The mean
+    of w over the training rows is 1, so that a step is as long as without pruning.
+    """
+
+    def __init__(self, mode: str, filter_by: str, folds: int) -> None:
+        self.mode = mode
+        self.filter_by = filter_by
+        self.folds = folds
+
+    def check(self, num_classes: int) -> None:
+        """InputError where the cleanlab package is not installed."""
+        if importlib.util.find_spec("cleanlab") is None:
+            raise InputError("objective 'cleanlab' needs the cleanlab package", 'pip install "calibench[noise]"')
+
+    def prepare(self, task: TrainTask) -> None:
+        """Find the suspected rows and weigh the others; RunError where they are all the rows of a class."""
+        assert task.out_of_fold is not None
+        labels, probs = task.labels.cpu().numpy(), task.out_of_fold.cpu().numpy()
+        found = label_issues(labels, probs, self.filter_by)
+        lost = np.setdiff1d(labels, labels[~found])
+        if len(lost):
+            message = f"cleanlab: every training label {int(lost[0])} is suspected, so that the class would be lost"
+            raise RunError(message, "try another filter_by, or another objective")
+        weights = np.where(found, 0.0, class_weights(labels, probs)[labels] if self.mode == "reweight" else 1.0)
+        self.found = torch.from_numpy(found)
+        self.weights = torch.from_numpy(weights / weights.mean()).to(task.labels.device)
+
+    def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """A scalar, in nats."""
+        losses = functional.cross_entropy(logits, batch.y, reduction="none")
+        return (self.weights[batch.rows].to(losses) * losses).mean()
+
+    def suspected(self) -> torch.Tensor:
+        """The rows that were left out, bool `[N]`."""
+        return self.found
+
+
+def label_issues(labels: NDArray[np.int64], probs: NDArray[np.float64], filter_by: str) -> NDArray[np.bool_]:
+    """`cleanlab.filter.find_label_issues` of labels `[N]` and out-of-fold probabilities `[N, K]`, as a mask `[N]`."""
+    find = importlib.import_module("cleanlab.filter").find_label_issues
+    return np.asarray(find(labels, probs, filter_by=filter_by, n_jobs=1), dtype=bool)
+
+
+def class_weights(labels: NDArray[np.int64], probs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`Q(class i) / Q(label i, class i)` from cleanlab's calibrated joint, `[K]`; a class that no label names has 1."""
+    joint = importlib.import_module("cleanlab.count").compute_confident_joint(labels, probs, calibrate=True)
+    classes, kept = np.asarray(joint, dtype=float).sum(axis=0), np.diagonal(joint)  # rows are labels, columns classes
+    weights: NDArray[np.float64] = np.divide(classes, kept, out=np.ones(len(classes)), where=kept > 0)
+    return weights

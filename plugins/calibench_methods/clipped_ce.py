@@ -1,0 +1,31 @@
+"""`clipped-ce`: cross-entropy that counts no sample for more than a cap."""
+
+import math
+
+import torch
+from torch.nn import functional
+
+from calibench import InputError, Objective
+from calibench.stages import Batch
+
+
+class ClippedCrossEntropy(Objective):
+    """`min(-log softmax(logits)[y], cap)`, mean over the batch; beyond the cap a sample has no gradient."""
+
+    def __init__(self, cap: float | None) -> None:
+        self.cap = cap
+
+    def check(self, num_classes: int) -> None:
+        """InputError for a cap that an untrained network starts at or above."""
+        start = math.log(num_classes)
+        if self.cap is not None and self.cap <= start:
+            message = (
+                f"clipped-ce: cap={self.cap:g} is not above log K = {start:.4g} of {num_classes} classes: an untrained "
+                "network's loss is about log K, so most samples would have no gradient and it would never start to learn"
+            )
+            raise InputError(message, f"raise cap, as in clipped-ce:cap={2 * start:.2g}, or leave it out")
+
+    def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """A scalar, in nats."""
+        cap = 2 * math.log(logits.shape[1]) if self.cap is None else self.cap
+        return functional.cross_entropy(logits, batch.y, reduction="none").clamp_max(cap).mean()
