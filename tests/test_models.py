@@ -40,7 +40,7 @@ def silent(what: str, done: int, total: int, note: str) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_mlp_takes_every_shape(shape: tuple[int, ...]) -> None:
-    network = mlp(task(shape), (16, 7), "relu", True).eval()
+    network = mlp(task(shape), (16, 7), "relu", 0.0, True).eval()
     x = torch.from_numpy(task(shape).train_x)
     assert network.feature_size == 7
     assert network.body(x).shape == (20, 7)
@@ -51,7 +51,7 @@ def test_mlp_takes_every_shape(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("shape", [SHAPES["image"], SHAPES["colour image"], (2, 2), (1, 3, 2)], ids=str)
 def test_cnn_takes_images(shape: tuple[int, ...]) -> None:
-    network = cnn(task(shape), 4, True).eval()
+    network = cnn(task(shape), 4, 0.0, True).eval()
     x = torch.from_numpy(task(shape).train_x)
     assert network.feature_size == 8
     assert network.body(x).shape == (20, 8)
@@ -61,22 +61,22 @@ def test_cnn_takes_images(shape: tuple[int, ...]) -> None:
 def test_a_grey_image_with_and_without_its_channel_is_the_same_to_a_cnn() -> None:
     x = task((6, 8)).train_x
     with seeded(3):
-        flat = cnn(Task((6, 8), 5, x), 4, True)
+        flat = cnn(Task((6, 8), 5, x), 4, 0.0, True)
     with seeded(3):
-        deep = cnn(Task((1, 6, 8), 5, x[:, None]), 4, True)
+        deep = cnn(Task((1, 6, 8), 5, x[:, None]), 4, 0.0, True)
     torch.testing.assert_close(predict(flat, torch.from_numpy(x)), predict(deep, torch.from_numpy(x[:, None])))
 
 
 @pytest.mark.parametrize("shape", [(12,), (2, 3, 4, 5), (1, 8), (3, 1, 8)], ids=str)
 def test_cnn_refuses_what_is_no_image(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="model 'cnn' needs images") as caught:
-        cnn(task(shape), 4, True)
+        cnn(task(shape), 4, 0.0, True)
     assert caught.value.hint == "use mlp"
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_mlp_is_the_function_it_says(activation: str) -> None:
-    network = mlp(task((12,)), (6,), activation, False).eval().double()
+    network = mlp(task((12,)), (6,), activation, 0.0, False).eval().double()
     x = torch.from_numpy(task((12,)).train_x).double()
     functions: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
         "relu": lambda v: v.clamp_min(0),
@@ -217,7 +217,7 @@ def problem() -> tuple[torch.Tensor, torch.Tensor]:
 def trained(seed: int, batch_size: int = 16, epochs: int = 3) -> Network:
     x, y = problem()
     with seeded(seed):
-        network = mlp(Task((6,), 3, x.numpy()), (8,), "relu", True)
+        network = mlp(Task((6,), 3, x.numpy()), (8,), "relu", 0.0, True)
         train(
             network,
             lambda rows: nn.functional.cross_entropy(network(x[rows]), y[rows]),
@@ -271,7 +271,7 @@ def test_every_row_is_seen_once_an_epoch_but_a_lone_last_one(rows: int, batch: i
 
 def test_only_parameters_that_ask_for_gradients_move() -> None:
     x, y = problem()
-    network = mlp(Task((6,), 3, x.numpy()), (8,), "relu", False)
+    network = mlp(Task((6,), 3, x.numpy()), (8,), "relu", 0.0, False)
     for parameter in network.body.parameters():
         parameter.requires_grad_(False)
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -282,7 +282,7 @@ def test_only_parameters_that_ask_for_gradients_move() -> None:
 
 
 def test_predict_is_batched_in_eval_mode_and_its_result_may_be_trained_on() -> None:
-    network = cnn(task((6, 8), n=40), 4, True).train()
+    network = cnn(task((6, 8), n=40), 4, 0.0, True).train()
     x = torch.from_numpy(task((6, 8), n=40).train_x)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     small, whole = predict(network, x, batch_size=7), predict(network, x)

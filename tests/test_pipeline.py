@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import calibench.artifacts
 import calibench.member
 from calibench import InputError, MethodSpec, Outputs, RunError, artifacts, run
 from calibench.artifacts import StageCache, code_of
@@ -119,7 +120,7 @@ def test_edited_plugin_source_trains_again_and_is_not_there_already(
     short("vtst", blobs, tmp_path)
     assert len(trained) == 2  # there already
     edited = {"vtst"}
-    for module in (calibench.member, importlib.import_module("calibench.runner")):
+    for module in (calibench.artifacts, importlib.import_module("calibench.runner")):
         monkeypatch.setattr(module, "code_of", lambda bound: "new" if bound.name in edited else code_of(bound))
     record = short("vtst", blobs, tmp_path)
     assert trained == ["stage 1, ce", "stage 2, V-TST", "stage 2, V-TST"]

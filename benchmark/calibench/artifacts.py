@@ -34,6 +34,11 @@ def code_of(bound: Bound) -> str:
     return _sources("calibench") + _sources(top)
 
 
+def identity(bound: Bound) -> list[Any]:
+    """What decides a stage besides its inputs: its name, every parameter, and its code."""
+    return [bound.document(), code_of(bound)]
+
+
 @functools.cache
 def _sources(package: str) -> str:
     file = getattr(sys.modules.get(package), "__file__", None)

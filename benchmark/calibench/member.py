@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,20 +9,21 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from calibench.artifacts import code_of, stage_key
+from calibench.artifacts import identity, stage_key
 from calibench.config import RunConfig
 from calibench.data.prepare import SPLITS, Data
 from calibench.errors import PluginError, blaming
 from calibench.grammar import Bound
+from calibench.label_errors import score_suspected
 from calibench.models.network import Network, Task
 from calibench.models.training import Schedule, mean_nll, predict, seeded, train
 from calibench.out_of_fold import out_of_fold
 from calibench.outputs import Outputs, average
 from calibench.products import Product, Products
+from calibench.sampling import collect, sampled
 from calibench.seeds import PURPOSES, derived_seed
-from calibench.stages import Batch, HeadRefit, Objective, RefitTask, Report, Sampler, SampleTask, TrainTask
+from calibench.stages import Batch, HeadRefit, Objective, RefitTask, Report, Sampler, SampleTask, TrainTask, TuneTask
 from calibench.stages.build import as_figures, build_stage, who
-from calibench.stages.sampler import View, as_it_is
 
 
 class Member:
@@ -41,6 +41,9 @@ class Member:
         self.sampler: Sampler | None = self._build("sampler")
         with seeded(self.seeds["stage1"]):
             self.network = self._new_network()
+        if self.sampler is not None:
+            with blaming(who(config.of_kind("sampler")[0])):
+                self.sampler.check(self.network, data.train.x.shape[1:])
 
     def _build(self, kind: str) -> Any:
         bound = self._bound(kind)
@@ -66,12 +69,15 @@ class Member:
         body_key = self._stage_1()
         head: nn.Module = self.network.head
         features: dict[str, torch.Tensor] = {}
-        if self.refit is not None:
+        if self.refit is not None and self.refit.tunes_body:
+            body_key = self._tuned(self.refit, body_key)
+            head = self.network.head
+        elif self.refit is not None:
             features = self._features(body_key)
             head = self._stage_2(self.refit, body_key, features)
         if self.sampler is not None:
             return self._sampled(self.sampler, body_key, head, splits)
-        if self.refit is None:
+        if not features:
             return {name: Outputs(predict(self.network, self._x(name)).cpu()) for name in splits}
         return {name: self._heard(head, features[name], name) for name in splits}
 
@@ -79,7 +85,7 @@ class Member:
         config, network = self.config, self.network
         key = stage_key(
             "stage1",
-            [_identity(config.objective), _identity(config.model), self.data.fingerprint, self.seeds["stage1"]],
+            [identity(config.objective), identity(config.model), self.data.fingerprint, self.seeds["stage1"]],
             [torch.__version__, torch.get_num_threads(), self.device.type],
             *self._conversion(),
         )
@@ -96,7 +102,7 @@ class Member:
         """A sampler that changes the network is part of what stage 1 makes; any other is not, and shares its training."""
         if self.sampler is None or type(self.sampler).convert is Sampler.convert:
             return []
-        return [_identity(self.config.of_kind("sampler")[0])]
+        return [identity(self.config.of_kind("sampler")[0])]
 
     def _schedule(self) -> Schedule:
         params: dict[str, Any] = dict(self.config.objective.params)
@@ -128,7 +134,7 @@ class Member:
                 companions=objective.companions(),
                 begin_epoch=objective.begin_epoch,
             )
-            learned = as_figures(bound, objective.figures()) | self._found_errors(objective)
+            learned = as_figures(bound, objective.figures()) | score_suspected(objective.suspected(), self.data)
         return Product(network.state_dict(), figures, learned)
 
     def _loss(self) -> Any:
@@ -141,7 +147,7 @@ class Member:
         settings = [schedule.epochs, schedule.lr, schedule.batch_size, schedule.weight_decay]
         key = stage_key(
             "outoffold",
-            [folds, settings, _identity(self.config.model), self.data.fingerprint, self.seeds["stage1"]],
+            [folds, settings, identity(self.config.model), self.data.fingerprint, self.seeds["stage1"]],
             [torch.__version__, torch.get_num_threads(), self.device.type],
             *self._conversion(),
         )
@@ -162,23 +168,6 @@ class Member:
 
         return self.products.of("outoffold", key, make).tensors["probs"].to(self.device)
 
-    def _found_errors(self, objective: Objective) -> dict[str, float]:
-        """Precision and recall of the labels that the objective took for wrong, where the noise is known."""
-        suspected = objective.suspected()
-        if suspected is None:
-            return {}
-        found = suspected.cpu().numpy().astype(bool)
-        figures = {"suspected": float(found.sum())}
-        truth = self.data.mislabelled
-        if truth is None:
-            return figures
-        hits = float((found & truth).sum())
-        if found.any():
-            figures["precision"] = hits / float(found.sum())
-        if truth.any():
-            figures["recall"] = hits / float(truth.sum())
-        return figures
-
     def _features(self, body_key: str) -> dict[str, torch.Tensor]:
         """What the frozen body puts out for every split: computed once, in eval mode, so that nothing in it can move."""
 
@@ -192,7 +181,7 @@ class Member:
 
     def _stage_2(self, refit: HeadRefit, body_key: str, features: dict[str, torch.Tensor]) -> nn.Module:
         bound = self.config.of_kind("refit")[0]
-        key = stage_key("stage2", body_key, _identity(bound), self.seeds["stage2"])
+        key = stage_key("stage2", body_key, identity(bound), self.seeds["stage2"])
         with seeded(self.seeds["stage2"]), blaming(who(bound)):
             head = refit.build(self.network.feature_size, self.data.num_classes).to(self.device)
 
@@ -215,47 +204,44 @@ class Member:
         self.fitted.append({"stage": bound.name, "trained": True, **product.figures})
         return head.eval()
 
-    def _heard(self, head: nn.Module, features: torch.Tensor, split: str) -> Outputs:
-        """What the refitted head says about features, with the seed of the split."""
+    def _tuned(self, refit: HeadRefit, body_key: str) -> str:
+        """Trains the whole network with a fresh head; returns the key of what it has become."""
+        bound, network = self.config.of_kind("refit")[0], self.network
+        key = stage_key("stage2", body_key, identity(bound), self.seeds["stage2"])
+        with seeded(self.seeds["stage2"]), blaming(who(bound)):
+            network.head = refit.build(network.feature_size, self.data.num_classes).to(self.device)
+
+            def make() -> Product:
+                rows = {name: (self._x(name), self._y(name)) for name in ("train", "val")}
+                figures = as_figures(bound, refit.tune(network, TuneTask(*rows["train"], *rows["val"], self.report)))
+                return Product(network.state_dict(), {name: float(value) for name, value in figures.items()})
+
+            product = self.products.of("stage2", key, make)
+            network.load_state_dict(product.tensors)
+        self.fitted.append({"stage": bound.name, "trained": True, **product.figures})
+        return key
+
+    def _heard(self, head: nn.Module, features: torch.Tensor, draws: str) -> Outputs:
+        """What the refitted head says about features, with a seed for these `draws`, such as those of one split."""
         assert self.refit is not None
-        with seeded(derived_seed(self.seeds["sampling"], split)), blaming(who(self.config.of_kind("refit")[0])):
+        with seeded(derived_seed(self.seeds["sampling"], draws)), blaming(who(self.config.of_kind("refit")[0])):
             found = self.refit.outputs(head, features)
         return Outputs(found.scores.cpu(), found.from_probs)
 
     def _sampled(self, sampler: Sampler, body_key: str, head: nn.Module, splits: tuple[str, ...]) -> dict[str, Outputs]:
-        bound = self.config.of_kind("sampler")[0]
-        x, schedule = self._x("train"), self._schedule()
-        with seeded(derived_seed(self.seeds["sampling"], "collect")), blaming(who(bound)):
+        bound, x, schedule = self.config.of_kind("sampler")[0], self._x("train"), self._schedule()
+        task = SampleTask(x, self._loss(), schedule.lr, schedule.batch_size, self.report)
+        refitted = self.refit is not None and not self.refit.tunes_body
 
-            def make() -> Product:
-                task = SampleTask(x, self._loss(), schedule.lr, schedule.batch_size, self.report)
-                return Product(dict(sampler.collect(self.network, task)), {})
+        def heard(features: torch.Tensor, draws: str) -> Outputs:
+            return self._heard(head, features, draws) if refitted else Outputs(predict(head, features).cpu())
 
-            key = stage_key("sampler", body_key, _identity(bound), self.seeds["sampling"])
-            collected = self.products.of("sampler", key, make).tensors
-            heard: dict[str, list[Outputs]] = {name: [] for name in splits}
-            for view in self._views(sampler, {k: v.to(self.device) for k, v in collected.items()}, x):
-                for name in splits:
-                    heard[name].append(self._through(head, view, name))
-        self.fitted.append({"stage": bound.name, "samples": len(heard[splits[0]])})
-        return {name: average(found, sampler.combine) for name, found in heard.items()}
-
-    def _views(self, sampler: Sampler, collected: dict[str, torch.Tensor], x: torch.Tensor) -> Iterator[View]:
-        found = False
-        for view in sampler.variants(self.network, collected, x):
-            found = True
-            yield view
-        if not found:
-            raise PluginError(f"{who(self.config.of_kind('sampler')[0])} made no variant", "mend the plugin")
-
-    def _through(self, head: nn.Module, view: View, split: str) -> Outputs:
-        """What the network, as its sampler has left it, says about one view of a split."""
-        x = self._x(split) if view is as_it_is else view(self._x(split))
-        with torch.inference_mode():
-            features = torch.cat([self.network.body(rows) for rows in x.split(1024)])
-            if self.refit is None:
-                return Outputs(torch.cat([head(rows) for rows in features.split(1024)]).cpu().clone())
-        return self._heard(head, features.clone(), split)
+        collected = collect(sampler, bound, self.network, task, self.products, body_key, self.seeds["sampling"])
+        with seeded(derived_seed(self.seeds["sampling"], "variants")), blaming(who(bound)):
+            inputs = {name: self._x(name) for name in splits}
+            found = sampled(sampler, self.network, collected, x, inputs, heard)
+        self.fitted.append({"stage": bound.name, "samples": len(found[splits[0]])})
+        return {name: average(parts, sampler.combine) for name, parts in found.items()}
 
     def _x(self, split: str) -> torch.Tensor:
         x: NDArray[np.float32] = getattr(self.data, split).x
@@ -264,7 +250,3 @@ class Member:
     def _y(self, split: str) -> torch.Tensor:
         y: NDArray[np.int64] = getattr(self.data, split).y
         return torch.from_numpy(y).to(self.device)
-
-
-def _identity(bound: Bound) -> list[Any]:
-    return [bound.document(), code_of(bound)]

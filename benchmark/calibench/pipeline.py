@@ -49,6 +49,9 @@ class Pipeline:
         if not self.network.pretrained:
             return
         config = self.config
+        if self.first.refit is not None and self.first.refit.tunes_body:
+            message = f"{who(config.of_kind('refit')[0])} trains the body, and model {config.model.name!r} has none"
+            raise InputError(message, "its control on frozen features is tst:head=linear")
         objective = config.objective
         idle = sorted(key for key in config.stated if key.startswith(f"{objective.name}."))
         if config.of_kind("refit"):  # --select is for every stage that trains: it has one to act on

@@ -3,11 +3,12 @@
 from calibench import MethodSpec, hookimpl
 from calibench_methods.calibrator_specs import CALIBRATORS
 from calibench_methods.decision_specs import DECISIONS
+from calibench_methods.ensemble_specs import ENSEMBLES, SAMPLERS
 from calibench_methods.objective_specs import OBJECTIVES
 from calibench_methods.refit_specs import REFITS
 
 
 @hookimpl
 def calibench_methods() -> list[MethodSpec]:
-    """Objectives, head refits, calibrators, decision rules."""
-    return [*OBJECTIVES, *REFITS, *CALIBRATORS, *DECISIONS]
+    """Objectives, head refits, samplers, ensembles, calibrators, decision rules."""
+    return [*OBJECTIVES, *REFITS, *SAMPLERS, *ENSEMBLES, *CALIBRATORS, *DECISIONS]

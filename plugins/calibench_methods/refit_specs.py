@@ -103,4 +103,77 @@ REFITS = (
             "stopped by validation NLL; Algorithm 1 of the paper says otherwise and its authors call that a mistake",
         ),
     ),
+    MethodSpec(
+        name="reinit",
+        kind="refit",
+        target="calibench_methods.reinit:Reinit",
+        summary="The control of two-stage training: a fresh last layer, and the whole network trained on.",
+        params=_STAGE_2[1:],
+        equation="stage 2: min over body and head of -log softmax(head(body(x)))[y], head fresh, body from stage 1",
+        paper="Khodaverdian et al., reproduction of Jordahn and Olmos, TMLR 2025",
+        deviations=(
+            *_STAGE_2_NOTES,
+            "needs a body that can be trained: on given features tst:head=linear is the control",
+        ),
+    ),
+    MethodSpec(
+        name="laplace",
+        kind="refit",
+        target="calibench_methods.laplace:LastLayerLaplace",
+        summary="Last-layer Laplace approximation: a Gaussian around the trained last layer (laplace-torch, extra bayes).",
+        params=(
+            Param(
+                "structure",
+                "str",
+                "kron",
+                "of the Hessian: full costs (K D)^2 numbers, kron K^2 + D^2, diag K D",
+                choices=("full", "kron", "diag"),
+            ),
+            Param(
+                "prediction",
+                "str",
+                "probit",
+                "how the Gaussian over logits becomes probabilities; mc draws samples",
+                choices=("probit", "bridge", "mc"),
+            ),
+            Param("samples", "int", 100, "draws, where prediction is mc", minimum=1),
+            Param(
+                "prior_precision",
+                "float",
+                None,
+                "tau; not set: the maximum of the marginal likelihood of the training rows",
+                minimum=1e-9,
+            ),
+        ),
+        equation=(
+            "q(w) = N(w_MAP, (H + tau I)^-1), H = sum over rows of J^T (diag p - p p^T) J; "
+            "probit: p = softmax(m_k / sqrt(1 + pi s_k^2 / 8)), m and s^2 the mean and variance of the logits"
+        ),
+        paper="E. Daxberger et al., Laplace Redux, NeurIPS 2021 (arXiv 2106.14806)",
+        deviations=(
+            "w_MAP is stage 1's last layer, trained with its own weight decay (0 unless set) and not with tau",
+        ),
+    ),
+    MethodSpec(
+        name="mean-field",
+        kind="refit",
+        target="calibench_methods.mean_field:MeanField",
+        summary="Bayesian last layer: a factorised Gaussian over its weights, trained by the ELBO on the frozen body.",
+        params=(
+            *_STAGE_2[1:],
+            Param("prior_sd", "float", 1.0, "standard deviation of the prior on every weight", minimum=1e-6),
+            Param("samples", "int", 30, "draws whose softmax is averaged", minimum=1),
+            Param("kl_weight", "float", 1.0, "weight of the KL term; 1 is the ELBO", minimum=0),
+        ),
+        equation=(
+            "q(w) = N(m, s^2) factorised, prior N(0, prior_sd^2); loss = mean of -log softmax(w f)[y] + "
+            "kl_weight KL(q || prior) / N, one draw; p = mean over draws of softmax(w f)"
+        ),
+        paper="C. Blundell et al., Weight Uncertainty in Neural Networks, ICML 2015 (arXiv 1505.05424)",
+        deviations=(
+            *_STAGE_2_NOTES,
+            "the last layer alone, a Gaussian prior in place of the scale mixture, and logits drawn per row "
+            "(local reparameterisation, Kingma et al. 2015)",
+        ),
+    ),
 )

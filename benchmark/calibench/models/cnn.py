@@ -16,8 +16,8 @@ class _AsImage(nn.Module):
         return x.unsqueeze(1) if x.ndim == 3 else x
 
 
-def cnn(task: Task, width: int, standardize: bool) -> Network:
-    """Conv 3x3 (width) - BN - ReLU - max pool 2 - conv 3x3 (2 width) - BN - ReLU - global average pool - linear head."""
+def cnn(task: Task, width: int, dropout: float, standardize: bool) -> Network:
+    """Conv 3x3 (width) - BN - ReLU - max pool 2 - conv 3x3 (2 width) - BN - ReLU - global average pool - dropout - linear head."""
     if len(task.input_shape) not in {2, 3}:
         shape = list(task.input_shape)
         raise InputError(f"model 'cnn' needs images [C, H, W] or [H, W], the data has rows of shape {shape}", "use mlp")
@@ -37,5 +37,6 @@ def cnn(task: Task, width: int, standardize: bool) -> Network:
         nn.ReLU(),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
+        *([nn.Dropout(dropout)] if dropout else []),
     )
     return Network(body, nn.Linear(2 * width, task.num_classes), 2 * width)

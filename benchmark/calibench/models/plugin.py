@@ -4,6 +4,15 @@ from calibench.hookspecs import hookimpl
 from calibench.specs import ModelSpec, Param
 
 _STANDARDIZE = Param("standardize", "bool", True, "scale inputs to training mean 0 and SD 1 first")
+_DROPOUT = Param(
+    "dropout",
+    "float",
+    0.0,
+    "share of activations set to 0 in training, as mc-dropout needs",
+    "fraction",
+    minimum=0,
+    maximum=0.95,
+)
 
 
 @hookimpl
@@ -20,6 +29,7 @@ def calibench_models() -> list[ModelSpec]:
                 Param(
                     "activation", "str", "relu", "after each hidden layer", choices=("relu", "tanh", "sigmoid", "gelu")
                 ),
+                _DROPOUT,
                 _STANDARDIZE,
             ),
         ),
@@ -29,6 +39,7 @@ def calibench_models() -> list[ModelSpec]:
             summary="Small convolutional network: 3x3 convolutions with batch norm, average-pooled to features.",
             params=(
                 Param("width", "int", 32, "channels of the first convolution; the second has twice as many", minimum=1),
+                _DROPOUT,
                 _STANDARDIZE,
             ),
         ),

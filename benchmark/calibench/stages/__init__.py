@@ -8,7 +8,7 @@ from calibench.stages.calibrator import Calibrator
 from calibench.stages.decision import DecisionRule
 from calibench.stages.ensemble import Ensemble
 from calibench.stages.objective import Batch, Objective, TrainTask
-from calibench.stages.refit import HeadRefit, RefitTask, Report
+from calibench.stages.refit import HeadRefit, RefitTask, Report, TuneTask
 from calibench.stages.sampler import Sampler, SampleTask, View
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "SampleTask",
     "Sampler",
     "TrainTask",
+    "TuneTask",
     "View",
 ]

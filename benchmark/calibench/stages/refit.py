@@ -29,8 +29,26 @@ class RefitTask:
     report: Report
 
 
+@dataclass(frozen=True)
+class TuneTask:
+    """Inputs `[N, ...]` and labels of the training and validation splits, for a refit that trains the body too."""
+
+    train_x: torch.Tensor
+    train_labels: torch.Tensor
+    val_x: torch.Tensor
+    val_labels: torch.Tensor
+    report: Report
+
+
 class HeadRefit(ABC):
-    """A new head on a frozen body; stage 2 sees features, never the body."""
+    """A new head on a frozen body; stage 2 sees features, never the body, unless `tunes_body` says so."""
+
+    tunes_body = False
+    """True when stage 2 trains the whole network: then `tune` is called in place of `fit`."""
+
+    def tune(self, network: nn.Module, task: TuneTask) -> dict[str, float]:
+        """Train the whole network, which has the fresh head of `build`, in place; returns figures for the record."""
+        raise NotImplementedError
 
     @abstractmethod
     def build(self, feature_size: int, num_classes: int) -> nn.Module:

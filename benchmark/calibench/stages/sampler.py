@@ -40,8 +40,11 @@ class Sampler(ABC):
     combine: str = "probs"
     """How variants are averaged: `probs`, the mean of probabilities, or `logits`, softmax of the mean of log-probabilities."""
 
+    def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
+        """Raise InputError if this network, or inputs of this shape, cannot be sampled; called before anything is trained."""
+
     def convert(self, network: Network) -> None:
-        """Change the untrained network in place, where variants live in its layers; InputError if it cannot be sampled."""
+        """Change the untrained network in place, where variants live in its layers; stage 1 is then not shared."""
 
     def collect(self, network: Network, task: SampleTask) -> Mapping[str, torch.Tensor]:
         """What sampling needs beside the trained network, as tensors that are cached; may train the network further."""
