@@ -13,6 +13,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
+from calibench.decisions import Decisions
 from calibench.errors import InputError, RunError
 from calibench.metrics.judge import judge
 from calibench.metrics.judged import Judged
@@ -33,6 +34,7 @@ PLAIN = [
     "aurc",
 ]
 SELECTIVE = ["coverage", "selective_risk"]
+OF_SOME_RULES = ["set_coverage", "set_size", "mean_cost"]
 
 
 def ours():
@@ -45,6 +47,9 @@ def simulated(n, k, seed, *, decide=False, dtype=torch.float32):
     logits = rng.normal(size=(n, k)) * 1.5
     logits[np.arange(n), labels] += rng.exponential(2.0, size=n)
     decisions = np.where(logits.max(axis=1) > 2, logits.argmax(axis=1), -1) if decide else None
+    if decide == "all":
+        sets, costs = torch.tensor(logits > 1), torch.arange(k * (k + 1.0)).reshape(k, k + 1)
+        decisions = Decisions(torch.tensor(decisions), sets=sets, costs=costs, targets={"set_coverage": 0.9})
     return Judged(Outputs(torch.tensor(logits, dtype=dtype)), torch.tensor(labels), decisions)
 
 
@@ -54,11 +59,16 @@ def plain(judgement):
 
 def test_specs_are_named_and_say_what_they_are():
     specs = {spec.name: spec for spec in calibench_metrics()}
-    assert list(specs) == PLAIN + SELECTIVE
+    assert list(specs) == PLAIN + SELECTIVE + OF_SOME_RULES
     assert all(spec.equation and spec.unit for spec in specs.values())
-    assert {name for name, spec in specs.items() if spec.better == "higher"} == {"accuracy", "coverage"}
-    assert [name for name, spec in specs.items() if not spec.rankable] == ["mce15", "coverage"]
-    assert [name for name, spec in specs.items() if spec.needs_decision] == SELECTIVE
+    assert {name for name, spec in specs.items() if spec.better == "higher"} == {"accuracy", "coverage", "set_coverage"}
+    assert [name for name, spec in specs.items() if not spec.rankable] == [
+        "mce15",
+        "coverage",
+        "set_coverage",
+        "set_size",
+    ]
+    assert [name for name, spec in specs.items() if spec.needs_decision] == SELECTIVE + OF_SOME_RULES
     assert specs["nll"].unit == "nats"
 
 
@@ -72,9 +82,10 @@ def test_listing_the_metrics_imports_neither_torch_nor_numpy():
 
 
 def test_a_judgement_holds_every_figure_with_interval_floor_and_replicates():
-    judged = simulated(300, 5, seed=0, decide=True)
+    judged = simulated(300, 5, seed=0, decide="all")
     found = judge(judged, ours(), seed=3)
-    assert list(found.metrics) == list(found.intervals) == list(found.replicates) == PLAIN + SELECTIVE
+    everything = PLAIN + SELECTIVE + OF_SOME_RULES
+    assert list(found.metrics) == list(found.intervals) == list(found.replicates) == everything
     for name, (_, metric) in ours().items():
         low, high = found.intervals[name]
         assert found.metrics[name] == metric.value(judged)
@@ -87,12 +98,13 @@ def test_a_judgement_holds_every_figure_with_interval_floor_and_replicates():
     assert all(0 < floor["mean"] < floor["p95"] for floor in found.noise_floor.values())
     assert (found.bootstrap["method"], found.bootstrap["level"]) == ("percentile", 0.95)
     assert (found.bootstrap["resamples"], found.bootstrap["seed"]) == (1000, 3)
-    assert set(found.details) == {"nll", "brier", "mce15", "aurc", "coverage"}
+    assert set(found.details) == {"nll", "brier", "mce15", "aurc", *SELECTIVE, *OF_SOME_RULES}
     json.dumps(plain(found), allow_nan=False)
 
 
-def test_selective_figures_are_left_out_without_decisions():
+def test_figures_are_left_out_where_there_is_nothing_to_judge():
     assert list(judge(simulated(50, 3, seed=1), ours()).metrics) == PLAIN
+    assert list(judge(simulated(50, 3, seed=1, decide=True), ours()).metrics) == PLAIN + SELECTIVE
 
 
 def test_undefined_figures_are_none_and_the_record_stays_json():
@@ -118,7 +130,7 @@ def test_one_sample_has_degenerate_intervals():
 
 def test_threads_change_no_bit():
     def run():
-        found = judge(simulated(2000, 30, seed=2, decide=True), ours())
+        found = judge(simulated(2000, 30, seed=2, decide="all"), ours())
         figures = {name: value.hex() for name, value in found.metrics.items()}
         return figures, found.intervals, found.noise_floor, found.details, found.replicates
 

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from calibench.decisions import Decisions
 from calibench.errors import InputError, RunError
 from calibench.metrics.accuracy import Accuracy
 from calibench.metrics.aurc import AURC
@@ -19,10 +20,13 @@ from calibench.metrics.classwise_ece import ClasswiseECE
 from calibench.metrics.ece import ECE, MCE
 from calibench.metrics.equal_mass import EqualMassECE
 from calibench.metrics.judged import Judged
+from calibench.metrics.mean_cost import MeanCost
 from calibench.metrics.metric import Metric
 from calibench.metrics.nll import Nll
 from calibench.metrics.noise_floor import drawn_labels, noise_floor
 from calibench.metrics.selective import Coverage, SelectiveRisk
+from calibench.metrics.set_coverage import SetCoverage
+from calibench.metrics.set_size import SetSize
 from calibench.outputs import Outputs
 
 ALL = [
@@ -41,8 +45,23 @@ ALL = [
     AURC(),
     Coverage(),
     SelectiveRisk(),
+    SetCoverage(),
+    SetSize(),
+    MeanCost(),
 ]
 NAMED = pytest.mark.parametrize("metric", ALL, ids=lambda m: f"{type(m).__name__}{getattr(m, 'bins', '')}")
+
+
+def said(answers, k, seed=0):
+    """Decisions with sets, doubts in ties, and costs, so that every metric has something to judge."""
+    rng = np.random.default_rng(seed)
+    return Decisions(
+        torch.tensor(answers),
+        sets=torch.tensor(rng.random((len(answers), k)) < 0.4),
+        doubt=torch.tensor(rng.integers(5, size=len(answers)).astype(np.float64)),
+        score="a score",
+        costs=torch.tensor(rng.normal(size=(k, k + 1))),
+    )
 
 
 def simulated(n, k, seed):
@@ -51,7 +70,7 @@ def simulated(n, k, seed):
     logits = rng.normal(size=(n, k)) * 1.5
     logits[np.arange(n), labels] += rng.exponential(2.0, size=n)
     decisions = rng.integers(-1, k, size=n)
-    return Judged(Outputs(torch.tensor(logits)), torch.tensor(labels), decisions)
+    return Judged(Outputs(torch.tensor(logits)), torch.tensor(labels), said(decisions, k, seed))
 
 
 @st.composite
@@ -68,7 +87,7 @@ def tied_cases(draw):
     labels, decisions = ints(0, k - 1), ints(-1, k - 1)
     weights = np.stack([ints(0, 3) for _ in range(3)]).astype(np.float64)
     weights[weights.sum(axis=1) == 0, 0] = 1
-    return Judged(Outputs(torch.tensor(table), from_probs), torch.tensor(labels), decisions), weights
+    return Judged(Outputs(torch.tensor(table), from_probs), torch.tensor(labels), said(decisions, k)), weights
 
 
 @given(case=tied_cases())
@@ -94,7 +113,11 @@ def test_weights_of_two_are_duplicated_samples_and_of_one_the_samples(metric):
     twice = Judged(
         Outputs(judged.outputs.scores.repeat_interleave(2, dim=0)),
         torch.tensor(judged.labels).repeat_interleave(2),
-        np.repeat(judged.decisions, 2),
+        Decisions(
+            torch.tensor(np.repeat(judged.decisions, 2)),
+            sets=torch.tensor(np.repeat(judged.sets, 2, axis=0)),
+            costs=torch.tensor(judged.costs),
+        ),
     )
     found = metric.resampled(judged, np.stack([np.full(90, 2.0), np.ones(90)]))
     assert found[0] == pytest.approx(metric.value(twice), abs=1e-12)
@@ -120,8 +143,22 @@ def test_take_gives_those_rows_with_repeats():
     judged = simulated(20, 3, seed=0)
     part = judged.take(np.array([4, 4, 1])).take(np.array([0, 2]))
     assert (part.n, part.num_classes) == (2, 3)
-    for name in ("labels", "prediction", "confidence", "tail", "nll", "brier", "correct", "decisions", "probs"):
+    for name in (
+        "labels",
+        "prediction",
+        "confidence",
+        "tail",
+        "nll",
+        "brier",
+        "correct",
+        "decisions",
+        "probs",
+        "sets",
+        "doubt",
+    ):
         np.testing.assert_array_equal(getattr(part, name), getattr(judged, name)[[4, 1]])
+    np.testing.assert_array_equal(part.costs, judged.costs)
+    assert part.score == judged.score == "a score"
     np.testing.assert_array_equal(part.outputs.scores, judged.outputs.scores[[4, 1]])
     with pytest.raises(ValueError, match="read-only"):
         judged.confidence[0] = 0

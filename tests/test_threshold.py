@@ -18,7 +18,7 @@ from calibench_methods.threshold import Threshold
 
 def decide(probs: list[list[float]], value: float = 0.5, values: tuple[float, ...] | None = None) -> list[int]:
     scores = torch.tensor(probs, dtype=torch.float64)
-    return Threshold(value, values).decide(Outputs(scores, from_probs=True), {}).tolist()
+    return Threshold(value, values).decide(Outputs(scores, from_probs=True), {}).answers.tolist()
 
 
 def by_hand(row: list[float], thresholds: list[float]) -> int:
@@ -52,7 +52,7 @@ def test_equality_passes_in_the_precision_of_the_scores(dtype: torch.dtype) -> N
     """A float32 0.7 is 0.69999999 in float64; the user who wrote 0.7 twice meant one number."""
     for t in (0.1, 0.3, 0.6, 0.7, 0.8, 0.9):
         outputs = Outputs(torch.tensor([[t, 1 - t], [t - 0.02, 1.02 - t]], dtype=torch.float64).to(dtype), True)
-        found = Threshold(0.5, (t, 1.0)).decide(outputs, {}).tolist()
+        found = Threshold(0.5, (t, 1.0)).decide(outputs, {}).answers.tolist()
         assert found == [0, -1], t
 
 
@@ -75,7 +75,7 @@ def test_against_a_loop(weights: list[list[int]], thresholds: list[float]) -> No
 
 def test_logits_are_turned_into_probabilities_first() -> None:
     logits = torch.tensor([[2.0, 0.0, 0.0], [0.1, 0.0, 0.0]])
-    assert Threshold(0.7, None).decide(Outputs(logits), {}).tolist() == [0, -1]
+    assert Threshold(0.7, None).decide(Outputs(logits), {}).answers.tolist() == [0, -1]
 
 
 @pytest.mark.parametrize(

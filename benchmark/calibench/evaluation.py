@@ -106,7 +106,7 @@ def evaluate_samples(
             fitted = {"recipe": fit, **_fit(chain, held)}
             mapped = chain.apply(outputs)
             decisions = chain.decide(mapped)
-        judged_after = Judged(mapped, labels, None if decisions is None else decisions.numpy())
+        judged_after = Judged(mapped, labels, decisions)
         found = judge(judged_after, metrics, resamples=resamples, seed=seed)
         units |= units_of(metrics, found.metrics)
         after = {"metrics": found.metrics, "intervals": found.intervals, "noise_floor": found.noise_floor}

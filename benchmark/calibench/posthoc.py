@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
+from calibench.decisions import Decisions
 from calibench.errors import InputError, RunError, blaming
 from calibench.grammar import Bound
-from calibench.outputs import ABSTAIN, Outputs
+from calibench.outputs import Outputs
 from calibench.stages import Calibrator, DecisionRule
 from calibench.stages.build import as_figures, build_stage, who
 
@@ -35,13 +36,24 @@ class PostHoc:
         """Whether any stage must see labelled outputs first."""
         return bool(self.calibrators) or (self.rule is not None and self.rule[1].needs_fit)
 
-    def fit(self, outputs: Outputs, labels: torch.Tensor) -> list[dict[str, Any]]:
-        """Fit each stage on what the ones before it make of `outputs`; returns what each learned, for the record."""
+    @property
+    def files(self) -> str:
+        """A digest of what files the rule read, or nothing."""
+        return "" if self.rule is None else self.rule[1].files
+
+    def fit(
+        self, outputs: Outputs, labels: torch.Tensor, *, stored: Callable[[Outputs], Outputs] | None = None
+    ) -> list[dict[str, Any]]:
+        """Fit each stage on what the ones before it make of `outputs`; returns what each learned, for the record.
+
+        `stored` is what happens to calibrated outputs before `decide` sees them, such as rounding: the rule is fitted on
+        the same, or scores that are equal would lie on both sides of a threshold between them.
+        """
         for bound, calibrator in self.calibrators:
             self._learn(bound, calibrator, outputs, labels)
             outputs = self._applied(bound, calibrator, outputs)
         if self.rule is not None:
-            self._learn(*self.rule, outputs, labels)
+            self._learn(*self.rule, outputs if stored is None else stored(outputs), labels)
         return [{**fitted, "stage": name} for name, fitted in self._fitted.items()]
 
     def apply(self, outputs: Outputs) -> Outputs:
@@ -50,19 +62,19 @@ class PostHoc:
             outputs = self._applied(bound, calibrator, outputs)
         return outputs
 
-    def decide(self, outputs: Outputs) -> torch.Tensor | None:
-        """What the rule answers to calibrated outputs: class indices, -1 for abstention; None without a rule."""
+    def decide(self, outputs: Outputs) -> Decisions | None:
+        """What the rule says about calibrated outputs, on the CPU; None without a rule."""
         if self.rule is None:
             return None
         bound, rule = self.rule
         with blaming(who(bound)):
-            answers = rule.decide(outputs, self._fitted.get(bound.name, {}))
-            sound = answers.shape == (len(outputs),) and bool(
-                ((answers >= ABSTAIN) & (answers < outputs.num_classes)).all()
-            )
-        if not sound:
-            raise RunError(f"{who(bound)} decided something else than [N] class indices or -1", "mend the plugin")
-        return answers.long().cpu()
+            found = rule.decide(outputs, self._fitted.get(bound.name, {}))
+            decisions = found if isinstance(found, Decisions) else Decisions(found)
+            try:
+                return decisions.cpu().check(len(outputs), outputs.num_classes)
+            except InputError as error:
+                message = f"{who(bound)} decided something else than [N] class indices or -1: {error.message}"
+                raise RunError(message, f"mend the plugin: {error.hint}") from None
 
     def _learn(self, bound: Bound, stage: Calibrator | DecisionRule, outputs: Outputs, labels: torch.Tensor) -> None:
         with blaming(who(bound)):

@@ -19,6 +19,7 @@ from calibench.atomic import writable_folders
 from calibench.config import RunConfig, resolve
 from calibench.data.arrays import Arrays
 from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
+from calibench.decisions import Decisions
 from calibench.environment import machine, versions
 from calibench.errors import InputError, PluginError, blaming
 from calibench.grammar import Bound
@@ -85,6 +86,7 @@ def run_reporting(
     cache = StageCache(results / store.CACHE if results is not None else None, fresh=force, made=made)
     pipeline = Pipeline(config, data, cache, report)
     posthoc = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes)
+    code += posthoc.files  # a stored run is not taken for one whose cost matrix has changed since
     metrics = load_metrics()
     if results is not None:
         if not force and (found := store.find(results, run_id, code)) is not None:
@@ -96,12 +98,12 @@ def run_reporting(
     }
     labels = {name: torch.from_numpy(getattr(data, name).y) for name in outputs}
     with pipeline.timed("posthoc"), seeded(pipeline.seeds["posthoc"]):
-        fitted = pipeline.fitted + posthoc.fit(outputs["cal"], labels["cal"])
+        fitted = pipeline.fitted + posthoc.fit(outputs["cal"], labels["cal"], stored=_stored)
         final = {name: _stored(posthoc.apply(found)) for name, found in outputs.items()}
         decisions = posthoc.decide(final["test"])
     with pipeline.timed("judge"):
         report("judge", 0, 1, "bootstrap and noise floor")
-        judged = Judged(final["test"], labels["test"], None if decisions is None else decisions.numpy())
+        judged = Judged(final["test"], labels["test"], decisions)
         judgement = judge(judged, metrics, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
         report("judge", 1, 1, "")
 
@@ -174,7 +176,7 @@ def _stored(outputs: Outputs) -> Outputs:
 
 
 def _arrays(
-    final: dict[str, Outputs], data: Data, decisions: torch.Tensor | None, judgement: Judgement
+    final: dict[str, Outputs], data: Data, decisions: Decisions | None, judgement: Judgement
 ) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {}
     for name, outputs in final.items():
@@ -182,7 +184,9 @@ def _arrays(
         arrays[f"{name}.{'probs' if outputs.from_probs else 'logits'}"] = outputs.scores.numpy()
         arrays[f"{name}.labels"], arrays[f"{name}.ids"] = split.y, split.ids
     if decisions is not None:
-        arrays["test.decisions"] = decisions.numpy()
+        arrays["test.decisions"] = decisions.answers.numpy()
+        if decisions.sets is not None:
+            arrays["test.sets"] = decisions.sets.numpy()
     return arrays | {f"bootstrap.{name}": values for name, values in judgement.replicates.items()}
 
 

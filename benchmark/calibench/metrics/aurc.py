@@ -38,6 +38,25 @@ class AURC(Metric):
         return {"oracle": oracle, "excess": self.value(judged) - oracle}
 
 
+def area_under(doubt: Floats, wrong: Floats) -> float:
+    """AURC of N samples ranked by `doubt [N]`, least first, of which `wrong [N]` (1 or 0) says which are errors."""
+    order, starts = _ranks(doubt)
+    return _area(np.ones(len(doubt)), wrong[order], starts, _harmonic(len(doubt)))
+
+
+def risk_coverage(doubt: Floats, wrong: Floats, points: int) -> tuple[Floats, Floats]:
+    """Coverage and risk where only the least doubtful are accepted, `[P]` each, P <= `points`, the last at coverage 1.
+
+    A point stands at the end of a tie, since no threshold parts what is tied; of more than `points` ends those are kept
+    that lie evenly in rank.
+    """
+    order, starts = _ranks(doubt)
+    accepted = np.append(starts[1:], len(doubt))
+    errors = wrong[order].cumsum()[accepted - 1]
+    kept = np.unique(np.searchsorted(accepted, np.linspace(0, len(doubt), points + 1)[1:]))
+    return accepted[kept] / len(doubt), errors[kept] / accepted[kept]
+
+
 def _ranks(tail: Floats) -> tuple[Ints, Ints]:
     """Samples from most to least confident, and where in that order each run of equal tails starts."""
     order = np.argsort(tail, kind="stable")

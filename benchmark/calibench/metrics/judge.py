@@ -49,7 +49,7 @@ def judge(
     chosen = {
         name: metric
         for name, (spec, metric) in metrics.items()
-        if judged.decisions is not None or not spec.needs_decision
+        if (judged.decisions is not None or not spec.needs_decision) and _applies(name, metric, judged)
     }
     estimates: dict[str, float] = {}
     details: dict[str, dict[str, Any]] = {}
@@ -77,6 +77,11 @@ def judge(
             "noise_floor_draws": DRAWS,
         },
     )
+
+
+def _applies(name: str, metric: Metric, judged: Judged) -> bool:
+    with blaming(f"metric {name!r}"):
+        return metric.applies(judged)
 
 
 def _json(value: Any) -> Any:

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 import torch
 
+from calibench.decisions import Decisions
 from calibench.errors import InputError
 from calibench.kernels import CalibrationStats, calibration_stats
-from calibench.metrics.binning import Floats, Ints, bin_index, frozen
-from calibench.outputs import ABSTAIN, Outputs
+from calibench.metrics.binning import Bools, Floats, Ints, bin_index, frozen
+from calibench.outputs import Outputs
 
 T = TypeVar("T")
 
@@ -30,12 +31,14 @@ class _Samples(NamedTuple):
 class Judged:
     """What a network said about N samples of K classes, beside the truth, as read-only float64 and int64 numpy arrays.
 
-    `outputs` hold scores `[N, K]`, `labels` are `[N]` in [0, K), `decisions` (if a decision rule was run) are `[N]`: a
-    class, or -1 for abstention. Derived figures are computed when first asked for and kept. Raises InputError when
-    lengths or decisions do not fit; values are checked where they enter (`Outputs.check`, `check_labels`).
+    `outputs` hold scores `[N, K]`, `labels` are `[N]` in [0, K). `decisions` are what a decision rule said, if one was run,
+    or `[N]` alone: a class, or -1 for abstention; `sets [N, K]`, `costs [K, K or K + 1]`, `score` and `targets` are those
+    of `Decisions`, None or empty where the rule has none. Derived figures are computed when first asked for and kept.
+    Raises InputError when lengths or decisions do not fit; values are checked where they enter (`Outputs.check`,
+    `check_labels`).
     """
 
-    def __init__(self, outputs: Outputs, labels: torch.Tensor, decisions: Ints | None = None) -> None:
+    def __init__(self, outputs: Outputs, labels: torch.Tensor, decisions: Decisions | Ints | None = None) -> None:
         if len(labels) != len(outputs):
             raise InputError(f"{len(outputs)} rows of scores and {len(labels)} labels", "they must be of one length")
         self._outputs: Outputs | None = outputs
@@ -44,8 +47,21 @@ class Judged:
         self.num_classes = outputs.num_classes
         self.labels: Ints = frozen(labels.detach().cpu().to(torch.int64).numpy().copy())
         self.decisions: Ints | None = None
+        self.sets: Bools | None = None
+        self.costs: Floats | None = None
+        self.score = "max-softmax"
+        self.targets: dict[str, float] = {}
+        self._doubt: Floats | None = None
         if decisions is not None:
-            self.decisions = _check_decisions(decisions, len(outputs), outputs.num_classes)
+            self._decided(decisions if isinstance(decisions, Decisions) else Decisions(_tensor(decisions)))
+
+    def _decided(self, said: Decisions) -> None:
+        said = said.check(self.n, self.num_classes).cpu()
+        self.decisions = frozen(said.answers.numpy().copy())
+        self.sets = None if said.sets is None else frozen(said.sets.numpy().copy())
+        self.costs = None if said.costs is None else frozen(said.costs.numpy().copy())
+        self.score, self.targets = said.score, dict(said.targets)
+        self._doubt = None if said.doubt is None else frozen(said.doubt.numpy().copy())
 
     def take(self, index: Ints) -> Judged:
         """The rows `index` in that order, repeats allowed; nothing is computed twice, or copied unread."""
@@ -57,6 +73,9 @@ class Judged:
         taken.num_classes = self.num_classes
         taken.labels = frozen(self.labels[rows])
         taken.decisions = None if self.decisions is None else frozen(self.decisions[rows])
+        taken.sets = None if self.sets is None else frozen(self.sets[rows])
+        taken._doubt = None if self._doubt is None else frozen(self._doubt[rows])
+        taken.costs, taken.score, taken.targets = self.costs, self.score, self.targets
         return taken
 
     @property
@@ -106,6 +125,11 @@ class Judged:
     def tail(self) -> Floats:
         """`r = sum over j != prediction of p_j / p_prediction`, `[N]`: ranks as 1 - confidence, and never saturates."""
         return self._samples.tail
+
+    @property
+    def doubt(self) -> Floats:
+        """What the decision rule abstains by, `[N]`, least where it is surest; the tail where it names nothing else."""
+        return self.tail if self._doubt is None else self._doubt
 
     @property
     def nll(self) -> Floats:
@@ -174,14 +198,8 @@ class Judged:
         return cast(T, self._memo[key])
 
 
-def _check_decisions(decisions: Ints, num_rows: int, num_classes: int) -> Ints:
+def _tensor(decisions: Ints) -> torch.Tensor:
     array = np.asarray(decisions)
-    if array.shape != (num_rows,) or array.dtype.kind not in "iu":
-        message = f"decisions have shape {list(array.shape)} and type {array.dtype}, not [{num_rows}] whole numbers"
-        raise InputError(message, "one class per row, -1 to abstain")
-    bad = np.flatnonzero((array < ABSTAIN) | (array >= num_classes))
-    if len(bad):
-        raise InputError(
-            f"row {bad[0]}: decision {array[bad[0]]} is not a class", f"use 0 .. {num_classes - 1}, or -1 to abstain"
-        )
-    return frozen(array.astype(np.int64))
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"decisions have type {array.dtype}, not whole numbers", "one class per row, -1 to abstain")
+    return torch.tensor(array)

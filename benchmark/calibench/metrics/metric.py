@@ -31,6 +31,10 @@ class Metric(ABC):
     bias_corrected: ClassVar[bool] = False
     """True for figures in [0, 1] that resampling inflates (binned calibration errors): replicates are shifted back."""
 
+    def applies(self, judged: Judged) -> bool:
+        """False where there is nothing to judge, as without sets of classes: the figure is then left out of the record."""
+        return True
+
     @abstractmethod
     def value(self, judged: Judged) -> float:
         """The figure, in the unit of its spec; NaN when it is undefined."""

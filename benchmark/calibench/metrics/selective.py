@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from calibench.errors import InputError
+from calibench.metrics.aurc import area_under, risk_coverage
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details, Metric, weighted_mean, weighted_sums
 from calibench.outputs import ABSTAIN
+
+POINTS = 100
+"""A record holds at most this many points of the risk-coverage curve."""
 
 
 def _decisions(judged: Judged) -> Ints:
@@ -20,6 +26,18 @@ def _decisions(judged: Judged) -> Ints:
 def _accepted(judged: Judged) -> Floats:
     accepted: Floats = (_decisions(judged) != ABSTAIN).astype(np.float64)
     return accepted
+
+
+def against_target(judged: Judged, name: str, value: float, better: str) -> Details:
+    """`target`, what the rule promised of the metric `name`, and `reached`, whether these samples show it; or nothing.
+
+    `reached` is about the samples judged, whose figure scatters about the population's: a guarantee speaks of the latter.
+    """
+    if name not in judged.targets:
+        return {}
+    target = judged.targets[name]
+    kept = value <= target if better == "lower" else value >= target
+    return {"target": target, "reached": None if math.isnan(value) else kept}
 
 
 class Coverage(Metric):
@@ -34,11 +52,14 @@ class Coverage(Metric):
         return weighted_mean(weights, _accepted(judged))
 
     def details(self, judged: Judged) -> Details:
-        """`abstention_per_class`: share abstained on of each true class, K entries, None for an absent class."""
+        """`abstention_per_class`: share abstained on of each true class, K entries, None for an absent class; the target."""
         count = np.bincount(judged.labels, minlength=judged.num_classes)
         kept = np.bincount(judged.labels, weights=_accepted(judged), minlength=judged.num_classes)
         rate = [float(1 - k / c) if c else None for k, c in zip(kept, count, strict=True)]
-        return {"abstention_per_class": list(rate)}
+        return {
+            "abstention_per_class": list(rate),
+            **against_target(judged, "coverage", self.value(judged), "higher"),
+        }
 
 
 class SelectiveRisk(Metric):
@@ -58,3 +79,18 @@ class SelectiveRisk(Metric):
         sums = weighted_sums(weights, np.stack([wrong, accepted], axis=1))
         # An integer count, so the comparison with 0 is exact.
         return np.where(sums[:, 1] > 0, sums[:, 0] / np.maximum(sums[:, 1], 1), np.nan)
+
+    def details(self, judged: Judged) -> Details:
+        """The risk-coverage curve of the `score` in use, of the most probable class: `curve_coverage`, `curve_risk`, `aurc`.
+
+        It shows what other thresholds on that score would give; and the target.
+        """
+        wrong = 1 - judged.correct
+        coverage, risk = risk_coverage(judged.doubt, wrong, POINTS)
+        return {
+            "score": judged.score,
+            "aurc": area_under(judged.doubt, wrong),
+            "curve_coverage": coverage.tolist(),
+            "curve_risk": risk.tolist(),
+            **against_target(judged, "selective_risk", self.value(judged), "lower"),
+        }

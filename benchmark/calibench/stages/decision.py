@@ -7,14 +7,18 @@ from typing import Any
 
 import torch
 
+from calibench.decisions import Decisions
 from calibench.outputs import Outputs
 
 
 class DecisionRule(ABC):
-    """Turns outputs into answers: a class, or -1 to abstain."""
+    """Turns outputs into answers: a class, or -1 to abstain; perhaps also into sets of classes."""
 
-    needs_fit = False
-    """True when `fit` must see the calibration split."""
+    needs_fit: bool = False
+    """True when `fit` must see the calibration split; the object may set it from its parameters."""
+
+    files: str = ""
+    """A digest of the files that the rule read, if any: a stored run is run again when they change."""
 
     def check(self, num_classes: int) -> None:
         """Raise InputError if the parameters do not fit K classes; called before anything is trained."""
@@ -24,5 +28,8 @@ class DecisionRule(ABC):
         return {}
 
     @abstractmethod
-    def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> torch.Tensor:
-        """Class indices `[N]` int64, -1 where the rule abstains."""
+    def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> torch.Tensor | Decisions:
+        """Class indices `[N]` int64, -1 where the rule abstains; or `Decisions`, where there is more to say.
+
+        Called once for the samples that are judged; it may draw from torch's global generator, which is seeded.
+        """
