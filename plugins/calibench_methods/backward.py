@@ -18,6 +18,7 @@ class Backward(Objective):
     def __init__(self, rate: float | None, matrix: str | None, estimate: str | None, folds: int | None) -> None:
         self.transition = Transition("backward", rate, matrix, estimate, folds)
         self.folds = self.transition.folds
+        self.files = self.transition.files
 
     def check(self, num_classes: int) -> None:
         """InputError for a matrix that does not fit K classes or is singular."""

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from calibench import InputError
+from calibench.atomic import digest_of
 from calibench.errors import RunError
 from calibench.stages import TrainTask
 from calibench_methods.label_noise import FOLDS, anchors, check_rate
@@ -35,6 +36,7 @@ class Transition:
         self.rate = rate
         self.matrix = None if matrix is None else read_matrix(matrix)
         self.source = matrix
+        self.files = "" if matrix is None else digest_of(Path(matrix))
         self.estimate = estimate or "anchor"
         self.folds = folds or FOLDS if given in ([], ["estimate"]) else 0
         self.found: dict[str, Any] = {}
