@@ -10,7 +10,7 @@ from calibench import DecisionRule, InputError, Outputs
 from calibench.decisions import Decisions
 from calibench.outputs import ABSTAIN
 
-PENALTY, K_REG = 0.01, 5
+PENALTY, K_REG, DIGITS = 0.01, 5, 12
 
 
 class Conformal(DecisionRule):
@@ -80,10 +80,11 @@ class Conformal(DecisionRule):
         p = outputs.probs()
         if self.method == "lac":
             return 1 - p
-        ranked, order = p.sort(dim=1, descending=True, stable=True)
+        ranked, order = (p / p.sum(dim=1, keepdim=True)).sort(dim=1, descending=True, stable=True)
         u = torch.rand(len(p), 1, dtype=torch.float64).to(p.device) if self.randomized else 1.0
         score = ranked.cumsum(dim=1) - ranked + u * ranked
         if self.method == "raps":
             rank = torch.arange(1, p.shape[1] + 1, dtype=torch.float64, device=p.device)
             score = score + self.penalty * (rank - self.k_reg).clamp_min(0)
-        return torch.empty_like(score).scatter_(1, order, score)
+        # The last of all ranks scores 1 in every row where u is 1: rounded, or 1 - 1e-16 and 1 + 1e-16 would part them.
+        return torch.empty_like(score).scatter_(1, order, score.round(decimals=DIGITS))
