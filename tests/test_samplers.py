@@ -362,3 +362,14 @@ def test_members_of_a_network_that_is_given_would_all_be_the_same(tmp_path: Path
         run("ensemble", f"npz:path={file}", "frozen", results=None)
     record = run("tst:epochs=1+ensemble:members=2", f"npz:path={file}", "frozen", results=None)
     assert [e.get("member") for e in record.fitted] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("objective", ["elr", "adafocal", "co-teaching:rate=0.2"])
+def test_a_sampler_that_trains_on_finds_the_objective_where_stage_1_left_it(objective: str, tmp_path: Path) -> None:
+    cache = StageCache(tmp_path)
+    built(objective, cache).run(("test",))  # stage 1 alone, in another run
+    recipe = f"{objective}+swag:epochs=2,samples=2,rank=2"
+    warm = built(recipe, cache).run(("test",))["test"]
+    none = built(recipe).run(("test",))["test"]
+    assert cache.hits == ["stage1"]
+    assert torch.equal(warm.scores, none.scores)

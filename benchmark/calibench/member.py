@@ -19,11 +19,14 @@ from calibench.models.network import Network, Task
 from calibench.models.training import Schedule, mean_nll, predict, seeded, train
 from calibench.out_of_fold import out_of_fold
 from calibench.outputs import Outputs, average
-from calibench.products import Product, Products
+from calibench.products import Product, Products, part_of
 from calibench.sampling import collect, sampled
 from calibench.seeds import PURPOSES, derived_seed
 from calibench.stages import Batch, HeadRefit, Objective, RefitTask, Report, Sampler, SampleTask, TrainTask, TuneTask
 from calibench.stages.build import as_figures, build_stage, who
+
+NETWORK, OBJECTIVE = "network.", "objective."
+"""Prefixes of what stage 1 keeps."""
 
 
 class Member:
@@ -33,6 +36,8 @@ class Member:
         self.config, self.data, self.products, self.report = config, data, products, report
         self.seeds = {purpose: derived_seed(seed, purpose) for purpose in PURPOSES}
         self.fitted: list[dict[str, Any]] = []
+        self.trained = False
+        self.left_over: dict[str, torch.Tensor] = {}
         self.device = torch.device(config.device)
         self.objective: Objective = build_stage(config.objective)
         with blaming(who(config.objective)):
@@ -41,6 +46,9 @@ class Member:
         self.sampler: Sampler | None = self._build("sampler")
         with seeded(self.seeds["stage1"]):
             self.network = self._new_network()
+        if self.refit is not None:
+            with blaming(who(config.of_kind("refit")[0])):
+                self.refit.check(self.network)
         if self.sampler is not None:
             with blaming(who(config.of_kind("sampler")[0])):
                 self.sampler.check(self.network, data.train.x.shape[1:])
@@ -94,7 +102,8 @@ class Member:
             self.fitted.append({"stage": config.objective.name, "trained": False, "why": why})
             return key
         product = self.products.of("stage1", key, self._train_stage_1)
-        network.load_state_dict(product.tensors)
+        network.load_state_dict(part_of(product.tensors, NETWORK))
+        self.left_over = part_of(product.tensors, OBJECTIVE)
         self.fitted.append({"stage": config.objective.name, "trained": True, **product.figures, **product.learned})
         return key
 
@@ -112,7 +121,6 @@ class Member:
         objective, network, schedule = self.objective, self.network, self._schedule()
         y, val_y = self._y("train"), self._y("val")
         val_x = self._x("val")
-        oof = self._out_of_fold(schedule) if objective.folds else None
 
         def validate() -> float:
             logits = predict(network, val_x)
@@ -120,8 +128,8 @@ class Member:
             return mean_nll(logits, val_y)
 
         bound = self.config.objective
+        task = self._train_task(schedule)
         with seeded(self.seeds["stage1"]), blaming(f"{who(bound)} on {who(self.config.model)}"):
-            task = TrainTask(y, self.data.num_classes, schedule.epochs, oof, self._new_network)
             objective.prepare(task)
             figures = train(
                 network,
@@ -135,7 +143,25 @@ class Member:
                 begin_epoch=objective.begin_epoch,
             )
             learned = as_figures(bound, objective.figures()) | score_suspected(objective.suspected(), self.data)
-        return Product(network.state_dict(), figures, learned)
+        self.trained = True
+        held = {f"{NETWORK}{k}": v for k, v in network.state_dict().items()}
+        return Product(held | {f"{OBJECTIVE}{k}": v for k, v in objective.state().items()}, figures, learned)
+
+    def _train_task(self, schedule: Schedule) -> TrainTask:
+        oof = self._out_of_fold(schedule) if self.objective.folds else None
+        return TrainTask(self._y("train"), self.data.num_classes, schedule.epochs, oof, self._new_network)
+
+    def _sample_task(self) -> SampleTask:
+        """For a sampler that trains on: the objective is where stage 1 left it, whether or not that ran just now."""
+        schedule = self._schedule()
+        if not self.trained:
+            task = self._train_task(schedule)
+            with seeded(self.seeds["stage1"]), blaming(who(self.config.objective)):
+                self.objective.prepare(task)
+                self.objective.load_state({name: held.to(self.device) for name, held in self.left_over.items()})
+                self.trained = True
+        self.objective.begin_epoch(schedule.epochs)
+        return SampleTask(self._x("train"), self._loss(), schedule.lr, schedule.batch_size, self.report)
 
     def _loss(self) -> Any:
         """`loss(rows)` of the training rows by the objective and the network as they stand."""
@@ -229,14 +255,15 @@ class Member:
         return Outputs(found.scores.cpu(), found.from_probs)
 
     def _sampled(self, sampler: Sampler, body_key: str, head: nn.Module, splits: tuple[str, ...]) -> dict[str, Outputs]:
-        bound, x, schedule = self.config.of_kind("sampler")[0], self._x("train"), self._schedule()
-        task = SampleTask(x, self._loss(), schedule.lr, schedule.batch_size, self.report)
+        bound, x = self.config.of_kind("sampler")[0], self._x("train")
         refitted = self.refit is not None and not self.refit.tunes_body
 
         def heard(features: torch.Tensor, draws: str) -> Outputs:
             return self._heard(head, features, draws) if refitted else Outputs(predict(head, features).cpu())
 
-        collected = collect(sampler, bound, self.network, task, self.products, body_key, self.seeds["sampling"])
+        collected = collect(
+            sampler, bound, self.network, self._sample_task, self.products, body_key, self.seeds["sampling"]
+        )
         with seeded(derived_seed(self.seeds["sampling"], "variants")), blaming(who(bound)):
             inputs = {name: self._x(name) for name in splits}
             found = sampled(sampler, self.network, collected, x, inputs, heard)

@@ -15,6 +15,11 @@ from calibench.artifacts import StageCache
 SECONDS = "seconds"
 
 
+def part_of(held: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose names begin with `prefix`, under the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in held.items() if name.startswith(prefix)}
+
+
 @dataclass(frozen=True)
 class Product:
     """What a stage made: tensors, figures (the epoch kept, its validation NLL, the seconds), and JSON that it learned."""
@@ -35,11 +40,8 @@ class Product:
     def unpacked(cls, held: Mapping[str, torch.Tensor]) -> Product:
         """The product that `packed` came from."""
 
-        def part(prefix: str) -> dict[str, torch.Tensor]:
-            return {k.removeprefix(prefix): v for k, v in held.items() if k.startswith(prefix)}
-
         learned = json.loads(bytes(held["learned"].tolist())) if "learned" in held else {}
-        return cls(part("tensor."), {k: float(v) for k, v in part("figure.").items()}, learned)
+        return cls(part_of(held, "tensor."), {k: float(v) for k, v in part_of(held, "figure.").items()}, learned)
 
 
 class Products:

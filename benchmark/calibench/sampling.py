@@ -26,21 +26,26 @@ def collect(
     sampler: Sampler,
     bound: Bound,
     network: Network,
-    task: SampleTask,
+    new_task: Callable[[], SampleTask],
     products: Products,
     body_key: str,
     seed: int,
 ) -> Mapping[str, torch.Tensor]:
-    """What the sampler needs beside the network, from the cache or made now; nothing for one that collects nothing."""
+    """What the sampler needs beside the network, from the cache or made now; nothing for one that collects nothing.
+
+    `new_task()` is called only where something is made: it brings the objective to where stage 1 left it.
+    """
     if type(sampler).collect is Sampler.collect:
         return {}
 
     def make() -> Product:
+        task = new_task()
         with seeded(derived_seed(seed, "collect")), blaming(who(bound)):
             return Product(dict(sampler.collect(network, task)), {})
 
+    device = next(network.parameters()).device
     product = products.of("sampler", stage_key("sampler", body_key, identity(bound), seed), make)
-    return {name: tensor.to(task.train_x.device) for name, tensor in product.tensors.items()}
+    return {name: tensor.to(device) for name, tensor in product.tensors.items()}
 
 
 def sampled(

@@ -21,6 +21,8 @@ class AdaFocal(Objective):
     changes sign.
     """
 
+    learned = ("gammas", "edges")
+
     def __init__(self, bins: int, step_size: float, gamma_min: float, gamma_max: float, switch: float) -> None:
         if switch > min(gamma_max, -gamma_min):
             message = f"adafocal: switch={switch:g} lies outside gamma_min={gamma_min:g} .. gamma_max={gamma_max:g}"

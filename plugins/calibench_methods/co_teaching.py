@@ -19,6 +19,8 @@ class CoTeaching(Objective):
     The share kept in epoch t is `1 - rate min(t / ramp, 1)`, at least one sample. The first network is the one judged.
     """
 
+    learned = ("other",)
+
     def __init__(self, rate: str, ramp: int, folds: int | None) -> None:
         self.rate = NoiseRate("co-teaching", rate, folds)
         self.folds = self.rate.folds

@@ -16,6 +16,8 @@ class EarlyLearningRegularization(Objective):
     At every step `t <- beta t + (1 - beta) p` first, from t = 0 on; no gradient flows through t.
     """
 
+    learned = ("targets",)
+
     def __init__(self, weight: float, beta: float) -> None:
         self.weight = weight
         self.beta = beta

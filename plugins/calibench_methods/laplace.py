@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from calibench import HeadRefit, InputError, Outputs, RunError
+from calibench import HeadRefit, InputError, Network, Outputs
 from calibench.models.training import mean_nll
 from calibench.models.vision_import import torchvision_operators
 from calibench.stages import RefitTask
@@ -64,6 +64,14 @@ class LastLayerLaplace(HeadRefit):
         self.prior_precision = prior_precision
         _import()
 
+    def check(self, network: Network) -> None:
+        """InputError unless the last layer is linear with a bias."""
+        if not isinstance(network.head, nn.Linear) or network.head.bias is None:
+            kind = type(network.head).__name__
+            raise InputError(
+                f"laplace needs a linear last layer with a bias, this one is a {kind}", "leave one of them out"
+            )
+
     def build(self, feature_size: int, num_classes: int) -> nn.Module:
         """A linear layer and an empty posterior."""
         return LaplaceHead(feature_size, num_classes, self.structure)
@@ -71,14 +79,11 @@ class LastLayerLaplace(HeadRefit):
     def fit(self, head: nn.Module, task: RefitTask) -> dict[str, float]:
         """Fits the posterior on the training features; returns the prior precision and the validation NLL."""
         assert isinstance(head, LaplaceHead)
-        old = task.original_head
-        if not isinstance(old, nn.Linear) or old.bias is None:
-            raise RunError(f"laplace needs a linear last layer with a bias, this one is a {type(old).__name__}")
-        head.linear.load_state_dict(old.state_dict())
+        head.linear.load_state_dict(task.original_head.state_dict())
         rows = torch.utils.data.TensorDataset(task.train_features, task.train_labels)
         head.posterior.fit(torch.utils.data.DataLoader(rows, batch_size=BATCH), progress_bar=False)
         if self.prior_precision is None:
-            head.posterior.optimize_prior_precision(method="marglik", pred_type="glm")
+            head.posterior.optimize_prior_precision(pred_type="glm", method="marglik", link_approx=self.prediction)
         else:
             head.posterior.prior_precision = self.prior_precision
         precision = float(head.posterior.prior_precision)

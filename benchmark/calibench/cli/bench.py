@@ -1,4 +1,4 @@
-"""`calibench bench kernels`: our kernels against what users run today, measured here and now."""
+"""`calibench bench`: our kernels against what users run today, and what methods cost, measured here and now."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from calibench.cli.bench_methods import methods
 from calibench.cli.output import emit_json, progress, stdout, to_stderr
 from calibench.errors import InputError
 
@@ -13,6 +14,9 @@ from calibench.errors import InputError
 @click.group()
 def bench() -> None:
     """Measure speed and memory on this machine."""
+
+
+bench.add_command(methods)
 
 
 @bench.command()

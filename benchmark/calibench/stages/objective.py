@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,9 @@ class Objective(ABC):
     folds: int = 0
     """How many folds `TrainTask.out_of_fold` is made with; 0 asks for none, which saves as many trainings."""
 
+    learned: tuple[str, ...] = ()
+    """Attributes, tensors or modules, that training changes: kept beside the network, for samplers that train on."""
+
     def check(self, num_classes: int) -> None:
         """Raise InputError if the parameters do not fit K classes; called before anything is trained."""
 
@@ -73,3 +76,25 @@ class Objective(ABC):
     def suspected(self) -> torch.Tensor | None:
         """Which training labels were taken for wrong, bool `[N]`; calibench scores it where the truth is known."""
         return None
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """What `learned` names, as tensors; a module's are called `attribute.name`."""
+        held: dict[str, torch.Tensor] = {}
+        for name in self.learned:
+            value = getattr(self, name)
+            held |= (
+                {f"{name}.{k}": v for k, v in value.state_dict().items()}
+                if isinstance(value, nn.Module)
+                else {name: value}
+            )
+        return held
+
+    def load_state(self, held: Mapping[str, torch.Tensor]) -> None:
+        """Puts back what `state` gave; called after `prepare`, which makes the modules."""
+        for name in self.learned:
+            value = getattr(self, name)
+            if isinstance(value, nn.Module):
+                prefix = f"{name}."
+                value.load_state_dict({k.removeprefix(prefix): v for k, v in held.items() if k.startswith(prefix)})
+            else:
+                setattr(self, name, held[name])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from calibench.models.network import Network
 from calibench.outputs import Outputs
 
 Report = Callable[[str, int, int, str], None]
@@ -45,6 +46,9 @@ class HeadRefit(ABC):
 
     tunes_body = False
     """True when stage 2 trains the whole network: then `tune` is called in place of `fit`."""
+
+    def check(self, network: Network) -> None:
+        """Raise InputError if this network, still untrained, cannot be refitted; called before anything is trained."""
 
     def tune(self, network: nn.Module, task: TuneTask) -> dict[str, float]:
         """Train the whole network, which has the fresh head of `build`, in place; returns figures for the record."""
