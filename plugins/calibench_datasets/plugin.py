@@ -5,7 +5,7 @@ from calibench import REQUIRED, DatasetSpec, NoiseSpec, Param, hookimpl
 
 @hookimpl
 def calibench_datasets() -> list[DatasetSpec]:
-    """`digits`, embedded in scikit-learn, and `npz`, the user's own arrays."""
+    """`digits`, embedded in scikit-learn; `npz` and `csv`, the user's own arrays and tables."""
     return [
         DatasetSpec(
             name="digits",
@@ -27,6 +27,25 @@ def calibench_datasets() -> list[DatasetSpec]:
             ),
             licence="yours",
             source="the file; for a trained network x is its features and head_weight [K, D], head_bias [K] its last layer",
+        ),
+        DatasetSpec(
+            name="csv",
+            target="calibench_datasets.csv:csv",
+            summary="Your own table: a text file with a header, numeric and categorical columns, one of them the label.",
+            params=(
+                Param("path", "path", REQUIRED, "a CSV file; comma, semicolon or tab between cells"),
+                Param("label", "str", REQUIRED, "the column to predict: whole numbers or words"),
+                Param("drop", "str", None, "columns to leave out, joined by ';'"),
+                Param(
+                    "missing",
+                    "str",
+                    "refuse",
+                    "empty cells: an error that names them, or 0 beside a feature that says so",
+                    choices=("refuse", "indicate"),
+                ),
+            ),
+            licence="yours",
+            source="the file; words become one-hot features, values in sorted order",
         ),
     ]
 

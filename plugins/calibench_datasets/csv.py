@@ -1,0 +1,132 @@
+"""`csv`: a table from a text file, numeric and categorical columns, one of them the label."""
+
+from __future__ import annotations
+
+import csv as standard
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibench import Arrays, InputError
+from calibench.data.npzfile import existing
+from calibench.errors import did_you_mean
+
+MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})
+"""Cells that hold nothing, whatever their case."""
+
+MOST_CATEGORIES = 100
+"""A text column with more distinct values is an identifier or prose, not a category."""
+
+Column = list[str]
+
+
+def csv(path: str, label: str, drop: str | None, missing: str) -> Arrays:
+    """Features `[N, D]` float32 and class indices `[N]` of the rows of a table with a header.
+
+    A column of numbers is one feature; any other is one-hot, a feature for each of its values in sorted order. `label`
+    may hold numbers or words: classes are its values in sorted order, and the record lists them. With
+    `missing=indicate` an empty cell is 0 beside a feature that says so, in a text column a value of its own.
+    Raises InputError naming the column and the line for a missing cell, a ragged row, or too many categories.
+    """
+    columns = _read(path)
+    if label not in columns:
+        raise InputError(f"{path}: there is no column {label!r}", did_you_mean(label, columns))
+    for name in [] if drop is None else [part.strip() for part in drop.split(";")]:
+        if name == label or name not in columns:
+            why = "is the label" if name == label else "is not there"
+            raise InputError(
+                f"{path}: drop={name}: the column {why}", did_you_mean(name, [c for c in columns if c != label])
+            )
+        del columns[name]
+    labels, classes = _labels(columns.pop(label), f"{path}: label {label!r}")
+    if not columns:
+        raise InputError(f"{path}: there is no column besides the label", "drop fewer")
+    parts = [_features(cells, f"{path}: column {name!r}", name, missing) for name, cells in columns.items()]
+    notes = (f"classes of {label!r} in order: {', '.join(classes)}",)
+    return Arrays(x=np.concatenate(parts, axis=1).astype(np.float32), y=labels, notes=notes)
+
+
+def _read(path: str) -> dict[str, Column]:
+    """The columns by name; the delimiter (comma, semicolon, tab) is the one that splits the header into most parts."""
+    try:
+        with Path(existing(path)).open(newline="", encoding="utf-8-sig") as file:
+            header = file.readline()
+            file.seek(0)
+            delimiter = max(",;\t", key=lambda sign: len(next(standard.reader([header], delimiter=sign), [])))
+            rows = [row for row in standard.reader(file, delimiter=delimiter, strict=True) if row]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})", "save it as UTF-8") from None
+    except (standard.Error, OSError) as error:
+        raise InputError(f"{path}: cannot be read as CSV: {error}", "check its quotes") from None
+    if len(rows) < 2:
+        raise InputError(
+            f"{path}: it has {len(rows)} lines, no header with rows beneath", "the first line names the columns"
+        )
+    names = [name.strip() for name in rows[0]]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"{path}: two columns are called {twice!r}", "name them apart; the first line names the columns"
+        )
+    for number, row in enumerate(rows[1:], 1):
+        if len(row) != len(names):
+            message = f"{path}: row {number} has {len(row)} cells, the header {len(names)}"
+            raise InputError(message, "quote cells that hold the delimiter")
+    return {name: [row[i].strip() for row in rows[1:]] for i, name in enumerate(names)}
+
+
+def _empty(cell: str) -> bool:
+    return cell.lower() in MISSING
+
+
+def _number(cell: str) -> float | None:
+    """The number a cell holds; None for words."""
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _labels(cells: Column, where: str) -> tuple[NDArray[np.int64], list[str]]:
+    for row, cell in enumerate(cells, 1):
+        if _empty(cell):
+            raise InputError(f"{where}: row {row} is empty", "drop rows without a label")
+    numbers = [_number(cell) for cell in cells]
+    if all(n is not None and math.isfinite(n) and n.is_integer() for n in numbers):
+        values, indices = np.unique(np.array(numbers), return_inverse=True)
+        return indices.astype(np.int64), [f"{value:g}" for value in values]
+    if all(n is not None for n in numbers):
+        raise InputError(
+            f"{where}: it holds fractions such as {cells[0]}", "a label is a class: whole numbers or words"
+        )
+    words, indices = np.unique(np.array(cells), return_inverse=True)
+    if len(words) > max(MOST_CATEGORIES, len(cells) // 2):
+        message = f"{where}: {len(words)} different values in {len(cells)} rows"
+        raise InputError(message, "is this the label column?")
+    return indices.astype(np.int64), [str(word) for word in words]
+
+
+def _features(cells: Column, where: str, name: str, missing: str) -> NDArray[np.float64]:
+    """One column's features `[N, d]`."""
+    empty = np.array([_empty(cell) for cell in cells])
+    if empty.all():
+        raise InputError(f"{where} is empty", f"leave it out: drop={name}")
+    if empty.any() and missing == "refuse":
+        row = int(np.argmax(empty)) + 1
+        message = f"{where}: {int(empty.sum())} of {len(cells)} cells are missing, the first in row {row}"
+        raise InputError(message, f"missing=indicate makes a feature of it; drop={name} leaves the column out")
+    numbers = [0.0 if gone else _number(cell) for cell, gone in zip(cells, empty, strict=True)]
+    if all(n is not None for n in numbers):
+        values = np.array(numbers, dtype=np.float64)
+        if not np.isfinite(values).all():
+            raise InputError(f"{where}: row {int(np.argmin(np.isfinite(values))) + 1} is infinite", "mend the cell")
+        return np.stack([values, empty], axis=1) if empty.any() else values[:, None]
+    words = np.array(["" if gone else cell for cell, gone in zip(cells, empty, strict=True)])
+    kinds, indices = np.unique(words, return_inverse=True)
+    if len(kinds) > MOST_CATEGORIES:
+        odd = next(cell for cell, n in zip(cells, numbers, strict=True) if n is None)
+        message = f"{where}: {len(kinds)} different values in {len(cells)} rows, such as {odd!r}"
+        raise InputError(message, f"leave it out: drop={name}")
+    return np.eye(len(kinds))[indices]
