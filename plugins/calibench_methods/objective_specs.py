@@ -16,9 +16,10 @@ _FOLDS = Param(
     minimum=2,
 )
 _ESTIMATED_RATE = (
-    "an estimated rate is the share of labels that differ from the out-of-fold prediction among its surest rows (half of "
-    "each predicted class, halved again while the share falls by more than its standard error); within 0.006 of "
-    "the true rate on MNIST at 0.3 and 0.5 and on CIFAR-10 features and digits at 0.3, for symmetric noise"
+    "an estimated rate is the share of labels that differ from the out-of-fold prediction among its surest rows (each "
+    "predicted class is halved while that share falls by more than its standard error): for symmetric noise within 0.007 "
+    "of the true rate on MNIST at 0.3 and 0.5, on CIFAR-10 features and digits at 0.3; it needs a network that is right "
+    "about its surest rows"
 )
 _TRANSITION = (
     Param("rate", "float", None, "share of wrong labels of a uniform matrix, below (K-1)/K", minimum=0, maximum=1),
