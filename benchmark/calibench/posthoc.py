@@ -47,13 +47,22 @@ class PostHoc:
         """Fit each stage on what the ones before it make of `outputs`; returns what each learned, for the record.
 
         `stored` is what happens to calibrated outputs before `decide` sees them, such as rounding: the rule is fitted on
-        the same, or scores that are equal would lie on both sides of a threshold between them.
+        the same, or scores that are equal would lie on both sides of a threshold between them. A rule that `needs_fresh`
+        samples gets a random half that the calibrators before it have not seen, and they the other.
         """
+        fresh = None
+        if self.calibrators and self.rule is not None and self.rule[1].needs_fresh:
+            fresh, rest = _halves(outputs, labels)
+            outputs, labels = rest
         for bound, calibrator in self.calibrators:
             self._learn(bound, calibrator, outputs, labels)
             outputs = self._applied(bound, calibrator, outputs)
         if self.rule is not None:
+            if fresh is not None:
+                outputs, labels = self.apply(fresh[0]), fresh[1]
             self._learn(*self.rule, outputs if stored is None else stored(outputs), labels)
+            if fresh is not None:
+                self._fitted[self.rule[0].name] |= {"fresh_samples": len(labels)}
         return [{**fitted, "stage": name} for name, fitted in self._fitted.items()]
 
     def apply(self, outputs: Outputs) -> Outputs:
@@ -90,6 +99,15 @@ class PostHoc:
             message = f"{who(bound)} turned scores {list(outputs.scores.shape)} into {list(mapped.scores.shape)}"
             raise RunError(message, "mend the plugin: a calibrator keeps the shape")
         return checked(mapped, f"after {bound.name}")
+
+
+def _halves(outputs: Outputs, labels: torch.Tensor) -> tuple[tuple[Outputs, torch.Tensor], ...]:
+    """The samples in two random halves, the first the smaller; RunError where there are not two."""
+    if len(labels) < 2:
+        raise RunError("one sample cannot be halved between a calibrator and a rule", "give more samples to fit on")
+    order = torch.randperm(len(labels))
+    parts = order[: len(labels) // 2], order[len(labels) // 2 :]
+    return tuple((Outputs(outputs.scores[rows], outputs.from_probs), labels[rows]) for rows in parts)
 
 
 def checked(outputs: Outputs, where: str) -> Outputs:

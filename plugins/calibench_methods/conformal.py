@@ -24,6 +24,7 @@ class Conformal(DecisionRule):
     """
 
     needs_fit = True
+    needs_fresh = True
 
     def __init__(
         self,

@@ -89,6 +89,8 @@ DECISIONS = (
             "clopper-pearson on coverage: exact, since the rank of the limit depends on the number of samples alone",
             "sgr: the limit kept is the one of most coverage whose bound passed, not the last tried; the paper takes its "
             "union bound over the steps of the search, although which limits it tries depends on the labels",
+            "with a guarantee, after calibrators: these are fitted on a random half of cal and the limit on the other, since "
+            "a map that has seen the limit's samples makes them look better than they are",
             "no limit passing: every sample is abstained on, and the record says so",
             "max-logit-pnorm: the paper tunes p on held-out samples, here it is given; energy: temperature 1",
         ),
@@ -145,6 +147,8 @@ DECISIONS = (
         ),
         deviations=(
             "a set of one class answers, any other abstains, which coverage and selective_risk judge",
+            "after calibrators: these are fitted on a random half of cal and q on the other, since a map that has seen "
+            "the samples of q makes them look better than they are",
             "too few cal samples for alpha (rank above n): every set holds all classes, and the record says so",
             "raps: penalty 0.01 and k_reg 5 are given, while the paper may tune them on held-out samples; empty sets stay",
         ),

@@ -47,6 +47,7 @@ class Threshold(DecisionRule):
         self.target = target_coverage if target_risk is None else target_risk
         self.guarantee = guarantee or "clopper-pearson"
         self.delta = 0.05 if delta is None else delta
+        self.needs_fresh = self.target is not None and self.guarantee != "none"
         self._refuse_idle(score, pnorm, guarantee, delta)
 
     def _refuse_idle(self, score: str, pnorm: float | None, guarantee: str | None, delta: float | None) -> None:

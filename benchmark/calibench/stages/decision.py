@@ -17,6 +17,9 @@ class DecisionRule(ABC):
     needs_fit: bool = False
     """True when `fit` must see the calibration split; the object may set it from its parameters."""
 
+    needs_fresh: bool = False
+    """True when what `fit` promises holds only on samples that no calibrator was fitted on: cal is then halved between them."""
+
     files: str = ""
     """A digest of the files that the rule read, if any: a stored run is run again when they change."""
 
