@@ -239,7 +239,7 @@ def test_laplace_refuses_what_it_cannot_do(monkeypatch: pytest.MonkeyPatch) -> N
         last_layer(samples=7)
     for head in (nn.Sequential(nn.Linear(D, K)), nn.Linear(D, K, bias=False)):
         with pytest.raises(InputError, match="linear last layer"):
-            last_layer().check(Network(nn.Flatten(), head, D))
+            last_layer().check(Network(nn.Flatten(), head, D), (D,))
     with pytest.raises(InputError, match="this one is a MemberLayer"):
         built("laplace+batch-ensemble")  # before anything is trained
     real = builtins.__import__
@@ -253,3 +253,82 @@ def test_laplace_refuses_what_it_cannot_do(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(InputError) as raised:
         laplace.LastLayerLaplace("kron", "probit", 100, None)
     assert raised.value.hint == 'pip install "calibench[bayes]"'
+
+
+@pytest.mark.parametrize("recipe", ["tst", "vtst", "mean-field"])
+def test_views_are_seen_by_the_body_once_and_drawn_from_in_every_epoch(
+    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from calibench import member
+
+    passes: list[int] = []
+
+    def counted(module: nn.Module, x: torch.Tensor, *rest: Any) -> torch.Tensor:
+        passes.append(len(x))
+        return predict(module, x, *rest)
+
+    cache = StageCache(tmp_path)
+    built("ce", cache, "cnn:width=4").run(("test",))
+    monkeypatch.setattr(member, "predict", counted)
+    pipeline = built(f"{recipe}:views=3,epochs=4", cache, "cnn:width=4")
+    one = pipeline.run(("test",))["test"]
+    sizes = pipeline.data.sizes()
+    assert sorted(passes) == sorted([*sizes.values(), sizes["train"], sizes["train"]])
+    again = built(f"{recipe}:views=3,epochs=4", model="cnn:width=4").run(("test",))["test"]
+    assert torch.equal(one.scores, again.scores)
+    plain = built(f"{recipe}:epochs=4", cache, "cnn:width=4").run(("test",))["test"]
+    assert not torch.equal(one.scores, plain.scores)
+
+
+def test_every_view_is_drawn_with_its_own_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    from calibench_methods import refitting
+
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def once(head: nn.Module, step: Any, *rest: Any) -> dict[str, float]:
+        with seeded(0):
+            for _ in range(40):
+                step(torch.arange(N))
+        return {}
+
+    def loss(rows: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        seen.append((rows, labels))
+        return rows.sum()
+
+    monkeypatch.setattr(refitting, "train", once)
+    x = features()
+    given = task(augmented=lambda view: x + 100 * float(view(torch.ones(1, 8, 8)).sum() > 0), input_shape=(8, 8))
+    stage_2 = refitting.Stage2(**STAGE_2, views=2)
+    refitting.refit(nn.Linear(D, K), given, stage_2, loss, lambda: 0.0, "test")
+    shares = []
+    for rows, labels in seen:
+        assert torch.equal(labels, given.train_labels)
+        second = rows[:, 0] > 50
+        torch.testing.assert_close(rows[~second], x[~second])
+        torch.testing.assert_close(rows[second], x[second] + 100)
+        shares.append(float(second.double().mean()))
+    assert abs(float(np.mean(shares)) - 0.5) < 5 * 0.5 / math.sqrt(40 * N)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "dataset", "model", "message"),
+    [
+        ("tst:shift=1", "digits", "mlp", "shift would do nothing with views=1"),
+        ("vtst:flip=true", "digits", "mlp", "flip would do nothing with views=1"),
+        ("tst:views=2,shift=8", "digits", "mlp", "leaves nothing of images"),
+        ("tst:views=2,shift=0", "digits", "mlp", "every view is the same"),
+        ("vtst:views=2", "features", "frozen", "views need a body"),
+        ("tst:views=2", "features", "mlp", "views need images"),
+    ],
+)
+def test_views_that_cannot_be_made_are_refused(
+    recipe: str, dataset: str, model: str, message: str, tmp_path: Path
+) -> None:
+    if dataset == "features":
+        file = tmp_path / "f.npz"
+        x = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
+        np.savez(file, train_x=x, train_y=np.arange(200) % 2, head_weight=np.ones((2, 4)), head_bias=np.zeros(2))
+        dataset = f"npz:path={file}"
+    config = resolve(recipe, dataset, model)
+    with pytest.raises(InputError, match=message):
+        Pipeline(config, load_data(config), StageCache(None), quiet)

@@ -23,13 +23,14 @@ from calibench.runner import load_data, quiet
 from calibench.seeds import member_seed
 from calibench.stages import SampleTask
 from calibench.stages.sampler import as_it_is
+from calibench_methods.augment import shifted
 from calibench_methods.batch_ensemble import BatchEnsemble, MemberLayer, member_layers
 from calibench_methods.ensemble import DeepEnsemble
 from calibench_methods.mc_dropout import MCDropout
 from calibench_methods.more_sgd import estimate_batch_norm
 from calibench_methods.snapshot import Snapshot
 from calibench_methods.swag import SWAG
-from calibench_methods.tta import TestTimeAugmentation, shifted
+from calibench_methods.tta import TestTimeAugmentation
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -266,12 +267,12 @@ def test_the_first_view_is_the_image_and_others_stay_within_the_shift() -> None:
 
 
 def test_tta_refuses_what_is_no_image_and_views_that_are_all_the_same() -> None:
-    with pytest.raises(InputError, match="needs images"):
+    with pytest.raises(InputError, match="views need images"):
         TestTimeAugmentation(4, 1, False, "probs").check(network(), (64,))
     with pytest.raises(InputError, match="leaves nothing"):
         TestTimeAugmentation(4, 8, False, "probs").check(network(), (8, 8))
     with pytest.raises(InputError, match="every view is the same"):
-        TestTimeAugmentation(4, 0, False, "probs")
+        TestTimeAugmentation(4, 0, False, "probs").check(network(), (8, 8))
 
 
 def test_averages_are_the_mean_and_the_normalised_geometric_mean() -> None:

@@ -48,7 +48,7 @@ class Member:
             self.network = self._new_network()
         if self.refit is not None:
             with blaming(who(config.of_kind("refit")[0])):
-                self.refit.check(self.network)
+                self.refit.check(self.network, data.train.x.shape[1:])
         if self.sampler is not None:
             with blaming(who(config.of_kind("sampler")[0])):
                 self.sampler.check(self.network, data.train.x.shape[1:])
@@ -221,6 +221,8 @@ class Member:
                     original_head=self.network.head,
                     seed=self.seeds["stage2"],
                     report=self.report,
+                    augmented=lambda view: predict(self.network.body, view(self._x("train"))),
+                    input_shape=self.data.train.x.shape[1:],
                 )
                 figures = as_figures(bound, refit.fit(head, task))
                 return Product(head.state_dict(), {name: float(value) for name, value in figures.items()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import Any
 
 import torch
@@ -64,7 +65,7 @@ class LastLayerLaplace(HeadRefit):
         self.prior_precision = prior_precision
         _import()
 
-    def check(self, network: Network) -> None:
+    def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
         """InputError unless the last layer is linear with a bias."""
         if not isinstance(network.head, nn.Linear) or network.head.bias is None:
             kind = type(network.head).__name__
@@ -83,7 +84,9 @@ class LastLayerLaplace(HeadRefit):
         rows = torch.utils.data.TensorDataset(task.train_features, task.train_labels)
         head.posterior.fit(torch.utils.data.DataLoader(rows, batch_size=BATCH), progress_bar=False)
         if self.prior_precision is None:
-            head.posterior.optimize_prior_precision(pred_type="glm", method="marglik", link_approx=self.prediction)
+            with warnings.catch_warnings():  # that the link should be named; the marginal likelihood uses none
+                warnings.simplefilter("ignore", UserWarning)
+                head.posterior.optimize_prior_precision(pred_type="glm", method="marglik")
         else:
             head.posterior.prior_precision = self.prior_precision
         precision = float(head.posterior.prior_precision)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from calibench import HeadRefit, Outputs
+from calibench import HeadRefit, Network, Outputs
 from calibench.models.training import mean_nll, seeded
 from calibench.stages import RefitTask
 from calibench_methods.refitting import Stage2, refit
@@ -57,6 +57,10 @@ class MeanField(HeadRefit):
     def __init__(self, prior_sd: float, samples: int, kl_weight: float, **stage_2: Any) -> None:
         self.prior_sd, self.samples, self.kl_weight = prior_sd, samples, kl_weight
         self.stage_2 = Stage2(**stage_2)
+
+    def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
+        """InputError for views that cannot be made."""
+        self.stage_2.check("mean-field", network, input_shape)
 
     def build(self, feature_size: int, num_classes: int) -> nn.Module:
         """Means as torch initialises a linear layer, standard deviations 0.01."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from calibench import InputError, Network
 from calibench.models.training import Schedule, train
 from calibench.stages import RefitTask
+from calibench_methods.augment import check_images, random_views
 
 PAPER_EPOCHS = 40
 BATCH = 384
@@ -31,6 +33,29 @@ class Stage2:
     batch_size: int | None
     weight_decay: float
     select: str
+    views: int = 1
+    shift: int | None = None
+    flip: bool = False
+
+    def check(self, name: str, network: Network, input_shape: tuple[int, ...]) -> None:
+        """InputError for views of what is no image, and for what says how views are made where there is one alone."""
+        if self.views == 1:
+            idle = "shift" if self.shift is not None else "flip" if self.flip else None
+            if idle is not None:
+                raise InputError(f"{name}: {idle} would do nothing with views=1", f"add views=4, as in {name}:views=4")
+            return
+        if network.pretrained:
+            raise InputError(f"{name}: views need a body to see them, and the model has none", "leave the views out")
+        check_images(name, input_shape, self.shift, self.flip)
+
+    def features(self, task: RefitTask) -> torch.Tensor:
+        """Features of the training rows in every view, `[views, N, D]`; the first are the rows themselves."""
+        first = task.train_features[None]
+        if self.views == 1 or task.augmented is None:
+            return first
+        height = task.input_shape[-2]
+        views = random_views(self.views - 1, self.shift, self.flip, height)
+        return torch.cat([first, *(task.augmented(view)[None] for view in views)])
 
     def schedule(self, rows: int) -> Schedule:
         """The paper's 40 epochs in batches of 384; smaller batches and more epochs on small data."""
@@ -52,10 +77,14 @@ def refit(
 
     Returns the epoch kept and its validation NLL.
     """
-    features, labels = task.train_features, task.train_labels
+    views, labels = stage_2.features(task), task.train_labels
+    features = views.flatten(0, 1)
 
     def step(rows: torch.Tensor) -> torch.Tensor:
-        return loss(features.index_select(0, rows), labels.index_select(0, rows))
+        seen = rows
+        if len(views) > 1:  # a view for each row, drawn anew
+            seen = rows + len(labels) * torch.randint(len(views), rows.shape).to(rows.device)
+        return loss(features.index_select(0, seen), labels.index_select(0, rows))
 
     return train(
         head, step, validation_nll, len(labels), stage_2.schedule(len(labels)), task.report, f"stage 2, {name}"

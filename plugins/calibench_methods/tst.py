@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from calibench import HeadRefit, InputError, Outputs
+from calibench import HeadRefit, InputError, Network, Outputs
 from calibench.models.training import mean_nll, predict
 from calibench.stages import RefitTask
 from calibench_methods.refit_specs import LATENT_DIM
@@ -28,6 +28,10 @@ class TST(HeadRefit):
         self.latent_dim = latent_dim
         self.head = head
         self.stage_2 = Stage2(**stage_2)
+
+    def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
+        """InputError for views that cannot be made."""
+        self.stage_2.check("tst", network, input_shape)
 
     def build(self, feature_size: int, num_classes: int) -> nn.Module:
         """The layers, at torch's default initialisation."""

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from calibench import HeadRefit, Outputs
+from calibench import HeadRefit, Network, Outputs
 from calibench.models.training import mean_nll, seeded
 from calibench.stages import RefitTask
 from calibench_methods.refitting import Stage2, refit
@@ -65,6 +65,10 @@ class VTST(HeadRefit):
         self.samples = samples
         self.kl_weight = 1 / latent_dim if kl_weight is None else kl_weight
         self.stage_2 = Stage2(**stage_2)
+
+    def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
+        """InputError for views that cannot be made."""
+        self.stage_2.check("vtst", network, input_shape)
 
     def build(self, feature_size: int, num_classes: int) -> nn.Module:
         """The head, at torch's default initialisation."""

@@ -28,6 +28,10 @@ class RefitTask:
     original_head: nn.Module
     seed: int
     report: Report
+    augmented: Callable[[Callable[[torch.Tensor], torch.Tensor]], torch.Tensor] | None = None
+    """`augmented(view)` are the features `[N, D]` of the training rows seen through `view(x)`: a pass of the body."""
+    input_shape: tuple[int, ...] = ()
+    """Of one row that the body sees."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ class HeadRefit(ABC):
     tunes_body = False
     """True when stage 2 trains the whole network: then `tune` is called in place of `fit`."""
 
-    def check(self, network: Network) -> None:
-        """Raise InputError if this network, still untrained, cannot be refitted; called before anything is trained."""
+    def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
+        """Raise InputError if this network, still untrained, or such inputs cannot work; called before anything is trained."""
 
     def tune(self, network: nn.Module, task: TuneTask) -> dict[str, float]:
         """Train the whole network, which has the fresh head of `build`, in place; returns figures for the record."""
