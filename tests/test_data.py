@@ -359,3 +359,45 @@ def test_a_noise_plugin_that_returns_nonsense_is_refused() -> None:
     for labels in (y[:-1], y.astype(float), y - 1, y + 3):
         with pytest.raises(InputError, match="noise bad"):
             with_noisy_labels(data, labels, {}, "noise bad")
+
+
+def labels_file(folder: Path, **arrays: np.ndarray) -> Path:
+    file = folder / "labels.npz"
+    np.savez(file, **arrays)
+    return file
+
+
+def test_given_labels_follow_their_rows_into_the_training_split(tmp_path: Path) -> None:
+    rows = np.arange(300)
+    x = np.stack([rows, rows % 7], axis=1).astype(np.float32)
+    np.savez(tmp_path / "d.npz", train_x=x, train_y=rows % 3)
+    people = (rows // 5) % 3
+    file = labels_file(tmp_path, worse=people, aggregate=rows % 3)
+    data = load_data(resolve("ce", f"npz:path={tmp_path / 'd.npz'}", noise=f"given:path={file},key=worse"))
+    np.testing.assert_array_equal(
+        data.train.y, people[data.train.x[:, 0].astype(int)]
+    )  # though val, cal, test were taken out
+    for name in ("val", "cal", "test"):
+        split = getattr(data, name)
+        np.testing.assert_array_equal(split.y, split.x[:, 0] % 3)  # they stay clean
+    assert data.noise is not None
+    wrong = (people != rows % 3)[data.train.x[:, 0].astype(int)]
+    assert data.noise["realised_rate"] == wrong.mean()
+    np.testing.assert_array_equal(data.mislabelled, wrong)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "key", "message"),
+    [
+        ({"a": np.zeros(1797, int), "b": np.zeros(1797, int)}, "", "holds 2 arrays"),
+        ({"worse": np.zeros(1797, int)}, ",key=wors", "has no array 'wors'"),
+        ({"a": np.zeros((1797, 2), int)}, "", "has shape"),
+        ({"a": np.zeros(1797)}, "", "type float64"),
+        ({"a": np.zeros(100, int)}, "", "has 100 labels"),
+        ({"a": np.full(1797, 10)}, "", "label 0 of 'a' is 10"),
+    ],
+)
+def test_given_labels_that_do_not_fit_are_refused(arrays: dict, key: str, message: str, tmp_path: Path) -> None:
+    file = labels_file(tmp_path, **arrays)
+    with pytest.raises(InputError, match=message):
+        load_data(resolve("ce", noise=f"given:path={file}{key}"))

@@ -154,7 +154,8 @@ def load_data(config: RunConfig) -> Data:
         return data
     generator = np.random.default_rng(derived_seed(config.seed, "noise"))
     with blaming(who(config.noise)):
-        noisy = config.noise.spec.load()(data.train.y.copy(), data.num_classes, generator, **config.noise.own())
+        given = {name: getattr(data.train, name).copy() for name in config.noise.spec.needs}
+        noisy = config.noise.spec.load()(data.train.y.copy(), data.num_classes, generator, **given, **config.noise.own())
     return with_noisy_labels(data, noisy, config.noise.document(), f"noise {config.noise.text()}")
 
 

@@ -187,9 +187,21 @@ class ModelSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseSpec(Spec):
-    """A model of wrong training labels. `target` is called as `target(labels, num_classes, generator, **params)`."""
+    """A model of wrong training labels. `target` is called as `target(labels, num_classes, generator, **params)`.
+
+    What `needs` names is passed by keyword too: `ids [N]`, the training rows' numbers in the dataset's own arrays, and
+    `x [N, ...]`, the rows.
+    """
 
     family: ClassVar[str] = "noise"
+
+    needs: tuple[Literal["ids", "x"], ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        unknown = sorted(set(self.needs) - {"ids", "x"})
+        if unknown:
+            raise PluginError(f"noise {self.name!r} needs {unknown[0]!r}", "it can have ids and x")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,8 +52,19 @@ def calibench_datasets() -> list[DatasetSpec]:
 
 @hookimpl
 def calibench_noises() -> list[NoiseSpec]:
-    """`symmetric`."""
+    """`symmetric` and `given`."""
     return [
+        NoiseSpec(
+            name="given",
+            target="calibench_datasets.given:given",
+            summary="Training labels from an .npz file, in the order of the dataset's own rows, as people or a crowd gave them.",
+            params=(
+                Param("path", "path", REQUIRED, "an .npz file with an array of class indices [N]"),
+                Param("key", "str", None, "the array in it; not set: the only one"),
+            ),
+            needs=("ids",),
+            paper="J. Wei et al., Learning with Noisy Labels Revisited, ICLR 2022 (arXiv 2110.12088), for CIFAR-N",
+        ),
         NoiseSpec(
             name="symmetric",
             target="calibench_datasets.symmetric:symmetric",
@@ -65,5 +76,5 @@ def calibench_noises() -> list[NoiseSpec]:
             deviations=(
                 "papers mix two rates; ours is the share of wrong labels, so p~ = (1-e)p + e/K has e = rate K/(K-1)",
             ),
-        )
+        ),
     ]

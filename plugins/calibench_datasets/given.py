@@ -1,0 +1,45 @@
+"""`given`: training labels from a file, such as those that people gave to CIFAR-10 (CIFAR-10N)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibench import InputError
+from calibench.data.npzfile import read_npz
+from calibench.errors import did_you_mean
+
+
+def given(
+    labels: NDArray[np.int64],
+    num_classes: int,
+    generator: np.random.Generator,
+    ids: NDArray[np.int64],
+    path: str,
+    key: str | None,
+) -> NDArray[np.int64]:
+    """Label `file[key][i]` for the row that is number i of the dataset's own training array; nothing is drawn.
+
+    Raises InputError where the file has no such array, or one that is not a whole number for each row.
+    """
+    arrays = read_npz(path)
+    if key is None and len(arrays) != 1:
+        message = f"noise given: {path} holds {len(arrays)} arrays"
+        raise InputError(message, f"say which: key={' or '.join(arrays) or 'NAME'}")
+    name = next(iter(arrays)) if key is None else key
+    if name not in arrays:
+        raise InputError(f"noise given: {path} has no array {name!r}", did_you_mean(name, arrays))
+    wrong = arrays[name]
+    if wrong.ndim != 1 or wrong.dtype.kind not in "iu":
+        message = f"noise given: array {name!r} has shape {list(wrong.shape)} and type {wrong.dtype}"
+        raise InputError(message, "one whole number for each row of the training array")
+    if len(wrong) <= ids.max():
+        message = (
+            f"noise given: array {name!r} has {len(wrong)} labels, the training array at least {ids.max() + 1} rows"
+        )
+        raise InputError(message, "labels stand in the order of the dataset's own rows, held-out ones too")
+    outside = (wrong < 0) | (wrong >= num_classes)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise InputError(
+            f"noise given: label {row} of {name!r} is {wrong[row]}", f"classes run from 0 to {num_classes - 1}"
+        )
+    return wrong[ids].astype(np.int64)
