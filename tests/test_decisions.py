@@ -121,11 +121,15 @@ def chains_by_hand(doubt: np.ndarray, wrong: np.ndarray, target: float, delta: f
     places, level = starts(len(doubt), target, delta)
     best = None
     for place in places:
+        first = True
         for t, accepted, errors in ends:
             if accepted < place:
                 continue
+            if first and stats.binom.cdf(errors, accepted - 1, target) > level:
+                break
             if stats.binom.cdf(errors, accepted, target) > level:
                 break
+            first = False
             best = t if best is None else max(best, t)
     return best
 
@@ -233,13 +237,13 @@ def test_the_guarantee_survives_a_risk_that_is_largest_at_the_top() -> None:
     over, accepted = 0, []
     for seed in range(300):
         rng = np.random.default_rng(seed)
-        doubt = rng.random(600)
+        doubt = rng.random(1500)
         chance = np.where(doubt < 0.02, 0.6, np.where(doubt < 0.4, 0.0, 0.5))
-        found = limit_risk(doubt, rng.random(600) < chance, 0.1, "clopper-pearson", 0.1).doubt or 0.0
+        found = limit_risk(doubt, rng.random(1500) < chance, 0.1, "clopper-pearson", 0.1).doubt or 0.0
         over += risk(found) > 0.1
         accepted.append(found)
     assert not exceeded(over / 300, 300, 0.1)
-    assert np.mean(accepted) > 0.2
+    assert np.mean(accepted) > 0.35
 
 
 def test_target_risk_over_200_splits_of_a_real_file() -> None:

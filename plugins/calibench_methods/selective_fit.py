@@ -35,9 +35,10 @@ def limit_risk(doubt: Floats, wrong: Bools, target: float, guarantee: str, delta
     `clopper-pearson`: the hypotheses "the risk of accepting the k least doubtful exceeds the target" are tested in order of
     k, each at level delta / J by P(Binomial(k, target) <= errors), from J starts k = n_0, 4 n_0, 16 n_0, ... fixed before
     any label is seen, each chain until its first failure (fixed-sequence tests, Learn then Test). n_0 is the least k that
-    no error at all would pass. For independent samples with untied doubts, the population's risk at the limit exceeds the
-    target with probability delta at most over draws of the samples, provided that its risk, as coverage grows from a start
-    on, rises through the target once; with c such crossings, c delta at most.
+    no error at all would pass; the test of a start takes k - 1, since its limit is itself a sample. For independent samples
+    with untied doubts, the population's risk at the limit exceeds the target with probability delta at most over draws of
+    the samples, provided that its risk, as coverage grows from a start on, rises through the target once; with c such
+    crossings, c delta at most.
 
     `sgr`: Geifman & El-Yaniv 2017, a binary search over k in ceil(log2 n) steps, each with the bound at delta / steps.
     """
@@ -118,6 +119,9 @@ def _chains(accepted: Ints, errors: Ints, target: float, delta: float) -> tuple[
     passed: list[int] = []
     for place in places:
         start = int(np.searchsorted(accepted, place))
+        # Given where the limit of a start lies, only the samples before it are drawn freely: one fewer.
+        if not bdtr(float(errors[start]), accepted[start] - 1, target) <= level:
+            continue
         failures = np.flatnonzero(~passing[start:])
         passed += range(start, start + int(failures[0]) if len(failures) else len(passing))
     return np.array(passed, dtype=np.int64), level
