@@ -56,6 +56,7 @@ class BBQ(BinaryMap):
         hits = np.bincount(index, weights=hit, minlength=len(inner) + 1)
         ends = np.concatenate([[0.0], inner, [1.0]])
         centre = (ends[1:] + ends[:-1]) / 2
+        centre = np.clip(centre, 1e-12, 1 - 1e-12)  # a bin of zeros alone may still hold a hit
         prior = self.strength / len(centre)
         a, b = prior * centre, prior * (1 - centre)
         score = gammaln(prior) - gammaln(count + prior)

@@ -86,6 +86,8 @@ class Affine(LogitMap):
     def rough_inverse(self, p: Floats, z: Floats) -> Linear:
         """By its K blocks, one for each row of W with its bias; the samples that hardly bend a block are left out of it."""
         K = self.K
+        if len(z) <= K:  # then a product costs far less than the inverses of K blocks
+            return super().rough_inverse(p, z)
         own = np.concatenate([self.weights[:-K].reshape(K, K), self.weights[-K:, None]], axis=1)
         design = np.concatenate([z, np.ones((len(z), 1))], axis=1)
         blocks = np.empty((K, K + 1, K + 1))
