@@ -176,7 +176,7 @@ def test_the_draw_holds_every_method_and_enough_compositions() -> None:
 def test_every_method_explains_itself(name: str) -> None:
     spec = specs()[name]
     assert spec.equation, "an equation in plain text"
-    assert spec.paper or name == "ce", "where it comes from"
+    assert spec.paper or name in {"ce", "clipped-ce"}, "where it comes from"
     for param in spec.params:
         bounded = (
             param.minimum is not None

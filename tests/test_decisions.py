@@ -532,9 +532,16 @@ def test_sigmoid_sets_and_answers_are_those_of_a_loop() -> None:
     assert SigmoidThreshold().decide(Outputs(high), {}).answers.tolist() == [1, 0]
 
 
-def test_sigmoids_of_probabilities_both_thresholds_and_a_wrong_number_are_refused() -> None:
-    with pytest.raises(InputError, match="needs logits"):
-        SigmoidThreshold().decide(Outputs(torch.full((1, 2), 0.5), from_probs=True), {})
+def test_probabilities_are_compared_as_they_are() -> None:
+    probs = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.15, 0.35, 0.5]])
+    said = SigmoidThreshold(values=(0.7, 0.3, 0.55)).decide(Outputs(probs, from_probs=True), {})
+    assert said.sets.tolist() == [[True, False, False], [False, True, True], [False, True, False]]  # type: ignore[union-attr]
+    assert said.answers.tolist() == [0, 2, 1]  # a stored float32 0.7 means 0.7
+    none = SigmoidThreshold(0.9).decide(Outputs(probs.double(), from_probs=True), {})
+    assert none.answers.tolist() == [-1, -1, -1]
+
+
+def test_both_thresholds_and_a_wrong_number_are_refused() -> None:
     with pytest.raises(InputError, match="not both"):
         SigmoidThreshold(0.4, (0.2, 0.4))
     with pytest.raises(InputError, match="2 values for 3 classes"):

@@ -175,6 +175,7 @@ DECISIONS = (
         deviations=(
             "one class must be named where labels are single: the most probable of the set, the lowest index among equals",
             "risk-coverage curve by the largest sigmoid",
+            "probabilities, as a calibrator or an ensemble gives them, are compared as they are",
         ),
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from calibench import Calibrator, Outputs
+from calibench import Calibrator, Outputs, RunError
 from calibench.kernels import fit_temperature
 from calibench_methods.convex import newton
 from calibench_methods.multiclass import Floats, probabilities, with_nll
@@ -58,7 +58,10 @@ def simplex_weights(own: Floats) -> Floats:
             ratio = some / total[:, None]
             return float(w.sum() - np.log(total).mean()), 1 - ratio.mean(axis=0), ratio.T @ ratio / len(ratio)
 
-        found = newton(loss, np.full(len(chosen), 1 / len(chosen)), "ets")
+        try:
+            found = newton(loss, np.full(len(chosen), 1 / len(chosen)), "ets")
+        except RunError:  # equal parts, or a minimum far outside: then the answer has fewer parts, down to one
+            continue
         value = loss(found)[0]
         if (found >= 0).all() and value < least - 1e-15:
             best, least = np.zeros(3), value

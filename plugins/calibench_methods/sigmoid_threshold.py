@@ -14,7 +14,7 @@ class SigmoidThreshold(DecisionRule):
     """The set `{k: 1 / (1 + exp(-x_k)) >= t_k}`; `t_k` is `value` for all, or `values[k]`.
 
     Where one class must be named, the most probable of the set answers, the lowest index among equals; an empty set
-    abstains. Raises InputError for probabilities that are no logits: a softmax cannot be told from its sigmoids.
+    abstains. Of probabilities, as a calibrator or an ensemble gives them, `p_k >= t_k` is asked.
     """
 
     def __init__(self, value: float = 0.5, values: tuple[float, ...] | None = None) -> None:
@@ -32,12 +32,13 @@ class SigmoidThreshold(DecisionRule):
             raise InputError(message, "give one threshold for each class, joined by ';'")
 
     def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> Decisions:
-        """The sets and their answers; the doubt is minus the largest logit."""
+        """The sets and their answers; the doubt is minus the largest logit or probability."""
         if outputs.from_probs:
-            message = "sigmoid-threshold needs logits, and these are probabilities"
-            raise InputError(message, "give logits, or use threshold:values=... for probabilities that sum to 1")
-        sets = sigmoid_threshold(outputs.scores, self.thresholds).sets
-        x = outputs.logits()
+            x = outputs.scores.double()
+            sets = x >= torch.tensor(self.thresholds, dtype=outputs.scores.dtype, device=x.device).double()
+        else:
+            x = outputs.logits()
+            sets = sigmoid_threshold(outputs.scores, self.thresholds).sets
         # By logit: sigmoids that round to one number still have an order.
         answers = x.where(sets, -torch.inf).argmax(dim=1).where(sets.any(dim=1), ABSTAIN)
         return Decisions(answers, sets=sets, doubt=-x.amax(dim=1), score="max-sigmoid")
