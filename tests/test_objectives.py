@@ -444,6 +444,17 @@ def test_elr_remembers_each_row_by_its_place_in_the_training_split() -> None:
         rows = rows.roll(1)
 
 
+@pytest.mark.parametrize("recipe", ["elr", "adafocal"])
+def test_what_was_learned_can_be_put_back(recipe: str) -> None:
+    z, y = drawn(0)
+    objective, fresh = build(recipe), build(recipe)
+    for _ in range(3):
+        loss(objective, z, y)
+        objective.end_epoch(torch.from_numpy(z), torch.from_numpy(y))
+    fresh.load_state({name: held.clone() for name, held in objective.state().items()})
+    assert float(loss(fresh, z, y)) == float(loss(objective, z, y)) != float(loss(build(recipe), z, y))
+
+
 # --- refusals and the record ----------------------------------------------------------------------------------------
 
 
