@@ -11,7 +11,7 @@ from calibench_methods.histogram import mass_edges
 from calibench_methods.multiclass import BinaryMap, Column, Floats
 
 LEAST_WEIGHT = 1e-3
-"""Binnings whose weight is below this share of the best's are left out: together they move no probability by a percent."""
+"""Binnings whose weight is below this share of the best's are left out."""
 
 
 class BBQ(BinaryMap):

@@ -9,7 +9,7 @@ import numpy as np
 from calibench_methods.multiclass import BinaryMap, Column, Floats
 
 SAME = 1e-6
-"""Neighbouring steps whose value lies this close are stored as one: a tenth of the record, and no figure moves."""
+"""Neighbouring steps whose value lies this close to the first of them are stored as one, which leaves a fifth of them."""
 
 
 class IVAP(BinaryMap):
