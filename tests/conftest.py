@@ -23,6 +23,10 @@ pytest.register_assert_rewrite("kernel_cases", "kernel_threshold_checks")
 # As main() does, but before any test imports torch: libgomp reads it once, and idle threads that spin double every time.
 os.environ.setdefault("GOMP_SPINCOUNT", calibench.cli.SPIN)
 
+from calibench.models.vision_import import torchvision_operators  # noqa: E402
+
+torchvision_operators()  # torchmetrics, an oracle, imports torchvision where it finds one
+
 
 class Ran(NamedTuple):
     """How one command ended."""

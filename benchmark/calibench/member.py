@@ -86,7 +86,7 @@ class Member:
         if self.sampler is not None:
             return self._sampled(self.sampler, body_key, head, splits)
         if not features:
-            return {name: Outputs(predict(self.network, self._x(name)).cpu()) for name in splits}
+            return {name: self._said(predict(self.network, self._x(name))) for name in splits}
         return {name: self._heard(head, features[name], name) for name in splits}
 
     def _stage_1(self) -> str:
@@ -125,7 +125,7 @@ class Member:
         def validate() -> float:
             logits = predict(network, val_x)
             objective.end_epoch(logits, val_y)
-            return mean_nll(logits, val_y)
+            return mean_nll(self._said(logits).logits().to(val_y.device), val_y)
 
         bound = self.config.objective
         task = self._train_task(schedule)
@@ -249,6 +249,10 @@ class Member:
         self.fitted.append({"stage": bound.name, "trained": True, **product.figures})
         return key
 
+    def _said(self, logits: torch.Tensor) -> Outputs:
+        """The network's own logits: of sigmoids, where the objective trained such and no refit came after it."""
+        return Outputs(logits.cpu(), one_vs_rest=self.objective.one_vs_rest and self.refit is None)
+
     def _heard(self, head: nn.Module, features: torch.Tensor, draws: str) -> Outputs:
         """What the refitted head says about features, with a seed for these `draws`, such as those of one split."""
         assert self.refit is not None
@@ -261,7 +265,7 @@ class Member:
         refitted = self.refit is not None and not self.refit.tunes_body
 
         def heard(features: torch.Tensor, draws: str) -> Outputs:
-            return self._heard(head, features, draws) if refitted else Outputs(predict(head, features).cpu())
+            return self._heard(head, features, draws) if refitted else self._said(predict(head, features))
 
         collected = collect(
             sampler, bound, self.network, self._sample_task, self.products, body_key, self.seeds["sampling"]

@@ -25,6 +25,8 @@ class Outputs:
 
     scores: torch.Tensor
     from_probs: bool = False
+    one_vs_rest: bool = False
+    """Logits of one sigmoid a class, as `bce` trains them: p_k = sigmoid(x_k) / sum over j of sigmoid(x_j)."""
 
     def __len__(self) -> int:
         return int(self.scores.shape[0])
@@ -35,14 +37,19 @@ class Outputs:
         return int(self.scores.shape[1])
 
     def logits(self) -> torch.Tensor:
-        """Logits `[N, K]` in float64; from probabilities `log(max(p, 1e-30))`."""
+        """Logits `[N, K]` in float64; from probabilities `log(max(p, 1e-30))`, from one against the rest `log sigmoid(x)`."""
         scores = self.scores.double()
+        if self.one_vs_rest:
+            return torch.nn.functional.logsigmoid(scores)
         return scores.clamp_min(PROBABILITY_FLOOR).log() if self.from_probs else scores
 
     def probs(self) -> torch.Tensor:
         """Probabilities `[N, K]` in float64; from logits `softmax`."""
-        scores = self.scores.double()
-        return scores if self.from_probs else scores.softmax(dim=1)
+        return self.scores.double() if self.from_probs else self.logits().softmax(dim=1)
+
+    def plain(self) -> Outputs:
+        """Itself, or what softmax turns into the same probabilities where the scores stand one against the rest."""
+        return Outputs(self.logits()) if self.one_vs_rest else self
 
     def check(self, where: str) -> Outputs:
         """Itself if it is `[N, K]` with N >= 1, K >= 2, finite, and (probabilities) in [0, 1] with rows summing to 1 +- 1e-3.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -55,12 +56,13 @@ class PostHoc:
             fresh, rest = _halves(outputs, labels)
             outputs, labels = rest
         for bound, calibrator in self.calibrators:
+            outputs = outputs.plain()
             self._learn(bound, calibrator, outputs, labels)
             outputs = self._applied(bound, calibrator, outputs)
         if self.rule is not None:
             if fresh is not None:
                 outputs, labels = self.apply(fresh[0]), fresh[1]
-            self._learn(*self.rule, outputs if stored is None else stored(outputs), labels)
+            self._learn(*self.rule, self._for_rule(outputs if stored is None else stored(outputs)), labels)
             if fresh is not None:
                 self._fitted[self.rule[0].name] |= {"fresh_samples": len(labels)}
         return [{**fitted, "stage": name} for name, fitted in self._fitted.items()]
@@ -68,7 +70,7 @@ class PostHoc:
     def apply(self, outputs: Outputs) -> Outputs:
         """The calibrated outputs."""
         for bound, calibrator in self.calibrators:
-            outputs = self._applied(bound, calibrator, outputs)
+            outputs = self._applied(bound, calibrator, outputs.plain())
         return outputs
 
     def decide(self, outputs: Outputs) -> Decisions | None:
@@ -77,13 +79,16 @@ class PostHoc:
             return None
         bound, rule = self.rule
         with blaming(who(bound)):
-            found = rule.decide(outputs, self._fitted.get(bound.name, {}))
+            found = rule.decide(self._for_rule(outputs), self._fitted.get(bound.name, {}))
             decisions = found if isinstance(found, Decisions) else Decisions(found)
             try:
                 return decisions.cpu().check(len(outputs), outputs.num_classes)
             except InputError as error:
                 message = f"{who(bound)} decided something else than [N] class indices or -1: {error.message}"
                 raise RunError(message, f"mend the plugin: {error.hint}") from None
+
+    def _for_rule(self, outputs: Outputs) -> Outputs:
+        return outputs if self.rule is not None and self.rule[1].one_vs_rest else outputs.plain()
 
     def _learn(self, bound: Bound, stage: Calibrator | DecisionRule, outputs: Outputs, labels: torch.Tensor) -> None:
         with blaming(who(bound)):
@@ -107,7 +112,7 @@ def _halves(outputs: Outputs, labels: torch.Tensor) -> tuple[tuple[Outputs, torc
         raise RunError("one sample cannot be halved between a calibrator and a rule", "give more samples to fit on")
     order = torch.randperm(len(labels))
     parts = order[: len(labels) // 2], order[len(labels) // 2 :]
-    return tuple((Outputs(outputs.scores[rows], outputs.from_probs), labels[rows]) for rows in parts)
+    return tuple((replace(outputs, scores=outputs.scores[rows]), labels[rows]) for rows in parts)
 
 
 def checked(outputs: Outputs, where: str) -> Outputs:

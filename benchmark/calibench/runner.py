@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ def run_reporting(
         fitted = pipeline.fitted + posthoc.fit(outputs["cal"], labels["cal"], stored=_stored)
         final = {name: _stored(posthoc.apply(found)) for name, found in outputs.items()}
         decisions = posthoc.decide(final["test"])
+        final = {name: _stored(found.plain()) for name, found in final.items()}
     with pipeline.timed("judge"):
         report("judge", 0, 1, "bootstrap and noise floor")
         judged = Judged(final["test"], labels["test"], decisions)
@@ -155,7 +157,9 @@ def load_data(config: RunConfig) -> Data:
     generator = np.random.default_rng(derived_seed(config.seed, "noise"))
     with blaming(who(config.noise)):
         given = {name: getattr(data.train, name).copy() for name in config.noise.spec.needs}
-        noisy = config.noise.spec.load()(data.train.y.copy(), data.num_classes, generator, **given, **config.noise.own())
+        noisy = config.noise.spec.load()(
+            data.train.y.copy(), data.num_classes, generator, **given, **config.noise.own()
+        )
     return with_noisy_labels(data, noisy, config.noise.document(), f"noise {config.noise.text()}")
 
 
@@ -173,7 +177,7 @@ def pick_device(device: str) -> str:
 
 def _stored(outputs: Outputs) -> Outputs:
     """What is judged is what is stored: float32 holds logits to 1e-7 of themselves, so no confidence saturates."""
-    return Outputs(outputs.scores.float(), outputs.from_probs)
+    return replace(outputs, scores=outputs.scores.float())
 
 
 def _arrays(

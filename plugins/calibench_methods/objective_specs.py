@@ -55,6 +55,18 @@ OBJECTIVES = (
         equation="loss = -log softmax(logits)[y]",
     ),
     MethodSpec(
+        name="bce",
+        kind="objective",
+        target="calibench_methods.bce:BinaryCrossEntropy",
+        summary="Binary cross-entropy: one sigmoid a class, each class against the rest, as sigmoid-threshold reads them.",
+        equation="loss = -sum_k ([k = y] log s_k + [k != y] log(1 - s_k)), s_k = sigmoid(x_k); p_k = s_k / sum_j s_j",
+        paper="C. Bishop, Pattern Recognition and Machine Learning, 2006, section 4.3.2 (independent sigmoids)",
+        deviations=(
+            "labels are single: what is judged are the sigmoids divided by their sum; data with several labels a row "
+            "cannot be read yet",
+        ),
+    ),
+    MethodSpec(
         name="clipped-ce",
         kind="objective",
         target="calibench_methods.clipped_ce:ClippedCrossEntropy",

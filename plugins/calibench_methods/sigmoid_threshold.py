@@ -17,6 +17,8 @@ class SigmoidThreshold(DecisionRule):
     abstains. Of probabilities, as a calibrator or an ensemble gives them, `p_k >= t_k` is asked.
     """
 
+    one_vs_rest = True
+
     def __init__(self, value: float = 0.5, values: tuple[float, ...] | None = None) -> None:
         if values is not None and value != 0.5:
             raise InputError(
@@ -37,7 +39,7 @@ class SigmoidThreshold(DecisionRule):
             x = outputs.scores.double()
             sets = x >= torch.tensor(self.thresholds, dtype=outputs.scores.dtype, device=x.device).double()
         else:
-            x = outputs.logits()
+            x = outputs.scores.double()
             sets = sigmoid_threshold(outputs.scores, self.thresholds).sets
         # By logit: sigmoids that round to one number still have an order.
         answers = x.where(sets, -torch.inf).argmax(dim=1).where(sets.any(dim=1), ABSTAIN)

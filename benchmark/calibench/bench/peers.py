@@ -17,6 +17,9 @@ def require_peers() -> None:
     missing = [name for name, module in MODULES.items() if not _there(module)]
     if missing:
         raise InputError(f"--peers needs {' and '.join(missing)}", 'pip install "calibench[peers]"')
+    from calibench.models.vision_import import torchvision_operators
+
+    torchvision_operators()  # torchmetrics imports torchvision where it finds one
 
 
 def _there(module: str) -> bool:

@@ -20,6 +20,9 @@ class DecisionRule(ABC):
     needs_fresh: bool = False
     """True when what `fit` promises holds only on samples that no calibrator was fitted on: cal is then halved between them."""
 
+    one_vs_rest: bool = False
+    """True for a rule that takes logits of one sigmoid a class as they are; any other is given their `Outputs.plain()`."""
+
     files: str = ""
     """A digest of the files that the rule read, if any: a stored run is run again when they change."""
 

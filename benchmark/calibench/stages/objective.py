@@ -42,6 +42,9 @@ class Objective(ABC):
     folds: int = 0
     """How many folds `TrainTask.out_of_fold` is made with; 0 asks for none, which saves as many trainings."""
 
+    one_vs_rest: bool = False
+    """True for an objective that trains one sigmoid a class in place of a softmax; `Outputs.one_vs_rest` says what follows."""
+
     learned: tuple[str, ...] = ()
     """Attributes, tensors or modules, that training changes: kept beside the network, for samplers that train on."""
 
