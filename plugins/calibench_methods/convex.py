@@ -103,7 +103,9 @@ def _flat_enough(at: Floats, gradient: Floats, name: str) -> Floats:
     """Rounding can stop a search a little short; more than a thousandfold is a failure."""
     if not np.abs(gradient).max() <= 1e3 * FLAT:
         message = f"{name}: the fit did not converge: its gradient is still {np.abs(gradient).max():.1e}"
-        raise RunError(message, "the logits may be too large; try temperature first, as in temperature+" + name)
+        raise RunError(
+            message, "logits of thousands and more cannot be fitted: are they logits? divide them all by one number"
+        )
     return at
 
 
