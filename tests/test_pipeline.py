@@ -449,3 +449,18 @@ def test_a_target_of_another_kind_is_refused_before_training(monkeypatch: pytest
     monkeypatch.setattr(MethodSpec, "load", lambda self: dict)
     with pytest.raises(calibench.PluginError, match="wants a Calibrator, its target makes a dict"):
         PostHoc((bind(bound.spec, [("how", "sound")]),), 3)
+
+
+@pytest.mark.parametrize("recipe", ["forward", "backward"])
+def test_a_transition_matrix_that_has_changed_since_is_another_run(recipe: str, tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    x = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    np.savez(tmp_path / "d.npz", train_x=x, train_y=np.arange(300) % 3)
+    dataset, text = f"npz:path={tmp_path / 'd.npz'}", f'{recipe}:matrix="{file}"'
+    np.savetxt(file, np.eye(3) * 0.7 + 0.1, delimiter=",")
+    one = short(text, dataset, tmp_path / "r")
+    np.savetxt(file, np.eye(3) * 0.4 + 0.2, delimiter=",")
+    other = short(text, dataset, tmp_path / "r")
+    assert other.cache["made"] == ["stage1"]
+    assert other.metrics["nll"] != one.metrics["nll"]
+    assert short(text, dataset, tmp_path / "r").metrics == other.metrics

@@ -96,6 +96,7 @@ class Member:
             [identity(config.objective), identity(config.model), self.data.fingerprint, self.seeds["stage1"]],
             [torch.__version__, torch.get_num_threads(), self.device.type],
             *self._conversion(),
+            *([self.objective.files] if self.objective.files else []),
         )
         if network.pretrained:
             why = "the network was given trained"

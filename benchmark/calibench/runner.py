@@ -87,7 +87,7 @@ def run_reporting(
     cache = StageCache(results / store.CACHE if results is not None else None, fresh=force, made=made)
     pipeline = Pipeline(config, data, cache, report)
     posthoc = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes)
-    code += posthoc.files  # a stored run is not taken for one whose cost matrix has changed since
+    code += pipeline.first.objective.files + posthoc.files  # files that have changed since make another run
     metrics = load_metrics()
     if results is not None:
         if not force and (found := store.find(results, run_id, code)) is not None:

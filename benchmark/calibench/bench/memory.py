@@ -25,6 +25,7 @@ from typing import Any
 import torch
 
 from calibench.bench.case import OURS, Case, Contender, dtype_name
+from calibench.models.vision_import import torchvision_operators
 
 CHILD = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
 """glibc: every block from 64 KiB is mapped for itself and given back when freed, so that none is reused unseen."""
@@ -179,4 +180,5 @@ def _child(question: dict[str, Any]) -> None:
 if __name__ == "__main__":
     with warnings.catch_warnings(), redirect_stdout(sys.stderr):
         warnings.simplefilter("ignore")
+        torchvision_operators()  # torchmetrics imports torchvision where it finds one
         _child(json.loads(sys.argv[1]))

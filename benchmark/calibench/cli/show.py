@@ -66,7 +66,9 @@ def _print(spec: Spec, origin: str) -> None:
         return
     table = Table(title=None, box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("parameter", "type", "default", "unit", "allowed", "meaning"):
-        table.add_column(column, no_wrap=column != "meaning")
+        table.add_column(
+            column, no_wrap=column in {"parameter", "type", "default"}, min_width=40 if column == "meaning" else None
+        )
     for param in params:
         cells = (param.key, param.type, _default(param), param.unit or "-", _allowed(param), param.meaning)
         table.add_row(*(Text(cell) for cell in cells))

@@ -26,7 +26,8 @@ class TrainTask:
 
     `out_of_fold` holds probabilities `[N, K]` in float64 of each training row, from networks trained without it by
     cross-entropy, where the objective asks for them (`folds`); else None. `new_network()` makes one more freshly
-    initialised network like the one that is trained, on its device.
+    initialised network like the one that is trained, on its device, from torch's global generator: called first thing in
+    `prepare` it would start with the very weights of the one that is trained, so draw or reseed before.
     """
 
     labels: torch.Tensor
@@ -41,6 +42,9 @@ class Objective(ABC):
 
     folds: int = 0
     """How many folds `TrainTask.out_of_fold` is made with; 0 asks for none, which saves as many trainings."""
+
+    files: str = ""
+    """A digest of the files that the objective read, if any: what was trained with others is then not taken for this."""
 
     one_vs_rest: bool = False
     """True for an objective that trains one sigmoid a class in place of a softmax; `Outputs.one_vs_rest` says what follows."""
