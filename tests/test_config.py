@@ -97,6 +97,11 @@ def test_defaults():
         ("ce+ce", "'ce' (objective) cannot follow 'ce' (objective)"),
         ("threshold+temperature", "'temperature' (calibrator) cannot follow 'threshold' (decision)"),
         ("temperature+vtst", "'vtst' (refit) cannot follow 'temperature' (calibrator)"),
+        ("threshold+swag", "'swag' (sampler) cannot follow 'threshold' (decision)"),
+        ("ensemble+vtst", "'vtst' (refit) cannot follow 'ensemble' (ensemble)"),
+        ("ensemble+mc-dropout", "'mc-dropout' (sampler) cannot follow 'ensemble' (ensemble)"),
+        ("swag+snapshot", "'snapshot' (sampler) cannot follow 'swag' (sampler)"),
+        ("conformal+cost", "'cost' (decision) cannot follow 'conformal' (decision)"),
         ("threshold+threshold", "'threshold' (decision) cannot follow 'threshold' (decision)"),
     ],
 )

@@ -290,3 +290,14 @@ def test_cifar100_as_tables(cifar100, cli, tmp_path):
     parquet.write_table(pa.table(columns | {"label": labels}), tmp_path / "a.parquet")
     found = [cli("evaluate", f"a.{kind}", "--json").document for kind in ("npz", "csv", "parquet")]
     assert found[0] == found[1] == found[2]
+
+
+def test_a_long_map_is_counted_and_not_printed() -> None:
+    from calibench.cli.evaluate import _short
+
+    assert _short(0.123456789) == "0.123457"
+    assert _short([0.2, 0.4, 0.4]) == "[0.2, 0.4, 0.4]"
+    assert _short([0.1] * 500) == "(500 entries, in --json)"
+    assert _short([[0.1, 0.2], [0.3, 0.4]]) == "(2 entries, in --json)"
+    assert _short({"a": 1}) == "(1 entries, in --json)"
+    assert _short(7) == "7"

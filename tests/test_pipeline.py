@@ -464,3 +464,34 @@ def test_a_transition_matrix_that_has_changed_since_is_another_run(recipe: str, 
     assert other.cache["made"] == ["stage1"]
     assert other.metrics["nll"] != one.metrics["nll"]
     assert short(text, dataset, tmp_path / "r").metrics == other.metrics
+
+
+TEN = (
+    "ce",
+    "ce+temperature",
+    "ce+vector+threshold:value=0.6",
+    "ce+isotonic+conformal",
+    "tst",
+    "tst+ets",
+    "vtst",
+    "vtst+temperature+threshold:target_coverage=0.9",
+    "mean-field:epochs=2",
+    "swag:epochs=2,samples=2,rank=2+beta",
+)
+
+
+def test_ten_recipes_that_share_a_seed_train_stage_1_once(blobs: str, tmp_path: Path, trained: list[str]) -> None:
+    records = [short(recipe, blobs, tmp_path) for recipe in TEN]
+    assert trained.count("stage 1, ce") == 1
+    assert [record.cache["made"].count("stage1") for record in records] == [1] + [0] * 9
+    assert len({record.run_id for record in records}) == 10
+
+
+@pytest.mark.parametrize("recipe", ["focal+vtst", "label-smoothing+tst", "mixup+vtst+temperature"])
+def test_an_objective_and_a_head_refit_compose(recipe: str, blobs: str, tmp_path: Path, trained: list[str]) -> None:
+    record = short(recipe, blobs, tmp_path)
+    objective = recipe.partition("+")[0]
+    assert [entry["stage"] for entry in record.fitted] == recipe.split("+")
+    assert trained[0] == f"stage 1, {objective}"
+    assert len(trained) == 2
+    assert figures(record) != figures(short(recipe.replace(objective, "ce"), blobs, tmp_path))

@@ -48,9 +48,9 @@ std::tuple<Tensor, Tensor> bootstrap_bins(const Tensor& confidence, const Tensor
   Tensor sums = new_tensor<3>(confidence, {resamples, 3, bins}, ScalarType::Double);
   double* out = data<double>(sums);
   const Kernels& table = serving_kernels();
-  torch::stable::parallel_for(0, resamples, 1, [&](int64_t first, int64_t last) {
+  share(resamples, [&](const auto& next) {
     std::vector<uint8_t> counts(static_cast<size_t>(N));
-    for (int64_t b = first; b < last; ++b) table.resample(args, b, counts.data(), out + b * 3 * bins);
+    for (int64_t b = next(); b >= 0; b = next()) table.resample(args, b, counts.data(), out + b * 3 * bins);
   });
   return {sums, no_fault(confidence)};
 }

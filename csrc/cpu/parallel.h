@@ -4,6 +4,7 @@
 #include <torch/csrc/stable/library.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -21,16 +22,28 @@ inline const Kernels& serving_kernels() {
   return kernels();
 }
 
+// Calls work(next) once on every thread of torch's pool; next() gives the pieces 0 .. count - 1, each to one
+// caller, then -1. A thread that another program holds up takes fewer: halves made beforehand would all wait
+// for it.
+template <typename Work>
+void share(int64_t count, const Work& work) {
+  std::atomic<int64_t> taken{0};
+  const auto next = [&] {
+    const int64_t piece = taken.fetch_add(1, std::memory_order_relaxed);
+    return piece < count ? piece : int64_t{-1};
+  };
+  torch::stable::parallel_for(0, count, 1, [&](int64_t, int64_t) { work(next); });
+}
+
 // Calls work(chunk, begin, end, scratch) for every chunk of `step` rows. Nothing may throw inside: bad rows
 // are noted.
 template <typename Work>
 void for_chunks(int64_t rows, int64_t step, int64_t classes, const Work& work) {
-  const int64_t chunks = (rows + step - 1) / step;
-  torch::stable::parallel_for(0, chunks, 1, [&](int64_t first, int64_t last) {
+  share((rows + step - 1) / step, [&](const auto& next) {
     const std::unique_ptr<char[]> memory(
         new char[scratch_bytes(classes) + 64]);  // not zeroed, unlike a vector
     char* scratch = memory.get() + (64 - reinterpret_cast<uintptr_t>(memory.get()) % 64);
-    for (int64_t c = first; c < last; ++c) work(c, c * step, std::min(rows, (c + 1) * step), scratch);
+    for (int64_t c = next(); c >= 0; c = next()) work(c, c * step, std::min(rows, (c + 1) * step), scratch);
   });
 }
 

@@ -3,7 +3,7 @@
 // the last bit.
 #pragma once
 
-#include "integers256.h"
+#include "integers512.h"
 #include "scalar.h"
 
 namespace calibench::CALIBENCH_ISA {

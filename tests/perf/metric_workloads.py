@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from workloads import BINS, Prepared, Workload, drawn, softmax
 
-from calibench.metrics.binning import Ints
+from calibench.decisions import Decisions
 from calibench.metrics.judge import judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
@@ -25,10 +25,14 @@ def metrics() -> dict[str, tuple[MetricSpec, Metric]]:
 
 
 @cache
-def decisions(n: int, k: int) -> Ints:
-    """The most probable class, or abstention below one half."""
-    top = softmax(n, k, torch.float32).max(dim=1)
-    return torch.where(top.values >= 0.5, top.indices, -1).numpy()
+def decisions(n: int, k: int) -> Decisions:
+    """The most probable class, or abstention below one half; the set of classes above a tenth; an error costs 1."""
+    p = softmax(n, k, torch.float32)
+    top = p.max(dim=1)
+    answers = torch.where(top.values >= 0.5, top.indices, -1)
+    costs = torch.cat([1 - torch.eye(k), torch.zeros(k, 1)], dim=1).double()
+    costs[:, -1] = 0.3
+    return Decisions(answers, sets=p >= 0.1, costs=costs)
 
 
 def judged(n: int, k: int) -> Judged:
@@ -53,6 +57,9 @@ def wanted(n: int, k: int) -> dict[str, float]:
         "ece15": float(sum(abs(confidence[b].sum() - right[b].sum()) for b in bins) / n),
         "coverage": float((confidence >= 0.5).mean()),
         "selective_risk": float(1 - right[confidence >= 0.5].mean()),
+        "set_coverage": float((p[np.arange(n), y] >= 0.1).mean()),
+        "set_size": float((p >= 0.1).sum(axis=1).mean()),
+        "mean_cost": float(np.where(confidence >= 0.5, ~right, 0.3).mean()),
     }
 
 

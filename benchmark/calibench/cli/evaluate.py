@@ -111,7 +111,7 @@ def _print(record: EvaluationRecord, file: Path) -> None:
     lines = []
     if record.fit is not None:
         figures = {key: value for key, value in record.fit.items() if key != "recipe"}
-        learned = ", ".join(f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}" for k, v in figures.items())
+        learned = ", ".join(f"{key} {_short(value)}" for key, value in figures.items())
         lines.append(f"fit {record.fit['recipe']}: {learned}" if learned else f"fit {record.fit['recipe']}")
     if record.after is not None:
         lines += [f"before: {record.verdict}", f"after: {record.after['verdict']}"]
@@ -124,3 +124,19 @@ def _print(record: EvaluationRecord, file: Path) -> None:
         console.print(Text(line), soft_wrap=True)
     if record.backend == "reference":
         to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor says why")
+
+
+SHOWN = 8
+"""Numbers of a list that are printed: a threshold a class fits, a map of isotonic regression does not."""
+
+
+def _short(value: Any) -> str:
+    """One learned value as words; what is too long for a line is counted."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return f"({len(value)} entries, in --json)"
+    if isinstance(value, list):
+        flat = all(isinstance(item, int | float) for item in value)
+        return f"[{', '.join(map(_short, value))}]" if flat and len(value) <= SHOWN else f"({len(value)} entries, in --json)"
+    return str(value)
