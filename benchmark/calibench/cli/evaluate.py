@@ -138,5 +138,9 @@ def _short(value: Any) -> str:
         return f"({len(value)} entries, in --json)"
     if isinstance(value, list):
         flat = all(isinstance(item, int | float) for item in value)
-        return f"[{', '.join(map(_short, value))}]" if flat and len(value) <= SHOWN else f"({len(value)} entries, in --json)"
+        return (
+            f"[{', '.join(map(_short, value))}]"
+            if flat and len(value) <= SHOWN
+            else f"({len(value)} entries, in --json)"
+        )
     return str(value)
