@@ -103,7 +103,7 @@ def test_a_contender_beyond_the_budget_gets_fewer_rounds(clock):
 
 def test_a_short_call_is_repeated_and_averaged(clock):
     (timing,) = timed(toy(Contender("short", clock.takes("short", 2**-12))))
-    assert timing.calls == 41  # 10 ms / 0.244 ms, rounded up
+    assert timing.calls == 205  # 50 ms / 0.244 ms, rounded up
     assert timing.seconds == [2**-12] * 4
 
 

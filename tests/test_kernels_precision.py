@@ -195,3 +195,27 @@ def test_infinite_only_where_float64_is() -> None:
     assert kernels.calibration_stats(wide, torch.tensor([1])).nll_sum == 2 * float(wide[0, 0])
     full = torch.full((65, 100), 3.4e38)  # their float32 sum is infinite, and no one of them is
     assert kernels.calibration_stats(full, torch.zeros(65, dtype=torch.int64)).count.sum() == 65
+
+
+@fused_only
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("k", [300, 1000])
+def test_rows_about_the_bounds_of_the_terms_without_reference(dtype: torch.dtype, k: int) -> None:
+    """exp(x_j) itself serves rows with a largest score in [-3, 40] and none below -80; others need another reference.
+
+    A row shifted by a whole number is the same question, and every one of these shifts crosses a bound.
+    """
+    x, y = draw(24, k, torch.float32)
+    x = (x.clamp(-8, 8) * 4).round() / 4  # exact in every type, wherever the row is shifted to
+    x[:12, 5] = x[:12].amax(dim=1) + 9.75  # sure rows: tails and squares of small terms
+    x[::3, 7] = -60.0
+    want = calibration_samples(x, y)
+    for top in (-90.0, -5.0, -4.0, -3.0, -2.0, 0.0, 19.0, 20.0, 21.0, 39.0, 40.0, 41.0, 60.0):
+        moved = (x + (top - x.amax(dim=1, keepdim=True)).round()).to(dtype)
+        same = (moved.double() - moved.double().amax(dim=1, keepdim=True)) == (
+            x.double() - x.double().amax(dim=1, keepdim=True)
+        )
+        here = want if bool(same.all()) else calibration_samples(moved, y)
+        _, samples = kernels.calibration_stats(moved, y, return_samples=True)
+        for what in ("confidence", "tail", "nll", "brier"):
+            close(getattr(samples, what), here[what], dtype, f"{top}: {what}")

@@ -154,6 +154,7 @@ CALIBENCH_INLINE __m256 scale_half(__m256 p, __m256 shifted) {
   return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), n));
 }
 CALIBENCH_INLINE F scale(F p, F shifted) { return {scale_half(p.a, shifted.a), scale_half(p.b, shifted.b)}; }
+CALIBENCH_INLINE F scale(F p, F, F shifted) { return scale(p, shifted); }
 
 CALIBENCH_INLINE __m128i raw8(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
 CALIBENCH_INLINE __m256 load_half(const BFloat16* p) {

@@ -89,16 +89,28 @@ constexpr double kFastTail =
 constexpr double kFastMargin =
     1e-6;  // of a bin edge or a threshold: more than float32's error in a probability
 
-CALIBENCH_INLINE F exp2_shifted(F x, F round_minus_c) {
-  const F shifted = fma(x, set(kLog2eF), round_minus_c);
-  const F f = fms(x, set(kLog2eF), shifted - round_minus_c);
-  F p = set(0x1.5bb8d6p-10f);  // minimax on |f| <= 1/2 with p(0) = 1: off by 1e-7, as much as the rounding
+// 2^f for |f| <= 1/2: minimax with p(0) = 1, off by 1e-7, as much as the rounding.
+CALIBENCH_INLINE F exp2_fraction(F f) {
+  F p = set(0x1.5bb8d6p-10f);
   p = fma(p, f, set(0x1.3ceb86p-7f));
   p = fma(p, f, set(0x1.c6b714p-5f));
   p = fma(p, f, set(0x1.ebf9bcp-3f));
   p = fma(p, f, set(0x1.62e42ap-1f));
-  p = fma(p, f, set(1.0f));
-  return scale(p, shifted);
+  return fma(p, f, set(1.0f));
+}
+
+CALIBENCH_INLINE F exp2_shifted(F x, F round_minus_c) {
+  const F shifted = fma(x, set(kLog2eF), round_minus_c);
+  return scale(exp2_fraction(fms(x, set(kLog2eF), shifted - round_minus_c)), shifted);
+}
+
+// The same with c = 0, for scores that need no reference: in [kPlainLeast, kPlainMost], the largest of them
+// no less than kPlainLow. Terms and their squares are then normal numbers wherever they count.
+constexpr float kPlainLeast = -80.0f, kPlainLow = -3.0f, kPlainMost = 40.0f;
+
+CALIBENCH_INLINE F exp2_plain(F x) {
+  const F shifted = fma(x, set(kLog2eF), set(kRoundF)), n = shifted - set(kRoundF);
+  return scale(exp2_fraction(fms(x, set(kLog2eF), n)), n, shifted);
 }
 
 }  // namespace calibench::CALIBENCH_ISA

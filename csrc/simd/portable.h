@@ -197,6 +197,7 @@ CALIBENCH_INLINE F scale(const F& p, const F& shifted) {
   }
   return r;
 }
+CALIBENCH_INLINE F scale(const F& p, const F&, const F& shifted) { return scale(p, shifted); }
 
 template <typename T>
 CALIBENCH_INLINE F load16(const T* p) {

@@ -17,10 +17,13 @@ import torch
 
 from calibench.bench.case import Case, Contender, Figures, Inputs
 
-SHORTEST = 10e-3
-"""Seconds that one timing lasts at least: a faster contender is called several times in a row, and the mean is taken."""
+SHORTEST = 50e-3
+"""Seconds that one timing lasts at least: a faster contender is called several times in a row, and the mean is taken.
 
-MOST_CALLS = 200
+So what the contender before it left in the caches and did to the clock weighs little, whoever comes next.
+"""
+
+MOST_CALLS = 1000
 
 FEWEST = 3
 """Rounds of a contender whose call fits into the budget: fewer make no median. One that does not fit runs once."""
