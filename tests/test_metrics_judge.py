@@ -33,6 +33,7 @@ PLAIN = [
     "classwise_ece15",
     "aurc",
 ]
+OF_SEVERAL_LABELS = ["exact_match", "macro_f1"]
 SELECTIVE = ["coverage", "selective_risk"]
 OF_SOME_RULES = ["set_coverage", "set_size", "mean_cost"]
 
@@ -59,9 +60,14 @@ def plain(judgement):
 
 def test_specs_are_named_and_say_what_they_are():
     specs = {spec.name: spec for spec in calibench_metrics()}
-    assert list(specs) == PLAIN + SELECTIVE + OF_SOME_RULES
+    assert list(specs) == PLAIN + OF_SEVERAL_LABELS + SELECTIVE + OF_SOME_RULES
     assert all(spec.equation and spec.unit for spec in specs.values())
-    assert {name for name, spec in specs.items() if spec.better == "higher"} == {"accuracy", "coverage", "set_coverage"}
+    assert {name for name, spec in specs.items() if spec.better == "higher"} == {
+        "accuracy",
+        "coverage",
+        "set_coverage",
+        *OF_SEVERAL_LABELS,
+    }
     assert [name for name, spec in specs.items() if not spec.rankable] == [
         "mce15",
         "coverage",
@@ -86,7 +92,8 @@ def test_a_judgement_holds_every_figure_with_interval_floor_and_replicates():
     found = judge(judged, ours(), seed=3)
     everything = PLAIN + SELECTIVE + OF_SOME_RULES
     assert list(found.metrics) == list(found.intervals) == list(found.replicates) == everything
-    for name, (_, metric) in ours().items():
+    for name in everything:
+        metric = ours()[name][1]
         low, high = found.intervals[name]
         assert found.metrics[name] == metric.value(judged)
         assert low <= found.metrics[name] <= high

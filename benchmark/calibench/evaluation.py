@@ -17,8 +17,9 @@ from calibench.metrics.judge import judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics, units_of
 from calibench.models.training import seeded
-from calibench.outputs import Outputs, check_labels
+from calibench.outputs import Outputs
 from calibench.posthoc import PostHoc
+from calibench.questions import checked_samples
 
 SCHEMA = "calibench.evaluation/1"
 RESAMPLES = 1000
@@ -32,6 +33,8 @@ class EvaluationRecord:
 
     n: int
     classes: int
+    questions: int
+    """Labels of each sample: 1, or Q where each is a question of two classes."""
     backend: str
     metrics: dict[str, float | None]
     intervals: dict[str, list[float] | None]
@@ -73,6 +76,8 @@ def evaluate(
 ) -> EvaluationRecord:
     """Judge `logits` or `probs` `[N, K]` against class indices `labels [N]` (arrays, tensors or nested lists).
 
+    Where samples have several labels, `labels` are `[N, Q]` of 0 and 1 beside scores `[N, Q]`, one sigmoid a label.
+
     `fit` is a recipe of calibrators and a decision rule, as `temperature`, fitted on `fit_logits` or `fit_probs` with
     `fit_labels`, other samples than those judged. Raises InputError naming the first bad row.
     """
@@ -112,8 +117,9 @@ def evaluate_samples(
         after = {"metrics": found.metrics, "intervals": found.intervals, "noise_floor": found.noise_floor}
         after |= {"details": found.details, "verdict": _verdict(judged_after, found.metrics, found.noise_floor)}
     return EvaluationRecord(
-        n=len(outputs),
+        n=len(outputs) // outputs.questions,
         classes=outputs.num_classes,
+        questions=outputs.questions,
         backend=backend(),
         metrics=before.metrics,
         intervals=before.intervals,
@@ -132,7 +138,8 @@ def evaluate_samples(
 
 def _chain(fit: str, held: Samples | None, samples: Samples) -> PostHoc:
     outputs, labels = samples
-    chain = PostHoc(resolve_chain(fit, ("calibrator", "decision"), f"fit {fit}"), outputs.num_classes)
+    stages = resolve_chain(fit, ("calibrator", "decision"), f"fit {fit}")
+    chain = PostHoc(stages, outputs.num_classes, outputs.questions)
     if held is None:
         if chain.needs_fit:
             raise InputError(
@@ -142,8 +149,10 @@ def _chain(fit: str, held: Samples | None, samples: Samples) -> PostHoc:
     if not chain.needs_fit:
         raise InputError(f"{fit} fits nothing, so the samples to fit on would do nothing", "leave out --fit-on")
     other, other_labels = held
-    if other.num_classes != outputs.num_classes:
+    if (other.num_classes, other.questions) != (outputs.num_classes, outputs.questions):
         message = f"{other.num_classes} classes to fit on, {outputs.num_classes} to judge"
+        if other.questions != outputs.questions:
+            message = f"{other.questions} labels a sample to fit on, {outputs.questions} to judge"
         raise InputError(message, "both must come from the same classifier")
     if other.scores.shape == outputs.scores.shape and bool(
         (other.scores == outputs.scores).all() and (other_labels == labels).all()
@@ -162,7 +171,7 @@ def _fit(chain: PostHoc, held: Samples | None) -> dict[str, Any]:
     for stage in chain.fit(*held):
         name = stage.pop("stage")
         learned |= {key if key not in learned else f"{name}.{key}": value for key, value in stage.items()}
-    return {**learned, "n": len(held[0])}
+    return {**learned, "n": len(held[0]) // held[0].questions}
 
 
 def _verdict(judged: Judged, metrics: dict[str, float | None], floors: dict[str, dict[str, float]]) -> str:
@@ -174,7 +183,8 @@ def _verdict(judged: Judged, metrics: dict[str, float | None], floors: dict[str,
         return lean
     figures = f"ECE15 {100 * ece:.2f} %, a perfectly calibrated model stays under {100 * floor['p95']:.2f} % in 95 of 100 draws"
     if ece <= floor["p95"]:
-        return f"no sign of miscalibration in {judged.n} samples: {figures}; {lean}"
+        what = "samples" if judged.questions == 1 else "answers"
+        return f"no sign of miscalibration in {judged.n} {what}: {figures}; {lean}"
     way = "over-confident" if gap > 0 else "under-confident"
     return f"miscalibrated, on the whole {way}: {figures}; {lean}"
 
@@ -185,9 +195,8 @@ def _samples(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:
     if labels is None:
         raise InputError(f"{prefix}labels are missing", "as evaluate(logits=z, labels=y)")
     name = f"{prefix}{'probs' if logits is None else 'logits'}"
-    outputs = Outputs(_tensor(probs if logits is None else logits, name), from_probs=logits is None)
-    outputs.check(name)
-    return outputs, check_labels(_tensor(labels, f"{prefix}labels"), len(outputs), outputs.num_classes, name)
+    scores, truth = _tensor(probs if logits is None else logits, name), _tensor(labels, f"{prefix}labels")
+    return checked_samples(scores, truth, logits is None, name)
 
 
 def _tensor(values: Any, name: str) -> torch.Tensor:

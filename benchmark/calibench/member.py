@@ -12,7 +12,7 @@ from torch import nn
 from calibench.artifacts import identity, stage_key
 from calibench.config import RunConfig
 from calibench.data.prepare import SPLITS, Data
-from calibench.errors import PluginError, blaming
+from calibench.errors import InputError, PluginError, blaming
 from calibench.grammar import Bound
 from calibench.label_errors import score_suspected
 from calibench.models.network import Network, Task
@@ -20,6 +20,7 @@ from calibench.models.training import Schedule, mean_nll, predict, seeded, train
 from calibench.out_of_fold import out_of_fold
 from calibench.outputs import Outputs, average
 from calibench.products import Product, Products, part_of
+from calibench.questions import asked
 from calibench.sampling import collect, sampled
 from calibench.seeds import PURPOSES, derived_seed
 from calibench.stages import Batch, HeadRefit, Objective, RefitTask, Report, Sampler, SampleTask, TrainTask, TuneTask
@@ -41,17 +42,28 @@ class Member:
         self.device = torch.device(config.device)
         self.objective: Objective = build_stage(config.objective)
         with blaming(who(config.objective)):
-            self.objective.check(data.num_classes)
+            self.objective.check(data.num_outputs)
         self.refit: HeadRefit | None = self._build("refit")
         self.sampler: Sampler | None = self._build("sampler")
         with seeded(self.seeds["stage1"]):
             self.network = self._new_network()
+        if data.questions > 1:
+            self._check_questions()
         if self.refit is not None:
             with blaming(who(config.of_kind("refit")[0])):
                 self.refit.check(self.network, data.train.x.shape[1:])
         if self.sampler is not None:
             with blaming(who(config.of_kind("sampler")[0])):
                 self.sampler.check(self.network, data.train.x.shape[1:])
+
+    def _check_questions(self) -> None:
+        """Several labels a row are for objectives that say so, and for no head refit: theirs is a softmax."""
+        what = f"rows of dataset {self.config.dataset.name!r} have {self.data.questions} labels each"
+        if self.refit is not None:
+            message = f"{who(self.config.of_kind('refit')[0])} trains one class a row; {what}"
+            raise InputError(message, "leave the refit out, as in bce+temperature")
+        if not self.objective.multi_label and not self.network.pretrained:
+            raise InputError(f"{who(self.config.objective)} trains one class a row; {what}", "train with bce")
 
     def _build(self, kind: str) -> Any:
         bound = self._bound(kind)
@@ -126,7 +138,7 @@ class Member:
         def validate() -> float:
             logits = predict(network, val_x)
             objective.end_epoch(logits, val_y)
-            return mean_nll(self._said(logits).logits().to(val_y.device), val_y)
+            return mean_nll(self._said(logits).logits().to(val_y.device), val_y.flatten())
 
         bound = self.config.objective
         task = self._train_task(schedule)
@@ -150,7 +162,7 @@ class Member:
 
     def _train_task(self, schedule: Schedule) -> TrainTask:
         oof = self._out_of_fold(schedule) if self.objective.folds else None
-        return TrainTask(self._y("train"), self.data.num_classes, schedule.epochs, oof, self._new_network)
+        return TrainTask(self._y("train"), self.data.num_outputs, schedule.epochs, oof, self._new_network)
 
     def _sample_task(self) -> SampleTask:
         """For a sampler that trains on: the objective is where stage 1 left it, whether or not that ran just now."""
@@ -252,6 +264,8 @@ class Member:
 
     def _said(self, logits: torch.Tensor) -> Outputs:
         """The network's own logits: of sigmoids, where the objective trained such and no refit came after it."""
+        if self.data.questions > 1:
+            return asked(logits.cpu())
         return Outputs(logits.cpu(), one_vs_rest=self.objective.one_vs_rest and self.refit is None)
 
     def _heard(self, head: nn.Module, features: torch.Tensor, draws: str) -> Outputs:

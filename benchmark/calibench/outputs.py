@@ -27,6 +27,8 @@ class Outputs:
     from_probs: bool = False
     one_vs_rest: bool = False
     """Logits of one sigmoid a class, as `bce` trains them: p_k = sigmoid(x_k) / sum over j of sigmoid(x_j)."""
+    questions: int = 1
+    """Q > 1 where a sample has Q labels: rows i Q .. i Q + Q - 1 are its answers over (no, yes); see `questions.py`."""
 
     def __len__(self) -> int:
         return int(self.scores.shape[0])
@@ -49,7 +51,7 @@ class Outputs:
 
     def plain(self) -> Outputs:
         """Itself, or what softmax turns into the same probabilities where the scores stand one against the rest."""
-        return Outputs(self.logits()) if self.one_vs_rest else self
+        return Outputs(self.logits(), questions=self.questions) if self.one_vs_rest else self
 
     def check(self, where: str) -> Outputs:
         """Itself if it is `[N, K]` with N >= 1, K >= 2, finite, and (probabilities) in [0, 1] with rows summing to 1 +- 1e-3.
@@ -73,7 +75,7 @@ class Outputs:
                 outside, where, "probabilities lie outside [0, 1]", "are these logits? then say so (logits=...)"
             )
             off = (scores.double().sum(dim=1) - 1).abs() > SUM_TOLERANCE
-            hint = "are these logits, or one column per label of a multi-label problem?"
+            hint = "are these logits? Of several labels a row, give the labels as [N, Q] of 0 and 1, too"
             _refuse_rows(off, where, f"probabilities do not sum to 1 within {SUM_TOLERANCE:g}", hint)
         return self
 
@@ -83,9 +85,11 @@ def average(parts: Sequence[Outputs], combine: str) -> Outputs:
 
     Equation: p = mean_s p_s, or p proportional to exp(mean_s ln p_s), a product of experts. In float64.
     """
+    questions = parts[0].questions
     if combine == "probs":
-        return Outputs(torch.stack([part.probs() for part in parts]).mean(dim=0), from_probs=True)
-    return Outputs(torch.stack([part.logits().log_softmax(dim=1) for part in parts]).mean(dim=0))
+        return Outputs(torch.stack([part.probs() for part in parts]).mean(dim=0), from_probs=True, questions=questions)
+    logits = torch.stack([part.logits().log_softmax(dim=1) for part in parts]).mean(dim=0)
+    return Outputs(logits, questions=questions)
 
 
 _SHAPE_HINT = "one column per class; for a binary probability p store [1 - p, p]"

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from calibench.data.npzfile import existing, read_npz
 from calibench.errors import InputError, did_you_mean
-from calibench.outputs import Outputs, check_labels
+from calibench.outputs import Outputs
+from calibench.questions import checked_samples
 
 LABEL_NAMES = ("labels", "label")
 Table = dict[str, NDArray[Any]]
@@ -26,7 +27,8 @@ Table = dict[str, NDArray[Any]]
 class Columns:
     """Which arrays or columns hold what, where they do not have their usual names.
 
-    In an `.npz` `logits` or `probs` is an array's name; in a table it is column names or patterns, joined by commas.
+    In an `.npz` `logits` or `probs` is an array's name; in a table it is column names or patterns, joined by commas, and so
+    may `label` be, of several labels a row.
     """
 
     logits: str | None = None
@@ -35,24 +37,23 @@ class Columns:
 
 
 def read_outputs(path: str | Path, columns: Columns | None = None) -> tuple[Outputs, torch.Tensor]:
-    """Scores `[N, K]` and labels `[N]` of a file, checked; InputError naming the file, and the row or column."""
+    """Outputs and labels of a file as they are judged, checked; InputError naming the file, and the row or column."""
     columns = columns or Columns()
     if columns.logits and columns.probs:
         raise InputError("the scores are logits or probabilities, not both", "give --logits or --probs")
     file = existing(path)
     kind = file.suffix.lower()
     if kind == ".npz":
-        outputs, labels = _from_npz(path, columns)
+        scores, labels, from_probs = _from_npz(path, columns)
     elif kind in {".csv", ".parquet"}:
         table = _read_csv(file) if kind == ".csv" else _read_parquet(file)
-        outputs, labels = _from_table(path, table, columns)
+        scores, labels, from_probs = _from_table(path, table, columns)
     else:
         raise InputError(f"{path}: cannot read files of type {kind or 'unknown'!r}", "use .npz, .csv or .parquet")
-    outputs.check(str(path))
-    return outputs, check_labels(labels, len(outputs), outputs.num_classes, str(path))
+    return checked_samples(torch.from_numpy(scores), torch.from_numpy(labels), from_probs, str(path))
 
 
-def _from_npz(path: str | Path, columns: Columns) -> tuple[Outputs, torch.Tensor]:
+def _from_npz(path: str | Path, columns: Columns) -> tuple[NDArray[Any], NDArray[np.int64], bool]:
     arrays = read_npz(path)
     asked = columns.logits or columns.probs
     there = [name for name in ("logits", "probs") if name in arrays]
@@ -66,30 +67,40 @@ def _from_npz(path: str | Path, columns: Columns) -> tuple[Outputs, torch.Tensor
     labels = _named(arrays, label, path)
     if scores.dtype.kind != "f":
         raise InputError(f"{path}: {name!r} has type {scores.dtype}", "store floating-point numbers")
-    if labels.dtype.kind not in "iu":
+    if labels.dtype.kind not in ("iub" if labels.ndim == 2 else "iu"):
         raise InputError(f"{path}: {label!r} has type {labels.dtype}", "store class indices as integers")
     if scores.dtype.itemsize > 8:
         raise InputError(f"{path}: {name!r} has type {scores.dtype}", "store float64 or narrower")
     from_probs = columns.probs is not None or (columns.logits is None and name == "probs")
-    return Outputs(torch.from_numpy(_native(scores)), from_probs), torch.from_numpy(_native(labels).astype(np.int64))
+    return _native(scores), _native(labels).astype(np.int64), from_probs
 
 
-def _from_table(path: str | Path, table: Table, columns: Columns) -> tuple[Outputs, torch.Tensor]:
+def _from_table(path: str | Path, table: Table, columns: Columns) -> tuple[NDArray[Any], NDArray[np.int64], bool]:
     label = columns.label or next((n for n in LABEL_NAMES if n in table), LABEL_NAMES[0])
-    truth = _named(table, label, path)
-    patterns = [p.strip() for p in (columns.logits or columns.probs or "*").split(",")]
+    several = label not in table and not set(",*?[").isdisjoint(label)
+    truths = _matching(label, table, (), path) if several else [label]
+    for name in truths:
+        _named(table, name, path)
+    names = _matching(columns.logits or columns.probs or "*", table, truths, path)
+    scores = np.stack([_numbers(table[name], path, name) for name in names], axis=1)
+    if len(truths) == 1:
+        return scores, _classes(table[truths[0]], names, path, truths[0]), columns.logits is None
+    answers = np.stack([_numbers(table[name], path, name) for name in truths], axis=1)
+    if not np.isin(answers, (0, 1)).all():
+        row, column = np.argwhere(~np.isin(answers, (0, 1)))[0]
+        raise InputError(f"{path}: row {row}: {truths[column]} is {answers[row, column]:g}", "labels are 0 or 1")
+    return scores, answers.astype(np.int64), columns.logits is None
+
+
+def _matching(patterns: str, table: Table, but: Sequence[str], path: str | Path) -> list[str]:
+    """Columns by names or patterns joined by commas, in that order, but those of `but`."""
     names: list[str] = []
-    for pattern in patterns:
-        matched = [n for n in table if n != label and fnmatch.fnmatchcase(n, pattern)]
+    for pattern in (part.strip() for part in patterns.split(",")):
+        matched = [n for n in table if n not in but and fnmatch.fnmatchcase(n, pattern)]
         if not matched:
             raise InputError(f"{path}: no column is called {pattern!r}", did_you_mean(pattern, table))
         names += [n for n in matched if n not in names]
-    scores = np.empty((len(truth), len(names)))
-    for k, name in enumerate(names):
-        scores[:, k] = _numbers(table[name], path, name)
-    return Outputs(torch.from_numpy(scores), columns.logits is None), torch.from_numpy(
-        _classes(truth, names, path, label)
-    )
+    return names
 
 
 def _numbers(values: NDArray[Any], path: str | Path, name: str) -> NDArray[np.float64]:

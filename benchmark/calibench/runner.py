@@ -6,7 +6,6 @@ import datetime
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from calibench.models.training import seeded
 from calibench.outputs import Outputs
 from calibench.pipeline import Pipeline
 from calibench.posthoc import PostHoc, checked
+from calibench.questions import answered, stored
 from calibench.results import ResultRecord
 from calibench.seeds import derived_seed
 from calibench.stages import Report
@@ -86,7 +86,7 @@ def run_reporting(
     run_id = config.run_id(data.fingerprint)
     cache = StageCache(results / store.CACHE if results is not None else None, fresh=force, made=made)
     pipeline = Pipeline(config, data, cache, report)
-    posthoc = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes)
+    posthoc = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes, data.questions)
     code += pipeline.first.objective.files + posthoc.files  # files that have changed since make another run
     metrics = load_metrics()
     if results is not None:
@@ -97,12 +97,12 @@ def run_reporting(
     outputs = {
         name: checked(found, f"{config.recipe}, {name} split") for name, found in pipeline.run(("cal", "test")).items()
     }
-    labels = {name: torch.from_numpy(getattr(data, name).y) for name in outputs}
+    labels = {name: torch.from_numpy(getattr(data, name).y).flatten() for name in outputs}
     with pipeline.timed("posthoc"), seeded(pipeline.seeds["posthoc"]):
-        fitted = pipeline.fitted + posthoc.fit(outputs["cal"], labels["cal"], stored=_stored)
-        final = {name: _stored(posthoc.apply(found)) for name, found in outputs.items()}
+        fitted = pipeline.fitted + posthoc.fit(outputs["cal"], labels["cal"], stored=stored)
+        final = {name: stored(posthoc.apply(found)) for name, found in outputs.items()}
         decisions = posthoc.decide(final["test"])
-        final = {name: _stored(found.plain()) for name, found in final.items()}
+        final = {name: stored(found.plain()) for name, found in final.items()}
     with pipeline.timed("judge"):
         report("judge", 0, 1, "bootstrap and noise floor")
         judged = Judged(final["test"], labels["test"], decisions)
@@ -154,6 +154,9 @@ def load_data(config: RunConfig) -> Data:
     data = prepare(arrays, shared, stated & shared.keys(), where)
     if config.noise is None:
         return data
+    if data.questions > 1:
+        message = f"{who(config.noise)} draws one class index a row; rows of {where} have {data.questions} labels each"
+        raise InputError(message, "leave the noise out")
     generator = np.random.default_rng(derived_seed(config.seed, "noise"))
     with blaming(who(config.noise)):
         given = {name: getattr(data.train, name).copy() for name in config.noise.spec.needs}
@@ -175,23 +178,19 @@ def pick_device(device: str) -> str:
     return device
 
 
-def _stored(outputs: Outputs) -> Outputs:
-    """What is judged is what is stored: float32 holds logits to 1e-7 of themselves, so no confidence saturates."""
-    return replace(outputs, scores=outputs.scores.float())
-
-
 def _arrays(
     final: dict[str, Outputs], data: Data, decisions: Decisions | None, judgement: Judgement
 ) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {}
     for name, outputs in final.items():
         split = getattr(data, name)
-        arrays[f"{name}.{'probs' if outputs.from_probs else 'logits'}"] = outputs.scores.numpy()
+        scores = answered(outputs) if data.questions > 1 else outputs.scores
+        arrays[f"{name}.{'probs' if outputs.from_probs else 'logits'}"] = scores.numpy()
         arrays[f"{name}.labels"], arrays[f"{name}.ids"] = split.y, split.ids
     if decisions is not None:
-        arrays["test.decisions"] = decisions.answers.numpy()
+        arrays["test.decisions"] = decisions.answers.numpy().reshape(data.test.y.shape)
         if decisions.sets is not None:
-            arrays["test.sets"] = decisions.sets.numpy()
+            arrays["test.sets"] = decisions.sets.numpy().reshape(*data.test.y.shape, data.num_classes)
     return arrays | {f"bootstrap.{name}": values for name, values in judgement.replicates.items()}
 
 
@@ -202,6 +201,7 @@ def _about(config: RunConfig, data: Data) -> dict[str, Any]:
         "clean_fingerprint": data.clean_fingerprint,
         "test_fingerprint": data.test_fingerprint,
         "classes": data.num_classes,
+        "questions": data.questions,
         "splits": list(SPLITS),
         "licence": spec.licence,
         "source": spec.source,

@@ -26,26 +26,44 @@ def csv(path: str, label: str, drop: str | None, missing: str) -> Arrays:
     """Features `[N, D]` float32 and class indices `[N]` of the rows of a table with a header.
 
     A column of numbers is one feature; any other is one-hot, a feature for each of its values in sorted order. `label`
-    may hold numbers or words: classes are its values in sorted order, and the record lists them. With
+    may hold numbers or words: classes are its values in sorted order, and the record lists them. Several columns, joined by
+    `;`, are several labels a row, `[N, Q]`, of two values each, the second in sorted order (1 of 0 and 1) being yes. With
     `missing=indicate` an empty cell is 0 beside a feature that says so, in a text column a value of its own.
     Raises InputError naming the column and the line for a missing cell, a ragged row, or too many categories.
     """
     columns = _read(path)
-    if label not in columns:
-        raise InputError(f"{path}: there is no column {label!r}", did_you_mean(label, columns))
+    targets = [label] if label in columns else [part.strip() for part in label.split(";")]
+    for name in targets:
+        if name not in columns:
+            raise InputError(f"{path}: there is no column {name!r}", did_you_mean(name, columns))
+        if targets.count(name) > 1:
+            raise InputError(f"{path}: label={label}: the column {name!r} is named twice", "name it once")
     for name in [] if drop is None else [part.strip() for part in drop.split(";")]:
-        if name == label or name not in columns:
-            why = "is the label" if name == label else "is not there"
+        if name in targets or name not in columns:
+            why = "is the label" if name in targets else "is not there"
             raise InputError(
-                f"{path}: drop={name}: the column {why}", did_you_mean(name, [c for c in columns if c != label])
+                f"{path}: drop={name}: the column {why}", did_you_mean(name, [c for c in columns if c not in targets])
             )
         del columns[name]
-    labels, classes = _labels(columns.pop(label), f"{path}: label {label!r}")
+    labels, notes = _targets({name: columns.pop(name) for name in targets}, path)
     if not columns:
         raise InputError(f"{path}: there is no column besides the label", "drop fewer")
     parts = [_features(cells, f"{path}: column {name!r}", name, missing) for name, cells in columns.items()]
-    notes = (f"classes of {label!r} in order: {', '.join(classes)}",)
     return Arrays(x=np.concatenate(parts, axis=1).astype(np.float32), y=labels, notes=notes)
+
+
+def _targets(columns: dict[str, Column], path: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Class indices `[N]` of one column, answers `[N, Q]` of several, and what the values mean."""
+    found = {name: _labels(cells, f"{path}: label {name!r}") for name, cells in columns.items()}
+    if len(found) == 1:
+        ((name, (labels, classes)),) = found.items()
+        return labels, (f"classes of {name!r} in order: {', '.join(classes)}",)
+    for name, (_, classes) in found.items():
+        if len(classes) != 2:
+            message = f"{path}: label {name!r} holds {len(classes)} different values"
+            raise InputError(message, "of several labels a row each is a question of two answers, such as 0 and 1")
+    notes = tuple(f"label {name!r}: yes is {classes[1]}, no is {classes[0]}" for name, (_, classes) in found.items())
+    return np.stack([labels for labels, _ in found.values()], axis=1), notes
 
 
 def _read(path: str) -> dict[str, Column]:

@@ -34,7 +34,12 @@ def calibench_datasets() -> list[DatasetSpec]:
             summary="Your own table: a text file with a header, numeric and categorical columns, one of them the label.",
             params=(
                 Param("path", "path", REQUIRED, "a CSV file; comma, semicolon or tab between cells"),
-                Param("label", "str", REQUIRED, "the column to predict: whole numbers or words"),
+                Param(
+                    "label",
+                    "str",
+                    REQUIRED,
+                    "the column to predict: whole numbers or words; several labels a row: a;b;c",
+                ),
                 Param("drop", "str", None, "columns to leave out, joined by ';'"),
                 Param(
                     "missing",

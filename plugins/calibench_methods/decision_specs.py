@@ -164,7 +164,7 @@ DECISIONS = (
                 "values",
                 "floats",
                 None,
-                "a threshold for each class, as 0.2;0.4;0.4",
+                "a threshold for each class, or label, as 0.2;0.4;0.4",
                 "probability",
                 minimum=0,
                 maximum=1,

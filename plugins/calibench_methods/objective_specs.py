@@ -58,12 +58,12 @@ OBJECTIVES = (
         name="bce",
         kind="objective",
         target="calibench_methods.bce:BinaryCrossEntropy",
-        summary="Binary cross-entropy: one sigmoid a class, each class against the rest, as sigmoid-threshold reads them.",
-        equation="loss = -sum_k ([k = y] log s_k + [k != y] log(1 - s_k)), s_k = sigmoid(x_k); p_k = s_k / sum_j s_j",
+        summary="Binary cross-entropy: one sigmoid a class, or a label where rows have several, as sigmoid-threshold reads them.",
+        equation="loss = -sum_k (t_k log s_k + (1 - t_k) log(1 - s_k)), s_k = sigmoid(x_k), t_k = [k = y] or label k",
         paper="C. Bishop, Pattern Recognition and Machine Learning, 2006, section 4.3.2 (independent sigmoids)",
         deviations=(
-            "labels are single: what is judged are the sigmoids divided by their sum; data with several labels a row "
-            "cannot be read yet",
+            "of one class a row, what is judged are the sigmoids divided by their sum, p_k = s_k / sum_j s_j; of several labels "
+            "a row, every label is judged as a question of yes or no",
         ),
     ),
     MethodSpec(

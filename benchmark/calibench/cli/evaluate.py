@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 @click.option(
     "--probs", metavar="NAME", help="The same for probabilities. Default for tables: all columns but the label."
 )
-@click.option("--labels", metavar="NAME", help="Array or column of class indices. Default: labels, or label.")
+@click.option(
+    "--labels",
+    metavar="NAME",
+    help="Array or column of class indices; several: y_a,y_b or y_*. Default: labels, or label.",
+)
 @click.option("--fit", metavar="RECIPE", help="Post-hoc stages to try, as in temperature.")
 @click.option(
     "--fit-on", type=click.Path(path_type=Path), metavar="VALFILE", help="Samples to fit on: others than those judged."
@@ -106,7 +110,9 @@ def _print(record: EvaluationRecord, file: Path) -> None:
         table.add_row(Text(header(metric, record.units)), *(Text(cell) for cell in cells))
     console = stdout()
     # Not as the table's title, which would be folded to the table's width.
-    console.print(Text(f"{file}: {record.n} samples, {record.classes} classes"), soft_wrap=True)
+    labels = f"{record.questions} labels each, judged as questions of yes or no"
+    what = f"{record.classes} classes" if record.questions == 1 else labels
+    console.print(Text(f"{file}: {record.n} samples, {what}"), soft_wrap=True)
     console.print(table)
     lines = []
     if record.fit is not None:

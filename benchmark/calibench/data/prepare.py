@@ -22,7 +22,10 @@ MAX_LABEL = 2**31 - 1
 
 @dataclass(frozen=True)
 class Split:
-    """Rows `x [n, ...]` float32, class indices `y [n]` int64, and `ids [n]`, the row numbers in the source arrays."""
+    """Rows `x [n, ...]` float32, class indices `y [n]` int64, and `ids [n]`, the row numbers in the source arrays.
+
+    Of several labels a row, y is `[n, Q]` of 0 and 1.
+    """
 
     x: NDArray[np.float32]
     y: NDArray[np.int64]
@@ -51,6 +54,13 @@ class Data:
     noise: Mapping[str, Any] | None = None
     mislabelled: NDArray[np.bool_] | None = None
     """Which training labels `noise` made wrong, `[n]`; None where no noise was added. For reports, never for training."""
+    questions: int = 1
+    """Q where each row has Q labels, each a question of two classes; 1 where it has one label of `num_classes`."""
+
+    @property
+    def num_outputs(self) -> int:
+        """Logits that a network gives for a row: one a class, or one a question."""
+        return self.questions if self.questions > 1 else self.num_classes
 
     def sizes(self) -> dict[str, int]:
         """How many rows each split has."""
@@ -83,14 +93,15 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
         raise InputError(
             f"{where}: the splits' rows differ in shape: {sorted(shapes)}", "every row must have one shape"
         )
+    questions = _questions(splits, weight, where)
     largest = max(int(split.y.max()) for split in splits.values()) + 1
-    num_classes = len(weight) if weight is not None else largest
+    num_classes = 2 if questions > 1 else len(weight) if weight is not None else largest
     if largest > num_classes:
         message = f"{where}: a label is {largest - 1}, outside [0, {num_classes})"
         raise InputError(message, f"head_weight has {num_classes} rows, one a class")
-    if weight is None:
+    if weight is None and questions == 1:
         _refuse_gaps(splits, largest, where)
-    if len(np.unique(splits["train"].y)) < 2:
+    if questions == 1 and len(np.unique(splits["train"].y)) < 2:
         raise InputError(f"{where}: the training labels hold one class", "a classifier needs at least two")
     fingerprint = _fingerprint(splits, weight, bias)
     return Data(
@@ -105,6 +116,7 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
         head_weight=weight,
         head_bias=bias,
         notes=arrays.notes,
+        questions=questions,
     )
 
 
@@ -125,10 +137,13 @@ def with_noisy_labels(data: Data, labels: NDArray[np.int64], noise: Mapping[str,
 def _check(x: NDArray[Any], y: NDArray[Any], where: str) -> Split:
     if x.ndim < 2:
         raise InputError(f"{where}: x has shape {list(x.shape)}, not [N, ...]", "one row a sample")
-    if y.ndim != 1 or len(x) != len(y):
-        raise InputError(f"{where}: x has {len(x)} rows and y has shape {list(y.shape)}", "one class index a row")
+    if y.ndim not in {1, 2} or len(x) != len(y):
+        message = f"{where}: x has {len(x)} rows and y has shape {list(y.shape)}"
+        raise InputError(message, "one class index a row, or [N, Q] of 0 and 1 for Q labels a row")
     if len(y) == 0 or x.size == 0:
         raise InputError(f"{where}: it is empty", "give at least one row with one value")
+    if y.ndim == 2:
+        y = _answers(y, where)
     if not np.issubdtype(y.dtype, np.integer):
         raise InputError(f"{where}: y has type {y.dtype}", "store class indices 0 .. K-1 as integers")
     if x.dtype.kind not in "fiub":
@@ -150,6 +165,38 @@ def _check(x: NDArray[Any], y: NDArray[Any], where: str) -> Split:
     return Split(rows, y.astype(np.int64), np.arange(len(y), dtype=np.int64))
 
 
+def _answers(y: NDArray[Any], where: str) -> NDArray[np.int64]:
+    """Labels `[N, Q]` as int64 if they are Q >= 2 columns of 0 and 1."""
+    if y.shape[1] < 2:
+        raise InputError(f"{where}: y has shape {list(y.shape)}", "of one label a row, store class indices [N]")
+    if y.dtype.kind not in "iub" or not np.isin(y, (0, 1)).all():
+        raise InputError(f"{where}: y has shape {list(y.shape)} and holds more than 0 and 1", "one column a label")
+    return y.astype(np.int64)
+
+
+def _questions(splits: Mapping[str, Split], weight: NDArray[np.float32] | None, where: str) -> int:
+    """Q of several labels a row, 1 of one; InputError where splits or head differ, or training knows one answer only."""
+    found = {split.y.shape[1:] for split in splits.values()}
+    if len(found) > 1:
+        raise InputError(f"{where}: the splits differ in labels a row: {sorted(found)}", "give all the same")
+    shape = found.pop()
+    if not shape:
+        return 1
+    if weight is not None and len(weight) != shape[0]:
+        message = f"{where}: head_weight has {len(weight)} rows, and a row {shape[0]} labels"
+        raise InputError(message, "the head gives one logit a label")
+    if all((split.y.sum(axis=1) == 1).all() for split in splits.values()):
+        message = f"{where}: every row has exactly one label of {shape[0]}"
+        raise InputError(message, "that is one class a row: give class indices [N], as y.argmax(axis=1)")
+    train = splits["train"].y
+    alike = (train == train[0]).all(axis=0)
+    if alike.any():
+        column = int(np.argmax(alike))
+        message = f"{where}: label {column} is {int(train[0, column])} in every training row"
+        raise InputError(message, "drop the column: nothing can be learned of it")
+    return int(shape[0])
+
+
 def _hold_out_missing(
     splits: dict[str, Split],
     hashes: dict[str, NDArray[np.bytes_]],
@@ -169,7 +216,8 @@ def _hold_out_missing(
             raise InputError(
                 f"{where}: there are too few distinct rows to hold out {name}", "give more rows, or the split"
             )
-        out = hold_out(pool.y, groups.astype(np.int64), shares[name] * total / len(pool), rng)
+        strata = pool.y if pool.y.ndim == 1 else np.unique(pool.y, axis=0, return_inverse=True)[1].reshape(-1)
+        out = hold_out(strata, groups.astype(np.int64), shares[name] * total / len(pool), rng)
         for key, rows in (("train", ~out), (name, out)):
             splits[key] = Split(pool.x[rows], pool.y[rows], pool.ids[rows])
             hashes[key] = digests[rows]

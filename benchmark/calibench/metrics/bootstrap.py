@@ -42,18 +42,19 @@ def block_rows(n: int) -> int:
     return max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // n))
 
 
-def multiplicities(n: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """Blocks `[b, N]` of how often each sample stands in a resample of N drawn with replacement; B rows in all.
+def multiplicities(n: int, resamples: int, seed: int, questions: int = 1) -> Iterator[Floats]:
+    """Blocks `[b, N Q]` of how often each sample stands in a resample of N drawn with replacement; B rows in all.
 
-    The stream is PCG64 of `seed`, drawn one resample at a time: it depends on (seed, N) alone, whatever is judged.
+    The Q answers of one sample are drawn together. The stream is PCG64 of `seed`, drawn one resample at a time: it depends
+    on (seed, N) alone, whatever is judged.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
-    rows = block_rows(n)
+    rows = block_rows(n * questions)
     for start in range(0, resamples, rows):
         block = np.empty((min(rows, resamples - start), n))
         for row in block:
             row[:] = np.bincount(generator.integers(n, size=n), minlength=n)
-        yield block
+        yield block if questions == 1 else np.repeat(block, questions, axis=1)
 
 
 def percentile_interval(values: Floats) -> list[float] | None:
@@ -88,7 +89,7 @@ def bootstrap(
     check_sampling(resamples, seed)
     values = {name: np.empty(resamples) for name in metrics}
     done = 0
-    for block in multiplicities(judged.n, resamples, seed):
+    for block in multiplicities(judged.n // judged.questions, resamples, seed, judged.questions):
         for name, metric in metrics.items():
             values[name][done : done + len(block)] = _one_block(name, metric, judged, block)
         done += len(block)

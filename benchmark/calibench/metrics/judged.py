@@ -33,7 +33,8 @@ class Judged:
 
     `outputs` hold scores `[N, K]`, `labels` are `[N]` in [0, K). `decisions` are what a decision rule said, if one was run,
     or `[N]` alone: a class, or -1 for abstention; `sets [N, K]`, `costs [K, K or K + 1]`, `score` and `targets` are those
-    of `Decisions`, None or empty where the rule has none. Derived figures are computed when first asked for and kept.
+    of `Decisions`, None or empty where the rule has none. Where a sample has `questions` Q > 1 labels, N counts answers over
+    (no, yes), and those of one sample stand together. Derived figures are computed when first asked for and kept.
     Raises InputError when lengths or decisions do not fit; values are checked where they enter (`Outputs.check`,
     `check_labels`).
     """
@@ -45,6 +46,7 @@ class Judged:
         self._parent: tuple[Judged, Ints] | None = None
         self._memo: dict[Hashable, Any] = {}
         self.num_classes = outputs.num_classes
+        self.questions = outputs.questions
         self.labels: Ints = frozen(labels.detach().cpu().to(torch.int64).numpy().copy())
         self.decisions: Ints | None = None
         self.sets: Bools | None = None
@@ -70,7 +72,7 @@ class Judged:
         taken._outputs = None
         taken._parent = (self, rows)
         taken._memo = {}
-        taken.num_classes = self.num_classes
+        taken.num_classes, taken.questions = self.num_classes, self.questions
         taken.labels = frozen(self.labels[rows])
         taken.decisions = None if self.decisions is None else frozen(self.decisions[rows])
         taken.sets = None if self.sets is None else frozen(self.sets[rows])
@@ -90,7 +92,7 @@ class Judged:
             parent, rows = cast("tuple[Judged, Ints]", self._parent)
             whole = parent.outputs
             scores = whole.scores[torch.from_numpy(rows).to(whole.scores.device)]
-            self._outputs = Outputs(scores, whole.from_probs)
+            self._outputs = Outputs(scores, whole.from_probs, questions=whole.questions)
         return self._outputs
 
     @property

@@ -15,7 +15,10 @@ from calibench.data.prepare import Data
 
 @dataclass(frozen=True)
 class Task:
-    """What a model builder may know of the data: shapes, classes, training statistics, and a given head."""
+    """What a model builder may know of the data: shapes, how many logits, training statistics, and a given head.
+
+    `num_classes` is the number of logits: of several labels a row, one a label.
+    """
 
     input_shape: tuple[int, ...]
     num_classes: int
@@ -31,7 +34,7 @@ class Task:
     @classmethod
     def of(cls, data: Data) -> Task:
         """The task that `data` poses."""
-        return cls(data.train.x.shape[1:], data.num_classes, data.train.x, data.head_weight, data.head_bias)
+        return cls(data.train.x.shape[1:], data.num_outputs, data.train.x, data.head_weight, data.head_bias)
 
 
 class Network(nn.Module):

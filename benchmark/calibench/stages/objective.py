@@ -49,6 +49,9 @@ class Objective(ABC):
     one_vs_rest: bool = False
     """True for an objective that trains one sigmoid a class in place of a softmax; `Outputs.one_vs_rest` says what follows."""
 
+    multi_label: bool = False
+    """True for an objective that also takes several labels a row: `Batch.y` is then `[n, Q]` of 0 and 1."""
+
     learned: tuple[str, ...] = ()
     """Attributes, tensors or modules, that training changes: kept beside the network, for samplers that train on."""
 
