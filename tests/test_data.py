@@ -302,25 +302,25 @@ def test_the_fingerprint_holds_ids_order_shape_and_head() -> None:
 def test_symmetric_noise_makes_exactly_its_share_wrong(n: int, classes: int, rate: float, seed: int) -> None:
     y = np.random.default_rng(seed).integers(classes, size=n)
     kept = y.copy()
-    noisy = symmetric(y, classes, np.random.default_rng(seed), rate)
+    noisy = symmetric(y, classes, np.random.default_rng(seed), rate).labels
     assert (noisy != y).sum() == round(rate * n)
     assert noisy.min() >= 0
     assert noisy.max() < classes
     np.testing.assert_array_equal(y, kept)  # the clean labels are not written on
-    np.testing.assert_array_equal(noisy, symmetric(y, classes, np.random.default_rng(seed), rate))
+    np.testing.assert_array_equal(noisy, symmetric(y, classes, np.random.default_rng(seed), rate).labels)
 
 
 def test_rates_0_and_1() -> None:
     y = np.arange(100) % 5
-    np.testing.assert_array_equal(symmetric(y, 5, np.random.default_rng(0), 0.0), y)
-    assert (symmetric(y, 5, np.random.default_rng(0), 1.0) != y).all()
-    np.testing.assert_array_equal(symmetric(y % 2, 2, np.random.default_rng(0), 1.0), 1 - y % 2)
+    np.testing.assert_array_equal(symmetric(y, 5, np.random.default_rng(0), 0.0).labels, y)
+    assert (symmetric(y, 5, np.random.default_rng(0), 1.0).labels != y).all()
+    np.testing.assert_array_equal(symmetric(y % 2, 2, np.random.default_rng(0), 1.0).labels, 1 - y % 2)
 
 
 def test_wrong_labels_are_uniform_over_the_other_classes() -> None:
     classes, n = 5, 50_000
     y = np.arange(n) % classes
-    noisy = symmetric(y, classes, np.random.default_rng(7), 0.4)
+    noisy = symmetric(y, classes, np.random.default_rng(7), 0.4).labels
     wrong = noisy != y
     transition = np.zeros((classes, classes))
     np.add.at(transition, (y[wrong], noisy[wrong]), 1)

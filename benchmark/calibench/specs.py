@@ -189,6 +189,8 @@ class ModelSpec(Spec):
 class NoiseSpec(Spec):
     """A model of wrong training labels. `target` is called as `target(labels, num_classes, generator, **params)`.
 
+    It returns labels, or `calibench.data.noisy.Noisy` with the transition matrix that they were drawn by.
+
     What `needs` names is passed by keyword too: `ids [N]`, the training rows' numbers in the dataset's own arrays, and
     `x [N, ...]`, the rows.
     """

@@ -57,8 +57,20 @@ def calibench_datasets() -> list[DatasetSpec]:
 
 @hookimpl
 def calibench_noises() -> list[NoiseSpec]:
-    """`symmetric` and `given`."""
+    """`symmetric`, `asymmetric`, `pairflip`, `instance` and `given`."""
+    rate = Param("rate", "float", REQUIRED, "share of the labels of such a class that are wrong", minimum=0, maximum=1)
     return [
+        NoiseSpec(
+            name="asymmetric",
+            target="calibench_datasets.asymmetric:asymmetric",
+            summary="A share of some classes is taken for one other class each, as a cat for a dog.",
+            params=(
+                rate,
+                Param("pairs", "str", REQUIRED, "classes from-to, by index, as 3-5;5-3, or cifar10 or mnist"),
+            ),
+            paper="G. Patrini et al., Making Deep Neural Networks Robust to Label Noise, CVPR 2017 (arXiv 1609.03683)",
+            deviations=("exactly that share of each class, to a row, where the paper draws each row by itself",),
+        ),
         NoiseSpec(
             name="given",
             target="calibench_datasets.given:given",
@@ -69,6 +81,23 @@ def calibench_noises() -> list[NoiseSpec]:
             ),
             needs=("ids",),
             paper="J. Wei et al., Learning with Noisy Labels Revisited, ICLR 2022 (arXiv 2110.12088), for CIFAR-N",
+        ),
+        NoiseSpec(
+            name="instance",
+            target="calibench_datasets.instance:instance",
+            summary="Rows that look like another class, by random projections, get its label.",
+            params=(Param("rate", "float", REQUIRED, "mean share of wrong labels", minimum=0.1, maximum=0.9),),
+            needs=("x",),
+            paper="X. Xia et al., Part-dependent Label Noise, NeurIPS 2020 (arXiv 2006.07836), algorithm 2",
+            deviations=("features are scaled to mean 0 and standard deviation 1 first",),
+        ),
+        NoiseSpec(
+            name="pairflip",
+            target="calibench_datasets.pairflip:pairflip",
+            summary="A share of every class is taken for the next one.",
+            params=(rate,),
+            paper="B. Han et al., Co-teaching, NeurIPS 2018 (arXiv 1804.06872)",
+            deviations=("exactly that share of each class, to a row, where the paper draws each row by itself",),
         ),
         NoiseSpec(
             name="symmetric",

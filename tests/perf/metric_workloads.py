@@ -16,7 +16,10 @@ from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 from calibench.metrics.plugin import calibench_metrics
 from calibench.outputs import Outputs
+from calibench.questions import asked
 from calibench.specs import MetricSpec
+
+OF_SEVERAL_LABELS = ("exact_match", "macro_f1")
 
 
 def metrics() -> dict[str, tuple[MetricSpec, Metric]]:
@@ -73,6 +76,27 @@ def check_figure(name: str, value: float | None, n: int, k: int) -> None:
         assert abs(value - figure) < 1e-9, (name, value, figure)
 
 
+def several(n: int, labels: int) -> Judged:
+    """A fresh `Judged` of n samples with several labels, each answered by the sign of a logit."""
+    logits, _ = drawn(n, labels, torch.float32)
+    return Judged(asked(logits), (logits.roll(1, dims=0) > 0).long().flatten())
+
+
+def _of_several_labels(name: str, metric: Metric, n: int, labels: int) -> Workload:
+    said = drawn(n, labels, torch.float32)[0].numpy() > 0
+    true = np.roll(said, 1, axis=0)
+    hits, both = (said & true).sum(axis=0), said.sum(axis=0) + true.sum(axis=0)
+    wanted = {"exact_match": float((said == true).all(axis=1).mean()), "macro_f1": float((2 * hits / both).mean())}
+
+    def check(value: float) -> None:
+        assert abs(value - wanted[name]) < 1e-9, (name, value, wanted[name])
+
+    def prepare() -> Prepared:
+        return Prepared(lambda: metric.value(several(n, labels)), check)
+
+    return Workload(f"{name}/{n}x{labels}", name, n * labels, prepare)
+
+
 def _metric(name: str, metric: Metric, n: int, k: int) -> Workload:
     """The figure from fresh outputs, so that each metric bears the pass over the logits that it needs."""
 
@@ -84,7 +108,7 @@ def _metric(name: str, metric: Metric, n: int, k: int) -> Workload:
 
 def _judge(n: int, k: int) -> Workload:
     def check(found: Any) -> None:
-        assert set(found.metrics) == set(metrics())
+        assert set(found.metrics) == set(metrics()) - set(OF_SEVERAL_LABELS)
         for name, value in found.metrics.items():
             check_figure(name, value, n, k)
             low, high = found.intervals[name]
@@ -98,4 +122,8 @@ def _judge(n: int, k: int) -> Workload:
 
 def metric_workloads(judge_rows: int = 10_000) -> list[Workload]:
     """Every metric on its own at 10 000 x 10, and all of them together with intervals and noise floors."""
-    return [_metric(name, metric, 10_000, 10) for name, (_, metric) in metrics().items()] + [_judge(judge_rows, 10)]
+    alone = [
+        _of_several_labels(name, metric, 1_000, 3) if name in OF_SEVERAL_LABELS else _metric(name, metric, 10_000, 10)
+        for name, (_, metric) in metrics().items()
+    ]
+    return [*alone, _judge(judge_rows, 10)]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibench.data.arrays import Arrays, Pair
+from calibench.data.noisy import MOST_CLASSES, Noisy, realised_transition
 from calibench.data.splits import hold_out, overlap, row_hashes
 from calibench.errors import InputError
 
@@ -120,8 +121,13 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
     )
 
 
-def with_noisy_labels(data: Data, labels: NDArray[np.int64], noise: Mapping[str, Any], where: str) -> Data:
-    """The data with other training labels; val, cal and test stay clean. `noise` gains the realised share of wrong labels."""
+def with_noisy_labels(data: Data, found: NDArray[np.int64] | Noisy, noise: Mapping[str, Any], where: str) -> Data:
+    """The data with other training labels; val, cal and test stay clean.
+
+    `noise` gains the realised share of wrong labels and, of up to 20 classes, the transition matrix that was drawn from
+    and the realised one.
+    """
+    labels, drawn_by = (found.labels, found.transition) if isinstance(found, Noisy) else (found, None)
     clean = data.train.y
     if labels.shape != clean.shape or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(f"{where} returned labels of shape {labels.shape} {labels.dtype}, not {clean.shape} integers")
@@ -130,6 +136,9 @@ def with_noisy_labels(data: Data, labels: NDArray[np.int64], noise: Mapping[str,
     train = replace(data.train, y=labels.astype(np.int64))
     splits = {"train": train, "val": data.val, "cal": data.cal, "test": data.test}
     realised = {**noise, "realised_rate": float((labels != clean).mean())}
+    if data.num_classes <= MOST_CLASSES:
+        realised |= {} if drawn_by is None else {"transition": drawn_by.tolist()}
+        realised["realised_transition"] = realised_transition(clean, labels, data.num_classes).tolist()
     fingerprint = _fingerprint(splits, data.head_weight, data.head_bias)
     return replace(data, train=train, fingerprint=fingerprint, noise=realised, mislabelled=labels != clean)
 

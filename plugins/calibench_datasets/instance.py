@@ -1,0 +1,51 @@
+"""`instance`: rows that look like another class get its label."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibench import InputError
+
+SPREAD = 0.1
+"""Standard deviation of the rates of single rows; Xia et al. 2020."""
+
+
+def instance(
+    labels: NDArray[np.int64],
+    num_classes: int,
+    generator: np.random.Generator,
+    x: NDArray[np.float32],
+    rate: float,
+) -> NDArray[np.int64]:
+    """Row i is wrong with probability `q_i ~ N(rate, 0.1^2)` cut to [0, 1]; its label j is drawn from `softmax_j(x_i W_y)`.
+
+    `W_y [D, K]` are standard normal, one matrix a class y, and the true class takes no part in the softmax. x is
+    flattened and scaled to mean 0 and standard deviation 1 a feature. There is no one transition matrix: the record holds
+    the realised one. Source: Xia et al., Part-dependent Label Noise, NeurIPS 2020 (arXiv 2006.07836), algorithm 2.
+    Raises InputError for a rate whose rows would mostly be cut off.
+    """
+    if not SPREAD <= rate <= 1 - SPREAD:
+        message = f"noise instance: rate={rate:g}: rates of rows, N({rate:g}, {SPREAD}^2), would mostly be cut off"
+        raise InputError(message, f"use {SPREAD} to {1 - SPREAD}")
+    rows = x.reshape(len(x), -1).astype(np.float64)
+    rows -= rows.mean(axis=0)
+    rows /= np.maximum(rows.std(axis=0), 1e-12)
+    rates = _cut_normal(generator, rate, len(rows))
+    noisy = labels.copy()
+    for k in range(num_classes):
+        weights = generator.standard_normal((rows.shape[1], num_classes))
+        members = np.flatnonzero(labels == k)
+        logits = rows[members] @ weights
+        logits[:, k] = -np.inf
+        # The largest of logit + Gumbel noise is a draw from the softmax.
+        other = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)
+        wrong = generator.random(len(members)) < rates[members]
+        noisy[members[wrong]] = other[wrong]
+    return noisy
+
+
+def _cut_normal(generator: np.random.Generator, mean: float, n: int) -> NDArray[np.float64]:
+    """n draws of N(mean, SPREAD^2) given that they lie in [0, 1]."""
+    drawn = generator.normal(mean, SPREAD, size=n)
+    while (outside := (drawn < 0) | (drawn > 1)).any():
+        drawn[outside] = generator.normal(mean, SPREAD, size=int(outside.sum()))
+    return drawn

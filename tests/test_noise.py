@@ -1,0 +1,148 @@
+"""Label noise: stated and realised transition matrices, exact shares, seeds, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from calibench import InputError, run
+from calibench.config import resolve
+from calibench.data.noisy import realised_transition, uniform_transition
+from calibench.runner import load_data
+from calibench_datasets.asymmetric import asymmetric
+from calibench_datasets.instance import instance
+from calibench_datasets.pairflip import pairflip
+from calibench_datasets.symmetric import symmetric
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_symmetric_noise_realises_what_it_states() -> None:
+    y = np.arange(50_000) % 10
+    found = symmetric(y, 10, rng(), 0.3)
+    assert (found.labels != y).mean() == 0.3
+    want = np.full((10, 10), 0.3 / 9)
+    np.fill_diagonal(want, 0.7)
+    np.testing.assert_allclose(found.transition, want)
+    np.testing.assert_allclose(realised_transition(y, found.labels, 10), want, atol=0.015)
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(2, 400), classes=st.integers(2, 9), rate=st.floats(0, 1), seed=st.integers(0, 2**32))
+def test_pairflip_moves_its_share_of_each_class_to_the_next(n: int, classes: int, rate: float, seed: int) -> None:
+    y = rng(seed).integers(classes, size=n)
+    found = pairflip(y, classes, rng(seed), rate)
+    wrong = found.labels != y
+    np.testing.assert_array_equal(found.labels[wrong], (y[wrong] + 1) % classes)
+    for k in range(classes):
+        assert wrong[y == k].sum() == round(rate * (y == k).sum())
+    np.testing.assert_allclose(found.transition.sum(axis=1), 1)
+    np.testing.assert_array_equal(found.labels, pairflip(y, classes, rng(seed), rate).labels)
+    if (np.bincount(y, minlength=classes) > 0).all():
+        np.testing.assert_allclose(
+            realised_transition(y, found.labels, classes), found.transition, atol=0.5 / np.bincount(y).min() + 1e-9
+        )
+
+
+def test_asymmetric_noise_follows_its_map() -> None:
+    y = np.arange(5000) % 10
+    found = asymmetric(y, 10, rng(), 0.4, "cifar10")
+    flips = {(int(a), int(b)) for a, b in zip(y, found.labels, strict=True) if a != b}
+    assert flips == {(9, 1), (2, 0), (4, 7), (3, 5), (5, 3)}
+    np.testing.assert_allclose(realised_transition(y, found.labels, 10), found.transition, atol=1e-12)
+    same = asymmetric(y, 10, rng(), 0.4, " 9-1 ;2-0;4-7;3-5;5-3")
+    np.testing.assert_array_equal(same.labels, found.labels)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("3-5;5", "'5' is no pair"),
+        ("3>5", "'3>5' is no pair"),
+        ("", "'' is no pair"),
+        ("3-10", "there is no class 10"),
+        ("3-3", "class 3 becomes itself"),
+        ("3-5;3-4", "class 3 stands twice"),
+        ("-1-2", "'-1-2' is no pair"),
+    ],
+)
+def test_maps_that_make_no_sense(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        asymmetric(np.arange(20) % 10, 10, rng(), 0.4, text)
+
+
+def test_instance_noise_depends_on_the_row_and_keeps_its_rate() -> None:
+    n, classes = 40_000, 5
+    y = np.arange(n) % classes
+    x = rng(1).normal(size=(n, 4)).astype(np.float32)
+    x[n // 2 :] = x[: n // 2]  # every row twice, with the same label
+    labels = instance(y, classes, rng(), x, 0.3)
+    wrong = labels != y
+    assert wrong.mean() == pytest.approx(0.3, abs=0.01)
+    both = wrong[: n // 2] & wrong[n // 2 :]
+    same = labels[: n // 2][both] == labels[n // 2 :][both]
+    assert same.mean() > 0.45, "wrong labels of equal rows agree more often than one in four"
+    np.testing.assert_array_equal(labels, instance(y, classes, rng(), x, 0.3))
+    assert (labels != instance(y, classes, rng(1), x, 0.3)).any()
+    shuffled = instance(y, classes, rng(), rng(2).permutation(x), 0.3)
+    assert (shuffled != labels).any()
+
+
+def test_instance_noise_draws_from_the_softmax_it_states() -> None:
+    """One feature, three classes: the shares of wrong labels at one x against the formula with the model's own weights."""
+    n = 60_000
+    x = np.concatenate([np.ones(n // 2), -np.ones(n // 2)]).astype(np.float32)[:, None]  # mean 0, SD 1 as it is
+    labels = instance(np.zeros(n, dtype=np.int64), 3, rng(5), x, 0.5)
+    again = rng(5)
+    drawn = again.normal(0.5, 0.1, size=n)
+    assert ((drawn >= 0) & (drawn <= 1)).all()
+    weights = again.standard_normal((1, 3))
+    for sign, rows in ((1, slice(0, n // 2)), (-1, slice(n // 2, n))):
+        e = np.exp(sign * weights[0, 1:])
+        found = np.bincount(labels[rows], minlength=3)[1:] / (n // 2)
+        np.testing.assert_allclose(found, 0.5 * e / e.sum(), atol=0.01)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.95])
+def test_instance_noise_refuses_rates_that_would_be_cut_off(rate: float) -> None:
+    with pytest.raises(InputError, match="would mostly be cut off"):
+        instance(np.zeros(5, dtype=np.int64), 3, rng(), np.zeros((5, 2), dtype=np.float32), rate)
+
+
+def test_the_record_holds_both_matrices(tmp_path: Path) -> None:
+    record = run("ce", noise="pairflip:rate=0.25", epochs=1, model="mlp:hidden=4", results=None)
+    noise = record.data["noise"]
+    np.testing.assert_allclose(noise["transition"], 0.75 * np.eye(10) + 0.25 * np.roll(np.eye(10), 1, axis=1))
+    np.testing.assert_allclose(noise["realised_transition"], noise["transition"], atol=0.01)
+    data = load_data(resolve("ce", noise="instance:rate=0.3"))
+    assert data.noise is not None
+    assert "transition" not in data.noise
+    clean = load_data(resolve("ce"))
+    np.testing.assert_allclose(
+        data.noise["realised_transition"], realised_transition(clean.train.y, data.train.y, 10), rtol=1e-12
+    )
+    assert data.noise["realised_rate"] == pytest.approx(0.3, abs=0.06)
+
+
+def test_a_class_without_rows_keeps_its_label() -> None:
+    np.testing.assert_array_equal(realised_transition(np.array([0, 0]), np.array([0, 2]), 3)[1], [0, 1, 0])
+    np.testing.assert_allclose(uniform_transition(2, 1.0), [[0, 1], [1, 0]])
+
+
+@pytest.mark.skipif(not (SHARED / "cifar_n_human_labels.npz").exists(), reason="the shared label file is not here")
+def test_the_human_labels_of_cifar10() -> None:
+    with np.load(SHARED / "cifar_n_human_labels.npz") as held:
+        clean = held["c10_clean_label"]
+        wrong = {
+            key: round(100 * float((held[f"c10_{key}"] != clean).mean()), 2)
+            for key in ("aggre_label", "random_label1", "random_label2", "random_label3", "worse_label")
+        }
+    assert list(wrong.values()) == [9.01, 17.23, 18.12, 17.64, 40.21]
