@@ -19,7 +19,8 @@ from calibench.models.cnn import cnn
 from calibench.models.frozen import frozen
 from calibench.models.mlp import ACTIVATIONS, mlp
 from calibench.models.network import Network, Standardize, Task
-from calibench.models.training import Schedule, mean_nll, predict, seeded, train
+from calibench.models.schedule import Schedule
+from calibench.models.training import mean_nll, predict, seeded, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

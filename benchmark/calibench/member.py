@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,15 @@ from calibench.errors import InputError, PluginError, blaming
 from calibench.grammar import Bound
 from calibench.label_errors import score_suspected
 from calibench.models.network import Network, Task
-from calibench.models.training import Schedule, mean_nll, predict, seeded, train
+from calibench.models.schedule import Schedule
+from calibench.models.training import mean_nll, predict, seeded, train
 from calibench.out_of_fold import out_of_fold
 from calibench.outputs import Outputs, average
 from calibench.products import Product, Products, part_of
 from calibench.questions import asked
 from calibench.sampling import collect, sampled
 from calibench.seeds import PURPOSES, derived_seed
+from calibench.specs import TRAINING_PARAMS
 from calibench.stages import Batch, HeadRefit, Objective, RefitTask, Report, Sampler, SampleTask, TrainTask, TuneTask
 from calibench.stages.build import as_figures, build_stage, who
 
@@ -43,6 +46,7 @@ class Member:
         self.objective: Objective = build_stage(config.objective)
         with blaming(who(config.objective)):
             self.objective.check(data.num_outputs)
+        self.schedule = self._schedule()
         self.refit: HeadRefit | None = self._build("refit")
         self.sampler: Sampler | None = self._build("sampler")
         with seeded(self.seeds["stage1"]):
@@ -128,10 +132,11 @@ class Member:
 
     def _schedule(self) -> Schedule:
         params: dict[str, Any] = dict(self.config.objective.params)
-        return Schedule(**{k: params[k] for k in ("epochs", "lr", "batch_size", "weight_decay", "select")})
+        with blaming(who(self.config.objective)):
+            return Schedule(**{param.key: params[param.key] for param in TRAINING_PARAMS})
 
     def _train_stage_1(self) -> Product:
-        objective, network, schedule = self.objective, self.network, self._schedule()
+        objective, network, schedule = self.objective, self.network, self.schedule
         y, val_y = self._y("train"), self._y("val")
         val_x = self._x("val")
 
@@ -166,7 +171,7 @@ class Member:
 
     def _sample_task(self) -> SampleTask:
         """For a sampler that trains on: the objective is where stage 1 left it, whether or not that ran just now."""
-        schedule = self._schedule()
+        schedule = self.schedule
         if not self.trained:
             task = self._train_task(schedule)
             with seeded(self.seeds["stage1"]), blaming(who(self.config.objective)):
@@ -183,7 +188,7 @@ class Member:
 
     def _out_of_fold(self, schedule: Schedule) -> torch.Tensor:
         folds = self.objective.folds
-        settings = [schedule.epochs, schedule.lr, schedule.batch_size, schedule.weight_decay]
+        settings = list(dataclasses.astuple(schedule))
         key = stage_key(
             "outoffold",
             [folds, settings, identity(self.config.model), self.data.fingerprint, self.seeds["stage1"]],

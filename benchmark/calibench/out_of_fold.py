@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import nn
 
-from calibench.models.training import Schedule, mean_nll, predict, train
+from calibench.models.schedule import Schedule
+from calibench.models.training import mean_nll, predict, train
 from calibench.stages import Report
 
 PATIENCE = 5
@@ -42,7 +44,7 @@ def out_of_fold(
     x, y = train_split
     fold = stratified_folds(y, folds)
     probs = torch.zeros(len(y), num_classes, dtype=torch.float64, device=y.device)
-    early = Schedule(schedule.epochs, schedule.lr, schedule.batch_size, schedule.weight_decay, "best", PATIENCE)
+    early = replace(schedule, select="best", patience=PATIENCE)
     for number in range(folds):
         network = new_network()
         inside = (fold != number).nonzero().squeeze(1)

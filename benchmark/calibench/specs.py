@@ -76,11 +76,30 @@ class Param:
 
 TRAINING_PARAMS = (
     Param("epochs", "int", 60, "passes over the training split in stage 1", "epochs", minimum=1),
-    Param("lr", "float", 1e-3, "Adam step size in stage 1", minimum=0),
-    Param("weight_decay", "float", 0.0, "L2 penalty added to the gradient (Adam's, not decoupled)", minimum=0),
+    Param("lr", "float", 1e-3, "step size in stage 1", minimum=0),
+    Param("weight_decay", "float", 0.0, "L2 penalty added to the gradient; of adamw, decoupled from it", minimum=0),
     Param("batch_size", "int", 64, "samples a step in stage 1", "samples", minimum=1),
     Param(
         "select", "str", "best", "checkpoint kept: lowest validation NLL, or the last epoch", choices=("best", "last")
+    ),
+    Param("optimizer", "str", "adam", "how steps are made of gradients", choices=("adam", "adamw", "sgd")),
+    Param("momentum", "float", None, "Nesterov momentum of sgd; not set: 0.9", minimum=0, maximum=0.999),
+    Param(
+        "lr_schedule",
+        "str",
+        "constant",
+        "learning rate after the warm-up: as it is, by a cosine to 0, or in steps",
+        choices=("constant", "cosine", "steps"),
+    ),
+    Param("warmup", "float", 0.0, "over which the learning rate rises from 0", "epochs", minimum=0),
+    Param(
+        "milestones", "floats", None, "after which steps lower the learning rate, as 60;120;160", "epochs", minimum=0
+    ),
+    Param("lr_decay", "float", None, "factor of each step; not set: 0.1", minimum=0, maximum=1),
+    Param("clip_norm", "float", None, "L2 norm that longer gradients are scaled down to", minimum=0),
+    Param("accumulate", "int", 1, "batches whose mean gradient makes one step", "batches", minimum=1),
+    Param(
+        "ema", "float", None, "decay a step of a running mean of the weights, which is then kept", minimum=0, maximum=1
     ),
 )
 """Settings of the stage-1 loop, taken by every objective. The paper of V-TST trains for 600 epochs at lr 1e-4, batch 256."""

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from calibench import InputError, Network
-from calibench.models.training import Schedule, train
+from calibench.models.schedule import Schedule
+from calibench.models.training import train
 from calibench.stages import RefitTask
 from calibench_methods.augment import check_images, random_views
 

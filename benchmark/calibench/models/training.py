@@ -6,26 +6,14 @@ import contextlib
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from calibench.errors import RunError
+from calibench.models.schedule import Schedule
+from calibench.models.stepper import Stepper
 from calibench.stages import Report
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long, how fast, in what batches, and which checkpoint is kept: `best` (lowest validation NLL) or `last`."""
-
-    epochs: int
-    lr: float
-    batch_size: int
-    weight_decay: float = 0.0
-    select: str = "best"
-    patience: int | None = None
-    """Epochs without a lower validation NLL after which training ends; None goes on to the last."""
 
 
 def train(
@@ -40,51 +28,57 @@ def train(
     companions: Sequence[nn.Module] = (),
     begin_epoch: Callable[[int], None] | None = None,
 ) -> dict[str, float]:
-    """Adam over shuffled batches; the module ends at the kept checkpoint, in eval mode.
+    """Steps over shuffled batches; the module ends at the kept checkpoint, in eval mode.
 
     `step(rows)` is the loss of the training rows `[n]`; `validate()` the validation NLL of the module as it stands;
     `companions` are trained beside it, and `begin_epoch(epoch)` is called before each epoch, from 1 on. Rows are
     shuffled by torch's global generator: wrap the call in `seeded`. Returns the kept epoch and its NLL.
-    Raises RunError at the first loss that is not finite, naming the epoch and the step.
+    Raises RunError at the first loss that is not finite, naming the epoch, the step, the learning rate and the rows.
     """
-    parameters = [p for part in (module, *companions) for p in part.parameters() if p.requires_grad]
-    device = parameters[0].device
-    fused = all(p.device.type in {"cpu", "cuda"} for p in parameters)
-    optimizer = torch.optim.Adam(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=fused)
+    size = schedule.batch_size
+    # Batch norm cannot train on one row.
+    rows_used = num_rows - 1 if num_rows > size and num_rows % size == 1 else num_rows
+    stepper = Stepper(module, companions, schedule, math.ceil(rows_used / size))
     best, best_epoch, best_state = math.inf, 0, None
-    nll = math.inf
+    nll, last_state = math.inf, None
     for epoch in range(1, schedule.epochs + 1):
         for part in (module, *companions):
             part.train()
         if begin_epoch is not None:
             begin_epoch(epoch)
-        order = torch.randperm(num_rows).to(device)
-        batches = order.split(schedule.batch_size)
-        if len(batches) > 1 and len(batches[-1]) == 1:  # batch norm cannot train on one row
-            batches = batches[:-1]
+        batches = torch.randperm(num_rows).to(stepper.device)[:rows_used].split(size)
         for number, rows in enumerate(batches, 1):
             loss = step(rows)
             if not math.isfinite(loss.item()):
                 message = f"{what}: the loss is {loss.item()} in epoch {epoch}, step {number} of {len(batches)}"
-                raise RunError(message, f"the learning rate is {schedule.lr:g}; lower it with --set STAGE.lr=...")
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
+                shown = ", ".join(str(int(row)) for row in rows[:SHOWN]) + (", ..." if len(rows) > SHOWN else "")
+                hint = f"the learning rate is {schedule.lr:g}; lower it with --set STAGE.lr=...; training rows {shown}"
+                raise RunError(message, hint)
+            stepper(loss)
         for part in (module, *companions):
             part.eval()
-        nll = validate()
-        if not math.isfinite(nll):
-            raise RunError(f"{what}: the validation NLL is {nll} in epoch {epoch}", "lower the learning rate")
-        if nll < best:
-            best, best_epoch = nll, epoch
-            best_state = copy.deepcopy(module.state_dict()) if schedule.select == "best" else None
+        with stepper.averaged():
+            nll = validate()
+            if not math.isfinite(nll):
+                raise RunError(f"{what}: the validation NLL is {nll} in epoch {epoch}", "lower the learning rate")
+            if nll < best:
+                best, best_epoch = nll, epoch
+                best_state = copy.deepcopy(module.state_dict()) if schedule.select == "best" else None
+            if stepper.mean is not None:
+                last_state = copy.deepcopy(module.state_dict())
         report(what, epoch, schedule.epochs, f"val NLL {nll:.4f}")
         if schedule.patience is not None and epoch - best_epoch >= schedule.patience:
             break
+    kept = best_state if best_state is not None else last_state
+    if kept is not None:
+        module.load_state_dict(kept)
     if best_state is not None:
-        module.load_state_dict(best_state)
         return {"epoch": float(best_epoch), "val_nll": best}
     return {"epoch": float(epoch), "val_nll": nll}
+
+
+SHOWN = 8
+"""Rows of a batch that an error names."""
 
 
 @contextlib.contextmanager
