@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from calibench import InputError, run
-from calibench_datasets.csv import MOST_CATEGORIES, csv
+from calibench_datasets.csv import csv
+from calibench_datasets.table import MOST_CATEGORIES
 
 
 @pytest.fixture

@@ -40,7 +40,15 @@ def trained(data: tuple[torch.Tensor, torch.Tensor], schedule: Schedule, module:
     module = network() if module is None else module
     loss = nn.functional.cross_entropy
     with seeded(7):
-        train(module, lambda r: loss(module(x[r]), y[r]), lambda: float(loss(module(x), y).detach()), N, schedule, silent, "toy")
+        train(
+            module,
+            lambda r: loss(module(x[r]), y[r]),
+            lambda: float(loss(module(x), y).detach()),
+            N,
+            schedule,
+            silent,
+            "toy",
+        )
     return module
 
 

@@ -5,7 +5,7 @@ from calibench import REQUIRED, DatasetSpec, NoiseSpec, Param, hookimpl
 
 @hookimpl
 def calibench_datasets() -> list[DatasetSpec]:
-    """`digits`, embedded in scikit-learn; `npz` and `csv`, the user's own arrays and tables."""
+    """`digits`, `wine` and `breast-cancer`, which scikit-learn ships; `npz`, `csv` and `parquet`, the user's own."""
     return [
         DatasetSpec(
             name="digits",
@@ -51,6 +51,46 @@ def calibench_datasets() -> list[DatasetSpec]:
             ),
             licence="yours",
             source="the file; words become one-hot features, values in sorted order",
+        ),
+        DatasetSpec(
+            name="parquet",
+            target="calibench_datasets.parquet:parquet",
+            summary="Your own table from a Parquet file, numeric and categorical columns, one of them the label.",
+            params=(
+                Param("path", "path", REQUIRED, "a Parquet file (extra parquet)"),
+                Param(
+                    "label",
+                    "str",
+                    REQUIRED,
+                    "the column to predict: whole numbers or words; several labels a row: a;b;c",
+                ),
+                Param("drop", "str", None, "columns to leave out, joined by ';'"),
+                Param(
+                    "missing",
+                    "str",
+                    "refuse",
+                    "empty cells: an error that names them, or 0 beside a feature that says so",
+                    choices=("refuse", "indicate"),
+                ),
+            ),
+            licence="yours",
+            source="the file; words become one-hot features, values in sorted order",
+        ),
+        DatasetSpec(
+            name="wine",
+            target="calibench_datasets.sklearn_tables:wine",
+            summary="178 wines, 13 chemical measurements, 3 cultivars; ships with scikit-learn.",
+            licence="CC BY 4.0",
+            source="UCI Wine, as sklearn.datasets.load_wine",
+            paper="S. Aeberhard, M. Forina, 1992, UCI Machine Learning Repository, doi:10.24432/C5PC7J",
+        ),
+        DatasetSpec(
+            name="breast-cancer",
+            target="calibench_datasets.sklearn_tables:breast_cancer",
+            summary="569 tumours, 30 measurements of cell nuclei, malignant or benign; ships with scikit-learn.",
+            licence="CC BY 4.0",
+            source="UCI Breast Cancer Wisconsin (Diagnostic), as sklearn.datasets.load_breast_cancer",
+            paper="W. Wolberg et al., 1993, UCI Machine Learning Repository, doi:10.24432/C5DW2B",
         ),
     ]
 

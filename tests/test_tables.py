@@ -1,0 +1,95 @@
+"""Tables beside csv: Parquet files, and those that scikit-learn ships."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calibench import InputError, run
+from calibench_datasets.csv import csv
+from calibench_datasets.parquet import parquet
+
+pa = pytest.importorskip("pyarrow")
+files = pytest.importorskip("pyarrow.parquet")
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def written(columns: dict, name: str = "t.parquet") -> str:
+        files.write_table(pa.table(columns), tmp_path / name)
+        return str(tmp_path / name)
+
+    return written
+
+
+def test_a_parquet_file_is_the_csv_of_its_cells(write, tmp_path: Path) -> None:
+    columns = {
+        "a": pa.array([1.5, -2.25, 1 / 3, 1e-30]),
+        "n": pa.array([1, 2, 2**40, -4], pa.int64()),
+        "f": pa.array(np.float32([0.1, 0.2, 0.3, 0.4])),
+        "colour": pa.array(["red", "blue", "red", "green"]).dictionary_encode(),
+        "on": pa.array([True, False, True, True]),
+        "y": ["dog", "cat", "dog", "cow"],
+    }
+    path = write(columns)
+    rows = zip(
+        *(column.to_pylist() if hasattr(column, "to_pylist") else column for column in columns.values()), strict=True
+    )
+    text = "\n".join(
+        [",".join(columns), *(",".join(repr(v) if isinstance(v, float) else str(v) for v in r) for r in rows)]
+    )
+    (tmp_path / "t.csv").write_text(text)
+    mine, theirs = parquet(path, "y", None, "refuse"), csv(str(tmp_path / "t.csv"), "y", None, "refuse")
+    np.testing.assert_array_equal(mine.x, theirs.x)
+    np.testing.assert_array_equal(mine.y, theirs.y)
+    np.testing.assert_array_equal(mine.y, [2, 0, 2, 1])
+    assert mine.notes == theirs.notes
+    assert mine.x.shape == (4, 3 + 3 + 2)
+
+
+def test_missing_cells(write) -> None:
+    path = write({"a": pa.array([1.0, None, math.nan, 4.0]), "w": ["x", None, "y", "x"], "y": [0, 1, 0, 1]})
+    with pytest.raises(InputError, match="column 'a': 2 of 4 cells are missing, the first in row 2"):
+        parquet(path, "y", None, "refuse")
+    found = parquet(path, "y", None, "indicate")
+    np.testing.assert_array_equal(found.x[:, :2], [[1, 0], [0, 1], [0, 1], [4, 0]])
+    assert found.x.shape == (4, 2 + 3)  # None is a value of its own among words
+
+
+def test_files_that_are_no_table(write, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="column 'a' holds list"):
+        parquet(write({"a": [[1.0], [2.0]], "y": [0, 1]}), "y", None, "refuse")
+    with pytest.raises(InputError, match="column 'b' holds binary"):
+        parquet(write({"b": [b"x", b"y"], "y": [0, 1]}), "y", None, "refuse")
+    with pytest.raises(InputError, match="there are no rows"):
+        parquet(write({"a": pa.array([], pa.float64()), "y": pa.array([], pa.int64())}), "y", None, "refuse")
+    with pytest.raises(InputError, match="there is no column 'z'"):
+        parquet(write({"a": [1.0], "y": [0]}), "z", None, "refuse")
+    whole = Path(write({"a": [1.0] * 100, "y": [0, 1] * 50})).read_bytes()
+    (tmp_path / "cut.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="cannot read"):
+        parquet(str(tmp_path / "cut.parquet"), "y", None, "refuse")
+    with pytest.raises(InputError, match=r"no\.parquet"):
+        parquet(str(tmp_path / "no.parquet"), "y", None, "refuse")
+
+
+def test_a_run_on_a_parquet_file(write) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3))
+    path = write({**{f"f{i}": x[:, i] for i in range(3)}, "y": np.where(x[:, 0] + x[:, 1] > 0, "up", "down")})
+    record = run("ce", f"parquet:path={path},label=y", model="mlp:hidden=16", epochs=60, results=None)
+    assert record.metrics["accuracy"] > 0.85
+    assert record.data["notes"] == ["classes of 'y' in order: down, up"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "classes", "accuracy"), [("wine", 178, 3, 0.85), ("breast-cancer", 569, 2, 0.9)]
+)
+def test_tables_that_scikit_learn_ships(name: str, rows: int, classes: int, accuracy: float) -> None:
+    record = run("ce+temperature", name, epochs=30, results=None)
+    assert sum(record.n.values()) == rows
+    assert record.data["classes"] == classes
+    assert record.metrics["accuracy"] > accuracy
