@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.evaluate_board import same_labels, show
 from calibench.cli.list import warn_of_broken
 from calibench.cli.output import emit_json, stdout, to_stderr, words_to_stderr
+from calibench.errors import InputError
 
 if TYPE_CHECKING:
     from calibench.evaluation import EvaluationRecord
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--logits", metavar="NAME", help="Array (.npz), or columns or patterns joined by commas, that hold logits."
 )
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no table.")
 def evaluate(
-    file: Path,
+    files: tuple[Path, ...],
     logits: str | None,
     probs: str | None,
     labels: str | None,
@@ -50,12 +52,13 @@ def evaluate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Judge the logits or probabilities in FILE (.npz, .csv, .parquet) against its labels.
+    """Judge the logits or probabilities in FILE (.npz, .csv, .parquet) against its labels; several make a board.
 
     \b
     calibench evaluate test.npz                               logits or probs, and labels
     calibench evaluate test.csv --plot reliability.svg        probability columns and a label column
     calibench evaluate test.npz --fit temperature --fit-on val.npz
+    calibench evaluate resnet.npz vit.npz                     one row a file, lowest NLL first
     """
     from calibench.evaluation import evaluate_samples
     from calibench.outputs_file import Columns, read_outputs
@@ -65,21 +68,42 @@ def evaluate(
     if plot is not None:
         check_plot(plot)
     columns = Columns(logits, probs, labels)
+    _check_several(files, fit_on)
     held = None if fit_on is None else read_outputs(fit_on, columns)
     warn_of_broken(registry())
+    samples = [read_outputs(file, columns) for file in files]
     with words_to_stderr():
-        record = evaluate_samples(read_outputs(file, columns), fit, held)
+        records = {file: evaluate_samples(one, fit, held) for file, one in zip(files, samples, strict=True)}
     if plot is not None:
-        panels = [(file.name if fit is None else "before", record.judged, record.metrics["ece15"])]
-        if record.after is not None:
-            panels.append((f"after {fit}", record.judged_after, record.after["metrics"]["ece15"]))
-        reliability_diagram(panels, plot)  # type: ignore[arg-type]  # a fresh record holds what was judged
+        panels = [panel for file, record in records.items() for panel in _panels(file, record, len(files) > 1)]
+        reliability_diagram(panels, plot)
         if not quiet:
             to_stderr(f"wrote {plot}")
-    if as_json:
-        emit_json(record.to_dict())
-    elif not quiet:
-        _print(record, file)
+    if quiet and not as_json:
+        return
+    if len(files) > 1:
+        show(records, same_labels([labels for _, labels in samples]), as_json)
+    elif as_json:
+        emit_json(records[files[0]].to_dict())
+    else:
+        _print(records[files[0]], files[0])
+
+
+def _check_several(files: tuple[Path, ...], fit_on: Path | None) -> None:
+    twice = next((file for file in files if files.count(file) > 1), None)
+    if twice is not None:
+        raise InputError(f"{twice} is named twice", "name each file once")
+    if len(files) > 1 and fit_on is not None:
+        message = f"--fit-on {fit_on} holds the outputs of one classifier, and there are {len(files)} to judge"
+        raise InputError(message, "fit one file at a time")
+
+
+def _panels(file: Path, record: EvaluationRecord, several: bool) -> list[Any]:
+    name = f"{file.stem}, " if several else ""
+    panels = [(file.name if record.after is None else f"{name}before", record.judged, record.metrics["ece15"])]
+    if record.after is not None and record.fit is not None:
+        panels.append((f"{name}after {record.fit['recipe']}", record.judged_after, record.after["metrics"]["ece15"]))
+    return panels
 
 
 def _print(record: EvaluationRecord, file: Path) -> None:
