@@ -1,11 +1,12 @@
 """Registers the datasets and noise models of this package; imports nothing heavy."""
 
 from calibench import REQUIRED, DatasetSpec, NoiseSpec, Param, hookimpl
+from calibench_datasets.published_sets import PUBLISHED
 
 
 @hookimpl
 def calibench_datasets() -> list[DatasetSpec]:
-    """`digits`, embedded in scikit-learn; `npz` and `csv`, the user's own arrays and tables."""
+    """`digits`, embedded in scikit-learn; `npz` and `csv`, the user's own arrays and tables; and the published image sets."""
     return [
         DatasetSpec(
             name="digits",
@@ -52,6 +53,7 @@ def calibench_datasets() -> list[DatasetSpec]:
             licence="yours",
             source="the file; words become one-hot features, values in sorted order",
         ),
+        *PUBLISHED,
     ]
 
 
