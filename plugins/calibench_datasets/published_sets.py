@@ -19,4 +19,28 @@ PUBLISHED = (
         source="https://www.cs.toronto.edu/~kriz/cifar.html, cifar-100-python.tar.gz (169 MB) or what it holds",
         paper="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
     ),
+    DatasetSpec(
+        name="svhn",
+        target="calibench_datasets.svhn:svhn",
+        summary="Street View House Numbers: 73 257 + 26 032 colour images 32x32 of digits; train_32x32.mat, test_32x32.mat.",
+        licence="non-commercial use only, as the authors' page says",
+        source="http://ufldl.stanford.edu/housenumbers, train_32x32.mat (182 MB) and test_32x32.mat (64 MB)",
+        paper="Y. Netzer et al., Reading Digits in Natural Images with Unsupervised Feature Learning, NIPS workshop 2011",
+    ),
+    DatasetSpec(
+        name="mnist",
+        target="calibench_datasets.mnist:mnist",
+        summary="MNIST: 60 000 + 10 000 grey images 28x28 of handwritten digits; from the four idx files.",
+        licence="CC BY-SA 3.0",
+        source="http://yann.lecun.com/exdb/mnist, now from https://ossci-datasets.s3.amazonaws.com/mnist (12 MB)",
+        paper="Y. LeCun et al., Gradient-Based Learning Applied to Document Recognition, Proceedings of the IEEE 1998",
+    ),
+    DatasetSpec(
+        name="fashion-mnist",
+        target="calibench_datasets.mnist:fashion_mnist",
+        summary="Fashion-MNIST: 60 000 + 10 000 grey images 28x28 of ten kinds of clothing; from the four idx files.",
+        licence="MIT",
+        source="https://github.com/zalandoresearch/fashion-mnist, four idx files (31 MB)",
+        paper="H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, 2017 (arXiv 1708.07747)",
+    ),
 )
