@@ -103,7 +103,8 @@ def _read(idx: Idx) -> Arrays:
     if checked:
         notes.append(f"read from {checked}")
     if plain:
-        notes.append(f"read from plain copies of {', '.join(plain)}, which have no published checksum")
+        copies = ", ".join(name.removesuffix(".gz") for name in plain)
+        notes.append(f"read from {copies}, which have no published checksum")
     return Arrays(*pairs["train"], test=pairs["test"], notes=tuple(notes), repeats="drop")
 
 

@@ -6,7 +6,7 @@ from calibench_datasets.published_sets import PUBLISHED
 
 @hookimpl
 def calibench_datasets() -> list[DatasetSpec]:
-    """`digits`, embedded in scikit-learn; `npz` and `csv`, the user's own arrays and tables; and the published image sets."""
+    """`digits`, embedded in scikit-learn; `npz`, `csv` and `images`, the user's own; and the published image sets."""
     return [
         DatasetSpec(
             name="digits",
@@ -52,6 +52,26 @@ def calibench_datasets() -> list[DatasetSpec]:
             ),
             licence="yours",
             source="the file; words become one-hot features, values in sorted order",
+        ),
+        DatasetSpec(
+            name="images",
+            target="calibench_datasets.images:images",
+            summary="Your own pictures: CLASS/NAME.png, or train/CLASS/NAME.png beside test/, val/, cal/; extra vision.",
+            params=(
+                Param("path", "path", REQUIRED, "a folder with a folder for each class, or for each split"),
+                Param("colour", "str", "rgb", "three channels, or one of brightness", choices=("rgb", "grey")),
+                Param(
+                    "size",
+                    "int",
+                    None,
+                    "side that every picture is scaled to; not set: all have one shape",
+                    "pixels",
+                    minimum=2,
+                    maximum=1024,
+                ),
+            ),
+            licence="yours",
+            source="the folder; classes in sorted order",
         ),
         *PUBLISHED,
     ]

@@ -43,4 +43,12 @@ PUBLISHED = (
         source="https://github.com/zalandoresearch/fashion-mnist, four idx files (31 MB)",
         paper="H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, 2017 (arXiv 1708.07747)",
     ),
+    DatasetSpec(
+        name="tiny-imagenet",
+        target="calibench_datasets.tiny_imagenet:tiny_imagenet",
+        summary="Tiny ImageNet: 100 000 + 10 000 colour images 64x64 of 200 classes; tiny-imagenet-200.zip, extra vision.",
+        licence="ImageNet's terms: non-commercial research and education",
+        source="http://cs231n.stanford.edu/tiny-imagenet-200.zip (248 MB) or what it holds; test is the official val split",
+        paper="Y. Le, X. Yang, Tiny ImageNet Visual Recognition Challenge, 2015",
+    ),
 )
