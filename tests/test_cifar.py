@@ -120,6 +120,10 @@ def test_the_pickles_are_as_python_2_wrote_them() -> None:
     again = read_plain_pickle(pickle.dumps({"data": images(3, 0), "t": b"\xff"}, protocol=2), "rewritten by Python 3")
     np.testing.assert_array_equal(again["data"], images(3, 0))
     assert again["t"] == b"\xff"
+    for kind in ("<i8", ">i4", "<u2", "i1"):
+        numbers = np.array([[-1, 300, 7]]).astype(kind)
+        found = read_plain_pickle(pickle.dumps({"n": numbers}, protocol=2), "whole numbers")["n"]
+        np.testing.assert_array_equal(found, numbers)
     columns = read_plain_pickle(pickle.dumps({"data": np.asfortranarray(images(3, 0))}, protocol=2), "by column")
     np.testing.assert_array_equal(columns["data"], images(3, 0))
 
@@ -306,8 +310,8 @@ def test_a_pickle_that_would_run_something_does_not(call, small, refused, tmp_pa
     ("content", "says"),
     [
         (pickle.dumps([1, 2], protocol=2), "not a dictionary"),
-        (pickle.dumps({"data": np.zeros(3, dtype=object)}, protocol=2), "something else than bytes"),
-        (pickle.dumps({"data": np.zeros(3, dtype=np.int64)}, protocol=2), "something else than bytes"),
+        (pickle.dumps({"data": np.zeros(3, dtype=object)}, protocol=2), "something else than whole numbers"),
+        (pickle.dumps({"data": np.zeros(3)}, protocol=2), "something else than whole numbers"),
         (b"", "not a pickle of plain data"),
         (b"\x80\x02}q\x00(U\x04da", "not a pickle of plain data"),
         (b"\x80\x02P", "not a pickle of plain data"),
@@ -327,6 +331,7 @@ def test_other_pickles_are_refused(content: bytes, says: str) -> None:
         ({b"labels": [True] * 12}, "has no list labels"),
         ({b"labels": None}, "has no list labels"),
         ({b"data": images(12, 0)[:, :3000]}, r"no array data \[N, 3072\]"),
+        ({b"data": images(12, 0).astype(np.int16)}, r"no array data \[N, 3072\] uint8"),
         ({b"data": images(11, 0), b"labels": [1] * 11}, "train has 59 images, the published one 60"),
     ],
 )

@@ -146,8 +146,8 @@ def _joined(cifar: Cifar, batches: dict[str, dict[str, Any]], split: str, where:
     labels: list[int] = []
     for name, batch in batches.items():
         x, y = batch.get("data"), batch.get(cifar.labels)
-        if not isinstance(x, np.ndarray) or x.ndim != 2 or x.shape[1] != 3072:
-            raise InputError(f"{where}: {name} has no array data [N, 3072]", "fetch the published file")
+        if not isinstance(x, np.ndarray) or x.dtype != np.uint8 or x.ndim != 2 or x.shape[1] != 3072:
+            raise InputError(f"{where}: {name} has no array data [N, 3072] uint8", "fetch the published file")
         if not isinstance(y, list) or len(y) != len(x) or not all(type(v) is int and 0 <= v < cifar.classes for v in y):
             message = f"{where}: {name} has no list {cifar.labels} of {len(x)} classes 0 .. {cifar.classes - 1}"
             raise InputError(message, "fetch the published file")

@@ -1,4 +1,4 @@
-"""Read a pickle of plain values and byte arrays, as CIFAR's are, without running anything that it names."""
+"""Read a pickle of plain values and arrays of whole numbers, as CIFAR's are, without running anything that it names."""
 
 from __future__ import annotations
 
@@ -15,17 +15,32 @@ from calibench import InputError
 _ARRAY_MAKERS = {("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct")}
 
 
+_KINDS = {"u1", "u2", "u4", "i1", "i2", "i4", "i8"}
+"""What numpy calls whole numbers, in bytes each."""
+
+
 class _Kind:
-    """Stands for a dtype: what the pickle called it, as in b'u1'."""
+    """Stands for a dtype: what the pickle called it, as in b'u1', and then its byte order."""
 
     def __init__(self, name: Any, *flags: Any) -> None:
-        self.name = name
+        self.name, self.order = _word(name), "="
 
     def __setstate__(self, state: Any) -> None:
-        """Byte order and the like: of a byte there is none."""
+        """Version, byte order, and what whole numbers do not have."""
+        self.order = _word(state[1])
+
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype, if it is one of whole numbers."""
+        if self.name not in _KINDS or self.order not in {"<", ">", "=", "|"}:
+            raise pickle.UnpicklingError("an array of something else than whole numbers")
+        return np.dtype(self.order + self.name)
 
 
-class _Bytes:
+def _word(text: Any) -> str:
+    return text.decode("latin-1") if isinstance(text, bytes) else str(text)
+
+
+class _Array:
     """Stands for an array until it is checked: numpy's own reading trusts the dtype that a pickle describes."""
 
     def __init__(self, *ignored: Any) -> None:
@@ -34,14 +49,15 @@ class _Bytes:
     def __setstate__(self, state: Any) -> None:
         self.state = state
 
-    def array(self) -> NDArray[np.uint8]:
-        """The array of bytes that numpy wrote: version, shape, dtype, column order, content."""
+    def array(self) -> NDArray[np.integer[Any]]:
+        """What numpy wrote: version, shape, dtype, column order, content."""
         _, shape, kind, by_column, content = self.state
-        if not isinstance(kind, _Kind) or kind.name not in {b"u1", "u1"} or not isinstance(content, bytes):
-            raise pickle.UnpicklingError("an array of something else than bytes (uint8)")
-        if math.prod(shape) != len(content):
-            raise pickle.UnpicklingError(f"an array of shape {shape} with {len(content)} bytes")
-        return np.frombuffer(content, np.uint8).reshape(shape, order="F" if by_column else "C")
+        if not isinstance(kind, _Kind) or not isinstance(content, bytes):
+            raise pickle.UnpicklingError("an array of something else than whole numbers")
+        dtype = kind.dtype()
+        if math.prod(shape) * dtype.itemsize != len(content):
+            raise pickle.UnpicklingError(f"an array of shape {shape} {dtype} with {len(content)} bytes")
+        return np.frombuffer(content, dtype).reshape(shape, order="F" if by_column else "C")
 
 
 class _Reader(pickle.Unpickler):
@@ -50,7 +66,7 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """What a name in the pickle stands for: never the thing itself."""
         if (module, name) in _ARRAY_MAKERS or (module, name) == ("numpy", "ndarray"):
-            return _Bytes
+            return _Array
         if (module, name) == ("numpy", "dtype"):
             return _Kind
         if (module, name) == ("_codecs", "encode"):
@@ -58,19 +74,20 @@ class _Reader(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it names {module}.{name}, which data does not need and which could run code")
 
 
-def read_plain_pickle(content: bytes, where: str) -> dict[str, Any]:
-    """A pickled dictionary of numbers, text, lists and uint8 arrays; text of Python 2 stays bytes, keys become str.
+def read_plain_pickle(content: bytes, where: str, skip: int = 0) -> dict[str, Any]:
+    """A pickled dictionary of numbers, text, lists and arrays; text of Python 2 stays bytes, keys become str.
 
-    InputError where it is cut short, is no dictionary, or names anything else: nothing that it names is imported or called.
+    `skip` pickles that stand before it are passed over. InputError where it is cut short, is no dictionary, or names
+    anything but arrays of whole numbers: nothing that it names is imported or called.
     """
     try:
-        held = _Reader(io.BytesIO(content), encoding="bytes").load()
+        file = io.BytesIO(content)
+        for _ in range(skip):
+            _Reader(file, encoding="bytes").load()
+        held = _Reader(file, encoding="bytes").load()
         if not isinstance(held, dict):
             raise pickle.UnpicklingError(f"it holds a {type(held).__name__}, not a dictionary")
-        return {
-            key.decode() if isinstance(key, bytes) else str(key): value.array() if isinstance(value, _Bytes) else value
-            for key, value in held.items()
-        }
+        return {_word(k): value.array() if isinstance(value, _Array) else value for k, value in held.items()}
     except Exception as error:  # a damaged pickle raises nearly anything
         message = f"{where}: not a pickle of plain data: {error or type(error).__name__}"
         raise InputError(message, "remove it and fetch the published file again") from None

@@ -1,7 +1,7 @@
 """Registers the datasets and noise models of this package; imports nothing heavy."""
 
 from calibench import REQUIRED, DatasetSpec, NoiseSpec, Param, hookimpl
-from calibench_datasets.published_sets import PUBLISHED
+from calibench_datasets.published_sets import HUMAN_LABELS, PUBLISHED
 
 
 @hookimpl
@@ -79,7 +79,7 @@ def calibench_datasets() -> list[DatasetSpec]:
 
 @hookimpl
 def calibench_noises() -> list[NoiseSpec]:
-    """`symmetric` and `given`."""
+    """`symmetric`, `given`, and people's labels."""
     return [
         NoiseSpec(
             name="given",
@@ -104,4 +104,5 @@ def calibench_noises() -> list[NoiseSpec]:
                 "papers mix two rates; ours is the share of wrong labels, so p~ = (1-e)p + e/K has e = rate K/(K-1)",
             ),
         ),
+        *HUMAN_LABELS,
     ]

@@ -1,6 +1,6 @@
-"""What `calibench list datasets` says of the published image sets; imports nothing heavy."""
+"""What `calibench list` says of the published image sets and of people's labels for them; imports nothing heavy."""
 
-from calibench import DatasetSpec
+from calibench import REQUIRED, DatasetSpec, NoiseSpec, Param
 
 PUBLISHED = (
     DatasetSpec(
@@ -50,5 +50,37 @@ PUBLISHED = (
         licence="ImageNet's terms: non-commercial research and education",
         source="http://cs231n.stanford.edu/tiny-imagenet-200.zip (248 MB) or what it holds; test is the official val split",
         paper="Y. Le, X. Yang, Tiny ImageNet Visual Recognition Challenge, 2015",
+    ),
+)
+
+_FILE = Param(
+    "path", "path", None, "the published .pt, or an .npz of its arrays; not set: looked for in the data folder"
+)
+
+HUMAN_LABELS = (
+    NoiseSpec(
+        name="cifar10n",
+        target="calibench_datasets.cifar_n:cifar10n",
+        summary="What people called CIFAR-10's training images (CIFAR-10N): 9.01, 17.2 to 18.1 or 40.21 % wrong.",
+        params=(
+            Param(
+                "set",
+                "str",
+                REQUIRED,
+                "the vote of three people, the first, second or third of them, or a wrong one where there is one",
+                choices=("aggre", "random1", "random2", "random3", "worse"),
+            ),
+            _FILE,
+        ),
+        needs=("ids",),
+        paper="J. Wei et al., Learning with Noisy Labels Revisited, ICLR 2022 (arXiv 2110.12088)",
+    ),
+    NoiseSpec(
+        name="cifar100n",
+        target="calibench_datasets.cifar_n:cifar100n",
+        summary="What people called CIFAR-100's training images (CIFAR-100N, fine classes): 40.20 % wrong.",
+        params=(_FILE,),
+        needs=("ids",),
+        paper="J. Wei et al., Learning with Noisy Labels Revisited, ICLR 2022 (arXiv 2110.12088)",
     ),
 )
