@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
+import http.server
 import io
 import os
 import pickle
 import tarfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +235,65 @@ def test_from_the_command_line(small, cli, tmp_path: Path) -> None:
     assert {p: p.read_bytes() for p in archive.parent.rglob("*")} == before
     same = run("ce", "cifar10", "cnn:width=4", epochs=1, data_dir=tmp_path / "data", results=tmp_path / "results")
     assert same.run_id == record["run_id"]
+
+
+@pytest.fixture
+def home(tmp_path: Path):
+    """The address of a server of `tmp_path/home`."""
+    (tmp_path / "home").mkdir()
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    serve = functools.partial(Quiet, directory=str(tmp_path / "home"))
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve)
+    threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"http://127.0.0.1:{running.server_address[1]}"
+    running.shutdown()
+    running.server_close()
+
+
+def test_download_fetches_once_and_then_works_offline(small, cli, home: str, tmp_path: Path, monkeypatch) -> None:
+    archive = small()
+    published = tmp_path / "home" / archive.name
+    archive.rename(published)
+    archive.parent.rmdir()
+    file = dataclasses.replace(cifar.CIFAR10.archive, url=f"{home}/{archive.name}")
+    monkeypatch.setattr(cifar, "CIFAR10", dataclasses.replace(cifar.CIFAR10, archive=file))
+    run_it = (
+        "run",
+        "-m",
+        "ce",
+        "-d",
+        "cifar10",
+        "--data-dir",
+        "data",
+        "--epochs",
+        1,
+        "--threads",
+        1,
+        "--json",
+        "--force",
+    )
+    assert cli(*run_it).code == 2
+    assert not (tmp_path / "data").exists(), "it was fetched unasked"
+    first = cli(*run_it, "--download")
+    assert first.code == 0, first.err
+    assert [p.name for p in (tmp_path / "data").rglob("*")] == ["cifar10", archive.name]
+    content = published.read_bytes()
+    published.unlink()
+    second = cli(*run_it, "--download")
+    assert second.code == 0, second.err
+    assert second.document["metrics"] == first.document["metrics"]
+    (tmp_path / "data" / "cifar10" / archive.name).unlink()
+    assert cli(*run_it, "--download").code == 1, "the server has it no more"
+    published.write_bytes(content[:-1] + b"x")
+    ended = cli(*run_it, "--download")
+    assert ended.code == 1
+    assert "md5" in ended.err
+    assert "Traceback" not in ended.err
+    assert list((tmp_path / "data").rglob("*.*")) == [], "something of a wrong file was kept"
 
 
 def test_offline_and_missing_says_what_where_and_how(refused, monkeypatch, tmp_path: Path) -> None:

@@ -203,6 +203,8 @@ def test_option_then_variable_then_cache(tmp_path: Path, monkeypatch) -> None:
     with using_data_folder(None, False, quiet):
         assert data_folder().path == tmp_path / "elsewhere"
     assert data_folder().path == tmp_path / "elsewhere"
+    with pytest.raises(InputError, match="cannot look for"), using_data_folder("x" * 5000, False, quiet):
+        pass
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(InputError, match="is a file"), using_data_folder(tmp_path / "file", False, quiet):
         pass

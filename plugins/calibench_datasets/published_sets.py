@@ -31,7 +31,7 @@ PUBLISHED = (
         name="mnist",
         target="calibench_datasets.mnist:mnist",
         summary="MNIST: 60 000 + 10 000 grey images 28x28 of handwritten digits; from the four idx files.",
-        licence="CC BY-SA 3.0",
+        licence="CC BY-SA 3.0, as its mirrors say",
         source="http://yann.lecun.com/exdb/mnist, now from https://ossci-datasets.s3.amazonaws.com/mnist (12 MB)",
         paper="Y. LeCun et al., Gradient-Based Learning Applied to Document Recognition, Proceedings of the IEEE 1998",
     ),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     metavar="RECIPE",
     help="As in vtst, ce+temperature. Repeatable.",
 )
-@click.option("-d", "--dataset", metavar="NAME", help="As in npz:path=FILE. Default: digits, embedded.")
+@click.option("-d", "--dataset", metavar="NAME", help="As in cifar10, npz:path=FILE. Default: digits, embedded.")
 @click.option("--model", metavar="NAME", help="As in mlp:hidden=256;128, cnn, frozen. Default: mlp.")
 @click.option("-s", "--seed", "seeds", multiple=True, type=int, default=(0,), show_default="0", help="Repeatable.")
 @click.option("--noise", metavar="NAME", help="Wrong training labels, as in symmetric:rate=0.3.")

@@ -82,7 +82,7 @@ def _fetch(file: PublishedFile, out: BinaryIO, report: Callable[[str, int, int, 
 def _alone(out: BinaryIO, part: Path) -> Iterator[None]:
     try:
         fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         raise RunError(f"another process is downloading {str(part)!r}", "wait for it") from None
     yield  # closing the file gives the lock back
 

@@ -36,8 +36,8 @@ class DataFolder:
     report: Callable[[str, int, int, str], None] = _quiet
 
     def local(self, dataset: str, name: str) -> Path | None:
-        """`PATH/dataset/name` or `PATH/name`, the first that is there; None if neither is."""
-        return next((place / name for place in (self.path / dataset, self.path) if (place / name).exists()), None)
+        """`PATH/dataset/name` or `PATH/name`, the first that is there; None if neither is. InputError if no one may look."""
+        return next((place / name for place in (self.path / dataset, self.path) if _is_there(place / name)), None)
 
     def get(self, dataset: str, file: PublishedFile, instead: str = "") -> Path:
         """A copy of `file` whose size and checksum are right; fetched first if it is missing and `download` was asked for.
@@ -57,7 +57,10 @@ class DataFolder:
             message = f"{where}: there is no {file.name} in {str(folder)!r} or {str(self.path)!r}"
             ways = [f"--download fetches it ({file.megabytes}) from {file.url}", f"or put it there{instead}"]
             raise InputError(message, f"{'; '.join(ways)}; --data-dir or {VARIABLE} names another folder")
-        file.check(found, where)
+        again = (
+            f"remove it and fetch it again, from {file.url} into {str(self.path / dataset)!r}, which is searched first"
+        )
+        file.check(found, where, again)
         return found
 
 
@@ -75,13 +78,21 @@ def using_data_folder(
 ) -> Iterator[None]:
     """Inside the block `data_folder()` is `path` (None: CALIBENCH_DATA or the default); InputError if that is a file."""
     folder = _usual() if path is None else Path(path).expanduser()
-    if folder.exists() and not folder.is_dir():
+    if _is_there(folder) and not folder.is_dir():
         raise InputError(f"data folder {str(folder)!r} is a file", f"--data-dir and {VARIABLE} name a folder")
     token = _CURRENT.set(DataFolder(folder, download, report))
     try:
         yield
     finally:
         _CURRENT.reset(token)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError) as error:  # a name too long, a folder that is closed to us
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot look for {str(path)!r}: {reason}", "--data-dir names the data folder") from None
 
 
 def _usual() -> Path:

@@ -47,8 +47,8 @@ class PublishedFile:
             found = hashlib.file_digest(content, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
         return "" if found == expected else f"its {kind} is {found}, the published file's {expected}"
 
-    def check(self, path: Path, where: str) -> None:
-        """InputError unless `path` holds the published bytes; read every time, since data that changed is another data set."""
+    def check(self, path: Path, where: str, hint: str) -> None:
+        """InputError with `hint` unless `path` holds the published bytes; read every time, since data that changed is another data set."""
         try:
             fault = self.fault(path)
         except OSError as error:
