@@ -48,7 +48,7 @@ class PublishedFile:
         return "" if found == expected else f"its {kind} is {found}, the published file's {expected}"
 
     def check(self, path: Path, where: str, hint: str) -> None:
-        """InputError with `hint` unless `path` holds the published bytes; read every time, since data that changed is another data set."""
+        """InputError with `hint` unless `path` holds the published bytes; asked at every read, since data may change."""
         try:
             fault = self.fault(path)
         except OSError as error:
