@@ -122,6 +122,15 @@ def test_what_is_no_picture_is_named(content: bytes | None, says: str, tmp_path:
         read(tmp_path)
 
 
+def test_a_format_that_is_not_listed_is_refused_under_any_name(tmp_path: Path) -> None:
+    """Pillow reads it, and others (EPS) by starting a program: what is not in the list is never opened."""
+    file = damaged(tmp_path)
+    Image.fromarray(noise(1)).save(file, format="PCX")
+    assert Image.open(file).format == "PCX"
+    with pytest.raises(InputError, match="not a picture"):
+        read(tmp_path)
+
+
 def test_too_deep_and_too_large_pictures_are_refused(tmp_path: Path) -> None:
     file = damaged(tmp_path)
     Image.fromarray(np.full((8, 8), 40_000, dtype=np.uint16)).save(file)
