@@ -385,7 +385,7 @@ def test_lookups(monkeypatch):
     assert error.value.hint == "did you mean 'vtst'?"
     with pytest.raises(InputError) as error:
         found.get("noise", "zzzz")
-    assert error.value.hint == "known: asymmetric, given, instance, pairflip, symmetric"
+    assert error.value.hint == "known: asymmetric, cifar100n, cifar10n, given, instance, pairflip, symmetric"
     with pytest.raises(InputError) as error:
         Registry().get("noise", "symmetric")
     assert error.value.hint == "there is none to choose from"

@@ -18,6 +18,7 @@ from calibench.artifacts import StageCache, code_of
 from calibench.atomic import writable_folders
 from calibench.config import RunConfig, resolve
 from calibench.data.arrays import Arrays
+from calibench.data.folder import using_data_folder
 from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
 from calibench.decisions import Decisions
 from calibench.environment import machine, versions
@@ -59,28 +60,42 @@ def run(
     results: str | Path | None = "results",
     force: bool = False,
     device: str = "auto",
+    data_dir: str | Path | None = None,
+    download: bool = False,
     report: Report = quiet,
 ) -> ResultRecord:
     """Train or refit `model` on `dataset` by the recipe `method`, judge it on test, and store the record under `results`.
 
     Names follow the command line (`vtst:latent_dim=64+temperature`); `settings` are `stage.key=value`. A run that is
     there already, made by the same code from the same data, is returned as it is unless `force`. `results=None` writes
-    nothing. Raises InputError for the user's mistakes, before anything is written, and RunError for runs that fail.
+    nothing. Published datasets are read from `data_dir` (None: CALIBENCH_DATA, or ~/.cache/calibench/data), and fetched
+    into it only if `download` says so. Raises InputError for the user's mistakes, before anything is written, and
+    RunError for runs that fail.
     """
     return run_reporting(
         resolve(method, dataset, model, noise, seed, epochs, select, settings, pick_device(device)),
         results=None if results is None else Path(results),
         force=force,
         report=report,
+        data_dir=data_dir,
+        download=download,
     )[0]
 
 
 def run_reporting(
-    config: RunConfig, *, results: Path | None, force: bool, report: Report, made: set[str] | None = None
+    config: RunConfig,
+    *,
+    results: Path | None,
+    force: bool,
+    report: Report,
+    made: set[str] | None = None,
+    data_dir: str | Path | None = None,
+    download: bool = False,
 ) -> tuple[ResultRecord, bool]:
     """The record of `config`, and whether it was there already; `made` is shared by the runs of one command."""
     start = time.perf_counter()
-    data = load_data(config)
+    with using_data_folder(data_dir, download, report):
+        data = load_data(config)
     seconds = time.perf_counter() - start
     code = _code(config)
     run_id = config.run_id(data.fingerprint)

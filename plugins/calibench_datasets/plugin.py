@@ -1,11 +1,12 @@
 """Registers the datasets and noise models of this package; imports nothing heavy."""
 
 from calibench import REQUIRED, DatasetSpec, NoiseSpec, Param, hookimpl
+from calibench_datasets.published_sets import HUMAN_LABELS, PUBLISHED
 
 
 @hookimpl
 def calibench_datasets() -> list[DatasetSpec]:
-    """`digits`, `wine` and `breast-cancer`, which scikit-learn ships; `npz`, `csv` and `parquet`, the user's own."""
+    """What scikit-learn ships; `npz`, `csv`, `parquet` and `images`, the user's own; and the published image sets."""
     return [
         DatasetSpec(
             name="digits",
@@ -92,12 +93,33 @@ def calibench_datasets() -> list[DatasetSpec]:
             source="UCI Breast Cancer Wisconsin (Diagnostic), as sklearn.datasets.load_breast_cancer",
             paper="W. Wolberg et al., 1993, UCI Machine Learning Repository, doi:10.24432/C5DW2B",
         ),
+        DatasetSpec(
+            name="images",
+            target="calibench_datasets.images:images",
+            summary="Your own pictures: CLASS/NAME.png, or train/CLASS/NAME.png beside test/, val/, cal/; extra vision.",
+            params=(
+                Param("path", "path", REQUIRED, "a folder with a folder for each class, or for each split"),
+                Param("colour", "str", "rgb", "three channels, or one of brightness", choices=("rgb", "grey")),
+                Param(
+                    "size",
+                    "int",
+                    None,
+                    "side that every picture is scaled to; not set: all have one shape",
+                    "pixels",
+                    minimum=2,
+                    maximum=1024,
+                ),
+            ),
+            licence="yours",
+            source="the folder; classes in sorted order",
+        ),
+        *PUBLISHED,
     ]
 
 
 @hookimpl
 def calibench_noises() -> list[NoiseSpec]:
-    """`symmetric`, `asymmetric`, `pairflip`, `instance` and `given`."""
+    """`symmetric`, `asymmetric`, `pairflip`, `instance`, `given`, and people's labels."""
     rate = Param("rate", "float", REQUIRED, "share of the labels of such a class that are wrong", minimum=0, maximum=1)
     return [
         NoiseSpec(
@@ -151,4 +173,5 @@ def calibench_noises() -> list[NoiseSpec]:
                 "papers mix two rates; ours is the share of wrong labels, so p~ = (1-e)p + e/K has e = rate K/(K-1)",
             ),
         ),
+        *HUMAN_LABELS,
     ]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     metavar="RECIPE",
     help="As in vtst, ce+temperature. Repeatable.",
 )
-@click.option("-d", "--dataset", metavar="NAME", help="As in npz:path=FILE. Default: digits, embedded.")
+@click.option("-d", "--dataset", metavar="NAME", help="As in cifar10, npz:path=FILE. Default: digits, embedded.")
 @click.option("--model", metavar="NAME", help="As in mlp:hidden=256;128, cnn, frozen. Default: mlp.")
 @click.option("-s", "--seed", "seeds", multiple=True, type=int, default=(0,), show_default="0", help="Repeatable.")
 @click.option("--noise", metavar="NAME", help="Wrong training labels, as in symmetric:rate=0.3.")
@@ -45,6 +45,12 @@ if TYPE_CHECKING:
 @click.option(
     "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Where records go."
 )
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Where the files of published datasets lie. Default: CALIBENCH_DATA, or ~/.cache/calibench/data.",
+)
+@click.option("--download", is_flag=True, help="Fetch a published dataset that is not in the data folder.")
 @click.option("--force", is_flag=True, help="Run again, from the start, what is there already.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where networks train.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads for training. Default: torch's own choice.")
@@ -60,6 +66,8 @@ def run(
     select: str | None,
     settings: tuple[str, ...],
     results: Path,
+    data_dir: Path | None,
+    download: bool,
     force: bool,
     device: str,
     threads: int | None,
@@ -93,7 +101,15 @@ def run(
     for number, config in enumerate(configs, 1):
         label = f"[{number}/{len(configs)}] {config.recipe}, seed {config.seed}"
         with progress(label, silent=quiet) as report, words_to_stderr():
-            record, found = run_reporting(config, results=results, force=force, report=report, made=made)
+            record, found = run_reporting(
+                config,
+                results=results,
+                force=force,
+                report=report,
+                made=made,
+                data_dir=data_dir,
+                download=download,
+            )
         records.append(record)
         if not quiet:
             _say(record, found, results, label)

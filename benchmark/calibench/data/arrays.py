@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,3 +29,6 @@ class Arrays:
     head_weight: NDArray[np.generic] | None = None
     head_bias: NDArray[np.generic] | None = None
     notes: tuple[str, ...] = field(default=())
+    repeats: Literal["refuse", "drop"] = "refuse"
+    """Training rows of the content of a row of test, val or cal: an error, or left out of train, and the record says how
+    many. `drop` is for published splits, which people cannot mend; the other rows keep their numbers."""

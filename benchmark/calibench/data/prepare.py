@@ -84,6 +84,7 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
         )
     splits = {name: _check(np.asarray(x), np.asarray(y), f"{where}: {name}") for name, (x, y) in given.items()}
     hashes = {name: row_hashes(split.x) for name, split in splits.items()}
+    notes = arrays.notes + (_drop_repeats(splits, hashes) if arrays.repeats == "drop" else ())
     _refuse_leaks(hashes, where)  # here, while row numbers are the user's; what is held out below cannot leak
     missing = [name for name in ("test", "cal", "val") if name not in splits]
     _hold_out_missing(splits, hashes, missing, shares, where)
@@ -116,7 +117,7 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
         test_fingerprint=_fingerprint({"test": splits["test"]}, None, None),
         head_weight=weight,
         head_bias=bias,
-        notes=arrays.notes,
+        notes=notes,
         questions=questions,
     )
 
@@ -230,6 +231,23 @@ def _hold_out_missing(
         for key, rows in (("train", ~out), (name, out)):
             splits[key] = Split(pool.x[rows], pool.y[rows], pool.ids[rows])
             hashes[key] = digests[rows]
+
+
+def _drop_repeats(splits: dict[str, Split], hashes: dict[str, NDArray[np.bytes_]]) -> tuple[str, ...]:
+    """Leave training rows that another split has too out of train, in place; what the record says of them."""
+    notes = []
+    for name in [other for other in SPLITS[1:] if other in splits]:
+        seen, _ = overlap(hashes["train"], hashes[name])
+        if 0 < len(seen) < len(splits["train"]):
+            train = splits["train"]
+            keep = np.ones(len(train), dtype=bool)
+            keep[seen] = False
+            splits["train"] = Split(train.x[keep], train.y[keep], train.ids[keep])
+            hashes["train"] = hashes["train"][keep]
+            notes.append(
+                f"{len(seen)} of {len(train)} training rows are also in {name}, to the bit, and were left out of train"
+            )
+    return tuple(notes)
 
 
 def _refuse_leaks(hashes: Mapping[str, NDArray[np.bytes_]], where: str) -> None:

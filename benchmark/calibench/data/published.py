@@ -1,0 +1,61 @@
+"""A file as its publisher offers it, and whether a file here is that one."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from calibench.errors import InputError
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """Name, address, size in bytes and checksum of a file that a dataset is read from.
+
+    `sha256` or `md5` is the digest that its publisher, or long use, vouches for; with neither only the size is checked,
+    and the reader's own checks of the content are all there is.
+    """
+
+    name: str
+    url: str
+    size: int
+    md5: str = ""
+    sha256: str = ""
+
+    @property
+    def checksum(self) -> str:
+        """What the record says of it."""
+        if self.sha256:
+            return f"SHA-256 {self.sha256}"
+        return f"MD5 {self.md5}" if self.md5 else "no checksum is published, size and structure are checked"
+
+    @property
+    def megabytes(self) -> str:
+        """Its size for people, in units of 10^6 bytes."""
+        return f"{self.size / 1e6:.3g} MB"
+
+    def fault(self, path: Path) -> str:
+        """What is wrong with the copy at `path`, as in `it has 7 bytes, the published file 170498071`; empty if nothing is."""
+        size = path.stat().st_size
+        if size != self.size:
+            return f"it has {size} bytes, the published file {self.size}"
+        kind, expected = ("sha256", self.sha256) if self.sha256 else ("md5", self.md5)
+        if not expected:
+            return ""
+        with path.open("rb") as content:
+            found = hashlib.file_digest(content, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+        return "" if found == expected else f"its {kind} is {found}, the published file's {expected}"
+
+    def check(self, path: Path, where: str, hint: str) -> None:
+        """InputError with `hint` unless `path` holds the published bytes; asked at every read, since data may change."""
+        try:
+            fault = self.fault(path)
+        except OSError as error:
+            raise InputError(
+                f"{where}: cannot read {str(path)!r}: {error.strerror or error}", "check the file"
+            ) from None
+        if fault:
+            raise InputError(
+                f"{where}: {str(path)!r} is not the published file: {fault}", "remove it and fetch it again"
+            )

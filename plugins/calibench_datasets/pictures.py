@@ -1,0 +1,59 @@
+"""One picture file to one array, by Pillow; shared by `tiny-imagenet` and `images`."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibench import InputError
+
+EIGHT_BIT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
+"""Pillow's modes of at most 8 bits a value; a picture of more would be cut, and is refused."""
+
+
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "GIF", "TIFF")
+"""What is read, by content; some of Pillow's other readers start programs."""
+
+
+def pillow() -> Any:
+    """The module PIL.Image; InputError that names the extra where Pillow is not installed."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise InputError("Pillow, which reads pictures, is not installed", 'pip install "calibench[vision]"') from None
+    return Image
+
+
+def picture(content: bytes, where: str, colour: bool, size: int | None, most: int = 1 << 26) -> NDArray[np.uint8]:
+    """A picture's values 0 .. 255, `[3, H, W]` in the order red, green, blue, or `[H, W]` grey (ITU-R 601 luma).
+
+    Transparency is dropped, a rotation that a camera noted is not applied, and of several frames the first is taken. With
+    `size` the picture is scaled to size x size (bicubic with anti-aliasing), whatever its proportions. InputError naming
+    `where` for what is no picture, is cut short, has more than 8 bits a value, or claims more than `most` pixels.
+    """
+    image = pillow()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", image.DecompressionBombWarning)
+            with image.open(io.BytesIO(content), formats=FORMATS) as opened:
+                if opened.mode not in EIGHT_BIT:
+                    raise InputError(
+                        f"{where}: its values have more than 8 bits (mode {opened.mode})", "save it as 8-bit"
+                    )
+                if opened.width * opened.height > most:
+                    message = f"{where}: it claims {opened.width} x {opened.height} pixels"
+                    raise InputError(message, "scale it down first")
+                found = opened.convert("RGB" if colour else "L")
+                if size is not None and found.size != (size, size):
+                    found = found.resize((size, size), image.Resampling.BICUBIC)
+    except InputError:
+        raise
+    except Exception as error:  # Pillow raises nearly anything on a damaged file
+        message = f"{where}: not a picture, or damaged: {error or type(error).__name__}"
+        raise InputError(message, "drop it or mend it") from None
+    values = np.asarray(found, dtype=np.uint8)
+    return np.ascontiguousarray(values.transpose(2, 0, 1)) if colour else values

@@ -1,0 +1,70 @@
+"""`svhn`: Street View House Numbers, cropped digits, from the authors' two MATLAB files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from calibench import Arrays, InputError
+from calibench.data.arrays import Pair
+from calibench.data.folder import data_folder
+from calibench.data.published import PublishedFile
+
+HOME = "http://ufldl.stanford.edu/housenumbers"
+
+
+@dataclass(frozen=True)
+class Svhn:
+    """The files of the two splits, and how many images each holds."""
+
+    train: PublishedFile
+    test: PublishedFile
+    rows: tuple[int, int]
+
+
+SVHN = Svhn(
+    train=PublishedFile(
+        "train_32x32.mat", f"{HOME}/train_32x32.mat", 182_040_794, md5="e26dedcc434d2e4c54c9b2d4a06d8373"
+    ),
+    test=PublishedFile("test_32x32.mat", f"{HOME}/test_32x32.mat", 64_275_384, md5="eb5a983be6a315427106f1b164d9cef3"),
+    rows=(73_257, 26_032),
+)
+
+
+def svhn() -> Arrays:
+    """73 257 training and 26 032 test images `[3, 32, 32]` (red, green, blue; 0 .. 255) and their digit, in the files' order.
+
+    The files number the digit 0 as 10; here it is 0. The 531 131 images of extra_32x32.mat are left out, as in the papers
+    that train on 73 257. InputError where a file is missing or another. Y. Netzer et al., NIPS workshop, 2011.
+    """
+    folder = data_folder()
+    pairs = [
+        _read(folder.get("svhn", file), f"dataset svhn: {file.name}", rows)
+        for file, rows in zip((SVHN.train, SVHN.test), SVHN.rows, strict=True)
+    ]
+    notes = (
+        "classes in order: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
+        f"read from {'; '.join(f'{file.name}, {file.checksum}' for file in (SVHN.train, SVHN.test))}",
+    )
+    return Arrays(*pairs[0], test=pairs[1], notes=notes, repeats="drop")
+
+
+def _read(path: Path, where: str, rows: int) -> Pair:
+    """X is `[32, 32, 3, N]` (row, column, colour, image) and y `[N, 1]`, 1 .. 10."""
+    from scipy.io import loadmat
+
+    try:
+        held = loadmat(path, variable_names=("X", "y"))
+    except Exception as error:  # scipy raises nearly anything on a damaged file
+        message = f"{where}: cannot be read as a MATLAB 5 file: {error or type(error).__name__}"
+        raise InputError(message, "remove it and fetch the published file again") from None
+    x, y = (np.asarray(held.get(name)) for name in ("X", "y"))
+    if x.dtype != np.uint8 or x.shape != (32, 32, 3, rows):
+        message = f"{where}: X is {list(x.shape)} {x.dtype}, not [32, 32, 3, {rows}] uint8"
+        raise InputError(message, "fetch the published file")
+    if y.dtype.kind not in "iu" or y.shape != (rows, 1) or y.min() < 1 or y.max() > 10:
+        message = f"{where}: y is {list(y.shape)} {y.dtype}, not [{rows}, 1] whole numbers 1 .. 10"
+        raise InputError(message, "fetch the published file")
+    return np.ascontiguousarray(x.transpose(3, 2, 0, 1)), (y[:, 0] % 10).astype(np.int64)

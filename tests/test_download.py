@@ -1,0 +1,210 @@
+"""Fetching published files from a real server on this machine: resumed, checked, and nothing wrong is ever kept."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import http.server
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calibench import InputError, RunError
+from calibench.data.download import download
+from calibench.data.folder import DataFolder, data_folder, using_data_folder
+from calibench.data.published import PublishedFile
+
+CONTENT = bytes(range(256)) * 4000  # 1 024 000 bytes
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Serves `content`; `ranges`, `cut` (bytes after which it hangs up) and `shift` (a wrong Content-Range) are set by tests."""
+
+    content = CONTENT
+    ranges = True
+    cut: int | None = None
+    shift = 0
+    length = True
+    asked: list[str | None] = []  # noqa: RUF012 - one log for the test that reads it
+
+    def do_GET(self) -> None:
+        kind = type(self)
+        wanted = self.headers.get("Range")
+        kind.asked.append(wanted)
+        if self.path != "/set.bin":
+            self.send_error(404)
+            return
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and kind.ranges else 0
+        body = kind.content[start:]
+        self.send_response(206 if wanted and kind.ranges else 200)
+        if wanted and kind.ranges:
+            begins = start + kind.shift
+            self.send_header("Content-Range", f"bytes {begins}-{len(kind.content) - 1}/{len(kind.content)}")
+        if kind.length:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(OSError):  # who has seen enough hangs up
+            self.wfile.write(body if kind.cut is None else body[: kind.cut])
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server():
+    kind = type("Server", (Server,), {"asked": []})
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    kind.url = f"http://127.0.0.1:{running.server_address[1]}/set.bin"
+    yield kind
+    running.shutdown()
+    running.server_close()
+
+
+def published(url: str, content: bytes = CONTENT, **more: Any) -> PublishedFile:
+    return PublishedFile("set.bin", url, len(content), **({"md5": hashlib.md5(content).hexdigest()} | more))
+
+
+def quiet(*args: Any) -> None:
+    pass
+
+
+def test_a_download_is_whole_checked_and_alone(server, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int, str]] = []
+    target = tmp_path / "new" / "folder" / "set.bin"
+    download(published(server.url), target, lambda *words: seen.append(words))
+    assert target.read_bytes() == CONTENT
+    assert [path.name for path in target.parent.iterdir()] == ["set.bin"]
+    assert seen[-1] == ("download set.bin", 1024, 1024, "kB")
+    assert [done for _, done, _, _ in seen] == sorted(done for _, done, _, _ in seen)
+
+
+def test_a_broken_transfer_is_resumed_where_it_ended(server, tmp_path: Path) -> None:
+    target = tmp_path / "set.bin"
+    server.cut = 300_001
+    with pytest.raises(RunError, match="ended after 300001 of 1024000 bytes") as raised:
+        download(published(server.url), target, quiet)
+    assert "resumed" in raised.value.hint
+    assert (tmp_path / "set.bin.part").read_bytes() == CONTENT[:300_001]
+    assert not target.exists()
+    server.cut = None
+    download(published(server.url), target, quiet)
+    assert server.asked == [None, "bytes=300001-"]
+    assert target.read_bytes() == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == ["set.bin"]
+
+
+def test_a_server_without_ranges_sends_all_again(server, tmp_path: Path) -> None:
+    (tmp_path / "set.bin.part").write_bytes(CONTENT[:1000])
+    server.ranges = False
+    download(published(server.url), tmp_path / "set.bin", quiet)
+    assert (tmp_path / "set.bin").read_bytes() == CONTENT
+
+
+def test_a_part_that_is_whole_is_not_asked_for_again(server, tmp_path: Path) -> None:
+    (tmp_path / "set.bin.part").write_bytes(CONTENT)
+    download(published(server.url), tmp_path / "set.bin", quiet)
+    assert (tmp_path / "set.bin").read_bytes() == CONTENT
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("start", [b"", b"x" * 1000, b"x" * (len(CONTENT) + 2)], ids=["fresh", "resumed", "too long"])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"md5": "0" * 32}, "md5"),
+        ({"md5": "", "sha256": hashlib.sha256(b"other").hexdigest()}, "sha256"),
+        ({"size": 1_024_001}, "has 1024000 bytes, the published file 1024001"),
+        ({"size": 1_023_999}, "has 1024000 bytes, the published file 1023999"),
+    ],
+)
+def test_another_file_is_refused_and_nothing_kept(server, change: Any, says: str, start: bytes, tmp_path: Path) -> None:
+    if start:
+        (tmp_path / "set.bin.part").write_bytes(start)
+    fields = {"name": "set.bin", "url": server.url, "size": len(CONTENT), "md5": hashlib.md5(CONTENT).hexdigest()}
+    with pytest.raises(RunError, match=says):
+        download(PublishedFile(**(fields | change)), tmp_path / "set.bin", quiet)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_says_no_length_is_stopped_in_time(server, tmp_path: Path) -> None:
+    server.length = False
+    with pytest.raises(RunError, match="more than the 1000 bytes"):
+        download(published(server.url, CONTENT[:1000]), tmp_path / "set.bin", quiet)
+    assert list(tmp_path.iterdir()) == []
+    download(published(server.url), tmp_path / "set.bin", quiet)
+    assert (tmp_path / "set.bin").read_bytes() == CONTENT
+
+
+def test_the_wrong_range_is_no_continuation(server, tmp_path: Path) -> None:
+    (tmp_path / "set.bin.part").write_bytes(CONTENT[:1000])
+    server.shift = 5
+    with pytest.raises(RunError, match="asked for the bytes from 1000 on"):
+        download(published(server.url), tmp_path / "set.bin", quiet)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_server_or_no_such_file_leaves_nothing(server, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="Not Found"):
+        download(published(server.url + "x"), tmp_path / "a" / "b" / "set.bin", quiet)
+    with pytest.raises(RunError, match="refused"):
+        download(published("http://127.0.0.1:9/set.bin"), tmp_path / "a" / "set.bin", quiet)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_processes_do_not_write_one_part(server, tmp_path: Path) -> None:
+    part = tmp_path / "set.bin.part"
+    with part.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(RunError, match="another process"):
+            download(published(server.url), tmp_path / "set.bin", quiet)
+    assert part.exists(), "the other's part was taken away"
+    assert server.asked == []
+
+
+def test_the_folder_finds_fetches_only_when_asked_and_checks_every_time(server, tmp_path: Path) -> None:
+    file = published(server.url)
+    with pytest.raises(InputError) as raised:
+        DataFolder(tmp_path).get("things", file, " (or else)")
+    for word in ("things", "set.bin", str(tmp_path / "things"), str(tmp_path)):
+        assert word in raised.value.message
+    for word in ("--download", "1.02 MB", server.url, "or else", "--data-dir", "CALIBENCH_DATA"):
+        assert word in raised.value.hint
+    assert server.asked == []
+    assert list(tmp_path.iterdir()) == []
+    path = DataFolder(tmp_path, download=True).get("things", file)
+    assert path == tmp_path / "things" / "set.bin"
+    assert DataFolder(tmp_path, download=True).get("things", file) == path
+    assert server.asked == [None], "it was there and fetched again"
+    changed = bytearray(CONTENT)
+    changed[5] ^= 1
+    path.write_bytes(changed)
+    with pytest.raises(InputError, match="not the published file: its md5 is"):
+        DataFolder(tmp_path, download=True).get("things", file)
+    path.write_bytes(CONTENT[:-1])
+    with pytest.raises(InputError, match="it has 1023999 bytes, the published file 1024000"):
+        DataFolder(tmp_path).get("things", file)
+    path.rename(tmp_path / "set.bin").write_bytes(CONTENT)
+    assert DataFolder(tmp_path).get("things", file) == tmp_path / "set.bin"
+
+
+def test_option_then_variable_then_cache(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delenv("CALIBENCH_DATA", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert data_folder().path == tmp_path / ".cache" / "calibench" / "data"
+    monkeypatch.setenv("CALIBENCH_DATA", "~/elsewhere")
+    assert data_folder() == DataFolder(tmp_path / "elsewhere")
+    with using_data_folder("~/stated", True, quiet):
+        assert data_folder() == DataFolder(tmp_path / "stated", True, quiet)
+    with using_data_folder(None, False, quiet):
+        assert data_folder().path == tmp_path / "elsewhere"
+    assert data_folder().path == tmp_path / "elsewhere"
+    with pytest.raises(InputError, match="cannot look for"), using_data_folder("x" * 5000, False, quiet):
+        pass
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InputError, match="is a file"), using_data_folder(tmp_path / "file", False, quiet):
+        pass
