@@ -105,5 +105,6 @@ def calibench_models() -> list[ModelSpec]:
             name="frozen",
             target="calibench.models.frozen:frozen",
             summary="x is already the body's output and the head comes from the data; nothing is trained in stage 1.",
+            comes_trained=True,
         ),
     ]
