@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from calibench import evaluate
 from calibench.atomic import digest_of
 from calibench.models.checkpoint import load_checkpoint
 from calibench.models.network import Network, Task
@@ -29,7 +30,7 @@ pytestmark = [
 RENAME = "stem=conv1;.1.w=.conv1.w;.2.w=.conv2.w;.1.b=.conv1.b;.2.b=.conv2.b;.w=.weight;.b=.bias"
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 SCALING = f"mean={';'.join(map(str, MEAN))},std={';'.join(map(str, STD))}"
-N = 400
+N = 10_000
 
 
 def images(part: str, rows: range) -> np.ndarray:
@@ -41,7 +42,7 @@ def images(part: str, rows: range) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def first() -> np.ndarray:
+def tests() -> np.ndarray:
     return images("test", range(N))
 
 
@@ -52,39 +53,48 @@ def loaded(depth: int, x: np.ndarray) -> Network:
     return network
 
 
-@pytest.mark.parametrize(("number", "depth", "n"), [(0, 20, N), (1, 32, 100), (2, 44, 100), (3, 56, 100)])
-def test_stored_logits(number: int, depth: int, n: int, first: np.ndarray) -> None:
-    x = first[:n]
+def test_resnet_20_repeats_its_features_and_logits_on_all_test_images(tests: np.ndarray) -> None:
+    """Accuracy .8103 and ECE15 .1245 are what `cifar10_resnet_jpeg_logits.json` says of the stored logits."""
+    network = loaded(20, tests[:2])
+    found = predict(network.body, torch.from_numpy(tests.astype(np.float32)), 64)
+    with np.load(NEEDED[3]) as held:
+        stored = held["test_feat"]
+    assert stored.dtype == np.float16  # so equal to half a unit in its last place
+    np.testing.assert_allclose(found.numpy(), stored.astype(np.float32), atol=1e-3, rtol=2**-11)
+    logits = predict(network.head, found).numpy()
+    with np.load(NEEDED[2]) as held:
+        assert held["models"][0] == "resnet20"
+        np.testing.assert_allclose(logits, held["logits"][0], atol=1e-3, rtol=0)
+        metrics = evaluate(logits, held["label"].astype(int), resamples=1000).metrics
+    assert metrics["accuracy"] == 0.8103
+    assert metrics["ece15"] == pytest.approx(0.12453, abs=2e-5)
+    assert metrics["nll"] == pytest.approx(0.8788, abs=5e-5)
+    assert metrics["brier"] == pytest.approx(0.30651, abs=1e-5)
+
+
+@pytest.mark.parametrize(("number", "depth"), [(1, 32), (2, 44), (3, 56)])
+def test_the_deeper_ones_repeat_their_logits(number: int, depth: int, tests: np.ndarray) -> None:
+    x = torch.from_numpy(tests[:200].astype(np.float32))
+    found = predict(loaded(depth, tests[:2]), x, 64).numpy()
     with np.load(NEEDED[2]) as held:
         assert held["models"][number] == f"resnet{depth}"
-        expected = held["logits"][number, :n]
-    found = predict(loaded(depth, x), torch.from_numpy(x.astype(np.float32)), 100).numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-3, rtol=0)
+        np.testing.assert_allclose(found, held["logits"][number, :200], atol=1e-3, rtol=0)
 
 
-def test_stored_features(first: np.ndarray) -> None:
-    with np.load(NEEDED[3]) as held:
-        expected = held["test_feat"][:N]
-    found = predict(loaded(20, first).body, torch.from_numpy(first.astype(np.float32)), 100).numpy()
-    assert expected.dtype == np.float16  # so equal to half a unit in its last place
-    assert found.max() > 1
-    np.testing.assert_allclose(found, expected.astype(np.float32), atol=1e-3, rtol=2**-11)
-
-
-def test_all_of_the_test_images_from_the_command_line(cli, tmp_path: Path) -> None:
-    """Accuracy .8103 and ECE15 .1245 on all 10 000, as `cifar10_resnet_jpeg_logits.json` says of the stored logits."""
+def test_from_the_command_line(cli, tmp_path: Path, tests: np.ndarray) -> None:
+    n = 1000
     with np.load(NEEDED[1]) as held:
-        train_y, test_y = held["train_label"][:200].astype(int), held["test_label"].astype(int)
-    train_x, test_x = images("train", range(200)), images("test", range(10_000))
-    np.savez(tmp_path / "cifar.npz", train_x=train_x, train_y=train_y, test_x=test_x, test_y=test_y)
+        train_y, test_y = held["train_label"][:300].astype(int), held["test_label"][:n].astype(int)
+    np.savez(
+        tmp_path / "cifar.npz", train_x=images("train", range(300)), train_y=train_y, test_x=tests[:n], test_y=test_y
+    )
     model = f"resnet:norm=folded,{SCALING},checkpoint={WEIGHTS},checkpoint_part=resnet20/,checkpoint_rename={RENAME}"
     ran = cli("run", "-m", "ce", "-d", "npz:path=cifar.npz", "--model", model, "--json")
     assert ran.code == 0, ran.err
     record = ran.document
-    assert record["n"]["test"] == 10_000
-    assert record["metrics"]["accuracy"] == 0.8103
-    assert record["metrics"]["ece15"] == pytest.approx(0.12453, abs=2e-5)
-    assert record["metrics"]["nll"] == pytest.approx(0.8788, abs=5e-5)
-    assert record["metrics"]["brier"] == pytest.approx(0.30651, abs=1e-5)
+    with np.load(NEEDED[2]) as held:
+        expected = evaluate(held["logits"][0, :n], test_y, resamples=1000).metrics
+    for name in ("accuracy", "ece15", "nll", "brier"):
+        assert record["metrics"][name] == pytest.approx(expected[name], abs=1e-4)
     assert record["fitted"][0]["trained"] is False
     assert record["fitted"][0]["checkpoint_sha256"] == digest_of(WEIGHTS)

@@ -34,8 +34,8 @@ def load_checkpoint(network: Network, model: str, params: Mapping[str, Value]) -
         if idle:
             raise InputError(f"model {model!r}: {idle} would do nothing without a checkpoint", "add checkpoint=FILE")
         return ""
-    digest = digest_of(existing(str(path)))
     found, state = read_weights(str(path)), network.state_dict()
+    digest = digest_of(existing(str(path)))
     names = our_names(found, state, str(part or ""), str(rename or ""), str(path))
     given = {now: found[name] for name, now in names.items()}
     _refuse_misfits(given, state, {now: name for name, now in names.items()}, f"{path} does not fit model {model!r}")

@@ -63,7 +63,7 @@ def calibench_models() -> list[ModelSpec]:
                     "norm",
                     "str",
                     "batch",
-                    "after each convolution: batch norm; or folded, none, the convolution's own bias holding it",
+                    "after each convolution: batch norm; folded: nothing, the convolution's weights and bias hold it",
                     choices=("batch", "folded"),
                 ),
                 *_SCALING,
