@@ -389,7 +389,9 @@ def test_lookups(monkeypatch):
     with pytest.raises(InputError) as error:
         Registry().get("noise", "symmetric")
     assert error.value.hint == "there is none to choose from"
-    assert [e.spec.name for e in found.all("model")] == ["mlp", "cnn", "frozen"], "in the order offered"
+    assert [e.spec.name for e in found.all("model")] == ["mlp", "cnn", "resnet", "wrn", "vit", "frozen"], (
+        "in the order offered"
+    )
 
 
 def test_a_target_that_cannot_be_had_says_whose_it_is(tmp_path, monkeypatch):

@@ -76,6 +76,8 @@ def calibench_datasets() -> Iterable[DatasetSpec]:
 def calibench_models() -> Iterable[ModelSpec]:
     """Networks: a body that makes features and a head that makes logits of them.
 
+    Each takes `checkpoint=FILE` too, matched to the names in `network.state_dict()`, unless its spec says `comes_trained`.
+
     ```python
     import calibench
 

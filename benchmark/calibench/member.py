@@ -16,6 +16,7 @@ from calibench.data.prepare import SPLITS, Data
 from calibench.errors import InputError, PluginError, blaming
 from calibench.grammar import Bound
 from calibench.label_errors import score_suspected
+from calibench.models.checkpoint import load_checkpoint
 from calibench.models.network import Network, Task
 from calibench.models.schedule import Schedule
 from calibench.models.training import mean_nll, predict, seeded, train
@@ -50,7 +51,9 @@ class Member:
         self.refit: HeadRefit | None = self._build("refit")
         self.sampler: Sampler | None = self._build("sampler")
         with seeded(self.seeds["stage1"]):
-            self.network = self._new_network()
+            network = self._built()
+            self.checkpoint = load_checkpoint(network, config.model.name, config.model.params)
+            self.network = self._converted(network)
         if data.questions > 1:
             self._check_questions()
         if self.refit is not None:
@@ -77,12 +80,18 @@ class Member:
         return next(iter(self.config.of_kind(kind)), None)
 
     def _new_network(self) -> Network:
+        return self._converted(self._built())
+
+    def _built(self) -> Network:
         model = self.config.model
         with blaming(who(model)):
             network = model.spec.load()(Task.of(self.data), **model.own())
         if not isinstance(network, Network):
             message = f"{who(model)} built a {type(network).__name__}, not a calibench.Network"
             raise PluginError(message, "mend the plugin")
+        return network
+
+    def _converted(self, network: Network) -> Network:
         if self.sampler is not None:
             with blaming(who(self.config.of_kind("sampler")[0])):
                 self.sampler.convert(network)
@@ -113,10 +122,12 @@ class Member:
             [torch.__version__, torch.get_num_threads(), self.device.type],
             *self._conversion(),
             *([self.objective.files] if self.objective.files else []),
+            *([self.checkpoint] if self.checkpoint else []),
         )
         if network.pretrained:
             why = "the network was given trained"
-            self.fitted.append({"stage": config.objective.name, "trained": False, "why": why})
+            file = {"checkpoint_sha256": self.checkpoint} if self.checkpoint else {}
+            self.fitted.append({"stage": config.objective.name, "trained": False, "why": why, **file})
             return key
         product = self.products.of("stage1", key, self._train_stage_1)
         network.load_state_dict(part_of(product.tensors, NETWORK))
@@ -219,8 +230,14 @@ class Member:
             with blaming(who(self.config.model)):
                 return Product({name: predict(self.network.body, self._x(name)) for name in SPLITS}, {})
 
-        given = self.network.pretrained  # then they are the data itself, not worth a second copy on disk
-        product = self.products.of("features", stage_key("features", body_key), make, keep=not given)
+        key = stage_key("features", body_key)
+        if self.checkpoint:  # no seed made this body, and labels did not: one copy serves every seed and noise
+            where = [torch.__version__, torch.get_num_threads(), self.device.type]
+            key = stage_key(
+                "features", identity(self.config.model), self.data.clean_fingerprint, self.checkpoint, where
+            )
+        # Without a body they are the data itself, not worth a second copy on disk.
+        product = self.products.of("features", key, make, keep=self.network.has_body)
         return {name: features.to(self.device) for name, features in product.tensors.items()}
 
     def _stage_2(self, refit: HeadRefit, body_key: str, features: dict[str, torch.Tensor]) -> nn.Module:

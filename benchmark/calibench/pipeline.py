@@ -49,7 +49,7 @@ class Pipeline:
         if not self.network.pretrained:
             return
         config = self.config
-        if self.first.refit is not None and self.first.refit.tunes_body:
+        if self.first.refit is not None and self.first.refit.tunes_body and not self.network.has_body:
             message = f"{who(config.of_kind('refit')[0])} trains the body, and model {config.model.name!r} has none"
             raise InputError(message, "its control on frozen features is tst:head=linear")
         objective = config.objective

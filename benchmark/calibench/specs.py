@@ -112,6 +112,15 @@ SPLIT_PARAMS = (
 )
 """Used only for the splits that a dataset does not bring itself; stating one that it does bring is an error."""
 
+CHECKPOINT_PARAMS = (
+    Param(
+        "checkpoint", "path", None, "trained weights: safetensors, a torch state dict or .npz; stage 1 is then skipped"
+    ),
+    Param("checkpoint_part", "str", None, "take the file's names that begin with this, without it"),
+    Param("checkpoint_rename", "str", None, "replace text in the file's names: old=new pairs joined by ';', in order"),
+)
+"""Taken by every model that can be trained; `calibench.models.weight_names` says how names are matched."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
@@ -202,6 +211,13 @@ class ModelSpec(Spec):
     """A network. `target` is called as `target(task, **params)` and returns `calibench.models.Network`."""
 
     family: ClassVar[str] = "model"
+
+    comes_trained: bool = False
+    """True for a network that is always given trained: it takes no checkpoint."""
+
+    def shared_params(self) -> tuple[Param, ...]:
+        """Where trained weights come from, if stage 1 is not to train them."""
+        return () if self.comes_trained else CHECKPOINT_PARAMS
 
 
 @dataclass(frozen=True, kw_only=True)

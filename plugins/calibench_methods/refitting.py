@@ -45,7 +45,7 @@ class Stage2:
             if idle is not None:
                 raise InputError(f"{name}: {idle} would do nothing with views=1", f"add views=4, as in {name}:views=4")
             return
-        if network.pretrained:
+        if network.pretrained and not network.has_body:
             raise InputError(f"{name}: views need a body to see them, and the model has none", "leave the views out")
         check_images(name, input_shape, self.shift, self.flip)
 

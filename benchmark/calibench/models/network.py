@@ -47,6 +47,11 @@ class Network(nn.Module):
         self.feature_size = feature_size
         self.pretrained = pretrained
 
+    @property
+    def has_body(self) -> bool:
+        """False where the data are features already and the body only passes them on."""
+        return any(True for _ in self.body.parameters())
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits `[N, K]`."""
         logits: torch.Tensor = self.head(self.body(x))

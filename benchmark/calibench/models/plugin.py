@@ -14,10 +14,20 @@ _DROPOUT = Param(
     maximum=0.95,
 )
 
+_SCALING = (
+    Param(
+        "standardize", "bool", True, "scale inputs first: to training mean 0 and SD 1, or by mean and std where given"
+    ),
+    Param(
+        "mean", "floats", None, "fixed scaling (x - mean) / std: one number a channel, in units of x (0..255 of bytes)"
+    ),
+    Param("std", "floats", None, "fixed scaling, with mean: one number a channel, in units of x", minimum=1e-6),
+)
+
 
 @hookimpl
 def calibench_models() -> list[ModelSpec]:
-    """`mlp`, `cnn` and `frozen`."""
+    """`mlp`, `cnn`, `resnet`, `wrn`, `vit` and `frozen`."""
     return [
         ModelSpec(
             name="mlp",
@@ -44,8 +54,57 @@ def calibench_models() -> list[ModelSpec]:
             ),
         ),
         ModelSpec(
+            name="resnet",
+            target="calibench.models.resnet:resnet",
+            summary="Residual networks for small images: depth 20 to 110 of CIFAR, 18 and 34 with a 3x3 stem.",
+            params=(
+                Param("depth", "int", 20, "20, 32, 44, 56, 110 (16 to 64 channels) or 18, 34 (64 to 512)", "layers"),
+                Param(
+                    "norm",
+                    "str",
+                    "batch",
+                    "after each convolution: batch norm; folded: nothing, the convolution's weights and bias hold it",
+                    choices=("batch", "folded"),
+                ),
+                *_SCALING,
+            ),
+            paper="K. He, X. Zhang, S. Ren, J. Sun, CVPR 2016 (arXiv 1512.03385), section 4.2 and table 1",
+            deviations=(
+                "depth 18 and 34 take small images: the stem is one 3x3 convolution of stride 1, without pooling",
+            ),
+        ),
+        ModelSpec(
+            name="wrn",
+            target="calibench.models.wrn:wrn",
+            summary="Wide residual networks: pre-activated blocks, as WRN-28-10 and WRN-16-4.",
+            params=(
+                Param("depth", "int", 28, "6n + 4: 10, 16, 22, 28, 34, 40, ...", "layers"),
+                Param("width", "int", 10, "times as many channels as 16, 32 and 64", minimum=1),
+                _DROPOUT,
+                *_SCALING,
+            ),
+            paper="S. Zagoruyko, N. Komodakis, BMVC 2016 (arXiv 1605.07146)",
+        ),
+        ModelSpec(
+            name="vit",
+            target="calibench.models.vit:vit",
+            summary="Vision transformer for small images: pre-norm, learned positions, a class token as the feature.",
+            params=(
+                Param("patch", "int", 4, "side of a patch; it divides the image's sides", "pixels", minimum=1),
+                Param("dim", "int", 192, "size of a token", "units", minimum=1),
+                Param("depth", "int", 12, "blocks", minimum=1),
+                Param("heads", "int", 3, "attention heads a block; they divide dim", minimum=1),
+                Param("mlp", "int", 768, "hidden size of each block's perceptron", "units", minimum=1),
+                _DROPOUT,
+                *_SCALING,
+            ),
+            paper="A. Dosovitskiy et al., ICLR 2021 (arXiv 2010.11929)",
+            deviations=("sizes are those of DeiT-Ti (arXiv 2012.12877) on 4 x 4 patches; the paper's begin at 768",),
+        ),
+        ModelSpec(
             name="frozen",
             target="calibench.models.frozen:frozen",
             summary="x is already the body's output and the head comes from the data; nothing is trained in stage 1.",
+            comes_trained=True,
         ),
     ]

@@ -1,0 +1,70 @@
+"""What image networks share: which data they refuse, and how inputs are scaled before the first layer."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from calibench.errors import InputError
+from calibench.models.network import Standardize, Task
+
+
+class AsImage(nn.Module):
+    """`[N, H, W]` becomes `[N, 1, H, W]`; `[N, C, H, W]` stays."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Images with their channel axis."""
+        return x.unsqueeze(1) if x.ndim == 3 else x
+
+
+class FixedScale(nn.Module):
+    """`(x - mean) / std` by channel with given figures; they are settings, so no checkpoint holds them."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The same shape."""
+        return (x - self.mean) / self.std
+
+
+def image_shape(name: str, task: Task, smallest: int) -> tuple[int, int, int]:
+    """Channels, height and width of the data's rows; InputError unless they are images of `smallest` pixels a side."""
+    shape = list(task.input_shape)
+    if len(shape) not in {2, 3}:
+        message = f"model {name!r} needs images [C, H, W] or [H, W], the data has rows of shape {shape}"
+        raise InputError(message, "use mlp")
+    channels = 1 if len(shape) == 2 else shape[0]
+    if len(shape) == 3 and shape[-1] in {1, 3} and min(shape[:2]) > 4:
+        message = f"model {name!r} needs images [C, H, W], the data's {shape} look like [H, W, C]"
+        raise InputError(message, "put the channels first: x.transpose(0, 3, 1, 2)")
+    if min(shape[-2:]) < smallest:
+        raise InputError(f"model {name!r} needs images of at least {smallest} x {smallest}, not {shape}", "use mlp")
+    return channels, shape[-2], shape[-1]
+
+
+def scaling(
+    name: str, task: Task, standardize: bool, mean: tuple[float, ...] | None, std: tuple[float, ...] | None
+) -> nn.Module:
+    """What is done to inputs `[N, C, H, W]` first: nothing, training statistics, or the given `mean` and `std`."""
+    channels = 1 if len(task.input_shape) == 2 else task.input_shape[0]
+    if mean is None and std is None:
+        image = task.train_x.reshape(len(task.train_x), channels, *task.input_shape[-2:])
+        return Standardize(image) if standardize else nn.Identity()
+    if mean is None or std is None or not standardize:
+        what = (
+            "standardize=false and mean, std contradict each other"
+            if not standardize
+            else "one of mean, std is missing"
+        )
+        raise InputError(f"model {name!r}: {what}", "give mean and std together, one number a channel, or neither")
+    for key, numbers in (("mean", mean), ("std", std)):
+        if len(numbers) != channels:
+            message = f"model {name!r}: {key} has {len(numbers)} numbers, the images have {channels} channels"
+            raise InputError(message, f"join one a channel by ';', as in {key}=123.7;116.3;103.5")
+    return FixedScale(mean, std)

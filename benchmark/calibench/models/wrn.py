@@ -1,0 +1,88 @@
+"""`wrn`: wide residual networks (Zagoruyko, Komodakis, BMVC 2016, arXiv 1605.07146).
+
+Names of the weights: `conv1`, `layer1.0.bn1`, `.conv1`, `.bn2`, `.conv2`, `.shortcut` (where channels change), and `bn`;
+all under `body.`, the last layer is `head`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from calibench.errors import InputError
+from calibench.models.images import AsImage, image_shape, scaling
+from calibench.models.network import Network, Task
+
+
+class WideBlock(nn.Module):
+    """BN - ReLU - conv 3x3 - BN - ReLU - dropout - conv 3x3, plus the shortcut: B(3, 3) of the paper, pre-activated.
+
+    Where channels change, the shortcut is a strided 1x1 convolution of what the first ReLU gives; else it is the input.
+    """
+
+    def __init__(self, inside: int, width: int, stride: int, dropout: float) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(inside)
+        self.conv1 = nn.Conv2d(inside, width, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.shortcut = nn.Conv2d(inside, width, 1, stride, bias=False) if inside != width else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """`[N, width, H / stride, W / stride]`."""
+        active = functional.relu(self.bn1(x))
+        if self.shortcut is not None:
+            x = self.shortcut(active)
+        out = self.dropout(functional.relu(self.bn2(self.conv1(active))))
+        summed: torch.Tensor = x + self.conv2(out)
+        return summed
+
+
+class WideResNet(nn.Module):
+    """Scaling - conv 3x3 (16) - three stages, stride 2 before the second and third - BN - ReLU - global average."""
+
+    def __init__(self, scale: nn.Module, channels: int, blocks: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.image, self.scaling = AsImage(), scale
+        self.conv1 = nn.Conv2d(channels, 16, 3, padding=1, bias=False)
+        self.layer1 = self._stage(16, 16 * width, blocks, 1, dropout)
+        self.layer2 = self._stage(16 * width, 32 * width, blocks, 2, dropout)
+        self.layer3 = self._stage(32 * width, 64 * width, blocks, 2, dropout)
+        self.bn = nn.BatchNorm2d(64 * width)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    @staticmethod
+    def _stage(inside: int, width: int, blocks: int, stride: int, dropout: float) -> nn.Sequential:
+        rest = [WideBlock(width, width, 1, dropout) for _ in range(blocks - 1)]
+        return nn.Sequential(WideBlock(inside, width, stride, dropout), *rest)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features `[N, 64 width]`."""
+        x = self.conv1(self.scaling(self.image(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return functional.relu(self.bn(x)).mean(dim=(2, 3))
+
+
+def wrn(
+    task: Task,
+    depth: int,
+    width: int,
+    dropout: float,
+    standardize: bool,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+) -> Network:
+    """WRN-depth-width: depth = 6n + 4, three stages of n blocks of 16, 32 and 64 times `width` channels.
+
+    InputError for another depth, for data that are not images, and for `mean`, `std` that do not fit them.
+    """
+    if depth < 10 or (depth - 4) % 6:
+        message = f"model 'wrn': there is no depth={depth}; it is 6n + 4, n blocks in each of three stages"
+        raise InputError(message, "use 10, 16, 22, 28, 34 or 40, or more in steps of 6")
+    channels, _, _ = image_shape("wrn", task, 4)
+    body = WideResNet(scaling("wrn", task, standardize, mean, std), channels, (depth - 4) // 6, width, dropout)
+    return Network(body, nn.Linear(64 * width, task.num_classes), 64 * width)
