@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from calibench.cli.evaluate_board import same_labels, show
 from calibench.cli.list import warn_of_broken
 from calibench.cli.output import emit_json, stdout, to_stderr, words_to_stderr
 from calibench.errors import InputError
@@ -60,6 +59,7 @@ def evaluate(
     calibench evaluate test.npz --fit temperature --fit-on val.npz
     calibench evaluate resnet.npz vit.npz                     one row a file, lowest NLL first
     """
+    from calibench.cli.evaluate_board import same_labels, show
     from calibench.evaluation import evaluate_samples
     from calibench.outputs_file import Columns, read_outputs
     from calibench.plot import check_plot, reliability_diagram
