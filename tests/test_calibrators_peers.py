@@ -135,3 +135,17 @@ def test_ivap_of_many_classes_does_not_raise_the_error_of_a_calibrated_network()
         mapped = stage.apply(others, stage.fit(outputs, labels))
         raised = ECE(bins=15).value(Judged(mapped, truth)) - ECE(bins=15).value(Judged(others, truth))
         assert raised < room, text
+
+
+@pytest.mark.parametrize("k", [2, 3, 10])
+def test_temperature_is_probmetrics(k: int) -> None:
+    """Theirs bisects the gradient; `pip install probmetrics pytorch-minimize numba` runs this test."""
+    peer = pytest.importorskip("probmetrics.calibrators.temperature_scaling", reason="probmetrics is not installed")
+    from probmetrics.distributions import CategoricalLogits
+
+    outputs, labels = drawn(400 * k, k, 1)
+    theirs = peer.TemperatureScalingCalibrator(max_bisection_steps=60)
+    theirs.fit_torch(CategoricalLogits(outputs.logits()), labels)
+    want = theirs.predict_proba_torch(CategoricalLogits(outputs.logits())).get_probs()
+    found = through("temperature", outputs, labels)
+    np.testing.assert_allclose(np.asarray(found), want.numpy(), atol=1e-6)
