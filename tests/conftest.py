@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -49,6 +50,16 @@ def tree(folder: Path) -> dict[str, str]:
     }
 
 
+@contextlib.contextmanager
+def own_threads() -> Iterator[None]:
+    """Puts back the number of torch's threads: `--threads` sets it for a process that ends there, as this one does not."""
+    import torch  # here, so that tests that import no torch stay quick to collect
+
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def cli(tmp_path, monkeypatch, capsys):
     """`cli("run", "--json", ...)` runs the command line in this process, in `tmp_path`, as `calibench run --json ...`."""
@@ -57,7 +68,7 @@ def cli(tmp_path, monkeypatch, capsys):
     def call(*args: object) -> Ran:
         monkeypatch.setattr(sys, "argv", ["calibench", *map(str, args)])
         capsys.readouterr()
-        with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+        with own_threads(), warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
             calibench.cli.main()
         streams = capsys.readouterr()
         return Ran(ended.value.code, streams.out, streams.err)

@@ -253,3 +253,10 @@ def test_a_full_output_is_a_failure(tmp_path):
     assert ended.returncode == 1
     assert "No space left" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_threads_of_one_command_are_not_those_of_the_next_test(cli):
+    """Else whatever runs later is keyed by them, and by the order of the tests."""
+    before = torch.get_num_threads()
+    assert cli("run", "--threads", before + 1, *SMALL, "-m", "ce").document["machine"]["threads"] == before + 1
+    assert torch.get_num_threads() == before
