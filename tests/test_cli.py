@@ -255,7 +255,7 @@ def test_a_full_output_is_a_failure(tmp_path):
     assert "Traceback" not in ended.stderr
 
 
-def test_threads_of_one_command_are_not_those_of_the_next_test(cli):
+def test_threads_of_one_command_are_not_those_of_the_next_test(cli, features):
     """Else whatever runs later is keyed by them, and by the order of the tests."""
     before = torch.get_num_threads()
     assert cli("run", "--threads", before + 1, *SMALL, "-m", "ce").document["machine"]["threads"] == before + 1
