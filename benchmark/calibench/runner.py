@@ -102,9 +102,8 @@ def run_reporting(
     cache = StageCache(results / store.CACHE if results is not None else None, fresh=force, made=made)
     pipeline = Pipeline(config, data, cache, report)
     posthoc = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes, data.questions)
-    code += (
-        pipeline.first.objective.files + pipeline.first.checkpoint + posthoc.files
-    )  # files that have changed since make another run
+    # Files that have changed since make another run.
+    code += pipeline.first.objective.files + pipeline.first.checkpoint + posthoc.files
     metrics = load_metrics()
     if results is not None:
         if not force and (found := store.find(results, run_id, code)) is not None:

@@ -3,6 +3,23 @@
 from calibench import REQUIRED, DatasetSpec, NoiseSpec, Param, hookimpl
 from calibench_datasets.published_sets import HUMAN_LABELS, PUBLISHED
 
+_TABLE = (
+    Param(
+        "label",
+        "str",
+        REQUIRED,
+        "the column to predict: whole numbers or words; several labels a row: a;b;c",
+    ),
+    Param("drop", "str", None, "columns to leave out, joined by ';'"),
+    Param(
+        "missing",
+        "str",
+        "refuse",
+        "empty cells: an error that names them, or 0 beside a feature that says so",
+        choices=("refuse", "indicate"),
+    ),
+)
+
 
 @hookimpl
 def calibench_datasets() -> list[DatasetSpec]:
@@ -35,20 +52,7 @@ def calibench_datasets() -> list[DatasetSpec]:
             summary="Your own table: a text file with a header, numeric and categorical columns, one of them the label.",
             params=(
                 Param("path", "path", REQUIRED, "a CSV file; comma, semicolon or tab between cells"),
-                Param(
-                    "label",
-                    "str",
-                    REQUIRED,
-                    "the column to predict: whole numbers or words; several labels a row: a;b;c",
-                ),
-                Param("drop", "str", None, "columns to leave out, joined by ';'"),
-                Param(
-                    "missing",
-                    "str",
-                    "refuse",
-                    "empty cells: an error that names them, or 0 beside a feature that says so",
-                    choices=("refuse", "indicate"),
-                ),
+                *_TABLE,
             ),
             licence="yours",
             source="the file; words become one-hot features, values in sorted order",
@@ -59,20 +63,7 @@ def calibench_datasets() -> list[DatasetSpec]:
             summary="Your own table from a Parquet file, numeric and categorical columns, one of them the label.",
             params=(
                 Param("path", "path", REQUIRED, "a Parquet file (extra parquet)"),
-                Param(
-                    "label",
-                    "str",
-                    REQUIRED,
-                    "the column to predict: whole numbers or words; several labels a row: a;b;c",
-                ),
-                Param("drop", "str", None, "columns to leave out, joined by ';'"),
-                Param(
-                    "missing",
-                    "str",
-                    "refuse",
-                    "empty cells: an error that names them, or 0 beside a feature that says so",
-                    choices=("refuse", "indicate"),
-                ),
+                *_TABLE,
             ),
             licence="yours",
             source="the file; words become one-hot features, values in sorted order",
