@@ -41,9 +41,14 @@ def identity(bound: Bound) -> list[Any]:
 
 @functools.cache
 def _sources(package: str) -> str:
+    return sources_of(package) or package
+
+
+def sources_of(package: str) -> str | None:
+    """Digest of the Python sources of an imported package or module; None where it has no file, as in a notebook."""
     file = getattr(sys.modules.get(package), "__file__", None)
-    if file is None:
-        return package
+    if file is None or not Path(file).is_file():
+        return None
     root = Path(file)
     files = sorted(root.parent.rglob("*.py")) if root.name == "__init__.py" else [root]
     digest = hashlib.sha256()

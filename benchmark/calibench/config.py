@@ -12,7 +12,7 @@ from typing import Any
 from calibench.errors import InputError, did_you_mean
 from calibench.grammar import Bound, Piece, bind, parse_piece, parse_recipe
 from calibench.plugins import Registry, registry
-from calibench.specs import STAGE_ORDER, MethodSpec
+from calibench.specs import STAGE_ORDER, MethodSpec, Spec
 
 ORDER_HINT = (
     "the order is objective -> head refit -> sampler -> ensemble -> calibrators -> decision rule, at most one of each "
@@ -78,8 +78,8 @@ class RunConfig:
 
 def resolve(
     method: str,
-    dataset: str | None = None,
-    model: str | None = None,
+    dataset: str | Spec | None = None,
+    model: str | Spec | None = None,
     noise: str | None = None,
     seed: int = 0,
     epochs: int | None = None,
@@ -193,7 +193,9 @@ def _method(reg: Registry, name: str) -> MethodSpec:
     return spec
 
 
-def _piece(reg: Registry, family: str, text: str | None) -> tuple[Any, Piece]:
+def _piece(reg: Registry, family: str, text: str | Spec | None) -> tuple[Any, Piece]:
+    if isinstance(text, Spec):
+        return text, Piece(text.name)
     if text is None:
         spec = reg.default(family).spec
         return spec, Piece(spec.name)

@@ -53,6 +53,7 @@ class Member:
         with seeded(self.seeds["stage1"]):
             network = self._built()
             self.checkpoint = load_checkpoint(network, config.model.name, config.model.params)
+            self.origin = self.checkpoint or network.origin
             self.network = self._converted(network)
         if data.questions > 1:
             self._check_questions()
@@ -122,7 +123,7 @@ class Member:
             [torch.__version__, torch.get_num_threads(), self.device.type],
             *self._conversion(),
             *([self.objective.files] if self.objective.files else []),
-            *([self.checkpoint] if self.checkpoint else []),
+            *([self.origin] if self.origin else []),
         )
         if network.pretrained:
             why = "the network was given trained"
@@ -205,6 +206,7 @@ class Member:
             [folds, settings, identity(self.config.model), self.data.fingerprint, self.seeds["stage1"]],
             [torch.__version__, torch.get_num_threads(), self.device.type],
             *self._conversion(),
+            *([self.origin] if self.origin else []),
         )
 
         def make() -> Product:
@@ -231,10 +233,10 @@ class Member:
                 return Product({name: predict(self.network.body, self._x(name)) for name in SPLITS}, {})
 
         key = stage_key("features", body_key)
-        if self.checkpoint:  # no seed made this body, and labels did not: one copy serves every seed and noise
+        if self.origin and self.network.pretrained:  # no seed made this body, and labels did not: one copy serves every seed and noise
             where = [torch.__version__, torch.get_num_threads(), self.device.type]
             key = stage_key(
-                "features", identity(self.config.model), self.data.clean_fingerprint, self.checkpoint, where
+                "features", identity(self.config.model), self.data.clean_fingerprint, self.origin, where
             )
         # Without a body they are the data itself, not worth a second copy on disk.
         product = self.products.of("features", key, make, keep=self.network.has_body)

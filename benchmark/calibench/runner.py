@@ -19,6 +19,7 @@ from calibench.atomic import writable_folders
 from calibench.config import RunConfig, resolve
 from calibench.data.arrays import Arrays
 from calibench.data.folder import using_data_folder
+from calibench.data.given import as_dataset
 from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
 from calibench.decisions import Decisions
 from calibench.environment import machine, versions
@@ -28,6 +29,8 @@ from calibench.kernels import backend
 from calibench.metrics.judge import Judgement, judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics, units_of
+from calibench.given import known
+from calibench.models.given import as_model
 from calibench.models.training import seeded
 from calibench.outputs import Outputs
 from calibench.pipeline import Pipeline
@@ -49,11 +52,13 @@ def quiet(what: str, done: int, total: int, note: str) -> None:
 
 def run(
     method: str = "ce",
-    dataset: str | None = None,
-    model: str | None = None,
+    dataset: Any = None,
+    model: Any = None,
     seed: int = 0,
     noise: str | None = None,
     *,
+    trained: bool | None = None,
+    head: str | None = None,
     epochs: int | None = None,
     select: str | None = None,
     settings: Sequence[str] = (),
@@ -73,7 +78,17 @@ def run(
     RunError for runs that fail.
     """
     return run_reporting(
-        resolve(method, dataset, model, noise, seed, epochs, select, settings, pick_device(device)),
+        resolve(
+            method,
+            as_dataset(dataset),
+            as_model(model, trained, head),
+            noise,
+            seed,
+            epochs,
+            select,
+            settings,
+            pick_device(device),
+        ),
         results=None if results is None else Path(results),
         force=force,
         report=report,
@@ -97,16 +112,17 @@ def run_reporting(
     with using_data_folder(data_dir, download, report):
         data = load_data(config)
     seconds = time.perf_counter() - start
+    config, keep = known(config, data)
     code = _code(config)
     run_id = config.run_id(data.fingerprint)
-    cache = StageCache(results / store.CACHE if results is not None else None, fresh=force, made=made)
+    cache = StageCache(results / store.CACHE if results is not None and keep else None, fresh=force, made=made)
     pipeline = Pipeline(config, data, cache, report)
     posthoc = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes, data.questions)
     # Files that have changed since make another run.
-    code += pipeline.first.objective.files + pipeline.first.checkpoint + posthoc.files
+    code += pipeline.first.objective.files + pipeline.first.origin + posthoc.files
     metrics = load_metrics()
     if results is not None:
-        if not force and (found := store.find(results, run_id, code)) is not None:
+        if keep and not force and (found := store.find(results, run_id, code)) is not None:
             return found, True
         writable_folders([results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
 
@@ -237,7 +253,8 @@ def _code(config: RunConfig) -> str:
 def _distributions(config: RunConfig) -> list[str]:
     from calibench.plugins import registry
 
-    return [registry().get(piece.spec.family, piece.name).plugin.distribution for piece in _pieces(config)]
+    named = [piece for piece in _pieces(config) if not piece.spec.in_process]
+    return [registry().get(piece.spec.family, piece.name).plugin.distribution for piece in named]
 
 
 def _data_seeds(config: RunConfig) -> dict[str, int]:

@@ -127,6 +127,8 @@ class Spec:
     """What everything pluggable has: a name to type, a one-line summary, and the lazy target that does the work."""
 
     family: ClassVar[str] = ""
+    in_process: ClassVar[bool] = False
+    """True for what the calling program gave itself: no plugin offers it."""
 
     name: str
     summary: str

@@ -25,6 +25,7 @@ class Task:
     train_x: NDArray[np.float32]
     head_weight: NDArray[np.float32] | None = None
     head_bias: NDArray[np.float32] | None = None
+    questions: int = 1
 
     @property
     def input_size(self) -> int:
@@ -34,7 +35,7 @@ class Task:
     @classmethod
     def of(cls, data: Data) -> Task:
         """The task that `data` poses."""
-        return cls(data.train.x.shape[1:], data.num_outputs, data.train.x, data.head_weight, data.head_bias)
+        return cls(data.train.x.shape[1:], data.num_outputs, data.train.x, data.head_weight, data.head_bias, data.questions)
 
 
 class Network(nn.Module):
@@ -46,6 +47,9 @@ class Network(nn.Module):
         self.head = head
         self.feature_size = feature_size
         self.pretrained = pretrained
+        self.origin = ""
+        """Of a network given from Python, a digest of all that training it would start from."""
+        self.head_name = ""
 
     @property
     def has_body(self) -> bool:
