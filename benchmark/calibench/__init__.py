@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from calibench.specs import ModelSpec as ModelSpec
     from calibench.specs import NoiseSpec as NoiseSpec
     from calibench.specs import Param as Param
+    from calibench.specs import PresetSpec as PresetSpec
     from calibench.stages import Calibrator as Calibrator
     from calibench.stages import DecisionRule as DecisionRule
     from calibench.stages import Ensemble as Ensemble
@@ -43,7 +44,16 @@ _HOME = {
     "calibench.models.network": ("Network",),
     "calibench.outputs": ("Outputs",),
     "calibench.runner": ("run",),
-    "calibench.specs": ("REQUIRED", "DatasetSpec", "MethodSpec", "MetricSpec", "ModelSpec", "NoiseSpec", "Param"),
+    "calibench.specs": (
+        "REQUIRED",
+        "DatasetSpec",
+        "MethodSpec",
+        "MetricSpec",
+        "ModelSpec",
+        "NoiseSpec",
+        "Param",
+        "PresetSpec",
+    ),
     "calibench.stages": ("Calibrator", "DecisionRule", "Ensemble", "HeadRefit", "Objective", "Sampler"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -18,6 +18,12 @@ ORDER_HINT = (
     "the order is objective -> head refit -> sampler -> ensemble -> calibrators -> decision rule, at most one of each "
     "but calibrators, as in ce+vtst+ensemble+temperature+threshold"
 )
+
+TRAIN = "train"
+"""In a preset, the objective, whichever it is."""
+
+Setting = tuple[str, str, str]
+"""Part, key, value as text."""
 
 _SPEAK_FOR_ALL = ("refit", "sampler", "ensemble")
 """Kinds whose name says enough without the default objective."""
@@ -35,11 +41,18 @@ class RunConfig:
     device: str
     stated: frozenset[str] = frozenset()
     """`name.key` that the user typed, as opposed to defaults."""
+    preset: Mapping[str, Any] | None = None
+    """Of the preset that it came from: `name`, `sha256` of its text, and what was `changed`. It decides no figure."""
 
     @property
     def objective(self) -> Bound:
         """The first stage."""
         return self.stages[0]
+
+    @property
+    def comes_trained(self) -> bool:
+        """Whether stage 1 has nothing to train, as far as names can tell."""
+        return self.model.spec.comes_trained or self.model.params.get("checkpoint") is not None
 
     def of_kind(self, kind: str) -> tuple[Bound, ...]:
         """The stages of one kind."""
@@ -86,10 +99,14 @@ def resolve(
     select: str | None = None,
     settings: Sequence[str] = (),
     device: str = "cpu",
+    *,
+    defaults: Sequence[Setting] = (),
 ) -> RunConfig:
     """The RunConfig that these words mean; InputError says which word, and what it could have been.
 
-    `epochs` is short for `--set OBJECTIVE.epochs=N`; `select` sets the checkpoint of every stage that trains.
+    `epochs` is short for `--set OBJECTIVE.epochs=N`; `select` sets the checkpoint of every stage that trains. `defaults`,
+    a preset's settings, give way to whatever is said otherwise, and are left out for parts that this run has not; those of
+    the part `train` are for the objective, unless the model comes trained.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise InputError(f"seed {seed!r} is not a whole number from 0 up", "as in --seed 0")
@@ -116,6 +133,14 @@ def resolve(
             raise InputError(message, f"write it where the part is named, as in {name}:{key}={value}")
     stated = {f"{piece.name}.{key}" for _, piece in pairs for key, _ in piece.values}
     stated |= {f"{name}.{key}" for name, key, _ in extra}
+    objective, (model_spec, _) = stages[0][0], rest["model"]  # type: ignore[misc]
+    if not model_spec.comes_trained and f"{model_spec.name}.checkpoint" not in stated:
+        extra += [
+            (objective.name, k, v) for part, k, v in defaults if part == TRAIN and f"{objective.name}.{k}" not in stated
+        ]
+    own = [(part, k, v) for part, k, v in defaults if part in names and f"{part}.{k}" not in stated]
+    extra += own
+    stated |= {f"{part}.{key}" for part, key, _ in own}
 
     def bound(pair: tuple[Any, Piece]) -> Bound:
         spec, piece = pair
@@ -158,10 +183,14 @@ def settings_for(method: str, settings: Sequence[str], others: Sequence[str]) ->
     return tuple(text for text in settings if _read_setting(text)[0] not in foreign)
 
 
-def _stage_names(recipe: str) -> set[str]:
-    """The stages of a recipe, the default objective too where it goes unsaid."""
+def stage_specs(recipe: str) -> tuple[MethodSpec, ...]:
+    """The stages of a recipe, the default objective too where it goes unsaid; InputError for a name or an order that is wrong."""
     reg = registry()
-    return {spec.name for spec, _ in _order([(_method(reg, p.name), p) for p in parse_recipe(recipe)], reg)}
+    return tuple(spec for spec, _ in _order([(_method(reg, p.name), p) for p in parse_recipe(recipe)], reg))
+
+
+def _stage_names(recipe: str) -> set[str]:
+    return {spec.name for spec in stage_specs(recipe)}
 
 
 def _order(pairs: list[tuple[MethodSpec, Piece]], reg: Registry) -> list[tuple[MethodSpec, Piece]]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from calibench.specs import DatasetSpec, MethodSpec, MetricSpec, ModelSpec, NoiseSpec
+from calibench.specs import DatasetSpec, MethodSpec, MetricSpec, ModelSpec, NoiseSpec, PresetSpec
 
 GROUP = "calibench"
 """The entry-point group, and pluggy's project name."""
@@ -129,6 +129,35 @@ def calibench_metrics() -> Iterable[MetricSpec]:
     class Overconfidence(calibench.Metric):
         def value(self, judged):
             return float(judged.confidence.mean() - judged.correct.mean())
+    ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def calibench_presets() -> Iterable[PresetSpec]:
+    """Whole runs by name, for `--preset`: each a TOML file beside a module, here `my_preset.toml` beside `my_module.py`.
+
+    ```python
+    import calibench
+
+    @calibench.hookimpl
+    def calibench_presets():
+        return [calibench.PresetSpec(
+            name="small-vtst", target="my_module:my_preset.toml", summary="V-TST on the embedded digits, in seconds.",
+        )]
+    ```
+
+    ```toml
+    method = ["ce", "vtst"]
+    seed = [0, 1]
+
+    [train]
+    epochs = 5
+
+    [set.vtst]
+    latent_dim = 32
+    epochs = 2
     ```
     """
     raise NotImplementedError

@@ -233,11 +233,10 @@ class Member:
                 return Product({name: predict(self.network.body, self._x(name)) for name in SPLITS}, {})
 
         key = stage_key("features", body_key)
-        if self.origin and self.network.pretrained:  # no seed made this body, and labels did not: one copy serves every seed and noise
+        # No seed made such a body, and labels did not: one copy serves every seed and noise.
+        if self.origin and self.network.pretrained:
             where = [torch.__version__, torch.get_num_threads(), self.device.type]
-            key = stage_key(
-                "features", identity(self.config.model), self.data.clean_fingerprint, self.origin, where
-            )
+            key = stage_key("features", identity(self.config.model), self.data.clean_fingerprint, self.origin, where)
         # Without a body they are the data itself, not worth a second copy on disk.
         product = self.products.of("features", key, make, keep=self.network.has_body)
         return {name: features.to(self.device) for name, features in product.tensors.items()}

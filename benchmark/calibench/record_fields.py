@@ -59,6 +59,8 @@ def fits(name: str, value: Any) -> bool:
         return _by_name(value, _is_anything)
     if name in _BY_NAME:
         return _by_name(value, _BY_NAME[name]) and (name != "n" or "test" in value)
+    if name == "preset":
+        return value is None or (_by_name(value, _is_anything) and _is_text(value.get("name")))
     if name == "predictions":
         return value is None or (_by_name(value, _is_text) and {"file", "sha256"} <= set(value))
     if name == "fitted":

@@ -54,6 +54,8 @@ class ResultRecord:
     cache: dict[str, list[str]] = field(default_factory=dict)
     predictions: dict[str, str] | None = None
     created: str = ""
+    preset: dict[str, Any] | None = None
+    """The preset that asked for the run: its name, the SHA-256 of its text, and what was changed."""
     schema: str = SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,6 +134,15 @@ def write(results: Path, record: ResultRecord, arrays: Mapping[str, NDArray[Any]
         save_file(contiguous, temporary, metadata={"schema": "calibench.predictions/1"})
     digest = digest_of(file)
     record = dataclasses.replace(record, predictions={"file": f"{PREDICTIONS}/{file.name}", "sha256": digest})
+    write_json(results / RECORDS / f"{record.run_id}.json", record.to_dict())
+    return record
+
+
+def named_by(results: Path, record: ResultRecord, preset: Mapping[str, Any] | None) -> ResultRecord:
+    """The stored record, which from now on names the preset that asked for it, if one did."""
+    if preset is None or record.preset == dict(preset):
+        return record
+    record = dataclasses.replace(record, preset=dict(preset))
     write_json(results / RECORDS / f"{record.run_id}.json", record.to_dict())
     return record
 

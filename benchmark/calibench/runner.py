@@ -5,18 +5,20 @@ from __future__ import annotations
 import datetime
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from calibench import results as store
+from calibench.arguments import numbers, words
 from calibench.artifacts import StageCache, code_of
 from calibench.atomic import writable_folders
-from calibench.config import RunConfig, resolve
+from calibench.config import RunConfig
 from calibench.data.arrays import Arrays
 from calibench.data.folder import using_data_folder
 from calibench.data.given import as_dataset
@@ -24,22 +26,28 @@ from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
 from calibench.decisions import Decisions
 from calibench.environment import machine, versions
 from calibench.errors import InputError, PluginError, blaming
+from calibench.given import known
 from calibench.grammar import Bound
 from calibench.kernels import backend
 from calibench.metrics.judge import Judgement, judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics, units_of
-from calibench.given import known
 from calibench.models.given import as_model
+from calibench.models.network import Task
 from calibench.models.training import seeded
 from calibench.outputs import Outputs
 from calibench.pipeline import Pipeline
 from calibench.posthoc import PostHoc, checked
+from calibench.preset_file import load_preset
+from calibench.presets import configure
 from calibench.questions import answered, stored
 from calibench.results import ResultRecord
 from calibench.seeds import derived_seed
 from calibench.stages import Report
 from calibench.stages.build import who
+
+Model = str | nn.Module | Callable[[Task], nn.Module] | None
+"""What `run` takes as a model."""
 
 RESAMPLES = 1000
 BOOTSTRAP_SEED = 0
@@ -50,13 +58,40 @@ def quiet(what: str, done: int, total: int, note: str) -> None:
     """A report that says nothing."""
 
 
+@overload
 def run(
-    method: str = "ce",
+    method: str | None = None,
     dataset: Any = None,
-    model: Any = None,
-    seed: int = 0,
+    model: Model = None,
+    seed: int | None = None,
     noise: str | None = None,
     *,
+    preset: None = None,
+    **options: Any,
+) -> ResultRecord: ...
+
+
+@overload
+def run(
+    method: str | Sequence[str] | None = None,
+    dataset: Any = None,
+    model: Model = None,
+    seed: int | Sequence[int] | None = None,
+    noise: str | None = None,
+    *,
+    preset: str,
+    **options: Any,
+) -> list[ResultRecord]: ...
+
+
+def run(
+    method: str | Sequence[str] | None = None,
+    dataset: Any = None,
+    model: Model = None,
+    seed: int | Sequence[int] | None = None,
+    noise: str | None = None,
+    *,
+    preset: str | None = None,
     trained: bool | None = None,
     head: str | None = None,
     epochs: int | None = None,
@@ -68,33 +103,52 @@ def run(
     data_dir: str | Path | None = None,
     download: bool = False,
     report: Report = quiet,
-) -> ResultRecord:
+) -> ResultRecord | list[ResultRecord]:
     """Train or refit `model` on `dataset` by the recipe `method`, judge it on test, and store the record under `results`.
 
-    Names follow the command line (`vtst:latent_dim=64+temperature`); `settings` are `stage.key=value`. A run that is
-    there already, made by the same code from the same data, is returned as it is unless `force`. `results=None` writes
-    nothing. Published datasets are read from `data_dir` (None: CALIBENCH_DATA, or ~/.cache/calibench/data), and fetched
-    into it only if `download` says so. Raises InputError for the user's mistakes, before anything is written, and
-    RunError for runs that fail.
+    Names follow the command line (`vtst:latent_dim=64+temperature`); `settings` are `stage.key=value`. What is not said is
+    the recipe `ce`, seed 0, and the default dataset and model.
+
+    `model` may also be a torch module, which stays as it is: trained, or with `trained=False` where stage 1 begins; a
+    function `task -> module`, which stage 1 trains unless `trained=True`; or a `calibench.Network`. Its last linear layer
+    is the head, or the part that `head` names. `dataset` may be `calibench.Arrays`, a pair (x, y) of arrays or tensors, a
+    torch Dataset, four of these (train, val, cal, test), or a mapping by split name; splits that are missing are held out.
+
+    With a `preset`, a name or the path of a .toml, a list of records comes back, one a recipe and seed; what is given
+    beside it wins, and there may be several recipes and seeds.
+
+    A run that is there already, made by the same code from the same data, is returned as it is unless `force`.
+    `results=None` writes nothing. Published datasets are read from `data_dir` (None: CALIBENCH_DATA, or
+    ~/.cache/calibench/data), and fetched into it only if `download` says so. Raises InputError for the user's mistakes,
+    before anything is written, and RunError for runs that fail.
     """
-    return run_reporting(
-        resolve(
-            method,
-            as_dataset(dataset),
-            as_model(model, trained, head),
-            noise,
-            seed,
-            epochs,
-            select,
-            settings,
-            pick_device(device),
-        ),
-        results=None if results is None else Path(results),
-        force=force,
-        report=report,
-        data_dir=data_dir,
-        download=download,
-    )[0]
+    several = preset is not None
+    configs = configure(
+        load_preset(str(preset)) if several else None,
+        methods=words("method", method, several) or (() if several else ("ce",)),
+        dataset=as_dataset(dataset),
+        model=as_model(model, trained, head),
+        noise=noise,
+        seeds=numbers("seed", seed, several),
+        epochs=epochs,
+        select=select,
+        settings=words("settings", settings, True),
+        device=pick_device(device),
+    )
+    made: set[str] = set()
+    records = [
+        run_reporting(
+            config,
+            results=None if results is None else Path(results),
+            force=force,
+            report=report,
+            made=made,
+            data_dir=data_dir,
+            download=download,
+        )[0]
+        for config in configs
+    ]
+    return records if several else records[0]
 
 
 def run_reporting(
@@ -123,7 +177,7 @@ def run_reporting(
     metrics = load_metrics()
     if results is not None:
         if keep and not force and (found := store.find(results, run_id, code)) is not None:
-            return found, True
+            return store.named_by(results, found, config.preset), True
         writable_folders([results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
 
     outputs = {
@@ -165,6 +219,7 @@ def run_reporting(
         machine=machine(torch.get_num_threads(), config.device),
         code=code,
         cache={"hits": cache.hits, "made": cache.misses},
+        preset=None if config.preset is None else dict(config.preset),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     if results is not None:

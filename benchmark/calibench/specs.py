@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import pkgutil
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,6 @@ STAGE_ORDER: tuple[StageKind, ...] = ("objective", "refit", "sampler", "ensemble
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
 _KEY = re.compile(r"[a-z][a-z0-9_]*\Z")
-_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 _PARAM_TYPES = ("int", "float", "bool", "str", "path", "floats", "ints")
 
 REQUIRED: Any = type("Required", (), {"__repr__": lambda _: "REQUIRED"})()
@@ -130,6 +130,9 @@ class Spec:
     in_process: ClassVar[bool] = False
     """True for what the calling program gave itself: no plugin offers it."""
 
+    _target_form: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
+    _target_says: ClassVar[str] = "'module:attribute'"
+
     name: str
     summary: str
     target: str
@@ -147,8 +150,8 @@ class Spec:
             )
         if not self.summary or "\n" in self.summary:
             raise PluginError(f"{what}: the summary must be one line")
-        if not _TARGET.match(self.target):
-            raise PluginError(f"{what}: target {self.target!r} is not 'module:attribute'")
+        if not self._target_form.match(self.target):
+            raise PluginError(f"{what}: target {self.target!r} is not {self._target_says}")
         keys = [param.key for param in self.all_params()]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice:
@@ -256,6 +259,25 @@ class MetricSpec(Spec):
     needs_decision: bool = False
     rankable: bool = True
     """False for figures too noisy to rank by, such as MCE."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresetSpec(Spec):
+    """A run by name. `target` is `module:file.toml`, a file beside that module; docs/presets.md says what it holds."""
+
+    family: ClassVar[str] = "preset"
+    _target_form: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z_][\w.]*:[\w-]+(/[\w-]+)*\.toml\Z")
+    _target_says: ClassVar[str] = "'module:file.toml'"
+
+    def load(self) -> str:
+        """The text of the file; PluginError when it cannot be had."""
+        module, _, file = self.target.partition(":")
+        try:
+            return (pkgutil.get_data(module, file) or b"").decode("utf-8")
+        except Exception as error:
+            message = f"preset {self.name!r} cannot be loaded: {type(error).__name__}: {error}"
+            hint = f"its target is {self.target!r}: is the file among the package's data?"
+            raise PluginError(message, hint) from error
 
 
 def kind_of(spec: Spec) -> str:

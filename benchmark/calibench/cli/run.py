@@ -12,6 +12,8 @@ from calibench.cli.list import warn_of_broken
 from calibench.cli.output import emit_json, progress, stdout, to_stderr, words_to_stderr
 
 if TYPE_CHECKING:
+    from calibench.config import RunConfig
+    from calibench.preset_file import Preset
     from calibench.results import ResultRecord
 
 
@@ -21,13 +23,13 @@ if TYPE_CHECKING:
     "--method",
     "methods",
     multiple=True,
-    required=True,
     metavar="RECIPE",
     help="As in vtst, ce+temperature. Repeatable.",
 )
+@click.option("--preset", metavar="NAME|FILE.toml", help="A whole run by name; the other options win over it.")
 @click.option("-d", "--dataset", metavar="NAME", help="As in cifar10, npz:path=FILE. Default: digits, embedded.")
 @click.option("--model", metavar="NAME", help="As in mlp:hidden=256;128, cnn, frozen. Default: mlp.")
-@click.option("-s", "--seed", "seeds", multiple=True, type=int, default=(0,), show_default="0", help="Repeatable.")
+@click.option("-s", "--seed", "seeds", multiple=True, type=int, help="Repeatable. Default: 0.")
 @click.option("--noise", metavar="NAME", help="Wrong training labels, as in symmetric:rate=0.3.")
 @click.option("--epochs", type=int, help="Passes over the training data in stage 1.")
 @click.option(
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no notes, no board.")
 def run(
     methods: tuple[str, ...],
+    preset: str | None,
     dataset: str | None,
     model: str | None,
     seeds: tuple[int, ...],
@@ -80,22 +83,36 @@ def run(
     calibench run --method vtst
     calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
     calibench run -m vtst:latent_dim=64+temperature -d npz:path=features.npz --model frozen
+    calibench run --preset quick
     """
     import torch
 
-    from calibench.config import resolve, settings_for
     from calibench.plugins import registry
+    from calibench.preset_file import load_preset
+    from calibench.presets import configure
     from calibench.runner import pick_device, run_reporting
 
     if threads is not None:
         torch.set_num_threads(threads)
     warn_of_broken(registry())
     place = pick_device(device)
-    configs = [
-        resolve(method, dataset, model, noise, seed, epochs, select, settings_for(method, settings, methods), place)
-        for seed in dict.fromkeys(seeds)
-        for method in dict.fromkeys(methods)
-    ]
+    chosen = None if preset is None else load_preset(preset)
+    if chosen is None and not methods:
+        raise click.UsageError("give a --method, as vtst, or a --preset; calibench list methods shows them")
+    configs = configure(
+        chosen,
+        methods=methods,
+        seeds=seeds,
+        dataset=dataset,
+        model=model,
+        noise=noise,
+        settings=settings,
+        epochs=epochs,
+        select=select,
+        device=place,
+    )
+    if chosen is not None and not quiet:
+        _say_preset(chosen, configs)
     records = []
     made: set[str] = set()
     for number, config in enumerate(configs, 1):
@@ -118,6 +135,13 @@ def run(
         emit_json(documents[0] if len(documents) == 1 else {"schema": "calibench.records/1", "records": documents})
     elif not quiet:
         _print_board(records, results)
+
+
+def _say_preset(preset: Preset, configs: Sequence[RunConfig]) -> None:
+    runs = f"{len(configs)} runs" if len(configs) > 1 else "1 run"
+    to_stderr(f"preset {preset.name}: {runs}; calibench show preset {preset.name} says what it is and is not")
+    for change in (configs[0].preset or {}).get("changed", ()):
+        to_stderr(f"  changed: {change}")
 
 
 def _say(record: ResultRecord, found: bool, results: Path, label: str) -> None:

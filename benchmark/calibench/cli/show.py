@@ -9,6 +9,7 @@ import click
 
 from calibench.cli.list import FAMILIES, warn_of_broken
 from calibench.cli.output import emit_json, stdout
+from calibench.cli.show_preset import show_preset
 from calibench.errors import did_you_mean
 from calibench.specs import REQUIRED, Param, Spec, kind_of
 
@@ -18,11 +19,12 @@ from calibench.specs import REQUIRED, Param, Spec, kind_of
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def show(family: str, name: str, as_json: bool) -> None:
-    """Explain a METHOD, DATASET, MODEL, METRIC or NOISE: parameters, equation, paper, deviations.
+    """Explain a METHOD, DATASET, MODEL, METRIC, NOISE or PRESET: parameters, equation, paper, deviations.
 
     \b
     calibench show method vtst
     calibench show dataset npz
+    calibench show preset quick
     """
     from calibench.grammar import parse_piece
     from calibench.plugins import registry
@@ -31,6 +33,9 @@ def show(family: str, name: str, as_json: bool) -> None:
     if family not in FAMILIES.values():
         raise click.UsageError(f"there is no family {family!r}; {did_you_mean(family, FAMILIES.values())}")
     found = registry()
+    if family == "preset":
+        show_preset(name, found, as_json)
+        return
     entry = found.get(family, parse_piece(name).name)
     warn_of_broken(found)
     if as_json:

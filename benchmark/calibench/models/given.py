@@ -35,11 +35,13 @@ class GivenModel(ModelSpec):
     """A network that no plugin brought. `facts` say what it is; the weights themselves are in no record."""
 
     in_process: ClassVar[bool] = True
-    comes_trained: bool = True  # takes no checkpoint: the caller loads weights
-
     given: Any
     trained: bool | None = None
     head: str | None = None
+
+    def shared_params(self) -> tuple[Param, ...]:
+        """It takes no checkpoint: the caller loads weights."""
+        return ()
 
     @property
     def who(self) -> str:
@@ -129,7 +131,9 @@ def as_model(given: Any, trained: bool | None = None, head: str | None = None) -
         if value is not None and not isinstance(value, kind):
             raise InputError(f"{name}={value!r} is a {type(value).__name__}, not a {kind.__name__}", "leave it out")
         if value is not None and (given is None or isinstance(given, str)):
-            message = f"{name}={value!r} would do nothing: it is about a module, and the model is {given or 'the default'}"
+            message = (
+                f"{name}={value!r} would do nothing: it is about a module, and the model is {given or 'the default'}"
+            )
             raise InputError(message, "leave it out, or give the module: run(model=net)")
     if given is None or isinstance(given, str):
         return given
@@ -145,6 +149,7 @@ def as_model(given: Any, trained: bool | None = None, head: str | None = None) -
         name="module",
         summary="A network that the calling program gave.",
         target="calibench.models.given:as_model",
+        comes_trained=isinstance(given, nn.Module) if trained is None else trained,
         given=given,
         trained=trained,
         head=head,

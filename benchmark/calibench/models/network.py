@@ -35,7 +35,9 @@ class Task:
     @classmethod
     def of(cls, data: Data) -> Task:
         """The task that `data` poses."""
-        return cls(data.train.x.shape[1:], data.num_outputs, data.train.x, data.head_weight, data.head_bias, data.questions)
+        return cls(
+            data.train.x.shape[1:], data.num_outputs, data.train.x, data.head_weight, data.head_bias, data.questions
+        )
 
 
 class Network(nn.Module):

@@ -13,7 +13,7 @@ _CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 """How far two ways to the same logits may differ; they sum in the same order, so that mostly they are equal to the bit."""
 
 
-class _ReachedHead(BaseException):  # noqa: N818 - no error; not an Exception, so that no forward catches it
+class _ReachedHead(BaseException):
     """Ends a pass of the network where its head begins."""
 
     def __init__(self, features: torch.Tensor) -> None:
@@ -81,10 +81,10 @@ def _tried(module: nn.Module, x: torch.Tensor, who: str) -> tuple[torch.Tensor, 
             again = module(x)
     except Exception as error:  # the user's code
         shown = f"[{', '.join(map(str, ('N', *x.shape[1:])))}]"
-        hint = "rows come as float32, in the order (rows, channels, height, width) of torch; the error above says the rest"
-        raise InputError(
-            f"{who} fails on rows {shown} of the data: {type(error).__name__}: {error}", hint
-        ) from error
+        hint = (
+            "rows come as float32, in the order (rows, channels, height, width) of torch; the error above says the rest"
+        )
+        raise InputError(f"{who} fails on rows {shown} of the data: {type(error).__name__}: {error}", hint) from error
     finally:
         for hook in hooks:
             hook.remove()
@@ -104,7 +104,9 @@ def _check_answers(answers: object, task: Task, who: str) -> None:
     wanted = task.num_classes
     if answers.shape[1] != wanted:
         many = task.questions > 1
-        message = f"{who} has {answers.shape[1]} outputs, and the data has {wanted} {'labels a row' if many else 'classes'}"
+        message = (
+            f"{who} has {answers.shape[1]} outputs, and the data has {wanted} {'labels a row' if many else 'classes'}"
+        )
         hint = f"its last layer must have {wanted}"
         if not many:
             hint += f", one a class; labels run from 0 to {wanted - 1}"
@@ -120,7 +122,9 @@ def _find(module: nn.Module, ran: list[str], head: str | None, who: str) -> str:
     linear = [name for name in ran if name] or ([""] if isinstance(module, nn.Linear) else [])
     if head is None:
         if not linear:
-            raise InputError(f"{who} runs no linear layer, so nothing can be its head", f"name one, as head='fc'; {_OWN}")
+            raise InputError(
+                f"{who} runs no linear layer, so nothing can be its head", f"name one, as head='fc'; {_OWN}"
+            )
         head = linear[-1]
     elif head not in parts or not head:
         names = linear + [name for name, _ in module.named_children()]
@@ -140,9 +144,7 @@ def _cut(module: nn.Module, name: str) -> Network:
     return Network(Body(module), head, 0)
 
 
-def _check_cut(
-    network: Network, x: torch.Tensor, answers: torch.Tensor, name: str, who: str, many: bool
-) -> None:
+def _check_cut(network: Network, x: torch.Tensor, answers: torch.Tensor, name: str, who: str, many: bool) -> None:
     """The two halves say what the whole said; sets the size of the features."""
     with torch.no_grad():
         try:

@@ -1,0 +1,98 @@
+"""A preset and what is asked besides, as configurations of runs: what is given wins, and the record says what was changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from calibench.config import TRAIN, RunConfig, resolve, settings_for
+from calibench.grammar import Bound, format_value, read_value
+from calibench.preset_file import Preset
+from calibench.specs import Spec
+
+
+def configure(
+    preset: Preset | None,
+    *,
+    methods: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    dataset: str | Spec | None = None,
+    model: str | Spec | None = None,
+    noise: str | None = None,
+    settings: Sequence[str] = (),
+    epochs: int | None = None,
+    select: str | None = None,
+    device: str = "cpu",
+) -> list[RunConfig]:
+    """A configuration for each seed and recipe: what is given wins over the preset, and the preset over defaults."""
+    named = {"dataset": dataset, "model": model, "noise": noise}
+    given = {"method": tuple(methods), "seed": tuple(map(str, seeds))}
+    given |= {key: (str(getattr(part, "name", part)),) for key, part in named.items() if part is not None}
+    if preset is not None:
+        methods, seeds = methods or preset.options["method"], seeds or preset.seeds
+        named = {key: preset.one(key) if part is None else part for key, part in named.items()}
+    recipes = tuple(dict.fromkeys(methods))
+    configs = [
+        resolve(
+            recipe,
+            **named,  # type: ignore[arg-type]  # noise is no Spec
+            seed=seed,
+            epochs=epochs,
+            select=select,
+            settings=settings_for(recipe, settings, recipes),
+            device=device,
+            defaults=() if preset is None else preset.settings,
+        )
+        for seed in dict.fromkeys(seeds or (0,))
+        for recipe in recipes
+    ]
+    if preset is None:
+        return configs
+    short = {"epochs": epochs, "select": select}
+    asked = [*settings, *(f"{TRAIN}.{key}={value}" for key, value in short.items() if value is not None)]
+    changed = _changes(preset, given, configs, asked)
+    mark = {"name": preset.name, "sha256": preset.sha256, "changed": changed}
+    return [dataclasses.replace(config, preset=mark) for config in configs]
+
+
+def _changes(
+    preset: Preset, given: Mapping[str, tuple[str, ...]], configs: Sequence[RunConfig], asked: Sequence[str]
+) -> list[str]:
+    """What these runs do otherwise than the preset says, a phrase each, as in `seed: 0, 1 -> 0`."""
+    before = {**preset.options, "seed": tuple(map(str, preset.seeds))}
+    said = [
+        f"{key}: {', '.join(before.get(key, ('default',)))} -> {', '.join(now)}"
+        for key, now in given.items()
+        if now and now != before.get(key)
+    ]
+    parts = _parts(configs)
+    for part, key, text in preset.settings:
+        held = parts.get(part, [])
+        if not held:
+            why = "the model comes trained" if part == TRAIN else f"{part} is no part of the run"
+            said.append(f"{part}.{key}={text}: left out, {why}")
+            continue
+        params = {param.key: param for param in held[0].spec.all_params()}
+        wanted = format_value(read_value(params[key], text, part))
+        now = tuple(dict.fromkeys(format_value(bound.params[key]) for bound in held))
+        if now != (wanted,):
+            said.append(f"{part}.{key}: {wanted} -> {', '.join(now)}")
+    known = {f"{part}.{key}" for part, key, _ in preset.settings}
+    objectives = {config.objective.name for config in configs}
+    for setting in asked:
+        name, _, value = setting.partition("=")
+        part, _, key = name.strip().partition(".")
+        if f"{part}.{key}" not in known and not (part in objectives and f"{TRAIN}.{key}" in known):
+            said.append(f"{part}.{key}: default -> {value.strip()}")
+    return said
+
+
+def _parts(configs: Sequence[RunConfig]) -> dict[str, list[Bound]]:
+    """Every part of the runs by its name, and under `train` the objectives of those that train stage 1."""
+    parts: dict[str, list[Bound]] = {}
+    for config in configs:
+        for part in (*config.stages, config.dataset, config.model, *([config.noise] if config.noise else [])):
+            parts.setdefault(part.name, []).append(part)
+        if not config.comes_trained:
+            parts.setdefault(TRAIN, []).append(config.objective)
+    return parts
