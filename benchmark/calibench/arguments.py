@@ -4,9 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from calibench.errors import InputError
+
+if TYPE_CHECKING:
+    from calibench.stages import Report
+
+
+class RunOptions(TypedDict, total=False):
+    """Keywords that `run` takes with a preset and without one."""
+
+    trained: bool | None
+    head: str | None
+    epochs: int | None
+    select: str | None
+    settings: Sequence[str]
+    results: str | Path | None
+    force: bool
+    device: str
+    data_dir: str | Path | None
+    download: bool
+    report: Report
 
 
 def words(name: str, value: Any, several: bool) -> tuple[str, ...]:

@@ -58,6 +58,8 @@ class Pipeline:
             idle = [key for key in idle if key != f"{objective.name}.select"]
         what = f"{idle[0]} would do nothing" if idle else f"objective {objective.name!r} would do nothing"
         hint = "leave it out; stage 2 has its own settings, as in --set vtst.epochs=20"
+        if config.model.spec.in_process:
+            hint = f"trained=False lets stage 1 train it; else {hint}"
         if not idle and objective.spec.default:
             if self.ensemble is None or config.of_kind("refit"):
                 return

@@ -207,8 +207,7 @@ def _text_of(value: Any, param: Param, shown: str) -> str:
             message = f"{shown}: {param.key} holds {_kind(item)}, {item!r}"
             raise InputError(message, f"{wanted} is wanted{', or a list of them' if many else ''}: {param.meaning}")
     text = ";".join(str(item).lower() if isinstance(item, bool) else str(item) for item in listed)
-    with _within(shown):
-        read_value(param, text, param.key)
+    read_value(param, text, shown)
     return text
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from calibench.config import TRAIN, RunConfig, resolve, settings_for
-from calibench.grammar import Bound, format_value, read_value
+from calibench.grammar import Bound, format_value, parse_recipe, read_value
 from calibench.preset_file import Preset
 from calibench.specs import Spec
 
@@ -29,8 +29,11 @@ def configure(
     given = {"method": tuple(methods), "seed": tuple(map(str, seeds))}
     given |= {key: (str(getattr(part, "name", part)),) for key, part in named.items() if part is not None}
     if preset is not None:
-        methods, seeds = methods or preset.options["method"], seeds or preset.seeds
-        named = {key: preset.one(key) if part is None else part for key, part in named.items()}
+        said = {setting.partition("=")[0].strip() for setting in settings}
+        said |= {f"*.{key}" for key, value in (("epochs", epochs), ("select", select)) if value is not None}
+        methods = methods or [_without(recipe, said) for recipe in preset.options["method"]]
+        seeds = seeds or preset.seeds
+        named = {key: _of(preset, key, said) if part is None else part for key, part in named.items()}
     recipes = tuple(dict.fromkeys(methods))
     configs = [
         resolve(
@@ -53,6 +56,26 @@ def configure(
     changed = _changes(preset, given, configs, asked)
     mark = {"name": preset.name, "sha256": preset.sha256, "changed": changed}
     return [dataclasses.replace(config, preset=mark) for config in configs]
+
+
+def _of(preset: Preset, key: str, said: Collection[str]) -> str | None:
+    """A part that the preset names, without the parameters that were said otherwise."""
+    text = preset.one(key)
+    return None if text is None else _without(text, said)
+
+
+def _without(recipe: str, said: Collection[str]) -> str:
+    """The recipe without the parameters `name.key` that were said beside it; `*.key` is one of the objective, or of all."""
+    texts = []
+    for place, piece in enumerate(parse_recipe(recipe)):
+        short = {"*.select"} | ({"*.epochs"} if place == 0 else set())
+        values = [
+            f"{key}={format_value(value)}"
+            for key, value in piece.values
+            if f"{piece.name}.{key}" not in said and f"*.{key}" not in short & set(said)
+        ]
+        texts.append(f"{piece.name}:{','.join(values)}" if values else piece.name)
+    return "+".join(texts)
 
 
 def _changes(
@@ -78,12 +101,22 @@ def _changes(
         if now != (wanted,):
             said.append(f"{part}.{key}: {wanted} -> {', '.join(now)}")
     known = {f"{part}.{key}" for part, key, _ in preset.settings}
+    written = {
+        f"{piece.name}.{key}": value
+        for texts in preset.options.values()
+        for recipe in texts
+        for piece in parse_recipe(recipe)
+        for key, value in piece.values
+    }
     objectives = {config.objective.name for config in configs}
+    written |= {
+        f"{TRAIN}.{name.partition('.')[2]}": v for name, v in written.items() if name.partition(".")[0] in objectives
+    }
     for setting in asked:
         name, _, value = setting.partition("=")
         part, _, key = name.strip().partition(".")
         if f"{part}.{key}" not in known and not (part in objectives and f"{TRAIN}.{key}" in known):
-            said.append(f"{part}.{key}: default -> {value.strip()}")
+            said.append(f"{part}.{key}: {written.get(f'{part}.{key}', 'default')} -> {value.strip()}")
     return said
 
 

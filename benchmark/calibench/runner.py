@@ -7,7 +7,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from calibench import results as store
-from calibench.arguments import numbers, words
+from calibench.arguments import RunOptions, numbers, words
 from calibench.artifacts import StageCache, code_of
 from calibench.atomic import writable_folders
 from calibench.config import RunConfig
@@ -67,7 +67,7 @@ def run(
     noise: str | None = None,
     *,
     preset: None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> ResultRecord: ...
 
 
@@ -80,7 +80,7 @@ def run(
     noise: str | None = None,
     *,
     preset: str,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> list[ResultRecord]: ...
 
 

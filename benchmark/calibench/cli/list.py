@@ -13,7 +13,7 @@ from calibench.specs import STAGE_ORDER, kind_of
 if TYPE_CHECKING:
     from calibench.plugins import Registry
 
-FAMILIES = {"methods": "method", "datasets": "dataset", "models": "model", "metrics": "metric", "noises": "noise", "presets": "preset"}
+FAMILIES = {f"{family}s": family for family in ("method", "dataset", "model", "metric", "noise", "preset")}
 
 
 @click.command("list")

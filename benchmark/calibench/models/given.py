@@ -56,13 +56,14 @@ class GivenModel(ModelSpec):
 
     def build(self, task: Task) -> Network:
         """A copy of the module, or one made by the function, tried on rows of the task and cut in two, on the CPU."""
-        module = _copied(self.given if isinstance(self.given, nn.Module) else self._made(task), self.who)
+        module = _copied(self.given, self.who) if isinstance(self.given, nn.Module) else self._made(task)
         trained = isinstance(self.given, nn.Module) or (isinstance(module, Network) and module.pretrained)
         rows = torch.from_numpy(task.train_x[:TRIED])
         with seeded(0):
             network, where = split_head(module, rows, task, self.head, self.who)
             _check_weights(network, self.who)
             network.pretrained = trained if self.trained is None else self.trained
+            self._thaw(network)
             network.head_name = where
             network.origin = self._origin(network, rows)
         return network
@@ -76,21 +77,36 @@ class GivenModel(ModelSpec):
         if not isinstance(made, nn.Module):
             message = f"{self.who} returned a {type(made).__name__}, not a torch.nn.Module"
             raise InputError(message, "return the network")
-        return made
+        try:
+            return _copied(made, self.who)  # it may return one module every time
+        except InputError:
+            return _unwrapped(made).cpu()  # type: ignore[no-any-return]
+
+    def _thaw(self, network: Network) -> None:
+        """What comes trained is free to be trained on by what says so (reinit, swag); else frozen layers stay frozen."""
+        if network.pretrained:
+            network.requires_grad_(True)
+        elif not any(p.requires_grad for p in network.parameters()):
+            raise InputError(f"{self.who} has no weights that may be trained", "trained=True takes it as it is")
 
     def _origin(self, network: Network, rows: torch.Tensor) -> str:
         """A digest of all that training would start from: code, weights, and what it says of rows, in both modes.
 
         What it says is there for code that no class's own package holds: a helper elsewhere that has changed since.
         """
-        said = [network(rows).detach()]
-        if len(rows) > 1:  # batch norm cannot train on one row
+        buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}  # batch norm's move in train mode
+        said = []
+        with torch.no_grad():
+            said.append(network(rows))
             try:
-                said.append(copy.deepcopy(network).train()(rows).detach())
+                said.append(network.train()(rows))
             except Exception as error:  # the user's code
-                if not network.pretrained:
+                if not network.pretrained and len(rows) > 1:  # batch norm cannot train on one row
                     message = f"{self.who} cannot be trained: {type(error).__name__}: {error}"
                     raise InputError(message, "it was tried in train mode; trained=True takes it as it is") from error
+            network.eval()
+            for name, buffer in network.named_buffers():
+                buffer.copy_(buffers[name])
         heard = hashlib.sha256(b"".join(answers.numpy().tobytes() for answers in said)).hexdigest()
         return _sha256(_structure(network), str(source_of(network)), _weights(network), heard)
 
@@ -232,7 +248,8 @@ def _weights(network: nn.Module) -> str:
 
 def _structure(network: nn.Module) -> str:
     classes = [f"{name} {type(part).__module__}.{type(part).__qualname__}" for name, part in network.named_modules()]
-    return "\n".join([_ADDRESS.sub("", repr(network)), *classes])
+    frozen = [f"{name} is frozen" for name, parameter in network.named_parameters() if not parameter.requires_grad]
+    return "\n".join([_ADDRESS.sub("", repr(network)), *classes, *frozen])
 
 
 def source_of(network: nn.Module) -> str | None:
@@ -241,13 +258,14 @@ def source_of(network: nn.Module) -> str | None:
     None where it cannot be had (a class typed into a notebook), or does not say it all (hooks, a forward put in by hand):
     such a network's training is not cached.
     """
-    packages = set()
+    homes = set()
     for part in network.modules():
         home, hooks = type(part).__module__, (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks)
         if "forward" in vars(part) or any(hooks):
             return None
         if home.startswith("torch.") and not home.startswith("torch.nn."):
             return None  # code made at run time, as by torch.fx
-        packages |= set() if home.startswith("torch.") else {home.partition(".")[0]}
-    digests = [sources_of(package) for package in sorted(packages)]
-    return None if None in digests else _sha256(*map(str, digests))
+        homes |= set() if home.startswith("torch.") else {home}
+    # A namespace package has no file of its own: then the module alone.
+    digests = {sources_of(home.partition(".")[0]) or sources_of(home) for home in homes}
+    return None if None in digests else _sha256(*sorted(map(str, digests)))

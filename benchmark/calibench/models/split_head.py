@@ -9,7 +9,7 @@ from calibench.errors import InputError, did_you_mean
 from calibench.models.network import Network, Task
 
 _OWN = "or give calibench.Network(body, head, feature_size), cut by hand"
-_CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+_RTOL, _ATOL = 1e-4, 1e-5
 """How far two ways to the same logits may differ; they sum in the same order, so that mostly they are equal to the bit."""
 
 
@@ -41,7 +41,7 @@ class Body(nn.Module):
             self.network(x)
         except _ReachedHead as reached:
             return reached.features
-        raise InputError("the network answered without its head", "name the head, as head='fc'")
+        raise InputError("the network answered without its head", f"name another, as head='fc'; {_OWN}")
 
 
 def split_head(module: nn.Module, x: torch.Tensor, task: Task, head: str | None, who: str) -> tuple[Network, str]:
@@ -150,8 +150,11 @@ def _check_cut(network: Network, x: torch.Tensor, answers: torch.Tensor, name: s
         try:
             features = network.body(x)
             logits = network.head(features)
-        except InputError as error:
-            raise InputError(f"{who}: {name!r} is not its head: {error.message}", error.hint) from None
+        except Exception as error:  # the user's code, which may look into its head or call it in another way
+            what = error.message if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+            raise InputError(
+                f"{who} cannot be cut at {name!r}: {what}", f"name the head, as head='fc'; {_OWN}"
+            ) from error
     if features.ndim != 2 or len(features) != len(x):
         message = f"{who}: what goes into {name!r} has shape {list(features.shape)}, not [N, D]"
         raise InputError(message, f"name a head that takes one vector of features a row; {_OWN}")
@@ -160,7 +163,7 @@ def _check_cut(network: Network, x: torch.Tensor, answers: torch.Tensor, name: s
         raise InputError(message, f"calibench.Network(body, head, {features.shape[1]})")
     network.feature_size = features.shape[1]
     same = logits.shape == answers.shape and any(
-        torch.allclose(said, answers, **_CLOSE)
+        torch.allclose(said, answers, rtol=_RTOL, atol=_ATOL)
         for said in (logits, *([logits.sigmoid()] if many else [logits.log_softmax(1), logits.softmax(1)]))
     )
     if not same:
