@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
 import re
@@ -123,3 +124,23 @@ def test_the_metric(installed):
     assert record.metrics["overconfidence"] == pytest.approx(expected, abs=1e-12)
     low, high = record.intervals["overconfidence"]
     assert low < expected < high
+
+
+def test_the_preset(installed, tmp_path):
+    text = re.search(r"```toml\n(.*?)```", inspect.getdoc(hookspecs.calibench_presets), re.DOTALL)[1]
+    assert text.strip() in (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
+    (tmp_path / "my_preset.toml").write_text(text)
+    installed(pasted("calibench_presets"))
+    records = calibench.run(preset="small-vtst", seed=1, results=None)
+    assert [(record.recipe, record.seed) for record in records] == [
+        ("ce:epochs=5", 1),
+        ("ce:epochs=5+vtst:latent_dim=32,epochs=2", 1),
+    ]
+    assert records[0].preset == {
+        "name": "small-vtst",
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "changed": ["seed: 0, 1 -> 1"],
+    }
+    (tmp_path / "my_preset.toml").unlink()
+    with pytest.raises(calibench.PluginError, match="preset 'small-vtst' cannot be loaded"):
+        calibench.run(preset="small-vtst", results=None)

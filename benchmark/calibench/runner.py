@@ -124,7 +124,7 @@ def run(
     """
     several = preset is not None
     configs = configure(
-        load_preset(str(preset)) if several else None,
+        load_preset(words("preset", preset, False)[0]) if several else None,
         methods=words("method", method, several) or (() if several else ("ce",)),
         dataset=as_dataset(dataset),
         model=as_model(model, trained, head),
