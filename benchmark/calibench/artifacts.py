@@ -66,6 +66,8 @@ class StageCache:
         self.made = set() if made is None else made
         self.hits: list[str] = []
         self.misses: list[str] = []
+        self.resumed: list[str] = []
+        """Stages whose making began in an earlier process, with the place where it was taken up."""
 
     def get(self, stage: str, key: str) -> dict[str, torch.Tensor] | None:
         """The product, or None when it is not there or its checksum differs (then it is removed)."""
@@ -97,6 +99,12 @@ class StageCache:
             digest = digest_of(temporary)  # not of `path`, which another process may take for damaged and remove
         with replacing(path.with_suffix(".sha256")) as temporary:
             temporary.write_text(digest + "\n")
+
+    def unfinished(self, stage: str, key: str) -> tuple[Path, bool] | None:
+        """Where the making of a product may be kept on the way, and whether what is there may be used; None without a folder."""
+        if self.folder is None:
+            return None
+        return self._path(stage, key).with_suffix(".unfinished"), not self.fresh or key in self.made
 
     def _path(self, stage: str, key: str) -> Path:
         assert self.folder is not None

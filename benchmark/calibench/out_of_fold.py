@@ -8,6 +8,8 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from calibench.models.compute import computed
+from calibench.models.network import Network
 from calibench.models.schedule import Schedule
 from calibench.models.training import mean_nll, predict, train
 from calibench.stages import Report
@@ -29,7 +31,7 @@ def stratified_folds(labels: torch.Tensor, folds: int) -> torch.Tensor:
 
 
 def out_of_fold(
-    new_network: Callable[[], nn.Module],
+    new_network: Callable[[], Network],
     train_split: tuple[torch.Tensor, torch.Tensor],
     val_split: tuple[torch.Tensor, torch.Tensor],
     num_classes: int,
@@ -55,7 +57,8 @@ def out_of_fold(
         def validate(network: nn.Module = network) -> float:
             return mean_nll(predict(network, val_split[0]), val_split[1])
 
-        train(network, step, validate, len(inside), early, report, f"out-of-fold network {number + 1} of {folds}")
+        with computed(network, early):
+            train(network, step, validate, len(inside), early, report, f"out-of-fold network {number + 1} of {folds}")
         outside = (fold == number).nonzero().squeeze(1)
         probs[outside] = predict(network, x[outside]).double().softmax(dim=1)
     return probs

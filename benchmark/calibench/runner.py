@@ -43,7 +43,7 @@ BOOTSTRAP_SEED = 0
 """One bootstrap stream for every run, so that the replicates of two methods on one test split are paired."""
 
 
-def quiet(what: str, done: int, total: int, note: str) -> None:
+def quiet(what: str, done: float, total: int, note: str) -> None:
     """A report that says nothing."""
 
 
@@ -148,7 +148,7 @@ def run_reporting(
         data=_about(config, data),
         machine=machine(torch.get_num_threads(), config.device),
         code=code,
-        cache={"hits": cache.hits, "made": cache.misses},
+        cache={"hits": cache.hits, "made": cache.misses} | ({"resumed": cache.resumed} if cache.resumed else {}),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     if results is not None:

@@ -19,7 +19,7 @@ from calibench.cli.leaderboard import leaderboard
 from calibench.cli.list import list_
 from calibench.cli.run import run
 from calibench.cli.show import show
-from calibench.errors import CalibenchError, did_you_mean
+from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
 
 SPIN = "10000"
 """Turns that an idle OpenMP thread spins before it sleeps. With libgomp's default a two-thread stage 2 was 2 to 20 times
@@ -125,4 +125,4 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    click.echo(f"warning: {message}", err=True)
+    click.echo(f"{'note' if issubclass(category, CalibenchNote) else 'warning'}: {message}", err=True)

@@ -51,7 +51,7 @@ def progress(label: str, silent: bool) -> Iterator[Report]:
     ) as bar:
         tasks: dict[str, Any] = {}
 
-        def report(what: str, done: int, total: int, note: str) -> None:
+        def report(what: str, done: float, total: int, note: str) -> None:
             if what not in tasks:
                 tasks[what] = bar.add_task(f"{label}: {what}", total=total, note=note)
             bar.update(tasks[what], completed=done, note=note)
