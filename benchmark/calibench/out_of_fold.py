@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from calibench.models.augment import Augmentation
 from calibench.models.compute import computed
 from calibench.models.network import Network
 from calibench.models.schedule import Schedule
@@ -37,6 +38,7 @@ def out_of_fold(
     num_classes: int,
     folds: int,
     schedule: Schedule,
+    augment: Augmentation,
     report: Report,
 ) -> torch.Tensor:
     """Probabilities `[N, K]` float64 of the training rows; each fold's network is trained by cross-entropy on the others.
@@ -52,7 +54,8 @@ def out_of_fold(
         inside = (fold != number).nonzero().squeeze(1)
 
         def step(rows: torch.Tensor, network: nn.Module = network, inside: torch.Tensor = inside) -> torch.Tensor:
-            return nn.functional.cross_entropy(network(x[inside[rows]]), y[inside[rows]])
+            images = augment(x[inside[rows]], augment.draw(len(rows)))
+            return nn.functional.cross_entropy(network(images), y[inside[rows]])
 
         def validate(network: nn.Module = network) -> float:
             return mean_nll(predict(network, val_split[0]), val_split[1])

@@ -104,6 +104,14 @@ TRAINING_PARAMS = (
         "ema", "float", None, "decay a step of a running mean of the weights, which is then kept", minimum=0, maximum=1
     ),
     Param(
+        "augment",
+        "str",
+        None,
+        "what training images go through in stage 1, joined by ';': crop, flip, cutout, randaugment, with sizes as in "
+        "crop=4;flip;cutout=16;randaugment=2/9",
+        late=True,
+    ),
+    Param(
         "precision",
         "str",
         "float32",

@@ -14,6 +14,7 @@ from calibench.config import RunConfig
 from calibench.data.on_device import OnDevice
 from calibench.errors import blaming
 from calibench.label_errors import score_suspected
+from calibench.models.augment import Augmentation, read_augmentation
 from calibench.models.compute import check_compute, computed
 from calibench.models.network import Network
 from calibench.models.resume import Resume, interval
@@ -56,7 +57,9 @@ class Stage1:
             self.objective.check(self.data.num_outputs)
             params: dict[str, Any] = dict(self.bound.params)
             self.schedule = Schedule(**{param.key: params[param.key] for param in TRAINING_PARAMS})
+        self.augment = Augmentation()
         if not network.pretrained:
+            self.augment = read_augmentation(self.schedule.augment, self.data.train.x, who(self.bound))
             check_compute(self.schedule, network, rows.device, config.model.name)
             interval()  # tells of a bad environment before anything is written
         self.trained = False
@@ -137,7 +140,12 @@ class Stage1:
     def _loss(self) -> Callable[[torch.Tensor], torch.Tensor]:
         """`loss(rows)` of the training rows by the objective and the network as they stand."""
         x, y, network, objective = self.rows.x("train"), self.rows.y("train"), self.network, self.objective
-        return lambda rows: objective.step(network, Batch(x[rows], y[rows], rows))
+        augment = self.augment
+
+        def loss(rows: torch.Tensor) -> torch.Tensor:
+            return objective.step(network, Batch(augment(x[rows], augment.draw(len(rows))), y[rows], rows))
+
+        return loss
 
     def _out_of_fold(self) -> torch.Tensor:
         folds = self.objective.folds
@@ -159,6 +167,7 @@ class Stage1:
                     self.data.num_classes,
                     folds,
                     self.schedule,
+                    self.augment,
                     self.report,
                 )
             return Product({"probs": found}, {})

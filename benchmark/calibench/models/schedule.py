@@ -41,6 +41,8 @@ class Schedule:
     """Batches whose mean gradient makes one step."""
     ema: float | None = None
     """Decay a step of the running mean of the weights, which is then what is validated and kept."""
+    augment: str | None = None
+    """What becomes of training images; `calibench.models.augment` reads it."""
     precision: str = "float32"
     """Of the network's arithmetic in training; `calibench.models.compute` does this and the next two."""
     compile: bool = False
