@@ -60,6 +60,7 @@ def run(
     results: str | Path | None = "results",
     force: bool = False,
     device: str = "auto",
+    compile: bool = False,  # noqa: A002 - as torch and the command line call it
     data_dir: str | Path | None = None,
     download: bool = False,
     report: Report = quiet,
@@ -67,13 +68,14 @@ def run(
     """Train or refit `model` on `dataset` by the recipe `method`, judge it on test, and store the record under `results`.
 
     Names follow the command line (`vtst:latent_dim=64+temperature`); `settings` are `stage.key=value`. A run that is
-    there already, made by the same code from the same data, is returned as it is unless `force`. `results=None` writes
+    there already, made by the same code from the same data, is returned as it is unless `force`. `compile` trains a body
+    that torch.compile has compiled. `results=None` writes
     nothing. Published datasets are read from `data_dir` (None: CALIBENCH_DATA, or ~/.cache/calibench/data), and fetched
     into it only if `download` says so. Raises InputError for the user's mistakes, before anything is written, and
     RunError for runs that fail.
     """
     return run_reporting(
-        resolve(method, dataset, model, noise, seed, epochs, select, settings, pick_device(device)),
+        resolve(method, dataset, model, noise, seed, epochs, select, settings, pick_device(device), compile),
         results=None if results is None else Path(results),
         force=force,
         report=report,

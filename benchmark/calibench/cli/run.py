@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 @click.option("--download", is_flag=True, help="Fetch a published dataset that is not in the data folder.")
 @click.option("--force", is_flag=True, help="Run again, from the start, what is there already.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where networks train.")
+@click.option(
+    "--compile", "compiled", is_flag=True, help="Train a body that torch.compile has compiled; rounding differs."
+)
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads for training. Default: torch's own choice.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no notes, no board.")
@@ -70,6 +73,7 @@ def run(
     download: bool,
     force: bool,
     device: str,
+    compiled: bool,
     threads: int | None,
     as_json: bool,
     quiet: bool,
@@ -92,7 +96,18 @@ def run(
     warn_of_broken(registry())
     place = pick_device(device)
     configs = [
-        resolve(method, dataset, model, noise, seed, epochs, select, settings_for(method, settings, methods), place)
+        resolve(
+            method,
+            dataset,
+            model,
+            noise,
+            seed,
+            epochs,
+            select,
+            settings_for(method, settings, methods),
+            place,
+            compiled,
+        )
         for seed in dict.fromkeys(seeds)
         for method in dict.fromkeys(methods)
     ]

@@ -34,7 +34,10 @@ class FixedScale(nn.Module):
 
 
 def image_rows(what: str, input_shape: tuple[int, ...], hint: str) -> tuple[int, int, int]:
-    """Channels, height and width of rows `[C, H, W]` or `[H, W]`; InputError for any other shape, which begins with `what`, as in "model 'cnn' needs"."""
+    """Channels, height and width of rows `[C, H, W]` or `[H, W]`; InputError for any other shape.
+
+    `what` begins its message, as in "model 'cnn' needs".
+    """
     shape = list(input_shape)
     if len(shape) not in {2, 3}:
         raise InputError(f"{what} images [C, H, W] or [H, W], the data has rows of shape {shape}", hint)
