@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from calibench import __version__
 from calibench.atomic import digest_of, replacing, writable_folder
 from calibench.grammar import Bound
+from calibench.ranks import ALONE, Ranks
 
 
 def stage_key(stage: str, *parts: Any) -> str:
@@ -57,12 +58,15 @@ class StageCache:
     """Named tensors by key under `folder`, each with a checksum file.
 
     `folder` None keeps nothing. `fresh` reads nothing but the keys in `made`, a set that several runs of one command share,
-    so that they make a product again once and not once for each recipe.
+    so that they make a product again once and not once for each recipe. Of several `ranks` the first alone has a folder.
     """
 
-    def __init__(self, folder: Path | None, *, fresh: bool = False, made: set[str] | None = None) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path | None, *, fresh: bool = False, made: set[str] | None = None, ranks: Ranks = ALONE
+    ) -> None:
+        self.folder = folder if ranks.first else None
         self.fresh = fresh
+        self.ranks = ranks
         self.made = set() if made is None else made
         self.hits: list[str] = []
         self.misses: list[str] = []

@@ -106,13 +106,19 @@ class Member:
         if self.sampler is not None:
             return self._sampled(self.sampler, body_key, head, splits)
         if not features:
-            return {name: self._said(predict(self.network, self.rows.x(name))) for name in splits}
+            return {name: self._said(self._predict(self.network, name)) for name in splits}
         return {name: self._heard(head, features[name], name) for name in splits}
+
+    def _predict(self, module: nn.Module, split: str) -> torch.Tensor:
+        return predict(module, self.rows.x(split), ranks=self.products.ranks)
 
     def _conversion(self) -> list[Any]:
         """A sampler that changes the network is part of what stage 1 makes; any other is not, and shares its training."""
         if self.sampler is None or type(self.sampler).convert is Sampler.convert:
             return []
+        if self.products.ranks.size > 1:
+            message = f"{who(self.config.of_kind('sampler')[0])} changes the network's layers, which may look at a row's place"
+            raise InputError(f"{message} in its batch: ranks cannot share it", "run it without torchrun")
         return [identity(self.config.of_kind("sampler")[0])]
 
     def _features(self, body_key: str) -> dict[str, torch.Tensor]:
@@ -120,7 +126,7 @@ class Member:
 
         def make() -> Product:
             with blaming(who(self.config.model)):
-                return Product({name: predict(self.network.body, self.rows.x(name)) for name in SPLITS}, {})
+                return Product({name: self._predict(self.network.body, name) for name in SPLITS}, {})
 
         key = stage_key("features", body_key)
         if self.checkpoint:  # no seed made this body, and labels did not: one copy serves every seed and noise
@@ -129,7 +135,7 @@ class Member:
                 "features", identity(self.config.model), self.data.clean_fingerprint, self.checkpoint, where
             )
         # Without a body they are the data itself, not worth a second copy on disk.
-        product = self.products.of("features", key, make, keep=self.network.has_body)
+        product = self.products.of("features", key, make, keep=self.network.has_body, together=True)
         return {name: features.to(self.device) for name, features in product.tensors.items()}
 
     def _stage_2(self, refit: HeadRefit, body_key: str, features: dict[str, torch.Tensor]) -> nn.Module:

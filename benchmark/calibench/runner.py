@@ -33,6 +33,7 @@ from calibench.outputs import Outputs
 from calibench.pipeline import Pipeline
 from calibench.posthoc import PostHoc, checked
 from calibench.questions import answered, stored
+from calibench.ranks import joined
 from calibench.results import ResultRecord
 from calibench.seeds import derived_seed
 from calibench.stages import Report
@@ -96,25 +97,29 @@ def run_reporting(
 ) -> tuple[ResultRecord, bool]:
     """The record of `config`, and whether it was there already; `made` is shared by the runs of one command."""
     start = time.perf_counter()
-    with using_data_folder(data_dir, download, report):
+    ranks = joined(config.device)
+    with ranks.first_alone(), using_data_folder(data_dir, download, report):
         data = load_data(config)
     seconds = time.perf_counter() - start
     code = _code(config)
     run_id = config.run_id(data.fingerprint)
-    cache = StageCache(results / store.CACHE if results is not None else None, fresh=force, made=made)
+    cache = StageCache(results / store.CACHE if results is not None else None, fresh=force, made=made, ranks=ranks)
     pipeline = Pipeline(config, data, cache, report)
     posthoc = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes, data.questions)
     # Files that have changed since make another run.
     code += pipeline.first.objective.files + pipeline.first.checkpoint + posthoc.files
     metrics = load_metrics()
     if results is not None:
-        if not force and (found := store.find(results, run_id, code)) is not None:
-            return found, True
-        writable_folders([results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
+        if (there := ranks.same(store.find(results, run_id, code) if ranks.first and not force else None)) is not None:
+            return there, True
+        if ranks.first:
+            writable_folders([results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
 
     outputs = {
         name: checked(found, f"{config.recipe}, {name} split") for name, found in pipeline.run(("cal", "test")).items()
     }
+    if not ranks.first:  # rank 0 fits, judges and writes for all
+        return ranks.same(None), False  # type: ignore[return-value]
     labels = {name: torch.from_numpy(getattr(data, name).y).flatten() for name in outputs}
     with pipeline.timed("posthoc"), seeded(pipeline.seeds["posthoc"]):
         fitted = pipeline.fitted + posthoc.fit(outputs["cal"], labels["cal"], stored=stored)
@@ -148,14 +153,14 @@ def run_reporting(
         seeds={"run": config.seed, **pipeline.seeds, **_data_seeds(config), "bootstrap": BOOTSTRAP_SEED},
         bootstrap=judgement.bootstrap,
         data=_about(config, data),
-        machine=machine(torch.get_num_threads(), config.device),
+        machine=machine(torch.get_num_threads(), config.device) | ({"ranks": ranks.size} if ranks.size > 1 else {}),
         code=code,
         cache={"hits": cache.hits, "made": cache.misses} | ({"resumed": cache.resumed} if cache.resumed else {}),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     if results is not None:
         record = store.write(results, record, _arrays(final, data, decisions, judgement))
-    return record, False
+    return ranks.same(record), False
 
 
 def load_data(config: RunConfig) -> Data:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calibench.cli.list import warn_of_broken
-from calibench.cli.output import emit_json, progress, stdout, to_stderr, words_to_stderr
+from calibench.cli.output import emit_json, is_first_rank, progress, stdout, to_stderr, words_to_stderr
 
 if TYPE_CHECKING:
     from calibench.results import ResultRecord
@@ -111,6 +111,8 @@ def run(
         for seed in dict.fromkeys(seeds)
         for method in dict.fromkeys(methods)
     ]
+    first = is_first_rank()
+    quiet, as_json = quiet or not first, as_json and first
     records = []
     made: set[str] = set()
     for number, config in enumerate(configs, 1):

@@ -14,6 +14,8 @@ from torch import nn
 from calibench.errors import InputError, RunError
 from calibench.models.network import Network
 from calibench.models.schedule import Schedule
+from calibench.models.synced_norm import synced
+from calibench.ranks import ALONE, Ranks
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -43,7 +45,7 @@ def _check_precision(precision: str, device: torch.device) -> None:
 
 
 @contextlib.contextmanager
-def computed(network: Network, schedule: Schedule) -> Iterator[None]:
+def computed(network: Network, schedule: Schedule, ranks: Ranks = ALONE) -> Iterator[None]:
     """Inside the block the network trains as the schedule says; after it, it is what it was, with its new weights."""
     network.autocast = AUTOCAST.get(schedule.precision)
     if schedule.channels_last:
@@ -51,7 +53,8 @@ def computed(network: Network, schedule: Schedule) -> Iterator[None]:
     if schedule.compile:
         network.body.compile()
     try:
-        yield
+        with synced(network, ranks):
+            yield
     except Exception as error:
         if schedule.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
             message = f"torch.compile failed: {type(error).__name__}: {str(error).strip().splitlines()[0]}"

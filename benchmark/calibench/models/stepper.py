@@ -12,13 +12,16 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from calibench.models.schedule import MOMENTUM, Schedule
 from calibench.products import part_of
+from calibench.ranks import ALONE, Ranks
 
 
 class Stepper:
     """Steps of a schedule for a module and its companions; `steps` is how many batches an epoch has."""
 
-    def __init__(self, module: nn.Module, companions: Sequence[nn.Module], schedule: Schedule, steps: int) -> None:
-        self.module, self.schedule, self.steps = module, schedule, steps
+    def __init__(
+        self, module: nn.Module, companions: Sequence[nn.Module], schedule: Schedule, steps: int, ranks: Ranks = ALONE
+    ) -> None:
+        self.module, self.schedule, self.steps, self.ranks = module, schedule, steps, ranks
         self.parameters = [p for part in (module, *companions) for p in part.parameters() if p.requires_grad]
         self.device = self.parameters[0].device
         self.optimizer = self._optimizer()
@@ -54,6 +57,7 @@ class Stepper:
         self.batches += 1
         if place + 1 < first + share:
             return
+        self.ranks.add_gradients(self.parameters)
         self.scaler.unscale_(self.optimizer)
         if schedule.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters, schedule.clip_norm)

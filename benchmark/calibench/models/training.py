@@ -16,6 +16,7 @@ from calibench.models.resume import Resume
 from calibench.models.schedule import Schedule
 from calibench.models.stepper import Stepper
 from calibench.products import SECONDS, part_of
+from calibench.ranks import ALONE, Ranks
 from calibench.stages import Objective, Report
 
 
@@ -30,24 +31,29 @@ def train(
     *,
     objective: Objective | None = None,
     resume: Resume | None = None,
+    ranks: Ranks = ALONE,
+    also: Callable[[], str] | None = None,
 ) -> dict[str, float]:
     """Steps over shuffled batches; the module ends at the kept checkpoint, in eval mode.
 
     `step(rows)` is the loss of the training rows `[n]`; `validate()` the validation NLL of the module as it stands.
     `objective`, where there is one, has its companions trained beside the module and is told of every epoch. Rows are
     shuffled by torch's global generator: wrap the call in `seeded`. With `resume` the training is kept on the way, and
-    begins where an earlier one was cut off. Returns the kept epoch and its NLL.
+    begins where an earlier one was cut off. Where `ranks` train together, `step(rows)` is this rank's part of the loss.
+    `also()` is what the report says after the NLL. Returns the kept epoch and its NLL.
     Raises RunError at the first loss that is not finite, naming the epoch, the step, the learning rate and the rows.
     """
     size = schedule.batch_size
     companions = () if objective is None else tuple(objective.companions())
     # Batch norm cannot train on one row.
     rows_used = num_rows - 1 if num_rows > size and num_rows % size == 1 else num_rows
-    stepper = Stepper(module, companions, schedule, math.ceil(rows_used / size))
+    stepper = Stepper(module, companions, schedule, math.ceil(rows_used / size), ranks)
     kept = Kept(schedule.select == "best")
     done = 0
-    if resume is not None and (held := resume.read()) is not None:
+    held = ranks.same(None if resume is None else resume.read())
+    if held is not None:
         done = _load(held, module, companions, stepper, kept, objective)
+    if resume is not None and done:
         resume.tell(what, done, schedule.epochs)
     pace = Pace(report, what, schedule.epochs, done)
     for epoch in range(done + 1, schedule.epochs + 1):
@@ -58,9 +64,11 @@ def train(
         batches = torch.randperm(num_rows).to(stepper.device)[:rows_used].split(size)
         pace.begin()
         for number, rows in enumerate(batches, 1):
+            ranks.step = stepper.batches
             loss = step(rows)
-            if not math.isfinite(loss.item()):
-                message = f"{what}: the loss is {loss.item()} in epoch {epoch}, step {number} of {len(batches)}"
+            seen = ranks.total(loss).item()
+            if not math.isfinite(seen):
+                message = f"{what}: the loss is {seen} in epoch {epoch}, step {number} of {len(batches)}"
                 shown = ", ".join(str(int(row)) for row in rows[:SHOWN]) + (", ..." if len(rows) > SHOWN else "")
                 hint = f"the learning rate is {schedule.lr:g}; lower it with --set STAGE.lr=...; training rows {shown}"
                 raise RunError(message, hint)
@@ -73,7 +81,7 @@ def train(
             if not math.isfinite(nll):
                 raise RunError(f"{what}: the validation NLL is {nll} in epoch {epoch}", "lower the learning rate")
             kept.see(epoch, nll, module)
-        pace.epoch(epoch, f"val NLL {nll:.4f}")
+        pace.epoch(epoch, f"val NLL {nll:.4f}" + ("" if also is None else f", {also()}"))
         if schedule.patience is not None and epoch - kept.best_epoch >= schedule.patience:
             break
         if resume is not None and epoch < schedule.epochs and resume.due():
@@ -171,8 +179,10 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def predict(module: nn.Module, x: torch.Tensor, batch_size: int = 1024) -> torch.Tensor:
-    """`module(x)` in eval mode, without gradients, in batches."""
+def predict(module: nn.Module, x: torch.Tensor, batch_size: int = 1024, ranks: Ranks = ALONE) -> torch.Tensor:
+    """`module(x)` in eval mode, without gradients, in batches; of `ranks` each passes its part, and all have the whole."""
+    if ranks.size > 1:
+        return ranks.gathered(predict(module, x[ranks.part(len(x))], batch_size), len(x))
     module.eval()
     with torch.inference_mode():
         found = torch.cat([module(rows) for rows in x.split(batch_size)])
