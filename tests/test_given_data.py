@@ -1,4 +1,4 @@
-"""`run(dataset=...)` with arrays, tensors and torch Datasets: one meaning whatever the form; what could mean two things is refused."""
+"""`run(dataset=...)` with arrays, tensors and torch Datasets: one meaning whatever the form, and what is no data is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def splits(samples):
-    return {name: samples(n, 3, seed) for seed, (name, n) in enumerate((("train", 120), ("val", 40), ("cal", 40), ("test", 60)))}
+    return {
+        name: samples(n, 3, seed)
+        for seed, (name, n) in enumerate((("train", 120), ("val", 40), ("cal", 40), ("test", 60)))
+    }
 
 
 class Rows(Dataset):
@@ -73,7 +76,7 @@ def test_splits_that_are_missing_are_held_out(splits):
     assert record.n["test"] == 30
     named = run("ce:epochs=1", {"train": pair, "test": splits["test"]}, settings=["arrays.cal=0.2"], results=None)
     assert named.n == {"train": 84, "val": 12, "cal": 24, "test": 60}
-    with pytest.raises(InputError, match="test=0.5 would do nothing"):
+    with pytest.raises(InputError, match=r"test=0\.5 would do nothing"):
         run("ce", {"train": pair, "test": splits["test"]}, settings=["arrays.test=0.5"], results=None)
 
 
@@ -135,7 +138,11 @@ MISTAKES = {
     "a split": (lambda s: {"train": s["train"], "tset": s["test"]}, "no split 'tset'", "did you mean 'test'?"),
     "no train": (lambda s: {"test": s["test"]}, "no split 'train'", "held out"),
     "a loader": (lambda s: DataLoader(Rows(*s["train"])), "a DataLoader", "loader.dataset"),
-    "a loader within": (lambda s: {"train": DataLoader(Rows(*s["train"]))}, "train: it is a DataLoader", "loader.dataset"),
+    "a loader within": (
+        lambda s: {"train": DataLoader(Rows(*s["train"]))},
+        "train: it is a DataLoader",
+        "loader.dataset",
+    ),
     "endless": (lambda s: {"train": Endless()}, "an IterableDataset", "map-style"),
     "one tensor": (lambda s: TensorDataset(tensors(s["train"])[0]), "holds 1 tensors", "TensorDataset(x, y)"),
     "broken": (lambda s: Broken(*s["train"]), "reading it failed: RuntimeError: no file", "mend"),
@@ -155,7 +162,11 @@ MISTAKES = {
     "a leak": (lambda s: {"train": s["train"], "test": s["train"]}, "rows of test are also in train", "drop"),
     "a gap": (lambda s: (s["train"][0], s["train"][1] * 2), "no row has the label 1", "without gaps"),
     "rows": (lambda s: (s["train"][0][:-1], s["train"][1]), "x has 119 rows and y has shape", "one class"),
-    "shapes": (lambda s: {"train": s["train"], "test": (s["test"][0][:, :2], s["test"][1])}, "differ in shape", "one shape"),
+    "shapes": (
+        lambda s: {"train": s["train"], "test": (s["test"][0][:, :2], s["test"][1])},
+        "differ in shape",
+        "one shape",
+    ),
 }
 
 

@@ -113,7 +113,6 @@ def test_laplace_takes_the_head_that_was_found(net, data):
 
 
 def test_frozen_features_are_what_goes_into_the_head(net, splits, data, tmp_path):
-    """A linear head trained on them by hand, from the same features, sees the same validation NLL scale: D is 24."""
     record = run("tst:epochs=1,head=linear", data, net, results=tmp_path)
     held = next((tmp_path / "cache").glob("features-*.safetensors"))
     from safetensors.torch import load_file
@@ -162,7 +161,10 @@ def test_stages_are_shared_and_runs_found(net, data, tmp_path):
 def test_a_module_is_trained_on_from_its_weights(net, data, tmp_path):
     record = run("ce:epochs=2,lr=1e-3", data, net, trained=False, results=tmp_path)
     assert record.fitted[0]["trained"] is True
-    assert record.metrics["accuracy"] > run("ce:epochs=2,lr=1e-3", data, lambda task: Hidden(), results=None).metrics["accuracy"]
+    assert (
+        record.metrics["accuracy"]
+        > run("ce:epochs=2,lr=1e-3", data, lambda task: Hidden(), results=None).metrics["accuracy"]
+    )
     shared = run("ce:epochs=2,lr=1e-3+temperature", data, net, trained=False, results=tmp_path)
     assert shared.cache["hits"] == ["stage1"]
 
@@ -204,7 +206,9 @@ def test_a_function_may_hand_out_a_trained_network(net, data):
     assert given.config["model"]["params"]["weights_sha256"]
 
 
-@pytest.mark.parametrize("recipe", ["batch-ensemble:members=2", "co-teaching:rate=0.1,ramp=1", "cleanlab:folds=2", "mixup"])
+@pytest.mark.parametrize(
+    "recipe", ["batch-ensemble:members=2", "co-teaching:rate=0.1,ramp=1", "cleanlab:folds=2", "mixup"]
+)
 def test_objectives_and_converted_layers_work(recipe, data):
     if "cleanlab" in recipe:
         pytest.importorskip("cleanlab")
@@ -390,6 +394,14 @@ def frozen() -> nn.Module:
     return nn.Linear(64, 10).requires_grad_(False)
 
 
+def convolved() -> nn.Module:
+    return nn.Sequential(nn.Unflatten(1, (64, 1)), nn.Conv1d(64, 10, 1), nn.Flatten())
+
+
+def always(module: nn.Module) -> object:
+    return lambda task: module
+
+
 def unlike(task: object) -> nn.Module:
     made = nn.Linear(64, 10)
     made.weight.data += float(np.random.default_rng().normal())
@@ -399,8 +411,12 @@ def unlike(task: object) -> nn.Module:
 MISTAKES = {
     "a class": (lambda: {"model": Hidden}, "Hidden is a class", "Hidden(...)"),
     "a number": (lambda: {"model": 3}, "a int is no torch module", "torch.nn.Module"),
-    "a classifier": (lambda: {"model": type("Clf", (), {"predict_proba": 1})()}, "a Clf is no torch module", "evaluate"),
-    "no argument": (lambda: {"model": lambda: Hidden()}, "cannot be called with one argument", "lambda task"),
+    "a classifier": (
+        lambda: {"model": type("Clf", (), {"predict_proba": 1})()},
+        "a Clf is no torch module",
+        "evaluate",
+    ),
+    "no argument": (lambda: {"model": typed_in}, "cannot be called with one argument", "lambda task"),
     "returns None": (lambda: {"model": lambda task: None}, "returned a NoneType", "return"),
     "raises": (lambda: {"model": lambda task: 1 / 0}, "ZeroDivisionError", "num_classes"),
     "scripted": (lambda: {"model": torch.jit.script(nn.Linear(64, 10))}, "scripted module", "made from"),
@@ -421,7 +437,11 @@ MISTAKES = {
     "twice": (lambda: {"model": Twice()}, "runs more than once", "head"),
     "peeking": (lambda: {"model": Peeking()}, "cannot be cut at 'fc'", "Network"),
     "dropping": (lambda: {"model": AlwaysDropping()}, "differently in eval mode", "training=self.training"),
-    "no linear": (lambda: {"model": nn.Sequential(nn.Unflatten(1, (64, 1)), nn.Conv1d(64, 10, 1), nn.Flatten())}, "no linear layer", "Network"),
+    "no linear": (
+        lambda: {"model": nn.Sequential(nn.Unflatten(1, (64, 1)), nn.Conv1d(64, 10, 1), nn.Flatten())},
+        "no linear layer",
+        "Network",
+    ),
     "head typo": (lambda: {"model": Hidden(), "head": "fcc"}, "no part called 'fcc'", "did you mean 'fc'?"),
     "wrong head": (lambda: {"model": Hidden(), "head": "inner"}, "cannot be cut|its answers are not", "head"),
     "head of a name": (lambda: {"model": "mlp", "head": "fc"}, "head='fc' would do nothing", "module"),
@@ -437,7 +457,7 @@ MISTAKES = {
         "lambda task",
     ),
     "ensemble of the same": (
-        lambda: {"model": (lambda held: lambda task: held)(Hidden()), "method": "ensemble:members=2"},
+        lambda: {"model": always(Hidden()), "method": "ensemble:members=2"},
         "begin with the same weights",
         "lambda task",
     ),

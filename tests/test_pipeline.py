@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 import calibench.artifacts
-import calibench.member
+import calibench.stage_1
 from calibench import InputError, MethodSpec, Outputs, RunError, artifacts, run
 from calibench.artifacts import StageCache, code_of
 from calibench.grammar import bind
@@ -50,7 +50,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return counted
 
-    monkeypatch.setattr(calibench.member, "train", counting(calibench.member.train))
+    monkeypatch.setattr(calibench.stage_1, "train", counting(calibench.stage_1.train))
     monkeypatch.setattr(refitting, "train", counting(refitting.train))
     return seen
 

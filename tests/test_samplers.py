@@ -16,6 +16,7 @@ from calibench import InputError, Outputs, RunError, run
 from calibench.artifacts import StageCache
 from calibench.config import resolve
 from calibench.models.network import Network
+from calibench.models.pixels import shifted
 from calibench.models.training import predict, seeded
 from calibench.outputs import average
 from calibench.pipeline import Pipeline
@@ -23,7 +24,6 @@ from calibench.runner import load_data, quiet
 from calibench.seeds import member_seed
 from calibench.stages import SampleTask
 from calibench.stages.sampler import as_it_is
-from calibench_methods.augment import shifted
 from calibench_methods.batch_ensemble import BatchEnsemble, MemberLayer, member_layers
 from calibench_methods.ensemble import DeepEnsemble
 from calibench_methods.mc_dropout import MCDropout

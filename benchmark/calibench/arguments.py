@@ -20,6 +20,7 @@ class RunOptions(TypedDict, total=False):
     head: str | None
     epochs: int | None
     select: str | None
+    compile: bool
     settings: Sequence[str]
     results: str | Path | None
     force: bool

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from calibench import __version__
 from calibench.atomic import digest_of, replacing, writable_folder
 from calibench.grammar import Bound
+from calibench.ranks import ALONE, Ranks
 
 
 def stage_key(stage: str, *parts: Any) -> str:
@@ -62,15 +63,20 @@ class StageCache:
     """Named tensors by key under `folder`, each with a checksum file.
 
     `folder` None keeps nothing. `fresh` reads nothing but the keys in `made`, a set that several runs of one command share,
-    so that they make a product again once and not once for each recipe.
+    so that they make a product again once and not once for each recipe. Of several `ranks` the first alone has a folder.
     """
 
-    def __init__(self, folder: Path | None, *, fresh: bool = False, made: set[str] | None = None) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path | None, *, fresh: bool = False, made: set[str] | None = None, ranks: Ranks = ALONE
+    ) -> None:
+        self.folder = folder if ranks.first else None
         self.fresh = fresh
+        self.ranks = ranks
         self.made = set() if made is None else made
         self.hits: list[str] = []
         self.misses: list[str] = []
+        self.resumed: list[str] = []
+        """Stages whose making began in an earlier process, with the place where it was taken up."""
 
     def get(self, stage: str, key: str) -> dict[str, torch.Tensor] | None:
         """The product, or None when it is not there or its checksum differs (then it is removed)."""
@@ -102,6 +108,12 @@ class StageCache:
             digest = digest_of(temporary)  # not of `path`, which another process may take for damaged and remove
         with replacing(path.with_suffix(".sha256")) as temporary:
             temporary.write_text(digest + "\n")
+
+    def unfinished(self, stage: str, key: str) -> tuple[Path, bool] | None:
+        """Where the making of a product may be kept on the way, and whether what is there may be used; None without a folder."""
+        if self.folder is None:
+            return None
+        return self._path(stage, key).with_suffix(".unfinished"), not self.fresh or key in self.made
 
     def _path(self, stage: str, key: str) -> Path:
         assert self.folder is not None

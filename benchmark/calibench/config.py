@@ -99,14 +99,15 @@ def resolve(
     select: str | None = None,
     settings: Sequence[str] = (),
     device: str = "cpu",
+    compiled: bool = False,
     *,
     defaults: Sequence[Setting] = (),
 ) -> RunConfig:
     """The RunConfig that these words mean; InputError says which word, and what it could have been.
 
-    `epochs` is short for `--set OBJECTIVE.epochs=N`; `select` sets the checkpoint of every stage that trains. `defaults`,
-    a preset's settings, give way to whatever is said otherwise, and are left out for parts that this run has not; those of
-    the part `train` are for the objective, unless the model comes trained.
+    `epochs` is short for `--set OBJECTIVE.epochs=N`, `compiled` for `--set OBJECTIVE.compile=true`; `select` sets the
+    checkpoint of every stage that trains. `defaults`, a preset's settings, give way to whatever is said otherwise, and are
+    left out for parts that this run has not; those of the part `train` are for the objective, unless the model comes trained.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise InputError(f"seed {seed!r} is not a whole number from 0 up", "as in --seed 0")
@@ -115,6 +116,8 @@ def resolve(
     extra = [_read_setting(text) for text in settings]
     if epochs is not None:
         extra.append((stages[0][0].name, "epochs", str(epochs)))
+    if compiled:
+        extra.append((stages[0][0].name, "compile", "true"))
     if select is not None:
         training = [spec.name for spec, _ in stages if any(p.key == "select" for p in spec.all_params())]
         extra += [(name, "select", select) for name in training]

@@ -53,6 +53,10 @@ class CalibenchWarning(UserWarning):
     """Something the user should see once and that does not stop a run."""
 
 
+class CalibenchNote(CalibenchWarning):
+    """Something the user should know that is no cause for worry, such as where a training was taken up again."""
+
+
 @contextmanager
 def blaming(what: str) -> Iterator[None]:
     """Turn whatever a plugin's code raises, SystemExit too, into a RunError that names it; our own errors and Ctrl-C pass."""

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from calibench.artifacts import identity, stage_key
 from calibench.config import RunConfig
+from calibench.data.on_device import OnDevice
 from calibench.data.prepare import SPLITS, Data
 from calibench.errors import InputError, PluginError, blaming
 from calibench.grammar import Bound
-from calibench.label_errors import score_suspected
 from calibench.models.checkpoint import load_checkpoint
 from calibench.models.network import Network, Task
-from calibench.models.schedule import Schedule
-from calibench.models.training import mean_nll, predict, seeded, train
-from calibench.out_of_fold import out_of_fold
+from calibench.models.training import predict, seeded
 from calibench.outputs import Outputs, average
-from calibench.products import Product, Products, part_of
+from calibench.products import Product, Products
 from calibench.questions import asked
 from calibench.sampling import collect, sampled
 from calibench.seeds import PURPOSES, derived_seed
-from calibench.specs import TRAINING_PARAMS
-from calibench.stages import Batch, HeadRefit, Objective, RefitTask, Report, Sampler, SampleTask, TrainTask, TuneTask
+from calibench.stage_1 import Stage1
+from calibench.stages import HeadRefit, RefitTask, Report, Sampler, TuneTask
 from calibench.stages.build import as_figures, build_stage, who
-
-NETWORK, OBJECTIVE = "network.", "objective."
-"""Prefixes of what stage 1 keeps."""
 
 
 class Member:
@@ -41,13 +33,8 @@ class Member:
         self.config, self.data, self.products, self.report = config, data, products, report
         self.seeds = {purpose: derived_seed(seed, purpose) for purpose in PURPOSES}
         self.fitted: list[dict[str, Any]] = []
-        self.trained = False
-        self.left_over: dict[str, torch.Tensor] = {}
         self.device = torch.device(config.device)
-        self.objective: Objective = build_stage(config.objective)
-        with blaming(who(config.objective)):
-            self.objective.check(data.num_outputs)
-        self.schedule = self._schedule()
+        self.rows = OnDevice(data, self.device)
         self.refit: HeadRefit | None = self._build("refit")
         self.sampler: Sampler | None = self._build("sampler")
         with seeded(self.seeds["stage1"]):
@@ -55,6 +42,11 @@ class Member:
             self.checkpoint = load_checkpoint(network, config.model.name, config.model.params)
             self.origin = self.checkpoint or network.origin
             self.network = self._converted(network)
+        made_by = [*self._conversion(), *([self.origin] if self.origin else [])]
+        self.stage_1 = Stage1(
+            config, self.rows, products, self.seeds["stage1"], report, self.network, self._new_network, made_by
+        )
+        self.objective = self.stage_1.objective
         if data.questions > 1:
             self._check_questions()
         if self.refit is not None:
@@ -100,7 +92,10 @@ class Member:
 
     def outputs(self, splits: tuple[str, ...]) -> dict[str, Outputs]:
         """Outputs of the given splits, training what the cache does not hold."""
-        body_key = self._stage_1()
+        body_key, entry = self.stage_1.run(self._said)
+        if self.checkpoint:
+            entry["checkpoint_sha256"] = self.checkpoint
+        self.fitted.append(entry)
         head: nn.Module = self.network.head
         features: dict[str, torch.Tensor] = {}
         if self.refit is not None and self.refit.tunes_body:
@@ -112,125 +107,27 @@ class Member:
         if self.sampler is not None:
             return self._sampled(self.sampler, body_key, head, splits)
         if not features:
-            return {name: self._said(predict(self.network, self._x(name))) for name in splits}
+            return {name: self._said(self._predict(self.network, name)) for name in splits}
         return {name: self._heard(head, features[name], name) for name in splits}
 
-    def _stage_1(self) -> str:
-        config, network = self.config, self.network
-        key = stage_key(
-            "stage1",
-            [identity(config.objective), identity(config.model), self.data.fingerprint, self.seeds["stage1"]],
-            [torch.__version__, torch.get_num_threads(), self.device.type],
-            *self._conversion(),
-            *([self.objective.files] if self.objective.files else []),
-            *([self.origin] if self.origin else []),
-        )
-        if network.pretrained:
-            why = "the network was given trained"
-            file = {"checkpoint_sha256": self.checkpoint} if self.checkpoint else {}
-            self.fitted.append({"stage": config.objective.name, "trained": False, "why": why, **file})
-            return key
-        product = self.products.of("stage1", key, self._train_stage_1)
-        network.load_state_dict(part_of(product.tensors, NETWORK))
-        self.left_over = part_of(product.tensors, OBJECTIVE)
-        self.fitted.append({"stage": config.objective.name, "trained": True, **product.figures, **product.learned})
-        return key
+    def _predict(self, module: nn.Module, split: str) -> torch.Tensor:
+        return predict(module, self.rows.x(split), ranks=self.products.ranks)
 
     def _conversion(self) -> list[Any]:
         """A sampler that changes the network is part of what stage 1 makes; any other is not, and shares its training."""
         if self.sampler is None or type(self.sampler).convert is Sampler.convert:
             return []
+        if self.products.ranks.size > 1:
+            message = f"{who(self.config.of_kind('sampler')[0])} changes the network's layers, which may look at a row's place"
+            raise InputError(f"{message} in its batch: ranks cannot share it", "run it without torchrun")
         return [identity(self.config.of_kind("sampler")[0])]
-
-    def _schedule(self) -> Schedule:
-        params: dict[str, Any] = dict(self.config.objective.params)
-        with blaming(who(self.config.objective)):
-            return Schedule(**{param.key: params[param.key] for param in TRAINING_PARAMS})
-
-    def _train_stage_1(self) -> Product:
-        objective, network, schedule = self.objective, self.network, self.schedule
-        y, val_y = self._y("train"), self._y("val")
-        val_x = self._x("val")
-
-        def validate() -> float:
-            logits = predict(network, val_x)
-            objective.end_epoch(logits, val_y)
-            return mean_nll(self._said(logits).logits().to(val_y.device), val_y.flatten())
-
-        bound = self.config.objective
-        task = self._train_task(schedule)
-        with seeded(self.seeds["stage1"]), blaming(f"{who(bound)} on {who(self.config.model)}"):
-            objective.prepare(task)
-            figures = train(
-                network,
-                self._loss(),
-                validate,
-                len(y),
-                schedule,
-                self.report,
-                f"stage 1, {bound.name}",
-                companions=objective.companions(),
-                begin_epoch=objective.begin_epoch,
-            )
-            learned = as_figures(bound, objective.figures()) | score_suspected(objective.suspected(), self.data)
-        self.trained = True
-        held = {f"{NETWORK}{k}": v for k, v in network.state_dict().items()}
-        return Product(held | {f"{OBJECTIVE}{k}": v for k, v in objective.state().items()}, figures, learned)
-
-    def _train_task(self, schedule: Schedule) -> TrainTask:
-        oof = self._out_of_fold(schedule) if self.objective.folds else None
-        return TrainTask(self._y("train"), self.data.num_outputs, schedule.epochs, oof, self._new_network)
-
-    def _sample_task(self) -> SampleTask:
-        """For a sampler that trains on: the objective is where stage 1 left it, whether or not that ran just now."""
-        schedule = self.schedule
-        if not self.trained:
-            task = self._train_task(schedule)
-            with seeded(self.seeds["stage1"]), blaming(who(self.config.objective)):
-                self.objective.prepare(task)
-                self.objective.load_state({name: held.to(self.device) for name, held in self.left_over.items()})
-                self.trained = True
-        self.objective.begin_epoch(schedule.epochs)
-        return SampleTask(self._x("train"), self._loss(), schedule.lr, schedule.batch_size, self.report)
-
-    def _loss(self) -> Any:
-        """`loss(rows)` of the training rows by the objective and the network as they stand."""
-        x, y, network, objective = self._x("train"), self._y("train"), self.network, self.objective
-        return lambda rows: objective.step(network, Batch(x[rows], y[rows], rows))
-
-    def _out_of_fold(self, schedule: Schedule) -> torch.Tensor:
-        folds = self.objective.folds
-        settings = list(dataclasses.astuple(schedule))
-        key = stage_key(
-            "outoffold",
-            [folds, settings, identity(self.config.model), self.data.fingerprint, self.seeds["stage1"]],
-            [torch.__version__, torch.get_num_threads(), self.device.type],
-            *self._conversion(),
-            *([self.origin] if self.origin else []),
-        )
-
-        def make() -> Product:
-            rows = {name: (self._x(name), self._y(name)) for name in ("train", "val")}
-            with seeded(derived_seed(self.seeds["stage1"], "out of fold")), blaming(who(self.config.model)):
-                found = out_of_fold(
-                    self._new_network,
-                    rows["train"],
-                    rows["val"],
-                    self.data.num_classes,
-                    folds,
-                    schedule,
-                    self.report,
-                )
-            return Product({"probs": found}, {})
-
-        return self.products.of("outoffold", key, make).tensors["probs"].to(self.device)
 
     def _features(self, body_key: str) -> dict[str, torch.Tensor]:
         """What the frozen body puts out for every split: computed once, in eval mode, so that nothing in it can move."""
 
         def make() -> Product:
             with blaming(who(self.config.model)):
-                return Product({name: predict(self.network.body, self._x(name)) for name in SPLITS}, {})
+                return Product({name: self._predict(self.network.body, name) for name in SPLITS}, {})
 
         key = stage_key("features", body_key)
         # No seed made such a body, and labels did not: one copy serves every seed and noise.
@@ -238,7 +135,7 @@ class Member:
             where = [torch.__version__, torch.get_num_threads(), self.device.type]
             key = stage_key("features", identity(self.config.model), self.data.clean_fingerprint, self.origin, where)
         # Without a body they are the data itself, not worth a second copy on disk.
-        product = self.products.of("features", key, make, keep=self.network.has_body)
+        product = self.products.of("features", key, make, keep=self.network.has_body, together=True)
         return {name: features.to(self.device) for name, features in product.tensors.items()}
 
     def _stage_2(self, refit: HeadRefit, body_key: str, features: dict[str, torch.Tensor]) -> nn.Module:
@@ -250,14 +147,14 @@ class Member:
             def make() -> Product:
                 task = RefitTask(
                     train_features=features["train"],
-                    train_labels=self._y("train"),
+                    train_labels=self.rows.y("train"),
                     val_features=features["val"],
-                    val_labels=self._y("val"),
+                    val_labels=self.rows.y("val"),
                     num_classes=self.data.num_classes,
                     original_head=self.network.head,
                     seed=self.seeds["stage2"],
                     report=self.report,
-                    augmented=lambda view: predict(self.network.body, view(self._x("train"))),
+                    augmented=lambda view: predict(self.network.body, view(self.rows.x("train"))),
                     input_shape=self.data.train.x.shape[1:],
                 )
                 figures = as_figures(bound, refit.fit(head, task))
@@ -276,7 +173,7 @@ class Member:
             network.head = refit.build(network.feature_size, self.data.num_classes).to(self.device)
 
             def make() -> Product:
-                rows = {name: (self._x(name), self._y(name)) for name in ("train", "val")}
+                rows = {name: (self.rows.x(name), self.rows.y(name)) for name in ("train", "val")}
                 figures = as_figures(bound, refit.tune(network, TuneTask(*rows["train"], *rows["val"], self.report)))
                 return Product(network.state_dict(), {name: float(value) for name, value in figures.items()})
 
@@ -299,25 +196,17 @@ class Member:
         return Outputs(found.scores.cpu(), found.from_probs)
 
     def _sampled(self, sampler: Sampler, body_key: str, head: nn.Module, splits: tuple[str, ...]) -> dict[str, Outputs]:
-        bound, x = self.config.of_kind("sampler")[0], self._x("train")
+        bound, x = self.config.of_kind("sampler")[0], self.rows.x("train")
         refitted = self.refit is not None and not self.refit.tunes_body
 
         def heard(features: torch.Tensor, draws: str) -> Outputs:
             return self._heard(head, features, draws) if refitted else self._said(predict(head, features))
 
         collected = collect(
-            sampler, bound, self.network, self._sample_task, self.products, body_key, self.seeds["sampling"]
+            sampler, bound, self.network, self.stage_1.sample_task, self.products, body_key, self.seeds["sampling"]
         )
         with seeded(derived_seed(self.seeds["sampling"], "variants")), blaming(who(bound)):
-            inputs = {name: self._x(name) for name in splits}
+            inputs = {name: self.rows.x(name) for name in splits}
             found = sampled(sampler, self.network, collected, x, inputs, heard)
         self.fitted.append({"stage": bound.name, "samples": len(found[splits[0]])})
         return {name: average(parts, sampler.combine) for name, parts in found.items()}
-
-    def _x(self, split: str) -> torch.Tensor:
-        x: NDArray[np.float32] = getattr(self.data, split).x
-        return torch.from_numpy(x).to(self.device)
-
-    def _y(self, split: str) -> torch.Tensor:
-        y: NDArray[np.int64] = getattr(self.data, split).y
-        return torch.from_numpy(y).to(self.device)

@@ -8,8 +8,13 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from calibench.models.augment import Augmentation
+from calibench.models.batch import batch_of, shared_loss
+from calibench.models.compute import computed
+from calibench.models.network import Network
 from calibench.models.schedule import Schedule
 from calibench.models.training import mean_nll, predict, train
+from calibench.ranks import Ranks
 from calibench.stages import Report
 
 PATIENCE = 5
@@ -29,13 +34,15 @@ def stratified_folds(labels: torch.Tensor, folds: int) -> torch.Tensor:
 
 
 def out_of_fold(
-    new_network: Callable[[], nn.Module],
+    new_network: Callable[[], Network],
     train_split: tuple[torch.Tensor, torch.Tensor],
     val_split: tuple[torch.Tensor, torch.Tensor],
     num_classes: int,
     folds: int,
     schedule: Schedule,
+    augment: Augmentation,
     report: Report,
+    ranks: Ranks,
 ) -> torch.Tensor:
     """Probabilities `[N, K]` float64 of the training rows; each fold's network is trained by cross-entropy on the others.
 
@@ -50,12 +57,20 @@ def out_of_fold(
         inside = (fold != number).nonzero().squeeze(1)
 
         def step(rows: torch.Tensor, network: nn.Module = network, inside: torch.Tensor = inside) -> torch.Tensor:
-            return nn.functional.cross_entropy(network(x[inside[rows]]), y[inside[rows]])
+            return shared_loss(
+                lambda batch: nn.functional.cross_entropy(network(batch.x), batch.y),
+                network,
+                batch_of(x, y, inside[rows], augment, ranks),
+                len(rows),
+                ranks,
+            )
 
         def validate(network: nn.Module = network) -> float:
-            return mean_nll(predict(network, val_split[0]), val_split[1])
+            return mean_nll(predict(network, val_split[0], ranks=ranks), val_split[1])
 
-        train(network, step, validate, len(inside), early, report, f"out-of-fold network {number + 1} of {folds}")
+        what = f"out-of-fold network {number + 1} of {folds}"
+        with computed(network, early, ranks):
+            train(network, step, validate, len(inside), early, report, what, ranks=ranks)
         outside = (fold == number).nonzero().squeeze(1)
-        probs[outside] = predict(network, x[outside]).double().softmax(dim=1)
+        probs[outside] = predict(network, x[outside], ranks=ranks).double().softmax(dim=1)
     return probs

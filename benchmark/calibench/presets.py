@@ -23,14 +23,16 @@ def configure(
     epochs: int | None = None,
     select: str | None = None,
     device: str = "cpu",
+    compiled: bool = False,
 ) -> list[RunConfig]:
     """A configuration for each seed and recipe: what is given wins over the preset, and the preset over defaults."""
     named = {"dataset": dataset, "model": model, "noise": noise}
     given = {"method": tuple(methods), "seed": tuple(map(str, seeds))}
     given |= {key: (str(getattr(part, "name", part)),) for key, part in named.items() if part is not None}
+    short = {"epochs": epochs, "select": select, "compile": "true" if compiled else None}
     if preset is not None:
         said = {setting.partition("=")[0].strip() for setting in settings}
-        said |= {f"*.{key}" for key, value in (("epochs", epochs), ("select", select)) if value is not None}
+        said |= {f"*.{key}" for key, value in short.items() if value is not None}
         methods = methods or [_without(recipe, said) for recipe in preset.options["method"]]
         seeds = seeds or preset.seeds
         named = {key: _of(preset, key, said) if part is None else part for key, part in named.items()}
@@ -44,6 +46,7 @@ def configure(
             select=select,
             settings=settings_for(recipe, settings, recipes),
             device=device,
+            compiled=compiled,
             defaults=() if preset is None else preset.settings,
         )
         for seed in dict.fromkeys(seeds or (0,))
@@ -51,7 +54,6 @@ def configure(
     ]
     if preset is None:
         return configs
-    short = {"epochs": epochs, "select": select}
     asked = [*settings, *(f"{TRAIN}.{key}={value}" for key, value in short.items() if value is not None)]
     changed = _changes(preset, given, configs, asked)
     mark = {"name": preset.name, "sha256": preset.sha256, "changed": changed}
@@ -68,7 +70,7 @@ def _without(recipe: str, said: Collection[str]) -> str:
     """The recipe without the parameters `name.key` that were said beside it; `*.key` is one of the objective, or of all."""
     texts = []
     for place, piece in enumerate(parse_recipe(recipe)):
-        short = {"*.select"} | ({"*.epochs"} if place == 0 else set())
+        short = {"*.select"} | ({"*.epochs", "*.compile"} if place == 0 else set())
         values = [
             f"{key}={format_value(value)}"
             for key, value in piece.values

@@ -45,22 +45,35 @@ class Product:
 
 
 class Products:
-    """Stage products by key. `timings` adds up, by stage, the seconds that the products took to make, now or then."""
+    """Stage products by key. `timings` adds up, by stage, the seconds that the products took to make, now or then.
+
+    All `ranks` ask for the same products in the same order, and all are given rank 0's.
+    """
 
     def __init__(self, cache: StageCache) -> None:
-        self.cache = cache
+        self.cache, self.ranks = cache, cache.ranks
         self.timings: dict[str, float] = {}
 
-    def of(self, stage: str, key: str, make: Callable[[], Product], *, keep: bool = True) -> Product:
-        """The product from the cache, else made and, if `keep`, kept."""
-        held = self.cache.get(stage, key) if keep else None
+    def of(
+        self, stage: str, key: str, make: Callable[[], Product], *, keep: bool = True, together: bool = False
+    ) -> Product:
+        """The product from the cache, else made and, if `keep`, kept; by all ranks `together`, or by the first for all."""
+        held = self.ranks.same(self.cache.get(stage, key) if keep else None)
         if held is not None:
             product = Product.unpacked(held)
         else:
             start = time.perf_counter()
-            product = make()
-            product.figures[SECONDS] = time.perf_counter() - start
+            product = make() if together or self.ranks.size == 1 else self._by_the_first(make)
+            before = product.figures.get(SECONDS, 0.0)  # of a making that was cut off and taken up again
+            product.figures[SECONDS] = before + time.perf_counter() - start
             if keep:
                 self.cache.put(stage, key, product.packed())
         self.timings[stage] = self.timings.get(stage, 0.0) + product.figures.pop(SECONDS)
         return product
+
+    def _by_the_first(self, make: Callable[[], Product]) -> Product:
+        if self.ranks.first:
+            product = make()
+            self.ranks.same({name: tensor.detach().cpu() for name, tensor in product.packed().items()})
+            return product
+        return Product.unpacked(self.ranks.same({}))

@@ -41,6 +41,7 @@ from calibench.posthoc import PostHoc, checked
 from calibench.preset_file import load_preset
 from calibench.presets import configure
 from calibench.questions import answered, stored
+from calibench.ranks import joined
 from calibench.results import ResultRecord
 from calibench.seeds import derived_seed
 from calibench.stages import Report
@@ -54,7 +55,7 @@ BOOTSTRAP_SEED = 0
 """One bootstrap stream for every run, so that the replicates of two methods on one test split are paired."""
 
 
-def quiet(what: str, done: int, total: int, note: str) -> None:
+def quiet(what: str, done: float, total: int, note: str) -> None:
     """A report that says nothing."""
 
 
@@ -100,6 +101,7 @@ def run(
     results: str | Path | None = "results",
     force: bool = False,
     device: str = "auto",
+    compile: bool = False,  # noqa: A002 - as torch and the command line call it
     data_dir: str | Path | None = None,
     download: bool = False,
     report: Report = quiet,
@@ -116,6 +118,8 @@ def run(
 
     With a `preset`, a name or the path of a .toml, a list of records comes back, one a recipe and seed; what is given
     beside it wins, and there may be several recipes and seeds.
+
+    `compile` trains a body that torch.compile has compiled.
 
     A run that is there already, made by the same code from the same data, is returned as it is unless `force`.
     `results=None` writes nothing. Published datasets are read from `data_dir` (None: CALIBENCH_DATA, or
@@ -134,6 +138,7 @@ def run(
         select=select,
         settings=words("settings", settings, True),
         device=pick_device(device),
+        compiled=compile,
     )
     made: set[str] = set()
     records = [
@@ -163,26 +168,34 @@ def run_reporting(
 ) -> tuple[ResultRecord, bool]:
     """The record of `config`, and whether it was there already; `made` is shared by the runs of one command."""
     start = time.perf_counter()
-    with using_data_folder(data_dir, download, report):
+    ranks = joined(config.device)
+    with ranks.first_alone(), using_data_folder(data_dir, download, report):
         data = load_data(config)
     seconds = time.perf_counter() - start
     config, keep = known(config, data)
     code = _code(config)
     run_id = config.run_id(data.fingerprint)
-    cache = StageCache(results / store.CACHE if results is not None and keep else None, fresh=force, made=made)
+    folder = results / store.CACHE if results is not None and keep else None
+    cache = StageCache(folder, fresh=force, made=made, ranks=ranks)
     pipeline = Pipeline(config, data, cache, report)
     posthoc = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes, data.questions)
     # Files that have changed since make another run.
     code += pipeline.first.objective.files + pipeline.first.origin + posthoc.files
     metrics = load_metrics()
     if results is not None:
-        if keep and not force and (found := store.find(results, run_id, code)) is not None:
-            return store.named_by(results, found, config.preset), True
-        writable_folders([results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
+        found = store.find(results, run_id, code) if ranks.first and keep and not force else None
+        if found is not None:
+            found = store.named_by(results, found, config.preset)
+        if (there := ranks.same(found)) is not None:
+            return there, True
+        if ranks.first:
+            writable_folders([results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
 
     outputs = {
         name: checked(found, f"{config.recipe}, {name} split") for name, found in pipeline.run(("cal", "test")).items()
     }
+    if not ranks.first:  # rank 0 fits, judges and writes for all
+        return ranks.same(None), False  # type: ignore[return-value]
     labels = {name: torch.from_numpy(getattr(data, name).y).flatten() for name in outputs}
     with pipeline.timed("posthoc"), seeded(pipeline.seeds["posthoc"]):
         fitted = pipeline.fitted + posthoc.fit(outputs["cal"], labels["cal"], stored=stored)
@@ -216,15 +229,15 @@ def run_reporting(
         seeds={"run": config.seed, **pipeline.seeds, **_data_seeds(config), "bootstrap": BOOTSTRAP_SEED},
         bootstrap=judgement.bootstrap,
         data=_about(config, data),
-        machine=machine(torch.get_num_threads(), config.device),
+        machine=machine(torch.get_num_threads(), config.device) | ({"ranks": ranks.size} if ranks.size > 1 else {}),
         code=code,
-        cache={"hits": cache.hits, "made": cache.misses},
+        cache={"hits": cache.hits, "made": cache.misses} | ({"resumed": cache.resumed} if cache.resumed else {}),
         preset=None if config.preset is None else dict(config.preset),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     if results is not None:
         record = store.write(results, record, _arrays(final, data, decisions, judgement))
-    return record, False
+    return ranks.same(record), False
 
 
 def load_data(config: RunConfig) -> Data:

@@ -43,6 +43,8 @@ class Param:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    late: bool = False
+    """Added when records were there already: at its default it is left out of documents, so that their run_ids stay."""
 
     def __post_init__(self) -> None:
         if not _KEY.match(self.key):
@@ -101,6 +103,24 @@ TRAINING_PARAMS = (
     Param(
         "ema", "float", None, "decay a step of a running mean of the weights, which is then kept", minimum=0, maximum=1
     ),
+    Param(
+        "augment",
+        "str",
+        None,
+        "what training images go through in stage 1, joined by ';': crop, flip, cutout, randaugment, with sizes as in "
+        "crop=4;flip;cutout=16;randaugment=2/9",
+        late=True,
+    ),
+    Param(
+        "precision",
+        "str",
+        "float32",
+        "of the network's own arithmetic in training (autocast); the loss and all that is judged stay float32",
+        choices=("float32", "bfloat16", "float16"),
+        late=True,
+    ),
+    Param("compile", "bool", False, "train a body that torch.compile has compiled; rounding differs", late=True),
+    Param("channels_last", "bool", False, "train with channels last in memory (convolutions)", late=True),
 )
 """Settings of the stage-1 loop, taken by every objective. The paper of V-TST trains for 600 epochs at lr 1e-4, batch 256."""
 

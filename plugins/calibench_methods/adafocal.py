@@ -22,6 +22,7 @@ class AdaFocal(Objective):
     """
 
     learned = ("gammas", "edges")
+    splits = True  # they move between epochs, by the whole of val
 
     def __init__(self, bins: int, step_size: float, gamma_min: float, gamma_max: float, switch: float) -> None:
         if switch > min(gamma_max, -gamma_min):

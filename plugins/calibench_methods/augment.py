@@ -5,17 +5,9 @@ from collections.abc import Iterator
 import torch
 
 from calibench import InputError
+from calibench.models.images import image_rows
+from calibench.models.pixels import shifted
 from calibench.stages import View
-
-
-def shifted(x: torch.Tensor, down: int, right: int) -> torch.Tensor:
-    """Images `[n, ..., H, W]` moved by whole pixels; what comes in at the edges is 0."""
-    height, width = x.shape[-2:]
-    moved = torch.zeros_like(x)
-    to_y, from_y = slice(max(down, 0), height + min(down, 0)), slice(max(-down, 0), height + min(-down, 0))
-    to_x, from_x = slice(max(right, 0), width + min(right, 0)), slice(max(-right, 0), width + min(-right, 0))
-    moved[..., to_y, to_x] = x[..., from_y, from_x]
-    return moved
 
 
 def random_views(count: int, shift: int | None, flip: bool, height: int) -> Iterator[View]:
@@ -39,9 +31,7 @@ def check_images(name: str, input_shape: tuple[int, ...], shift: int | None, fli
     """InputError unless inputs are images larger than the shift, and views differ."""
     if shift == 0 and not flip:
         raise InputError(f"{name}: without a shift or a mirror image every view is the same", "give shift or flip=true")
-    if len(input_shape) not in {2, 3}:
-        message = f"{name}: views need images [C, H, W] or [H, W], the data has rows of shape {list(input_shape)}"
-        raise InputError(message, "leave the views out")
+    image_rows(f"{name}: views need", input_shape, "leave the views out")
     if (shift or 0) >= min(input_shape[-2:]):
         message = f"{name}: a shift of {shift} pixels leaves nothing of images {list(input_shape[-2:])}"
         raise InputError(message, "give a smaller shift")

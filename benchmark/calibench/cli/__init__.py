@@ -17,9 +17,10 @@ from calibench.cli.doctor import doctor
 from calibench.cli.evaluate import evaluate
 from calibench.cli.leaderboard import leaderboard
 from calibench.cli.list import list_
+from calibench.cli.output import is_first_rank
 from calibench.cli.run import run
 from calibench.cli.show import show
-from calibench.errors import CalibenchError, did_you_mean
+from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
 
 SPIN = "10000"
 """Turns that an idle OpenMP thread spins before it sleeps. With libgomp's default a two-thread stage 2 was 2 to 20 times
@@ -111,6 +112,10 @@ def main() -> None:
 
 
 def _fail(message: str, hint: str, code: int) -> int:
+    if not is_first_rank():
+        if code == 2:  # rank 0 says it
+            return code
+        message = f"rank {os.environ['RANK']}: {message}"
     click.echo(f"error: {message}", err=True)
     if hint:
         click.echo(f"hint: {hint}", err=True)
@@ -125,4 +130,5 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    click.echo(f"warning: {message}", err=True)
+    if is_first_rank():
+        click.echo(f"{'note' if issubclass(category, CalibenchNote) else 'warning'}: {message}", err=True)

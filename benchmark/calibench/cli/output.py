@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from calibench.stages import Report
+
+
+def is_first_rank() -> bool:
+    """Whether this process speaks for a run: of those that torchrun started, rank 0 alone."""
+    return os.environ.get("RANK", "0") == "0" or "WORLD_SIZE" not in os.environ
 
 
 def stdout() -> Console:
@@ -51,7 +57,7 @@ def progress(label: str, silent: bool) -> Iterator[Report]:
     ) as bar:
         tasks: dict[str, Any] = {}
 
-        def report(what: str, done: int, total: int, note: str) -> None:
+        def report(what: str, done: float, total: int, note: str) -> None:
             if what not in tasks:
                 tasks[what] = bar.add_task(f"{label}: {what}", total=total, note=note)
             bar.update(tasks[what], completed=done, note=note)

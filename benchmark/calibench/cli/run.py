@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calibench.cli.list import warn_of_broken
-from calibench.cli.output import emit_json, progress, stdout, to_stderr, words_to_stderr
+from calibench.cli.output import emit_json, is_first_rank, progress, stdout, to_stderr, words_to_stderr
 
 if TYPE_CHECKING:
     from calibench.config import RunConfig
@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 @click.option("--download", is_flag=True, help="Fetch a published dataset that is not in the data folder.")
 @click.option("--force", is_flag=True, help="Run again, from the start, what is there already.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where networks train.")
+@click.option(
+    "--compile", "compiled", is_flag=True, help="Train a body that torch.compile has compiled; rounding differs."
+)
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads for training. Default: torch's own choice.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no notes, no board.")
@@ -73,6 +76,7 @@ def run(
     download: bool,
     force: bool,
     device: str,
+    compiled: bool,
     threads: int | None,
     as_json: bool,
     quiet: bool,
@@ -110,7 +114,10 @@ def run(
         epochs=epochs,
         select=select,
         device=place,
+        compiled=compiled,
     )
+    first = is_first_rank()
+    quiet, as_json = quiet or not first, as_json and first
     if chosen is not None and not quiet:
         _say_preset(chosen, configs)
     records = []

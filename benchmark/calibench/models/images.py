@@ -33,19 +33,27 @@ class FixedScale(nn.Module):
         return (x - self.mean) / self.std
 
 
+def image_rows(what: str, input_shape: tuple[int, ...], hint: str) -> tuple[int, int, int]:
+    """Channels, height and width of rows `[C, H, W]` or `[H, W]`; InputError for any other shape.
+
+    `what` begins its message, as in "model 'cnn' needs".
+    """
+    shape = list(input_shape)
+    if len(shape) not in {2, 3}:
+        raise InputError(f"{what} images [C, H, W] or [H, W], the data has rows of shape {shape}", hint)
+    if len(shape) == 3 and shape[-1] in {1, 3} and min(shape[:2]) > 4:
+        message = f"{what} images [C, H, W], the data's {shape} look like [H, W, C]"
+        raise InputError(message, "put the channels first: x.transpose(0, 3, 1, 2)")
+    return (1 if len(shape) == 2 else shape[0]), shape[-2], shape[-1]
+
+
 def image_shape(name: str, task: Task, smallest: int) -> tuple[int, int, int]:
     """Channels, height and width of the data's rows; InputError unless they are images of `smallest` pixels a side."""
-    shape = list(task.input_shape)
-    if len(shape) not in {2, 3}:
-        message = f"model {name!r} needs images [C, H, W] or [H, W], the data has rows of shape {shape}"
-        raise InputError(message, "use mlp")
-    channels = 1 if len(shape) == 2 else shape[0]
-    if len(shape) == 3 and shape[-1] in {1, 3} and min(shape[:2]) > 4:
-        message = f"model {name!r} needs images [C, H, W], the data's {shape} look like [H, W, C]"
-        raise InputError(message, "put the channels first: x.transpose(0, 3, 1, 2)")
-    if min(shape[-2:]) < smallest:
+    found = image_rows(f"model {name!r} needs", task.input_shape, "use mlp")
+    if min(found[1:]) < smallest:
+        shape = list(task.input_shape)
         raise InputError(f"model {name!r} needs images of at least {smallest} x {smallest}, not {shape}", "use mlp")
-    return channels, shape[-2], shape[-1]
+    return found
 
 
 def scaling(

@@ -52,6 +52,8 @@ class Network(nn.Module):
         self.origin = ""
         """Of a network given from Python, a digest of all that training it would start from."""
         self.head_name = ""
+        self.autocast: torch.dtype | None = None
+        """The type that training passes compute in, where it is not float32; set by `calibench.models.compute` alone."""
 
     @property
     def has_body(self) -> bool:
@@ -59,9 +61,13 @@ class Network(nn.Module):
         return any(True for _ in self.body.parameters())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits `[N, K]`."""
-        logits: torch.Tensor = self.head(self.body(x))
-        return logits
+        """Logits `[N, K]`, float32 also where training computes them in less."""
+        if self.autocast is None or not self.training:
+            logits: torch.Tensor = self.head(self.body(x))
+            return logits
+        with torch.autocast(x.device.type, self.autocast):
+            logits = self.head(self.body(x))
+        return logits.float()
 
 
 class Standardize(nn.Module):

@@ -41,6 +41,12 @@ class Schedule:
     """Batches whose mean gradient makes one step."""
     ema: float | None = None
     """Decay a step of the running mean of the weights, which is then what is validated and kept."""
+    augment: str | None = None
+    """What becomes of training images; `calibench.models.augment` reads it."""
+    precision: str = "float32"
+    """Of the network's arithmetic in training; `calibench.models.compute` does this and the next two."""
+    compile: bool = False
+    channels_last: bool = False
 
     def __post_init__(self) -> None:
         if self.momentum is not None and self.optimizer != "sgd":

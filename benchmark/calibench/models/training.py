@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
 
 from calibench.errors import RunError
+from calibench.models.pace import Pace
+from calibench.models.resume import Resume
 from calibench.models.schedule import Schedule
 from calibench.models.stepper import Stepper
-from calibench.stages import Report
+from calibench.products import SECONDS, part_of
+from calibench.ranks import ALONE, Ranks
+from calibench.stages import Objective, Report
 
 
 def train(
@@ -25,56 +29,142 @@ def train(
     report: Report,
     what: str,
     *,
-    companions: Sequence[nn.Module] = (),
-    begin_epoch: Callable[[int], None] | None = None,
+    objective: Objective | None = None,
+    resume: Resume | None = None,
+    ranks: Ranks = ALONE,
+    also: Callable[[], str] | None = None,
 ) -> dict[str, float]:
     """Steps over shuffled batches; the module ends at the kept checkpoint, in eval mode.
 
-    `step(rows)` is the loss of the training rows `[n]`; `validate()` the validation NLL of the module as it stands;
-    `companions` are trained beside it, and `begin_epoch(epoch)` is called before each epoch, from 1 on. Rows are
-    shuffled by torch's global generator: wrap the call in `seeded`. Returns the kept epoch and its NLL.
+    `step(rows)` is the loss of the training rows `[n]`; `validate()` the validation NLL of the module as it stands.
+    `objective`, where there is one, has its companions trained beside the module and is told of every epoch. Rows are
+    shuffled by torch's global generator: wrap the call in `seeded`. With `resume` the training is kept on the way, and
+    begins where an earlier one was cut off. Where `ranks` train together, `step(rows)` is this rank's part of the loss.
+    `also()` is what the report says after the NLL. Returns the kept epoch and its NLL.
     Raises RunError at the first loss that is not finite, naming the epoch, the step, the learning rate and the rows.
     """
     size = schedule.batch_size
+    companions = () if objective is None else tuple(objective.companions())
     # Batch norm cannot train on one row.
     rows_used = num_rows - 1 if num_rows > size and num_rows % size == 1 else num_rows
-    stepper = Stepper(module, companions, schedule, math.ceil(rows_used / size))
-    best, best_epoch, best_state = math.inf, 0, None
-    nll, last_state = math.inf, None
-    for epoch in range(1, schedule.epochs + 1):
+    stepper = Stepper(module, companions, schedule, math.ceil(rows_used / size), ranks)
+    kept = Kept(schedule.select == "best")
+    done = 0
+    held = ranks.same(None if resume is None else resume.read())
+    if held is not None:
+        done = _load(held, module, companions, stepper, kept, objective)
+    if resume is not None and done:
+        resume.tell(what, done, schedule.epochs)
+    pace = Pace(report, what, schedule.epochs, done)
+    for epoch in range(done + 1, schedule.epochs + 1):
         for part in (module, *companions):
             part.train()
-        if begin_epoch is not None:
-            begin_epoch(epoch)
+        if objective is not None:
+            objective.begin_epoch(epoch)
         batches = torch.randperm(num_rows).to(stepper.device)[:rows_used].split(size)
+        pace.begin()
         for number, rows in enumerate(batches, 1):
+            ranks.step = stepper.batches
             loss = step(rows)
-            if not math.isfinite(loss.item()):
-                message = f"{what}: the loss is {loss.item()} in epoch {epoch}, step {number} of {len(batches)}"
+            seen = ranks.total(loss).item()
+            if not math.isfinite(seen):
+                message = f"{what}: the loss is {seen} in epoch {epoch}, step {number} of {len(batches)}"
                 shown = ", ".join(str(int(row)) for row in rows[:SHOWN]) + (", ..." if len(rows) > SHOWN else "")
                 hint = f"the learning rate is {schedule.lr:g}; lower it with --set STAGE.lr=...; training rows {shown}"
                 raise RunError(message, hint)
             stepper(loss)
+            pace.step(epoch - 1 + number / len(batches), len(rows))
         for part in (module, *companions):
             part.eval()
         with stepper.averaged():
             nll = validate()
             if not math.isfinite(nll):
                 raise RunError(f"{what}: the validation NLL is {nll} in epoch {epoch}", "lower the learning rate")
-            if nll < best:
-                best, best_epoch = nll, epoch
-                best_state = copy.deepcopy(module.state_dict()) if schedule.select == "best" else None
-            if stepper.mean is not None:
-                last_state = copy.deepcopy(module.state_dict())
-        report(what, epoch, schedule.epochs, f"val NLL {nll:.4f}")
-        if schedule.patience is not None and epoch - best_epoch >= schedule.patience:
+            kept.see(epoch, nll, module)
+        pace.epoch(epoch, f"val NLL {nll:.4f}" + ("" if also is None else f", {also()}"))
+        if schedule.patience is not None and epoch - kept.best_epoch >= schedule.patience:
             break
-    kept = best_state if best_state is not None else last_state
-    if kept is not None:
-        module.load_state_dict(kept)
-    if best_state is not None:
-        return {"epoch": float(best_epoch), "val_nll": best}
-    return {"epoch": float(epoch), "val_nll": nll}
+        if resume is not None and epoch < schedule.epochs and resume.due():
+            resume.write(_state(module, companions, stepper, kept, objective))
+    with stepper.averaged():  # the mean of the weights, where the last epoch is kept
+        last = copy.deepcopy(module.state_dict()) if stepper.mean is not None else None
+    if (weights := kept.weights or last) is not None:
+        module.load_state_dict(weights)
+    figures = kept.figures()
+    return figures if resume is None else figures | {SECONDS: resume.before}
+
+
+class Kept:
+    """The checkpoint that a training ends at: that of lowest validation NLL if `best`, whose weights are held, else the last."""
+
+    def __init__(self, best: bool) -> None:
+        self.hold = best
+        self.best, self.best_epoch = math.inf, 0
+        self.nll, self.epoch = math.inf, 0
+        self.weights: dict[str, torch.Tensor] | None = None
+
+    def see(self, epoch: int, nll: float, module: nn.Module) -> None:
+        """An epoch has ended with this validation NLL and the module's weights."""
+        self.epoch, self.nll = epoch, nll
+        if nll < self.best:
+            self.best, self.best_epoch = nll, epoch
+            self.weights = copy.deepcopy(module.state_dict()) if self.hold else None
+
+    def figures(self) -> dict[str, float]:
+        """The kept epoch and its NLL."""
+        if self.weights is not None:
+            return {"epoch": float(self.best_epoch), "val_nll": self.best}
+        return {"epoch": float(self.epoch), "val_nll": self.nll}
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """All of it as tensors."""
+        figures = torch.tensor([self.best, self.best_epoch, self.nll, self.epoch], dtype=torch.float64)
+        return {"figures": figures} | {f"weights.{k}": v for k, v in (self.weights or {}).items()}
+
+    def load_state(self, held: Mapping[str, torch.Tensor], device: torch.device) -> None:
+        """Puts back what `state` gave."""
+        best, best_epoch, nll, epoch = held["figures"].tolist()
+        self.best, self.best_epoch, self.nll, self.epoch = best, int(best_epoch), nll, int(epoch)
+        self.weights = {k: v.to(device) for k, v in part_of(held, "weights.").items()} or None
+
+
+def _state(
+    module: nn.Module, companions: Sequence[nn.Module], stepper: Stepper, kept: Kept, objective: Objective | None
+) -> dict[str, torch.Tensor]:
+    """All that decides the epochs that follow, as tensors."""
+    parts = {
+        "module": module.state_dict(),
+        **{f"companion{i}": companion.state_dict() for i, companion in enumerate(companions)},
+        "stepper": stepper.state(),
+        "kept": kept.state(),
+        "objective": {} if objective is None else objective.state(),
+        "random": {"cpu": torch.get_rng_state()},
+    }
+    if stepper.device.type == "cuda":
+        parts["random"]["cuda"] = torch.cuda.get_rng_state(stepper.device)
+    return {f"{part}.{name}": tensor for part, held in parts.items() for name, tensor in held.items()}
+
+
+def _load(
+    held: Mapping[str, torch.Tensor],
+    module: nn.Module,
+    companions: Sequence[nn.Module],
+    stepper: Stepper,
+    kept: Kept,
+    objective: Objective | None,
+) -> int:
+    """Puts back what `_state` gave; returns how many epochs are done."""
+    module.load_state_dict(part_of(held, "module."))
+    for i, companion in enumerate(companions):
+        companion.load_state_dict(part_of(held, f"companion{i}."))
+    stepper.load_state(part_of(held, "stepper."))
+    kept.load_state(part_of(held, "kept."), stepper.device)
+    if objective is not None:
+        objective.load_state({k: v.to(stepper.device) for k, v in part_of(held, "objective.").items()})
+    torch.set_rng_state(held["random.cpu"])
+    if "random.cuda" in held:
+        torch.cuda.set_rng_state(held["random.cuda"], stepper.device)
+    return kept.epoch
 
 
 SHOWN = 8
@@ -89,8 +179,10 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def predict(module: nn.Module, x: torch.Tensor, batch_size: int = 1024) -> torch.Tensor:
-    """`module(x)` in eval mode, without gradients, in batches."""
+def predict(module: nn.Module, x: torch.Tensor, batch_size: int = 1024, ranks: Ranks = ALONE) -> torch.Tensor:
+    """`module(x)` in eval mode, without gradients, in batches; of `ranks` each passes its part, and all have the whole."""
+    if ranks.size > 1:
+        return ranks.gathered(predict(module, x[ranks.part(len(x))], batch_size), len(x))
     module.eval()
     with torch.inference_mode():
         found = torch.cat([module(rows) for rows in x.split(batch_size)])

@@ -52,8 +52,13 @@ class Objective(ABC):
     multi_label: bool = False
     """True for an objective that also takes several labels a row: `Batch.y` is then `[n, Q]` of 0 and 1."""
 
+    splits: bool | None = None
+    """Whether a batch's loss is the mean of what its rows lose each by itself, so that processes may share the batch
+    (torchrun). None: yes, unless `step` or `companions` is overridden or training changes what is `learned`."""
+
     learned: tuple[str, ...] = ()
-    """Attributes, tensors or modules, that training changes: kept beside the network, for samplers that train on."""
+    """Attributes, tensors or modules, that training changes: kept beside the network, for samplers that train on
+    and for a training that is taken up again after a kill. What is not named here must not depend on earlier epochs."""
 
     def check(self, num_classes: int) -> None:
         """Raise InputError if the parameters do not fit K classes; called before anything is trained."""
@@ -78,6 +83,14 @@ class Objective(ABC):
     def companions(self) -> Sequence[nn.Module]:
         """Modules that are trained beside the network by the same optimiser, known after `prepare`; none by default."""
         return ()
+
+    def can_split(self) -> bool:
+        """What `splits` says, or what follows where it says nothing."""
+        if self.splits is not None:
+            return self.splits
+        kind = type(self)
+        plain = kind.step is Objective.step and kind.companions is Objective.companions
+        return plain and not self.learned
 
     def figures(self) -> dict[str, Any]:
         """What was estimated or found, as JSON values for the record, asked for after training."""

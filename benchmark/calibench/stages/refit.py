@@ -12,8 +12,8 @@ from torch import nn
 from calibench.models.network import Network
 from calibench.outputs import Outputs
 
-Report = Callable[[str, int, int, str], None]
-"""Told `(what, done, total, note)` as work goes on."""
+Report = Callable[[str, float, int, str], None]
+"""Told `(what, done, total, note)` as work goes on; `done` may be a fraction, as within an epoch."""
 
 
 @dataclass(frozen=True)
