@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
+import calibench
 from calibench import InputError, Network, run
 from calibench.results import read_predictions
 
@@ -153,6 +154,26 @@ def test_stages_are_shared_and_runs_found(net, data, tmp_path):
     assert again.created == first.created
     assert again.cache == first.cache, "the stored record itself"
     assert run("vtst:epochs=1", data, net, seed=1, results=tmp_path).cache["hits"] == ["features"]
+
+
+def test_the_five_lines_of_the_readme(net, tmp_path, monkeypatch, capsys):
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    lines = readme.partition("in five lines\n```python\n")[2].partition("```")[0]
+    assert len(lines.splitlines()) == 5
+    monkeypatch.chdir(tmp_path)
+    torch.save(net.state_dict(), "net.pt")
+    x, y = load_digits(return_X_y=True)
+    parts = dict(zip(("train", "val", "cal", "test"), np.split(np.arange(1797), [900, 1050, 1200]), strict=True))
+    space = {"Net": Hidden, "x": x / 16, "y": y, "torch": torch, "calibench": calibench, **parts}
+    for quick in ("tst", "vtst"):
+        lines = lines.replace(f'"{quick}"', f'"{quick}:epochs=1"')
+    exec(lines, space)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "ce",
+        "ce+temperature",
+        "tst:epochs=1",
+        "vtst:epochs=1",
+    ]
 
 
 # --- trained=False, and functions that make networks -----------------------------------------------------------------
