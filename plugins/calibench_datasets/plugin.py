@@ -55,8 +55,10 @@ def calibench_datasets() -> list[DatasetSpec]:
             target="calibench_datasets.csv:csv",
             summary="Your own table: a text file with a header, numeric and categorical columns, one of them the label.",
             params=(
-                Param("path", "path", REQUIRED, "a CSV file; comma, semicolon or tab between cells"),
+                Param("path", "path", REQUIRED, "a CSV file; comma, semicolon, tab or bar between cells"),
                 *_TABLE,
+                Param("categorical", "str", None, "columns whose numbers are words, joined by ';': one-hot"),
+                Param("decimal", "str", "point", "how 1.5 is written in the file", choices=("point", "comma")),
             ),
             licence="yours",
             source="the file; words become one-hot features, values in sorted order",
