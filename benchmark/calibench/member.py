@@ -123,16 +123,19 @@ class Member:
             *self._conversion(),
             *([self.objective.files] if self.objective.files else []),
             *([self.checkpoint] if self.checkpoint else []),
+            *([network.origin] if network.origin else []),
         )
+        origin = {"network": network.origin} if network.origin else {}
         if network.pretrained:
             why = "the network was given trained"
-            file = {"checkpoint_sha256": self.checkpoint} if self.checkpoint else {}
+            file = ({"checkpoint_sha256": self.checkpoint} if self.checkpoint else {}) | origin
             self.fitted.append({"stage": config.objective.name, "trained": False, "why": why, **file})
             return key
         product = self.products.of("stage1", key, self._train_stage_1)
         network.load_state_dict(part_of(product.tensors, NETWORK))
         self.left_over = part_of(product.tensors, OBJECTIVE)
-        self.fitted.append({"stage": config.objective.name, "trained": True, **product.figures, **product.learned})
+        learned = {**product.figures, **product.learned, **origin}
+        self.fitted.append({"stage": config.objective.name, "trained": True, **learned})
         return key
 
     def _conversion(self) -> list[Any]:
@@ -205,6 +208,7 @@ class Member:
             [folds, settings, identity(self.config.model), self.data.fingerprint, self.seeds["stage1"]],
             [torch.__version__, torch.get_num_threads(), self.device.type],
             *self._conversion(),
+            *([self.network.origin] if self.network.origin else []),
         )
 
         def make() -> Product:
@@ -236,6 +240,7 @@ class Member:
             key = stage_key(
                 "features", identity(self.config.model), self.data.clean_fingerprint, self.checkpoint, where
             )
+            key = stage_key(key, self.network.origin) if self.network.origin else key
         # Without a body they are the data itself, not worth a second copy on disk.
         product = self.products.of("features", key, make, keep=self.network.has_body)
         return {name: features.to(self.device) for name, features in product.tensors.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,18 @@ MOST_CATEGORIES = 100
 Column = list[str]
 
 
-def arrays_of(columns: dict[str, Column], path: str, label: str, drop: str | None, missing: str) -> Arrays:
+def arrays_of(
+    columns: dict[str, Column],
+    path: str,
+    label: str,
+    drop: str | None,
+    missing: str,
+    nominal: Collection[str] = (),
+) -> Arrays:
     """Features `[N, D]` float32 and class indices `[N]` of the rows of a table; it takes columns out of `columns`.
 
-    A column of numbers is one feature; any other is one-hot, a feature for each of its values in sorted order. `label`
-    may hold numbers or words: classes are its values in sorted order, and the record lists them. Several columns, joined by
+    A column of numbers is one feature; any other, and those of `nominal`, are one-hot, a feature for each value in sorted order.
+    `label` may hold numbers or words: classes are its values in sorted order, and the record lists them. Several columns, joined by
     `;`, are several labels a row, `[N, Q]`, of two values each, the second in sorted order (1 of 0 and 1) being yes. With
     `missing=indicate` an empty cell is 0 beside a feature that says so, in a text column a value of its own.
     Raises InputError naming the column and the row for a missing cell, or too many categories.
@@ -44,7 +52,9 @@ def arrays_of(columns: dict[str, Column], path: str, label: str, drop: str | Non
     labels, notes = _targets({name: columns.pop(name) for name in targets}, path)
     if not columns:
         raise InputError(f"{path}: there is no column besides the label", "drop fewer")
-    parts = [_features(cells, f"{path}: column {name!r}", name, missing) for name, cells in columns.items()]
+    parts = [
+        _features(cells, f"{path}: column {name!r}", name, missing, name in nominal) for name, cells in columns.items()
+    ]
     return Arrays(x=np.concatenate(parts, axis=1).astype(np.float32), y=labels, notes=notes)
 
 
@@ -93,8 +103,8 @@ def _labels(cells: Column, where: str) -> tuple[NDArray[np.int64], list[str]]:
     return indices.astype(np.int64), [str(word) for word in words]
 
 
-def _features(cells: Column, where: str, name: str, missing: str) -> NDArray[np.float64]:
-    """One column's features `[N, d]`."""
+def _features(cells: Column, where: str, name: str, missing: str, nominal: bool) -> NDArray[np.float64]:
+    """One column's features `[N, d]`; with `nominal` its cells are words even if they look like numbers."""
     empty = np.array([_empty(cell) for cell in cells])
     if empty.all():
         raise InputError(f"{where} is empty", f"leave it out: drop={name}")
@@ -103,7 +113,7 @@ def _features(cells: Column, where: str, name: str, missing: str) -> NDArray[np.
         message = f"{where}: {int(empty.sum())} of {len(cells)} cells are missing, the first in row {row}"
         raise InputError(message, f"missing=indicate makes a feature of it; drop={name} leaves the column out")
     numbers = [0.0 if gone else _number(cell) for cell, gone in zip(cells, empty, strict=True)]
-    if all(n is not None for n in numbers):
+    if not nominal and all(n is not None for n in numbers):
         values = np.array(numbers, dtype=np.float64)
         if not np.isfinite(values).all():
             raise InputError(f"{where}: row {int(np.argmin(np.isfinite(values))) + 1} is infinite", "mend the cell")
@@ -111,7 +121,7 @@ def _features(cells: Column, where: str, name: str, missing: str) -> NDArray[np.
     words = np.array(["" if gone else cell for cell, gone in zip(cells, empty, strict=True)])
     kinds, indices = np.unique(words, return_inverse=True)
     if len(kinds) > MOST_CATEGORIES:
-        odd = next(cell for cell, n in zip(cells, numbers, strict=True) if n is None)
+        odd = next((cell for cell, n in zip(cells, numbers, strict=True) if n is None), cells[0])
         message = f"{where}: {len(kinds)} different values in {len(cells)} rows, such as {odd!r}"
         raise InputError(message, f"leave it out: drop={name}")
     return np.eye(len(kinds))[indices]

@@ -46,6 +46,8 @@ class Network(nn.Module):
         self.head = head
         self.feature_size = feature_size
         self.pretrained = pretrained
+        self.origin = ""
+        """What decides it beside its parameters: the library that it comes from, a digest of weights that it begins with."""
 
     @property
     def has_body(self) -> bool:
