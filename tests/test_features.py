@@ -15,7 +15,7 @@ from calibench.config import resolve
 from calibench.runner import load_data
 from calibench_datasets.features import features
 
-SHARED = Path(__file__).parents[2] / "shared" / "data" / "cifar10_resnet20_features.npz"
+SHARED = Path("/work/shared/data/cifar10_resnet20_features.npz")
 
 
 def draw(n: int = 120, seed: int = 0) -> dict[str, np.ndarray]:

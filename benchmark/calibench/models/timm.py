@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from calibench.atomic import digest_of
+from calibench.data.npzfile import existing
 from calibench.errors import InputError
 from calibench.models.images import AsImage, FixedScale, image_shape, scaling
 from calibench.models.network import Network, Task
 from calibench.models.vision_import import torchvision_operators
+from calibench.models.weight_names import few
 from calibench.models.weights import read_weights
 
 SHOWN = 5
@@ -49,11 +54,12 @@ def timm(
 ) -> Network:
     """The network `name` for the data's channels and classes: all but its last linear layer is the body, that is the head.
 
-    `pretrained` is `no`, a file of weights, or `cache`: the library's own file where the Hugging Face or torch cache has
-    it; nothing is downloaded. A last layer for other classes is left fresh. `img_size` resizes inputs; not set, the
-    network is built for the data's own size. `scale` is `timm` (the mean and std that the weights were trained with; of
-    grey images their mean over colours), `train` (those of the training rows) or `none`; x is taken for 0..1 or 0..255 by
-    its range. InputError for a name that the library has not, and for a network that does not end in a linear layer.
+    `pretrained` is `false`, a file of weights, or `true`: the library's own file where the Hugging Face or torch cache has
+    it; nothing is downloaded. A last layer of as many classes is taken too, one for others left fresh. `img_size` resizes
+    inputs; not set, the network is built for the data's own size. `scale` is `timm` (the mean and std that the weights were
+    trained with; of grey images their mean over colours), `train` (those of the training rows) or `none`; x is taken for
+    0..1 or 0..255 by its range. InputError for a name that the library has not, for weights that do not fit, and
+    for a network that does not end in a linear layer.
     """
     library = _import()
     channels, height, width = image_shape("timm", task, 2)
@@ -63,9 +69,16 @@ def timm(
     settings: dict[str, Any] = {"num_classes": task.num_classes, "in_chans": channels, "drop_rate": dropout}
     settings |= {} if patch_size is None else {"patch_size": patch_size}
     if weights is not None:
-        settings |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": weights}}
-    model = _built(library, name, settings, size)
-    head = _split(model, torch.zeros(2, channels, *size), name)
+        overlay: dict[str, Any] = {"state_dict": weights}
+        if (last := weights.get(f"{config.classifier}.weight")) is not None:
+            overlay["num_classes"] = len(last)
+            origin += ", with its last layer" if len(last) == task.num_classes else ", its last layer fresh"
+        settings |= {"pretrained": True, "pretrained_cfg_overlay": overlay}
+    with _loading() as loaded:
+        model = _built(library, name, settings, size)
+    if weights is not None:
+        _refuse_misfits(loaded, config, f"{pretrained} does not fit timm's {name!r}")
+    head = _split(model, torch.linspace(-1, 1, 2 * channels * size[0] * size[1]).view(2, channels, *size), name)
     model.add_module(
         "prepared", Prepared(None if size == (height, width) else size, _scale(task, config, scale, mean, std))
     )
@@ -111,10 +124,10 @@ def _config(library: Any, name: str) -> Any:
 
 def _weights(config: Any, name: str, pretrained: str) -> tuple[dict[str, torch.Tensor] | None, str]:
     """The tensors to begin with, None for fresh ones, and what the record says of them."""
-    if pretrained == "no":
+    if pretrained == "false":
         return None, ""
-    if pretrained != "cache":
-        path = Path(pretrained)
+    if pretrained != "true":
+        path = existing(pretrained)
     elif config is None or not (config.hf_hub_id or config.url):
         raise InputError(f"timm offers no weights of {name!r}", "pretrained=FILE, or leave it out")
     else:
@@ -138,7 +151,7 @@ def _cached(config: Any, name: str) -> Path:
             return kept
     where = f"hf download {hub} model.safetensors" if hub else f"fetch {config.url}"
     raise InputError(
-        f"model timm:name={name},pretrained=cache: its weights are not in the cache, and nothing is downloaded unasked",
+        f"model timm:name={name},pretrained=true: its weights are not in the cache, and nothing is downloaded unasked",
         f"{where}; or pretrained=FILE for a copy elsewhere",
     )
 
@@ -166,6 +179,37 @@ def _built(library: Any, name: str, settings: dict[str, Any], size: tuple[int, i
     raise AssertionError(name)
 
 
+@contextmanager
+def _loading() -> Iterator[list[Any]]:
+    """What `load_state_dict` says inside the block: the library logs names that do not match, and goes on."""
+    usual, said = nn.Module.load_state_dict, []
+
+    def recorded(module: nn.Module, *args: Any, **options: Any) -> Any:
+        said.append(usual(module, *args, **options))
+        return said[-1]
+
+    with patch.object(nn.Module, "load_state_dict", recorded):
+        yield said
+
+
+def _refuse_misfits(loaded: list[Any], config: Any, where: str) -> None:
+    """InputError unless every tensor of the body was in the file, and nothing else."""
+    if not loaded:
+        raise InputError(f"{where}: the library took nothing of it", "load all of a network with checkpoint=FILE")
+    missing = [name for name in loaded[-1].missing_keys if not name.startswith(f"{config.classifier}.")]
+    extra = list(loaded[-1].unexpected_keys)
+    said = [
+        f"{len(names)} tensors {what}: {few(names)}"
+        for names, what in ((missing, "are missing"), (extra, "have no place in it"))
+        if names
+    ]
+    if said:
+        raise InputError(
+            f"{where}: {'; '.join(said)}",
+            "names are those of the library; for others checkpoint=FILE and checkpoint_rename",
+        )
+
+
 def _split(model: Any, probe: torch.Tensor, name: str) -> nn.Linear:
     """Takes the last linear layer off the network and returns it; InputError unless it is what made the logits."""
     head = model.get_classifier()
@@ -173,12 +217,17 @@ def _split(model: Any, probe: torch.Tensor, name: str) -> nn.Linear:
         message = f"timm's {name!r} does not end in one linear layer, but in {type(head).__name__}"
         raise InputError(message, "two-stage methods need features and a linear head; use another network")
     model.eval()
+    begun = head.weight.detach().clone()
     try:
         with torch.no_grad():
+            head.weight.normal_(
+                generator=torch.Generator().manual_seed(0)
+            )  # a head of zeros would agree with any features
             logits = model(probe)
             model.reset_classifier(0)
             features = model(probe)
-            same = features.ndim == 2 and torch.allclose(head(features), logits, rtol=1e-4, atol=1e-5)
+            same = features.ndim == 2 and torch.allclose(head(features), logits, rtol=1e-4, atol=1e-4)
+            head.weight.copy_(begun)
     except (RuntimeError, ValueError, AssertionError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
         message = f"timm's {name!r} does not take images of {' x '.join(map(str, probe.shape[1:]))}: {reason}"
