@@ -44,6 +44,11 @@ def test_delimiters_line_ends_quotes_and_a_byte_order_mark(delimiter: str, newli
     np.testing.assert_array_equal(arrays.y, [0, 1])
 
 
+def test_cells_that_only_python_takes_for_numbers_are_words(write) -> None:
+    arrays = read(write("code,size,y\n1_0,1e1,0\n2_0,0x10,1\n1_0,+.5,1\n"))
+    np.testing.assert_array_equal(arrays.x, [[1, 0, 0, 0, 1], [0, 1, 0, 1, 0], [1, 0, 1, 0, 0]])
+
+
 def test_labels_are_numbered_by_value_and_may_have_gaps(write) -> None:
     arrays = read(write("a,y\n1,10\n2,9\n3,-1\n4,10\n"))
     np.testing.assert_array_equal(arrays.y, [2, 1, 0, 2])
@@ -87,6 +92,9 @@ def test_dropped_columns_are_gone(write) -> None:
         ("a,y\n,0\n,1\n", "column 'a' is empty"),
         ('a,y\n"1,0\n2,1\n', "cannot be read as CSV"),
         (b"a,y\n\xff\xfe,0\n2,1\n", "not UTF-8"),
+        ("a,y\n1,0\n2,1\n".encode("utf-16"), "not UTF-8"),
+        ("a;y\n1,5;0\n2;1\n2,25;1\n", "column 'a' has numbers with a comma, such as '1,5'"),
+        ('a,y\n"1,234",0\n"-2,500,000",1\n', "has numbers with a comma, such as '1,234'"),
     ],
 )
 def test_what_is_wrong_is_named(text: str | bytes, message: str, write) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection
 
 import numpy as np
@@ -16,6 +17,8 @@ MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})
 
 MOST_CATEGORIES = 100
 """A text column with more distinct values is an identifier or prose, not a category."""
+
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+(?:,\d+)+\Z")
 
 Column = list[str]
 
@@ -77,9 +80,9 @@ def _empty(cell: str) -> bool:
 
 
 def _number(cell: str) -> float | None:
-    """The number a cell holds; None for words."""
+    """The number a cell holds; None for words, and for 12_3, which Python alone takes for 123."""
     try:
-        return float(cell)
+        return None if "_" in cell else float(cell)
     except ValueError:
         return None
 
@@ -118,6 +121,9 @@ def _features(cells: Column, where: str, name: str, missing: str, nominal: bool)
         if not np.isfinite(values).all():
             raise InputError(f"{where}: row {int(np.argmin(np.isfinite(values))) + 1} is infinite", "mend the cell")
         return np.stack([values, empty], axis=1) if empty.any() else values[:, None]
+    if all(n is not None or _DECIMAL_COMMA.match(cell) for cell, n in zip(cells, numbers, strict=True)) and not nominal:
+        odd = next(cell for cell, n in zip(cells, numbers, strict=True) if n is None)
+        raise InputError(f"{where} has numbers with a comma, such as {odd!r}", "write decimal points: 1.5, and 1234")
     words = np.array(["" if gone else cell for cell, gone in zip(cells, empty, strict=True)])
     kinds, indices = np.unique(words, return_inverse=True)
     if len(kinds) > MOST_CATEGORIES:
