@@ -231,7 +231,9 @@ def _split(model: Any, probe: torch.Tensor, name: str) -> nn.Linear:
     except (RuntimeError, ValueError, AssertionError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
         message = f"timm's {name!r} does not take images of {' x '.join(map(str, probe.shape[1:]))}: {reason}"
-        raise InputError(message, "img_size=64 resizes them; patch_size must divide the size; or use another network") from None
+        raise InputError(
+            message, "img_size=64 resizes them; patch_size must divide the size; or use another network"
+        ) from None
     if not same:
         message = f"timm's {name!r} without its classifier does not give the features that its logits are made of"
         raise InputError(message, "use another network")
