@@ -16,44 +16,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from python2_pickle import python2
 
 from calibench import InputError, run
 from calibench.config import resolve
 from calibench.data.folder import using_data_folder
 from calibench.runner import load_data
 from calibench_datasets import cifar
-from calibench_datasets.plain_pickle import read_plain_pickle
 
 WORDS = [b"airplane", b"automobile", b"bird", b"cat", b"deer", b"dog", b"frog", b"horse", b"ship", b"truck"]
 ROWS = 12  # a batch: five of them and a test batch
-
-
-class Python2(pickle._Pickler):
-    """Protocol 2 as cPickle of Python 2 wrote it: text and bytes are one type, numpy's makers bear their old names."""
-
-    dispatch = dict(pickle._Pickler.dispatch)  # noqa: RUF012
-
-    def text(self, value: str | bytes) -> None:
-        raw = value if isinstance(value, bytes) else value.encode("latin-1")
-        self.write(b"U" + bytes([len(raw)]) + raw if len(raw) < 256 else b"T" + len(raw).to_bytes(4, "little") + raw)
-        self.memoize(value)
-
-    dispatch[bytes] = text
-    dispatch[str] = text
-
-    def save_global(self, obj: Any, name: str | None = None) -> None:
-        module = "numpy.core.multiarray" if obj.__name__ == "_reconstruct" else "numpy"
-        self.write(f"c{module}\n{obj.__name__}\n".encode())
-        self.memoize(obj)
-
-    dispatch[type] = save_global
-    dispatch[type(np.ndarray.__reduce__)] = save_global
-
-
-def python2(value: Any) -> bytes:
-    file = io.BytesIO()
-    Python2(file, protocol=2).dump(value)
-    return file.getvalue()
+FOLDER = "cifar-10-batches-py"
+ASK = ("run", "-m", "ce", "-d", "cifar10", "--data-dir", "data")
+QUICKLY = ("--epochs", 1, "--threads", 1, "--json")
 
 
 def images(rows: int, seed: int) -> np.ndarray:
@@ -71,7 +46,7 @@ def members10() -> dict[str, bytes]:
     held["test_batch"] = python2(batch(6))
     held["batches.meta"] = python2({b"num_cases_per_batch": ROWS, b"label_names": WORDS, b"num_vis": 3072})
     held["readme.html"] = b"<html></html>"
-    return {f"cifar-10-batches-py/{name}": content for name, content in held.items()}
+    return {f"{FOLDER}/{name}": content for name, content in held.items()}
 
 
 def write(path: Path, members: dict[str, bytes], extra: tuple[tarfile.TarInfo, ...] = ()) -> None:
@@ -108,27 +83,6 @@ def small(tmp_path: Path, monkeypatch):
 def read(folder: Path, load: Any = cifar.cifar10):
     with using_data_folder(folder, False, lambda *words: None):
         return load()
-
-
-def test_the_pickles_are_as_python_2_wrote_them() -> None:
-    raw = python2(batch(1))
-    assert raw.startswith(b"\x80\x02}")
-    assert b"cnumpy.core.multiarray\n_reconstruct\n" in raw
-    assert b"_codecs" not in raw
-    loaded = pickle.loads(raw, encoding="bytes")  # as the authors' page tells readers to
-    np.testing.assert_array_equal(loaded[b"data"], images(ROWS, 1))
-    ours = read_plain_pickle(raw, "here")
-    assert set(ours) == {"batch_label", "labels", "data", "filenames"}
-    np.testing.assert_array_equal(ours["data"], images(ROWS, 1))
-    again = read_plain_pickle(pickle.dumps({"data": images(3, 0), "t": b"\xff"}, protocol=2), "rewritten by Python 3")
-    np.testing.assert_array_equal(again["data"], images(3, 0))
-    assert again["t"] == b"\xff"
-    for kind in ("<i8", ">i4", "<u2", "i1"):
-        numbers = np.array([[-1, 300, 7]]).astype(kind)
-        found = read_plain_pickle(pickle.dumps({"n": numbers}, protocol=2), "whole numbers")["n"]
-        np.testing.assert_array_equal(found, numbers)
-    columns = read_plain_pickle(pickle.dumps({"data": np.asfortranarray(images(3, 0))}, protocol=2), "by column")
-    np.testing.assert_array_equal(columns["data"], images(3, 0))
 
 
 def test_channels_rows_batches_labels_and_names(small, tmp_path: Path) -> None:
@@ -177,7 +131,7 @@ def test_the_extracted_folder_does_as_well(tmp_path: Path, monkeypatch) -> None:
         path = tmp_path / "cifar10" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    folder = tmp_path / "cifar10" / "cifar-10-batches-py"
+    folder = tmp_path / "cifar10" / FOLDER
     with pytest.raises(InputError, match="is not the published file: its md5 is"):
         read(tmp_path)
     sums = {n.partition("/")[2]: hashlib.md5(c).hexdigest() for n, c in held.items()}
@@ -196,7 +150,7 @@ def test_training_rows_that_are_in_test_are_left_out_and_said(small, tmp_path: P
     held = members10()
     test = batch(6)
     test[b"data"][4] = images(ROWS, 2)[3]  # row 12 + 3 of train
-    held["cifar-10-batches-py/test_batch"] = python2(test)
+    held[f"{FOLDER}/test_batch"] = python2(test)
     small(held)
     with using_data_folder(tmp_path / "data", False, lambda *words: None):
         data = load_data(resolve("ce", "cifar10"))
@@ -211,22 +165,7 @@ def test_training_rows_that_are_in_test_are_left_out_and_said(small, tmp_path: P
 def test_from_the_command_line(small, cli, tmp_path: Path) -> None:
     archive = small()
     before = {p: p.read_bytes() for p in archive.parent.rglob("*")}
-    ran = cli(
-        "run",
-        "-m",
-        "ce",
-        "-d",
-        "cifar10",
-        "--data-dir",
-        "data",
-        "--model",
-        "cnn:width=4",
-        "--epochs",
-        1,
-        "--json",
-        "--threads",
-        1,
-    )
+    ran = cli(*ASK, *QUICKLY, "--model", "cnn:width=4")
     assert ran.code == 0, ran.err
     record = ran.document
     assert record["n"]["test"] == ROWS
@@ -261,21 +200,7 @@ def test_download_fetches_once_and_then_works_offline(small, cli, home: str, tmp
     archive.parent.rmdir()
     file = dataclasses.replace(cifar.CIFAR10.archive, url=f"{home}/{archive.name}")
     monkeypatch.setattr(cifar, "CIFAR10", dataclasses.replace(cifar.CIFAR10, archive=file))
-    run_it = (
-        "run",
-        "-m",
-        "ce",
-        "-d",
-        "cifar10",
-        "--data-dir",
-        "data",
-        "--epochs",
-        1,
-        "--threads",
-        1,
-        "--json",
-        "--force",
-    )
+    run_it = (*ASK, *QUICKLY, "--force")
     assert cli(*run_it).code == 2
     assert not (tmp_path / "data").exists(), "it was fetched unasked"
     first = cli(*run_it, "--download")
@@ -299,16 +224,16 @@ def test_download_fetches_once_and_then_works_offline(small, cli, home: str, tmp
 def test_offline_and_missing_says_what_where_and_how(refused, monkeypatch, tmp_path: Path) -> None:
     monkeypatch.delenv("CALIBENCH_DATA", raising=False)
     says = ("cifar-10-python.tar.gz", str(tmp_path / "none" / "cifar10"))
-    said = refused("run", "-m", "ce", "-d", "cifar10", "--data-dir", tmp_path / "none", says=says, hint="--download")
-    for word in ("170 MB", "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", "cifar-10-batches-py"):
+    said = refused(*ASK[:-1], tmp_path / "none", says=says, hint="--download")
+    for word in ("170 MB", "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", FOLDER):
         assert word in said
     monkeypatch.setenv("CALIBENCH_DATA", str(tmp_path / "other"))
-    refused("run", "-m", "ce", "-d", "cifar10", says=str(tmp_path / "other" / "cifar10"), hint="--data-dir")
+    refused(*ASK[:-2], says=str(tmp_path / "other" / "cifar10"), hint="--data-dir")
 
 
 def test_another_archive_is_refused(refused, tmp_path: Path) -> None:
     write(tmp_path / "cifar-10-python.tar.gz", members10())
-    refused("run", "-m", "ce", "-d", "cifar10", "--data-dir", ".", says="not the published file", hint="fetch it again")
+    refused(*ASK[:-1], ".", says="not the published file", hint="fetch it again")
 
 
 def damaged(archive: Path, monkeypatch, content: bytes) -> None:
@@ -321,7 +246,7 @@ def test_a_truncated_archive_is_refused_even_if_its_checksum_were_right(share, s
     archive = small()
     content = archive.read_bytes()
     damaged(archive, monkeypatch, content[: int(share * len(content))])
-    refused("run", "-m", "ce", "-d", "cifar10", "--data-dir", "data", says="damaged or cut short", hint="fetch")
+    refused(*ASK, says="damaged or cut short", hint="fetch")
 
 
 def entry(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
@@ -333,19 +258,19 @@ def entry(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        (entry("cifar-10-batches-py/../../escaped", tarfile.REGTYPE), "points outside"),
+        (entry(f"{FOLDER}/../../escaped", tarfile.REGTYPE), "points outside"),
         (entry("/tmp/absolute", tarfile.REGTYPE), "points outside"),
         (entry("..\\escaped", tarfile.REGTYPE), "points outside"),
-        (entry("cifar-10-batches-py/link", tarfile.SYMTYPE, "/etc/passwd"), "a link or a device"),
-        (entry("cifar-10-batches-py/hard", tarfile.LNKTYPE, "cifar-10-batches-py/test_batch"), "a link or a device"),
-        (entry("cifar-10-batches-py/device", tarfile.CHRTYPE), "a link or a device"),
-        (entry("cifar-10-batches-py/pipe", tarfile.FIFOTYPE), "a link or a device"),
+        (entry(f"{FOLDER}/link", tarfile.SYMTYPE, "/etc/passwd"), "a link or a device"),
+        (entry(f"{FOLDER}/hard", tarfile.LNKTYPE, f"{FOLDER}/test_batch"), "a link or a device"),
+        (entry(f"{FOLDER}/device", tarfile.CHRTYPE), "a link or a device"),
+        (entry(f"{FOLDER}/pipe", tarfile.FIFOTYPE), "a link or a device"),
     ],
     ids=lambda value: value.name if isinstance(value, tarfile.TarInfo) else "",
 )
 def test_members_that_point_elsewhere_are_refused(bad, says, small, refused) -> None:
     small(extra=(bad,))
-    refused("run", "-m", "ce", "-d", "cifar10", "--data-dir", "data", says=says, hint="do not use")
+    refused(*ASK, says=says, hint="do not use")
 
 
 class Evil:
@@ -361,28 +286,11 @@ def test_a_pickle_that_would_run_something_does_not(call, small, refused, tmp_pa
     mark = tmp_path / "data" / "ran"
     evil = Evil(call, f"touch {mark}") if call is os.system else Evil(call, str(mark))
     held = members10()
-    held["cifar-10-batches-py/data_batch_4"] = pickle.dumps(batch(4) | {"more": [{"deep": evil}]}, protocol=2)
+    held[f"{FOLDER}/data_batch_4"] = pickle.dumps(batch(4) | {"more": [{"deep": evil}]}, protocol=2)
     small(held)
     says = ("data_batch_4: not a pickle of plain data", "could run code")
-    refused("run", "-m", "ce", "-d", "cifar10", "--data-dir", "data", says=says)
+    refused(*ASK, says=says)
     assert not mark.exists()
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (pickle.dumps([1, 2], protocol=2), "not a dictionary"),
-        (pickle.dumps({"data": np.zeros(3, dtype=object)}, protocol=2), "something else than whole numbers"),
-        (pickle.dumps({"data": np.zeros(3)}, protocol=2), "something else than whole numbers"),
-        (b"", "not a pickle of plain data"),
-        (b"\x80\x02}q\x00(U\x04da", "not a pickle of plain data"),
-        (b"\x80\x02P", "not a pickle of plain data"),
-        (pickle.dumps({"data": images(2, 0)}, protocol=2).replace(b"M\x00\x0c", b"M\x01\x0c"), "of shape"),
-    ],
-)
-def test_other_pickles_are_refused(content: bytes, says: str) -> None:
-    with pytest.raises(InputError, match=says):
-        read_plain_pickle(content, "here")
 
 
 @pytest.mark.parametrize(
@@ -399,13 +307,13 @@ def test_other_pickles_are_refused(content: bytes, says: str) -> None:
 )
 def test_batches_of_another_form_are_refused(change: dict[bytes, Any], says: str, small) -> None:
     held = members10()
-    held["cifar-10-batches-py/data_batch_2"] = python2({b"data": b"", b"labels": b""} | batch(2) | change)
+    held[f"{FOLDER}/data_batch_2"] = python2({b"data": b"", b"labels": b""} | batch(2) | change)
     with pytest.raises(InputError, match=says):
         read(small(held).parent)
 
 
 def test_a_member_that_is_missing_is_named(small) -> None:
     held = members10()
-    del held["cifar-10-batches-py/data_batch_5"]
+    del held[f"{FOLDER}/data_batch_5"]
     with pytest.raises(InputError, match="has no member 'cifar-10-batches-py/data_batch_5'"):
         read(small(held).parent)

@@ -138,6 +138,9 @@ def test_val_cal_and_test_stay_clean(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.train.y, labels()["random_label2"][data.train.ids])
     for split in (data.val, data.cal, data.test):
         np.testing.assert_array_equal(split.y, split.ids % 10)
+    assert data.noise is not None
+    assert data.noise["licence"] == "CC BY-NC 4.0"
+    assert "CIFAR-10_human.pt" in data.noise["source"]
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not here")

@@ -103,7 +103,7 @@ def test_missing_cells_are_a_feature_where_it_is_said(read):
 
 
 WRONG = {
-    "a word among numbers": (table(lambda i: "-" if i == 4 else "1"), "59 of 60 cells are numbers, and row 5 is", "missing=indicate"),
+    "a word among numbers": (table(lambda i: "-" if i == 4 else "1"), "59 of 60 cells are numbers, and row 5", "missing=indicate"),
     "names of rows": (table(column=lambda i: f"person-{i}"), "60 different values in 60 rows, such as 'person-0'", "drop=x"),
     "percents": (table(column=lambda i: f"{i}%"), "60 different values in 60 rows, such as '0%'", "write numbers plainly"),
     "money": (table(column=lambda i: f"${i}.50"), "60 different values in 60 rows, such as '$0.50'", "write numbers plainly"),

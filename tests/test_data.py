@@ -358,7 +358,7 @@ def test_a_noise_plugin_that_returns_nonsense_is_refused() -> None:
     y = data.train.y
     for labels in (y[:-1], y.astype(float), y - 1, y + 3):
         with pytest.raises(InputError, match="noise bad"):
-            with_noisy_labels(data, labels, {}, "noise bad")
+            with_noisy_labels(data, {"train": labels}, {}, "noise bad")
 
 
 def labels_file(folder: Path, **arrays: np.ndarray) -> Path:

@@ -208,3 +208,38 @@ def test_option_then_variable_then_cache(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(InputError, match="is a file"), using_data_folder(tmp_path / "file", False, quiet):
         pass
+
+
+def test_a_file_of_unknown_size_is_checked_by_its_checksum(server, tmp_path: Path) -> None:
+    file = PublishedFile("set.bin", server.url, None, md5=hashlib.md5(CONTENT).hexdigest())
+    target = tmp_path / "set.bin"
+    for length in (True, False):
+        server.length = length
+        (tmp_path / "set.bin.part").write_bytes(CONTENT[:1000])
+        download(file, target, quiet)
+        assert target.read_bytes() == CONTENT
+        target.unlink()
+    assert server.asked == [None, None], "a part of an unknown whole is not resumed"
+    server.length, server.cut = True, 5000
+    with pytest.raises(RunError, match="ended after 5000 of 1024000 bytes"):
+        download(file, target, quiet)
+    server.cut = None
+    wrong = PublishedFile("set.bin", server.url, None, md5="0" * 32)
+    with pytest.raises(RunError, match="md5"):
+        download(wrong, target, quiet)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError) as raised:
+        DataFolder(tmp_path).get("things", file)
+    assert "size unknown" in raised.value.hint
+
+
+@pytest.mark.parametrize("idle", [("--data-dir", "data"), ("--download",)])
+def test_a_data_folder_that_nobody_reads_is_refused(idle: tuple[str, ...], refused, tmp_path: Path) -> None:
+    says = ("dataset 'digits' reads no published files", "would do nothing")
+    refused("run", "-m", "ce", "-d", "digits", *idle, says=says, hint="leave out")
+
+
+def test_noise_may_be_what_reads_the_data_folder(refused, tmp_path: Path) -> None:
+    refused(
+        "run", "-m", "ce", "--noise", "cifar10n:set=worse", "--data-dir", "data", says="there is no CIFAR-10_human.pt"
+    )

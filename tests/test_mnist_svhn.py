@@ -20,6 +20,25 @@ from calibench_datasets import mnist, svhn
 TRAIN, TEST = 300, 20  # 300 is 0x012C: read little-endian it would be another number
 
 
+def ask(name: str) -> tuple[object, ...]:
+    return (
+        "run",
+        "-m",
+        "ce",
+        "-d",
+        name,
+        "--data-dir",
+        ".",
+        "--model",
+        "cnn:width=4",
+        "--epochs",
+        1,
+        "--threads",
+        1,
+        "--json",
+    )
+
+
 def pixels(rows: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (rows, 28, 28), dtype=np.uint8)
 
@@ -200,27 +219,24 @@ def test_svhn_of_another_form_is_refused(change: dict[str, Any], says: str, mat)
         read(mat(**change), svhn.svhn)
 
 
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_mnist_from_the_command_line(name: str, write, cli, tmp_path: Path) -> None:
+    folder = write(name=name) / name
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    ran = cli(*ask(name))
+    assert ran.code == 0, ran.err
+    assert ran.document["n"]["test"] == TEST
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_svhn_from_the_command_line(mat, cli, refused, tmp_path: Path) -> None:
     mat()
-    ran = cli(
-        "run",
-        "-m",
-        "ce",
-        "-d",
-        "svhn",
-        "--data-dir",
-        tmp_path,
-        "--model",
-        "cnn:width=4",
-        "--epochs",
-        1,
-        "--json",
-        "--threads",
-        1,
-    )
+    ran = cli(*ask("svhn"))
     assert ran.code == 0, ran.err
     assert ran.document["n"]["test"] == 15
-    (tmp_path / "svhn" / "test_32x32.mat").unlink()
-    refused(
-        "run", "-m", "ce", "-d", "svhn", "--data-dir", tmp_path, says="there is no test_32x32.mat", hint="--download"
-    )
+    path = tmp_path / "svhn" / "test_32x32.mat"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    refused(*ask("svhn"), says="not the published file: its md5 is", hint="fetch")
+    path.unlink()
+    refused(*ask("svhn"), says="there is no test_32x32.mat", hint="--download")

@@ -146,3 +146,45 @@ def test_the_human_labels_of_cifar10() -> None:
             for key in ("aggre_label", "random_label1", "random_label2", "random_label3", "worse_label")
         }
     assert list(wrong.values()) == [9.01, 17.23, 18.12, 17.64, 40.21]
+
+
+def test_noise_on_val_too_and_each_rate_in_the_record() -> None:
+    both = load_data(resolve("ce", noise="symmetric:rate=0.3,on=train;val", seed=3))
+    train = load_data(resolve("ce", noise="symmetric:rate=0.3", seed=3))
+    clean = load_data(resolve("ce", seed=3))
+    np.testing.assert_array_equal(both.train.y, train.train.y, "what val gets does not change what train got")
+    assert round(float((both.val.y != clean.val.y).mean()), 2) == 0.3
+    for name in ("cal", "test"):
+        np.testing.assert_array_equal(getattr(both, name).y, getattr(clean, name).y)
+    np.testing.assert_array_equal(train.val.y, clean.val.y)
+    assert set(both.noise["realised_rates"]) == {"train", "val"}
+    assert both.noise["realised_rates"]["val"] == (both.val.y != clean.val.y).mean()
+    assert train.noise["realised_rates"] == {"train": train.noise["realised_rate"]}
+    assert len({both.fingerprint, train.fingerprint, clean.fingerprint}) == 3
+    assert both.clean_fingerprint == clean.clean_fingerprint
+    np.testing.assert_array_equal(both.mislabelled, both.train.y != clean.train.y)
+    record = run("ce", noise="symmetric:rate=0.3,on=train;val", epochs=1, model="mlp:hidden=4", results=None)
+    assert record.data["noise"]["params"]["on"] == "train;val"
+
+
+def test_given_labels_on_val_are_those_of_its_rows(tmp_path: Path) -> None:
+    clean = load_data(resolve("ce"))
+    labels = (np.concatenate([getattr(clean, name).ids for name in ("train", "val", "cal", "test")]) * 0).astype(int)
+    labels[clean.val.ids] = 7
+    np.savez(tmp_path / "n.npz", labels=labels)
+    data = load_data(resolve("ce", noise=f"given:path={tmp_path / 'n.npz'},on=train;val"))
+    assert set(data.val.y) == {7}
+    assert set(data.train.y) == {0}
+    x, y = np.random.default_rng(0).normal(size=(90, 3)), np.arange(90) % 3
+    np.savez(tmp_path / "own.npz", train_x=x[:60], train_y=y[:60], val_x=x[60:], val_y=y[60:])
+    np.savez(tmp_path / "n.npz", labels=y[:60])
+    own = f"npz:path={tmp_path / 'own.npz'}"
+    with pytest.raises(InputError, match="val is a split of its own"):
+        load_data(resolve("ce", own, noise=f"given:path={tmp_path / 'n.npz'},on=train;val"))
+    assert load_data(resolve("ce", own, noise="symmetric:rate=0.5,on=train;val")).noise["realised_rates"]["val"] == 0.5
+
+
+@pytest.mark.parametrize("on", ["cal", "test", "train;test", "val", ""])
+def test_noise_never_reaches_cal_or_test(on: str) -> None:
+    with pytest.raises(InputError, match="on="):
+        resolve("ce", noise=f"symmetric:rate=0.3,on={on}")

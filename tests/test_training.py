@@ -13,7 +13,7 @@ from torch import nn
 
 from calibench import InputError, RunError, run
 from calibench.models.schedule import Schedule
-from calibench.models.training import seeded, train
+from calibench.models.training import predict, seeded, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -232,3 +232,23 @@ def test_a_loss_that_is_not_finite_names_the_rows(data) -> None:
     assert "step 1 of 3" in error.value.message
     assert "the learning rate is 0.5" in error.value.hint
     assert len(error.value.hint.split("training rows ")[1].split(", ")) == 4
+
+
+def test_prediction_goes_in_parts_that_fit_the_cache() -> None:
+    seen: list[int] = []
+
+    class Counts(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(len(x))
+            return x.flatten(1)[:, :2]
+
+    images = torch.arange(300 * 3072, dtype=torch.float32).view(300, 3, 32, 32)
+    found = predict(Counts(), images)
+    assert torch.equal(found, images.flatten(1)[:, :2])
+    assert seen == [130, 130, 40]
+    seen.clear()
+    predict(Counts(), torch.zeros(3000, 64))
+    assert seen == [1024, 1024, 952]
+    seen.clear()
+    predict(Counts(), torch.zeros(40, 3, 600, 600))
+    assert seen == [32, 8]

@@ -40,9 +40,9 @@ class Member:
         with seeded(self.seeds["stage1"]):
             network = self._built()
             self.checkpoint = load_checkpoint(network, config.model.name, config.model.params)
-            self.origin = self.checkpoint or network.origin
+            self.origin = [found for found in (self.checkpoint, network.origin) if found]
             self.network = self._converted(network)
-        made_by = [*self._conversion(), *([self.origin] if self.origin else [])]
+        made_by = [*self._conversion(), *self.origin]
         self.stage_1 = Stage1(
             config, self.rows, products, self.seeds["stage1"], report, self.network, self._new_network, made_by
         )
@@ -95,6 +95,8 @@ class Member:
         body_key, entry = self.stage_1.run(self._said)
         if self.checkpoint:
             entry["checkpoint_sha256"] = self.checkpoint
+        if self.network.origin and not self.config.model.spec.in_process:  # of a given one the configuration has it all
+            entry["network"] = self.network.origin
         self.fitted.append(entry)
         head: nn.Module = self.network.head
         features: dict[str, torch.Tensor] = {}
@@ -133,7 +135,7 @@ class Member:
         # No seed made such a body, and labels did not: one copy serves every seed and noise.
         if self.origin and self.network.pretrained:
             where = [torch.__version__, torch.get_num_threads(), self.device.type]
-            key = stage_key("features", identity(self.config.model), self.data.clean_fingerprint, self.origin, where)
+            key = stage_key("features", identity(self.config.model), self.data.clean_fingerprint, *self.origin, where)
         # Without a body they are the data itself, not worth a second copy on disk.
         product = self.products.of("features", key, make, keep=self.network.has_body, together=True)
         return {name: features.to(self.device) for name, features in product.tensors.items()}

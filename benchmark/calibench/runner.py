@@ -169,18 +169,23 @@ def run_reporting(
     """The record of `config`, and whether it was there already; `made` is shared by the runs of one command."""
     start = time.perf_counter()
     ranks = joined(config.device)
-    with ranks.first_alone(), using_data_folder(data_dir, download, report):
+    with ranks.first_alone(), using_data_folder(data_dir, download, report) as folder:
         data = load_data(config)
+    if not folder.asked and (data_dir is not None or download):
+        idle = "a data folder" if data_dir is not None else "a download"
+        message = f"dataset {config.dataset.name!r} reads no published files: {idle} would do nothing"
+        raise InputError(message, "leave out --data-dir and --download (data_dir, download)")
     seconds = time.perf_counter() - start
     config, keep = known(config, data)
     code = _code(config)
     run_id = config.run_id(data.fingerprint)
-    folder = results / store.CACHE if results is not None and keep else None
-    cache = StageCache(folder, fresh=force, made=made, ranks=ranks)
+    kept = results / store.CACHE if results is not None and keep else None
+    cache = StageCache(kept, fresh=force, made=made, ranks=ranks)
     pipeline = Pipeline(config, data, cache, report)
     posthoc = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes, data.questions)
     # Files that have changed since make another run.
-    code += pipeline.first.objective.files + pipeline.first.origin + posthoc.files
+    code += pipeline.first.objective.files + pipeline.first.checkpoint + posthoc.files
+    code += hashlib.sha256(pipeline.network.origin.encode()).hexdigest()[:16] if pipeline.network.origin else ""
     metrics = load_metrics()
     if results is not None:
         found = store.find(results, run_id, code) if ranks.first and keep and not force else None
@@ -204,7 +209,7 @@ def run_reporting(
         final = {name: stored(found.plain()) for name, found in final.items()}
     with pipeline.timed("judge"):
         report("judge", 0, 1, "bootstrap and noise floor")
-        judged = Judged(final["test"], labels["test"], decisions)
+        judged = Judged(final["test"], labels["test"], decisions, data.test_soft)
         judgement = judge(judged, metrics, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
         report("judge", 1, 1, "")
 
@@ -257,13 +262,23 @@ def load_data(config: RunConfig) -> Data:
     if data.questions > 1:
         message = f"{who(config.noise)} draws one class index a row; rows of {where} have {data.questions} labels each"
         raise InputError(message, "leave the noise out")
-    generator = np.random.default_rng(derived_seed(config.seed, "noise"))
-    with blaming(who(config.noise)):
-        given = {name: getattr(data.train, name).copy() for name in config.noise.spec.needs}
-        noisy = config.noise.spec.load()(
-            data.train.y.copy(), data.num_classes, generator, **given, **config.noise.own()
-        )
-    return with_noisy_labels(data, noisy, config.noise.document(), f"noise {config.noise.text()}")
+    splits = str(config.noise.params["on"]).split(";")
+    if "val" in splits and "ids" in config.noise.spec.needs and np.isin(data.val.ids, data.train.ids).any():
+        message = f"{who(config.noise)} has labels for the training rows of {where}, and val is a split of its own"
+        raise InputError(message, "leave out on=train;val")
+    noisy = {}
+    for name in splits:
+        split = getattr(data, name)
+        purpose = "noise" if name == "train" else f"noise {name}"
+        generator = np.random.default_rng(derived_seed(config.seed, purpose))
+        with blaming(who(config.noise)):
+            given = {key: getattr(split, key).copy() for key in config.noise.spec.needs}
+            noisy[name] = config.noise.spec.load()(
+                split.y.copy(), data.num_classes, generator, **given, **config.noise.own()
+            )
+    spec = config.noise.spec
+    origin = {key: text for key in ("licence", "source") if (text := getattr(spec, key))}
+    return with_noisy_labels(data, noisy, {**config.noise.document(), **origin}, f"noise {config.noise.text()}")
 
 
 def pick_device(device: str) -> str:
@@ -287,6 +302,8 @@ def _arrays(
         scores = answered(outputs) if data.questions > 1 else outputs.scores
         arrays[f"{name}.{'probs' if outputs.from_probs else 'logits'}"] = scores.numpy()
         arrays[f"{name}.labels"], arrays[f"{name}.ids"] = split.y, split.ids
+    if data.test_soft is not None:
+        arrays["test.soft"] = data.test_soft
     if decisions is not None:
         arrays["test.decisions"] = decisions.answers.numpy().reshape(data.test.y.shape)
         if decisions.sets is not None:

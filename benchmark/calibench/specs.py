@@ -132,6 +132,17 @@ SPLIT_PARAMS = (
 )
 """Used only for the splits that a dataset does not bring itself; stating one that it does bring is an error."""
 
+NOISE_PARAMS = (
+    Param(
+        "on",
+        "str",
+        "train",
+        "splits whose labels become wrong, val as where nobody checked it; never cal and test",
+        choices=("train", "train;val"),
+    ),
+)
+"""Taken by every noise."""
+
 CHECKPOINT_PARAMS = (
     Param(
         "checkpoint", "path", None, "trained weights: safetensors, a torch state dict or .npz; stage 1 is then skipped"
@@ -247,17 +258,23 @@ class ModelSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseSpec(Spec):
-    """A model of wrong training labels. `target` is called as `target(labels, num_classes, generator, **params)`.
+    """A model of wrong labels. `target` is called as `target(labels, num_classes, generator, **params)`, once a split.
 
     It returns labels, or `calibench.data.noisy.Noisy` with the transition matrix that they were drawn by.
 
-    What `needs` names is passed by keyword too: `ids [N]`, the training rows' numbers in the dataset's own arrays, and
-    `x [N, ...]`, the rows.
+    What `needs` names is passed by keyword too: `ids [N]`, the rows' numbers in the dataset's own training arrays, and
+    `x [N, ...]`, the rows. `licence` and `source` are those of labels from a file; they go into the record.
     """
 
     family: ClassVar[str] = "noise"
 
     needs: tuple[Literal["ids", "x"], ...] = ()
+    licence: str = ""
+    source: str = ""
+
+    def shared_params(self) -> tuple[Param, ...]:
+        """Which splits it acts on."""
+        return NOISE_PARAMS
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,7 +12,7 @@ from calibench.errors import did_you_mean
 from calibench_datasets.encoded import LOSSY, decoded, encoded_names, is_encoded
 
 PARTS = ("train", "val", "cal", "test")
-NAMES = (*(f"{part}_{axis}" for part in PARTS for axis in "xy"), "head_weight", "head_bias")
+NAMES = (*(f"{part}_{axis}" for part in PARTS for axis in "xy"), "head_weight", "head_bias", "test_soft")
 ENCODED = (*(name for part in PARTS for name in encoded_names(part)), "class_names")
 
 SEEN = (
@@ -22,13 +22,17 @@ SEEN = (
 
 
 def npz(path: str) -> Arrays:
-    """`train_x [N, ...]`, `train_y [N]` and what else is there of test, val, cal, head_weight, head_bias.
+    """`train_x [N, ...]`, `train_y [N]` and what else is there of test, val, cal, head_weight, head_bias, test_soft.
 
     In place of x and y a split may be pictures as the bytes of their files (`calibench_datasets.encoded`), with
     `class_names [K]` for the record. Raises InputError for a name that means nothing here, for half a pair, and for a file
     that cannot be read.
     """
-    arrays = read_npz(path)
+    return named_arrays(read_npz(path), path)
+
+
+def named_arrays(arrays: Mapping[str, NDArray[Any]], path: str, notes: tuple[str, ...] = ()) -> Arrays:
+    """`Arrays` of what is called as in `NAMES` and `ENCODED`; `path` is for messages."""
     known = NAMES + ENCODED if any(is_encoded(arrays, part) for part in PARTS) else NAMES
     for name in arrays:
         if name not in known:
@@ -57,7 +61,8 @@ def npz(path: str) -> Arrays:
         test=pairs["test"],
         head_weight=arrays.get("head_weight"),
         head_bias=arrays.get("head_bias"),
-        notes=tuple(_notes(arrays)),
+        test_soft=arrays.get("test_soft"),
+        notes=(*notes, *_notes(arrays)),
     )
 
 

@@ -20,6 +20,19 @@ _TABLE = (
     ),
 )
 
+_PICTURE = (
+    Param("colour", "str", "rgb", "three channels, or one of brightness", choices=("rgb", "grey")),
+    Param(
+        "size",
+        "int",
+        None,
+        "side that every picture is scaled to; not set: all have one shape",
+        "pixels",
+        minimum=2,
+        maximum=1024,
+    ),
+)
+
 
 @hookimpl
 def calibench_datasets() -> list[DatasetSpec]:
@@ -37,7 +50,7 @@ def calibench_datasets() -> list[DatasetSpec]:
         DatasetSpec(
             name="npz",
             target="calibench_datasets.npz:npz",
-            summary="Your own arrays: train_x train_y test_x test_y, optionally val_* cal_* head_weight head_bias.",
+            summary="Your own arrays: train_x train_y test_x test_y, optionally val_* cal_* head_weight head_bias test_soft.",
             params=(
                 Param(
                     "path",
@@ -49,6 +62,34 @@ def calibench_datasets() -> list[DatasetSpec]:
             ),
             licence="yours",
             source="the file; for a trained network x is its features and head_weight [K, D], head_bias [K] its last layer",
+        ),
+        DatasetSpec(
+            name="features",
+            target="calibench_datasets.features:features",
+            summary="Stored embeddings, and the network's last layer where you have it: .npz, .safetensors, .pt, .parquet, .npy.",
+            params=(
+                Param(
+                    "path",
+                    "path",
+                    REQUIRED,
+                    "a file of arrays, or a folder of .npy files; names as train_feat, test_label",
+                ),
+                Param("head", "path", None, "a file with the last layer, alone or among the network's other weights"),
+                Param("drop", "str", None, "arrays to leave out, joined by ';'"),
+                Param(
+                    "normalise", "str", "none", "l2: every row divided by its norm, as for CLIP", choices=("none", "l2")
+                ),
+                Param(
+                    "cal_from_test",
+                    "float",
+                    None,
+                    "share of the test rows that become cal, for a network that was trained on the train rows",
+                    minimum=0.001,
+                    maximum=0.9,
+                ),
+            ),
+            licence="yours",
+            source="the file; for --model frozen with head_weight [K, D], head_bias [K], or fc_w, fc_b, fc.weight, ...",
         ),
         DatasetSpec(
             name="csv",
@@ -75,6 +116,47 @@ def calibench_datasets() -> list[DatasetSpec]:
             source="the file; words become one-hot features, values in sorted order",
         ),
         DatasetSpec(
+            name="hf",
+            target="calibench_datasets.hf:hf",
+            summary="Pictures or stored features of the Hugging Face Hub (ORG/NAME), or of a folder in its format; extra vision.",
+            params=(
+                Param("path", "path", REQUIRED, "ORG/NAME on the Hub, a folder of Parquet files, or one such file"),
+                Param("image", "str", None, "the column of pictures; not set: the only one"),
+                Param(
+                    "features",
+                    "str",
+                    None,
+                    "columns of numbers, or of lists of them, joined by ';', in place of pictures",
+                ),
+                Param("label", "str", None, "the column to predict; not set: the only one of classes"),
+                Param("revision", "str", None, "commit, tag or branch on the Hub; a commit pins it"),
+                Param("config", "str", None, "which of the set's configurations, if it has several"),
+                Param("train_split", "str", None, "not set: train, or the only one"),
+                Param("val_split", "str", None, "not set: validation, valid, val or dev, else held out of train"),
+                Param("cal_split", "str", None, "not set: held out of train"),
+                Param("test_split", "str", None, "not set: test, else held out of train"),
+                *_PICTURE,
+            ),
+            licence="each its own; the record's notes say what its card says",
+            source="https://huggingface.co/datasets, through the library datasets; the record's notes hold the commit",
+            paper="Q. Lhoest et al., Datasets: A Community Library for Natural Language Processing, EMNLP 2021 (arXiv 2109.02846)",
+        ),
+        DatasetSpec(
+            name="openml",
+            target="calibench_datasets.openml:openml",
+            summary="A table of openml.org by its number, as id=61 for iris; extra openml.",
+            params=(
+                Param("id", "int", REQUIRED, "the number in its address, openml.org/d/ID", minimum=1),
+                Param(
+                    "label", "str", None, "the column to predict; not set: the one that OpenML names; several: a;b;c"
+                ),
+                *_TABLE[1:],
+            ),
+            licence="each its own; the record's notes say which",
+            source="https://www.openml.org, through scikit-learn's fetch_openml and its cache in the data folder",
+            paper="J. Vanschoren et al., OpenML: networked science in machine learning, SIGKDD Explorations 2014",
+        ),
+        DatasetSpec(
             name="wine",
             target="calibench_datasets.sklearn_tables:wine",
             summary="178 wines, 13 chemical measurements, 3 cultivars; ships with scikit-learn.",
@@ -96,16 +178,7 @@ def calibench_datasets() -> list[DatasetSpec]:
             summary="Your own pictures: CLASS/NAME.png, or train/CLASS/NAME.png beside test/, val/, cal/; extra vision.",
             params=(
                 Param("path", "path", REQUIRED, "a folder with a folder for each class, or for each split"),
-                Param("colour", "str", "rgb", "three channels, or one of brightness", choices=("rgb", "grey")),
-                Param(
-                    "size",
-                    "int",
-                    None,
-                    "side that every picture is scaled to; not set: all have one shape",
-                    "pixels",
-                    minimum=2,
-                    maximum=1024,
-                ),
+                *_PICTURE,
             ),
             licence="yours",
             source="the folder; classes in sorted order",

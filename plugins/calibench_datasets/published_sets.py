@@ -12,6 +12,14 @@ PUBLISHED = (
         paper="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
     ),
     DatasetSpec(
+        name="cifar10h",
+        target="calibench_datasets.cifar10h:cifar10h",
+        summary="CIFAR-10 judged by people, too: shares of some 51 people's answers for each test image (CIFAR-10H).",
+        licence="the answers CC BY-NC-SA 4.0; the images none stated",
+        source="https://github.com/jcpeterson/cifar-10h, data/cifar10h-probs.npy (0.8 MB), beside cifar10's archive",
+        paper="J. Peterson et al., Human uncertainty makes classification more robust, ICCV 2019 (arXiv 1908.07086)",
+    ),
+    DatasetSpec(
         name="cifar100",
         target="calibench_datasets.cifar:cifar100",
         summary="CIFAR-100: 50 000 + 10 000 colour images 32x32, 100 fine classes; from cifar-100-python.tar.gz.",
@@ -73,6 +81,8 @@ HUMAN_LABELS = (
             _FILE,
         ),
         needs=("ids",),
+        licence="CC BY-NC 4.0",
+        source="github.com/UCSC-REAL/cifar-10-100n, data/CIFAR-10_human.pt",
         paper="J. Wei et al., Learning with Noisy Labels Revisited, ICLR 2022 (arXiv 2110.12088)",
     ),
     NoiseSpec(
@@ -81,6 +91,8 @@ HUMAN_LABELS = (
         summary="What people called CIFAR-100's training images (CIFAR-100N, fine classes): 40.20 % wrong.",
         params=(_FILE,),
         needs=("ids",),
+        licence="CC BY-NC 4.0",
+        source="github.com/UCSC-REAL/cifar-10-100n, data/CIFAR-100_human.pt",
         paper="J. Wei et al., Learning with Noisy Labels Revisited, ICLR 2022 (arXiv 2110.12088)",
     ),
 )

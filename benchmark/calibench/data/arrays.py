@@ -32,3 +32,5 @@ class Arrays:
     repeats: Literal["refuse", "drop"] = "refuse"
     """Training rows of the content of a row of test, val or cal: an error, or left out of train, and the record says how
     many. `drop` is for published splits, which people cannot mend; the other rows keep their numbers."""
+    test_soft: NDArray[np.generic] | None = None
+    """Shares `[N, K]` of people who gave each label to each row of `test`; judged by `soft_nll` and `soft_brier`."""

@@ -16,6 +16,8 @@ from calibench.data.published import PublishedFile
 from calibench.errors import RunError
 
 CHUNK = 1 << 18
+LARGEST_UNKNOWN = 1 << 30
+"""Bytes that are taken of a file whose size neither its publisher nor the server says."""
 TIMEOUT_S = 60.0
 """Without a byte for so long the server is taken for dead; what has come is kept."""
 
@@ -56,7 +58,7 @@ def download(file: PublishedFile, target: Path, report: Callable[[str, int, int,
 def _fetch(file: PublishedFile, out: BinaryIO, report: Callable[[str, int, int, str], None]) -> None:
     """Append to `out` what it lacks of `file`."""
     have = out.seek(0, os.SEEK_END)
-    if have > file.size:
+    if file.size is None or have > file.size:  # of an unknown size: begin again, what there is may be the whole
         have = out.truncate(0)
     if have == file.size:
         return
@@ -66,16 +68,18 @@ def _fetch(file: PublishedFile, out: BinaryIO, report: Callable[[str, int, int, 
             have = out.truncate(0)
         elif have and not str(answer.headers.get("Content-Range")).startswith(f"bytes {have}-"):
             raise _WrongFileError(f"asked for the bytes from {have} on, it sent {answer.headers.get('Content-Range')}")
-        if answer.length is not None and have + answer.length != file.size:
+        if answer.length is not None and file.size is not None and have + answer.length != file.size:
             raise _WrongFileError(f"the server has {have + answer.length} bytes, the published file {file.size}")
+        whole = file.size if answer.length is None else have + answer.length
+        most = LARGEST_UNKNOWN if whole is None else whole
         while chunk := answer.read(CHUNK):
             have += len(chunk)
-            if have > file.size:
-                raise _WrongFileError(f"the server sends more than the {file.size} bytes of the published file")
+            if have > most:
+                raise _WrongFileError(f"the server sends more than the {most} bytes of the published file")
             out.write(chunk)
-            report(f"download {file.name}", have // 1000, file.size // 1000, "kB")
-    if have < file.size:
-        raise http.client.HTTPException(f"the connection ended after {have} of {file.size} bytes")
+            report(f"download {file.name}", have // 1000, most // 1000, "kB")
+    if whole is not None and have < whole:
+        raise http.client.HTTPException(f"the connection ended after {have} of {whole} bytes")
 
 
 @contextlib.contextmanager

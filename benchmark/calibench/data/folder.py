@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from calibench.data.published import PublishedFile
@@ -34,6 +34,12 @@ class DataFolder:
     path: Path
     download: bool = False
     report: Callable[[str, int, int, str], None] = _quiet
+    users: list[int] = field(default_factory=list, compare=False, repr=False)
+
+    @property
+    def asked(self) -> bool:
+        """Whether anybody has asked for this folder."""
+        return bool(self.users)
 
     def local(self, dataset: str, name: str) -> Path | None:
         """`PATH/dataset/name` or `PATH/name`, the first that is there; None if neither is. InputError if no one may look."""
@@ -69,20 +75,23 @@ _CURRENT: ContextVar[DataFolder | None] = ContextVar("data_folder", default=None
 
 def data_folder() -> DataFolder:
     """The folder of the run under way; outside of one what CALIBENCH_DATA names, or the default."""
-    return _CURRENT.get() or DataFolder(_usual())
+    folder = _CURRENT.get() or DataFolder(_usual())
+    folder.users.append(1)
+    return folder
 
 
 @contextmanager
 def using_data_folder(
     path: str | Path | None, download: bool, report: Callable[[str, int, int, str], None]
-) -> Iterator[None]:
+) -> Iterator[DataFolder]:
     """Inside the block `data_folder()` is `path` (None: CALIBENCH_DATA or the default); InputError if that is a file."""
     folder = _usual() if path is None else Path(path).expanduser()
     if _is_there(folder) and not folder.is_dir():
         raise InputError(f"data folder {str(folder)!r} is a file", f"--data-dir and {VARIABLE} name a folder")
-    token = _CURRENT.set(DataFolder(folder, download, report))
+    current = DataFolder(folder, download, report)
+    token = _CURRENT.set(current)
     try:
-        yield
+        yield current
     finally:
         _CURRENT.reset(token)
 

@@ -28,6 +28,24 @@ def existing(path: str | Path) -> Path:
     raise InputError(message, "check the path")
 
 
+def read_npy(path: str | Path) -> NDArray[Any]:
+    """The array of a `.npy`; InputError when it cannot be read, is cut short or holds pickles."""
+    file = existing(path)
+    try:
+        with file.open("rb") as content:
+            array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
+            if content.read(1):
+                raise InputError(f"{path}: more follows after the array", "write it again with numpy.save")
+    except _UNREADABLE as error:
+        if isinstance(error, InputError):
+            raise
+        if "Object arrays" in str(error):
+            message = f"{path}: it holds Python objects (a pickle), which could run code"
+            raise InputError(message, "store plain numbers: array.astype(float) or .astype(int)") from None
+        raise InputError(f"{path}: not a sound .npy file ({error})", "write it again with numpy.save") from None
+    return array
+
+
 def read_npz(path: str | Path, names: tuple[str, ...] | None = None) -> dict[str, NDArray[Any]]:
     """The arrays of a `.npz` (only `names` that are there, or all); InputError when it cannot be read or holds pickles."""
     file = existing(path)

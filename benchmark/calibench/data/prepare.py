@@ -17,6 +17,8 @@ from calibench.errors import InputError
 
 SPLITS = ("train", "val", "cal", "test")
 
+SOFT_TOLERANCE = 1e-3
+
 MAX_LABEL = 2**31 - 1
 """Beyond it a label is a hash or an id, not a class index."""
 
@@ -57,6 +59,8 @@ class Data:
     """Which training labels `noise` made wrong, `[n]`; None where no noise was added. For reports, never for training."""
     questions: int = 1
     """Q where each row has Q labels, each a question of two classes; 1 where it has one label of `num_classes`."""
+    test_soft: NDArray[np.float64] | None = None
+    """Shares `[n, K]` of people who gave each label to the rows of test, each row summing to 1."""
 
     @property
     def num_outputs(self) -> int:
@@ -105,7 +109,8 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
         _refuse_gaps(splits, largest, where)
     if questions == 1 and len(np.unique(splits["train"].y)) < 2:
         raise InputError(f"{where}: the training labels hold one class", "a classifier needs at least two")
-    fingerprint = _fingerprint(splits, weight, bias)
+    soft = _check_soft(arrays, splits["test"], num_classes, where)
+    fingerprint = _fingerprint(splits, weight, bias, soft)
     return Data(
         train=splits["train"],
         val=splits["val"],
@@ -114,34 +119,42 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
         num_classes=num_classes,
         fingerprint=fingerprint,
         clean_fingerprint=fingerprint,
-        test_fingerprint=_fingerprint({"test": splits["test"]}, None, None),
+        test_fingerprint=_fingerprint({"test": splits["test"]}, soft),
         head_weight=weight,
         head_bias=bias,
         notes=notes,
         questions=questions,
+        test_soft=soft,
     )
 
 
-def with_noisy_labels(data: Data, found: NDArray[np.int64] | Noisy, noise: Mapping[str, Any], where: str) -> Data:
-    """The data with other training labels; val, cal and test stay clean.
+def with_noisy_labels(
+    data: Data, found: Mapping[str, NDArray[np.int64] | Noisy], noise: Mapping[str, Any], where: str
+) -> Data:
+    """The data with the labels `found` for train and perhaps val; cal and test stay clean.
 
-    `noise` gains the realised share of wrong labels and, of up to 20 classes, the transition matrix that was drawn from
-    and the realised one.
+    `noise` gains the realised share of wrong labels of each split and, of up to 20 classes, the transition matrix that
+    was drawn from and the realised one, both of train.
     """
-    labels, drawn_by = (found.labels, found.transition) if isinstance(found, Noisy) else (found, None)
-    clean = data.train.y
-    if labels.shape != clean.shape or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"{where} returned labels of shape {labels.shape} {labels.dtype}, not {clean.shape} integers")
-    if labels.min() < 0 or labels.max() >= data.num_classes:
-        raise InputError(f"{where} returned a label outside [0, {data.num_classes})")
-    train = replace(data.train, y=labels.astype(np.int64))
-    splits = {"train": train, "val": data.val, "cal": data.cal, "test": data.test}
-    realised = {**noise, "realised_rate": float((labels != clean).mean())}
+    drawn = {name: one.labels if isinstance(one, Noisy) else one for name, one in found.items()}
+    drawn_by = found["train"].transition if isinstance(found["train"], Noisy) else None
+    splits = {name: getattr(data, name) for name in SPLITS}
+    for name, labels in drawn.items():
+        shape = splits[name].y.shape
+        if labels.shape != shape or not np.issubdtype(labels.dtype, np.integer):
+            raise InputError(f"{where} returned labels of shape {labels.shape} {labels.dtype}, not {shape} integers")
+        if labels.min() < 0 or labels.max() >= data.num_classes:
+            raise InputError(f"{where} returned a label outside [0, {data.num_classes})")
+        splits[name] = replace(splits[name], y=labels.astype(np.int64))
+    rates = {name: float((drawn[name] != getattr(data, name).y).mean()) for name in drawn}
+    labels, clean = drawn["train"], data.train.y
+    realised = {**noise, "realised_rate": rates["train"], "realised_rates": rates}
     if data.num_classes <= MOST_CLASSES:
         realised |= {} if drawn_by is None else {"transition": drawn_by.tolist()}
         realised["realised_transition"] = realised_transition(clean, labels, data.num_classes).tolist()
-    fingerprint = _fingerprint(splits, data.head_weight, data.head_bias)
-    return replace(data, train=train, fingerprint=fingerprint, noise=realised, mislabelled=labels != clean)
+    fingerprint = _fingerprint(splits, data.head_weight, data.head_bias, data.test_soft)
+    changed = {name: splits[name] for name in drawn}
+    return replace(data, **changed, fingerprint=fingerprint, noise=realised, mislabelled=labels != clean)
 
 
 def _check(x: NDArray[Any], y: NDArray[Any], where: str) -> Split:
@@ -292,16 +305,34 @@ def _check_head(
     return weight, bias
 
 
-def _fingerprint(
-    splits: Mapping[str, Split], weight: NDArray[np.float32] | None, bias: NDArray[np.float32] | None
-) -> str:
+def _check_soft(arrays: Arrays, test: Split, num_classes: int, where: str) -> NDArray[np.float64] | None:
+    """The soft labels of test, rows divided by their sums; InputError naming the row that is no set of shares."""
+    if arrays.test_soft is None:
+        return None
+    given = np.asarray(arrays.test_soft)
+    if arrays.test is None or test.y.ndim > 1:
+        raise InputError(
+            f"{where}: test_soft is for a test split of one label a row", "give test with it, or leave it out"
+        )
+    if given.dtype.kind != "f" or given.shape != (len(test), num_classes):
+        message = f"{where}: test_soft has shape {list(given.shape)} and type {given.dtype}"
+        raise InputError(message, f"store shares [{len(test)}, {num_classes}] as floating-point numbers")
+    soft = given.astype(np.float64)
+    bad = ~((soft >= 0).all(axis=1) & (np.abs(soft.sum(axis=1) - 1) <= SOFT_TOLERANCE))  # NaN is bad too
+    if bad.any():
+        message = f"{where}: row {int(np.argmax(bad))} of test_soft is no set of shares"
+        raise InputError(message, f"shares are 0 or more and sum to 1 within {SOFT_TOLERANCE:g}")
+    return np.asarray(soft / soft.sum(axis=1, keepdims=True))
+
+
+def _fingerprint(splits: Mapping[str, Split], *parts: NDArray[np.floating[Any]] | None) -> str:
     digest = hashlib.sha256()
     for name in SPLITS:
         if name in splits:
             for array in (splits[name].x, splits[name].y, splits[name].ids):
                 digest.update(f"{name}{array.shape}{array.dtype.str}".encode())
                 digest.update(np.ascontiguousarray(array).data)
-    for part in (weight, bias):
+    for part in parts:
         if part is not None:
             digest.update(str(part.shape).encode() + np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()

@@ -14,12 +14,12 @@ class PublishedFile:
     """Name, address, size in bytes and checksum of a file that a dataset is read from.
 
     `sha256` or `md5` is the digest that its publisher, or long use, vouches for; with neither only the size is checked,
-    and the reader's own checks of the content are all there is.
+    and the reader's own checks of the content are all there is. A `size` of None is not known; the checksum decides then.
     """
 
     name: str
     url: str
-    size: int
+    size: int | None
     md5: str = ""
     sha256: str = ""
 
@@ -33,12 +33,12 @@ class PublishedFile:
     @property
     def megabytes(self) -> str:
         """Its size for people, in units of 10^6 bytes."""
-        return f"{self.size / 1e6:.3g} MB"
+        return "size unknown" if self.size is None else f"{self.size / 1e6:.3g} MB"
 
     def fault(self, path: Path) -> str:
         """What is wrong with the copy at `path`, as in `it has 7 bytes, the published file 170498071`; empty if nothing is."""
         size = path.stat().st_size
-        if size != self.size:
+        if self.size is not None and size != self.size:
             return f"it has {size} bytes, the published file {self.size}"
         kind, expected = ("sha256", self.sha256) if self.sha256 else ("md5", self.md5)
         if not expected:

@@ -34,12 +34,19 @@ class Judged:
     `outputs` hold scores `[N, K]`, `labels` are `[N]` in [0, K). `decisions` are what a decision rule said, if one was run,
     or `[N]` alone: a class, or -1 for abstention; `sets [N, K]`, `costs [K, K or K + 1]`, `score` and `targets` are those
     of `Decisions`, None or empty where the rule has none. Where a sample has `questions` Q > 1 labels, N counts answers over
-    (no, yes), and those of one sample stand together. Derived figures are computed when first asked for and kept.
+    (no, yes), and those of one sample stand together. `soft [N, K]` are the shares of people who gave each label, None where
+    nobody was asked. Derived figures are computed when first asked for and kept.
     Raises InputError when lengths or decisions do not fit; values are checked where they enter (`Outputs.check`,
     `check_labels`).
     """
 
-    def __init__(self, outputs: Outputs, labels: torch.Tensor, decisions: Decisions | Ints | None = None) -> None:
+    def __init__(
+        self,
+        outputs: Outputs,
+        labels: torch.Tensor,
+        decisions: Decisions | Ints | None = None,
+        soft: Floats | None = None,
+    ) -> None:
         if len(labels) != len(outputs):
             raise InputError(f"{len(outputs)} rows of scores and {len(labels)} labels", "they must be of one length")
         self._outputs: Outputs | None = outputs
@@ -48,6 +55,10 @@ class Judged:
         self.num_classes = outputs.num_classes
         self.questions = outputs.questions
         self.labels: Ints = frozen(labels.detach().cpu().to(torch.int64).numpy().copy())
+        self.soft: Floats | None = None if soft is None else frozen(soft.astype(np.float64))
+        if self.soft is not None and self.soft.shape != (len(labels), outputs.num_classes):
+            message = f"soft labels of shape {list(self.soft.shape)} beside {len(labels)} rows of {outputs.num_classes} classes"
+            raise InputError(message, "one row a sample, one share a class")
         self.decisions: Ints | None = None
         self.sets: Bools | None = None
         self.costs: Floats | None = None
@@ -74,6 +85,7 @@ class Judged:
         taken._memo = {}
         taken.num_classes, taken.questions = self.num_classes, self.questions
         taken.labels = frozen(self.labels[rows])
+        taken.soft = None if self.soft is None else frozen(self.soft[rows])
         taken.decisions = None if self.decisions is None else frozen(self.decisions[rows])
         taken.sets = None if self.sets is None else frozen(self.sets[rows])
         taken._doubt = None if self._doubt is None else frozen(self._doubt[rows])

@@ -50,7 +50,8 @@ class Network(nn.Module):
         self.feature_size = feature_size
         self.pretrained = pretrained
         self.origin = ""
-        """Of a network given from Python, a digest of all that training it would start from."""
+        """What decides it beside its parameters: the library that it comes from, a digest of weights that it begins with; of a
+        network given from Python, a digest of all of it."""
         self.head_name = ""
         self.autocast: torch.dtype | None = None
         """The type that training passes compute in, where it is not float32; set by `calibench.models.compute` alone."""

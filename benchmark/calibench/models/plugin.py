@@ -1,7 +1,7 @@
 """Registers the built-in models; imports no torch."""
 
 from calibench.hookspecs import hookimpl
-from calibench.specs import ModelSpec, Param
+from calibench.specs import REQUIRED, ModelSpec, Param
 
 _STANDARDIZE = Param("standardize", "bool", True, "scale inputs to training mean 0 and SD 1 first")
 _DROPOUT = Param(
@@ -27,7 +27,7 @@ _SCALING = (
 
 @hookimpl
 def calibench_models() -> list[ModelSpec]:
-    """`mlp`, `cnn`, `resnet`, `wrn`, `vit` and `frozen`."""
+    """`mlp`, `cnn`, `resnet`, `wrn`, `vit`, `timm` and `frozen`."""
     return [
         ModelSpec(
             name="mlp",
@@ -100,6 +100,50 @@ def calibench_models() -> list[ModelSpec]:
             ),
             paper="A. Dosovitskiy et al., ICLR 2021 (arXiv 2010.11929)",
             deviations=("sizes are those of DeiT-Ti (arXiv 2012.12877) on 4 x 4 patches; the paper's begin at 768",),
+        ),
+        ModelSpec(
+            name="timm",
+            target="calibench.models.timm:timm",
+            summary="Any image network of the timm library, as name=resnet18 or name=vit_tiny_patch16_224; extra vision.",
+            params=(
+                Param(
+                    "name",
+                    "str",
+                    REQUIRED,
+                    "the network, as timm.list_models() has it, with a tag of weights or without",
+                ),
+                Param(
+                    "pretrained",
+                    "str",
+                    "false",
+                    "weights to begin with: false, a FILE, or true: the library's own, where they are cached already",
+                ),
+                Param(
+                    "img_size",
+                    "int",
+                    None,
+                    "side that inputs are resized to; not set: built for the data's size",
+                    "pixels",
+                    minimum=8,
+                    maximum=1024,
+                ),
+                Param("patch_size", "int", None, "side of a patch, of networks that have some", "pixels", minimum=1),
+                Param(
+                    "dropout", "float", 0.0, "before the last layer, in training", "fraction", minimum=0, maximum=0.95
+                ),
+                Param(
+                    "scale",
+                    "str",
+                    "timm",
+                    "how inputs are scaled: the network's own mean and std, those of the training rows, or not at all",
+                    choices=("timm", "train", "none"),
+                ),
+                *_SCALING[1:],
+            ),
+            paper="R. Wightman, PyTorch Image Models, 2019, doi:10.5281/zenodo.4414861",
+            deviations=(
+                "x is taken for 0..1 or 0..255 by its range; of grey images mean and std are means over colours",
+            ),
         ),
         ModelSpec(
             name="frozen",

@@ -1,0 +1,261 @@
+"""`timm`: any image network of the timm library, with fresh weights, those of a file, or those in the Hugging Face cache."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from calibench.atomic import digest_of
+from calibench.data.npzfile import existing
+from calibench.errors import InputError
+from calibench.models.images import AsImage, FixedScale, image_shape, scaling
+from calibench.models.network import Network, Task
+from calibench.models.vision_import import torchvision_operators
+from calibench.models.weight_names import few
+from calibench.models.weights import read_weights
+
+SHOWN = 5
+
+
+class Prepared(nn.Module):
+    """Channel axis - bicubic resize, if a size is set - scaling: what is done to inputs before the library's network."""
+
+    def __init__(self, size: tuple[int, int] | None, scale: nn.Module) -> None:
+        super().__init__()
+        self.image, self.size, self.scale = AsImage(), size, scale
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """`[N, C, H, W]`."""
+        x = self.image(x)
+        if self.size is not None:
+            x = functional.interpolate(x, self.size, mode="bicubic", align_corners=False, antialias=True)
+        scaled: torch.Tensor = self.scale(x)
+        return scaled
+
+
+def timm(
+    task: Task,
+    name: str,
+    pretrained: str,
+    img_size: int | None,
+    patch_size: int | None,
+    dropout: float,
+    scale: str,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+) -> Network:
+    """The network `name` for the data's channels and classes: all but its last linear layer is the body, that is the head.
+
+    `pretrained` is `false`, a file of weights, or `true`: the library's own file where the Hugging Face or torch cache has
+    it; nothing is downloaded. A last layer of as many classes is taken too, one for others left fresh. `img_size` resizes
+    inputs; not set, the network is built for the data's own size. `scale` is `timm` (the mean and std that the weights were
+    trained with; of grey images their mean over colours), `train` (those of the training rows) or `none`; x is taken for
+    0..1 or 0..255 by its range. InputError for a name that the library has not, for weights that do not fit, and
+    for a network that does not end in a linear layer.
+    """
+    library = _import()
+    channels, height, width = image_shape("timm", task, 2)
+    config = _config(library, name)
+    weights, origin = _weights(config, name, pretrained)
+    size = (height, width) if img_size is None else (img_size, img_size)
+    settings: dict[str, Any] = {"num_classes": task.num_classes, "in_chans": channels, "drop_rate": dropout}
+    settings |= {} if patch_size is None else {"patch_size": patch_size}
+    if weights is not None:
+        overlay: dict[str, Any] = {"state_dict": weights}
+        if (last := weights.get(f"{config.classifier}.weight")) is not None:
+            overlay["num_classes"] = len(last)
+            origin += ", with its last layer" if len(last) == task.num_classes else ", its last layer fresh"
+        settings |= {"pretrained": True, "pretrained_cfg_overlay": overlay}
+    with _loading() as loaded:
+        model = _built(library, name, settings, size)
+    if weights is not None:
+        _refuse_misfits(loaded, config, f"{pretrained} does not fit timm's {name!r}")
+    head = _split(model, torch.linspace(-1, 1, 2 * channels * size[0] * size[1]).view(2, channels, *size), name)
+    model.add_module(
+        "prepared", Prepared(None if size == (height, width) else size, _scale(task, config, scale, mean, std))
+    )
+    model.register_forward_pre_hook(_prepare)
+    network = Network(model, head, head.in_features)
+    network.origin = f"timm {library.__version__}{origin}"
+    return network
+
+
+def _prepare(model: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """Before the library's own forward; a hook, so that its weights keep their names in the library."""
+    return (model.get_submodule("prepared")(args[0]),)
+
+
+def _import() -> Any:
+    """timm, or an error that names what to install."""
+    try:
+        torchvision_operators()
+        import timm as library
+    except ImportError as error:
+        raise InputError(
+            f"model timm needs the library of that name ({error})", 'pip install "calibench[vision]"'
+        ) from None
+    return library
+
+
+def _config(library: Any, name: str) -> Any:
+    """What the library says of the network: where its weights are, and what their inputs were scaled by."""
+    base = name.partition(".")[0]
+    names = library.list_models()
+    if base not in names:
+        near = difflib.get_close_matches(base.lower(), names, n=SHOWN, cutoff=0.6)
+        hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models('*vit*') lists names"
+        raise InputError(f"timm {library.__version__} has no network {name!r}", hint)
+    tags = library.list_models(f"{base}.*", pretrained=True)
+    if base != name and name not in tags:
+        tags = [tag.partition(".")[2] for tag in tags]
+        raise InputError(
+            f"timm's {base!r} has no weights tagged {name.partition('.')[2]!r}", f"known: {', '.join(tags)}"
+        )
+    return library.get_pretrained_cfg(name)
+
+
+def _weights(config: Any, name: str, pretrained: str) -> tuple[dict[str, torch.Tensor] | None, str]:
+    """The tensors to begin with, None for fresh ones, and what the record says of them."""
+    if pretrained == "false":
+        return None, ""
+    if pretrained != "true":
+        path = existing(pretrained)
+    elif config is None or not (config.hf_hub_id or config.url):
+        raise InputError(f"timm offers no weights of {name!r}", "pretrained=FILE, or leave it out")
+    else:
+        path = _cached(config, name)
+    return read_weights(str(path)), f"; begun from {path.name}, SHA-256 {digest_of(path)}"
+
+
+def _cached(config: Any, name: str) -> Path:
+    """The library's file of weights in the cache of the Hugging Face Hub, or of torch.hub; InputError if it is in neither."""
+    hub = config.hf_hub_id
+    if hub:
+        from huggingface_hub import try_to_load_from_cache
+
+        for file in (config.hf_hub_filename or "model.safetensors", "model.safetensors", "pytorch_model.bin"):
+            found = try_to_load_from_cache(hub, file)
+            if isinstance(found, str):
+                return Path(found)
+    if config.url:
+        kept = Path(torch.hub.get_dir()) / "checkpoints" / str(config.url).rpartition("/")[2]
+        if kept.is_file():
+            return kept
+    where = f"hf download {hub} model.safetensors" if hub else f"fetch {config.url}"
+    raise InputError(
+        f"model timm:name={name},pretrained=true: its weights are not in the cache, and nothing is downloaded unasked",
+        f"{where}; or pretrained=FILE for a copy elsewhere",
+    )
+
+
+def _built(library: Any, name: str, settings: dict[str, Any], size: tuple[int, int]) -> Any:
+    """The library's network; of those that must know the size of their inputs, for `size`."""
+    for more in ({"img_size": size}, {}):
+        try:
+            return library.create_model(name, **settings, **more)
+        except TypeError as error:
+            if more and "img_size" in str(error):  # most networks take any size
+                continue
+            if "patch_size" in str(error):
+                message = f"timm's {name!r} has no patches: patch_size={settings['patch_size']} would do nothing"
+                raise InputError(message, "leave it out") from None
+            raise InputError(f"timm cannot build {name!r} so: {error}", "try another network") from None
+        except (AssertionError, RuntimeError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())[:300]
+            message = (
+                f"timm cannot build {name!r} for images of {size[0]} x {size[1]}: {reason or type(error).__name__}"
+            )
+            raise InputError(
+                message, "patch_size must divide the size; img_size=224 resizes; weights must fit"
+            ) from None
+    raise AssertionError(name)
+
+
+@contextmanager
+def _loading() -> Iterator[list[Any]]:
+    """What `load_state_dict` says inside the block: the library logs names that do not match, and goes on."""
+    usual, said = nn.Module.load_state_dict, []
+
+    def recorded(module: nn.Module, *args: Any, **options: Any) -> Any:
+        said.append(usual(module, *args, **options))
+        return said[-1]
+
+    with patch.object(nn.Module, "load_state_dict", recorded):
+        yield said
+
+
+def _refuse_misfits(loaded: list[Any], config: Any, where: str) -> None:
+    """InputError unless every tensor of the body was in the file, and nothing else."""
+    if not loaded:
+        raise InputError(f"{where}: the library took nothing of it", "load all of a network with checkpoint=FILE")
+    missing = [name for name in loaded[-1].missing_keys if not name.startswith(f"{config.classifier}.")]
+    extra = list(loaded[-1].unexpected_keys)
+    said = [
+        f"{len(names)} tensors {what}: {few(names)}"
+        for names, what in ((missing, "are missing"), (extra, "have no place in it"))
+        if names
+    ]
+    if said:
+        raise InputError(
+            f"{where}: {'; '.join(said)}",
+            "names are those of the library; for others checkpoint=FILE and checkpoint_rename",
+        )
+
+
+def _split(model: Any, probe: torch.Tensor, name: str) -> nn.Linear:
+    """Takes the last linear layer off the network and returns it; InputError unless it is what made the logits."""
+    head = model.get_classifier()
+    if not isinstance(head, nn.Linear):
+        message = f"timm's {name!r} does not end in one linear layer, but in {type(head).__name__}"
+        raise InputError(message, "two-stage methods need features and a linear head; use another network")
+    model.eval()
+    begun = head.weight.detach().clone()
+    try:
+        with torch.no_grad():
+            head.weight.normal_(
+                generator=torch.Generator().manual_seed(0)
+            )  # a head of zeros would agree with any features
+            logits = model(probe)
+            model.reset_classifier(0)
+            features = model(probe)
+            same = features.ndim == 2 and torch.allclose(head(features), logits, rtol=1e-4, atol=1e-4)
+            head.weight.copy_(begun)
+    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        message = f"timm's {name!r} does not take images of {' x '.join(map(str, probe.shape[1:]))}: {reason}"
+        raise InputError(
+            message, "img_size=64 resizes them; patch_size must divide the size; or use another network"
+        ) from None
+    if not same:
+        message = f"timm's {name!r} without its classifier does not give the features that its logits are made of"
+        raise InputError(message, "use another network")
+    model.train()
+    return head
+
+
+def _scale(
+    task: Task, config: Any, scale: str, mean: tuple[float, ...] | None, std: tuple[float, ...] | None
+) -> nn.Module:
+    if mean is not None or std is not None or scale != "timm":
+        return scaling("timm", task, scale != "none", mean, std)
+    channels = 1 if len(task.input_shape) == 2 else task.input_shape[0]
+    own = {key: tuple(getattr(config, key, ()) or ()) for key in ("mean", "std")}
+    if channels == 1:
+        own = {key: (sum(numbers) / len(numbers),) for key, numbers in own.items() if numbers}
+    if {len(numbers) for numbers in own.values()} != {channels}:
+        message = f"model timm: the network's own mean and std are not for images of {channels} channels"
+        raise InputError(message, "scale=train takes those of the training rows; or give mean and std")
+    low, high = float(task.train_x.min()), float(task.train_x.max())
+    if low < 0 or high > 255:
+        message = f"model timm: x runs from {low:g} to {high:g}, neither 0..1 nor 0..255"
+        raise InputError(message, "scale=train takes mean and std of the training rows; or give mean and std")
+    unit = 1.0 if high <= 1 else 255.0
+    return FixedScale(*(tuple(unit * number for number in own[key]) for key in ("mean", "std")))
