@@ -328,7 +328,7 @@ def test_a_results_folder_that_is_half_writable(refused, tmp_path, features):
 WORDS = {
     ("rnu",): ("there is no command 'rnu'; did you mean 'run'?", "--help"),
     ("--jsn",): ("No such option", "--help"),
-    ("run",): ("Missing option", "run --help"),
+    ("run",): ("give a --method", "run --help"),
     ("run", "-m", "ce", "--datset", "digits"): ("--datset", "run --help"),
     ("run", "-m", "ce", "extra"): ("extra", "run --help"),
     ("run", "-m", "vtts"): ("there is no method called 'vtts'", "did you mean 'vtst'?"),

@@ -8,10 +8,18 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
-from calibench import Arrays, InputError, run
+from calibench import Arrays, InputError, run, runner
 from calibench.data.given import as_dataset
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_resamples():
+    """Intervals are not what is tested here, and they cost more than the runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "RESAMPLES", 20)
+        yield
 
 
 @pytest.fixture(scope="module")

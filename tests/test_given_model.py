@@ -15,10 +15,18 @@ from torch import nn
 from torch.nn import functional
 
 import calibench
-from calibench import InputError, Network, run
+from calibench import InputError, Network, run, runner
 from calibench.results import read_predictions
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_resamples():
+    """Intervals are not what is tested here, and they cost more than the runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "RESAMPLES", 20)
+        yield
 
 
 class Hidden(nn.Module):
@@ -419,6 +427,12 @@ def convolved() -> nn.Module:
     return nn.Sequential(nn.Unflatten(1, (64, 1)), nn.Conv1d(64, 10, 1), nn.Flatten())
 
 
+def uncopied() -> nn.Module:
+    made = nn.Sequential(nn.Linear(64, 10))
+    made.held = (number for number in range(3))
+    return made
+
+
 def always(module: nn.Module) -> object:
     return lambda task: module
 
@@ -482,6 +496,14 @@ MISTAKES = {
         "begin with the same weights",
         "lambda task",
     ),
+    "rows beside it": (
+        lambda: {"model": nn.Sequential(nn.BatchNorm1d(64, track_running_stats=False), nn.Linear(64, 10))},
+        "depends on the rows beside it",
+        "running statistics",
+    ),
+    "exits": (lambda: {"model": lambda task: sys.exit(3)}, "SystemExit: 3", "num_classes"),
+    "no copy": (lambda: {"model": uncopied()}, "cannot be copied", "anew each time"),
+    "no copy, one each time": (lambda: {"model": always(uncopied())}, "cannot be copied", "anew each time"),
     "no dropout": (lambda: {"model": nn.Linear(64, 10), "method": "mc-dropout"}, "no dropout", "dropout"),
 }
 

@@ -279,6 +279,7 @@ def test_files_that_cannot_be_read(tmp_path, refused):
         run(preset="quik")
     with pytest.raises(InputError, match="preset=3 is a int"):
         run(preset=3)
+    assert load_preset(tmp_path / "mine.toml") == load_preset(str(tmp_path / "mine.toml"))
 
 
 def test_a_spec_names_a_toml_file():

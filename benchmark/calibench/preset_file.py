@@ -63,8 +63,12 @@ def is_file(name: str) -> bool:
     return name.endswith(SUFFIX) or "/" in name or "\\" in name
 
 
-def load_preset(name: str) -> Preset:
+def load_preset(name: str | Path) -> Preset:
     """The preset of a plugin by its name, or of a file by its path; InputError names the bad key."""
+    if isinstance(name, Path):
+        return read_preset(_text_of_file(name), str(name))
+    if not isinstance(name, str):
+        raise InputError(f"preset={name!r} is a {type(name).__name__}, not a name or a path", "as preset='quick'")
     if is_file(name):
         return read_preset(_text_of_file(Path(name)), name)
     reg = registry()

@@ -80,7 +80,7 @@ def run(
     seed: int | Sequence[int] | None = None,
     noise: str | None = None,
     *,
-    preset: str,
+    preset: str | Path,
     **options: Unpack[RunOptions],
 ) -> list[ResultRecord]: ...
 
@@ -92,7 +92,7 @@ def run(
     seed: int | Sequence[int] | None = None,
     noise: str | None = None,
     *,
-    preset: str | None = None,
+    preset: str | Path | None = None,
     trained: bool | None = None,
     head: str | None = None,
     epochs: int | None = None,
@@ -128,7 +128,7 @@ def run(
     """
     several = preset is not None
     configs = configure(
-        load_preset(words("preset", preset, False)[0]) if several else None,
+        load_preset(preset) if preset is not None else None,
         methods=words("method", method, several) or (() if several else ("ce",)),
         dataset=as_dataset(dataset),
         model=as_model(model, trained, head),

@@ -71,7 +71,7 @@ class GivenModel(ModelSpec):
     def _made(self, task: Task) -> nn.Module:
         try:
             made = self.given(task)
-        except Exception as error:  # the user's code
+        except (Exception, SystemExit) as error:  # the user's code
             hint = "it gets the task: input_shape, num_classes, input_size, train_x"
             raise InputError(f"{self.who} failed: {type(error).__name__}: {error}", hint) from error
         if not isinstance(made, nn.Module):
@@ -80,6 +80,8 @@ class GivenModel(ModelSpec):
         try:
             return _copied(made, self.who)  # it may return one module every time
         except InputError:
+            if self.given(task) is made:
+                raise
             return _unwrapped(made).cpu()  # type: ignore[no-any-return]
 
     def _thaw(self, network: Network) -> None:
@@ -210,7 +212,8 @@ def _copied(module: nn.Module, who: str) -> nn.Module:
         return copy.deepcopy(module).cpu()
     except Exception as error:
         message = f"{who} cannot be copied: {type(error).__name__}: {error}"
-        raise InputError(message, "give a function that makes it: model=lambda task: ..., trained=True") from error
+        hint = "give a function that makes it anew each time: model=make_net, trained=True"
+        raise InputError(message, hint) from error
 
 
 def _check_weights(network: Network, who: str) -> None:
