@@ -15,18 +15,10 @@ from torch import nn
 from torch.nn import functional
 
 import calibench
-from calibench import InputError, Network, run, runner
+from calibench import InputError, Network, run
 from calibench.results import read_predictions
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def few_resamples():
-    """Intervals are not what is tested here, and they cost more than the runs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "RESAMPLES", 20)
-        yield
 
 
 class Hidden(nn.Module):
@@ -46,7 +38,7 @@ class Hidden(nn.Module):
 def splits():
     x, y = load_digits(return_X_y=True)
     x = (x / 16).astype(np.float32)
-    bounds = {"train": (0, 900), "val": (900, 1050), "cal": (1050, 1200), "test": (1200, 1797)}
+    bounds = {"train": (0, 600), "val": (600, 700), "cal": (700, 800), "test": (800, 1000)}
     return {name: (x[low:high], y[low:high]) for name, (low, high) in bounds.items()}
 
 
@@ -62,7 +54,7 @@ def net(splits):
     made = Hidden()
     x, y = map(torch.from_numpy, splits["train"])
     optimizer = torch.optim.Adam(made.parameters(), 5e-3)
-    for _ in range(6):
+    for _ in range(12):
         for rows in torch.randperm(len(x)).split(64):
             optimizer.zero_grad()
             functional.nll_loss(made(x[rows]), y[rows]).backward()
@@ -88,7 +80,7 @@ def test_a_trained_module_is_judged_as_it_is_and_not_changed(net, splits, data, 
     torch.testing.assert_close(logits_of(tmp_path, record).log_softmax(1), own)
     truth = torch.from_numpy(splits["test"][1])
     assert record.metrics["nll"] == pytest.approx(float(functional.nll_loss(own.double(), truth)), rel=1e-6)
-    assert record.n == {"train": 900, "val": 150, "cal": 150, "test": 597}
+    assert record.n == {"train": 600, "val": 100, "cal": 100, "test": 200}
     assert record.fitted == [{"stage": "ce", "trained": False, "why": "the network was given trained"}]
 
 
@@ -171,7 +163,7 @@ def test_the_five_lines_of_the_readme(net, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     torch.save(net.state_dict(), "net.pt")
     x, y = load_digits(return_X_y=True)
-    parts = dict(zip(("train", "val", "cal", "test"), np.split(np.arange(1797), [900, 1050, 1200]), strict=True))
+    parts = dict(zip(("train", "val", "cal", "test"), np.split(np.arange(1000), [600, 700, 800]), strict=True))
     space = {"Net": Hidden, "x": x / 16, "y": y, "torch": torch, "calibench": calibench, **parts}
     for quick in ("tst", "vtst"):
         lines = lines.replace(f'"{quick}"', f'"{quick}:epochs=1"')

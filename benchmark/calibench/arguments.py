@@ -50,5 +50,5 @@ def _listed(name: str, value: Any, kind: type, several: bool) -> Sequence[Any]:
     odd = [item for item in listed if not isinstance(item, kind) or isinstance(item, bool)]
     if odd:
         wanted = "a text" if kind is str else "a whole number"
-        raise InputError(f"{name}={odd[0]!r} is a {type(odd[0]).__name__}, not {wanted}", "as on the command line")
+        raise InputError(f"{name} {odd[0]!r} is not {wanted}", "as on the command line")
     return listed
