@@ -168,7 +168,7 @@ def test_changed_data_is_another_run(cli, features, tmp_path):
     assert second.document["metrics"] != first["metrics"]
 
 
-@pytest.mark.parametrize("family", ["methods", "datasets", "models", "metrics", "noises", "presets"])
+@pytest.mark.parametrize("family", ["methods", "datasets", "models", "metrics", "noises"])
 def test_lists(family, cli):
     document = cli("list", family, "--json").document
     assert document["schema"] == "calibench.list/1"
