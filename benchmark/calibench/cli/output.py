@@ -60,7 +60,11 @@ def progress(label: str, silent: bool) -> Iterator[Report]:
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}/{task.total}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[count]}/{task.total}"),
+    )
     with Progress(
         *columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, transient=True
     ) as bar:
