@@ -22,7 +22,7 @@ from calibench.seeds import derived_seed
 
 T = TypeVar("T")
 
-PATIENCE = datetime.timedelta(days=7)
+PATIENCE = datetime.timedelta(days=1)
 """How long a rank waits for another, as for rank 0 while it refits a head; torchrun ends all of them when one fails."""
 
 

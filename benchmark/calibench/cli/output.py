@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from calibench.stages import Report
+
+
+LINE_SECONDS = 60.0
+"""Least time between two lines of progress where standard error is no terminal."""
 
 
 def is_first_rank() -> bool:
@@ -44,14 +50,21 @@ def to_stderr(text: str) -> None:
 
 @contextmanager
 def progress(label: str, silent: bool) -> Iterator[Report]:
-    """A report that draws a bar on standard error when that is a terminal and nobody asked for silence, else says nothing."""
-    console = stderr()
-    if silent or not console.is_terminal:
+    """A report on standard error: a bar on a terminal, elsewhere a line a minute for logs; nothing where silence is asked for."""
+    if silent:
         yield lambda what, done, total, note: None
+        return
+    console = stderr()
+    if not console.is_terminal:
+        yield _Lines(label)
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[count]}/{task.total}"),
+    )
     with Progress(
         *columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, transient=True
     ) as bar:
@@ -59,10 +72,35 @@ def progress(label: str, silent: bool) -> Iterator[Report]:
 
         def report(what: str, done: float, total: int, note: str) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(f"{label}: {what}", total=total, note=note)
-            bar.update(tasks[what], completed=done, note=note)
+                tasks[what] = bar.add_task(f"{label}: {what}", total=total, note=note, count=0)
+            bar.update(tasks[what], completed=done, note=note, count=_count(done))
 
         yield report
+
+
+def _count(done: float) -> str:
+    return f"{done:.1f}" if done % 1 else f"{done:.0f}"
+
+
+class _Lines:
+    """A report for logs: at most one line every `LINE_SECONDS`, with what is left at the pace so far."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.told = time.monotonic()
+        self.began: dict[str, tuple[float, float]] = {}
+
+    def __call__(self, what: str, done: float, total: int, note: str) -> None:
+        now = time.monotonic()
+        began, first = self.began.setdefault(what, (now, done))
+        if now - self.told < LINE_SECONDS or done >= total:
+            return
+        self.told = now
+        left = ""
+        if done > first:
+            seconds = round((total - done) * (now - began) / (done - first))
+            left = f", {datetime.timedelta(seconds=seconds)} left"
+        to_stderr(f"{self.label}: {what}: {_count(done)}/{total}{f', {note}' if note else ''}{left}")
 
 
 @contextmanager

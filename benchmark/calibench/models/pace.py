@@ -11,7 +11,7 @@ TELL = 0.5
 
 
 class Pace:
-    """Reports on one training of `epochs`; `done` is epochs, a fraction within one, and the note ends with samples/s."""
+    """Reports on one training of `epochs`; `done` is epochs, a fraction within one, and the note begins with samples/s."""
 
     def __init__(self, report: Report, what: str, epochs: int, done: int = 0) -> None:
         self.report, self.what, self.epochs = report, what, epochs
@@ -41,4 +41,4 @@ class Pace:
 
     def _note(self) -> str:
         rate = f"{self.rows / max(self.seconds, 1e-9):,.0f} samples/s"
-        return f"{self.note}, {rate}" if self.note else rate
+        return f"{rate}, {self.note}" if self.note else rate
