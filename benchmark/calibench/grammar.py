@@ -56,8 +56,9 @@ class Bound:
         return {p.key: self.params[p.key] for p in self.spec.params}
 
     def document(self) -> dict[str, Any]:
-        """Name and every parameter, defaults too, as JSON."""
-        params = {key: list(v) if isinstance(v, tuple) else v for key, v in self.params.items()}
+        """Name and every parameter as JSON, defaults too but those of `Param.late`."""
+        unsaid = {p.key for p in self.spec.all_params() if p.late and self.params[p.key] == p.default}
+        params = {k: list(v) if isinstance(v, tuple) else v for k, v in self.params.items() if k not in unsaid}
         return {"name": self.name, "params": params}
 
 

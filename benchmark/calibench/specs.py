@@ -43,6 +43,8 @@ class Param:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    late: bool = False
+    """Added when records were there already: at its default it is left out of documents, so that their run_ids stay."""
 
     def __post_init__(self) -> None:
         if not _KEY.match(self.key):
@@ -119,6 +121,7 @@ NOISE_PARAMS = (
         "train",
         "splits whose labels become wrong, val as where nobody checked it; never cal and test",
         choices=("train", "train;val"),
+        late=True,
     ),
 )
 """Taken by every noise."""
