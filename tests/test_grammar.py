@@ -13,8 +13,15 @@ from calibench import REQUIRED, InputError, NoiseSpec, Param
 from calibench.grammar import Bound, Piece, bind, format_value, parse_piece, parse_recipe, read_value
 
 
+class Bare(NoiseSpec):
+    """A spec to which calibench adds no parameter."""
+
+    def shared_params(self) -> tuple[Param, ...]:
+        return ()
+
+
 def spec(*params: Param, name: str = "thing") -> NoiseSpec:
-    return NoiseSpec(name=name, target="nowhere:nothing", summary="A test.", params=params)
+    return Bare(name=name, target="nowhere:nothing", summary="A test.", params=params)
 
 
 ALL = spec(

@@ -34,6 +34,7 @@ PLAIN = [
     "aurc",
 ]
 OF_SEVERAL_LABELS = ["exact_match", "macro_f1"]
+OF_SOFT_LABELS = ["soft_nll", "soft_brier"]
 SELECTIVE = ["coverage", "selective_risk"]
 OF_SOME_RULES = ["set_coverage", "set_size", "mean_cost"]
 
@@ -60,7 +61,7 @@ def plain(judgement):
 
 def test_specs_are_named_and_say_what_they_are():
     specs = {spec.name: spec for spec in calibench_metrics()}
-    assert list(specs) == PLAIN + OF_SEVERAL_LABELS + SELECTIVE + OF_SOME_RULES
+    assert list(specs) == PLAIN + OF_SEVERAL_LABELS + OF_SOFT_LABELS + SELECTIVE + OF_SOME_RULES
     assert all(spec.equation and spec.unit for spec in specs.values())
     assert {name for name, spec in specs.items() if spec.better == "higher"} == {
         "accuracy",

@@ -119,6 +119,28 @@ def test_img_size_resizes() -> None:
     assert network(x_of(task(side=28))).shape == (6, 4)
 
 
+def test_dropout_acts_in_training_alone_and_as_a_module(cli) -> None:
+    network, x = build("test_resnet", dropout=0.5), x_of(task())
+    plain, dropped = build("test_resnet").train().body(x), network.train().body(x)
+    assert (dropped[plain != 0] == 0).float().mean() == pytest.approx(0.5, abs=0.1)
+    kept = dropped != 0
+    torch.testing.assert_close(dropped[kept], 2 * plain[kept])
+    network = build("test_resnet", dropout=0.5).eval()
+    torch.testing.assert_close(network(x), build("test_resnet").eval()(x))
+    ran = cli(
+        "run",
+        "-m",
+        "ce+mc-dropout",
+        "--model",
+        "timm:name=test_resnet,img_size=16,dropout=0.2",
+        "--epochs",
+        1,
+        "--threads",
+        1,
+    )
+    assert ran.code == 0, ran.err
+
+
 def weights(name: str, classes: int) -> dict[str, torch.Tensor]:
     with torch.random.fork_rng():
         torch.manual_seed(7)

@@ -59,7 +59,8 @@ def boards(records: Iterable[ResultRecord], results: Path, metric: str = RANK_BY
 
     The replicates of a row are the mean over its seeds, resample by resample, so an interval is about the test samples;
     the SD beside it is about the seeds. A band starts at its best row and takes in each next row whose paired 95 %
-    interval of the difference from it covers 0. Raises InputError for a metric that is not there or may not rank.
+    interval of the difference from it covers 0. Records of data that do not have the metric, as `soft_nll` wants soft
+    labels, make no board. Raises InputError for a metric that no record has, or that may not rank.
     """
     groups: dict[tuple[str, str, str], list[ResultRecord]] = {}
     for record in records:
@@ -67,7 +68,8 @@ def boards(records: Iterable[ResultRecord], results: Path, metric: str = RANK_BY
         key = (str(content), record.model, record.noise or "")
         groups.setdefault(key, []).append(record)
     held = sorted(groups.values(), key=lambda group: (group[0].dataset, group[0].model, group[0].noise or ""))
-    return [_board(group, results, metric) for group in held]
+    having = [group for group in held if any(metric in record.units for record in group)]
+    return [_board(group, results, metric) for group in having or held]
 
 
 def _board(records: Sequence[ResultRecord], results: Path, metric: str) -> Board:

@@ -139,6 +139,7 @@ NOISE_PARAMS = (
         "train",
         "splits whose labels become wrong, val as where nobody checked it; never cal and test",
         choices=("train", "train;val"),
+        late=True,
     ),
 )
 """Taken by every noise."""

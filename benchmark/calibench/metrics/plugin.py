@@ -39,25 +39,6 @@ def calibench_metrics() -> list[MetricSpec]:
             paper="Brier 1950; decomposition Murphy 1973",
             deviations=("Summed over classes; some tables divide by K or 2. The bins serve its decomposition only.",),
         ),
-        MetricSpec(
-            name="soft_nll",
-            summary="Cross-entropy against soft labels, where the data bring the shares of people who gave each label.",
-            target=f"{_HERE}.soft:SoftNll",
-            unit="nats",
-            equation="mean(-sum_k q_k ln p_k)",
-            paper="J. Peterson et al. 2019, arXiv:1908.07086",
-            deviations=(
-                "p is clipped at 1e-12. Its details hold the entropy of q and KL(q || p), which add up to it.",
-            ),
-        ),
-        MetricSpec(
-            name="soft_brier",
-            summary="Squared error against soft labels, in [0, 2], where the data bring them.",
-            target=f"{_HERE}.soft:SoftBrier",
-            unit="squared probability",
-            equation="mean(sum_k (p_k - q_k)^2)",
-            paper="Brier 1950, with the outcome replaced by the shares q of people",
-        ),
         _ece(15, "Guo et al. 2017, arXiv:1706.04599"),
         _ece(10, "Naeini, Cooper & Hauskrecht 2015; 10 bins as in Jordahn & Olmos 2024"),
         MetricSpec(
@@ -111,6 +92,25 @@ def calibench_metrics() -> list[MetricSpec]:
             equation="mean_k 2 TP_k / (2 TP_k + FP_k + FN_k)",
             paper="M.-L. Zhang, Z.-H. Zhou 2014",
             deviations=("A label that nobody has and nobody is told to have counts as 0; an abstention is no yes.",),
+        ),
+        MetricSpec(
+            name="soft_nll",
+            summary="Cross-entropy against soft labels, where the data bring the shares of people who gave each label.",
+            target=f"{_HERE}.soft:SoftNll",
+            unit="nats",
+            equation="mean(-sum_k q_k ln p_k)",
+            paper="J. Peterson et al. 2019, arXiv:1908.07086",
+            deviations=(
+                "p is clipped at 1e-12. Its details hold the entropy of q and KL(q || p), which add up to it.",
+            ),
+        ),
+        MetricSpec(
+            name="soft_brier",
+            summary="Squared error against soft labels, in [0, 2], where the data bring them.",
+            target=f"{_HERE}.soft:SoftBrier",
+            unit="squared probability",
+            equation="mean(sum_k (p_k - q_k)^2)",
+            paper="Brier 1950, with the outcome replaced by the shares q of people",
         ),
         MetricSpec(
             name="coverage",

@@ -66,7 +66,7 @@ def timm(
     config = _config(library, name)
     weights, origin = _weights(config, name, pretrained)
     size = (height, width) if img_size is None else (img_size, img_size)
-    settings: dict[str, Any] = {"num_classes": task.num_classes, "in_chans": channels, "drop_rate": dropout}
+    settings: dict[str, Any] = {"num_classes": task.num_classes, "in_chans": channels}
     settings |= {} if patch_size is None else {"patch_size": patch_size}
     if weights is not None:
         overlay: dict[str, Any] = {"state_dict": weights}
@@ -83,6 +83,9 @@ def timm(
         "prepared", Prepared(None if size == (height, width) else size, _scale(task, config, scale, mean, std))
     )
     model.register_forward_pre_hook(_prepare)
+    if dropout:  # as a module, where the library has a function: mc-dropout looks for it
+        model.add_module("feature_dropout", nn.Dropout(dropout))
+        model.register_forward_hook(_drop)
     network = Network(model, head, head.in_features)
     network.origin = f"timm {library.__version__}{origin}"
     return network
@@ -91,6 +94,11 @@ def timm(
 def _prepare(model: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
     """Before the library's own forward; a hook, so that its weights keep their names in the library."""
     return (model.get_submodule("prepared")(args[0]),)
+
+
+def _drop(model: nn.Module, args: tuple[torch.Tensor, ...], features: torch.Tensor) -> Any:
+    """After the library's own forward."""
+    return model.get_submodule("feature_dropout")(features)
 
 
 def _import() -> Any:
