@@ -98,8 +98,10 @@ def calibench_datasets() -> list[DatasetSpec]:
             params=(
                 Param("path", "path", REQUIRED, "a CSV file; comma, semicolon, tab or bar between cells"),
                 *_TABLE,
-                Param("categorical", "str", None, "columns whose numbers are words, joined by ';': one-hot"),
-                Param("decimal", "str", "point", "how 1.5 is written in the file", choices=("point", "comma")),
+                Param("categorical", "str", None, "columns whose numbers are words, joined by ';': one-hot", late=True),
+                Param(
+                    "decimal", "str", "point", "how 1.5 is written in the file", choices=("point", "comma"), late=True
+                ),
             ),
             licence="yours",
             source="the file; words become one-hot features, values in sorted order",
