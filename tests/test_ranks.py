@@ -399,13 +399,24 @@ def test_torchrun_writes_one_record_and_says_it_once(dataset: str, tmp_path: Pat
     assert document["n"] == one.n
 
 
-def test_torchrun_says_a_mistake_once(tmp_path: Path) -> None:
-    ended = torchrun("run", "-m", "elr", "--epochs", "2", cwd=tmp_path)
+@pytest.mark.parametrize(("rank", "lines"), [("0", 2), ("1", 0)])
+def test_a_mistake_is_said_by_rank_0_alone(rank: str, lines: int, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    ran = cli("run", "-m", "nothing")
+    assert ran.code == 2
+    assert len(ran.err.splitlines()) == lines
+
+
+def test_a_failure_of_rank_0_alone_ends_all_and_is_said(tmp_path: Path) -> None:
+    """The temperature is fitted by rank 0 while rank 1 waits for the record."""
+    ended = torchrun("run", "-m", "ce+temperature", "--epochs", "1", "--set", "ce.lr=1e-9", cwd=tmp_path)
     assert ended.returncode != 0
-    assert [line for line in ended.stderr.splitlines() if line.startswith("error: ")] == [
-        "error: method 'elr' looks at the rows of a batch together, or remembers rows: 2 ranks cannot share it"
-    ]
-    assert not (tmp_path / "results").exists()
+    said = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert said[0].startswith("error: temperature: the NLL of these 180 samples still falls")
+    assert all(line.startswith("error: rank 1: another process of this run is gone") for line in said[1:])
+    assert "this is a bug" not in ended.stderr
+    assert not list((tmp_path / "results" / "records").iterdir())
 
 
 def test_without_torchrun_nothing_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:

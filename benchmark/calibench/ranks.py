@@ -17,7 +17,7 @@ from typing import TypeVar
 import torch
 from torch import distributed
 
-from calibench.errors import InputError
+from calibench.errors import InputError, RunError
 from calibench.seeds import derived_seed
 
 T = TypeVar("T")
@@ -51,7 +51,8 @@ class Ranks:
         padded = mine.new_zeros(longest, *mine.shape[1:])
         padded[: len(mine)] = mine
         found = [torch.empty_like(padded) for _ in range(self.size)]
-        distributed.all_gather(found, padded)
+        with _talking():
+            distributed.all_gather(found, padded)
         sizes = [n * (rank + 1) // self.size - n * rank // self.size for rank in range(self.size)]
         return torch.cat([rows[:size] for rows, size in zip(found, sizes, strict=True)])
 
@@ -60,7 +61,8 @@ class Ranks:
         if self.size == 1:
             return value
         held = [value]
-        distributed.broadcast_object_list(held, src=0, device=torch.device(self.device))
+        with _talking():
+            distributed.broadcast_object_list(held, src=0, device=torch.device(self.device))
         return held[0]
 
     def share(
@@ -72,7 +74,7 @@ class Ranks:
         """
         if self.size == 1:
             return loss()
-        with torch.random.fork_rng():
+        with torch.random.fork_rng([torch.cuda.current_device()] if self.device == "cuda" else []):
             torch.manual_seed(derived_seed(torch.initial_seed(), f"rank {self.rank}, step {self.step}"))
             return loss() * (mine / rows) if mine else idle() * 0.0
 
@@ -81,7 +83,8 @@ class Ranks:
         if self.size == 1:
             return x
         x = x.detach().clone()
-        distributed.all_reduce(x)
+        with _talking():
+            distributed.all_reduce(x)
         return x
 
     def add_gradients(self, parameters: Sequence[torch.Tensor]) -> None:
@@ -90,7 +93,8 @@ class Ranks:
         if self.size == 1 or not gradients:
             return
         flat = torch.cat([gradient.flatten() for gradient in gradients])
-        distributed.all_reduce(flat)
+        with _talking():
+            distributed.all_reduce(flat)
         for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(summed.view(gradient.shape))
 
@@ -107,6 +111,16 @@ class Ranks:
         finally:
             if self.first:
                 distributed.barrier()
+
+
+@contextlib.contextmanager
+def _talking() -> Iterator[None]:
+    """RunError in place of what a transport says when the other end is gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        message = f"another process of this run is gone ({str(error).splitlines()[0][:120]})"
+        raise RunError(message, "what it said itself is the reason") from error
 
 
 ALONE = Ranks()

@@ -174,7 +174,8 @@ SHOWN = 8
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed torch's global generators inside the block and put back their state after it."""
-    with torch.random.fork_rng():
+    # One device: torch warns of a fork of several, as where torchrun gives each process its own.
+    with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):
         torch.manual_seed(seed)
         yield
 
