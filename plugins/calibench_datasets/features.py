@@ -17,13 +17,15 @@ from calibench.data.splits import hold_out, row_hashes
 from calibench.errors import did_you_mean
 from calibench.models.weights import read_weights
 from calibench_datasets.feature_table import read_table
-from calibench_datasets.npz import NAMES, named_arrays
+from calibench_datasets.npz import NAMES, SEEN, named_arrays
 
 _PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "cal": "cal", "test": "test"}
 _X = "x|feat|feats|feature|features|emb|embs|embedding|embeddings"
 _Y = "y|label|labels|target|targets"
 _ARRAY = re.compile(rf"(?:({'|'.join(_PARTS)})[_.-])?(?:({_X})|({_Y}))\Z", re.IGNORECASE)
 _HEAD = re.compile(r"(?:.*\.)?(?:head|fc|linear|classifier)[_.](?:(w|weight)|(b|bias))\Z", re.IGNORECASE)
+
+SEEN_VAL = "val is made of rows of train: if the given network was trained on them, a checkpoint picked there is picked too late"
 
 Named = dict[str, NDArray[Any]]
 
@@ -144,4 +146,5 @@ def _with_cal(found: Arrays, share: float, path: str) -> Arrays:
         raise InputError(f"{path}: test has too few distinct rows for cal_from_test", "leave it out")
     out = hold_out(y, groups.astype(np.int64), share, np.random.default_rng(0))
     note = f"cal is {int(out.sum())} of the {len(y)} test rows, drawn with seed 0; ids are row numbers within each"
-    return dataclasses.replace(found, cal=(x[out], y[out]), test=(x[~out], y[~out]), notes=(*found.notes, note))
+    others = [other if other != SEEN else SEEN_VAL for other in found.notes]
+    return dataclasses.replace(found, cal=(x[out], y[out]), test=(x[~out], y[~out]), notes=(*others, note))

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from calibench.atomic import digest_of
-from calibench.data.npzfile import existing
 from calibench.errors import InputError
 from calibench.models.images import AsImage, FixedScale, image_shape, scaling
 from calibench.models.network import Network, Task
+from calibench.models.timm_weights import config_of, loading, refuse_misfits, weights_of
 from calibench.models.vision_import import torchvision_operators
-from calibench.models.weight_names import few
-from calibench.models.weights import read_weights
-
-SHOWN = 5
 
 
 class Prepared(nn.Module):
@@ -63,8 +53,8 @@ def timm(
     """
     library = _import()
     channels, height, width = image_shape("timm", task, 2)
-    config = _config(library, name)
-    weights, origin = _weights(config, name, pretrained)
+    config = config_of(library, name)
+    weights, origin = weights_of(config, name, pretrained)
     size = (height, width) if img_size is None else (img_size, img_size)
     settings: dict[str, Any] = {"num_classes": task.num_classes, "in_chans": channels}
     settings |= {} if patch_size is None else {"patch_size": patch_size}
@@ -74,10 +64,10 @@ def timm(
             overlay["num_classes"] = len(last)
             origin += ", with its last layer" if len(last) == task.num_classes else ", its last layer fresh"
         settings |= {"pretrained": True, "pretrained_cfg_overlay": overlay}
-    with _loading() as loaded:
+    with loading() as loaded:
         model = _built(library, name, settings, size)
     if weights is not None:
-        _refuse_misfits(loaded, config, f"{pretrained} does not fit timm's {name!r}")
+        refuse_misfits(loaded, config, f"{pretrained} does not fit timm's {name!r}")
     head = _split(model, torch.linspace(-1, 1, 2 * channels * size[0] * size[1]).view(2, channels, *size), name)
     model.add_module(
         "prepared", Prepared(None if size == (height, width) else size, _scale(task, config, scale, mean, std))
@@ -113,57 +103,6 @@ def _import() -> Any:
     return library
 
 
-def _config(library: Any, name: str) -> Any:
-    """What the library says of the network: where its weights are, and what their inputs were scaled by."""
-    base = name.partition(".")[0]
-    names = library.list_models()
-    if base not in names:
-        near = difflib.get_close_matches(base.lower(), names, n=SHOWN, cutoff=0.6)
-        hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models('*vit*') lists names"
-        raise InputError(f"timm {library.__version__} has no network {name!r}", hint)
-    tags = library.list_models(f"{base}.*", pretrained=True)
-    if base != name and name not in tags:
-        tags = [tag.partition(".")[2] for tag in tags]
-        raise InputError(
-            f"timm's {base!r} has no weights tagged {name.partition('.')[2]!r}", f"known: {', '.join(tags)}"
-        )
-    return library.get_pretrained_cfg(name)
-
-
-def _weights(config: Any, name: str, pretrained: str) -> tuple[dict[str, torch.Tensor] | None, str]:
-    """The tensors to begin with, None for fresh ones, and what the record says of them."""
-    if pretrained == "false":
-        return None, ""
-    if pretrained != "true":
-        path = existing(pretrained)
-    elif config is None or not (config.hf_hub_id or config.url):
-        raise InputError(f"timm offers no weights of {name!r}", "pretrained=FILE, or leave it out")
-    else:
-        path = _cached(config, name)
-    return read_weights(str(path)), f"; begun from {path.name}, SHA-256 {digest_of(path)}"
-
-
-def _cached(config: Any, name: str) -> Path:
-    """The library's file of weights in the cache of the Hugging Face Hub, or of torch.hub; InputError if it is in neither."""
-    hub = config.hf_hub_id
-    if hub:
-        from huggingface_hub import try_to_load_from_cache
-
-        for file in (config.hf_hub_filename or "model.safetensors", "model.safetensors", "pytorch_model.bin"):
-            found = try_to_load_from_cache(hub, file)
-            if isinstance(found, str):
-                return Path(found)
-    if config.url:
-        kept = Path(torch.hub.get_dir()) / "checkpoints" / str(config.url).rpartition("/")[2]
-        if kept.is_file():
-            return kept
-    where = f"hf download {hub} model.safetensors" if hub else f"fetch {config.url}"
-    raise InputError(
-        f"model timm:name={name},pretrained=true: its weights are not in the cache, and nothing is downloaded unasked",
-        f"{where}; or pretrained=FILE for a copy elsewhere",
-    )
-
-
 def _built(library: Any, name: str, settings: dict[str, Any], size: tuple[int, int]) -> Any:
     """The library's network; of those that must know the size of their inputs, for `size`."""
     for more in ({"img_size": size}, {}):
@@ -185,37 +124,6 @@ def _built(library: Any, name: str, settings: dict[str, Any], size: tuple[int, i
                 message, "patch_size must divide the size; img_size=224 resizes; weights must fit"
             ) from None
     raise AssertionError(name)
-
-
-@contextmanager
-def _loading() -> Iterator[list[Any]]:
-    """What `load_state_dict` says inside the block: the library logs names that do not match, and goes on."""
-    usual, said = nn.Module.load_state_dict, []
-
-    def recorded(module: nn.Module, *args: Any, **options: Any) -> Any:
-        said.append(usual(module, *args, **options))
-        return said[-1]
-
-    with patch.object(nn.Module, "load_state_dict", recorded):
-        yield said
-
-
-def _refuse_misfits(loaded: list[Any], config: Any, where: str) -> None:
-    """InputError unless every tensor of the body was in the file, and nothing else."""
-    if not loaded:
-        raise InputError(f"{where}: the library took nothing of it", "load all of a network with checkpoint=FILE")
-    missing = [name for name in loaded[-1].missing_keys if not name.startswith(f"{config.classifier}.")]
-    extra = list(loaded[-1].unexpected_keys)
-    said = [
-        f"{len(names)} tensors {what}: {few(names)}"
-        for names, what in ((missing, "are missing"), (extra, "have no place in it"))
-        if names
-    ]
-    if said:
-        raise InputError(
-            f"{where}: {'; '.join(said)}",
-            "names are those of the library; for others checkpoint=FILE and checkpoint_rename",
-        )
 
 
 def _split(model: Any, probe: torch.Tensor, name: str) -> nn.Linear:
