@@ -370,7 +370,7 @@ WORDS = {
     ("run", "-m", "ce", "--set", "nonsense"): ("this is not stage.key=value", "--set vtst.latent_dim=64"),
     ("run", "-m", "ce", "--set", "ce.lr"): ("this is not stage.key=value", "as in"),
     ("run", "-m", "ce", "--set", "ce.=3"): ("this is not stage.key=value", "as in"),
-    ("run", "-m", "ce", "--set", "ce.rl=0.1"): ("no parameter 'rl'", "known: accumulate, batch_size, clip_norm"),
+    ("run", "-m", "ce", "--set", "ce.rl=0.1"): ("no parameter 'rl'", "known: accumulate, augment, batch_size"),
     ("run", "-m", "ce", "--set", "ce.lr=fast"): ("lr=fast is not a number", "step size"),
     ("run", "-m", "ce", "--set", "ce.lr=-1"): ("lr=-1 is outside [0, inf]", "step size"),
     ("run", "-m", "ce", "--set", "vtst.samples=3"): ("'vtst' is not part of this run", "known"),
