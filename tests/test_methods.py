@@ -411,7 +411,7 @@ def test_features_are_computed_once_a_split(images: str, tmp_path: Path, monkeyp
     assert seen == []  # TST left them
     pipeline = built("vtst", images)
     sizes = [len(getattr(pipeline.data, name)) for name in SPLITS]
-    monkeypatch.setattr(pipeline.first, "_stage_1", lambda: "key")
+    monkeypatch.setattr(pipeline.first.stage_1, "run", lambda said: ("key", {}))
     pipeline.run(("cal", "test"))
     assert seen == sizes
 

@@ -316,6 +316,23 @@ def test_later_stages_are_rank_0s_on_every_rank(dataset: str, tmp_path: Path) ->
     assert len(list((tmp_path / "r" / "records").iterdir())) == 2
 
 
+def test_a_sampler_that_trains_on_is_told_what_ranks_estimated_together(dataset: str, tmp_path: Path) -> None:
+    """The noise rate is estimated out of fold, by all; SWAG is collected by rank 0, from the cache's stage 1."""
+    given: dict[str, Any] = {"dataset": dataset, "model": "mlp:hidden=12", "epochs": 2, "results": tmp_path / "r"}
+
+    def both() -> Any:
+        run("noise-ce:folds=2", **given)
+        for product in (tmp_path / "r" / "cache").glob("outoffold-*"):
+            product.unlink(missing_ok=True)  # by whichever rank comes first
+        torch.distributed.barrier()
+        return run("noise-ce:folds=2+swag:epochs=2,samples=2", **given)
+
+    mine, other = on_ranks(both, tmp_path / "ranks")
+    assert not isinstance(mine, str), mine
+    assert mine == other
+    assert mine.cache == {"hits": ["stage1"], "made": ["outoffold", "sampler"]}
+
+
 def test_dropout_draws_differ_between_ranks_and_steps() -> None:
     draws = set()
     for rank in range(3):

@@ -263,9 +263,9 @@ def test_views_are_seen_by_the_body_once_and_drawn_from_in_every_epoch(
 
     passes: list[int] = []
 
-    def counted(module: nn.Module, x: torch.Tensor, *rest: Any) -> torch.Tensor:
+    def counted(module: nn.Module, x: torch.Tensor, **named: Any) -> torch.Tensor:
         passes.append(len(x))
-        return predict(module, x, *rest)
+        return predict(module, x, **named)
 
     cache = StageCache(tmp_path)
     built("ce", cache, "cnn:width=4").run(("test",))

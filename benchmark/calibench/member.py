@@ -204,9 +204,11 @@ class Member:
         def heard(features: torch.Tensor, draws: str) -> Outputs:
             return self._heard(head, features, draws) if refitted else self._said(predict(head, features))
 
-        collected = collect(
-            sampler, bound, self.network, self.stage_1.sample_task, self.products, body_key, self.seeds["sampling"]
-        )
+        new_task = self.stage_1.sample_task
+        if self.products.ranks.size > 1 and type(sampler).collect is not Sampler.collect:
+            task = new_task()  # what it needs may be made by all ranks together, what is collected is not
+            new_task = lambda: task  # noqa: E731
+        collected = collect(sampler, bound, self.network, new_task, self.products, body_key, self.seeds["sampling"])
         with seeded(derived_seed(self.seeds["sampling"], "variants")), blaming(who(bound)):
             inputs = {name: self.rows.x(name) for name in splits}
             found = sampled(sampler, self.network, collected, x, inputs, heard)

