@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from calibench.data.arrays import Arrays as Arrays
+    from calibench.data.shift import Variant as Variant
     from calibench.errors import CalibenchError as CalibenchError
     from calibench.errors import CalibenchWarning as CalibenchWarning
     from calibench.errors import InputError as InputError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from calibench.specs import ModelSpec as ModelSpec
     from calibench.specs import NoiseSpec as NoiseSpec
     from calibench.specs import Param as Param
+    from calibench.specs import ShiftSpec as ShiftSpec
     from calibench.stages import Calibrator as Calibrator
     from calibench.stages import DecisionRule as DecisionRule
     from calibench.stages import Ensemble as Ensemble
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "calibench.data.arrays": ("Arrays",),
+    "calibench.data.shift": ("Variant",),
     "calibench.errors": ("CalibenchError", "CalibenchWarning", "InputError", "PluginError", "RunError"),
     "calibench.evaluation": ("evaluate",),
     "calibench.hookspecs": ("hookimpl",),
@@ -43,7 +46,16 @@ _HOME = {
     "calibench.models.network": ("Network",),
     "calibench.outputs": ("Outputs",),
     "calibench.runner": ("run",),
-    "calibench.specs": ("REQUIRED", "DatasetSpec", "MethodSpec", "MetricSpec", "ModelSpec", "NoiseSpec", "Param"),
+    "calibench.specs": (
+        "REQUIRED",
+        "DatasetSpec",
+        "MethodSpec",
+        "MetricSpec",
+        "ModelSpec",
+        "NoiseSpec",
+        "Param",
+        "ShiftSpec",
+    ),
     "calibench.stages": ("Calibrator", "DecisionRule", "Ensemble", "HeadRefit", "Objective", "Sampler"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -76,7 +76,7 @@ def _board(records: Sequence[ResultRecord], results: Path, metric: str) -> Board
         units |= record.units
     _check_metric(metric, units)
     newest: dict[tuple[str, int], ResultRecord] = {}
-    for record in sorted(records, key=lambda r: r.created):
+    for record in sorted(records, key=lambda r: (metric in r.metrics, r.created)):  # not all are judged on a shift
         newest[record.recipe, record.seed] = record
     recipes = sorted({recipe for recipe, _ in newest})
     runs = {recipe: [newest[key] for key in sorted(newest) if key[0] == recipe] for recipe in recipes}

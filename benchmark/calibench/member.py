@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class Member:
         self.fitted: list[dict[str, Any]] = []
         self.trained = False
         self.left_over: dict[str, torch.Tensor] = {}
+        self.collected: Mapping[str, torch.Tensor] | None = None
         self.device = torch.device(config.device)
         self.objective: Objective = build_stage(config.objective)
         with blaming(who(config.objective)):
@@ -108,11 +110,22 @@ class Member:
         elif self.refit is not None:
             features = self._features(body_key)
             head = self._stage_2(self.refit, body_key, features)
+        self.head, self.body_key = head, body_key
         if self.sampler is not None:
-            return self._sampled(self.sampler, body_key, head, splits)
+            return self._sampled(self.sampler, {name: self._x(name) for name in splits})
         if not features:
             return {name: self._said(predict(self.network, self._x(name))) for name in splits}
         return {name: self._heard(head, features[name], name) for name in splits}
+
+    def outputs_of(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, Outputs]:
+        """Outputs of other rows, from what `outputs` has trained; each name seeds what is drawn for its rows."""
+        rows = {name: torch.from_numpy(x).to(self.device) for name, x in inputs.items()}
+        with blaming(who(self.config.model)):
+            if self.sampler is not None:
+                return self._sampled(self.sampler, rows)
+            if self.refit is None or self.refit.tunes_body:
+                return {name: self._said(predict(self.network, x)) for name, x in rows.items()}
+            return {name: self._heard(self.head, predict(self.network.body, x), name) for name, x in rows.items()}
 
     def _stage_1(self) -> str:
         config, network = self.config, self.network
@@ -297,20 +310,23 @@ class Member:
             found = self.refit.outputs(head, features)
         return Outputs(found.scores.cpu(), found.from_probs)
 
-    def _sampled(self, sampler: Sampler, body_key: str, head: nn.Module, splits: tuple[str, ...]) -> dict[str, Outputs]:
-        bound, x = self.config.of_kind("sampler")[0], self._x("train")
+    def _sampled(self, sampler: Sampler, inputs: Mapping[str, torch.Tensor]) -> dict[str, Outputs]:
+        bound, x, head = self.config.of_kind("sampler")[0], self._x("train"), self.head
         refitted = self.refit is not None and not self.refit.tunes_body
 
         def heard(features: torch.Tensor, draws: str) -> Outputs:
             return self._heard(head, features, draws) if refitted else self._said(predict(head, features))
 
-        collected = collect(
-            sampler, bound, self.network, self._sample_task, self.products, body_key, self.seeds["sampling"]
-        )
+        if self.collected is None:
+            self.collected = collect(
+                sampler, bound, self.network, self._sample_task, self.products, self.body_key, self.seeds["sampling"]
+            )
+            self.before_sampling = {name: held.clone() for name, held in self.network.state_dict().items()}
+        else:  # a sampler leaves the network in its last variant
+            self.network.load_state_dict(self.before_sampling)
         with seeded(derived_seed(self.seeds["sampling"], "variants")), blaming(who(bound)):
-            inputs = {name: self._x(name) for name in splits}
-            found = sampled(sampler, self.network, collected, x, inputs, heard)
-        self.fitted.append({"stage": bound.name, "samples": len(found[splits[0]])})
+            found = sampled(sampler, self.network, self.collected, x, inputs, heard)
+        self.fitted.append({"stage": bound.name, "samples": len(next(iter(found.values())))})
         return {name: average(parts, sampler.combine) for name, parts in found.items()}
 
     def _x(self, split: str) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +19,27 @@ from calibench.atomic import writable_folders
 from calibench.config import RunConfig, resolve
 from calibench.data.arrays import Arrays
 from calibench.data.folder import using_data_folder
+from calibench.data.ood import load_ood
 from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
+from calibench.data.shift import load_shifts
 from calibench.decisions import Decisions
 from calibench.environment import machine, versions
 from calibench.errors import InputError, PluginError, blaming
+from calibench.extra import Extra
 from calibench.grammar import Bound
 from calibench.kernels import backend
 from calibench.metrics.judge import Judgement, judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics, units_of
 from calibench.models.training import seeded
+from calibench.ood_judge import judge_ood
 from calibench.outputs import Outputs
 from calibench.pipeline import Pipeline
 from calibench.posthoc import PostHoc, checked
 from calibench.questions import answered, stored
 from calibench.results import ResultRecord
 from calibench.seeds import derived_seed
+from calibench.shift_judge import judge_shifts
 from calibench.stages import Report
 from calibench.stages.build import who
 
@@ -63,17 +68,34 @@ def run(
     data_dir: str | Path | None = None,
     download: bool = False,
     report: Report = quiet,
+    shift: Sequence[str] = (),
+    ood: Sequence[str] = (),
+    ood_score: Sequence[str] = (),
 ) -> ResultRecord:
     """Train or refit `model` on `dataset` by the recipe `method`, judge it on test, and store the record under `results`.
 
     Names follow the command line (`vtst:latent_dim=64+temperature`); `settings` are `stage.key=value`. A run that is
     there already, made by the same code from the same data, is returned as it is unless `force`. `results=None` writes
     nothing. Published datasets are read from `data_dir` (None: CALIBENCH_DATA, or ~/.cache/calibench/data), and fetched
-    into it only if `download` says so. Raises InputError for the user's mistakes, before anything is written, and
-    RunError for runs that fail.
+    into it only if `download` says so. `shift` and `ood` are what the trained pipeline is judged on besides, as in
+    `["corruptions", "rotation"]` and `["near", "svhn"]`, by the `ood_score`s. Raises InputError for the user's mistakes,
+    before anything is written, and RunError for runs that fail.
     """
     return run_reporting(
-        resolve(method, dataset, model, noise, seed, epochs, select, settings, pick_device(device)),
+        resolve(
+            method,
+            dataset,
+            model,
+            noise,
+            seed,
+            epochs,
+            select,
+            settings,
+            pick_device(device),
+            shift=_listed("shift", shift),
+            ood=_listed("ood", ood),
+            ood_score=_listed("ood_score", ood_score),
+        ),
         results=None if results is None else Path(results),
         force=force,
         report=report,
@@ -96,14 +118,16 @@ def run_reporting(
     start = time.perf_counter()
     with using_data_folder(data_dir, download, report):
         data = load_data(config)
+        shifts, ood_sets = load_shifts(config.beyond.shifts, data), load_ood(config.beyond.ood, data)
     seconds = time.perf_counter() - start
     code = _code(config)
-    run_id = config.run_id(data.fingerprint)
+    run_id = config.run_id("+".join([data.fingerprint, *(held.fingerprint for held in ood_sets)]))
     cache = StageCache(results / store.CACHE if results is not None else None, fresh=force, made=made)
     pipeline = Pipeline(config, data, cache, report)
     posthoc = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes, data.questions)
     # Files that have changed since make another run.
     code += pipeline.first.objective.files + pipeline.first.checkpoint + posthoc.files
+    code += "".join(shift.files for shift in shifts)
     metrics = load_metrics()
     if results is not None:
         if not force and (found := store.find(results, run_id, code)) is not None:
@@ -125,6 +149,24 @@ def run_reporting(
         judgement = judge(judged, metrics, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
         report("judge", 1, 1, "")
 
+    def say(inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, tuple[Outputs, Decisions | None]]:
+        said = {}
+        for name, found in pipeline.outputs_of(inputs).items():
+            with seeded(derived_seed(pipeline.seeds["posthoc"], name)):
+                calibrated = stored(posthoc.apply(checked(found, f"{config.recipe}, {name}")))
+                said[name] = stored(calibrated.plain()), posthoc.decide(calibrated)
+        return said
+
+    extra = Extra()
+    if shifts:
+        with pipeline.timed("shift"):
+            extra |= judge_shifts(shifts, say, data, metrics, resamples=RESAMPLES, seed=BOOTSTRAP_SEED, report=report)
+    if ood_sets:
+        with pipeline.timed("ood"):
+            extra |= judge_ood(
+                ood_sets, config.beyond, say, final["test"], resamples=RESAMPLES, seed=BOOTSTRAP_SEED, report=report
+            )
+
     record = ResultRecord(
         run_id=run_id,
         recipe=config.recipe,
@@ -134,25 +176,27 @@ def run_reporting(
         noise=None if config.noise is None else config.noise.text(),
         backend=backend(),
         n=data.sizes(),
-        metrics=judgement.metrics,
-        intervals=judgement.intervals,
-        noise_floor=judgement.noise_floor,
+        metrics=judgement.metrics | extra.metrics,
+        intervals=judgement.intervals | extra.intervals,
+        noise_floor={**judgement.noise_floor, **extra.noise_floor},
         timings_s=_seconds({"data": seconds, **pipeline.timings, "total": time.perf_counter() - start}),
         versions=versions(_distributions(config)),
-        units=units_of(metrics, judgement.metrics),
+        units=units_of(metrics, judgement.metrics) | extra.units,
         details=judgement.details,
         fitted=fitted,
         config=config.document(),
         seeds={"run": config.seed, **pipeline.seeds, **_data_seeds(config), "bootstrap": BOOTSTRAP_SEED},
         bootstrap=judgement.bootstrap,
-        data=_about(config, data),
+        data=_about(config, data) | extra.data,
         machine=machine(torch.get_num_threads(), config.device),
         code=code,
         cache={"hits": cache.hits, "made": cache.misses},
+        shift=extra.shift,
+        ood=extra.ood,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     if results is not None:
-        record = store.write(results, record, _arrays(final, data, decisions, judgement))
+        record = store.write(results, record, _arrays(final, data, decisions, judgement) | extra.arrays)
     return record, False
 
 
@@ -180,6 +224,13 @@ def load_data(config: RunConfig) -> Data:
             data.train.y.copy(), data.num_classes, generator, **given, **config.noise.own()
         )
     return with_noisy_labels(data, noisy, config.noise.document(), f"noise {config.noise.text()}")
+
+
+def _listed(name: str, value: Sequence[str]) -> Sequence[str]:
+    """The names; a word alone is a mistake that would be read letter by letter."""
+    if isinstance(value, str):
+        raise InputError(f"{name}={value!r} is one word, not a list of names", f"write {name}=[{value!r}]")
+    return value
 
 
 def pick_device(device: str) -> str:
@@ -227,7 +278,8 @@ def _about(config: RunConfig, data: Data) -> dict[str, Any]:
 
 
 def _pieces(config: RunConfig) -> list[Bound]:
-    return [*config.stages, config.dataset, config.model, *([config.noise] if config.noise else [])]
+    noise = [config.noise] if config.noise else []
+    return [*config.stages, config.dataset, config.model, *noise, *config.beyond.pieces]
 
 
 def _code(config: RunConfig) -> str:

@@ -29,6 +29,22 @@ if TYPE_CHECKING:
 @click.option("--model", metavar="NAME", help="As in mlp:hidden=256;128, cnn, frozen. Default: mlp.")
 @click.option("-s", "--seed", "seeds", multiple=True, type=int, default=(0,), show_default="0", help="Repeatable.")
 @click.option("--noise", metavar="NAME", help="Wrong training labels, as in symmetric:rate=0.3.")
+@click.option(
+    "--shift",
+    "shifts",
+    multiple=True,
+    metavar="NAME",
+    help="Judge on a shifted test split too, as in corruptions, cifar10-c, rotation. Repeatable.",
+)
+@click.option(
+    "--ood",
+    multiple=True,
+    metavar="NAME",
+    help="Tell another dataset's test rows from these, as in svhn, npz:path=FILE; near, far or all: declared ones. Repeatable.",
+)
+@click.option(
+    "--ood-score", "ood_scores", multiple=True, metavar="NAME", help="As in energy. Default: max-softmax. Repeatable."
+)
 @click.option("--epochs", type=int, help="Passes over the training data in stage 1.")
 @click.option(
     "--select",
@@ -62,6 +78,9 @@ def run(
     model: str | None,
     seeds: tuple[int, ...],
     noise: str | None,
+    shifts: tuple[str, ...],
+    ood: tuple[str, ...],
+    ood_scores: tuple[str, ...],
     epochs: int | None,
     select: str | None,
     settings: tuple[str, ...],
@@ -80,6 +99,7 @@ def run(
     calibench run --method vtst
     calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
     calibench run -m vtst:latent_dim=64+temperature -d npz:path=features.npz --model frozen
+    calibench run -m ce -m ensemble -d cifar10 --model wrn --shift cifar10-c --ood near --ood far
     """
     import torch
 
@@ -91,8 +111,20 @@ def run(
         torch.set_num_threads(threads)
     warn_of_broken(registry())
     place = pick_device(device)
+    beyond = {"shift": shifts, "ood": ood, "ood_score": ood_scores}
     configs = [
-        resolve(method, dataset, model, noise, seed, epochs, select, settings_for(method, settings, methods), place)
+        resolve(
+            method,
+            dataset,
+            model,
+            noise,
+            seed,
+            epochs,
+            select,
+            settings_for(method, settings, methods),
+            place,
+            **beyond,
+        )
         for seed in dict.fromkeys(seeds)
         for method in dict.fromkeys(methods)
     ]
@@ -118,6 +150,7 @@ def run(
         emit_json(documents[0] if len(documents) == 1 else {"schema": "calibench.records/1", "records": documents})
     elif not quiet:
         _print_board(records, results)
+        _print_beyond(records)
 
 
 def _say(record: ResultRecord, found: bool, results: Path, label: str) -> None:
@@ -138,3 +171,14 @@ def _print_board(records: Sequence[ResultRecord], results: Path) -> None:
     console = stdout()
     for board in boards(records, results):
         console.print(board_table(board, width=console.width))
+
+
+def _print_beyond(records: Sequence[ResultRecord]) -> None:
+    if not any(record.shift or record.ood for record in records):
+        return
+    from calibench.report_shift import ood_table, shift_tables
+
+    console = stdout()
+    for table in (*shift_tables(records), ood_table(records)):
+        if table is not None:
+            console.print(table)
