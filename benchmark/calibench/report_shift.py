@@ -48,8 +48,11 @@ def _shift_table(text: str, by_recipe: dict[str, list[ResultRecord]]) -> Table:
     for recipe, runs in by_recipe.items():
         rows = [[row for row in record.shift if row["shift"] == text] for record in runs]
         lead = recipe
+        highest = {
+            name: max((row["metrics"].get(name) or 0 for run in rows for row in run), default=0) for name, _ in SHOWN
+        }
         for kind in dict.fromkeys(row["kind"] for row in rows[0]):
-            table.add_row(Text(lead), kind, *(_curve(rows, kind, name, unit) for name, unit in SHOWN))
+            table.add_row(Text(lead), kind, *(_curve(rows, kind, name, unit, highest[name]) for name, unit in SHOWN))
             lead = ""
         cells = [_mean(runs, f"shift_{name}_{text}", unit) for name, unit in SHOWN]
         if any(cells):
@@ -59,14 +62,13 @@ def _shift_table(text: str, by_recipe: dict[str, list[ResultRecord]]) -> Table:
     return table
 
 
-def _curve(rows: Sequence[Sequence[dict[str, Any]]], kind: str, name: str, unit: str) -> str:
-    """`▇▆▅▃▁ 97.1 95.0 91.2 80.4 66.0`."""
+def _curve(rows: Sequence[Sequence[dict[str, Any]]], kind: str, name: str, unit: str, highest: float) -> str:
+    """`█▇▆▅▃ 97.10 95.00 91.20 80.40 66.00`, bars from 0 to the highest figure of the recipe."""
     by_run = [[row["metrics"].get(name) for row in run if row["kind"] == kind] for run in rows]
     if any(value is None for run in by_run for value in run):
         return "-"
     means = np.mean(by_run, axis=0)
-    ends = 1.0 if unit == "fraction" else max(float(means.max()), 1e-12)
-    bars = "".join(BARS[min(int(value / ends * len(BARS)), len(BARS) - 1)] for value in means)
+    bars = "".join(BARS[min(int(value / max(highest, 1e-12) * len(BARS)), len(BARS) - 1)] for value in means)
     return f"{bars} {' '.join(figure(value, unit) for value in means)}"
 
 
@@ -97,9 +99,12 @@ def ood_table(records: Sequence[ResultRecord]) -> Table | None:
     from rich.table import Table
     from rich.text import Text
 
+    undefined = dict.fromkeys(
+        f"{record.recipe}: {row['note']}" for record in records for row in record.ood if "note" in row
+    )
     caption = Text(
         "the test split is positive; aupr_out: OOD is; fpr95: OOD taken for test rows where 95 % of these are kept; "
-        "mean over seeds [95 % interval of one run over rows of both]",
+        "mean over seeds [95 % interval of one run over rows of both]" + "".join(f"\n{note}" for note in undefined),
         style="dim",
         justify="left",
     )

@@ -62,7 +62,13 @@ def judge_shifts(
                 report("shift", done, total, variant.name)
         extra.shift += rows.values()
         over = [variant.name for variant in shift.mean_over]
-        about = {"shift": shift.text, "variants": len(rows), "mean_over": len(over), "notes": list(shift.notes)}
+        about: dict[str, Any] = {
+            "shift": shift.text,
+            "variants": len(rows),
+            "mean_over": len(over),
+            "notes": list(shift.notes),
+            "files": shift.files,
+        }
         extra.data.setdefault("shift", []).append(about)
         _add_means(extra, shift.text, [rows[name] for name in over], [replicates[name] for name in over], metrics)
     return extra
