@@ -22,11 +22,11 @@ MOTION = ((6.0, 1.0), (6.0, 1.5), (6.0, 2.0), (8.0, 2.0), (9.0, 2.5))
 """Radius and SD of the trail, pixels."""
 
 ZOOM_END = (1.06, 1.11, 1.16, 1.21, 1.26)
-"""Zoom factors 1, 1.01, ... below this are averaged."""
+"""Zoom factors numpy.arange(1, this, 0.01) are averaged, which in float64 may take the end in."""
 
 
 def disk(radius: float, smooth: float) -> Floats:
-    """A disk of sum 1 on a grid of pixels, smoothed by a 3 x 3 Gaussian (reflected about the edge pixels)."""
+    """A disk of sum 1 on a grid of pixels, smoothed by a 3 x 3 Gaussian."""
     reach = math.ceil(radius) + 1
     axis = np.arange(-reach, reach + 1)
     inside = (axis[:, None] ** 2 + axis[None, :] ** 2 <= radius**2).astype(np.float64)
@@ -34,7 +34,7 @@ def disk(radius: float, smooth: float) -> Floats:
     tap /= tap.sum()
     found: Floats = inside / inside.sum()
     for way in (0, 1):
-        found = ndimage.correlate1d(found, tap, axis=way, mode="mirror")
+        found = ndimage.correlate1d(found, tap, axis=way, mode="constant")
     return found
 
 
@@ -110,7 +110,7 @@ def _zoom_matrix(size: int, factor: float) -> Floats:
 
 
 def zoom_blur(x: Floats, end: float, generator: np.random.Generator) -> Floats:
-    """The mean of the picture and its zooms by 1, 1.01, ... below `end`."""
+    """The mean of the picture and its zooms by 1, 1.01, ... up to `end`."""
     factors = np.arange(1, end, 0.01)
     total = x + sum(zoomed(x, factor) for factor in factors)
     return bytes_of(total / (len(factors) + 1))
