@@ -34,7 +34,7 @@ class Extra:
     def add(self, name: str, value: float | None, unit: Mapping[str, Any], replicates: Floats | None) -> None:
         """One figure under its name in `metrics`, so that a board can rank by it."""
         self.metrics[name] = value
-        self.units[name] = {"rankable": True, **unit}
+        self.units[name] = dict(unit)
         if replicates is not None:
             self.intervals[name] = percentile_interval(replicates) if value is not None else None
             self.arrays[f"bootstrap.{name}"] = replicates

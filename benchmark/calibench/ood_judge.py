@@ -64,7 +64,7 @@ def _judged(
 
 def _add(extra: Extra, what: str, score: str, figures: dict[str, Any], replicates: dict[str, Floats]) -> None:
     for name, value in figures.items():
-        unit = {"unit": "fraction", "better": "higher" if name in HIGHER else "lower"}
+        unit = {"unit": "fraction", "better": "higher" if name in HIGHER else "lower", "rankable": True}
         extra.add(ood_metric(name, what, score), value, unit, replicates.get(name))
 
 

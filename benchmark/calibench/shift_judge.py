@@ -117,12 +117,10 @@ def _add_means(
     names = [n for n in rows[0]["metrics"] if all(n in row["metrics"] for row in rows)] if rows else []
     for name in names:
         spec = metrics[name][0]
-        if not spec.rankable:
-            continue
         values = [row["metrics"][name] for row in rows]
         mean = None if None in values else float(np.mean(values))
         drawn = np.mean([found[name] for found in replicates], axis=0) if name in replicates[0] else None
         whole = f"shift_{name}_{text}"
-        extra.add(whole, mean, {"unit": spec.unit, "better": spec.better}, drawn)
+        extra.add(whole, mean, {"unit": spec.unit, "better": spec.better, "rankable": spec.rankable}, drawn)
         if all(name in row["noise_floor"] for row in rows):
             extra.noise_floor[whole] = {"mean": float(np.mean([row["noise_floor"][name]["mean"] for row in rows]))}
