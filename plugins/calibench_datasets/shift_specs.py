@@ -47,7 +47,7 @@ SHIFTS = (
         source="the definitions and CIFAR severities of the authors' make_cifar_c.py, for every size of picture",
         mean_over=MEAN_OVER,
         deviations=(
-            "frost without the authors' photographs is a bluish plasma of the same weight",
+            "frost without the authors' photographs is a bluish plasma of the same weight, which is milder",
             "random numbers are drawn by numpy's PCG64, so pictures equal the published ones in kind, not in every pixel",
             "motion_blur and snow smear in float64 by ImageMagick's offsets and weights, without its rounding",
             "elastic_transform interpolates in float64, where OpenCV's affine map rounds to 1/32 of a pixel",
