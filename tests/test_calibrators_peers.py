@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import betacal
 import numpy as np
 import pytest
 import torch
-from calibrator_cases import drawn, method, softmax, through
+import venn_abers
+from calibrator_cases import drawn, fitted_to, method, softmax, through
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 
 from calibench import Outputs
 
@@ -64,10 +67,34 @@ def test_isotonic_is_scikit_learns(k: int) -> None:
 def test_platt_is_scikit_learns() -> None:
     """The same targets; f is a decision function there, so it is given the log-odds. Its L-BFGS stops at about 1e-5."""
     outputs, labels = drawn(300, 3, 2)
-    p = outputs.probs().numpy()
-    odds = np.log(p) - np.log1p(-p)
-    want = calibrated_by_sklearn("sigmoid", Decisions(3), odds, labels.numpy())
+    want = calibrated_by_sklearn("sigmoid", Decisions(3), log_odds(outputs), labels.numpy())
     np.testing.assert_allclose(through("platt", outputs, labels), want, atol=2e-4)
+
+
+def log_odds(outputs: Outputs) -> np.ndarray:
+    p = outputs.probs().numpy()
+    return np.log(p) - np.log1p(-p)
+
+
+def regression_of_sklearn(features: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Probabilities of scikit-learn's logistic regression without a penalty, at its optimum; a target in between is two rows."""
+    rows, hits = np.concatenate([features, features]), np.repeat([1, 0], len(features))
+    model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-12, max_iter=1000)
+    return model.fit(rows, hits, sample_weight=np.concatenate([target, 1 - target])).predict_proba(features)[:, 1]
+
+
+@pytest.mark.parametrize("k", [3, 10])
+def test_platt_is_scikit_learns_logistic_regression_on_platts_targets(k: int) -> None:
+    """Where its search goes on to the optimum: to 1e-6."""
+    outputs, labels = drawn(100 * k, k, 2)
+    odds, y = log_odds(outputs), labels.numpy()
+    found = []
+    for c in range(k):
+        hit = y == c
+        target = np.where(hit, (hit.sum() + 1) / (hit.sum() + 2), 1 / ((~hit).sum() + 2))
+        found.append(regression_of_sklearn(odds[:, c : c + 1], target))
+    want = np.stack(found, axis=1) / np.sum(found, axis=0)[:, None]
+    np.testing.assert_allclose(through("platt", outputs, labels), want, atol=1e-6)
 
 
 def test_isotonic_is_netcals() -> None:
@@ -93,25 +120,38 @@ def test_histogram_is_netcals() -> None:
     np.testing.assert_allclose(found, peer.transform(p), atol=1e-6)
 
 
-def two(seed: int, n: int = 400) -> tuple[Outputs, torch.Tensor, np.ndarray, np.ndarray]:
+def two(seed: int, n: int = 400, truth: float = 1.7) -> tuple[Outputs, torch.Tensor, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     p = rng.beta(0.8, 0.8, size=n)
-    hit = (rng.random(n) < p**1.7).astype(np.int64)
+    hit = (rng.random(n) < p**truth).astype(np.int64)
     return Outputs(torch.from_numpy(np.stack([1 - p, p], axis=1)), from_probs=True), torch.from_numpy(hit), p, hit
 
 
 def test_beta_is_betacals() -> None:
     """Their abm has hardly any penalty: pull at its least. Their L-BFGS stops at about 1e-4."""
-    betacal = pytest.importorskip("betacal", reason="betacal is not installed")
     outputs, labels, p, hit = two(4)
     peer = betacal.BetaCalibration("abm").fit(p[:, None], hit)
     found = through("beta:pull=1e-6", outputs, labels)[:, 1]
     np.testing.assert_allclose(found, peer.predict(p[:, None]), atol=2e-3)
 
 
+@pytest.mark.parametrize(("seed", "truth", "held"), [(4, 1.7, None), (5, 1.7, None), (6, 0.01, 0), (6, 0.01, 1)])
+def test_beta_is_scikit_learns_logistic_regression(seed: int, truth: float, held: int | None) -> None:
+    """On betacal's features, where its search goes on to the optimum: to 1e-6. A negative coefficient is held at 0 there too."""
+    _, _, p, hit = two(seed, truth=truth)
+    if held == 1:  # the same seen from the other class: a and b change places
+        p, hit = 1 - p, 1 - hit
+    outputs = Outputs(torch.from_numpy(np.stack([1 - p, p], axis=1)), from_probs=True)
+    features = np.stack([np.log(p), -np.log1p(-p)], axis=1)
+    _, fitted = fitted_to("beta:pull=1e-6", outputs, torch.from_numpy(hit))
+    assert [key for key in "ab" if fitted["maps"][1][key] == 0] == ([] if held is None else ["ab"[held]])
+    want = regression_of_sklearn(features[:, [column for column in (0, 1) if column != held]], hit)
+    found = through("beta:pull=1e-6", outputs, torch.from_numpy(hit))[:, 1]
+    np.testing.assert_allclose(found, want, atol=1e-6)
+
+
 def test_ivap_is_venn_abers() -> None:
     """Of two classes, where both are one-vs-rest of the same fit. They round scores only if asked to."""
-    venn_abers = pytest.importorskip("venn_abers", reason="venn-abers is not installed")
     outputs, labels, p, hit = two(5)
     rng = np.random.default_rng(6)
     at = np.concatenate([p, rng.random(200)])
@@ -139,8 +179,8 @@ def test_ivap_of_many_classes_does_not_raise_the_error_of_a_calibrated_network()
 
 @pytest.mark.parametrize("k", [2, 3, 10])
 def test_temperature_is_probmetrics(k: int) -> None:
-    """Theirs bisects the gradient; `pip install probmetrics pytorch-minimize numba` runs this test."""
-    peer = pytest.importorskip("probmetrics.calibrators.temperature_scaling", reason="probmetrics is not installed")
+    """Theirs bisects the gradient."""
+    from probmetrics.calibrators import temperature_scaling as peer
     from probmetrics.distributions import CategoricalLogits
 
     outputs, labels = drawn(400 * k, k, 1)

@@ -41,7 +41,11 @@ def calibench_datasets() -> list[DatasetSpec]:
             summary="Your own arrays: train_x train_y test_x test_y, optionally val_* cal_* head_weight head_bias.",
             params=(
                 Param(
-                    "path", "path", REQUIRED, "an .npz file with train_x [N, ...] and train_y [N]; the rest is optional"
+                    "path",
+                    "path",
+                    REQUIRED,
+                    "an .npz file with train_x [N, ...] and train_y [N], or pictures as bytes: train_jpeg or train_png [B], "
+                    "train_offsets [N + 1], train_label [N]; the rest is optional",
                 ),
             ),
             licence="yours",
