@@ -124,6 +124,18 @@ def test_a_score_that_the_outputs_lack_is_undefined_and_said(ood):
     assert record.metrics[f"ood_auroc_{ood['mixed']}_entropy"] == entropy["metrics"]["auroc"]
 
 
+def test_features_of_a_trained_network_have_ood_sets_too(features, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    far = {"train_x": features["train_x"] * 0.1, "train_y": features["train_y"]}
+    np.savez("far.npz", **far, test_x=features["test_x"] * 0.1, test_y=features["test_y"])
+    record = quick(
+        "ce+temperature", dataset="npz:path=features.npz", model="frozen", epochs=None, ood=["npz:path=far.npz"]
+    )
+    (row,) = record.ood
+    assert 0.5 < row["metrics"]["auroc"] < 1
+    assert row["mean_confidence"] < 0.8
+
+
 def test_rows_of_the_data_are_left_out_of_the_ood_set(tmp_path):
     pixels, y = load_digits(return_X_y=True)
     x = (pixels / 16).astype(np.float32).reshape(-1, 1, 8, 8)

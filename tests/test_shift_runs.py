@@ -10,6 +10,7 @@ from calibench import InputError, run
 from calibench.config import resolve
 from calibench.data.shift import ShiftTask
 from calibench.metrics.bootstrap import multiplicities
+from calibench.plugins import registry
 from calibench.results import ResultRecord, read_predictions
 from calibench_datasets.corruption_names import KINDS
 from calibench_datasets.label_shift import label_shift
@@ -171,17 +172,17 @@ def test_the_means_interval_resamples_test_rows_with_all_their_variants(tmp_path
 
 
 def test_a_subset_is_resampled_through_the_rows_it_was_drawn_from(tmp_path):
-    record = quick("ce", shift=["label-shift:alphas=1"], results=tmp_path)
+    record = quick("ce", shift=["label-shift:alphas=1,seed=3"], results=tmp_path)
     (row,) = record.shift
     held = read_predictions(tmp_path, record)
     logits, y = held["test.logits"], held["test.labels"]
     correct = (logits.argmax(axis=1) == y).astype(float)
     shares = np.array(row["about"]["prior"]) * row["n"]
     assert record.shift[0]["n"] == shares.sum()
-    values = held["bootstrap.shift_accuracy_label-shift:alphas=1.0"]
+    values = held["bootstrap.shift_accuracy_label-shift:alphas=1.0;seed=3"]  # no comma: names stand in lists
     # its rows are not stored: found again as the plugin drew them
     task = ShiftTask(np.zeros((len(y), 1), dtype=np.float32), y, 10, 1, 0.0, 1.0)
-    rows = label_shift(task, (1.0,), None, 0)[0].rows
+    rows = label_shift(task, (1.0,), None, 3)[0].rows
     assert row["metrics"]["accuracy"] == correct[rows].mean()
     weights = np.concatenate(list(multiplicities(len(y), 1000, 0)))[:, rows]
     np.testing.assert_allclose(values, weights @ correct[rows] / weights.sum(axis=1), rtol=1e-12)
@@ -197,6 +198,10 @@ def test_list_and_show(cli):
     assert "mean over" in shown
     assert "jpeg_compression at severity 1, 2, 3, 4, 5" in shown
     assert "near OOD" in cli("show", "dataset", "cifar10").out
+    for entry in registry().all("dataset"):
+        for name in (*entry.spec.near_ood, *entry.spec.far_ood):
+            other = registry().get("dataset", name).spec
+            assert other.name != entry.spec.name
     assert cli("show", "shift", "rotation", "--json").document["params"][0]["unit"] == "degrees"
 
 

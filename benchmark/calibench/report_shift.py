@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calibench.report import figure
+from calibench.shift_options import shift_metric
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,7 +55,7 @@ def _shift_table(text: str, by_recipe: dict[str, list[ResultRecord]]) -> Table:
         for kind in dict.fromkeys(row["kind"] for row in rows[0]):
             table.add_row(Text(lead), kind, *(_curve(rows, kind, name, unit, highest[name]) for name, unit in SHOWN))
             lead = ""
-        cells = [_mean(runs, f"shift_{name}_{text}", unit) for name, unit in SHOWN]
+        cells = [_mean(runs, shift_metric(name, text), unit) for name, unit in SHOWN]
         if any(cells):
             table.add_row("", Text("mean", style="bold"), *(Text(cell, style="bold") for cell in cells))
         test = [_test(runs, name, unit) for name, unit in SHOWN]

@@ -20,6 +20,7 @@ from calibench.metrics.judge import applicable
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics
 from calibench.metrics.noise_floor import noise_floor
+from calibench.shift_options import shift_metric
 from calibench.stages import Report
 
 BOOTSTRAPPED = ("accuracy", "nll", "brier", "ece15", "ece10", "coverage", "selective_risk", "set_coverage")
@@ -120,7 +121,7 @@ def _add_means(
         values = [row["metrics"][name] for row in rows]
         mean = None if None in values else float(np.mean(values))
         drawn = np.mean([found[name] for found in replicates], axis=0) if name in replicates[0] else None
-        whole = f"shift_{name}_{text}"
+        whole = shift_metric(name, text)
         extra.add(whole, mean, {"unit": spec.unit, "better": spec.better, "rankable": spec.rankable}, drawn)
         if all(name in row["noise_floor"] for row in rows):
             extra.noise_floor[whole] = {"mean": float(np.mean([row["noise_floor"][name]["mean"] for row in rows]))}

@@ -107,4 +107,14 @@ def _bound(reg: Registry, family: str, text: str) -> tuple[Bound, frozenset[str]
 
 def ood_metric(figure: str, what: str, score: str) -> str:
     """`ood_auroc_svhn`, `ood_fpr95_near`, and `ood_auroc_svhn_energy` of another score than max-softmax."""
-    return f"ood_{figure}_{what}" + ("" if score == OOD_SCORES[0] else f"_{score}")
+    return _in_a_list(f"ood_{figure}_{what}") + ("" if score == OOD_SCORES[0] else f"_{score}")
+
+
+def shift_metric(name: str, text: str) -> str:
+    """`shift_nll_rotation`, of the mean over a shift's variants."""
+    return _in_a_list(f"shift_{name}_{text}")
+
+
+def _in_a_list(name: str) -> str:
+    """A name without the commas that parameters stand between: `--columns` takes names with commas between."""
+    return name.replace(",", ";")

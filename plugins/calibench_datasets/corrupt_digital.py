@@ -50,7 +50,7 @@ def elastic_transform(x: Floats, parameter: tuple[float, float, float], generato
 
 def _random_affine(height: int, width: int, reach: float, generator: np.random.Generator) -> Floats:
     """The inverse `[2, 3]` of the map (column, row, 1) -> (column, row) that moves three points by up to `reach` each way."""
-    centre, away = np.array([height, width]) // 2, min(height, width) // 3
+    centre, away = np.array([width, height]) // 2, min(height, width) // 3
     points = np.array([centre + away, [centre[0] + away, centre[1] - away], centre - away], dtype=np.float64)
     moved = points + generator.uniform(-reach, reach, points.shape)
     # Three points before and after determine the map; solved from after to before, it is the inverse.
