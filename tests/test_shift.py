@@ -6,6 +6,8 @@ import dataclasses
 import functools
 import hashlib
 import io
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,10 @@ import calibench
 from calibench import InputError, PluginError, RunError, ShiftSpec, Variant
 from calibench.data.folder import using_data_folder
 from calibench.data.prepare import Data, prepare
-from calibench.data.shift import Shifted, ShiftTask, load_shifts, made
+from calibench.data.shift import Shifted, ShiftTask
 from calibench.grammar import bind
 from calibench.plugins import registry
+from calibench.shift_load import load_shifts, made
 from calibench_datasets import cifar_c
 from calibench_datasets.corruption_names import EXTRA_KINDS, KINDS
 from calibench_datasets.label_shift import label_shift
@@ -239,6 +242,21 @@ def test_the_folder_does_as_well_and_the_extra_four_are_there_for_the_asking(fol
         read(tmp_path, "rain")
 
 
+def test_cifar100_c_is_read_the_same_way(tmp_path: Path, monkeypatch):
+    held = files(("fog",))
+    folder = tmp_path / "cifar100-c" / "CIFAR-100-C"
+    folder.mkdir(parents=True)
+    for name, content in held.items():
+        (folder / f"{name}.npy").write_bytes(content)
+    with using_data_folder(tmp_path, False, lambda *words: None):
+        with pytest.raises(InputError, match="is not the published file: its md5"):
+            cifar_c.cifar100_c(cifar_task(), "fog", (2,))
+        sums = {name: hashlib.md5(content).hexdigest() for name, content in held.items()}
+        monkeypatch.setattr(cifar_c, "CIFAR100_C", dataclasses.replace(cifar_c.CIFAR100_C, md5=sums))
+        (variant,) = cifar_c.cifar100_c(cifar_task(), "fog", (2,)).variants
+    np.testing.assert_array_equal(variant.x(), pictures(0)[ROWS : 2 * ROWS].transpose(0, 3, 1, 2))
+
+
 def test_files_that_are_not_the_published_ones_are_refused(folder, tmp_path: Path):
     path = folder(files())
     content = (path / "fog.npy").read_bytes()
@@ -430,6 +448,11 @@ def test_wrong_variants_are_named(monkeypatch):
     shift, bound, data = loaded(lambda task: [Variant("a", 1, lambda: {}["gone"])], monkeypatch)
     with pytest.raises(RunError, match="shift 'mine': a 1 failed: KeyError"):
         made(shift.variants[0], bound, data)
+
+
+def test_what_a_plugin_returns_imports_no_torch():
+    probe = "import sys, calibench; calibench.Variant, calibench.ShiftSpec; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
 
 
 def test_every_registered_shift_describes_itself():

@@ -21,7 +21,6 @@ from calibench.data.arrays import Arrays
 from calibench.data.folder import using_data_folder
 from calibench.data.ood import load_ood
 from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
-from calibench.data.shift import load_shifts
 from calibench.decisions import Decisions
 from calibench.environment import machine, versions
 from calibench.errors import InputError, PluginError, blaming
@@ -40,6 +39,7 @@ from calibench.questions import answered, stored
 from calibench.results import ResultRecord
 from calibench.seeds import derived_seed
 from calibench.shift_judge import judge_shifts
+from calibench.shift_load import load_shifts
 from calibench.stages import Report
 from calibench.stages.build import who
 

@@ -11,7 +11,7 @@ import torch
 
 from calibench.data.prepare import Data
 from calibench.data.shift import Floats as Rows
-from calibench.data.shift import Shift, Variant, made
+from calibench.data.shift import Variant
 from calibench.errors import blaming
 from calibench.extra import Extra, Said
 from calibench.metrics.binning import Floats
@@ -20,6 +20,7 @@ from calibench.metrics.judge import applicable
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics
 from calibench.metrics.noise_floor import noise_floor
+from calibench.shift_load import Shift, made
 from calibench.shift_options import shift_metric
 from calibench.stages import Report
 
