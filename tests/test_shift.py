@@ -435,6 +435,8 @@ def test_wrong_variants_are_named(monkeypatch):
     refused(lambda task: [Variant("a", float("nan"), lambda: x)], "without a kind or a finite severity")
     refused(lambda task: [Variant("a", 1, lambda: x, rows=np.array([0, 0]))], "are not different test rows 0 .. 17")
     refused(lambda task: [Variant("a", 1, lambda: x, rows=np.array([18]))], "are not different test rows")
+    refused(lambda task: [Variant("a", True, lambda: x)], "without a kind or a finite severity")
+    refused(lambda task: [Variant("a", 1, lambda: x, about={"mean": np.zeros(2)})], "`about` of a 1 is not JSON")
     refused(lambda task: 1 / 0, "division by zero", RunError)
 
     def wrong(x: np.ndarray, match: str, **more: Any) -> None:
@@ -445,6 +447,18 @@ def test_wrong_variants_are_named(monkeypatch):
     wrong(np.zeros((18, 5)), r"shape \[18, 5\], not \[18, 4\]")
     wrong(np.zeros((18, 4)), r"shape \[18, 4\], not \[2, 4\]", rows=np.array([4, 1]))
     wrong(np.full((18, 4), np.nan), "values that are not finite")
+
+    def in_place(task: ShiftTask) -> list[Variant]:
+        return [Variant("a", 1, lambda: np.multiply(task.x, 2, out=task.x))]
+
+    shift, bound, data = loaded(in_place, monkeypatch)
+    before = data.test.x.copy()
+    with pytest.raises(RunError, match="read-only"):
+        made(shift.variants[0], bound, data)
+    np.testing.assert_array_equal(data.test.x, before)
+    shift, bound, data = loaded(lambda task: [Variant("a", np.float32(1), lambda: task.x)], monkeypatch)
+    assert made(shift.variants[0], bound, data).flags.writeable
+    assert type(shift.variants[0].severity) is float
     shift, bound, data = loaded(lambda task: [Variant("a", 1, lambda: {}["gone"])], monkeypatch)
     with pytest.raises(RunError, match="shift 'mine': a 1 failed: KeyError"):
         made(shift.variants[0], bound, data)

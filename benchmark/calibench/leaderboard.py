@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,8 +102,10 @@ def _unlike(records: Iterable[ResultRecord]) -> list[str]:
     for record in records:
         for row in record.ood:
             found.setdefault(f"OOD set {row.get('set')}", set()).add(str(row.get("fingerprint")))
-        for about in record.data.get("shift", ()):
-            found.setdefault(f"shift {about.get('shift')}", set()).add(str(about.get("files")))
+        held = record.data.get("shift")
+        for about in held if isinstance(held, list) else ():
+            if isinstance(about, Mapping):
+                found.setdefault(f"shift {about.get('shift')}", set()).add(str(about.get("files")))
     return [f"not all rows were judged on the same {name}" for name, digests in found.items() if len(digests) > 1]
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -58,17 +61,32 @@ def _load(bound: Bound, task: ShiftTask) -> Shift:
     for variant in found.variants:
         if not isinstance(variant, Variant):
             raise PluginError(f"{who(bound)} returned a {type(variant).__name__}, not a calibench.Variant")
-        if not variant.kind or not math.isfinite(variant.severity):
-            raise PluginError(
-                f"{who(bound)} returned the variant {variant.name!r}, without a kind or a finite severity"
-            )
+        if not isinstance(variant.kind, str) or not variant.kind or not _is_finite(variant.severity):
+            what = f"the variant {variant.kind!r}, severity {variant.severity!r}"
+            raise PluginError(f"{who(bound)} returned {what}, without a kind or a finite severity")
         if variant.name in seen:
             raise PluginError(f"{who(bound)} returned the variant {variant.name!r} twice")
         seen.add(variant.name)
+        severity = int(variant.severity) if isinstance(variant.severity, Integral) else float(variant.severity)
+        variant = replace(variant, severity=severity, about=_json(variant, bound))  # noqa: PLW2901
         variants.append(_checked_rows(variant, bound, len(task.x)))
     if not variants:
         raise InputError(f"{who(bound)} makes no variant of these data", f"calibench show shift {bound.name}")
     return Shift(bound, tuple(variants), tuple(found.notes), found.files)
+
+
+def _json(variant: Variant, bound: Bound) -> dict[str, Any]:
+    about = dict(variant.about)
+    try:
+        json.dumps(about, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        message = f"{who(bound)}: `about` of {variant.name} is not JSON ({error})"
+        raise PluginError(message, "it goes into the record: numbers, strings, lists; array.tolist()") from None
+    return about
+
+
+def _is_finite(severity: Any) -> bool:
+    return isinstance(severity, Real) and not isinstance(severity, bool) and math.isfinite(severity)
 
 
 def _checked_rows(variant: Variant, bound: Bound, n: int) -> Variant:
@@ -85,7 +103,7 @@ def _checked_rows(variant: Variant, bound: Bound, n: int) -> Variant:
 def made(variant: Variant, bound: Bound, data: Data) -> Floats:
     """The variant's rows `[n, ...]` float32; RunError unless their number and shape are right, and all finite."""
     with blaming(f"{who(bound)}: {variant.name}"):
-        x = np.ascontiguousarray(variant.x(), dtype=np.float32)
+        x = np.require(variant.x(), dtype=np.float32, requirements=["C", "W"])
     n = len(data.test) if variant.rows is None else len(variant.rows)
     expected = (n, *data.test.x.shape[1:])
     if x.shape != expected or not np.isfinite(x).all():

@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ShiftTask:
-    """What a shift may know: the test rows `x [n, ...]` and labels `y`, and the least and greatest value of train and test.
+    """What a shift may know: test rows `x [n, ...]` and labels `y`, read-only, and the ends of the values of train and test.
 
     Of several labels a row, `questions` is Q and y is `[n, Q]`.
     """
@@ -34,7 +34,9 @@ class ShiftTask:
         """The task that `data` poses."""
         parts = (data.train.x, data.test.x)
         lowest, highest = min(float(x.min()) for x in parts), max(float(x.max()) for x in parts)
-        return cls(data.test.x, data.test.y, data.num_classes, data.questions, lowest, highest)
+        x, y = data.test.x.view(), data.test.y.view()
+        x.flags.writeable = y.flags.writeable = False  # x *= 0.8 in a plugin would change what is judged after it
+        return cls(x, y, data.num_classes, data.questions, lowest, highest)
 
 
 @dataclass(frozen=True)
