@@ -24,9 +24,9 @@ from calibench.metrics.mean_cost import MeanCost
 from calibench.metrics.selective import Coverage, SelectiveRisk
 from calibench.posthoc import PostHoc
 from calibench.results import read_predictions
+from calibench.scores import doubts, threshold_of
 from calibench_methods.class_thresholds import tune
 from calibench_methods.cost import Cost
-from calibench_methods.scores import doubts, threshold_of
 from calibench_methods.selective_fit import limit_coverage, limit_risk, starts
 from calibench_methods.sigmoid_threshold import SigmoidThreshold
 from calibench_methods.threshold import Threshold

@@ -114,6 +114,17 @@ def test_the_noise(installed):
     assert record.metrics["accuracy"] < 0.1, "it learns that every digit is the next"
 
 
+def test_the_shift(installed):
+    installed(pasted("calibench_shifts"))
+    record = calibench.run(method="ce", shift=["dimmed"], epochs=12, results=None)
+    assert [(row["kind"], row["severity"]) for row in record.shift] == [("dimmed", 1), ("dimmed", 2), ("dimmed", 3)]
+    accuracies = [row["metrics"]["accuracy"] for row in record.shift]
+    assert record.metrics["shift_accuracy_dimmed"] == pytest.approx(np.mean(accuracies), abs=1e-12)
+    assert record.metrics["accuracy"] > 0.9
+    assert record.metrics["accuracy"] > accuracies[2]
+    assert record.versions["my-dist"] == "3.1"
+
+
 def test_the_metric(installed):
     installed(pasted("calibench_metrics"))
     logits = np.array([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 0.5]] * 10)

@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from calibench.data.arrays import Arrays as Arrays
+    from calibench.data.shift import Variant as Variant
     from calibench.errors import CalibenchError as CalibenchError
     from calibench.errors import CalibenchWarning as CalibenchWarning
     from calibench.errors import InputError as InputError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from calibench.specs import NoiseSpec as NoiseSpec
     from calibench.specs import Param as Param
     from calibench.specs import PresetSpec as PresetSpec
+    from calibench.specs import ShiftSpec as ShiftSpec
     from calibench.stages import Calibrator as Calibrator
     from calibench.stages import DecisionRule as DecisionRule
     from calibench.stages import Ensemble as Ensemble
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "calibench.data.arrays": ("Arrays",),
+    "calibench.data.shift": ("Variant",),
     "calibench.errors": ("CalibenchError", "CalibenchWarning", "InputError", "PluginError", "RunError"),
     "calibench.evaluation": ("evaluate",),
     "calibench.hookspecs": ("hookimpl",),
@@ -53,6 +56,7 @@ _HOME = {
         "NoiseSpec",
         "Param",
         "PresetSpec",
+        "ShiftSpec",
     ),
     "calibench.stages": ("Calibrator", "DecisionRule", "Ensemble", "HeadRefit", "Objective", "Sampler"),
 }

@@ -28,6 +28,9 @@ class RunOptions(TypedDict, total=False):
     data_dir: str | Path | None
     download: bool
     report: Report
+    shift: str | Sequence[str]
+    ood: str | Sequence[str]
+    ood_score: str | Sequence[str]
 
 
 def words(name: str, value: Any, several: bool) -> tuple[str, ...]:

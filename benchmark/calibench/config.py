@@ -12,6 +12,7 @@ from typing import Any
 from calibench.errors import InputError, did_you_mean
 from calibench.grammar import Bound, Piece, bind, parse_piece, parse_recipe
 from calibench.plugins import Registry, registry
+from calibench.shift_options import NOTHING_MORE, Beyond, resolve_beyond
 from calibench.specs import STAGE_ORDER, MethodSpec, Spec
 
 ORDER_HINT = (
@@ -43,6 +44,8 @@ class RunConfig:
     """`name.key` that the user typed, as opposed to defaults."""
     preset: Mapping[str, Any] | None = None
     """Of the preset that it came from: `name`, `sha256` of its text, and what was `changed`. It decides no figure."""
+    beyond: Beyond = NOTHING_MORE
+    """Shifts and OOD sets that it is judged on too."""
 
     @property
     def objective(self) -> Bound:
@@ -79,6 +82,7 @@ class RunConfig:
             "noise": None if self.noise is None else self.noise.document(),
             "seed": self.seed,
             "device": self.device,
+            **self.beyond.document(),
         }
 
     def run_id(self, data_fingerprint: str) -> str:
@@ -102,6 +106,9 @@ def resolve(
     compiled: bool = False,
     *,
     defaults: Sequence[Setting] = (),
+    shift: Sequence[str] = (),
+    ood: Sequence[str] = (),
+    ood_score: Sequence[str] = (),
 ) -> RunConfig:
     """The RunConfig that these words mean; InputError says which word, and what it could have been.
 
@@ -154,14 +161,16 @@ def resolve(
             raise InputError(f"{spec.name}: {twice!r} is given twice", "keep one of the two")
         return bind(spec, [*piece.values, *added])
 
+    data = bound(rest["dataset"])  # type: ignore[arg-type]  # only noise may be None
     return RunConfig(
         stages=tuple(bound(pair) for pair in stages),
-        dataset=bound(rest["dataset"]),  # type: ignore[arg-type]  # only noise may be None
+        dataset=data,
         model=bound(rest["model"]),  # type: ignore[arg-type]
         noise=None if rest["noise"] is None else bound(rest["noise"]),
         seed=seed,
         device=device,
         stated=frozenset(stated),
+        beyond=resolve_beyond(reg, data, shift, ood, ood_score),
     )
 
 

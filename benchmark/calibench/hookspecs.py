@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from calibench.specs import DatasetSpec, MethodSpec, MetricSpec, ModelSpec, NoiseSpec, PresetSpec
+from calibench.specs import DatasetSpec, MethodSpec, MetricSpec, ModelSpec, NoiseSpec, PresetSpec, ShiftSpec
 
 GROUP = "calibench"
 """The entry-point group, and pluggy's project name."""
@@ -107,6 +107,26 @@ def calibench_noises() -> Iterable[NoiseSpec]:
 
     def shift_one(labels, num_classes, generator):
         return (labels + 1) % num_classes
+    ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def calibench_shifts() -> Iterable[ShiftSpec]:
+    """Ways in which test rows may differ from training rows, for `--shift`.
+
+    A variant's `x()` is called when its turn comes, and gives the changed rows `[n, ...]`; labels stay the rows' own.
+
+    ```python
+    import calibench
+
+    @calibench.hookimpl
+    def calibench_shifts():
+        return [calibench.ShiftSpec(name="dimmed", target="my_module:dimmed", summary="Every value times 0.8, 0.6, 0.4.")]
+
+    def dimmed(task):
+        return [calibench.Variant("dimmed", level, lambda level=level: task.x * (1 - level / 5)) for level in (1, 2, 3)]
     ```
     """
     raise NotImplementedError

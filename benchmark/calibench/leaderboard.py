@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def _board(records: Sequence[ResultRecord], results: Path, metric: str) -> Board
         units |= record.units
     _check_metric(metric, units)
     newest: dict[tuple[str, int], ResultRecord] = {}
-    for record in sorted(records, key=lambda r: r.created):
+    for record in sorted(records, key=lambda r: (metric in r.metrics, r.created)):  # not all are judged on a shift
         newest[record.recipe, record.seed] = record
     recipes = sorted({recipe for recipe, _ in newest})
     runs = {recipe: [newest[key] for key in sorted(newest) if key[0] == recipe] for recipe in recipes}
@@ -89,12 +89,26 @@ def _board(records: Sequence[ResultRecord], results: Path, metric: str) -> Board
     ranked = _ranked(rows, metric, {recipe: found.get(metric) for recipe, found in replicates.items()})
     if len({row.seeds for row in rows}) > 1:
         notes.append("the rows do not all have the same seeds")
+    notes += _unlike(newest.values())
     first = records[0]
     notes += dict.fromkeys(str(note) for record in records for note in record.data.get("notes", ()))
     used = sorted({f"calibench {r.versions.get('calibench')}, torch {r.versions.get('torch')}" for r in records})
     return Board(
         first.dataset, first.model, first.noise, first.n["test"], metric, units, ranked, tuple(used), tuple(notes)
     )
+
+
+def _unlike(records: Iterable[ResultRecord]) -> list[str]:
+    """A note for each shift or OOD set that is called the same and was made from other files or rows."""
+    found: dict[str, set[str]] = {}
+    for record in records:
+        for row in record.ood:
+            found.setdefault(f"OOD set {row.get('set')}", set()).add(str(row.get("fingerprint")))
+        held = record.data.get("shift")
+        for about in held if isinstance(held, list) else ():
+            if isinstance(about, Mapping):
+                found.setdefault(f"shift {about.get('shift')}", set()).add(str(about.get("files")))
+    return [f"not all rows were judged on the same {name}" for name, digests in found.items() if len(digests) > 1]
 
 
 def _check_metric(metric: str, units: dict[str, dict[str, Any]]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from calibench.artifacts import identity, stage_key
@@ -33,6 +36,7 @@ class Member:
         self.config, self.data, self.products, self.report = config, data, products, report
         self.seeds = {purpose: derived_seed(seed, purpose) for purpose in PURPOSES}
         self.fitted: list[dict[str, Any]] = []
+        self.collected: Mapping[str, torch.Tensor] | None = None
         self.device = torch.device(config.device)
         self.rows = OnDevice(data, self.device)
         self.refit: HeadRefit | None = self._build("refit")
@@ -106,11 +110,25 @@ class Member:
         elif self.refit is not None:
             features = self._features(body_key)
             head = self._stage_2(self.refit, body_key, features)
+        self.head, self.body_key = head, body_key
         if self.sampler is not None:
-            return self._sampled(self.sampler, body_key, head, splits)
+            return self._sampled(self.sampler, {name: self.rows.x(name) for name in splits})
         if not features:
             return {name: self._said(self._predict(self.network, name)) for name in splits}
         return {name: self._heard(head, features[name], name) for name in splits}
+
+    def outputs_of(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, Outputs]:
+        """Outputs of other rows, from what `outputs` has trained; each name seeds what is drawn for its rows.
+
+        Of several ranks, rank 0 alone asks.
+        """
+        rows = {name: torch.from_numpy(x).to(self.device) for name, x in inputs.items()}
+        with blaming(who(self.config.model)):
+            if self.sampler is not None:
+                return self._sampled(self.sampler, rows)
+            if self.refit is None or self.refit.tunes_body:
+                return {name: self._said(predict(self.network, x)) for name, x in rows.items()}
+            return {name: self._heard(self.head, predict(self.network.body, x), name) for name, x in rows.items()}
 
     def _predict(self, module: nn.Module, split: str) -> torch.Tensor:
         return predict(module, self.rows.x(split), ranks=self.products.ranks)
@@ -197,20 +215,26 @@ class Member:
             found = self.refit.outputs(head, features)
         return Outputs(found.scores.cpu(), found.from_probs)
 
-    def _sampled(self, sampler: Sampler, body_key: str, head: nn.Module, splits: tuple[str, ...]) -> dict[str, Outputs]:
-        bound, x = self.config.of_kind("sampler")[0], self.rows.x("train")
+    def _sampled(self, sampler: Sampler, inputs: Mapping[str, torch.Tensor]) -> dict[str, Outputs]:
+        bound, x, head = self.config.of_kind("sampler")[0], self.rows.x("train"), self.head
         refitted = self.refit is not None and not self.refit.tunes_body
 
         def heard(features: torch.Tensor, draws: str) -> Outputs:
             return self._heard(head, features, draws) if refitted else self._said(predict(head, features))
 
+        if self.collected is None:
+            self.collected = self._collected(sampler, bound)
+            self.before_sampling = {name: held.clone() for name, held in self.network.state_dict().items()}
+        else:  # a sampler leaves the network in its last variant
+            self.network.load_state_dict(self.before_sampling)
+        with seeded(derived_seed(self.seeds["sampling"], "variants")), blaming(who(bound)):
+            found = sampled(sampler, self.network, self.collected, x, inputs, heard)
+        self.fitted.append({"stage": bound.name, "samples": len(next(iter(found.values())))})
+        return {name: average(parts, sampler.combine) for name, parts in found.items()}
+
+    def _collected(self, sampler: Sampler, bound: Bound) -> Mapping[str, torch.Tensor]:
         new_task = self.stage_1.sample_task
         if self.products.ranks.size > 1 and type(sampler).collect is not Sampler.collect:
             task = new_task()  # what it needs may be made by all ranks together, what is collected is not
             new_task = lambda: task  # noqa: E731
-        collected = collect(sampler, bound, self.network, new_task, self.products, body_key, self.seeds["sampling"])
-        with seeded(derived_seed(self.seeds["sampling"], "variants")), blaming(who(bound)):
-            inputs = {name: self.rows.x(name) for name in splits}
-            found = sampled(sampler, self.network, collected, x, inputs, heard)
-        self.fitted.append({"stage": bound.name, "samples": len(found[splits[0]])})
-        return {name: average(parts, sampler.combine) for name, parts in found.items()}
+        return collect(sampler, bound, self.network, new_task, self.products, self.body_key, self.seeds["sampling"])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from calibench.artifacts import StageCache
 from calibench.config import RunConfig
@@ -32,6 +35,8 @@ class Pipeline:
         ensembles = config.of_kind("ensemble")
         self.ensemble: Ensemble | None = build_stage(ensembles[0]) if ensembles else None
         self.first = self._member(0)
+        self.trained: list[Member] = []
+        """Members that can say more, kept where a run is judged on more than its test split."""
         self.seeds = self.first.seeds
         self.network = self.first.network
         self._check()
@@ -79,12 +84,23 @@ class Pipeline:
         if self.ensemble is None:
             outputs = self.first.outputs(splits)
             self.fitted += self.first.fitted
+            self.trained = [self.first]
             return outputs
         found = []
         for number in range(self.ensemble.members):
             member = self.first if number == 0 else self._member(number)
             found.append(member.outputs(splits))
             self.fitted += [{**entry, "member": number} for entry in member.fitted]
-        bound = self.config.of_kind("ensemble")[0]
-        with blaming(who(bound)):
-            return {name: self.ensemble.combine([outputs[name] for outputs in found]) for name in splits}
+            if self.config.beyond.pieces:
+                self.trained.append(member)
+        return self._together(found)
+
+    def outputs_of(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, Outputs]:
+        """Outputs of other rows than the data's, such as a shifted test split, after `run`; their names seed what is drawn."""
+        found = [member.outputs_of(inputs) for member in self.trained]
+        return found[0] if self.ensemble is None else self._together(found)
+
+    def _together(self, found: list[dict[str, Outputs]]) -> dict[str, Outputs]:
+        assert self.ensemble is not None
+        with blaming(who(self.config.of_kind("ensemble")[0])):
+            return {name: self.ensemble.combine([outputs[name] for outputs in found]) for name in found[0]}

@@ -18,7 +18,7 @@ import pluggy
 
 from calibench import hookspecs
 from calibench.errors import CalibenchError, CalibenchWarning, InputError, PluginError, did_you_mean
-from calibench.specs import DatasetSpec, MethodSpec, MetricSpec, ModelSpec, NoiseSpec, PresetSpec, Spec
+from calibench.specs import DatasetSpec, MethodSpec, MetricSpec, ModelSpec, NoiseSpec, PresetSpec, ShiftSpec, Spec
 
 BLOCK_VARIABLE = "CALIBENCH_DISABLE_PLUGINS"
 """Comma-separated plugin names (as `calibench doctor` prints them) that are not loaded."""
@@ -28,6 +28,7 @@ HOOKS: dict[str, type[Spec]] = {
     "calibench_datasets": DatasetSpec,
     "calibench_models": ModelSpec,
     "calibench_noises": NoiseSpec,
+    "calibench_shifts": ShiftSpec,
     "calibench_metrics": MetricSpec,
     "calibench_presets": PresetSpec,
 }

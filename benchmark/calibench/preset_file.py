@@ -1,7 +1,7 @@
 """The TOML of a preset, read and checked down to the key. The keys are those of the command line.
 
 ```toml
-method = ["ce", "vtst"]       # recipes; dataset, model, noise: a name each
+method = ["ce", "vtst"]       # recipes; dataset, model, noise: a name each; shift, ood, ood_score: one or several
 seed = [0, 1]
 [train]                       # settings of stage 1, whichever objective a recipe begins with
 epochs = 20
@@ -28,7 +28,7 @@ from calibench.grammar import parse_piece, read_value
 from calibench.plugins import registry
 from calibench.specs import TRAINING_PARAMS, Param, Spec
 
-ONE, MANY = ("dataset", "model", "noise"), ("method",)
+ONE, MANY = ("dataset", "model", "noise"), ("method", "shift", "ood", "ood_score")
 """Keys that hold one name, and one or several."""
 KEYS = (*MANY, *ONE, "seed", TRAIN, "set", "paper", "notes")
 SUFFIX = ".toml"

@@ -24,11 +24,16 @@ def configure(
     select: str | None = None,
     device: str = "cpu",
     compiled: bool = False,
+    shift: Sequence[str] = (),
+    ood: Sequence[str] = (),
+    ood_score: Sequence[str] = (),
 ) -> list[RunConfig]:
     """A configuration for each seed and recipe: what is given wins over the preset, and the preset over defaults."""
     named = {"dataset": dataset, "model": model, "noise": noise}
     given = {"method": tuple(methods), "seed": tuple(map(str, seeds))}
     given |= {key: (str(getattr(part, "name", part)),) for key, part in named.items() if part is not None}
+    beyond = {"shift": tuple(shift), "ood": tuple(ood), "ood_score": tuple(ood_score)}
+    given |= beyond
     short = {"epochs": epochs, "select": select, "compile": "true" if compiled else None}
     if preset is not None:
         said = {setting.partition("=")[0].strip() for setting in settings}
@@ -36,6 +41,7 @@ def configure(
         methods = methods or [_without(recipe, said) for recipe in preset.options["method"]]
         seeds = seeds or preset.seeds
         named = {key: _of(preset, key, said) if part is None else part for key, part in named.items()}
+        beyond = {key: texts or preset.options.get(key, ()) for key, texts in beyond.items()}
     recipes = tuple(dict.fromkeys(methods))
     configs = [
         resolve(
@@ -48,6 +54,7 @@ def configure(
             device=device,
             compiled=compiled,
             defaults=() if preset is None else preset.settings,
+            **beyond,
         )
         for seed in dict.fromkeys(seeds or (0,))
         for recipe in recipes

@@ -63,6 +63,6 @@ def fits(name: str, value: Any) -> bool:
         return value is None or (_by_name(value, _is_anything) and _is_text(value.get("name")))
     if name == "predictions":
         return value is None or (_by_name(value, _is_text) and {"file", "sha256"} <= set(value))
-    if name == "fitted":
-        return _all(value, lambda stage: _by_name(stage, _is_anything))
+    if name in {"fitted", "shift", "ood"}:
+        return _all(value, lambda row: _by_name(row, _is_anything))
     return _is_whole(value) if name == "seed" else _is_text(value) or (name == "noise" and value is None)

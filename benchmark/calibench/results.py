@@ -52,6 +52,10 @@ class ResultRecord:
     machine: dict[str, Any] = field(default_factory=dict)
     code: str = ""
     cache: dict[str, list[str]] = field(default_factory=dict)
+    shift: list[dict[str, Any]] = field(default_factory=list)
+    """A row for each variant of each shift that was asked for; their means are in `metrics`."""
+    ood: list[dict[str, Any]] = field(default_factory=list)
+    """A row for each OOD set and score; near and far means are in `metrics`."""
     predictions: dict[str, str] | None = None
     created: str = ""
     preset: dict[str, Any] | None = None

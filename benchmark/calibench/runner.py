@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack, overload
 
@@ -22,10 +22,12 @@ from calibench.config import RunConfig
 from calibench.data.arrays import Arrays
 from calibench.data.folder import using_data_folder
 from calibench.data.given import as_dataset
+from calibench.data.ood import load_ood
 from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
 from calibench.decisions import Decisions
 from calibench.environment import machine, versions
 from calibench.errors import InputError, PluginError, blaming
+from calibench.extra import Extra
 from calibench.given import known
 from calibench.grammar import Bound
 from calibench.kernels import backend
@@ -35,6 +37,7 @@ from calibench.metrics.load import load_metrics, units_of
 from calibench.models.given import as_model
 from calibench.models.network import Task
 from calibench.models.training import seeded
+from calibench.ood_judge import judge_ood
 from calibench.outputs import Outputs
 from calibench.pipeline import Pipeline
 from calibench.posthoc import PostHoc, checked
@@ -44,6 +47,8 @@ from calibench.questions import answered, stored
 from calibench.ranks import joined
 from calibench.results import ResultRecord
 from calibench.seeds import derived_seed
+from calibench.shift_judge import judge_shifts
+from calibench.shift_load import load_shifts
 from calibench.stages import Report
 from calibench.stages.build import who
 
@@ -105,6 +110,9 @@ def run(
     data_dir: str | Path | None = None,
     download: bool = False,
     report: Report = quiet,
+    shift: str | Sequence[str] = (),
+    ood: str | Sequence[str] = (),
+    ood_score: str | Sequence[str] = (),
 ) -> ResultRecord | list[ResultRecord]:
     """Train or refit `model` on `dataset` by the recipe `method`, judge it on test, and store the record under `results`.
 
@@ -119,7 +127,8 @@ def run(
     With a `preset`, a name or the path of a .toml, a list of records comes back, one a recipe and seed; what is given
     beside it wins, and there may be several recipes and seeds.
 
-    `compile` trains a body that torch.compile has compiled.
+    `compile` trains a body that torch.compile has compiled. `shift` and `ood` are what the trained pipeline is judged on
+    besides, as in `["corruptions", "rotation"]` and `["near", "svhn"]`, the latter by the `ood_score`s.
 
     A run that is there already, made by the same code from the same data, is returned as it is unless `force`.
     `results=None` writes nothing. Published datasets are read from `data_dir` (None: CALIBENCH_DATA, or
@@ -139,6 +148,9 @@ def run(
         settings=words("settings", settings, True),
         device=pick_device(device),
         compiled=compile,
+        shift=words("shift", shift, True),
+        ood=words("ood", ood, True),
+        ood_score=words("ood_score", ood_score, True),
     )
     made: set[str] = set()
     records = [
@@ -171,6 +183,7 @@ def run_reporting(
     ranks = joined(config.device)
     with ranks.first_alone(), using_data_folder(data_dir, download, report) as folder:
         data = load_data(config)
+        shifts, ood_sets = load_shifts(config.beyond.shifts, data), load_ood(config.beyond.ood, data)
     if not folder.asked and (data_dir is not None or download):
         idle = "a data folder" if data_dir is not None else "a download"
         message = f"dataset {config.dataset.name!r} reads no published files: {idle} would do nothing"
@@ -178,7 +191,7 @@ def run_reporting(
     seconds = time.perf_counter() - start
     config, keep = known(config, data)
     code = _code(config)
-    run_id = config.run_id(data.fingerprint)
+    run_id = config.run_id("+".join([data.fingerprint, *(held.fingerprint for held in ood_sets)]))
     kept = results / store.CACHE if results is not None and keep else None
     cache = StageCache(kept, fresh=force, made=made, ranks=ranks)
     pipeline = Pipeline(config, data, cache, report)
@@ -186,6 +199,7 @@ def run_reporting(
     # Files that have changed since make another run.
     code += pipeline.first.objective.files + pipeline.first.checkpoint + posthoc.files
     code += hashlib.sha256(pipeline.network.origin.encode()).hexdigest()[:16] if pipeline.network.origin else ""
+    code += "".join(shift.files for shift in shifts)
     metrics = load_metrics()
     if results is not None:
         found = store.find(results, run_id, code) if ranks.first and keep and not force else None
@@ -213,6 +227,24 @@ def run_reporting(
         judgement = judge(judged, metrics, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
         report("judge", 1, 1, "")
 
+    def say(inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, tuple[Outputs, Decisions | None]]:
+        said = {}
+        for name, found in pipeline.outputs_of(inputs).items():
+            with seeded(derived_seed(pipeline.seeds["posthoc"], name)):
+                calibrated = stored(posthoc.apply(checked(found, f"{config.recipe}, {name}")))
+                said[name] = stored(calibrated.plain()), posthoc.decide(calibrated)
+        return said
+
+    extra = Extra()
+    if shifts:
+        with pipeline.timed("shift"):
+            extra |= judge_shifts(shifts, say, data, metrics, resamples=RESAMPLES, seed=BOOTSTRAP_SEED, report=report)
+    if ood_sets:
+        with pipeline.timed("ood"):
+            extra |= judge_ood(
+                ood_sets, config.beyond, say, final["test"], resamples=RESAMPLES, seed=BOOTSTRAP_SEED, report=report
+            )
+
     record = ResultRecord(
         run_id=run_id,
         recipe=config.recipe,
@@ -222,26 +254,28 @@ def run_reporting(
         noise=None if config.noise is None else config.noise.text(),
         backend=backend(),
         n=data.sizes(),
-        metrics=judgement.metrics,
-        intervals=judgement.intervals,
-        noise_floor=judgement.noise_floor,
+        metrics=judgement.metrics | extra.metrics,
+        intervals=judgement.intervals | extra.intervals,
+        noise_floor={**judgement.noise_floor, **extra.noise_floor},
         timings_s=_seconds({"data": seconds, **pipeline.timings, "total": time.perf_counter() - start}),
         versions=versions(_distributions(config)),
-        units=units_of(metrics, judgement.metrics),
+        units=units_of(metrics, judgement.metrics) | extra.units,
         details=judgement.details,
         fitted=fitted,
         config=config.document(),
         seeds={"run": config.seed, **pipeline.seeds, **_data_seeds(config), "bootstrap": BOOTSTRAP_SEED},
         bootstrap=judgement.bootstrap,
-        data=_about(config, data),
+        data=_about(config, data) | extra.data,
         machine=machine(torch.get_num_threads(), config.device) | ({"ranks": ranks.size} if ranks.size > 1 else {}),
         code=code,
         cache={"hits": cache.hits, "made": cache.misses} | ({"resumed": cache.resumed} if cache.resumed else {}),
+        shift=extra.shift,
+        ood=extra.ood,
         preset=None if config.preset is None else dict(config.preset),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     if results is not None:
-        record = store.write(results, record, _arrays(final, data, decisions, judgement))
+        record = store.write(results, record, _arrays(final, data, decisions, judgement) | extra.arrays)
     return ranks.same(record), False
 
 
@@ -328,7 +362,8 @@ def _about(config: RunConfig, data: Data) -> dict[str, Any]:
 
 
 def _pieces(config: RunConfig) -> list[Bound]:
-    return [*config.stages, config.dataset, config.model, *([config.noise] if config.noise else [])]
+    noise = [config.noise] if config.noise else []
+    return [*config.stages, config.dataset, config.model, *noise, *config.beyond.pieces]
 
 
 def _code(config: RunConfig) -> str:

@@ -237,6 +237,9 @@ class DatasetSpec(Spec):
 
     licence: str = ""
     source: str = ""
+    near_ood: tuple[str, ...] = ()
+    far_ood: tuple[str, ...] = ()
+    """Datasets, as `--ood` takes them, whose test rows are of none of these classes: things of the same sort, and of another."""
 
     def shared_params(self) -> tuple[Param, ...]:
         """How splits that a dataset does not bring are held out of its training rows."""
@@ -282,6 +285,22 @@ class NoiseSpec(Spec):
         unknown = sorted(set(self.needs) - {"ids", "x"})
         if unknown:
             raise PluginError(f"noise {self.name!r} needs {unknown[0]!r}", "it can have ids and x")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftSpec(Spec):
+    """A way in which test rows may differ from training rows. `target` is called as `target(task, **params)`.
+
+    `task` is a `calibench.data.shift.ShiftTask`; it returns `calibench.Variant`s, or `calibench.data.shift.Shifted`, and
+    raises InputError for data that it cannot change, since it is called before anything is trained.
+    """
+
+    family: ClassVar[str] = "shift"
+
+    licence: str = ""
+    source: str = ""
+    mean_over: tuple[tuple[str, float], ...] = ()
+    """Kind and severity of the variants that its mean is over: where one is missing there is no mean. Empty: of all made."""
 
 
 @dataclass(frozen=True, kw_only=True)

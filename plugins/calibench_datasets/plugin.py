@@ -1,7 +1,8 @@
-"""Registers the datasets and noise models of this package; imports nothing heavy."""
+"""Registers the datasets, noise models and shifts of this package; imports nothing heavy."""
 
-from calibench import REQUIRED, DatasetSpec, NoiseSpec, Param, hookimpl
+from calibench import REQUIRED, DatasetSpec, NoiseSpec, Param, ShiftSpec, hookimpl
 from calibench_datasets.published_sets import HUMAN_LABELS, PUBLISHED
+from calibench_datasets.shift_specs import SHIFTS
 
 _TABLE = (
     Param(
@@ -247,3 +248,9 @@ def calibench_noises() -> list[NoiseSpec]:
         ),
         *HUMAN_LABELS,
     ]
+
+
+@hookimpl
+def calibench_shifts() -> list[ShiftSpec]:
+    """`cifar10-c`, `cifar100-c`, `corruptions`, `rotation`, `label-shift`."""
+    return list(SHIFTS)

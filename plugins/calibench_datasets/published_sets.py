@@ -10,6 +10,8 @@ PUBLISHED = (
         licence="none stated; the authors ask for a citation",
         source="https://www.cs.toronto.edu/~kriz/cifar.html, cifar-10-python.tar.gz (170 MB) or what it holds",
         paper="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+        near_ood=("cifar100",),
+        far_ood=("svhn",),
     ),
     DatasetSpec(
         name="cifar10h",
@@ -26,6 +28,8 @@ PUBLISHED = (
         licence="none stated; the authors ask for a citation",
         source="https://www.cs.toronto.edu/~kriz/cifar.html, cifar-100-python.tar.gz (169 MB) or what it holds",
         paper="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+        near_ood=("cifar10",),
+        far_ood=("svhn",),
     ),
     DatasetSpec(
         name="svhn",
@@ -34,6 +38,7 @@ PUBLISHED = (
         licence="non-commercial use only, as the authors' page says",
         source="http://ufldl.stanford.edu/housenumbers, train_32x32.mat (182 MB) and test_32x32.mat (64 MB)",
         paper="Y. Netzer et al., Reading Digits in Natural Images with Unsupervised Feature Learning, NIPS workshop 2011",
+        far_ood=("cifar10", "cifar100"),
     ),
     DatasetSpec(
         name="mnist",
@@ -42,6 +47,7 @@ PUBLISHED = (
         licence="CC BY-SA 3.0, as its mirrors say",
         source="http://yann.lecun.com/exdb/mnist, now from https://ossci-datasets.s3.amazonaws.com/mnist (12 MB)",
         paper="Y. LeCun et al., Gradient-Based Learning Applied to Document Recognition, Proceedings of the IEEE 1998",
+        near_ood=("fashion-mnist",),
     ),
     DatasetSpec(
         name="fashion-mnist",
@@ -50,6 +56,7 @@ PUBLISHED = (
         licence="MIT",
         source="https://github.com/zalandoresearch/fashion-mnist, four idx files (31 MB)",
         paper="H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, 2017 (arXiv 1708.07747)",
+        near_ood=("mnist",),
     ),
     DatasetSpec(
         name="tiny-imagenet",

@@ -9,8 +9,8 @@ from calibench import DecisionRule, InputError, Outputs
 from calibench.decisions import Decisions
 from calibench.kernels import softmax_threshold
 from calibench.outputs import ABSTAIN
+from calibench.scores import doubts, threshold_of
 from calibench_methods.class_thresholds import tune
-from calibench_methods.scores import doubts, threshold_of
 from calibench_methods.selective_fit import limit_coverage, limit_risk
 
 WAYS = ("value", "values", "metric", "target_risk", "target_coverage")

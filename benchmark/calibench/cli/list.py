@@ -13,14 +13,14 @@ from calibench.specs import STAGE_ORDER, kind_of
 if TYPE_CHECKING:
     from calibench.plugins import Registry
 
-FAMILIES = {f"{family}s": family for family in ("method", "dataset", "model", "metric", "noise", "preset")}
+FAMILIES = {f"{family}s": family for family in ("method", "dataset", "model", "metric", "noise", "shift", "preset")}
 
 
 @click.command("list")
 @click.argument("what")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def list_(what: str, as_json: bool) -> None:
-    """List METHODS, DATASETS, MODELS, METRICS, NOISES or PRESETS, with the distribution that each comes from."""
+    """List METHODS, DATASETS, MODELS, METRICS, NOISES, SHIFTS or PRESETS, with the distribution that each comes from."""
     if what not in FAMILIES:
         raise click.UsageError(f"cannot list {what!r}; {did_you_mean(what, FAMILIES)}")
     from calibench.plugins import registry

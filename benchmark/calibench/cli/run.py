@@ -31,6 +31,22 @@ if TYPE_CHECKING:
 @click.option("--model", metavar="NAME", help="As in mlp:hidden=256;128, cnn, frozen. Default: mlp.")
 @click.option("-s", "--seed", "seeds", multiple=True, type=int, help="Repeatable. Default: 0.")
 @click.option("--noise", metavar="NAME", help="Wrong training labels, as in symmetric:rate=0.3.")
+@click.option(
+    "--shift",
+    "shifts",
+    multiple=True,
+    metavar="NAME",
+    help="Judge on a shifted test split too, as in corruptions, cifar10-c, rotation. Repeatable.",
+)
+@click.option(
+    "--ood",
+    multiple=True,
+    metavar="NAME",
+    help="Tell another dataset's test rows from these, as in svhn, npz:path=FILE; near, far or all: declared ones. Repeatable.",
+)
+@click.option(
+    "--ood-score", "ood_scores", multiple=True, metavar="NAME", help="As in energy. Default: max-softmax. Repeatable."
+)
 @click.option("--epochs", type=int, help="Passes over the training data in stage 1.")
 @click.option(
     "--select",
@@ -68,6 +84,9 @@ def run(
     model: str | None,
     seeds: tuple[int, ...],
     noise: str | None,
+    shifts: tuple[str, ...],
+    ood: tuple[str, ...],
+    ood_scores: tuple[str, ...],
     epochs: int | None,
     select: str | None,
     settings: tuple[str, ...],
@@ -88,6 +107,7 @@ def run(
     calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
     calibench run -m vtst:latent_dim=64+temperature -d npz:path=features.npz --model frozen
     calibench run --preset quick
+    calibench run -m ce -m ensemble -d cifar10 --model wrn --shift cifar10-c --ood near --ood far
     """
     import torch
 
@@ -115,6 +135,9 @@ def run(
         select=select,
         device=place,
         compiled=compiled,
+        shift=shifts,
+        ood=ood,
+        ood_score=ood_scores,
     )
     first = is_first_rank()
     quiet, as_json = quiet or not first, as_json and first
@@ -142,6 +165,7 @@ def run(
         emit_json(documents[0] if len(documents) == 1 else {"schema": "calibench.records/1", "records": documents})
     elif not quiet:
         _print_board(records, results)
+        _print_beyond(records)
 
 
 def _say_preset(preset: Preset, configs: Sequence[RunConfig]) -> None:
@@ -169,3 +193,14 @@ def _print_board(records: Sequence[ResultRecord], results: Path) -> None:
     console = stdout()
     for board in boards(records, results):
         console.print(board_table(board, width=console.width))
+
+
+def _print_beyond(records: Sequence[ResultRecord]) -> None:
+    if not any(record.shift or record.ood for record in records):
+        return
+    from calibench.report_shift import ood_table, shift_tables
+
+    console = stdout()
+    for table in (*shift_tables(records), ood_table(records)):
+        if table is not None:
+            console.print(table)

@@ -19,7 +19,7 @@ from calibench.specs import REQUIRED, Param, Spec, kind_of
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def show(family: str, name: str, as_json: bool) -> None:
-    """Explain a METHOD, DATASET, MODEL, METRIC, NOISE or PRESET: parameters, equation, paper, deviations.
+    """Explain a METHOD, DATASET, MODEL, METRIC, NOISE, SHIFT or PRESET: parameters, equation, paper, deviations.
 
     \b
     calibench show method vtst
@@ -58,6 +58,9 @@ def _print(spec: Spec, origin: str) -> None:
         ("paper", spec.paper),
         ("source", getattr(spec, "source", "")),
         ("licence", getattr(spec, "licence", "")),
+        ("near OOD", ", ".join(getattr(spec, "near_ood", ()))),
+        ("far OOD", ", ".join(getattr(spec, "far_ood", ()))),
+        ("mean over", _mean_over(spec)),
         *(("deviation", text) for text in spec.deviations),
     ]
     facts = Table.grid(padding=(0, 2))
@@ -78,6 +81,16 @@ def _print(spec: Spec, origin: str) -> None:
         cells = (param.key, param.type, _default(param), param.unit or "-", _allowed(param), param.meaning)
         table.add_row(*(Text(cell) for cell in cells))
     console.print("", table, sep="\n")
+
+
+def _mean_over(spec: Spec) -> str:
+    """`all of fog, snow at severity 1, 2` of a shift whose mean is over certain variants."""
+    pairs = getattr(spec, "mean_over", ())
+    if not pairs:
+        return ""
+    kinds = list(dict.fromkeys(kind for kind, _ in pairs))
+    severities = list(dict.fromkeys(f"{severity:g}" for _, severity in pairs))
+    return f"all of {', '.join(kinds)} at severity {', '.join(severities)}"
 
 
 def _default(param: Param) -> str:

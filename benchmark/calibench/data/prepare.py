@@ -128,6 +128,14 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
     )
 
 
+def given_test(arrays: Arrays, where: str) -> NDArray[np.float32] | None:
+    """The rows of the test split that the arrays bring, checked; None where they bring none."""
+    if arrays.test is None:
+        return None
+    x, y = arrays.test
+    return _check(np.asarray(x), np.asarray(y), f"{where}: test").x
+
+
 def with_noisy_labels(
     data: Data, found: Mapping[str, NDArray[np.int64] | Noisy], noise: Mapping[str, Any], where: str
 ) -> Data:

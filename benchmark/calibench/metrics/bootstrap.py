@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from calibench.errors import InputError, RunError, blaming
-from calibench.metrics.binning import Floats, frozen
+from calibench.metrics.binning import Floats, Ints, frozen
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 
@@ -79,19 +79,34 @@ def recentred(values: Floats, estimate: float) -> Floats:
 
 
 def bootstrap(
-    judged: Judged, metrics: Mapping[str, Metric], estimates: Mapping[str, float], *, resamples: int, seed: int
+    judged: Judged,
+    metrics: Mapping[str, Metric],
+    estimates: Mapping[str, float],
+    *,
+    resamples: int,
+    seed: int,
+    rows: Ints | None = None,
+    of: int = 0,
 ) -> dict[str, Replicates]:
     """Replicates and 95 % interval of each metric; those with `bias_corrected` are recentred on their estimate first.
 
     Replicate b of two methods on one test set comes from the same resample (same seed and N), so their differences are
-    paired. Raises InputError for fewer than 1 000 resamples, RunError when a metric does not give one number a row.
+    paired. Samples that are the rows `rows` of `of` others are drawn as these are: several sets made of one then share
+    their resamples, and one in which no row of theirs was drawn is undefined. Raises InputError for fewer than 1 000
+    resamples, RunError when a metric does not give one number a row.
     """
     check_sampling(resamples, seed)
     values = {name: np.empty(resamples) for name in metrics}
     done = 0
-    for block in multiplicities(judged.n // judged.questions, resamples, seed, judged.questions):
+    questions = judged.questions
+    answers = None if rows is None else (rows[:, None] * questions + np.arange(questions)).ravel()
+    for drawn in multiplicities(judged.n // questions if rows is None else of, resamples, seed, questions):
+        block = drawn if answers is None else drawn[:, answers]
+        empty = block.sum(axis=1) == 0
+        block[empty] = 1  # a metric needs at least one sample
         for name, metric in metrics.items():
             values[name][done : done + len(block)] = _one_block(name, metric, judged, block)
+            values[name][done : done + len(block)][empty] = np.nan
         done += len(block)
     return {name: _summary(values[name], metric, estimates[name]) for name, metric in metrics.items()}
 

@@ -46,11 +46,7 @@ def judge(
     negative seed, RunError naming the metric when one fails.
     """
     check_sampling(resamples, seed)
-    chosen = {
-        name: metric
-        for name, (spec, metric) in metrics.items()
-        if (judged.decisions is not None or not spec.needs_decision) and _applies(name, metric, judged)
-    }
+    chosen = applicable(judged, metrics)
     estimates: dict[str, float] = {}
     details: dict[str, dict[str, Any]] = {}
     for name, metric in chosen.items():
@@ -77,6 +73,15 @@ def judge(
             "noise_floor_draws": DRAWS,
         },
     )
+
+
+def applicable(judged: Judged, metrics: Mapping[str, tuple[MetricSpec, Metric]]) -> dict[str, Metric]:
+    """Those metrics that there is something to judge by for: a decision where they need one, sets, costs."""
+    return {
+        name: metric
+        for name, (spec, metric) in metrics.items()
+        if (judged.decisions is not None or not spec.needs_decision) and _applies(name, metric, judged)
+    }
 
 
 def _applies(name: str, metric: Metric, judged: Judged) -> bool:

@@ -1,10 +1,13 @@
-"""Scores that abstention can go by: how doubtful the most probable class is, least where the network is surest."""
+"""Scores that abstention and OOD detection can go by: how doubtful a row is, least where the network is surest."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 
 import torch
 
-from calibench import InputError, Outputs
+from calibench.errors import InputError
+from calibench.outputs import Outputs
 
 
 def doubts(outputs: Outputs, score: str, pnorm: float = 5.0) -> torch.Tensor:
@@ -14,6 +17,7 @@ def doubts(outputs: Outputs, score: str, pnorm: float = 5.0) -> torch.Tensor:
     `entropy`: -sum_k p_k ln p_k, in nats.
     `margin`: 1 - (p_max - the second largest p).
     `energy`: -ln sum_k exp(x_k), in nats (Liu et al., NeurIPS 2020, temperature 1); InputError for probabilities.
+    `max-logit`: -max_k x_k (Hendrycks et al., ICML 2022); InputError for probabilities.
     `max-logit-pnorm`: -max_k z_k / ||z||_p with z = x - mean(x) (Cattelan & Silva, UAI 2024); 0 where all x are equal.
     """
     if score == "max-logit-pnorm":
@@ -69,6 +73,13 @@ def _energy(outputs: Outputs) -> torch.Tensor:
     return -outputs.logits().logsumexp(dim=1)
 
 
+def _max_logit(outputs: Outputs) -> torch.Tensor:
+    if outputs.from_probs:
+        message = "score max-logit needs logits, and these are probabilities"
+        raise InputError(message, "a softmax has lost their size; use another score, or give logits")
+    return -outputs.logits().amax(dim=1)
+
+
 def _max_logit_pnorm(outputs: Outputs, pnorm: float) -> torch.Tensor:
     z = outputs.logits()
     z = z - z.mean(dim=1, keepdim=True)
@@ -84,4 +95,5 @@ _DOUBTS: dict[str, Callable[[Outputs], torch.Tensor]] = {
     "entropy": _entropy,
     "margin": _margin,
     "energy": _energy,
+    "max-logit": _max_logit,
 }
