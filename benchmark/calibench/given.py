@@ -9,8 +9,9 @@ from calibench.data.given import GivenData
 from calibench.data.prepare import Data
 from calibench.errors import InputError
 from calibench.grammar import Bound
-from calibench.models.given import GivenModel, source_of
+from calibench.models.given import GivenModel
 from calibench.models.network import Network, Task
+from calibench.models.provenance import source_of
 from calibench.models.training import seeded
 from calibench.seeds import derived_seed, member_seed
 from calibench.specs import Param

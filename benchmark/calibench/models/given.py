@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import hashlib
 import inspect
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,11 +14,11 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
-from calibench.artifacts import sources_of
 from calibench.errors import InputError
 from calibench.grammar import Bound
 from calibench.models.network import Network, Task
-from calibench.models.split_head import Body, split_head
+from calibench.models.provenance import sha256_of, source_of, structure_of, weights_of, whole
+from calibench.models.split_head import split_head
 from calibench.models.training import seeded
 from calibench.specs import ModelSpec, Param
 
@@ -27,7 +26,6 @@ TRIED = 8
 """Training rows that a network is tried on."""
 
 _FORMS = "give a torch.nn.Module, a function that makes one (lambda task: Net(task.num_classes)), or a model's name"
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,24 +108,24 @@ class GivenModel(ModelSpec):
             for name, buffer in network.named_buffers():
                 buffer.copy_(buffers[name])
         heard = hashlib.sha256(b"".join(answers.numpy().tobytes() for answers in said)).hexdigest()
-        return _sha256(_structure(network), str(source_of(network)), _weights(network), heard)
+        return sha256_of(structure_of(network), str(source_of(network)), weights_of(network), heard)
 
     def known(self, network: Network) -> Bound:
         """This spec with what is known of the network as parameters, for the record; `sha256` stands for all of it."""
-        whole = _whole(network)
+        module = whole(network)
         facts: dict[str, Any] = {
-            "defined_in": type(whole).__module__,
+            "defined_in": type(module).__module__,
             "parameters": sum(p.numel() for p in network.parameters()),
             "head": f"{network.head_name} {type(network.head).__name__}".strip(),
             "features": network.feature_size,
             "trained": network.pretrained,
-            "structure_sha256": _sha256(_structure(network)),
+            "structure_sha256": sha256_of(structure_of(network)),
             "source_sha256": source_of(network),
             # What a function makes depends on the seed, unless it comes trained.
-            "weights_sha256": _weights(network) if network.pretrained or isinstance(self.given, nn.Module) else None,
+            "weights_sha256": weights_of(network) if network.pretrained or isinstance(self.given, nn.Module) else None,
         }
-        name = type(whole).__name__
-        stands_for = _sha256(name, *(f"{key}={value}" for key, value in facts.items()))[:12]
+        name = type(module).__name__
+        stands_for = sha256_of(name, *(f"{key}={value}" for key, value in facts.items()))[:12]
         types: dict[type, Any] = {int: "int", bool: "bool"}
         params = [
             Param("class", "str", None, "class of the network"),
@@ -226,49 +224,3 @@ def _check_weights(network: Network, who: str) -> None:
         if tensor.is_complex() or (tensor.is_floating_point() and tensor.dtype != torch.float32):
             message = f"{who}: {name} is {str(tensor.dtype).removeprefix('torch.')}, and rows come as float32"
             raise InputError(message, "give model.float(); precision=bfloat16 is a setting of stage 1")
-
-
-def _whole(network: Network) -> nn.Module:
-    """The user's own module, where the network is a cut one."""
-    if isinstance(network.body, Body):
-        return network.body.network
-    return network.head if not network.head_name else network
-
-
-def _sha256(*texts: str) -> str:
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
-
-
-def _weights(network: nn.Module) -> str:
-    """Over names, shapes, types and bytes of parameters and buffers, those too that no state dict has."""
-    digest = hashlib.sha256()
-    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
-        held = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {list(held.shape)} {held.dtype}\n".encode())
-        digest.update(held.flatten().view(torch.uint8).numpy().tobytes() if held.numel() else b"")
-    return digest.hexdigest()
-
-
-def _structure(network: nn.Module) -> str:
-    classes = [f"{name} {type(part).__module__}.{type(part).__qualname__}" for name, part in network.named_modules()]
-    frozen = [f"{name} is frozen" for name, parameter in network.named_parameters() if not parameter.requires_grad]
-    return "\n".join([_ADDRESS.sub("", repr(network)), *classes, *frozen])
-
-
-def source_of(network: nn.Module) -> str | None:
-    """A digest of the code that a network is made of: the packages of its classes, torch's own layers aside.
-
-    None where it cannot be had (a class typed into a notebook), or does not say it all (hooks, a forward put in by hand):
-    such a network's training is not cached.
-    """
-    homes = set()
-    for part in network.modules():
-        home, hooks = type(part).__module__, (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks)
-        if "forward" in vars(part) or any(hooks):
-            return None
-        if home.startswith("torch.") and not home.startswith("torch.nn."):
-            return None  # code made at run time, as by torch.fx
-        homes |= set() if home.startswith("torch.") else {home}
-    # A namespace package has no file of its own: then the module alone.
-    digests = {sources_of(home.partition(".")[0]) or sources_of(home) for home in homes}
-    return None if None in digests else _sha256(*sorted(map(str, digests)))
