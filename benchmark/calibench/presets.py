@@ -54,7 +54,9 @@ def configure(
             device=device,
             compiled=compiled,
             defaults=() if preset is None else preset.settings,
-            **beyond,
+            shift=beyond["shift"],
+            ood=beyond["ood"],
+            ood_score=beyond["ood_score"],
         )
         for seed in dict.fromkeys(seeds or (0,))
         for recipe in recipes

@@ -22,7 +22,7 @@ from calibench.config import RunConfig
 from calibench.data.arrays import Arrays
 from calibench.data.folder import using_data_folder
 from calibench.data.given import as_dataset
-from calibench.data.ood import load_ood
+from calibench.data.ood import OodSet, load_ood
 from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
 from calibench.decisions import Decisions
 from calibench.environment import machine, versions
@@ -48,7 +48,7 @@ from calibench.ranks import joined
 from calibench.results import ResultRecord
 from calibench.seeds import derived_seed
 from calibench.shift_judge import judge_shifts
-from calibench.shift_load import load_shifts
+from calibench.shift_load import Shift, load_shifts
 from calibench.stages import Report
 from calibench.stages.build import who
 
@@ -227,24 +227,7 @@ def run_reporting(
         judgement = judge(judged, metrics, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
         report("judge", 1, 1, "")
 
-    def say(inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, tuple[Outputs, Decisions | None]]:
-        said = {}
-        for name, found in pipeline.outputs_of(inputs).items():
-            with seeded(derived_seed(pipeline.seeds["posthoc"], name)):
-                calibrated = stored(posthoc.apply(checked(found, f"{config.recipe}, {name}")))
-                said[name] = stored(calibrated.plain()), posthoc.decide(calibrated)
-        return said
-
-    extra = Extra()
-    if shifts:
-        with pipeline.timed("shift"):
-            extra |= judge_shifts(shifts, say, data, metrics, resamples=RESAMPLES, seed=BOOTSTRAP_SEED, report=report)
-    if ood_sets:
-        with pipeline.timed("ood"):
-            extra |= judge_ood(
-                ood_sets, config.beyond, say, final["test"], resamples=RESAMPLES, seed=BOOTSTRAP_SEED, report=report
-            )
-
+    extra = _beyond(config, shifts, ood_sets, pipeline, posthoc, data, final["test"], report)
     record = ResultRecord(
         run_id=run_id,
         recipe=config.recipe,
@@ -313,6 +296,36 @@ def load_data(config: RunConfig) -> Data:
     spec = config.noise.spec
     origin = {key: text for key in ("licence", "source") if (text := getattr(spec, key))}
     return with_noisy_labels(data, noisy, {**config.noise.document(), **origin}, f"noise {config.noise.text()}")
+
+
+def _beyond(
+    config: RunConfig,
+    shifts: Sequence[Shift],
+    ood_sets: Sequence[OodSet],
+    pipeline: Pipeline,
+    posthoc: PostHoc,
+    data: Data,
+    test: Outputs,
+    report: Report,
+) -> Extra:
+    """The run judged on shifted test splits and OOD sets, with all that was fitted left as it is."""
+
+    def say(inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, tuple[Outputs, Decisions | None]]:
+        said = {}
+        for name, found in pipeline.outputs_of(inputs).items():
+            with seeded(derived_seed(pipeline.seeds["posthoc"], name)):
+                calibrated = stored(posthoc.apply(checked(found, f"{config.recipe}, {name}")))
+                said[name] = stored(calibrated.plain()), posthoc.decide(calibrated)
+        return said
+
+    extra, drawn = Extra(), {"resamples": RESAMPLES, "seed": BOOTSTRAP_SEED}
+    if shifts:
+        with pipeline.timed("shift"):
+            extra |= judge_shifts(shifts, say, data, load_metrics(), **drawn, report=report)
+    if ood_sets:
+        with pipeline.timed("ood"):
+            extra |= judge_ood(ood_sets, config.beyond, say, test, **drawn, report=report)
+    return extra
 
 
 def pick_device(device: str) -> str:
