@@ -213,5 +213,9 @@ def test_bytes_beside_fractions_are_no_ood_set(ood, tmp_path):
         quick("ce", ood=[f"{ood['mixed']},test=0.3"])
     with pytest.raises(InputError, match="its test split alone is used"):
         quick("ce", dataset=ood["mixed"], ood=["digits:val=0.3"])
-    with pytest.raises(InputError, match=r"shift='rotation' is one word"):
-        quick("ce", shift="rotation")
+
+
+def test_one_word_is_one_name():
+    assert {row["shift"] for row in quick("ce", shift="rotation:angles=90").shift} == {"rotation:angles=90.0"}
+    with pytest.raises(InputError, match="3 is not a text"):
+        quick("ce", shift=3)

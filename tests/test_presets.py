@@ -61,7 +61,7 @@ def test_every_packaged_preset_is_sound(name):
     assert all(len(line) <= 400 for line in preset.text.splitlines())
 
 
-@pytest.mark.parametrize(("name", "latent"), zip(PAPER, (128, 512, 128), strict=True))
+@pytest.mark.parametrize(("name", "latent"), list(zip(PAPER, (128, 512, 128), strict=True)))
 def test_the_papers_hyper_parameters(name, latent):
     """Of Jordahn and Olmos, ICML 2024; what differs is said in the notes."""
     preset = load_preset(name)
@@ -91,6 +91,16 @@ def test_the_papers_hyper_parameters(name, latent):
     assert configs[0].model.params["depth"] == 28
     assert configs[0].model.params["width"] == 10
     assert name.endswith(configs[0].dataset.text())
+    shift = {"jordahn-wrn-svhn": "rotation", "jordahn-wrn-cifar10": "cifar10-c", "jordahn-wrn-cifar100": "cifar100-c"}[
+        name
+    ]
+    sets = {"svhn": {"cifar10", "cifar100"}, "cifar10": {"svhn", "cifar100"}, "cifar100": {"svhn", "cifar10"}}
+    for config in configs:
+        assert [bound.text() for bound in config.beyond.shifts] == [shift]
+        assert {choice.bound.text() for choice in config.beyond.ood} == sets[config.dataset.text()]
+    plain = configure(preset, shift=["none"], ood=["none"])
+    assert all(config.beyond.pieces == [] for config in plain)
+    assert plain[0].preset["changed"] == [f"shift: {shift} -> none", f"ood: {', '.join(preset.options['ood'])} -> none"]
     assert "2405.01196" in preset.paper
     notes = " ".join(preset.notes)
     for said in (

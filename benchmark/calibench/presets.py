@@ -10,6 +10,9 @@ from calibench.grammar import Bound, format_value, parse_recipe, read_value
 from calibench.preset_file import Preset
 from calibench.specs import Spec
 
+NONE = ("none",)
+"""As `--shift` and `--ood`: none of those that a preset names."""
+
 
 def configure(
     preset: Preset | None,
@@ -42,6 +45,9 @@ def configure(
         seeds = seeds or preset.seeds
         named = {key: _of(preset, key, said) if part is None else part for key, part in named.items()}
         beyond = {key: texts or preset.options.get(key, ()) for key, texts in beyond.items()}
+        if beyond["ood"] == NONE:  # scores without a set would be refused
+            beyond["ood_score"] = tuple(ood_score)
+    beyond = {key: () if texts == NONE else texts for key, texts in beyond.items()}
     recipes = tuple(dict.fromkeys(methods))
     configs = [
         resolve(
