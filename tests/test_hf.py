@@ -177,7 +177,12 @@ def test_the_readme_describes_what_the_files_do_not(folder: Path) -> None:
     for path in (folder / "data").iterdir():
         files.write_table(files.read_table(path).replace_schema_metadata(None), path)
     card(folder, 30)
-    assert read(folder).notes[0] == "classes in order: zebra, ant"
+    arrays = read(folder)
+    assert arrays.notes[0] == "classes in order: zebra, ant"
+    assert "licence, as its card says: mit" in arrays.notes
+    readme = (folder / "README.md").read_text()
+    (folder / "README.md").write_text(readme.replace("license: mit", "license:\n- mit\n- cc-by-4.0"))
+    assert "licence, as its card says: mit, cc-by-4.0" in read(folder).notes
     card(folder, 31)
     with pytest.raises(InputError, match="split 'train' has 30 rows, and 31 as its README says"):
         read(folder)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from scipy.stats import entropy
 
-from calibench import Arrays, InputError, run
+from calibench import Arrays, InputError, evaluate, run
 from calibench.config import resolve
 from calibench.data.folder import using_data_folder
 from calibench.data.prepare import prepare
@@ -116,7 +116,7 @@ def test_prepared_with_its_rows_and_in_the_fingerprint() -> None:
         ({"test_soft": np.full((100, 3), 1 / 3)}, r"shape \[100, 3\]"),
         ({"test_soft": np.full((99, 4), 0.25)}, r"shape \[99, 4\]"),
         ({"test_soft": np.eye(4, dtype=int)[[0] * 100]}, "type int64"),
-        ({"test_soft": np.full((100, 4), 0.26)}, "row 0 of test_soft is no set of shares"),
+        ({"test_soft": np.full((100, 4), 0.26)}, "row 0 of here: test_soft is no set of shares"),
         ({"test_soft": np.array([[0.25] * 4] * 99 + [[1.5, -0.5, 0, 0]])}, "row 99"),
         ({"test_soft": np.array([[0.25] * 4] * 99 + [[np.nan, 1, 0, 0]])}, "row 99"),
         ({"test": None}, "for a test split"),
@@ -216,3 +216,24 @@ def test_another_file_and_none(small, refused, tmp_path: Path) -> None:
     path.unlink()
     said = refused(*ask, says="there is no cifar10h-probs.npy", hint="--download")
     assert "https://github.com/jcpeterson/cifar-10h/raw/master/data/cifar10h-probs.npy" in said
+
+
+def test_stored_outputs_are_judged_by_them_too(cli, refused, tmp_path: Path) -> None:
+    logits, labels, soft = draw()
+    np.savez(tmp_path / "o.npz", logits=logits, labels=labels, people=soft)
+    np.save(tmp_path / "soft.npy", soft)
+    want = SoftNll().value(judged())
+    for name in ("people", "soft.npy"):
+        ran = cli("evaluate", "o.npz", "--soft", name, "--json")
+        assert ran.code == 0, ran.err
+        assert ran.document["metrics"]["soft_nll"] == pytest.approx(want, rel=1e-12)
+    record = evaluate(
+        logits=logits, labels=labels, soft=soft, fit="temperature", fit_logits=logits[::-1], fit_labels=labels[::-1]
+    )
+    assert record.after["metrics"]["soft_brier"] != record.metrics["soft_brier"]
+    assert "soft_nll" not in evaluate(logits=logits, labels=labels).metrics
+    assert "soft_nll" in cli("evaluate", "o.npz", "--soft", "people").out
+    refused("evaluate", "o.npz", "--soft", "peple", says="peple", hint="people")
+    refused("evaluate", "o.npz", "--soft", "logits", says="row 0 of soft is no set of shares")
+    refused("evaluate", "o.npz", "--soft", "labels", says="soft has shape [200]")
+    refused("evaluate", "o.npz", "--soft", "none.npy", says="there is no file")

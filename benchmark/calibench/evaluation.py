@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from calibench.config import resolve_chain
+from calibench.data.soft import checked_soft
 from calibench.environment import versions
 from calibench.errors import InputError
 from calibench.kernels import backend
@@ -71,12 +73,15 @@ def evaluate(
     fit_logits: Any = None,
     fit_probs: Any = None,
     fit_labels: Any = None,
+    soft: Any = None,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> EvaluationRecord:
     """Judge `logits` or `probs` `[N, K]` against class indices `labels [N]` (arrays, tensors or nested lists).
 
     Where samples have several labels, `labels` are `[N, Q]` of 0 and 1 beside scores `[N, Q]`, one sigmoid a label.
+
+    `soft` are the shares `[N, K]` of people who gave each label; `soft_nll` and `soft_brier` then join the metrics.
 
     `fit` is a recipe of calibrators and a decision rule, as `temperature`, fitted on `fit_logits` or `fit_probs` with
     `fit_labels`, other samples than those judged. Raises InputError naming the first bad row.
@@ -85,7 +90,8 @@ def evaluate(
     held = None
     if fit_logits is not None or fit_probs is not None or fit_labels is not None:
         held = _samples(fit_logits, fit_probs, fit_labels, "fit_")
-    return evaluate_samples(samples, fit, held, resamples=resamples, seed=seed)
+    shares = None if soft is None else _tensor(soft, "soft").numpy()
+    return evaluate_samples(samples, fit, held, soft=shares, resamples=resamples, seed=seed)
 
 
 def evaluate_samples(
@@ -93,16 +99,21 @@ def evaluate_samples(
     fit: str | None = None,
     held: Samples | None = None,
     *,
+    soft: NDArray[Any] | None = None,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> EvaluationRecord:
     """`evaluate` for checked samples, those judged and those fitted on."""
     outputs, labels = samples
+    if soft is not None:
+        if outputs.questions > 1:
+            raise InputError("soft labels are for one label a sample", "leave them out")
+        soft = checked_soft(soft, len(outputs), outputs.num_classes, "soft")
     chain = _chain(fit, held, samples) if fit is not None else None
     if fit is None and held is not None:
         raise InputError("there are samples to fit on and nothing to fit", "add --fit temperature, or leave them out")
     metrics = load_metrics()
-    judged = Judged(outputs, labels)
+    judged = Judged(outputs, labels, soft=soft)
     before = judge(judged, metrics, resamples=resamples, seed=seed)
     fitted = after = judged_after = None
     units = units_of(metrics, before.metrics)
@@ -111,7 +122,7 @@ def evaluate_samples(
             fitted = {"recipe": fit, **_fit(chain, held)}
             mapped = chain.apply(outputs)
             decisions = chain.decide(mapped)
-        judged_after = Judged(mapped, labels, decisions)
+        judged_after = Judged(mapped, labels, decisions, soft)
         found = judge(judged_after, metrics, resamples=resamples, seed=seed)
         units |= units_of(metrics, found.metrics)
         after = {"metrics": found.metrics, "intervals": found.intervals, "noise_floor": found.noise_floor}

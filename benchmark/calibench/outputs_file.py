@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from calibench.data.npzfile import existing, read_npz
+from calibench.data.npzfile import existing, read_npy, read_npz
 from calibench.errors import InputError, did_you_mean
 from calibench.outputs import Outputs
 from calibench.questions import checked_samples
@@ -51,6 +51,15 @@ def read_outputs(path: str | Path, columns: Columns | None = None) -> tuple[Outp
     else:
         raise InputError(f"{path}: cannot read files of type {kind or 'unknown'!r}", "use .npz, .csv or .parquet")
     return checked_samples(torch.from_numpy(scores), torch.from_numpy(labels), from_probs, str(path))
+
+
+def read_soft(path: str | Path, name: str) -> NDArray[Any]:
+    """Shares of people's answers: the array `name` of the `.npz`, or the `.npy` file of that name."""
+    if name.endswith(".npy"):
+        return read_npy(name)
+    if Path(path).suffix.lower() != ".npz":
+        raise InputError(f"{path} is a table: it holds no array {name!r}", "give the shares as a .npy file")
+    return _named(read_npz(path), name, path)
 
 
 def _from_npz(path: str | Path, columns: Columns) -> tuple[NDArray[Any], NDArray[np.int64], bool]:

@@ -68,8 +68,8 @@ def hf(
     notes.append(f"splits: {', '.join(f'{part} is {name!r}' for part, name in splits.items())}")
     if idle := [name for name in streams if name not in splits.values()]:
         notes.append(f"splits that were not used: {', '.join(idle)}")
-    if builder.info.license:
-        notes.append(f"licence, as its card says: {builder.info.license}")
+    if licence := _licence(folder):
+        notes.append(f"licence, as its card says: {licence}")
     if size is not None and wanted.image:
         notes.append(f"pictures of another size were scaled to {size} x {size}, bicubic")
     return Arrays(
@@ -172,6 +172,19 @@ def _tidy(own: Path) -> None:
 def _reason(error: Exception) -> str:
     """The first lines of what a library says, on one line."""
     return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _licence(folder: Path) -> str:
+    """What the set's README states as its licence; the library itself does not pass it on."""
+    from huggingface_hub import DatasetCard
+
+    card = folder / "README.md"
+    if not card.is_file():
+        return ""
+    said = DatasetCard(card.read_text(encoding="utf-8", errors="replace"), ignore_metadata_errors=True).data.get(
+        "license"
+    )
+    return ", ".join(map(str, said)) if isinstance(said, list) else str(said or "")
 
 
 def _refuse_parts(builder: Any, where: str) -> None:

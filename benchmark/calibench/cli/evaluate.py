@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Array or column of class indices; several: y_a,y_b or y_*. Default: labels, or label.",
 )
+@click.option(
+    "--soft",
+    metavar="NAME",
+    help="Shares of people's answers: an array of FILE (.npz), or a .npy such as cifar10h-probs.npy.",
+)
 @click.option("--fit", metavar="RECIPE", help="Post-hoc stages to try, as in temperature.")
 @click.option(
     "--fit-on", type=click.Path(path_type=Path), metavar="VALFILE", help="Samples to fit on: others than those judged."
@@ -45,6 +50,7 @@ def evaluate(
     logits: str | None,
     probs: str | None,
     labels: str | None,
+    soft: str | None,
     fit: str | None,
     fit_on: Path | None,
     plot: Path | None,
@@ -61,7 +67,7 @@ def evaluate(
     """
     from calibench.cli.evaluate_board import same_labels, show
     from calibench.evaluation import evaluate_samples
-    from calibench.outputs_file import Columns, read_outputs
+    from calibench.outputs_file import Columns, read_outputs, read_soft
     from calibench.plot import check_plot, reliability_diagram
     from calibench.plugins import registry
 
@@ -73,7 +79,10 @@ def evaluate(
     warn_of_broken(registry())
     samples = [read_outputs(file, columns) for file in files]
     with words_to_stderr():
-        records = {file: evaluate_samples(one, fit, held) for file, one in zip(files, samples, strict=True)}
+        records = {
+            file: evaluate_samples(one, fit, held, soft=None if soft is None else read_soft(file, soft))
+            for file, one in zip(files, samples, strict=True)
+        }
     if plot is not None:
         panels = [panel for file, record in records.items() for panel in _panels(file, record, len(files) > 1)]
         reliability_diagram(panels, plot)

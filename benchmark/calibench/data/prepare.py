@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from calibench.data.arrays import Arrays, Pair
 from calibench.data.noisy import MOST_CLASSES, Noisy, realised_transition
+from calibench.data.soft import checked_soft
 from calibench.data.splits import hold_out, overlap, row_hashes
 from calibench.errors import InputError
 
 SPLITS = ("train", "val", "cal", "test")
-
-SOFT_TOLERANCE = 1e-3
 
 MAX_LABEL = 2**31 - 1
 """Beyond it a label is a hash or an id, not a class index."""
@@ -314,23 +313,13 @@ def _check_head(
 
 
 def _check_soft(arrays: Arrays, test: Split, num_classes: int, where: str) -> NDArray[np.float64] | None:
-    """The soft labels of test, rows divided by their sums; InputError naming the row that is no set of shares."""
+    """The soft labels of test, if the data bring some."""
     if arrays.test_soft is None:
         return None
-    given = np.asarray(arrays.test_soft)
     if arrays.test is None or test.y.ndim > 1:
-        raise InputError(
-            f"{where}: test_soft is for a test split of one label a row", "give test with it, or leave it out"
-        )
-    if given.dtype.kind != "f" or given.shape != (len(test), num_classes):
-        message = f"{where}: test_soft has shape {list(given.shape)} and type {given.dtype}"
-        raise InputError(message, f"store shares [{len(test)}, {num_classes}] as floating-point numbers")
-    soft = given.astype(np.float64)
-    bad = ~((soft >= 0).all(axis=1) & (np.abs(soft.sum(axis=1) - 1) <= SOFT_TOLERANCE))  # NaN is bad too
-    if bad.any():
-        message = f"{where}: row {int(np.argmax(bad))} of test_soft is no set of shares"
-        raise InputError(message, f"shares are 0 or more and sum to 1 within {SOFT_TOLERANCE:g}")
-    return np.asarray(soft / soft.sum(axis=1, keepdims=True))
+        message = f"{where}: test_soft is for a test split of one label a row"
+        raise InputError(message, "give test with it, or leave it out")
+    return checked_soft(np.asarray(arrays.test_soft), len(test), num_classes, f"{where}: test_soft")
 
 
 def _fingerprint(splits: Mapping[str, Split], *parts: NDArray[np.floating[Any]] | None) -> str:
