@@ -144,53 +144,59 @@ def test_channels_last_without_a_convolution_is_refused() -> None:
 
 
 @pytest.fixture
-def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Bodies that were compiled, by the quick backend that compiles nothing: what is tested is where it is used."""
-    seen: list[str] = []
-    plain = nn.Module.compile
+def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The rows of each compiled pass, by the quick backend that compiles nothing: what is tested is where it is used."""
+    seen: list[int] = []
+    plain = torch.compile
 
-    def quick(self: nn.Module, *args: Any, **named: Any) -> None:
-        seen.append(type(self).__name__)
-        plain(self, backend="eager")
+    def quick(function: Any) -> Any:
+        made = plain(function, backend="eager")
 
-    monkeypatch.setattr(nn.Module, "compile", quick)
+        def call(x: torch.Tensor) -> torch.Tensor:
+            seen.append(len(x))
+            found: torch.Tensor = made(x)
+            return found
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", quick)
     yield seen
     torch.compiler.reset()
 
 
-def test_compile_is_of_the_body_and_of_stage_1_alone(compiled: list[str]) -> None:
+def test_compile_is_of_the_body_in_training_passes_alone(compiled: list[int]) -> None:
     module, x = convolutional(), torch.randn(5, 2, 6, 6)
     plain = predict(module, x)
     with computed(module, schedule(compile=True)):
-        assert compiled == ["Sequential"]
-        assert module.body._compiled_call_impl is not None
-        assert torch.allclose(predict(module, x), plain, atol=1e-6)
-    assert module.body._compiled_call_impl is None
-    assert torch.equal(predict(module, x), plain)
-    assert list(module.state_dict()) == list(convolutional().state_dict())
+        assert torch.equal(predict(module, x), plain)
+        assert compiled == []
+        inside = module.train()(x)
+        assert compiled == [5]
+        assert list(module.state_dict()) == list(convolutional().state_dict())
+    assert torch.allclose(module.train()(x), inside, atol=1e-5)
+    assert compiled == [5]
 
 
-def test_a_compiled_run_from_the_command_line_and_python(compiled: list[str], cli: Any, tmp_path: Any) -> None:
-    ran = cli("run", "-m", "ce", "--compile", "--model", "mlp:hidden=8", "--epochs", "2", "--json")
+def test_a_compiled_run_from_the_command_line_and_python(compiled: list[int], cli: Any, tmp_path: Any) -> None:
+    ran = cli("run", "-m", "ce:ema=0.5", "--compile", "--model", "mlp:hidden=8", "--epochs", "2", "--json")
     assert ran.code == 0, ran.err
-    assert compiled == ["Sequential"]
-    assert ran.document["recipe"] == "ce:epochs=2,compile=true"
-    record = run("ce", model="mlp:hidden=8", epochs=2, compile=True, results=tmp_path / "results")
-    assert record.run_id == ran.document["run_id"]
-    again = run("ce+temperature", model="mlp:hidden=8", epochs=2, compile=True, results=tmp_path / "results")
-    assert again.cache["hits"] == ["stage1"]
+    assert sum(compiled) == 2 * ran.document["n"]["train"]
+    assert ran.document["recipe"] == "ce:epochs=2,ema=0.5,compile=true"
+    given: dict[str, Any] = {"model": "mlp:hidden=8", "epochs": 2, "compile": True, "results": tmp_path / "results"}
+    assert run("ce:ema=0.5", **given).run_id == ran.document["run_id"]
+    assert run("ce:ema=0.5+temperature", **given).cache["hits"] == ["stage1"]
 
 
 def test_a_compiler_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from torch._dynamo.exc import BackendCompilerFailed
 
-    def failing(self: nn.Module, *args: Any, **named: Any) -> None:
-        def call(*args: Any, **named: Any) -> None:
+    def failing(function: Any) -> Any:
+        def call(x: torch.Tensor) -> torch.Tensor:
             raise BackendCompilerFailed("inductor", RuntimeError("no g++"), None)  # type: ignore[no-untyped-call]
 
-        self._compiled_call_impl = call
+        return call
 
-    monkeypatch.setattr(nn.Module, "compile", failing)
+    monkeypatch.setattr(torch, "compile", failing)
     with pytest.raises(RunError) as error:
         run("ce", compile=True, **SHORT)
     assert "torch.compile failed" in error.value.message

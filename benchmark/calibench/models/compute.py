@@ -51,7 +51,7 @@ def computed(network: Network, schedule: Schedule, ranks: Ranks = ALONE) -> Iter
     if schedule.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stubs
     if schedule.compile:
-        network.body.compile()
+        network.compiled = torch.compile(lambda x: network.body(x))  # noqa: PLW0108 - no module, which would be registered
     try:
         with synced(network, ranks):
             yield
@@ -64,6 +64,6 @@ def computed(network: Network, schedule: Schedule, ranks: Ranks = ALONE) -> Iter
         network.autocast = None
         if schedule.channels_last:
             network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        if schedule.compile:  # what is judged must be the same bits where the weights come from the cache
-            network.body._compiled_call_impl = None
+        if schedule.compile:
+            network.compiled = None
             torch.compiler.reset()

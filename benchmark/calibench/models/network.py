@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,8 @@ class Network(nn.Module):
         self.head_name = ""
         self.autocast: torch.dtype | None = None
         """The type that training passes compute in, where it is not float32; set by `calibench.models.compute` alone."""
+        self.compiled: Callable[[torch.Tensor], torch.Tensor] | None = None
+        """The body as torch.compile made it, for training passes; a function, so that no state dict knows it."""
 
     @property
     def has_body(self) -> bool:
@@ -63,11 +66,12 @@ class Network(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits `[N, K]`, float32 also where training computes them in less."""
+        body = self.body if self.compiled is None or not self.training else self.compiled
         if self.autocast is None or not self.training:
-            logits: torch.Tensor = self.head(self.body(x))
+            logits: torch.Tensor = self.head(body(x))
             return logits
         with torch.autocast(x.device.type, self.autocast):
-            logits = self.head(self.body(x))
+            logits = self.head(body(x))
         return logits.float()
 
 
