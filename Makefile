@@ -1,6 +1,7 @@
 # Two commands on a fresh machine (Python 3.11, pip, g++, make): `make run` and `make test`.
 PYTHON ?= python3
 VENV := .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
 # torch first and bounded: an unbounded torch pulls gigabytes of CUDA on most machines. The build runs in this same
 # environment (--no-build-isolation), so torch is unpacked once.
@@ -15,8 +16,8 @@ TREND = build/perf/trend-$(shell git rev-parse --short=12 HEAD 2>/dev/null || ec
 run: $(VENV)/.stamp-run  ## set up, then V-TST against its alternatives on the embedded digits
 	$(BIN)/calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
 
-test: $(VENV)/.stamp-test  ## set up, then the test suite
-	$(BIN)/python -m pytest -q
+test: $(VENV)/.stamp-test  ## set up, then the test suite, in WORKERS processes
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.stamp-dev  ## ruff, mypy, clang-format
 	$(BIN)/ruff check
