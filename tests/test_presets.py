@@ -112,6 +112,11 @@ def test_the_papers_hyper_parameters(name, latent):
         assert said in notes
 
 
+@pytest.mark.parametrize("options", [["-m", "ce"], ["--preset", "quick"]])
+def test_none_of_what_is_not_there_is_refused(options, refused):
+    refused("run", *options, "--shift", "none", says="shift=none would do nothing", hint="leave it out")
+
+
 def test_the_svhn_preset_says_that_its_latent_size_is_ours():
     assert any("latent size" in note for note in load_preset("jordahn-wrn-svhn").notes)
     assert not any("latent size" in note for note in load_preset("jordahn-wrn-cifar10").notes)

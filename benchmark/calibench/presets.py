@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 
 from calibench.config import TRAIN, RunConfig, resolve, settings_for
+from calibench.errors import InputError
 from calibench.grammar import Bound, format_value, parse_recipe, read_value
 from calibench.preset_file import Preset
 from calibench.specs import Spec
@@ -37,6 +38,10 @@ def configure(
     given |= {key: (str(getattr(part, "name", part)),) for key, part in named.items() if part is not None}
     beyond = {"shift": tuple(shift), "ood": tuple(ood), "ood_score": tuple(ood_score)}
     given |= beyond
+    for key, texts in beyond.items():
+        if texts == NONE and (preset is None or key not in preset.options):
+            where = f"preset {preset.name} names no {key}" if preset is not None else "there is no preset"
+            raise InputError(f"{key}=none would do nothing: {where}", "leave it out")
     short = {"epochs": epochs, "select": select, "compile": "true" if compiled else None}
     if preset is not None:
         said = {setting.partition("=")[0].strip() for setting in settings}
