@@ -241,7 +241,7 @@ def test_training_batches_alone_are_augmented(monkeypatch: pytest.MonkeyPatch) -
     assert len(torch.cat(trained)) == 2 * found.n["train"]
     assert len(judged) == 2 * found.n["val"] + found.n["cal"] + found.n["test"]
     from calibench.config import resolve
-    from calibench.runner import load_data
+    from calibench.data.load import load_data
 
     data = load_data(resolve("ce"))
     rows = {image.tobytes() for name in ("train", "val", "cal", "test") for image in getattr(data, name).x}

@@ -21,7 +21,7 @@ from python2_pickle import python2
 from calibench import InputError, run
 from calibench.config import resolve
 from calibench.data.folder import using_data_folder
-from calibench.runner import load_data
+from calibench.data.load import load_data
 from calibench_datasets import cifar
 
 WORDS = [b"airplane", b"automobile", b"bird", b"cat", b"deer", b"dog", b"frog", b"horse", b"ship", b"truck"]

@@ -13,7 +13,7 @@ import torch
 from calibench import InputError
 from calibench.config import resolve
 from calibench.data.folder import using_data_folder
-from calibench.runner import load_data
+from calibench.data.load import load_data
 from calibench_datasets.cifar_n import cifar10n, cifar100n
 
 SHARED = Path("/work/shared/data/cifar_n_human_labels.npz")

@@ -16,11 +16,12 @@ from sklearn.datasets import load_digits
 
 from calibench.artifacts import StageCache
 from calibench.config import resolve
+from calibench.data.load import load_data
 from calibench.outputs import Outputs
 from calibench.pipeline import Pipeline
 from calibench.plugins import registry
 from calibench.posthoc import PostHoc
-from calibench.runner import load_data, quiet
+from calibench.runner import quiet
 from calibench.specs import REQUIRED, STAGE_ORDER, MethodSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")

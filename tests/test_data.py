@@ -14,9 +14,9 @@ from scipy import stats
 
 from calibench import Arrays, InputError
 from calibench.config import resolve
+from calibench.data.load import load_data
 from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
 from calibench.data.splits import hold_out, overlap, row_hashes
-from calibench.runner import load_data
 from calibench_datasets.npz import npz
 from calibench_datasets.symmetric import symmetric
 

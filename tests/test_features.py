@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from calibench import InputError, run
 from calibench.config import resolve
-from calibench.runner import load_data
+from calibench.data.load import load_data
 from calibench_datasets.features import features
 
 SHARED = Path("/work/shared/data/cifar10_resnet20_features.npz")

@@ -17,12 +17,13 @@ from torch.distributions import Independent, Normal, kl_divergence
 from calibench import InputError, Outputs
 from calibench.artifacts import StageCache
 from calibench.config import RunConfig, resolve
+from calibench.data.load import load_data
 from calibench.data.prepare import SPLITS
 from calibench.member import Member
 from calibench.models import training
 from calibench.models.network import Network
 from calibench.pipeline import Pipeline
-from calibench.runner import load_data, quiet
+from calibench.runner import quiet
 from calibench.stages import Batch, RefitTask
 from calibench_methods import refitting
 from calibench_methods.ce import CrossEntropy

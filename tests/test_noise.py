@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from calibench import InputError, run
 from calibench.config import resolve
+from calibench.data.load import load_data
 from calibench.data.noisy import realised_transition, uniform_transition
-from calibench.runner import load_data
 from calibench_datasets.asymmetric import asymmetric
 from calibench_datasets.instance import instance
 from calibench_datasets.pairflip import pairflip

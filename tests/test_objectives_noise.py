@@ -18,9 +18,10 @@ import calibench
 from calibench import InputError, Objective
 from calibench.artifacts import StageCache
 from calibench.config import resolve
+from calibench.data.load import load_data
 from calibench.errors import RunError
 from calibench.pipeline import Pipeline
-from calibench.runner import load_data, quiet
+from calibench.runner import quiet
 from calibench.stages import Batch, TrainTask
 from calibench.stages.build import build_stage
 from calibench_methods.co_teaching import CoTeaching

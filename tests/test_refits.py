@@ -16,10 +16,11 @@ from torch.distributions import Normal, kl_divergence
 from calibench import InputError, Network
 from calibench.artifacts import StageCache
 from calibench.config import resolve
+from calibench.data.load import load_data
 from calibench.models.training import predict, seeded
 from calibench.models.vision_import import torchvision_operators
 from calibench.pipeline import Pipeline
-from calibench.runner import load_data, quiet
+from calibench.runner import quiet
 from calibench.stages import RefitTask
 from calibench_methods import laplace
 from calibench_methods.mean_field import MeanField, MeanFieldHead

@@ -23,11 +23,12 @@ from sklearn.datasets import load_digits
 from calibench import InputError, run
 from calibench.artifacts import StageCache
 from calibench.config import resolve
+from calibench.data.load import load_data
 from calibench.errors import CalibenchNote, CalibenchWarning
 from calibench.models import resume, stepper
 from calibench.pipeline import Pipeline
 from calibench.plugins import registry
-from calibench.runner import load_data, quiet
+from calibench.runner import quiet
 from calibench.specs import MethodSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -15,12 +15,13 @@ from torch.nn.utils import parameters_to_vector
 from calibench import InputError, Outputs, RunError, run
 from calibench.artifacts import StageCache
 from calibench.config import resolve
+from calibench.data.load import load_data
 from calibench.models.network import Network
 from calibench.models.pixels import shifted
 from calibench.models.training import predict, seeded
 from calibench.outputs import average
 from calibench.pipeline import Pipeline
-from calibench.runner import load_data, quiet
+from calibench.runner import quiet
 from calibench.seeds import member_seed
 from calibench.stages import SampleTask
 from calibench.stages.sampler import as_it_is

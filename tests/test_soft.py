@@ -16,6 +16,7 @@ from scipy.stats import entropy
 from calibench import Arrays, InputError, evaluate, run
 from calibench.config import resolve
 from calibench.data.folder import using_data_folder
+from calibench.data.load import load_data
 from calibench.data.prepare import prepare
 from calibench.metrics.judge import judge
 from calibench.metrics.judged import Judged
@@ -23,7 +24,6 @@ from calibench.metrics.load import load_metrics
 from calibench.metrics.soft import SoftBrier, SoftNll
 from calibench.outputs import Outputs
 from calibench.results import read_predictions
-from calibench.runner import load_data
 from calibench_datasets import cifar10h
 
 SHARES = {"val": 0.1, "cal": 0.1, "test": 0.25, "split_seed": 0}

@@ -15,11 +15,11 @@ from safetensors.torch import save_file
 
 from calibench import InputError, run
 from calibench.config import resolve
+from calibench.data.load import load_data
 from calibench.models.network import Network, Task
 from calibench.models.timm import timm
 from calibench.models.vision_import import torchvision_operators
 from calibench.results import read_predictions
-from calibench.runner import load_data
 
 torchvision_operators()
 library = pytest.importorskip("timm", reason="timm is not installed")

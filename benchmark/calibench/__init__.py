@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from calibench.errors import PluginError as PluginError
     from calibench.errors import RunError as RunError
     from calibench.evaluation import evaluate as evaluate
+    from calibench.from_python import run as run
     from calibench.hookspecs import hookimpl as hookimpl
     from calibench.metrics.metric import Metric as Metric
     from calibench.models.network import Network as Network
     from calibench.outputs import Outputs as Outputs
-    from calibench.runner import run as run
     from calibench.specs import REQUIRED as REQUIRED
     from calibench.specs import DatasetSpec as DatasetSpec
     from calibench.specs import MethodSpec as MethodSpec
@@ -46,7 +46,7 @@ _HOME = {
     "calibench.metrics.metric": ("Metric",),
     "calibench.models.network": ("Network",),
     "calibench.outputs": ("Outputs",),
-    "calibench.runner": ("run",),
+    "calibench.from_python": ("run",),
     "calibench.specs": (
         "REQUIRED",
         "DatasetSpec",

@@ -1,32 +1,29 @@
-"""run: the one place that knows all stages, from a configuration to a stored record."""
+"""run_reporting: the one place that knows all stages, from a configuration to a stored record."""
 
 from __future__ import annotations
 
 import datetime
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Unpack, overload
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from calibench import results as store
-from calibench.arguments import RunOptions, numbers, words
 from calibench.artifacts import StageCache, code_of
 from calibench.atomic import writable_folders
 from calibench.config import RunConfig
-from calibench.data.arrays import Arrays
 from calibench.data.folder import using_data_folder
-from calibench.data.given import as_dataset
+from calibench.data.load import load_data
 from calibench.data.ood import OodSet, load_ood
-from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
+from calibench.data.prepare import SPLITS, Data
 from calibench.decisions import Decisions
 from calibench.environment import machine, versions
-from calibench.errors import InputError, PluginError, blaming
+from calibench.errors import InputError
 from calibench.extra import Extra
 from calibench.given import known
 from calibench.grammar import Bound
@@ -34,15 +31,11 @@ from calibench.kernels import backend
 from calibench.metrics.judge import Judgement, judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics, units_of
-from calibench.models.given import as_model
-from calibench.models.network import Task
 from calibench.models.training import seeded
 from calibench.ood_judge import judge_ood
 from calibench.outputs import Outputs
 from calibench.pipeline import Pipeline
 from calibench.posthoc import PostHoc, checked
-from calibench.preset_file import load_preset
-from calibench.presets import configure
 from calibench.questions import answered, stored
 from calibench.ranks import joined
 from calibench.results import ResultRecord
@@ -50,10 +43,6 @@ from calibench.seeds import derived_seed
 from calibench.shift_judge import judge_shifts
 from calibench.shift_load import Shift, load_shifts
 from calibench.stages import Report
-from calibench.stages.build import who
-
-Model = str | nn.Module | Callable[[Task], nn.Module] | None
-"""What `run` takes as a model."""
 
 RESAMPLES = 1000
 BOOTSTRAP_SEED = 0
@@ -62,110 +51,6 @@ BOOTSTRAP_SEED = 0
 
 def quiet(what: str, done: float, total: int, note: str) -> None:
     """A report that says nothing."""
-
-
-@overload
-def run(
-    method: str | None = None,
-    dataset: Any = None,
-    model: Model = None,
-    seed: int | None = None,
-    noise: str | None = None,
-    *,
-    preset: None = None,
-    **options: Unpack[RunOptions],
-) -> ResultRecord: ...
-
-
-@overload
-def run(
-    method: str | Sequence[str] | None = None,
-    dataset: Any = None,
-    model: Model = None,
-    seed: int | Sequence[int] | None = None,
-    noise: str | None = None,
-    *,
-    preset: str | Path,
-    **options: Unpack[RunOptions],
-) -> list[ResultRecord]: ...
-
-
-def run(
-    method: str | Sequence[str] | None = None,
-    dataset: Any = None,
-    model: Model = None,
-    seed: int | Sequence[int] | None = None,
-    noise: str | None = None,
-    *,
-    preset: str | Path | None = None,
-    trained: bool | None = None,
-    head: str | None = None,
-    epochs: int | None = None,
-    select: str | None = None,
-    settings: Sequence[str] = (),
-    results: str | Path | None = "results",
-    force: bool = False,
-    device: str = "auto",
-    compile: bool = False,  # noqa: A002 - as torch and the command line call it
-    data_dir: str | Path | None = None,
-    download: bool = False,
-    report: Report = quiet,
-    shift: str | Sequence[str] = (),
-    ood: str | Sequence[str] = (),
-    ood_score: str | Sequence[str] = (),
-) -> ResultRecord | list[ResultRecord]:
-    """Train or refit `model` on `dataset` by the recipe `method`, judge it on test, and store the record under `results`.
-
-    Names follow the command line (`vtst:latent_dim=64+temperature`); `settings` are `stage.key=value`. What is not said is
-    the recipe `ce`, seed 0, and the default dataset and model.
-
-    `model` may also be a torch module, which stays as it is: trained, or with `trained=False` where stage 1 begins; a
-    function `task -> module`, which stage 1 trains unless `trained=True`; or a `calibench.Network`. Its last linear layer
-    is the head, or the part that `head` names. `dataset` may be `calibench.Arrays`, a pair (x, y) of arrays or tensors, a
-    torch Dataset, four of these (train, val, cal, test), or a mapping by split name; splits that are missing are held out.
-
-    With a `preset`, a name or the path of a .toml, a list of records comes back, one a recipe and seed; what is given
-    beside it wins, and there may be several recipes and seeds.
-
-    `compile` trains a body that torch.compile has compiled. `shift` and `ood` are what the trained pipeline is judged on
-    besides, as in `["corruptions", "rotation"]` and `["near", "svhn"]`, the latter by the `ood_score`s.
-
-    A run that is there already, made by the same code from the same data, is returned as it is unless `force`.
-    `results=None` writes nothing. Published datasets are read from `data_dir` (None: CALIBENCH_DATA, or
-    ~/.cache/calibench/data), and fetched into it only if `download` says so. Raises InputError for the user's mistakes,
-    before anything is written, and RunError for runs that fail.
-    """
-    several = preset is not None
-    configs = configure(
-        load_preset(preset) if preset is not None else None,
-        methods=words("method", method, several) or (() if several else ("ce",)),
-        dataset=as_dataset(dataset),
-        model=as_model(model, trained, head),
-        noise=noise,
-        seeds=numbers("seed", seed, several),
-        epochs=epochs,
-        select=select,
-        settings=words("settings", settings, True),
-        device=pick_device(device),
-        compiled=compile,
-        shift=words("shift", shift, True),
-        ood=words("ood", ood, True),
-        ood_score=words("ood_score", ood_score, True),
-    )
-    made: set[str] = set()
-    records = [
-        run_reporting(
-            config,
-            results=None if results is None else Path(results),
-            force=force,
-            report=report,
-            made=made,
-            data_dir=data_dir,
-            download=download,
-        )[0]
-        for config in configs
-    ]
-    return records if several else records[0]
 
 
 def run_reporting(
@@ -260,42 +145,6 @@ def run_reporting(
     if results is not None:
         record = store.write(results, record, _arrays(final, data, decisions, judgement) | extra.arrays)
     return ranks.same(record), False
-
-
-def load_data(config: RunConfig) -> Data:
-    """The configured dataset, split, checked, and with its label noise."""
-    dataset = config.dataset
-    with blaming(who(dataset)):
-        arrays = dataset.spec.load()(**dataset.own())
-    where = f"dataset {dataset.text()}"
-    if not isinstance(arrays, Arrays):
-        raise PluginError(f"{where} returned a {type(arrays).__name__}, not calibench.Arrays", "mend the plugin")
-    shared = {p.key: dataset.params[p.key] for p in dataset.spec.shared_params()}
-    prefix = f"{dataset.name}."
-    stated = frozenset(key.removeprefix(prefix) for key in config.stated if key.startswith(prefix))
-    data = prepare(arrays, shared, stated & shared.keys(), where)
-    if config.noise is None:
-        return data
-    if data.questions > 1:
-        message = f"{who(config.noise)} draws one class index a row; rows of {where} have {data.questions} labels each"
-        raise InputError(message, "leave the noise out")
-    splits = str(config.noise.params["on"]).split(";")
-    if "val" in splits and "ids" in config.noise.spec.needs and np.isin(data.val.ids, data.train.ids).any():
-        message = f"{who(config.noise)} has labels for the training rows of {where}, and val is a split of its own"
-        raise InputError(message, "leave out on=train;val")
-    noisy = {}
-    for name in splits:
-        split = getattr(data, name)
-        purpose = "noise" if name == "train" else f"noise {name}"
-        generator = np.random.default_rng(derived_seed(config.seed, purpose))
-        with blaming(who(config.noise)):
-            given = {key: getattr(split, key).copy() for key in config.noise.spec.needs}
-            noisy[name] = config.noise.spec.load()(
-                split.y.copy(), data.num_classes, generator, **given, **config.noise.own()
-            )
-    spec = config.noise.spec
-    origin = {key: text for key in ("licence", "source") if (text := getattr(spec, key))}
-    return with_noisy_labels(data, noisy, {**config.noise.document(), **origin}, f"noise {config.noise.text()}")
 
 
 def _beyond(

@@ -141,8 +141,9 @@ def _child(question: dict[str, Any]) -> None:
     import torch
 
     from calibench.config import resolve
+    from calibench.data.load import load_data
     from calibench.errors import CalibenchError
-    from calibench.runner import load_data, quiet, run_reporting
+    from calibench.runner import quiet, run_reporting
 
     if question["threads"] is not None:
         torch.set_num_threads(question["threads"])

@@ -11,30 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibench.data.arrays import Arrays, Pair
+from calibench.data.checks import Split, check_head, check_rows, count_questions, refuse_gaps
 from calibench.data.noisy import MOST_CLASSES, Noisy, realised_transition
 from calibench.data.soft import checked_soft
 from calibench.data.splits import hold_out, overlap, row_hashes
 from calibench.errors import InputError
 
 SPLITS = ("train", "val", "cal", "test")
-
-MAX_LABEL = 2**31 - 1
-"""Beyond it a label is a hash or an id, not a class index."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """Rows `x [n, ...]` float32, class indices `y [n]` int64, and `ids [n]`, the row numbers in the source arrays.
-
-    Of several labels a row, y is `[n, Q]` of 0 and 1.
-    """
-
-    x: NDArray[np.float32]
-    y: NDArray[np.int64]
-    ids: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.y)
 
 
 @dataclass(frozen=True)
@@ -85,27 +68,27 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
             f"{where}: {idle[0]}={shares[idle[0]]} would do nothing, the data brings its own {idle[0]} split",
             "leave it out",
         )
-    splits = {name: _check(np.asarray(x), np.asarray(y), f"{where}: {name}") for name, (x, y) in given.items()}
+    splits = {name: check_rows(np.asarray(x), np.asarray(y), f"{where}: {name}") for name, (x, y) in given.items()}
     hashes = {name: row_hashes(split.x) for name, split in splits.items()}
     notes = arrays.notes + (_drop_repeats(splits, hashes) if arrays.repeats == "drop" else ())
     _refuse_leaks(hashes, where)  # here, while row numbers are the user's; what is held out below cannot leak
     missing = [name for name in ("test", "cal", "val") if name not in splits]
     _hold_out_missing(splits, hashes, missing, shares, where)
 
-    weight, bias = _check_head(arrays, splits["train"].x, where)
+    weight, bias = check_head(arrays, splits["train"].x, where)
     shapes = {split.x.shape[1:] for split in splits.values()}
     if len(shapes) > 1:
         raise InputError(
             f"{where}: the splits' rows differ in shape: {sorted(shapes)}", "every row must have one shape"
         )
-    questions = _questions(splits, weight, where)
+    questions = count_questions(splits, weight, where)
     largest = max(int(split.y.max()) for split in splits.values()) + 1
     num_classes = 2 if questions > 1 else len(weight) if weight is not None else largest
     if largest > num_classes:
         message = f"{where}: a label is {largest - 1}, outside [0, {num_classes})"
         raise InputError(message, f"head_weight has {num_classes} rows, one a class")
     if weight is None and questions == 1:
-        _refuse_gaps(splits, largest, where)
+        refuse_gaps(splits, largest, where)
     if questions == 1 and len(np.unique(splits["train"].y)) < 2:
         raise InputError(f"{where}: the training labels hold one class", "a classifier needs at least two")
     soft = _check_soft(arrays, splits["test"], num_classes, where)
@@ -132,7 +115,7 @@ def given_test(arrays: Arrays, where: str) -> NDArray[np.float32] | None:
     if arrays.test is None:
         return None
     x, y = arrays.test
-    return _check(np.asarray(x), np.asarray(y), f"{where}: test").x
+    return check_rows(np.asarray(x), np.asarray(y), f"{where}: test").x
 
 
 def with_noisy_labels(
@@ -162,69 +145,6 @@ def with_noisy_labels(
     fingerprint = _fingerprint(splits, data.head_weight, data.head_bias, data.test_soft)
     changed = {name: splits[name] for name in drawn}
     return replace(data, **changed, fingerprint=fingerprint, noise=realised, mislabelled=labels != clean)
-
-
-def _check(x: NDArray[Any], y: NDArray[Any], where: str) -> Split:
-    if x.ndim < 2:
-        raise InputError(f"{where}: x has shape {list(x.shape)}, not [N, ...]", "one row a sample")
-    if y.ndim not in {1, 2} or len(x) != len(y):
-        message = f"{where}: x has {len(x)} rows and y has shape {list(y.shape)}"
-        raise InputError(message, "one class index a row, or [N, Q] of 0 and 1 for Q labels a row")
-    if len(y) == 0 or x.size == 0:
-        raise InputError(f"{where}: it is empty", "give at least one row with one value")
-    if y.ndim == 2:
-        y = _answers(y, where)
-    if not np.issubdtype(y.dtype, np.integer):
-        raise InputError(f"{where}: y has type {y.dtype}", "store class indices 0 .. K-1 as integers")
-    if x.dtype.kind not in "fiub":
-        raise InputError(f"{where}: x has type {x.dtype}", "store numbers")
-    if x.dtype.kind == "f":
-        finite = np.isfinite(x.reshape(len(x), -1)).all(axis=1)
-        if not finite.all():
-            raise InputError(
-                f"{where}: row {int(np.argmin(finite))} of x holds NaN or infinity", "drop or mend the row"
-            )
-    outside = (y < 0) | (y > MAX_LABEL)
-    if outside.any():
-        row = int(np.argmax(outside))
-        raise InputError(f"{where}: the label of row {row} is {y[row]}", "class indices start at 0")
-    with np.errstate(over="ignore"):  # said below, with the place
-        rows = np.ascontiguousarray(x, dtype=np.float32)
-    if not np.isfinite(rows).all():
-        raise InputError(f"{where}: x holds values beyond float32's range", "scale them")
-    return Split(rows, y.astype(np.int64), np.arange(len(y), dtype=np.int64))
-
-
-def _answers(y: NDArray[Any], where: str) -> NDArray[np.int64]:
-    """Labels `[N, Q]` as int64 if they are Q >= 2 columns of 0 and 1."""
-    if y.shape[1] < 2:
-        raise InputError(f"{where}: y has shape {list(y.shape)}", "of one label a row, store class indices [N]")
-    if y.dtype.kind not in "iub" or not np.isin(y, (0, 1)).all():
-        raise InputError(f"{where}: y has shape {list(y.shape)} and holds more than 0 and 1", "one column a label")
-    return y.astype(np.int64)
-
-
-def _questions(splits: Mapping[str, Split], weight: NDArray[np.float32] | None, where: str) -> int:
-    """Q of several labels a row, 1 of one; InputError where splits or head differ, or training knows one answer only."""
-    found = {split.y.shape[1:] for split in splits.values()}
-    if len(found) > 1:
-        raise InputError(f"{where}: the splits differ in labels a row: {sorted(found)}", "give all the same")
-    shape = found.pop()
-    if not shape:
-        return 1
-    if weight is not None and len(weight) != shape[0]:
-        message = f"{where}: head_weight has {len(weight)} rows, and a row {shape[0]} labels"
-        raise InputError(message, "the head gives one logit a label")
-    if all((split.y.sum(axis=1) == 1).all() for split in splits.values()):
-        message = f"{where}: every row has exactly one label of {shape[0]}"
-        raise InputError(message, "that is one class a row: give class indices [N], as y.argmax(axis=1)")
-    train = splits["train"].y
-    alike = (train == train[0]).all(axis=0)
-    if alike.any():
-        column = int(np.argmax(alike))
-        message = f"{where}: label {column} is {int(train[0, column])} in every training row"
-        raise InputError(message, "drop the column: nothing can be learned of it")
-    return int(shape[0])
 
 
 def _hold_out_missing(
@@ -279,37 +199,6 @@ def _refuse_leaks(hashes: Mapping[str, NDArray[np.bytes_]], where: str) -> None:
                 pair = f"row {int(rows_b[0])} of {b} is row {int(rows_a[0])} of {a}"
                 message = f"{where}: {len(rows_b)} rows of {b} are also in {a} (first: {pair})"
                 raise InputError(message, "a figure on seen rows means nothing: drop them from one of the two")
-
-
-def _refuse_gaps(splits: Mapping[str, Split], num_classes: int, where: str) -> None:
-    """Without a head the labels alone say how many classes there are: one that no row has would be a dead output."""
-    seen = np.unique(np.concatenate([split.y for split in splits.values()]))
-    if len(seen) == num_classes or len(seen) < 2:  # one class has an error of its own
-        return
-    absent = int(np.argmax(seen != np.arange(len(seen))))
-    message = f"{where}: no row has the label {absent}, and labels run to {num_classes - 1}"
-    raise InputError(message, "number the classes 0 .. K-1 without gaps: numpy.unique(y, return_inverse=True)[1]")
-
-
-def _check_head(
-    arrays: Arrays, x: NDArray[np.float32], where: str
-) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-    if arrays.head_weight is None and arrays.head_bias is None:
-        return None, None
-    if arrays.head_weight is None or arrays.head_bias is None:
-        raise InputError(f"{where}: head_weight and head_bias come together", "give both")
-    given = {"head_weight": np.asarray(arrays.head_weight), "head_bias": np.asarray(arrays.head_bias)}
-    for name, array in given.items():
-        if array.dtype.kind not in "fiu":
-            raise InputError(f"{where}: {name} has type {array.dtype}", "store numbers")
-    weight, bias = (array.astype(np.float32) for array in given.values())
-    size = int(np.prod(x.shape[1:]))
-    if weight.ndim != 2 or weight.shape[1] != size or len(weight) < 2 or bias.shape != weight.shape[:1]:
-        message = f"{where}: head_weight {list(weight.shape)} and head_bias {list(bias.shape)} do not fit x"
-        raise InputError(message, f"expected [K, {size}] and [K] with K >= 2")
-    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-        raise InputError(f"{where}: the head holds NaN or infinity", "store a trained head")
-    return weight, bias
 
 
 def _check_soft(arrays: Arrays, test: Split, num_classes: int, where: str) -> NDArray[np.float64] | None:
