@@ -20,6 +20,7 @@ from calibench.questions import asked
 from calibench.specs import MetricSpec
 
 OF_SEVERAL_LABELS = ("exact_match", "macro_f1")
+OF_SOFT_LABELS = ("soft_nll", "soft_brier")
 
 
 def metrics() -> dict[str, tuple[MetricSpec, Metric]]:
@@ -38,10 +39,16 @@ def decisions(n: int, k: int) -> Decisions:
     return Decisions(answers, sets=p >= 0.1, costs=costs)
 
 
-def judged(n: int, k: int) -> Judged:
+@cache
+def soft(n: int, k: int) -> np.ndarray[Any, Any]:
+    """What people are made to say of each sample: a neighbour's probabilities."""
+    return np.roll(softmax(n, k, torch.float32).numpy().astype(np.float64), 1, axis=0)
+
+
+def judged(n: int, k: int, *, by_people: bool = False) -> Judged:
     """A fresh `Judged`, with nothing kept from an earlier call."""
     logits, labels = drawn(n, k, torch.float32)
-    return Judged(Outputs(logits), labels, decisions(n, k))
+    return Judged(Outputs(logits), labels, decisions(n, k), soft(n, k) if by_people else None)
 
 
 @cache
@@ -57,6 +64,8 @@ def wanted(n: int, k: int) -> dict[str, float]:
         "accuracy": float(right.mean()),
         "nll": float(-np.log(p[np.arange(n), y]).mean()),
         "brier": float(((p - np.eye(k)[y]) ** 2).sum(axis=1).mean()),
+        "soft_nll": float(-(soft(n, k) * np.log(p)).sum(axis=1).mean()),
+        "soft_brier": float(((p - soft(n, k)) ** 2).sum(axis=1).mean()),
         "ece15": float(sum(abs(confidence[b].sum() - right[b].sum()) for b in bins) / n),
         "coverage": float((confidence >= 0.5).mean()),
         "selective_risk": float(1 - right[confidence >= 0.5].mean()),
@@ -101,14 +110,17 @@ def _metric(name: str, metric: Metric, n: int, k: int) -> Workload:
     """The figure from fresh outputs, so that each metric bears the pass over the logits that it needs."""
 
     def prepare() -> Prepared:
-        return Prepared(lambda: metric.value(judged(n, k)), lambda value: check_figure(name, value, n, k))
+        by_people = name in OF_SOFT_LABELS
+        return Prepared(
+            lambda: metric.value(judged(n, k, by_people=by_people)), lambda value: check_figure(name, value, n, k)
+        )
 
     return Workload(f"{name}/{n}x{k}", name, n * k, prepare)
 
 
 def _judge(n: int, k: int) -> Workload:
     def check(found: Any) -> None:
-        assert set(found.metrics) == set(metrics()) - set(OF_SEVERAL_LABELS)
+        assert set(found.metrics) == set(metrics()) - {*OF_SEVERAL_LABELS, *OF_SOFT_LABELS}
         for name, value in found.metrics.items():
             check_figure(name, value, n, k)
             low, high = found.intervals[name]

@@ -9,7 +9,6 @@ import click
 
 from calibench.cli.list import FAMILIES, warn_of_broken
 from calibench.cli.output import emit_json, stdout
-from calibench.cli.show_preset import show_preset
 from calibench.errors import did_you_mean
 from calibench.specs import REQUIRED, Param, Spec, kind_of
 
@@ -34,6 +33,8 @@ def show(family: str, name: str, as_json: bool) -> None:
         raise click.UsageError(f"there is no family {family!r}; {did_you_mean(family, FAMILIES.values())}")
     found = registry()
     if family == "preset":
+        from calibench.cli.show_preset import show_preset
+
         show_preset(name, found, as_json)
         return
     entry = found.get(family, parse_piece(name).name)
