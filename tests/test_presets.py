@@ -117,6 +117,11 @@ def test_none_of_what_is_not_there_is_refused(options, refused):
     refused("run", *options, "--shift", "none", says="shift=none would do nothing", hint="leave it out")
 
 
+def test_none_in_a_preset_is_a_name_like_any_other(tmp_path, refused):
+    (tmp_path / "p.toml").write_text('method = "ce"\nshift = "none"\n')
+    refused("run", "--preset", "p.toml", says="there is no shift called 'none'")
+
+
 def test_the_svhn_preset_says_that_its_latent_size_is_ours():
     assert any("latent size" in note for note in load_preset("jordahn-wrn-svhn").notes)
     assert not any("latent size" in note for note in load_preset("jordahn-wrn-cifar10").notes)

@@ -49,10 +49,9 @@ def configure(
         methods = methods or [_without(recipe, said) for recipe in preset.options["method"]]
         seeds = seeds or preset.seeds
         named = {key: _of(preset, key, said) if part is None else part for key, part in named.items()}
-        beyond = {key: texts or preset.options.get(key, ()) for key, texts in beyond.items()}
-        if beyond["ood"] == NONE:  # scores without a set would be refused
-            beyond["ood_score"] = tuple(ood_score)
-    beyond = {key: () if texts == NONE else texts for key, texts in beyond.items()}
+        held = {} if beyond["ood"] == NONE else {"ood_score": preset.options.get("ood_score", ())}
+        held |= {key: preset.options.get(key, ()) for key in ("shift", "ood")}
+        beyond = {key: () if texts == NONE else texts or held.get(key, ()) for key, texts in beyond.items()}
     recipes = tuple(dict.fromkeys(methods))
     configs = [
         resolve(

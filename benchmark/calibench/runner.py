@@ -30,7 +30,7 @@ from calibench.grammar import Bound
 from calibench.kernels import backend
 from calibench.metrics.judge import Judgement, judge
 from calibench.metrics.judged import Judged
-from calibench.metrics.load import load_metrics, units_of
+from calibench.metrics.load import Metrics, load_metrics, units_of
 from calibench.models.training import seeded
 from calibench.ood_judge import judge_ood
 from calibench.outputs import Outputs
@@ -112,7 +112,7 @@ def run_reporting(
         judgement = judge(judged, metrics, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
         report("judge", 1, 1, "")
 
-    extra = _beyond(config, shifts, ood_sets, pipeline, posthoc, data, final["test"], report)
+    extra = _beyond(config, shifts, ood_sets, pipeline, posthoc, data, metrics, final["test"], report)
     record = ResultRecord(
         run_id=run_id,
         recipe=config.recipe,
@@ -154,6 +154,7 @@ def _beyond(
     pipeline: Pipeline,
     posthoc: PostHoc,
     data: Data,
+    metrics: Metrics,
     test: Outputs,
     report: Report,
 ) -> Extra:
@@ -170,7 +171,7 @@ def _beyond(
     extra, drawn = Extra(), {"resamples": RESAMPLES, "seed": BOOTSTRAP_SEED}
     if shifts:
         with pipeline.timed("shift"):
-            extra |= judge_shifts(shifts, say, data, load_metrics(), **drawn, report=report)
+            extra |= judge_shifts(shifts, say, data, metrics, **drawn, report=report)
     if ood_sets:
         with pipeline.timed("ood"):
             extra |= judge_ood(ood_sets, config.beyond, say, test, **drawn, report=report)

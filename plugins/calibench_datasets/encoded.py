@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calibench import InputError
 from calibench.data.arrays import Pair
-from calibench_datasets.pictures import picture
+from calibench_datasets.pictures import stacked
 
 FORMATS = ("jpeg", "png")
 
@@ -37,18 +37,9 @@ def decoded(arrays: Mapping[str, NDArray[Any]], part: str, where: str) -> Pair:
     for arrays that are missing or do not fit together, and for a row that is no picture or has another shape.
     """
     bytes_, offsets, labels = _parts(arrays, part, where)
-    found: NDArray[np.uint8] | None = None
-    for row, (start, end) in enumerate(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)):
-        place = f"{where}: picture {row} of {part}"
-        values = picture(bytes_[start:end].tobytes(), place, colour=True, size=None)
-        if found is None:
-            found = np.empty((len(labels), *values.shape), dtype=np.uint8)
-        if values.shape != found.shape[1:]:
-            message = f"{place} has {values.shape[2]} x {values.shape[1]} pixels, and the first {found.shape[3]} x {found.shape[2]}"
-            raise InputError(message, "scale all to one size")
-        found[row] = values
-    assert found is not None  # of one picture at least
-    return found, labels
+    spans = enumerate(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True))
+    files = ((f"{where}: picture {row} of {part}", bytes_[start:end].tobytes()) for row, (start, end) in spans)
+    return stacked(files, len(labels), colour=True, size=None, hint="scale all to one size"), labels
 
 
 def _parts(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calibench import InputError
 from calibench.errors import did_you_mean
-from calibench_datasets.pictures import picture, pillow
+from calibench_datasets.pictures import picture, pillow, refuse_other_size
 
 BATCH = 256
 
@@ -143,10 +143,9 @@ def _pictures(
         at = f"{where}, row {number}"
         content = cell.get("bytes")
         values = picture(_beside(cell.get("path"), folder, at) if content is None else content, at, colour, size)
-        first = (before or found or [values])[0]
-        if values.shape != first.shape:
-            shapes = " x ".join(map(str, values.shape[-2:])), " x ".join(map(str, first.shape[-2:]))
-            raise InputError(f"{at}: it has {shapes[0]} pixels, row 0 {shapes[1]}", "size=32 scales all to 32 x 32")
+        refuse_other_size(
+            values, (before or found or [values])[0], f"{at}: it", "row 0", "size=32 scales all to 32 x 32"
+        )
         found.append(values)
     return found
 

@@ -9,7 +9,7 @@ import numpy as np
 from calibench import Arrays, InputError
 from calibench.data.arrays import Pair
 from calibench.errors import did_you_mean
-from calibench_datasets.pictures import picture, pillow
+from calibench_datasets.pictures import pillow, stacked
 
 SPLITS = ("train", "val", "cal", "test")
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff"})
@@ -79,22 +79,16 @@ def _read(folder: Path, classes: list[str], where: str, colour: bool, size: int 
     ]
     if not files:
         raise InputError(f"{where}: {str(folder)!r} holds no picture", "CLASS/NAME.png")
-    rows = None
-    for row, (file, _) in enumerate(files):
-        if file.is_dir() or file.suffix.lower() not in ENDINGS:
-            message = f"{where}: {str(file)!r} is no picture"
-            raise InputError(message, f"a class folder holds pictures alone: {', '.join(sorted(ENDINGS))}")
-        try:
-            content = file.read_bytes()
-        except OSError as error:
-            raise InputError(f"{where}: cannot read {str(file)!r}: {error.strerror or error}", "check it") from None
-        found = picture(content, f"{where}: {str(file)!r}", colour, size)
-        if rows is None:
-            rows = np.empty((len(files), *found.shape), dtype=np.uint8)
-        if found.shape != rows.shape[1:]:
-            shapes = " x ".join(map(str, found.shape[-2:])), " x ".join(map(str, rows.shape[-2:]))
-            message = f"{where}: {str(file)!r} has {shapes[0]} pixels, {str(files[0][0])!r} {shapes[1]}"
-            raise InputError(message, "size=32 scales all to 32 x 32")
-        rows[row] = found
-    assert rows is not None
+    contents = ((f"{where}: {str(file)!r}", _content(file, where)) for file, _ in files)
+    rows = stacked(contents, len(files), colour, size, "size=32 scales all to 32 x 32")
     return rows, np.array([number for _, number in files], dtype=np.int64)
+
+
+def _content(file: Path, where: str) -> bytes:
+    if file.is_dir() or file.suffix.lower() not in ENDINGS:
+        message = f"{where}: {str(file)!r} is no picture"
+        raise InputError(message, f"a class folder holds pictures alone: {', '.join(sorted(ENDINGS))}")
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{where}: cannot read {str(file)!r}: {error.strerror or error}", "check it") from None

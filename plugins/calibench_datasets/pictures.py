@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,28 @@ def picture(content: bytes, where: str, colour: bool, size: int | None, most: in
         raise InputError(message, "drop it or mend it") from None
     values = np.asarray(found, dtype=np.uint8)
     return np.ascontiguousarray(values.transpose(2, 0, 1)) if colour else values
+
+
+def stacked(
+    files: Iterable[tuple[str, bytes]], count: int, colour: bool, size: int | None, hint: str
+) -> NDArray[np.uint8]:
+    """`count` pictures as one array, from `(where, content)` of each; InputError, with `hint`, for one of another size."""
+    rows: NDArray[np.uint8] | None = None
+    first = ""
+    for row, (where, content) in enumerate(files):
+        found = picture(content, where, colour, size)
+        if rows is None:
+            rows, first = np.empty((count, *found.shape), dtype=np.uint8), where
+        refuse_other_size(found, rows[0], where, first, hint)
+        rows[row] = found
+    assert rows is not None  # callers refuse what holds no picture
+    return rows
+
+
+def refuse_other_size(
+    found: NDArray[np.uint8], first: NDArray[np.uint8], where: str, where_first: str, hint: str
+) -> None:
+    """InputError unless two pictures have one height and width."""
+    if found.shape != first.shape:
+        sizes = [" x ".join(map(str, values.shape[-2:])) for values in (found, first)]
+        raise InputError(f"{where} has {sizes[0]} pixels, {where_first} {sizes[1]}", hint)
