@@ -45,6 +45,7 @@ SETTINGS = (
     "ce:optimizer=adamw,weight_decay=0.1,select=last",
     "ce:ema=0.9",
     "ce:ema=0.9,select=last,accumulate=3,clip_norm=0.5",
+    "ce:patience=3,lr=0.3",
     "ce:precision=bfloat16",
     "ce:precision=float16,optimizer=sgd,lr=0.05",
     "ce+batch-ensemble:members=2",

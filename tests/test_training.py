@@ -225,6 +225,37 @@ def test_a_run_by_every_setting_is_its_own_and_seeded(tmp_path) -> None:
     assert records[0].metrics["accuracy"] > 0.8
 
 
+@pytest.mark.parametrize(
+    ("patience", "select", "kept", "ended"),
+    [(1, "best", 2, 3), (2, "best", 5, 7), (2, "last", 7, 7), (7, "best", 8, 9), (None, "best", 8, None)],
+)
+def test_patience_ends_a_training(patience: int | None, select: str, kept: int, ended: int | None) -> None:
+    module, script = nn.Linear(1, 1), [5.0, 3.0, 4.0, 2.8, 2.0, 2.0, 2.5, 1.0, 9.0]
+    values, told = iter(script), []
+    schedule = Schedule(len(script), 0.1, 4, select=select, patience=patience)
+    found = train(
+        module, lambda r: module.weight.sum(), lambda: next(values), 10, schedule, lambda *said: told.append(said), "t"
+    )
+    assert found["epoch"] == kept
+    assert found["val_nll"] == script[kept - 1]
+    assert found.get("ended_after") == ended
+    last = 9 if ended is None else ended
+    early = last < len(script)
+    assert told[-1][1:3] == ((last, last) if early else (9, 9))
+    assert told[-1][3].endswith("ended early") == early
+
+
+def test_patience_is_a_setting_of_stage_1() -> None:
+    with pytest.raises(InputError, match="patience=5 does nothing in 5 epochs"):
+        run("ce:epochs=5,patience=5", "digits", results=None)
+    record = run("ce:epochs=60,patience=2,lr=0.05", "digits", "mlp:hidden=32", results=None)
+    found = record.fitted[0]
+    assert found["ended_after"] == found["epoch"] + 2 < 60
+    again = run(f"ce:epochs={found['ended_after']:.0f},lr=0.05", "digits", "mlp:hidden=32", results=None)
+    assert again.metrics == record.metrics
+    assert record.run_id != again.run_id
+
+
 def test_a_loss_that_is_not_finite_names_the_rows(data) -> None:
     module = nn.Linear(1, 1)
     with pytest.raises(RunError) as error:

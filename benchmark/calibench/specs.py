@@ -121,6 +121,15 @@ TRAINING_PARAMS = (
     ),
     Param("compile", "bool", False, "train a body that torch.compile has compiled; rounding differs", late=True),
     Param("channels_last", "bool", False, "train with channels last in memory (convolutions)", late=True),
+    Param(
+        "patience",
+        "int",
+        None,
+        "without a lower validation NLL, after which stage 1 ends; not set: it goes on to the last",
+        "epochs",
+        minimum=1,
+        late=True,
+    ),
 )
 """Settings of the stage-1 loop, taken by every objective. The paper of V-TST trains for 600 epochs at lr 1e-4, batch 256."""
 

@@ -73,7 +73,7 @@ def progress(label: str, silent: bool) -> Iterator[Report]:
         def report(what: str, done: float, total: int, note: str) -> None:
             if what not in tasks:
                 tasks[what] = bar.add_task(f"{label}: {what}", total=total, note=note, count=0)
-            bar.update(tasks[what], completed=done, note=note, count=_count(done))
+            bar.update(tasks[what], total=total, completed=done, note=note, count=_count(done))
 
         yield report
 

@@ -39,6 +39,10 @@ class Pace:
         self.note = note
         self.report(self.what, done, self.epochs, self._note())
 
+    def stop(self, done: int) -> None:
+        """The training ends before its time: so many epochs were all."""
+        self.report(self.what, done, done, f"{self._note()}, ended early")
+
     def _note(self) -> str:
         rate = f"{self.rows / max(self.seconds, 1e-9):,.0f} samples/s"
         return f"{rate}, {self.note}" if self.note else rate

@@ -62,6 +62,11 @@ class Schedule:
         if late:
             message = f"milestone {late[0]:g} lies outside the {self.epochs} epochs"
             raise InputError(message, "milestones are epochs, above 0 and before the end")
+        if self.patience is not None and self.patience >= self.epochs:
+            message = (
+                f"patience={self.patience} does nothing in {self.epochs} epochs: training ends before it can run out"
+            )
+            raise InputError(message, "it is a number of epochs, below that of all")
         if self.warmup >= self.epochs:
             raise InputError(f"warmup={self.warmup:g} leaves none of the {self.epochs} epochs", "warm up for fewer")
 

@@ -40,7 +40,7 @@ def train(
     `objective`, where there is one, has its companions trained beside the module and is told of every epoch. Rows are
     shuffled by torch's global generator: wrap the call in `seeded`. With `resume` the training is kept on the way, and
     begins where an earlier one was cut off. Where `ranks` train together, `step(rows)` is this rank's part of the loss.
-    `also()` is what the report says after the NLL. Returns the kept epoch and its NLL.
+    `also()` is what the report says after the NLL. Returns the kept epoch and its NLL, and with a patience the last epoch.
     Raises RunError at the first loss that is not finite, naming the epoch, the step, the learning rate and the rows.
     """
     size = schedule.batch_size
@@ -48,7 +48,7 @@ def train(
     # Batch norm cannot train on one row.
     rows_used = num_rows - 1 if num_rows > size and num_rows % size == 1 else num_rows
     stepper = Stepper(module, companions, schedule, math.ceil(rows_used / size), ranks)
-    kept = Kept(schedule.select == "best")
+    kept = Kept(schedule.select == "best", schedule.patience)
     done = 0
     held = ranks.same(None if resume is None else resume.read())
     if held is not None:
@@ -82,7 +82,8 @@ def train(
                 raise RunError(f"{what}: the validation NLL is {nll} in epoch {epoch}", "lower the learning rate")
             kept.see(epoch, nll, module)
         pace.epoch(epoch, f"val NLL {nll:.4f}" + ("" if also is None else f", {also()}"))
-        if schedule.patience is not None and epoch - kept.best_epoch >= schedule.patience:
+        if kept.out_of_patience():
+            pace.stop(epoch)
             break
         if resume is not None and epoch < schedule.epochs and resume.due():
             resume.write(_state(module, companions, stepper, kept, objective))
@@ -97,8 +98,8 @@ def train(
 class Kept:
     """The checkpoint that a training ends at: that of lowest validation NLL if `best`, whose weights are held, else the last."""
 
-    def __init__(self, best: bool) -> None:
-        self.hold = best
+    def __init__(self, best: bool, patience: int | None) -> None:
+        self.hold, self.patience = best, patience
         self.best, self.best_epoch = math.inf, 0
         self.nll, self.epoch = math.inf, 0
         self.weights: dict[str, torch.Tensor] | None = None
@@ -110,11 +111,15 @@ class Kept:
             self.best, self.best_epoch = nll, epoch
             self.weights = copy.deepcopy(module.state_dict()) if self.hold else None
 
+    def out_of_patience(self) -> bool:
+        """Whether the NLL has not fallen for as many epochs as there was patience for."""
+        return self.patience is not None and self.epoch - self.best_epoch >= self.patience
+
     def figures(self) -> dict[str, float]:
-        """The kept epoch and its NLL."""
-        if self.weights is not None:
-            return {"epoch": float(self.best_epoch), "val_nll": self.best}
-        return {"epoch": float(self.epoch), "val_nll": self.nll}
+        """The kept epoch and its NLL, and where patience might have ended the training, the last epoch."""
+        epoch, nll = (self.best_epoch, self.best) if self.weights is not None else (self.epoch, self.nll)
+        found = {"epoch": float(epoch), "val_nll": nll}
+        return found if self.patience is None else found | {"ended_after": float(self.epoch)}
 
     def state(self) -> dict[str, torch.Tensor]:
         """All of it as tensors."""

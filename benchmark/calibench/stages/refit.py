@@ -13,7 +13,8 @@ from calibench.models.network import Network
 from calibench.outputs import Outputs
 
 Report = Callable[[str, float, int, str], None]
-"""Told `(what, done, total, note)` as work goes on; `done` may be a fraction, as within an epoch."""
+"""Told `(what, done, total, note)` as work goes on; `done` may be a fraction, as within an epoch. What ends early says so
+by a lower `total`."""
 
 
 @dataclass(frozen=True)
