@@ -109,6 +109,13 @@ def test_titanic_has_words_numbers_and_gaps(tmp_path: Path) -> None:
     assert arrays.x[:, 4].sum() == 263
     np.testing.assert_array_equal(arrays.x[:, 1] + arrays.x[:, 2], 1)
     assert arrays.x[0, 3] == 29  # the first passenger, Miss Allen, aged 29
+    classes = read(
+        tmp_path, 40945, missing="indicate", drop="name;ticket;cabin;boat;body;home.dest", categorical="pclass"
+    )
+    np.testing.assert_array_equal(classes.x[:, :3].argmax(1) + 1, arrays.x[:, 0])
+    np.testing.assert_array_equal(classes.x[:, 3:], arrays.x[:, 1:])
+    with pytest.raises(InputError, match="categorical=survived: the column is the label"):
+        read(tmp_path, 40945, missing="indicate", categorical="survived")
     sexes = read(tmp_path, 40945, label="sex", drop="name;ticket;cabin;boat;body;home.dest;age;fare;embarked")
     assert sexes.notes[0] == "classes of 'sex' in order: female, male"
 

@@ -50,6 +50,18 @@ def test_a_parquet_file_is_the_csv_of_its_cells(write, tmp_path: Path) -> None:
     assert mine.x.shape == (4, 3 + 3 + 2)
 
 
+def test_numbers_that_name_categories(write) -> None:
+    path = write({"code": [10, 30, 10, 20], "a": [0.5, 1.0, 2.0, 3.0], "y": [0, 1, 0, 1]})
+    assert parquet(path, "y", None, "refuse").x[:, 0].tolist() == [10, 30, 10, 20]
+    found = parquet(path, "y", None, "refuse", "code")
+    np.testing.assert_array_equal(found.x, np.float32([[1, 0, 0, 0.5], [0, 0, 1, 1], [1, 0, 0, 2], [0, 1, 0, 3]]))
+    with pytest.raises(InputError, match="categorical=cod: the column is not there") as raised:
+        parquet(path, "y", None, "refuse", "cod")
+    assert "did you mean 'code'?" in raised.value.hint
+    with pytest.raises(InputError, match="categorical=y: the column is the label"):
+        parquet(path, "a;y", None, "refuse", "y")
+
+
 def test_missing_cells(write) -> None:
     path = write({"a": pa.array([1.0, None, math.nan, 4.0]), "w": ["x", None, "y", "x"], "y": [0, 1, 0, 1]})
     with pytest.raises(InputError, match="column 'a': 2 of 4 cells are missing, the first in row 2"):

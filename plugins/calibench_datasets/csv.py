@@ -8,9 +8,8 @@ from pathlib import Path
 
 from calibench import Arrays, InputError
 from calibench.data.npzfile import existing
-from calibench.errors import did_you_mean
 from calibench_datasets.columns import check_columns, is_number
-from calibench_datasets.table import MISSING, Column, arrays_of
+from calibench_datasets.table import MISSING, Column, arrays_of, named_categorical
 
 DELIMITERS = ",;\t|"
 
@@ -25,12 +24,7 @@ def csv(
     `categorical` names columns, joined by `;`, whose numbers are words. With `decimal=comma` 1,5 is the number 1.5.
     """
     columns = read(path)
-    words = () if categorical is None else tuple(part.strip() for part in categorical.split(";"))
-    for name in words:
-        if name not in columns or name == label:
-            why = "is the label" if name == label else "is not there"
-            hint = did_you_mean(name, [column for column in columns if column != label])
-            raise InputError(f"{path}: categorical={name}: the column {why}", hint)
+    words = named_categorical(columns, path, label, categorical)
     left = {label, *label.split(";"), *(drop or "").split(";"), *words}
     for name in [name for name in columns if name not in left]:
         columns[name] = _decimals(columns[name], decimal, f"{path}: column {name!r}", name)

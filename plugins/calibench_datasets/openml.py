@@ -13,12 +13,19 @@ from urllib.parse import urlparse
 
 from calibench import Arrays, InputError, RunError
 from calibench.data.folder import VARIABLE, DataFolder, data_folder
-from calibench_datasets.table import Column, arrays_of
+from calibench_datasets.table import Column, arrays_of, named_categorical
 
 
-def openml(id: int, label: str | None, drop: str | None, missing: str) -> Arrays:  # noqa: A002 - OpenML's word
+def openml(
+    id: int,  # noqa: A002 - OpenML's word
+    label: str | None,
+    drop: str | None,
+    missing: str,
+    categorical: str | None = None,
+) -> Arrays:
     """The rows of data set `id`, as `table.arrays_of` takes them: nominal columns are words, whatever they look like.
 
+    So are those that `categorical` names, joined by `;`, which OpenML may hold as numbers.
     `label` not set is the column that OpenML names as target. Read from scikit-learn's own cache, the folder `openml`
     under the data folder; the data file's MD5 is checked against OpenML's description at every read. What is not there is
     fetched only with --download. InputError where it is missing or cannot be used, RunError for a fetch that fails.
@@ -33,6 +40,7 @@ def openml(id: int, label: str | None, drop: str | None, missing: str) -> Arrays
         raise InputError(message, f"say which column: label=NAME, of {', '.join(map(str, frame.columns))}")
     columns = {str(name): _cells(frame[name]) for name in frame.columns}
     nominal = {str(name) for name in frame.columns if str(frame[name].dtype) == "category"}
+    nominal.update(named_categorical(columns, where, targets, categorical))
     found = arrays_of(columns, where, targets, drop, missing, nominal)
     note = (
         f"OpenML data set {id}: {about['name']}, version {about['version']}, licence {about.get('licence', 'not stated')}, "

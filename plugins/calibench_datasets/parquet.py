@@ -7,15 +7,18 @@ from typing import Any
 
 from calibench import Arrays, InputError
 from calibench.data.npzfile import existing
-from calibench_datasets.table import Column, arrays_of
+from calibench_datasets.table import Column, arrays_of, named_categorical
 
 
-def parquet(path: str, label: str, drop: str | None, missing: str) -> Arrays:
+def parquet(path: str, label: str, drop: str | None, missing: str, categorical: str | None = None) -> Arrays:
     """The rows of a Parquet file, as `table.arrays_of` takes them: numbers are numbers, all else is words, null is missing.
 
+    The numbers of columns that `categorical` names, joined by `;`, are words.
     Raises InputError for a file that cannot be read, and naming the column for lists, structures and bytes.
     """
-    return arrays_of(read(path), path, label, drop, missing)
+    columns = read(path)
+    words = named_categorical(columns, path, label, categorical)
+    return arrays_of(columns, path, label, drop, missing, words)
 
 
 def read(path: str) -> dict[str, Column]:

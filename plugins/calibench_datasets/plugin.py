@@ -20,6 +20,7 @@ _TABLE = (
         choices=("refuse", "indicate"),
     ),
 )
+_CATEGORICAL = Param("categorical", "str", None, "columns whose numbers are words, joined by ';': one-hot", late=True)
 
 _PICTURE = (
     Param("colour", "str", "rgb", "three channels, or one of brightness", choices=("rgb", "grey")),
@@ -99,7 +100,7 @@ def calibench_datasets() -> list[DatasetSpec]:
             params=(
                 Param("path", "path", REQUIRED, "a CSV file; comma, semicolon, tab or bar between cells"),
                 *_TABLE,
-                Param("categorical", "str", None, "columns whose numbers are words, joined by ';': one-hot", late=True),
+                _CATEGORICAL,
                 Param(
                     "decimal", "str", "point", "how 1.5 is written in the file", choices=("point", "comma"), late=True
                 ),
@@ -114,6 +115,7 @@ def calibench_datasets() -> list[DatasetSpec]:
             params=(
                 Param("path", "path", REQUIRED, "a Parquet file (extra parquet)"),
                 *_TABLE,
+                _CATEGORICAL,
             ),
             licence="yours",
             source="the file; words become one-hot features, values in sorted order",
@@ -154,6 +156,7 @@ def calibench_datasets() -> list[DatasetSpec]:
                     "label", "str", None, "the column to predict; not set: the one that OpenML names; several: a;b;c"
                 ),
                 *_TABLE[1:],
+                _CATEGORICAL,
             ),
             licence="each its own; the record's notes say which",
             source="https://www.openml.org, through scikit-learn's fetch_openml and its cache in the data folder",

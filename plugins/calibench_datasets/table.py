@@ -61,6 +61,18 @@ def arrays_of(
     return Arrays(x=np.concatenate(parts, axis=1).astype(np.float32), y=labels, notes=notes)
 
 
+def named_categorical(columns: Collection[str], path: str, label: str, categorical: str | None) -> tuple[str, ...]:
+    """The columns that `categorical` names, joined by `;`; InputError for one that is not there, or is the label."""
+    words = () if categorical is None else tuple(part.strip() for part in categorical.split(";"))
+    targets = {label} if label in columns else {part.strip() for part in label.split(";")}
+    for name in words:
+        if name not in columns or name in targets:
+            why = "is the label" if name in targets else "is not there"
+            hint = did_you_mean(name, [column for column in columns if column not in targets])
+            raise InputError(f"{path}: categorical={name}: the column {why}", hint)
+    return words
+
+
 def _targets(columns: dict[str, Column], path: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Class indices `[N]` of one column, answers `[N, Q]` of several, and what the values mean."""
     found = {name: _labels(cells, f"{path}: label {name!r}") for name, cells in columns.items()}
