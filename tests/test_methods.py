@@ -151,7 +151,7 @@ def test_the_loss_equals_its_formula(kl_weight: float | None, monkeypatch: pytes
     method = VTST(Z, M, kl_weight, **STAGE_2)
     rows = torch.tensor([3, 0, 11])
 
-    def once(trained: nn.Module, step: Any, *_: Any) -> dict[str, float]:
+    def once(trained: nn.Module, step: Any, *_: Any, **__: Any) -> dict[str, float]:
         losses.append(step(rows).item())
         return {}
 
@@ -231,7 +231,7 @@ def test_prediction_in_blocks_covers_every_row_in_order(monkeypatch: pytest.Monk
 def test_every_epoch_is_validated_with_the_same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[float] = []
 
-    def validate_thrice(module: nn.Module, step: Any, validate: Any, *_: Any) -> dict[str, float]:
+    def validate_thrice(module: nn.Module, step: Any, validate: Any, *_: Any, **__: Any) -> dict[str, float]:
         for _ in range(3):
             found.append(validate())
             torch.rand(1)
@@ -261,7 +261,7 @@ def test_tst_minimises_cross_entropy(kind: str, monkeypatch: pytest.MonkeyPatch)
     module, task, losses = method.build(D, K), refit_task(), []
     rows = torch.tensor([5, 1, 2, 30])
 
-    def once(trained: nn.Module, step: Any, *_: Any) -> dict[str, float]:
+    def once(trained: nn.Module, step: Any, *_: Any, **__: Any) -> dict[str, float]:
         losses.append(step(rows).item())
         return {}
 

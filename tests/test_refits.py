@@ -112,7 +112,7 @@ def test_mean_field_minimises_the_elbo(monkeypatch: pytest.MonkeyPatch) -> None:
     method, module, given = MeanField(0.5, 4, 0.7, **STAGE_2), mean_field_head(), task()
     seen: list[float] = []
 
-    def once(head: nn.Module, step: Any, *rest: Any) -> dict[str, float]:
+    def once(head: nn.Module, step: Any, *rest: Any, **named: Any) -> dict[str, float]:
         with seeded(9):
             seen.append(float(step(torch.arange(7))))
         return {}
@@ -286,7 +286,7 @@ def test_every_view_is_drawn_with_its_own_label(monkeypatch: pytest.MonkeyPatch)
 
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def once(head: nn.Module, step: Any, *rest: Any) -> dict[str, float]:
+    def once(head: nn.Module, step: Any, *rest: Any, **named: Any) -> dict[str, float]:
         with seeded(0):
             for _ in range(40):
                 step(torch.arange(N))

@@ -1,8 +1,9 @@
-"""Stage 1 cut off and started again ends with the same bits as undisturbed: every objective, every setting, kill -9."""
+"""A training cut off and started again ends with the same bits: every objective, setting and head refit, kill -9."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -98,10 +99,10 @@ class CutOffError(BaseException):
 
 
 @contextlib.contextmanager
-def cut_off(after: int, what: str = "stage 1") -> Iterator[None]:
-    """The training stops dead after so many of stage 1's steps."""
+def cut_off(after: int, trainer: str = "calibench.stage_1") -> Iterator[None]:
+    """The training stops dead after so many steps of the stage that the module `trainer` trains."""
     step, taken = stepper.Stepper.__call__, 0
-    train = sys.modules["calibench.stage_1"].train  # type: ignore[attr-defined]
+    train = importlib.import_module(trainer).train
     inside = False
 
     def trained(*args: Any, **named: Any) -> Any:
@@ -111,15 +112,16 @@ def cut_off(after: int, what: str = "stage 1") -> Iterator[None]:
 
     def counted(self: Any, loss: torch.Tensor) -> None:
         nonlocal taken
-        taken += inside  # the networks out of fold come before
+        taken += inside  # the networks out of fold come before, and stage 1 before stage 2
         if taken > after:
             raise CutOffError
         step(self, loss)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stepper.Stepper, "__call__", counted)
-        patch.setattr("calibench.stage_1.train", trained)
-        patch.setattr("calibench.stage_1.blaming", lambda what: contextlib.nullcontext())
+        patch.setattr(f"{trainer}.train", trained)
+        for module in ("stage_1", "member"):
+            patch.setattr(f"calibench.{module}.blaming", lambda what: contextlib.nullcontext())
         with pytest.raises(CutOffError):
             yield
 
@@ -134,20 +136,29 @@ def steps_an_epoch(dataset: str) -> int:
 
 
 def resumed_equals_undisturbed(
-    method: str, dataset: str, tmp_path: Path, model: str = "mlp:hidden=12,dropout=0.2"
+    method: str,
+    dataset: str,
+    tmp_path: Path,
+    model: str = "mlp:hidden=12,dropout=0.2",
+    trainer: str = "calibench.stage_1",
+    stage: str = "",
 ) -> None:
     whole, fitted, cache = go(method, dataset, tmp_path / "whole", model)
     assert cache.resumed == []
     assert not unfinished(tmp_path / "whole")
     steps = steps_an_epoch(dataset)
-    with cut_off(2 * steps + 2):  # in the third epoch
+    with cut_off(2 * steps + 2, trainer):  # in the third epoch
         go(method, dataset, tmp_path / "cut", model)
     assert len(unfinished(tmp_path / "cut")) == 1
-    with pytest.warns(CalibenchNote, match=f"resumed from epoch 2 of {EPOCHS}"), cut_off(steps + 1):  # and in the last
+    with (
+        pytest.warns(CalibenchNote, match=f"resumed from epoch 2 of {EPOCHS}"),
+        cut_off(steps + 1, trainer),
+    ):  # the last
         go(method, dataset, tmp_path / "cut", model)
     with pytest.warns(CalibenchNote, match=f"resumed from epoch 3 of {EPOCHS}"):
         again, fitted_again, cache = go(method, dataset, tmp_path / "cut", model)
-    assert cache.resumed == [f"stage 1, {resolve(method).objective.name}: epoch 3 of {EPOCHS}"]
+    stage = stage or f"stage 1, {resolve(method).objective.name}"
+    assert cache.resumed == [f"{stage}: epoch 3 of {EPOCHS}"]
     assert not unfinished(tmp_path / "cut")
     assert fitted_again == fitted
     for name, scores in whole.items():
@@ -171,6 +182,23 @@ def test_every_setting(method: str, dataset: str, tmp_path: Path) -> None:
 
 def test_batch_norm_and_channels_last(dataset: str, tmp_path: Path) -> None:
     resumed_equals_undisturbed("ce:channels_last=true", dataset, tmp_path, "cnn:width=4")
+
+
+@pytest.mark.parametrize(
+    ("refit", "trainer", "stage"),
+    [
+        ("tst", "refitting", "TST"),
+        ("tst:views=3", "refitting", "TST"),
+        ("vtst", "refitting", "V-TST"),
+        ("mean-field", "refitting", "mean-field"),
+        ("reinit", "reinit", "reinit"),
+    ],
+)
+def test_every_head_refit(refit: str, trainer: str, stage: str, dataset: str, tmp_path: Path) -> None:
+    method = f"{refit}{',' if ':' in refit else ':'}epochs={EPOCHS},batch_size={BATCH},lr=0.01"
+    resumed_equals_undisturbed(
+        method, dataset, tmp_path, trainer=f"calibench_methods.{trainer}", stage=f"stage 2, {stage}"
+    )
 
 
 def test_what_was_learned_before_matters(dataset: str, tmp_path: Path) -> None:

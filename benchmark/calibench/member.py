@@ -18,6 +18,7 @@ from calibench.errors import InputError, PluginError, blaming
 from calibench.grammar import Bound
 from calibench.models.checkpoint import load_checkpoint
 from calibench.models.network import Network, Task
+from calibench.models.resume import Resume
 from calibench.models.training import predict, seeded
 from calibench.outputs import Outputs, average
 from calibench.products import Product, Products
@@ -164,7 +165,7 @@ class Member:
         with seeded(self.seeds["stage2"]), blaming(who(bound)):
             head = refit.build(self.network.feature_size, self.data.num_classes).to(self.device)
 
-            def make() -> Product:
+            def make(resume: Resume | None) -> Product:
                 task = RefitTask(
                     train_features=features["train"],
                     train_labels=self.rows.y("train"),
@@ -176,11 +177,12 @@ class Member:
                     report=self.report,
                     augmented=lambda view: predict(self.network.body, view(self.rows.x("train"))),
                     input_shape=self.data.train.x.shape[1:],
+                    resume=resume,
                 )
                 figures = as_figures(bound, refit.fit(head, task))
                 return Product(head.state_dict(), {name: float(value) for name, value in figures.items()})
 
-            product = self.products.of("stage2", key, make)
+            product = self.products.trained("stage2", key, make)
             head.load_state_dict(product.tensors)
         self.fitted.append({"stage": bound.name, "trained": True, **product.figures})
         return head.eval()
@@ -192,12 +194,13 @@ class Member:
         with seeded(self.seeds["stage2"]), blaming(who(bound)):
             network.head = refit.build(network.feature_size, self.data.num_classes).to(self.device)
 
-            def make() -> Product:
+            def make(resume: Resume | None) -> Product:
                 rows = {name: (self.rows.x(name), self.rows.y(name)) for name in ("train", "val")}
-                figures = as_figures(bound, refit.tune(network, TuneTask(*rows["train"], *rows["val"], self.report)))
+                task = TuneTask(*rows["train"], *rows["val"], self.report, resume)
+                figures = as_figures(bound, refit.tune(network, task))
                 return Product(network.state_dict(), {name: float(value) for name, value in figures.items()})
 
-            product = self.products.of("stage2", key, make)
+            product = self.products.trained("stage2", key, make)
             network.load_state_dict(product.tensors)
         self.fitted.append({"stage": bound.name, "trained": True, **product.figures})
         return key

@@ -51,7 +51,7 @@ def out_of_fold(
     x, y = train_split
     fold = stratified_folds(y, folds)
     probs = torch.zeros(len(y), num_classes, dtype=torch.float64, device=y.device)
-    early = replace(schedule, select="best", patience=PATIENCE)
+    early = replace(schedule, select="best", patience=PATIENCE if schedule.epochs > PATIENCE else None)
     for number in range(folds):
         network = new_network()
         inside = (fold != number).nonzero().squeeze(1)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from calibench.artifacts import StageCache
+from calibench.models.resume import Resume
 
 SECONDS = "seconds"
 
@@ -69,6 +70,16 @@ class Products:
             if keep:
                 self.cache.put(stage, key, product.packed())
         self.timings[stage] = self.timings.get(stage, 0.0) + product.figures.pop(SECONDS)
+        return product
+
+    def trained(
+        self, stage: str, key: str, make: Callable[[Resume | None], Product], *, together: bool = False
+    ) -> Product:
+        """The product of a training, which `make(resume)` keeps on the way and takes up again where it was cut off."""
+        resume = Resume.of(self.cache, stage, key)
+        product = self.of(stage, key, lambda: make(resume), together=together)
+        if resume is not None:
+            resume.remove()
         return product
 
     def _by_the_first(self, make: Callable[[], Product]) -> Product:

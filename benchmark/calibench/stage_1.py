@@ -65,7 +65,7 @@ class Stage1:
             self.augment = read_augmentation(self.schedule.augment, self.data.train.x, who(self.bound))
             check_compute(self.schedule, network, rows.device, config.model.name)
             self._check_ranks()
-            interval()  # tells of a bad environment before anything is written
+        interval()  # tells of a bad environment before anything is written
         self.trained = False
         self.left_over: dict[str, torch.Tensor] = {}
 
@@ -80,10 +80,7 @@ class Stage1:
         )
         if self.network.pretrained:
             return key, {"stage": self.bound.name, "trained": False, "why": "the network was given trained"}
-        resume = Resume.of(self.products.cache, "stage1", key)
-        product = self.products.of("stage1", key, lambda: self._train(said, resume), together=True)
-        if resume is not None:
-            resume.remove()
+        product = self.products.trained("stage1", key, lambda resume: self._train(said, resume), together=True)
         self.network.load_state_dict(part_of(product.tensors, NETWORK))
         self.left_over = part_of(product.tensors, OBJECTIVE)
         return key, {"stage": self.bound.name, "trained": True, **product.figures, **product.learned}

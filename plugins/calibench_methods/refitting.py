@@ -87,6 +87,5 @@ def refit(
             seen = rows + len(labels) * torch.randint(len(views), rows.shape).to(rows.device)
         return loss(features.index_select(0, seen), labels.index_select(0, rows))
 
-    return train(
-        head, step, validation_nll, len(labels), stage_2.schedule(len(labels)), task.report, f"stage 2, {name}"
-    )
+    schedule = stage_2.schedule(len(labels))
+    return train(head, step, validation_nll, len(labels), schedule, task.report, f"stage 2, {name}", resume=task.resume)

@@ -34,7 +34,8 @@ class Reinit(HeadRefit):
         def validate() -> float:
             return mean_nll(predict(network, task.val_x), task.val_labels)
 
-        return train(network, step, validate, len(y), self.stage_2.schedule(len(y)), task.report, "stage 2, reinit")
+        schedule = self.stage_2.schedule(len(y))
+        return train(network, step, validate, len(y), schedule, task.report, "stage 2, reinit", resume=task.resume)
 
     def fit(self, head: nn.Module, task: RefitTask) -> dict[str, float]:
         """Never called: `tunes_body`."""

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from calibench.models.network import Network
+from calibench.models.resume import Resume
 from calibench.outputs import Outputs
 
 Report = Callable[[str, float, int, str], None]
@@ -33,6 +34,8 @@ class RefitTask:
     """`augmented(view)` are the features `[N, D]` of the training rows seen through `view(x)`: a pass of the body."""
     input_shape: tuple[int, ...] = ()
     """Of one row that the body sees."""
+    resume: Resume | None = None
+    """Handed on to `calibench.models.training.train`, the training goes on after a kill."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class TuneTask:
     val_x: torch.Tensor
     val_labels: torch.Tensor
     report: Report
+    resume: Resume | None = None
+    """As that of `RefitTask`."""
 
 
 class HeadRefit(ABC):
