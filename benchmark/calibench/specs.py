@@ -125,7 +125,7 @@ TRAINING_PARAMS = (
         "patience",
         "int",
         None,
-        "without a lower validation NLL, after which stage 1 ends; not set: it goes on to the last",
+        "stage 1 ends after so many without a lower validation NLL; not set: it goes on to the last",
         "epochs",
         minimum=1,
         late=True,
