@@ -330,7 +330,7 @@ def test_a_sampler_that_trains_on_is_told_what_ranks_estimated_together(dataset:
     mine, other = on_ranks(both, tmp_path / "ranks")
     assert not isinstance(mine, str), mine
     assert mine == other
-    assert mine.cache == {"hits": ["stage1"], "made": ["outoffold", "sampler"]}
+    assert mine.cache == {"hits": ["stage1"], "made": ["outoffold", "outoffold", "sampler"]}
 
 
 def test_dropout_draws_differ_between_ranks_and_steps() -> None:

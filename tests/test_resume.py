@@ -201,6 +201,32 @@ def test_every_head_refit(refit: str, trainer: str, stage: str, dataset: str, tm
     )
 
 
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_networks_out_of_fold(epoch: int, dataset: str, tmp_path: Path) -> None:
+    """Cut off in the second of two, then in stage 1: what is done is not done again, and the random numbers go on."""
+    method, inside = "noise-ce:folds=2", "calibench.out_of_fold"
+    whole, fitted, _ = go(method, dataset, tmp_path / "whole")
+    rows = len(load_data(resolve("ce", dataset)).train)
+    steps = -(-(rows // 2) // BATCH)
+    cut = tmp_path / "cut"
+    with cut_off((EPOCHS + epoch) * steps + 2, inside):
+        go(method, dataset, cut)
+    assert len(list(cut.glob("outoffold-*.safetensors"))) == 1
+    said = [f"out-of-fold network 2 of 2: resumed from epoch {epoch} of 4"] if epoch else []
+    with warnings.catch_warnings(record=True) as notes, cut_off(2):
+        warnings.simplefilter("always", CalibenchNote)
+        go(method, dataset, cut)
+    assert [str(note.message) for note in notes if note.category is CalibenchNote] == said
+    again, fitted_again, cache = go(method, dataset, cut)
+    assert cache.hits == ["outoffold", "outoffold"]
+    assert fitted_again == fitted
+    for name, scores in whole.items():
+        assert torch.equal(again[name], scores), name
+    one, other = products(tmp_path / "whole"), products(cut)
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
 def test_what_was_learned_before_matters(dataset: str, tmp_path: Path) -> None:
     """The test above can fail: with the objective's memory left out the bits differ."""
     for name in ("elr", "adafocal", "co-teaching:rate=0.3"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import nn
@@ -12,13 +13,18 @@ from calibench.models.augment import Augmentation
 from calibench.models.batch import batch_of, shared_loss
 from calibench.models.compute import computed
 from calibench.models.network import Network
+from calibench.models.resume import Resume
 from calibench.models.schedule import Schedule
-from calibench.models.training import mean_nll, predict, train
+from calibench.models.training import mean_nll, predict, put_back_random, random_state, train
+from calibench.products import Product, part_of
 from calibench.ranks import Ranks
 from calibench.stages import Report
 
 PATIENCE = 5
 """A fold ends after so many epochs without a lower validation NLL: a network that goes on learns the wrong labels too."""
+
+RANDOM = "random."
+"""Prefix of where the generators stood when a fold was done."""
 
 
 def stratified_folds(labels: torch.Tensor, folds: int) -> torch.Tensor:
@@ -43,34 +49,42 @@ def out_of_fold(
     augment: Augmentation,
     report: Report,
     ranks: Ranks,
+    kept: Callable[[int, Callable[[Resume | None], Product]], Product],
 ) -> torch.Tensor:
     """Probabilities `[N, K]` float64 of the training rows; each fold's network is trained by cross-entropy on the others.
 
-    The checkpoint of lowest validation NLL is kept. Draws from torch's global generator: wrap the call in `seeded`.
+    The checkpoint of lowest validation NLL is kept. `kept(number, make)` gives what a fold's network said, from the cache or
+    made now. Draws from torch's global generator, as if every fold were made now: wrap the call in `seeded`.
     """
     x, y = train_split
     fold = stratified_folds(y, folds)
     probs = torch.zeros(len(y), num_classes, dtype=torch.float64, device=y.device)
     early = replace(schedule, select="best", patience=PATIENCE if schedule.epochs > PATIENCE else None)
-    for number in range(folds):
-        network = new_network()
-        inside = (fold != number).nonzero().squeeze(1)
 
-        def step(rows: torch.Tensor, network: nn.Module = network, inside: torch.Tensor = inside) -> torch.Tensor:
+    def make(number: int, resume: Resume | None) -> Product:
+        network = new_network()
+        others = (fold != number).nonzero().squeeze(1)
+
+        def step(rows: torch.Tensor) -> torch.Tensor:
             return shared_loss(
                 lambda batch: nn.functional.cross_entropy(network(batch.x), batch.y),
                 network,
-                batch_of(x, y, inside[rows], augment, ranks),
+                batch_of(x, y, others[rows], augment, ranks),
                 len(rows),
                 ranks,
             )
 
-        def validate(network: nn.Module = network) -> float:
+        def validate() -> float:
             return mean_nll(predict(network, val_split[0], ranks=ranks), val_split[1])
 
         what = f"out-of-fold network {number + 1} of {folds}"
         with computed(network, early, ranks):
-            train(network, step, validate, len(inside), early, report, what, ranks=ranks)
-        outside = (fold == number).nonzero().squeeze(1)
-        probs[outside] = predict(network, x[outside], ranks=ranks).double().softmax(dim=1)
+            figures = train(network, step, validate, len(others), early, report, what, resume=resume, ranks=ranks)
+        said = predict(network, x[fold == number], ranks=ranks).double().softmax(dim=1)
+        return Product({"probs": said} | {f"{RANDOM}{k}": v for k, v in random_state(y.device).items()}, figures)
+
+    for number in range(folds):
+        product = kept(number, partial(make, number))
+        probs[fold == number] = product.tensors["probs"].to(y.device)
+        put_back_random(part_of(product.tensors, RANDOM), y.device)
     return probs

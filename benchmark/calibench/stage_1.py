@@ -172,30 +172,26 @@ class Stage1:
     def _out_of_fold(self) -> torch.Tensor:
         folds = self.objective.folds
         settings = list(dataclasses.astuple(self.schedule))
-        key = stage_key(
-            "outoffold",
-            [folds, settings, identity(self.config.model), self.data.fingerprint, self.seed],
-            self._where(),
-            *self.made_by,
-        )
+        made_by = [folds, settings, identity(self.config.model), self.data.fingerprint, self.seed, self._where()]
 
-        def make() -> Product:
-            rows = {name: (self.rows.x(name), self.rows.y(name)) for name in ("train", "val")}
-            with seeded(derived_seed(self.seed, "out of fold")), blaming(who(self.config.model)):
-                found = out_of_fold(
-                    self.new_network,
-                    rows["train"],
-                    rows["val"],
-                    self.data.num_classes,
-                    folds,
-                    self.schedule,
-                    self.augment,
-                    self.report,
-                    self.ranks,
-                )
-            return Product({"probs": found}, {})
+        def kept(number: int, make: Callable[[Resume | None], Product]) -> Product:
+            key = stage_key("outoffold", number, made_by, *self.made_by)
+            return self.products.trained("outoffold", key, make, together=True)
 
-        return self.products.of("outoffold", key, make, together=True).tensors["probs"].to(self.rows.device)
+        rows = {name: (self.rows.x(name), self.rows.y(name)) for name in ("train", "val")}
+        with seeded(derived_seed(self.seed, "out of fold")), blaming(who(self.config.model)):
+            return out_of_fold(
+                self.new_network,
+                rows["train"],
+                rows["val"],
+                self.data.num_classes,
+                folds,
+                self.schedule,
+                self.augment,
+                self.report,
+                self.ranks,
+                kept,
+            )
 
 
 def streamed_ece(logits: torch.Tensor, labels: torch.Tensor, ranks: Ranks) -> float:

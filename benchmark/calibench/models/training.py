@@ -143,10 +143,8 @@ def _state(
         "stepper": stepper.state(),
         "kept": kept.state(),
         "objective": {} if objective is None else objective.state(),
-        "random": {"cpu": torch.get_rng_state()},
+        "random": random_state(stepper.device),
     }
-    if stepper.device.type == "cuda":
-        parts["random"]["cuda"] = torch.cuda.get_rng_state(stepper.device)
     return {f"{part}.{name}": tensor for part, held in parts.items() for name, tensor in held.items()}
 
 
@@ -166,10 +164,21 @@ def _load(
     kept.load_state(part_of(held, "kept."), stepper.device)
     if objective is not None:
         objective.load_state({k: v.to(stepper.device) for k, v in part_of(held, "objective.").items()})
-    torch.set_rng_state(held["random.cpu"])
-    if "random.cuda" in held:
-        torch.cuda.set_rng_state(held["random.cuda"], stepper.device)
+    put_back_random(part_of(held, "random."), stepper.device)
     return kept.epoch
+
+
+def random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """Where torch's global generators stand, as tensors: the processor's and, on CUDA, the device's."""
+    held = {"cpu": torch.get_rng_state()}
+    return held if device.type != "cuda" else held | {"cuda": torch.cuda.get_rng_state(device)}
+
+
+def put_back_random(held: Mapping[str, torch.Tensor], device: torch.device) -> None:
+    """Puts back what `random_state` gave."""
+    torch.set_rng_state(held["cpu"])
+    if "cuda" in held:
+        torch.cuda.set_rng_state(held["cuda"], device)
 
 
 SHOWN = 8
