@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from calibench import InputError, MethodSpec, Outputs, RunError, artifacts, run
 from calibench.artifacts import StageCache, code_of
 from calibench.grammar import bind
 from calibench.posthoc import PostHoc
+from calibench.products import Product, Products
 from calibench.results import ResultRecord, read_predictions, read_record
 from calibench.seeds import derived_seed
 from calibench_methods import refitting
@@ -495,3 +497,16 @@ def test_an_objective_and_a_head_refit_compose(recipe: str, blobs: str, tmp_path
     assert trained[0] == f"stage 1, {objective}"
     assert len(trained) == 2
     assert figures(record) != figures(short(recipe.replace(objective, "ce"), blobs, tmp_path))
+
+
+def test_seconds_of_a_product_leave_out_those_made_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 1.0, 4.0, 6.0])
+    monkeypatch.setattr("calibench.products.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    products = Products(StageCache(None))
+
+    def outer() -> Product:
+        products.of("inner", "a", lambda: Product({}, {}))
+        return Product({}, {})
+
+    products.of("outer", "b", outer)
+    assert products.timings == {"inner": 3.0, "outer": 3.0}

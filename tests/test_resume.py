@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib
 import json
 import os
@@ -27,6 +28,8 @@ from calibench.config import resolve
 from calibench.data.load import load_data
 from calibench.errors import CalibenchNote, CalibenchWarning
 from calibench.models import resume, stepper
+from calibench.models.schedule import Schedule
+from calibench.models.training import train
 from calibench.pipeline import Pipeline
 from calibench.plugins import registry
 from calibench.runner import quiet
@@ -46,7 +49,7 @@ SETTINGS = (
     "ce:optimizer=adamw,weight_decay=0.1,select=last",
     "ce:ema=0.9",
     "ce:ema=0.9,select=last,accumulate=3,clip_norm=0.5",
-    "ce:patience=3,lr=0.3",
+    "ce:patience=2,lr=0.001",
     "ce:precision=bfloat16",
     "ce:precision=float16,optimizer=sgd,lr=0.05",
     "ce+batch-ensemble:members=2",
@@ -199,6 +202,63 @@ def test_every_head_refit(refit: str, trainer: str, stage: str, dataset: str, tm
     resumed_equals_undisturbed(
         method, dataset, tmp_path, trainer=f"calibench_methods.{trainer}", stage=f"stage 2, {stage}"
     )
+
+
+def test_patience_goes_on_counting(tmp_path: Path) -> None:
+    def training(values: list[float]) -> dict[str, float]:
+        module, script = torch.nn.Linear(1, 1), iter(values)
+        kept = resume.Resume(tmp_path / "t.unfinished")
+
+        def validate() -> float:
+            value = next(script, None)
+            if value is None:
+                raise CutOffError
+            return value
+
+        return train(
+            module,
+            lambda rows: module.weight.sum(),
+            validate,
+            8,
+            Schedule(9, 0.1, 4, patience=3),
+            quiet,
+            "t",
+            resume=kept,
+        )
+
+    with pytest.raises(CutOffError):
+        training([3.0, 2.0, 2.5])
+    with pytest.warns(CalibenchNote, match="resumed from epoch 3 of 9"):
+        found = training([2.6, 2.7])
+    assert found == {"epoch": 2, "val_nll": 2.0, "ended_after": 5}
+
+
+def test_a_second_training_of_a_stage_does_not_go_on_from_the_first(
+    dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refit that trains two heads with one task: the second is what it is without anything kept."""
+    from calibench_methods.tst import TST
+
+    fit, found = TST.fit, []
+
+    def twice(self: TST, head: torch.nn.Module, task: Any) -> dict[str, float]:
+        fit(self, copy.deepcopy(head), task)
+        found.append(fit(self, head, task))
+        return {"own": 1.0}
+
+    monkeypatch.setattr(TST, "fit", twice)
+    method = f"tst:epochs={EPOCHS},batch_size={BATCH},lr=0.01"
+    kept, _, cache = go(method, dataset, tmp_path)
+    plain, _, _ = go(method, dataset, None)
+    assert cache.resumed == []
+    assert found[0] == found[1]
+    assert torch.equal(kept["test"], plain["test"])
+
+
+def test_out_of_fold_networks_are_shared_whatever_the_patience(dataset: str, tmp_path: Path) -> None:
+    go("noise-ce:folds=2", dataset, tmp_path)
+    _, _, cache = go("noise-ce:folds=2,patience=2,select=last", dataset, tmp_path)
+    assert (cache.hits, cache.misses) == (["outoffold", "outoffold"], ["stage1"])
 
 
 @pytest.mark.parametrize("epoch", [0, 2])

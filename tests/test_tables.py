@@ -58,6 +58,8 @@ def test_numbers_that_name_categories(write) -> None:
     with pytest.raises(InputError, match="categorical=cod: the column is not there") as raised:
         parquet(path, "y", None, "refuse", "cod")
     assert "did you mean 'code'?" in raised.value.hint
+    with pytest.raises(InputError, match="categorical=a: the column is dropped"):
+        parquet(path, "y", "a", "refuse", "a")
     with pytest.raises(InputError, match="categorical=y: the column is the label"):
         parquet(path, "a;y", None, "refuse", "y")
 

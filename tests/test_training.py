@@ -245,9 +245,34 @@ def test_patience_ends_a_training(patience: int | None, select: str, kept: int, 
     assert told[-1][3].endswith("ended early") == early
 
 
+def test_patience_that_runs_out_with_the_epochs_ends_nothing_early() -> None:
+    module, values, told = nn.Linear(1, 1), iter([2.0, 1.0, 3.0, 3.0, 3.0]), []
+    schedule = Schedule(5, 0.1, 4, patience=3)
+    found = train(
+        module, lambda r: module.weight.sum(), lambda: next(values), 10, schedule, lambda *said: told.append(said), "t"
+    )
+    assert found == {"epoch": 2, "val_nll": 1.0, "ended_after": 5}
+    assert not told[-1][3].endswith("ended early")
+
+
+def test_a_sampler_trains_on_from_where_patience_ended(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    from calibench_methods.co_teaching import CoTeaching
+
+    begun: list[int] = []
+    begin = CoTeaching.begin_epoch
+    monkeypatch.setattr(CoTeaching, "begin_epoch", lambda self, epoch: begun.append(epoch) or begin(self, epoch))
+    recipe = "co-teaching:epochs=40,ramp=40,rate=0.2,patience=1,lr=0.3+swag:epochs=2,samples={}"
+    ended = run(recipe.format(2), "digits", results=tmp_path).fitted[0]["ended_after"]
+    assert begun == [*range(1, int(ended) + 1), ended]
+    begun.clear()
+    assert run(recipe.format(3), "digits", results=tmp_path).cache["hits"] == ["stage1"]
+    assert begun == [ended]
+
+
 def test_patience_is_a_setting_of_stage_1() -> None:
-    with pytest.raises(InputError, match="patience=5 does nothing in 5 epochs"):
-        run("ce:epochs=5,patience=5", "digits", results=None)
+    for patience in (4, 5):
+        with pytest.raises(InputError, match=f"patience={patience} does nothing in 5 epochs"):
+            run(f"ce:epochs=5,patience={patience}", "digits", results=None)
     record = run("ce:epochs=60,patience=2,lr=0.05", "digits", "mlp:hidden=32", results=None)
     found = record.fitted[0]
     assert found["ended_after"] == found["epoch"] + 2 < 60

@@ -59,7 +59,7 @@ def out_of_fold(
     x, y = train_split
     fold = stratified_folds(y, folds)
     probs = torch.zeros(len(y), num_classes, dtype=torch.float64, device=y.device)
-    early = replace(schedule, select="best", patience=PATIENCE if schedule.epochs > PATIENCE else None)
+    early = replace(schedule, select="best", patience=PATIENCE if schedule.epochs > PATIENCE + 1 else None)
 
     def make(number: int, resume: Resume | None) -> Product:
         network = new_network()

@@ -54,6 +54,7 @@ class Products:
     def __init__(self, cache: StageCache) -> None:
         self.cache, self.ranks = cache, cache.ranks
         self.timings: dict[str, float] = {}
+        self._spent = 0.0
 
     def of(
         self, stage: str, key: str, make: Callable[[], Product], *, keep: bool = True, together: bool = False
@@ -63,10 +64,12 @@ class Products:
         if held is not None:
             product = Product.unpacked(held)
         else:
-            start = time.perf_counter()
+            start, inside = time.perf_counter(), self._spent
             product = make() if together or self.ranks.size == 1 else self._by_the_first(make)
+            took = time.perf_counter() - start
             before = product.figures.get(SECONDS, 0.0)  # of a making that was cut off and taken up again
-            product.figures[SECONDS] = before + time.perf_counter() - start
+            product.figures[SECONDS] = before + took - (self._spent - inside)  # products made on the way have their own
+            self._spent = inside + took
             if keep:
                 self.cache.put(stage, key, product.packed())
         self.timings[stage] = self.timings.get(stage, 0.0) + product.figures.pop(SECONDS)
@@ -77,7 +80,14 @@ class Products:
     ) -> Product:
         """The product of a training, which `make(resume)` keeps on the way and takes up again where it was cut off."""
         resume = Resume.of(self.cache, stage, key)
-        product = self.of(stage, key, lambda: make(resume), together=together)
+
+        def made() -> Product:
+            product = make(resume)
+            if resume is not None:
+                product.figures[SECONDS] = resume.before
+            return product
+
+        product = self.of(stage, key, made, together=together)
         if resume is not None:
             resume.remove()
         return product

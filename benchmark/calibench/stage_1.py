@@ -67,6 +67,7 @@ class Stage1:
             self._check_ranks()
         interval()  # tells of a bad environment before anything is written
         self.trained = False
+        self.last_epoch = self.schedule.epochs
         self.left_over: dict[str, torch.Tensor] = {}
 
     def run(self, said: Callable[[torch.Tensor], Outputs]) -> tuple[str, dict[str, Any]]:
@@ -83,6 +84,7 @@ class Stage1:
         product = self.products.trained("stage1", key, lambda resume: self._train(said, resume), together=True)
         self.network.load_state_dict(part_of(product.tensors, NETWORK))
         self.left_over = part_of(product.tensors, OBJECTIVE)
+        self.last_epoch = int(product.figures.get("ended_after", self.last_epoch))
         return key, {"stage": self.bound.name, "trained": True, **product.figures, **product.learned}
 
     def _check_ranks(self) -> None:
@@ -154,7 +156,7 @@ class Stage1:
                 self.objective.prepare(self._task(self.new_network))
                 self.objective.load_state({k: held.to(self.rows.device) for k, held in self.left_over.items()})
                 self.trained = True
-        self.objective.begin_epoch(self.schedule.epochs)
+        self.objective.begin_epoch(self.last_epoch)
         schedule = self.schedule
         return SampleTask(self.rows.x("train"), self._loss(ALONE), schedule.lr, schedule.batch_size, self.report)
 
@@ -171,7 +173,8 @@ class Stage1:
 
     def _out_of_fold(self) -> torch.Tensor:
         folds = self.objective.folds
-        settings = list(dataclasses.astuple(self.schedule))
+        # Folds choose these two for themselves.
+        settings = list(dataclasses.astuple(dataclasses.replace(self.schedule, select="best", patience=None)))
         made_by = [folds, settings, identity(self.config.model), self.data.fingerprint, self.seed, self._where()]
 
         def kept(number: int, make: Callable[[Resume | None], Product]) -> Product:

@@ -24,7 +24,7 @@ def csv(
     `categorical` names columns, joined by `;`, whose numbers are words. With `decimal=comma` 1,5 is the number 1.5.
     """
     columns = read(path)
-    words = named_categorical(columns, path, label, categorical)
+    words = named_categorical(columns, path, label, drop, categorical)
     left = {label, *label.split(";"), *(drop or "").split(";"), *words}
     for name in [name for name in columns if name not in left]:
         columns[name] = _decimals(columns[name], decimal, f"{path}: column {name!r}", name)

@@ -40,7 +40,7 @@ def openml(
         raise InputError(message, f"say which column: label=NAME, of {', '.join(map(str, frame.columns))}")
     columns = {str(name): _cells(frame[name]) for name in frame.columns}
     nominal = {str(name) for name in frame.columns if str(frame[name].dtype) == "category"}
-    nominal.update(named_categorical(columns, where, targets, categorical))
+    nominal.update(named_categorical(columns, where, targets, drop, categorical))
     found = arrays_of(columns, where, targets, drop, missing, nominal)
     note = (
         f"OpenML data set {id}: {about['name']}, version {about['version']}, licence {about.get('licence', 'not stated')}, "

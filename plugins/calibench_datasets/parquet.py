@@ -17,7 +17,7 @@ def parquet(path: str, label: str, drop: str | None, missing: str, categorical: 
     Raises InputError for a file that cannot be read, and naming the column for lists, structures and bytes.
     """
     columns = read(path)
-    words = named_categorical(columns, path, label, categorical)
+    words = named_categorical(columns, path, label, drop, categorical)
     return arrays_of(columns, path, label, drop, missing, words)
 
 

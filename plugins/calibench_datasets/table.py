@@ -61,14 +61,17 @@ def arrays_of(
     return Arrays(x=np.concatenate(parts, axis=1).astype(np.float32), y=labels, notes=notes)
 
 
-def named_categorical(columns: Collection[str], path: str, label: str, categorical: str | None) -> tuple[str, ...]:
-    """The columns that `categorical` names, joined by `;`; InputError for one that is not there, or is the label."""
+def named_categorical(
+    columns: Collection[str], path: str, label: str, drop: str | None, categorical: str | None
+) -> tuple[str, ...]:
+    """The columns that `categorical` names, joined by `;`; InputError for one that is not there, dropped, or the label."""
     words = () if categorical is None else tuple(part.strip() for part in categorical.split(";"))
     targets = {label} if label in columns else {part.strip() for part in label.split(";")}
+    dropped = {part.strip() for part in (drop or "").split(";")}
     for name in words:
-        if name not in columns or name in targets:
-            why = "is the label" if name in targets else "is not there"
-            hint = did_you_mean(name, [column for column in columns if column not in targets])
+        if name not in columns or name in targets or name in dropped:
+            why = "is the label" if name in targets else "is dropped" if name in dropped else "is not there"
+            hint = did_you_mean(name, [column for column in columns if column not in targets | dropped])
             raise InputError(f"{path}: categorical={name}: the column {why}", hint)
     return words
 

@@ -49,13 +49,20 @@ class Resume:
         self.interval = interval()
         self.began = self.wrote = time.perf_counter()
         self.before = 0.0
-        self.failed = False
+        self.failed = self.claimed = False
 
     @classmethod
     def of(cls, cache: StageCache, stage: str, key: str) -> Resume | None:
         """That of a stage's product; None where nothing is kept."""
         place = cache.unfinished(stage, key)
         return None if place is None else cls(place[0], usable=place[1], told=cache.resumed)
+
+    def claim(self) -> Resume | None:
+        """Itself, to the first that asks: a second training of the same stage must not go on from the first."""
+        if self.claimed:
+            return None
+        self.claimed = True
+        return self
 
     def read(self) -> dict[str, torch.Tensor] | None:
         """What was kept, or None; a file that is damaged is said to be, and ignored."""

@@ -15,7 +15,7 @@ from calibench.models.pace import Pace
 from calibench.models.resume import Resume
 from calibench.models.schedule import Schedule
 from calibench.models.stepper import Stepper
-from calibench.products import SECONDS, part_of
+from calibench.products import part_of
 from calibench.ranks import ALONE, Ranks
 from calibench.stages import Objective, Report
 
@@ -39,7 +39,8 @@ def train(
     `step(rows)` is the loss of the training rows `[n]`; `validate()` the validation NLL of the module as it stands.
     `objective`, where there is one, has its companions trained beside the module and is told of every epoch. Rows are
     shuffled by torch's global generator: wrap the call in `seeded`. With `resume` the training is kept on the way, and
-    begins where an earlier one was cut off. Where `ranks` train together, `step(rows)` is this rank's part of the loss.
+    begins where an earlier one was cut off; a second call with the same `resume` does without. Where `ranks` train
+    together, `step(rows)` is this rank's part of the loss.
     `also()` is what the report says after the NLL. Returns the kept epoch and its NLL, and with a patience the last epoch.
     Raises RunError at the first loss that is not finite, naming the epoch, the step, the learning rate and the rows.
     """
@@ -50,6 +51,7 @@ def train(
     stepper = Stepper(module, companions, schedule, math.ceil(rows_used / size), ranks)
     kept = Kept(schedule.select == "best", schedule.patience)
     done = 0
+    resume = None if resume is None else resume.claim()
     held = ranks.same(None if resume is None else resume.read())
     if held is not None:
         done = _load(held, module, companions, stepper, kept, objective)
@@ -77,12 +79,12 @@ def train(
         for part in (module, *companions):
             part.eval()
         with stepper.averaged():
-            nll = validate()
+            nll = ranks.same(validate())  # to the last bit: ranks that disagreed on patience would wait for each other
             if not math.isfinite(nll):
                 raise RunError(f"{what}: the validation NLL is {nll} in epoch {epoch}", "lower the learning rate")
             kept.see(epoch, nll, module)
         pace.epoch(epoch, f"val NLL {nll:.4f}" + ("" if also is None else f", {also()}"))
-        if kept.out_of_patience():
+        if epoch < schedule.epochs and kept.out_of_patience():
             pace.stop(epoch)
             break
         if resume is not None and epoch < schedule.epochs and resume.due():
@@ -91,8 +93,7 @@ def train(
         last = copy.deepcopy(module.state_dict()) if stepper.mean is not None else None
     if (weights := kept.weights or last) is not None:
         module.load_state_dict(weights)
-    figures = kept.figures()
-    return figures if resume is None else figures | {SECONDS: resume.before}
+    return kept.figures()
 
 
 class Kept:
