@@ -358,10 +358,20 @@ def test_a_loss_that_is_not_finite_stops_every_rank(dataset: str, tmp_path: Path
     assert "the loss is nan" in found[0] or "the loss is inf" in found[0], found[0]
 
 
-def test_a_run_cut_off_is_taken_up_by_all_ranks(dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "steps", "resumed"),
+    [
+        ("ce", 25, "stage 1, ce: epoch 2 of 4"),
+        ("noise-ce:folds=2", 32, "out-of-fold network 2 of 2: epoch 2 of 4"),
+        ("ce+tst:epochs=4,batch_size=31", 65, "stage 2, TST: epoch 2 of 4"),  # on rank 0 alone
+    ],
+)
+def test_a_run_cut_off_is_taken_up_by_all_ranks(
+    recipe: str, steps: int, resumed: str, dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(resume.VARIABLE, "0")
     given: dict[str, Any] = {"dataset": dataset, "model": "mlp:hidden=12,dropout=0.2", "epochs": 4}
-    given["settings"] = ["ce.batch_size=31"]
+    given["settings"] = [f"{resolve(recipe).objective.name}.batch_size=31"]
     step = stepper.Stepper.__call__
 
     def cut() -> None:
@@ -370,25 +380,25 @@ def test_a_run_cut_off_is_taken_up_by_all_ranks(dataset: str, tmp_path: Path, mo
         def counted(self: Any, loss: torch.Tensor) -> None:
             nonlocal taken
             taken += 1
-            if taken > 25:
+            if taken > steps:
                 raise KeyboardInterrupt
             step(self, loss)
 
         stepper.Stepper.__call__ = counted  # type: ignore[method-assign]
         with contextlib.suppress(KeyboardInterrupt):
-            run("ce", results=tmp_path / "cut", **given)
+            run(recipe, results=tmp_path / "cut", **given)
 
     def again() -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return run("ce", results=tmp_path / "cut", **given)
+            return run(recipe, results=tmp_path / "cut", **given)
 
-    whole = on_ranks(lambda: run("ce", results=tmp_path / "whole", **given), tmp_path / "a")[0]
+    whole = on_ranks(lambda: run(recipe, results=tmp_path / "whole", **given), tmp_path / "a")[0]
     on_ranks(cut, tmp_path / "b")
     assert len(list((tmp_path / "cut" / "cache").glob("*.unfinished"))) == 1
     found = on_ranks(again, tmp_path / "c")[0]
     assert not isinstance(found, str), found
-    assert found.cache["resumed"] == ["stage 1, ce: epoch 2 of 4"]
+    assert found.cache["resumed"] == [resumed]
     assert found.metrics == whole.metrics
     one, other = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert all(torch.equal(one[name], other[name]) for name in one)

@@ -63,7 +63,8 @@ class Schedule:
             message = f"milestone {late[0]:g} lies outside the {self.epochs} epochs"
             raise InputError(message, "milestones are epochs, above 0 and before the end")
         if self.patience is not None and self.patience >= self.epochs - 1:  # the first epoch is always the lowest
-            message = f"patience={self.patience} does nothing in {self.epochs} epochs: it runs out after {self.patience + 1} at the earliest"
+            least = f"it runs out after {self.patience + 1} at the earliest"
+            message = f"patience={self.patience} does nothing in {self.epochs} epochs: {least}"
             raise InputError(message, "give fewer, or more epochs")
         if self.warmup >= self.epochs:
             raise InputError(f"warmup={self.warmup:g} leaves none of the {self.epochs} epochs", "warm up for fewer")
