@@ -1,0 +1,118 @@
+"""Every recipe's figures on this machine, as one JSON object: `python tests/figures/figures.py [PATH OF A CHECKOUT]`.
+
+With a path, calibench is imported from that checkout (its compiled kernels must lie beside it), so that two trees can be
+compared: `diff <(python figures.py /tmp/before) <(python figures.py .)`. A figure is held by all that a run stored: its
+record, without what may change from run to run, and the digest of its predictions and bootstrap replicates.
+
+The arithmetic is that of no particular processor: libraries that choose their loops by the processor are told not to, so
+that machines agree to the last bit. `probe` is a digest of plain arithmetic, by which a machine that does not agree shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+PLAIN = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "MKL_CBWR": "COMPATIBLE",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "OPENBLAS_CORETYPE": "Nehalem",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
+    "CALIBENCH_ISA": "generic",
+}
+"""Read once, when each library loads."""
+
+CHANGES = ("timings_s", "versions", "machine", "code", "cache", "created", "backend")
+"""Fields of a record that say when, where and by what it was made."""
+
+PROSE = ("notes", "note", "pairing", "bias_correction", "verdict")
+"""Fields, at any depth, that hold sentences."""
+
+
+def probe() -> str:
+    """Sixteen digits over sums, products, convolutions and transcendental functions of torch and numpy."""
+    import numpy as np
+    import torch
+
+    a = np.random.default_rng(0).normal(size=(160, 96))
+    t = torch.from_numpy(a.astype(np.float32))
+    picture = t[:, :64].reshape(10, 16, 8, 8)
+    found = [
+        a.T @ a,
+        np.exp(a),
+        np.log(np.abs(a)),
+        np.tanh(a).sum(axis=0),
+        (t.T @ t).numpy(),
+        torch.log_softmax(t, dim=1).numpy(),
+        torch.nn.functional.conv2d(picture, picture[:4, :, :3, :3]).numpy(),
+        t.mean(dim=0).numpy(),
+    ]
+    return hashlib.sha256(b"".join(array.tobytes() for array in found)).hexdigest()[:16]
+
+
+def figures() -> dict[str, dict[str, Any]]:
+    """By recipe: the run id, three figures in full, and a digest of everything."""
+    import numpy as np
+    import torch
+    from recipes import EVALUATIONS, RECIPES, SHORT, scores_and_labels, write_inputs
+
+    import calibench
+
+    torch.set_num_threads(1)
+    found: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        write_inputs(Path(folder))
+        for recipe in RECIPES:
+            short = [f"{name}.{SHORT[name]}" for name in SHORT if name in recipe.method.replace(":", "+").split("+")]
+            options = {**recipe.options, "settings": [*recipe.options.get("settings", ()), *short]}
+            record = calibench.run(recipe.method, seed=3, epochs=None if recipe.options.get("model") == "frozen" else 2, **options)
+            found[f"run {recipe.method} {_text(recipe.options)}".strip()] = _held(record.to_dict(), record.run_id)
+        for name, asked in EVALUATIONS.items():
+            logits, labels = scores_and_labels(1, asked.get("labels_per_sample", 1))
+            others, truth = scores_and_labels(2, asked.get("labels_per_sample", 1))
+            as_asked = {"logits": lambda z: z, "probs": lambda z: (e := np.exp(z)) / e.sum(axis=1, keepdims=True)}[asked["scores"]]
+            fit = {"fit": asked["fit"], f"fit_{asked['scores']}": as_asked(others), "fit_labels": truth} if "fit" in asked else {}
+            evaluation = calibench.evaluate(labels=labels, **{asked["scores"]: as_asked(logits)}, **fit)
+            found[f"evaluate {name}"] = _held(evaluation.to_dict(), "")
+        os.chdir("/")
+    return found
+
+
+def _text(options: dict[str, Any]) -> str:
+    return " ".join(f"{key}={value}" for key, value in options.items())
+
+
+def _held(document: dict[str, Any], run_id: str) -> dict[str, Any]:
+    document = {key: value for key, value in document.items() if key not in CHANGES}
+    digest = hashlib.sha256(json.dumps(_without_prose(document), sort_keys=True).encode()).hexdigest()
+    shown = {name: document["metrics"][name] for name in ("accuracy", "nll", "ece15")}
+    return {"run_id": run_id, **shown, "sha256": digest}
+
+
+def _without_prose(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_prose(item) for key, item in value.items() if key not in PROSE}
+    return [_without_prose(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def main() -> None:
+    """Print the figures; started again with a plain environment where it is not yet."""
+    if any(os.environ.get(name) != value for name, value in PLAIN.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **PLAIN, "PYTHONHASHSEED": "0"})
+    if len(sys.argv) > 1:
+        tree = Path(sys.argv[1]).resolve()
+        sys.path[:0] = [str(tree / "benchmark"), str(tree / "plugins")]
+    warnings.simplefilter("ignore")
+    print(json.dumps({"probe": probe(), "figures": figures()}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
