@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from calibench import InputError, run
-from calibench.models import augment, network
-from calibench.models.augment import crop, cutout, flipped, read_augmentation
-from calibench.models.rand_augment import MOST, RandAugment, operations, rotated
-from calibench.models.training import seeded
+from calibench.models import network
+from calibench.seeds import seeded
+from calibench.training import augment
+from calibench.training.augment import crop, cutout, flipped, read_augmentation
+from calibench.training.rand_augment import MOST, RandAugment, operations, rotated
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -240,7 +241,7 @@ def test_training_batches_alone_are_augmented(monkeypatch: pytest.MonkeyPatch) -
     trained, judged = seen[True], torch.cat(seen[False])
     assert len(torch.cat(trained)) == 2 * found.n["train"]
     assert len(judged) == 2 * found.n["val"] + found.n["cal"] + found.n["test"]
-    from calibench.config import resolve
+    from calibench.config.from_words import resolve
     from calibench.data.load import load_data
 
     data = load_data(resolve("ce"))

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
 from calibench import Outputs, RunError
-from calibench_methods.convex import folds, newton
-from calibench_methods.dirichlet import Dirichlet
-from calibench_methods.ets import simplex_weights
-from calibench_methods.matrix import Affine
-from calibench_methods.multiclass import columns, with_top
-from calibench_methods.vector import ScaleAndBias
+from calibench_methods.calibrators.convex import folds, newton
+from calibench_methods.calibrators.dirichlet import Dirichlet
+from calibench_methods.calibrators.ets import simplex_weights
+from calibench_methods.calibrators.matrix import Affine
+from calibench_methods.calibrators.multiclass import columns, with_top
+from calibench_methods.calibrators.vector import ScaleAndBias
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

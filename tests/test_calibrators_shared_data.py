@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from calibench import Outputs
-from calibench.config import resolve_chain
+from calibench.config.from_words import resolve_chain
 from calibench.metrics.ece import ECE
 from calibench.metrics.judged import Judged
-from calibench.models.training import seeded
-from calibench.posthoc import PostHoc
+from calibench.recipe.posthoc import PostHoc
+from calibench.seeds import seeded
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT.parent / "shared" / "data" / "cifar100_test_probs.npz"

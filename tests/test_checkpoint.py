@@ -19,8 +19,9 @@ from calibench import InputError
 from calibench.models.checkpoint import load_checkpoint
 from calibench.models.network import Network, Task
 from calibench.models.resnet import resnet
-from calibench.models.training import predict, seeded
 from calibench.models.vit import vit
+from calibench.seeds import seeded
+from calibench.training.predict import predict
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

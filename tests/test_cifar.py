@@ -19,10 +19,10 @@ import pytest
 from python2_pickle import python2
 
 from calibench import InputError, run
-from calibench.config import resolve
+from calibench.config.from_words import resolve
 from calibench.data.folder import using_data_folder
 from calibench.data.load import load_data
-from calibench_datasets import cifar
+from calibench_datasets.sources import cifar
 
 WORDS = [b"airplane", b"automobile", b"bird", b"cat", b"deer", b"dog", b"frog", b"horse", b"ship", b"truck"]
 ROWS = 12  # a batch: five of them and a test batch

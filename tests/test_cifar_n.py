@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from calibench import InputError
-from calibench.config import resolve
+from calibench.config.from_words import resolve
 from calibench.data.folder import using_data_folder
 from calibench.data.load import load_data
-from calibench_datasets.cifar_n import cifar10n, cifar100n
+from calibench_datasets.noise.cifar_n import cifar10n, cifar100n
 
 SHARED = Path("/work/shared/data/cifar_n_human_labels.npz")
 WRONG = {"aggre": 0.0901, "random1": 0.1723, "random2": 0.1812, "random3": 0.1764, "worse": 0.4021}

@@ -10,12 +10,14 @@ import torch
 from torch import nn
 
 from calibench import InputError, RunError, run
-from calibench.models import compute, network
-from calibench.models.compute import computed
+from calibench.models import network
 from calibench.models.network import Network
-from calibench.models.schedule import Schedule
-from calibench.models.stepper import Stepper
-from calibench.models.training import predict, seeded
+from calibench.seeds import seeded
+from calibench.training import compute
+from calibench.training.compute import computed
+from calibench.training.predict import predict
+from calibench.training.schedule import Schedule
+from calibench.training.stepper import Stepper
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -63,7 +65,7 @@ def test_losses_are_given_float32_logits(monkeypatch: pytest.MonkeyPatch) -> Non
         seen.append((logits.dtype, torch.is_autocast_enabled("cpu")))
         return cross_entropy(logits, *args, **named)
 
-    monkeypatch.setattr("calibench_methods.co_teaching.functional.cross_entropy", watched)
+    monkeypatch.setattr("calibench_methods.objectives.co_teaching.functional.cross_entropy", watched)
     half: set[torch.dtype] = set()
     forward = network.Network.forward
 
@@ -209,7 +211,7 @@ def test_compile_with_a_network_that_is_given_trained_is_refused(features: Any, 
 
 
 def test_settings_at_their_default_leave_old_names_and_documents_alone() -> None:
-    from calibench.config import resolve
+    from calibench.config.from_words import resolve
 
     late = {"augment", "precision", "compile", "channels_last"}
     config = resolve("ce")

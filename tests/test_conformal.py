@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from calibench import InputError, Outputs
-from calibench.config import resolve_chain
-from calibench.decisions import Decisions
+from calibench.config.from_words import resolve_chain
 from calibench.errors import RunError
-from calibench.metrics.judge import judge
+from calibench.evaluation.judge import judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics
 from calibench.metrics.set_coverage import SetCoverage
 from calibench.metrics.set_size import SetSize
-from calibench.posthoc import PostHoc
-from calibench.results import read_predictions, read_records
-from calibench_methods.conformal import Conformal
+from calibench.outputs.decisions import Decisions
+from calibench.recipe.posthoc import PostHoc
+from calibench.records.store import read_predictions, read_records
+from calibench_methods.decisions.conformal import Conformal
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CIFAR100 = Path("/work/shared/data/cifar100_test_probs.npz")

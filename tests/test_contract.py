@@ -14,15 +14,16 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from calibench.artifacts import StageCache
-from calibench.config import resolve
+from calibench.cache.stage_cache import StageCache
+from calibench.config.from_words import resolve
 from calibench.data.load import load_data
-from calibench.outputs import Outputs
-from calibench.pipeline import Pipeline
-from calibench.plugins import registry
-from calibench.posthoc import PostHoc
-from calibench.runner import quiet
-from calibench.specs import REQUIRED, STAGE_ORDER, MethodSpec
+from calibench.outputs.outputs import Outputs
+from calibench.plugins.discovery import registry
+from calibench.plugins.params import REQUIRED
+from calibench.plugins.specs import STAGE_ORDER, MethodSpec
+from calibench.progress import quiet
+from calibench.recipe.members import Pipeline
+from calibench.recipe.posthoc import PostHoc
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

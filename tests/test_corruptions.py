@@ -13,8 +13,8 @@ from scipy import ndimage, signal
 
 from calibench import InputError
 from calibench.data.shift import ShiftTask
-from calibench_datasets import corrupt_blur, corrupt_digital, corrupt_noise, corrupt_weather, corruptions
-from calibench_datasets.corruption_names import KINDS, MEAN_OVER
+from calibench_datasets.shift import corrupt_blur, corrupt_digital, corrupt_noise, corrupt_weather, corruptions
+from calibench_datasets.shift.corruption_names import KINDS, MEAN_OVER
 
 PUBLISHED = {
     "gaussian_noise": (0.04, 0.06, 0.08, 0.09, 0.10),

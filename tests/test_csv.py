@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from calibench import InputError, run
-from calibench_datasets.csv import csv
-from calibench_datasets.table import MOST_CATEGORIES
+from calibench_datasets.sources.csv import csv
+from calibench_datasets.sources.table import MOST_CATEGORIES
 
 
 @pytest.fixture

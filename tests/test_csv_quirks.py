@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from calibench import InputError
-from calibench_datasets.csv import csv
+from calibench_datasets.sources.csv import csv
 
 ROWS = 60
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from calibench import Arrays, InputError
-from calibench.config import resolve
+from calibench.config.from_words import resolve
 from calibench.data.load import load_data
 from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
 from calibench.data.splits import hold_out, overlap, row_hashes
-from calibench_datasets.npz import npz
-from calibench_datasets.symmetric import symmetric
+from calibench_datasets.noise.symmetric import symmetric
+from calibench_datasets.sources.npz import npz
 
 SHARES: dict[str, Any] = {"val": 0.1, "cal": 0.1, "test": 0.25, "split_seed": 0}
 

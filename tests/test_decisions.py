@@ -15,21 +15,21 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from calibench import InputError, Outputs, RunError, run
-from calibench.config import resolve, resolve_chain
-from calibench.decisions import Decisions
+from calibench.config.from_words import resolve, resolve_chain
 from calibench.metrics.aurc import AURC, area_under, risk_coverage
 from calibench.metrics.binomial import lower_bound, upper_bound
 from calibench.metrics.judged import Judged
 from calibench.metrics.mean_cost import MeanCost
 from calibench.metrics.selective import Coverage, SelectiveRisk
-from calibench.posthoc import PostHoc
-from calibench.results import read_predictions
-from calibench.scores import doubts, threshold_of
-from calibench_methods.class_thresholds import tune
-from calibench_methods.cost import Cost
-from calibench_methods.selective_fit import limit_coverage, limit_risk, starts
-from calibench_methods.sigmoid_threshold import SigmoidThreshold
-from calibench_methods.threshold import Threshold
+from calibench.outputs.decisions import Decisions
+from calibench.outputs.uncertainty import doubts, threshold_of
+from calibench.recipe.posthoc import PostHoc
+from calibench.records.store import read_predictions
+from calibench_methods.decisions.class_thresholds import tune
+from calibench_methods.decisions.cost import Cost
+from calibench_methods.decisions.selective_fit import limit_coverage, limit_risk, starts
+from calibench_methods.decisions.sigmoid_threshold import SigmoidThreshold
+from calibench_methods.decisions.threshold import Threshold
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CIFAR100 = Path("/work/shared/data/cifar100_test_probs.npz")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from calibench import InputError
-from calibench_datasets.npz import npz
+from calibench_datasets.sources.npz import npz
 
 SIDE = (6, 8)  # rows, columns
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import calibench
-from calibench.evaluation import EvaluationRecord
+from calibench.evaluation.stored_outputs import EvaluationRecord
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "cifar100_test_probs.npz"
 METRICS = ["accuracy", "nll", "brier", "ece15", "ece10", "mce15", "ece_equal_mass15", "classwise_ece15", "aurc"]

@@ -11,9 +11,9 @@ import torch
 from safetensors.numpy import save_file
 
 from calibench import InputError, run
-from calibench.config import resolve
+from calibench.config.from_words import resolve
 from calibench.data.load import load_data
-from calibench_datasets.features import features
+from calibench_datasets.sources.features import features
 
 SHARED = Path("/work/shared/data/cifar10_resnet20_features.npz")
 

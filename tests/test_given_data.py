@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
 from calibench import Arrays, InputError, run
-from calibench.data.given import as_dataset
+from calibench.data.in_memory import as_dataset
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 import calibench
 from calibench import InputError, Network, run
-from calibench.results import read_predictions
+from calibench.records.store import read_predictions
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

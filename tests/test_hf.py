@@ -19,7 +19,7 @@ import pytest
 
 from calibench import InputError, run
 from calibench.data.folder import using_data_folder
-from calibench_datasets.hf import hf
+from calibench_datasets.sources.hf import hf
 
 datasets = pytest.importorskip("datasets", reason="the library datasets is not installed")
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
@@ -371,7 +371,7 @@ def test_download_fetches_once_and_then_works_offline(hub, folder: Path, tmp_pat
     """In a process of its own: the client reads HF_ENDPOINT when it is imported."""
     environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
     code = (
-        "import sys; from calibench.data.folder import using_data_folder; from calibench_datasets.hf import hf\n"
+        "import sys; from calibench.data.folder import using_data_folder; from calibench_datasets.sources.hf import hf\n"
         "from calibench.errors import CalibenchError\n"
         "steps = ('things', False), ('things', True), ('things', False), ('nothing', True), ('broken', True), ('broken', False)\n"
         "for name, download in steps:\n"

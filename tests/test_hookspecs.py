@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import calibench
-from calibench import hookspecs, plugins
+from calibench.plugins import discovery as plugins
+from calibench.plugins import hookspecs
 
 QUICK = {"epochs": 2, "results": None}
 DOCUMENTED = re.compile(r"```python\n(.*?)```", re.DOTALL)

@@ -11,10 +11,10 @@ from torch import nn
 from torch.nn import functional
 
 from calibench import InputError, run
-from calibench.grammar import bind, parse_piece
+from calibench.config.grammar import bind, parse_piece
 from calibench.models.network import Network, Task
-from calibench.models.training import seeded
-from calibench.plugins import registry
+from calibench.plugins.discovery import registry
+from calibench.seeds import seeded
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

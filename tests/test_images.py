@@ -16,8 +16,8 @@ import pytest
 
 from calibench import InputError
 from calibench.data.folder import using_data_folder
-from calibench_datasets import tiny_imagenet as tiny
-from calibench_datasets.images import images
+from calibench_datasets.sources import tiny_imagenet as tiny
+from calibench_datasets.sources.images import images
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from calibench import InputError
-from calibench.leaderboard import Board, Row, boards
-from calibench.report import board_rows, columns_of, render, shown
-from calibench.results import ResultRecord, write
+from calibench.leaderboard.boards import Board, Row, boards
+from calibench.records.record import ResultRecord
+from calibench.records.store import write
+from calibench.report.tables import board_rows, columns_of, render, shown
 
 UNITS: dict[str, dict[str, Any]] = {
     "accuracy": {"unit": "fraction", "better": "higher", "rankable": True},
@@ -381,9 +382,9 @@ def test_a_board_is_made_without_torch(tmp_path: Path) -> None:
     method(tmp_path, "a", [0.0, 0.1])
     code = (
         "import sys, pathlib\n"
-        "from calibench.leaderboard import boards\n"
-        "from calibench.report import render\n"
-        "from calibench.results import read_records\n"
+        "from calibench.leaderboard.boards import boards\n"
+        "from calibench.report.tables import render\n"
+        "from calibench.records.store import read_records\n"
         "path = pathlib.Path(sys.argv[1])\n"
         "found = boards(read_records(path), path, 'nll')\n"
         "for kind in ('table', 'markdown', 'csv', 'json'): assert 'nll' in render(found, kind)\n"

@@ -14,22 +14,23 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.distributions import Independent, Normal, kl_divergence
 
-from calibench import InputError, Outputs
-from calibench.artifacts import StageCache
-from calibench.config import RunConfig, resolve
+from calibench import InputError, Outputs, seeds
+from calibench.cache.stage_cache import StageCache
+from calibench.config.from_words import resolve
+from calibench.config.run_config import RunConfig
 from calibench.data.load import load_data
 from calibench.data.prepare import SPLITS
-from calibench.member import Member
-from calibench.models import training
 from calibench.models.network import Network
-from calibench.pipeline import Pipeline
-from calibench.runner import quiet
+from calibench.progress import quiet
+from calibench.recipe.member import Member
+from calibench.recipe.members import Pipeline
 from calibench.stages import Batch, RefitTask
-from calibench_methods import refitting
-from calibench_methods.ce import CrossEntropy
-from calibench_methods.refitting import Stage2
-from calibench_methods.tst import TST
-from calibench_methods.vtst import VTST, VariationalHead, kl_to_standard_normal
+from calibench.training import predict as training
+from calibench_methods.objectives.ce import CrossEntropy
+from calibench_methods.refits import stage_2 as refitting
+from calibench_methods.refits.stage_2 import Stage2
+from calibench_methods.refits.tst import TST
+from calibench_methods.refits.vtst import VTST, VariationalHead, kl_to_standard_normal
 
 STAGE_2: dict[str, Any] = {"epochs": 2, "lr": 1e-2, "batch_size": 16, "weight_decay": 0.0, "select": "best"}
 N, D, K, Z, M = 40, 6, 4, 5, 7
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def head(seed: int = 0) -> VariationalHead:
-    with training.seeded(seed):
+    with seeds.seeded(seed):
         return VariationalHead(D, K, Z)
 
 
@@ -193,9 +194,9 @@ def test_the_gradient_reaches_every_layer() -> None:
 @pytest.mark.parametrize("samples", [1, 2, 10])
 def test_the_prediction_is_the_mean_of_m_softmaxes(samples: int) -> None:
     module, x = head(), features()
-    with training.seeded(5):
+    with seeds.seeded(5):
         found = VTST(Z, samples, None, **STAGE_2).outputs(module, x)
-    with training.seeded(5):
+    with seeds.seeded(5):
         eps = torch.randn(samples, N, Z).double().numpy()
     wide = x.double().numpy()
     mean = branch(module, 0, wide)
@@ -212,7 +213,7 @@ def test_averaging_loses_no_small_probability() -> None:
     module = head()
     with torch.no_grad():
         module.decoder.bias.copy_(torch.tensor([500.0, 0, 0, 0]))
-    with training.seeded(0):
+    with seeds.seeded(0):
         found = VTST(Z, M, None, **STAGE_2).outputs(module, features())
     found.check("V-TST")
     assert (found.scores[:, 1:] < -400).all()
@@ -224,7 +225,7 @@ def test_prediction_in_blocks_covers_every_row_in_order(monkeypatch: pytest.Monk
         module.latent_bias[1].fill_(-60.0)
     method = VTST(Z, 2, None, **STAGE_2)
     whole = method.outputs(module, x).scores
-    monkeypatch.setattr("calibench_methods.vtst.ROWS", 7)
+    monkeypatch.setattr("calibench_methods.refits.vtst.ROWS", 7)
     torch.testing.assert_close(method.outputs(module, x).scores, whole, rtol=1e-5, atol=1e-5)
 
 
@@ -284,7 +285,7 @@ def test_ce_is_the_mean_of_minus_log_p() -> None:
 )
 def test_stage_2_is_seeded_and_keeps_the_best_validation_nll(method: Any) -> None:
     def fitted(seed: int) -> tuple[nn.Module, dict[str, float]]:
-        with training.seeded(seed):
+        with seeds.seeded(seed):
             module = method.build(D, K)
             return module, method.fit(module, refit_task())
 
@@ -294,7 +295,7 @@ def test_stage_2_is_seeded_and_keeps_the_best_validation_nll(method: Any) -> Non
     assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
     assert set(kept) == {"epoch", "val_nll"}
     task = refit_task()
-    with training.seeded(0x5EED):
+    with seeds.seeded(0x5EED):
         nll = training.mean_nll(method.outputs(one, task.val_features).scores, task.val_labels)
     assert nll == pytest.approx(kept["val_nll"], rel=1e-12)
 
@@ -420,7 +421,7 @@ def test_features_are_computed_once_a_split(images: str, tmp_path: Path, monkeyp
 def test_outputs_are_the_refitted_heads_of_the_given_features(images: str) -> None:
     pipeline = built("tst:head=linear", images)
     found = pipeline.run(("test",))["test"]
-    with training.seeded(0):
+    with seeds.seeded(0):
         features_of = training.predict(pipeline.network.body, torch.from_numpy(pipeline.data.test.x))
     old = pipeline.network.head(features_of).detach()
     assert not torch.allclose(found.scores, old)  # a new head, not the old one

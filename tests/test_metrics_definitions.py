@@ -23,7 +23,7 @@ from calibench.metrics.judged import Judged
 from calibench.metrics.nll import Nll
 from calibench.metrics.reliability import reliability
 from calibench.metrics.selective import Coverage, SelectiveRisk
-from calibench.outputs import Outputs
+from calibench.outputs.outputs import Outputs
 
 CIFAR100 = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar100_test_probs.npz"
 

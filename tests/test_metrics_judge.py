@@ -13,14 +13,14 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-from calibench.decisions import Decisions
 from calibench.errors import InputError, RunError
-from calibench.metrics.judge import judge
+from calibench.evaluation.judge import judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 from calibench.metrics.plugin import calibench_metrics
-from calibench.outputs import Outputs
-from calibench.specs import MetricSpec
+from calibench.outputs.decisions import Decisions
+from calibench.outputs.outputs import Outputs
+from calibench.plugins.specs import MetricSpec
 
 PLAIN = [
     "accuracy",

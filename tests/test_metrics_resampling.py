@@ -10,7 +10,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calibench.decisions import Decisions
 from calibench.errors import InputError, RunError
 from calibench.metrics.accuracy import Accuracy
 from calibench.metrics.aurc import AURC
@@ -27,7 +26,8 @@ from calibench.metrics.noise_floor import drawn_labels, noise_floor
 from calibench.metrics.selective import Coverage, SelectiveRisk
 from calibench.metrics.set_coverage import SetCoverage
 from calibench.metrics.set_size import SetSize
-from calibench.outputs import Outputs
+from calibench.outputs.decisions import Decisions
+from calibench.outputs.outputs import Outputs
 
 ALL = [
     Accuracy(),

@@ -15,7 +15,7 @@ from scipy.io import savemat
 from calibench import InputError
 from calibench.data.folder import using_data_folder
 from calibench.data.published import PublishedFile
-from calibench_datasets import mnist, svhn
+from calibench_datasets.sources import mnist, svhn
 
 TRAIN, TEST = 300, 20  # 300 is 0x012C: read little-endian it would be another number
 

@@ -19,8 +19,10 @@ from calibench.models.cnn import cnn
 from calibench.models.frozen import frozen
 from calibench.models.mlp import ACTIVATIONS, mlp
 from calibench.models.network import Network, Standardize, Task
-from calibench.models.schedule import Schedule
-from calibench.models.training import mean_nll, predict, seeded, train
+from calibench.seeds import seeded
+from calibench.training.loop import train
+from calibench.training.predict import mean_nll, predict
+from calibench.training.schedule import Schedule
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -10,14 +10,14 @@ import torch
 from sklearn.metrics import f1_score
 
 from calibench import InputError, evaluate, run
-from calibench.metrics.judge import judge
+from calibench.evaluation.judge import judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics
-from calibench.outputs import Outputs
-from calibench.questions import answered, asked
-from calibench.results import read_predictions
+from calibench.outputs.outputs import Outputs
+from calibench.outputs.several_labels import answered, asked
+from calibench.records.store import read_predictions
 from calibench.stages import Batch
-from calibench_methods.bce import BinaryCrossEntropy
+from calibench_methods.objectives.bce import BinaryCrossEntropy
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

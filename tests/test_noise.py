@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibench import InputError, run
-from calibench.config import resolve
+from calibench.config.from_words import resolve
 from calibench.data.load import load_data
-from calibench.data.noisy import realised_transition, uniform_transition
-from calibench_datasets.asymmetric import asymmetric
-from calibench_datasets.instance import instance
-from calibench_datasets.pairflip import pairflip
-from calibench_datasets.symmetric import symmetric
+from calibench.data.noise import realised_transition, uniform_transition
+from calibench_datasets.noise.asymmetric import asymmetric
+from calibench_datasets.noise.instance import instance
+from calibench_datasets.noise.pairflip import pairflip
+from calibench_datasets.noise.symmetric import symmetric
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

@@ -16,8 +16,8 @@ from torch import nn
 
 import calibench
 from calibench import InputError, Objective
-from calibench.config import resolve
-from calibench.specs import MethodSpec
+from calibench.config.from_words import resolve
+from calibench.plugins.specs import MethodSpec
 from calibench.stages import Batch, TrainTask
 from calibench.stages.build import build_stage
 from calibench_methods.objective_specs import OBJECTIVES

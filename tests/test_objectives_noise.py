@@ -16,17 +16,17 @@ from torch import nn
 
 import calibench
 from calibench import InputError, Objective
-from calibench.artifacts import StageCache
-from calibench.config import resolve
+from calibench.cache.stage_cache import StageCache
+from calibench.config.from_words import resolve
 from calibench.data.load import load_data
 from calibench.errors import RunError
-from calibench.pipeline import Pipeline
-from calibench.runner import quiet
+from calibench.progress import quiet
+from calibench.recipe.members import Pipeline
 from calibench.stages import Batch, TrainTask
 from calibench.stages.build import build_stage
-from calibench_methods.co_teaching import CoTeaching
-from calibench_methods.label_noise import anchors, wrong_share
-from calibench_methods.transition import anchor_counts, confident_counts, read_matrix, uniform
+from calibench_methods.objectives.co_teaching import CoTeaching
+from calibench_methods.objectives.label_noise import anchors, wrong_share
+from calibench_methods.objectives.transition import anchor_counts, confident_counts, read_matrix, uniform
 
 Array = np.ndarray
 OOF_FILE = Path("/work/shared/data/cifar10_train_oof_noisy.npz")

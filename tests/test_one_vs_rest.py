@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from calibench import Outputs, run
-from calibench.results import read_predictions
+from calibench.records.store import read_predictions
 from calibench.stages import Batch
-from calibench_methods.bce import BinaryCrossEntropy
+from calibench_methods.objectives.bce import BinaryCrossEntropy
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from calibench import InputError, Outputs
+from calibench.config.beyond import OOD_SCORES
 from calibench.metrics.ood import FIGURES, Ranked, ood_figures, ood_replicates
-from calibench.scores import doubts
-from calibench.shift_options import OOD_SCORES
+from calibench.outputs.uncertainty import doubts
 
 DOUBTS = st.lists(st.integers(0, 6).map(lambda v: v / 3), min_size=1, max_size=40)
 

@@ -11,9 +11,11 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from calibench import DatasetSpec, InputError, run
-from calibench.leaderboard import boards
-from calibench.plugins import Entry, registry
-from calibench.results import ResultRecord, read_predictions, read_record, read_records
+from calibench.leaderboard.boards import boards
+from calibench.plugins.discovery import registry
+from calibench.plugins.registry import Entry
+from calibench.records.record import ResultRecord
+from calibench.records.store import read_predictions, read_record, read_records
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

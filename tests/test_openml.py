@@ -20,7 +20,7 @@ import sklearn.datasets
 
 from calibench import InputError, RunError, run
 from calibench.data.folder import using_data_folder
-from calibench_datasets.openml import openml
+from calibench_datasets.sources.openml import openml
 
 pytest.importorskip("pandas", reason="pandas is not installed")
 SHIPPED = Path(sklearn.datasets.__file__).parent / "tests" / "data" / "openml"

@@ -16,16 +16,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import calibench.artifacts
-import calibench.stage_1
-from calibench import InputError, MethodSpec, Outputs, RunError, artifacts, run
-from calibench.artifacts import StageCache, code_of
-from calibench.grammar import bind
-from calibench.posthoc import PostHoc
-from calibench.products import Product, Products
-from calibench.results import ResultRecord, read_predictions, read_record
+from calibench import Calibrator, InputError, MethodSpec, Outputs, Param, PluginError, RunError, run
+from calibench.cache import code, keys
+from calibench.cache.code import code_of
+from calibench.cache.products import Product, Products
+from calibench.cache.stage_cache import StageCache
+from calibench.config.grammar import bind
+from calibench.recipe import stage_1
+from calibench.recipe.posthoc import PostHoc
+from calibench.records.record import ResultRecord
+from calibench.records.store import read_predictions, read_record
 from calibench.seeds import derived_seed
-from calibench_methods import refitting
+from calibench_methods.refits import stage_2 as refitting
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -52,7 +54,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return counted
 
-    monkeypatch.setattr(calibench.stage_1, "train", counting(calibench.stage_1.train))
+    monkeypatch.setattr(stage_1, "train", counting(stage_1.train))
     monkeypatch.setattr(refitting, "train", counting(refitting.train))
     return seen
 
@@ -122,7 +124,7 @@ def test_edited_plugin_source_trains_again_and_is_not_there_already(
     short("vtst", blobs, tmp_path)
     assert len(trained) == 2  # there already
     edited = {"vtst"}
-    for module in (calibench.artifacts, importlib.import_module("calibench.runner")):
+    for module in (keys, importlib.import_module("calibench.runs.run")):
         monkeypatch.setattr(module, "code_of", lambda bound: "new" if bound.name in edited else code_of(bound))
     record = short("vtst", blobs, tmp_path)
     assert trained == ["stage 1, ce", "stage 2, V-TST", "stage 2, V-TST"]
@@ -140,7 +142,7 @@ def test_code_of_follows_the_source_file(tmp_path: Path, monkeypatch: pytest.Mon
     before = code_of(bound)
     assert before == code_of(bound)
     file.write_text("class Objective:\n    a = 2\n")
-    artifacts._sources.cache_clear()  # what this process has imported does not change; another would read the file
+    code._sources.cache_clear()  # what this process has imported does not change; another would read the file
     assert code_of(bound) != before
     sys.modules.pop(file.stem)
 
@@ -387,7 +389,7 @@ def test_outputs_that_are_nan_never_reach_a_record(
     frozen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = Outputs(torch.full((1, 3), torch.nan))
-    monkeypatch.setattr("calibench_methods.tst.TST.outputs", lambda *_: bad)
+    monkeypatch.setattr("calibench_methods.refits.tst.TST.outputs", lambda *_: bad)
     with pytest.raises((InputError, RunError), match=r"NaN"):
         run("tst:epochs=1", frozen, "frozen", results=tmp_path)
     assert list((tmp_path / "records").iterdir()) == []
@@ -396,7 +398,7 @@ def test_outputs_that_are_nan_never_reach_a_record(
 # --- what a plugin's stage may do wrong -----------------------------------------------------------------------------
 
 
-class _Hostile(calibench.Calibrator):
+class _Hostile(Calibrator):
     """A calibrator that misbehaves as `how` says."""
 
     def __init__(self, how: str) -> None:
@@ -427,7 +429,7 @@ def _hostile(how: str, monkeypatch: pytest.MonkeyPatch) -> Any:
         kind="calibrator",
         target=f"{__name__}:_Hostile",
         summary="A test.",
-        params=(calibench.Param("how", "str", how, "how it misbehaves"),),
+        params=(Param("how", "str", how, "how it misbehaves"),),
     )
     monkeypatch.setattr(MethodSpec, "load", lambda self: _Hostile)
     return bind(spec, ())
@@ -449,7 +451,7 @@ def test_a_stage_cannot_take_another_name_in_the_record(monkeypatch: pytest.Monk
 def test_a_target_of_another_kind_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
     bound = _hostile("sound", monkeypatch)
     monkeypatch.setattr(MethodSpec, "load", lambda self: dict)
-    with pytest.raises(calibench.PluginError, match="wants a Calibrator, its target makes a dict"):
+    with pytest.raises(PluginError, match="wants a Calibrator, its target makes a dict"):
         PostHoc((bind(bound.spec, [("how", "sound")]),), 3)
 
 
@@ -501,7 +503,7 @@ def test_an_objective_and_a_head_refit_compose(recipe: str, blobs: str, tmp_path
 
 def test_seconds_of_a_product_leave_out_those_made_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 1.0, 4.0, 6.0])
-    monkeypatch.setattr("calibench.products.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr("calibench.cache.products.time", SimpleNamespace(perf_counter=lambda: next(clock)))
     products = Products(StageCache(None))
 
     def outer() -> Product:

@@ -9,7 +9,7 @@ import pytest
 from python2_pickle import python2
 
 from calibench import InputError
-from calibench_datasets.plain_pickle import read_plain_pickle
+from calibench_datasets.sources.plain_pickle import read_plain_pickle
 
 
 def images(rows: int, seed: int) -> np.ndarray:

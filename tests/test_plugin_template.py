@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from setuptools import find_namespace_packages, find_packages
 
-from calibench import plugins
+from calibench.plugins import discovery as plugins
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = ROOT / "plugins" / "template"
@@ -73,7 +73,7 @@ def test_the_template_is_listed_runs_and_lands_on_the_board(fresh, tmp_path):
 
 
 def test_listing_with_the_template_imports_no_torch(fresh, tmp_path):
-    code = "import sys, calibench.plugins as p; p.registry().get('method', 'bcts'); sys.exit('torch' in sys.modules)"
+    code = "import sys, calibench.plugins.discovery as p; p.registry().get('method', 'bcts'); sys.exit('torch' in sys.modules)"
     good(run(fresh, "-c", code, cwd=tmp_path))
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 import calibench
-from calibench import plugins
 from calibench.errors import CalibenchWarning, InputError, PluginError
-from calibench.plugins import BLOCK_VARIABLE, HOOKS, Registry, discover
+from calibench.plugins import discovery as plugins
+from calibench.plugins.discovery import BLOCK_VARIABLE, HOOKS, discover
+from calibench.plugins.registry import Registry
 
 ROOT = Path(__file__).parent.parent
 NUMBER = itertools.count()

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from calibench import InputError, PluginError, PresetSpec, run
-from calibench.config import resolve
-from calibench.plugins import registry
-from calibench.preset_file import KEYS, load_preset, read_preset
-from calibench.presets import configure
+from calibench.config.expand import configure
+from calibench.config.from_words import resolve
+from calibench.config.preset import KEYS, load_preset, read_preset
+from calibench.plugins.discovery import registry
 
 NAMES = [entry.spec.name for entry in registry().all("preset")]
 PAPER = [name for name in NAMES if name.startswith("jordahn")]

@@ -12,7 +12,7 @@ import pytest
 
 from calibench import run
 from calibench.cli import output
-from calibench.models import pace
+from calibench.training import pace
 
 Told = tuple[str, float, int, str]
 

@@ -21,17 +21,19 @@ from sklearn.datasets import load_digits
 from torch import multiprocessing, nn
 
 from calibench import InputError, RunError, run
-from calibench.config import resolve
+from calibench.cache import resume
+from calibench.config.from_words import resolve
 from calibench.kernels import CalibrationAccumulator, calibration_stats
-from calibench.models import resume, stepper
-from calibench.models.synced_norm import synced
-from calibench.models.training import predict, seeded
-from calibench.plugins import registry
-from calibench.ranks import ALONE, Ranks, joined
-from calibench.results import read_predictions
-from calibench.stage_1 import streamed_ece
+from calibench.plugins.discovery import registry
+from calibench.processes import ALONE, Ranks, joined
+from calibench.recipe.stage_1 import streamed_ece
+from calibench.records.store import read_predictions
+from calibench.seeds import seeded
 from calibench.stages import Batch, TrainTask
 from calibench.stages.build import build_stage
+from calibench.training import stepper
+from calibench.training.predict import predict
+from calibench.training.synced_norm import synced
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),

@@ -14,16 +14,17 @@ from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 from calibench import InputError, Network
-from calibench.artifacts import StageCache
-from calibench.config import resolve
+from calibench.cache.stage_cache import StageCache
+from calibench.config.from_words import resolve
 from calibench.data.load import load_data
-from calibench.models.training import predict, seeded
 from calibench.models.vision_import import torchvision_operators
-from calibench.pipeline import Pipeline
-from calibench.runner import quiet
+from calibench.progress import quiet
+from calibench.recipe.members import Pipeline
+from calibench.seeds import seeded
 from calibench.stages import RefitTask
-from calibench_methods import laplace
-from calibench_methods.mean_field import MeanField, MeanFieldHead
+from calibench.training.predict import predict
+from calibench_methods.refits import laplace
+from calibench_methods.refits.mean_field import MeanField, MeanFieldHead
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -107,7 +108,7 @@ def test_mean_field_starts_as_a_point_estimate_and_averages_its_samples() -> Non
 
 
 def test_mean_field_minimises_the_elbo(monkeypatch: pytest.MonkeyPatch) -> None:
-    from calibench_methods import refitting
+    from calibench_methods.refits import stage_2 as refitting
 
     method, module, given = MeanField(0.5, 4, 0.7, **STAGE_2), mean_field_head(), task()
     seen: list[float] = []
@@ -260,7 +261,7 @@ def test_laplace_refuses_what_it_cannot_do(monkeypatch: pytest.MonkeyPatch) -> N
 def test_views_are_seen_by_the_body_once_and_drawn_from_in_every_epoch(
     recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from calibench import member
+    from calibench.recipe import member
 
     passes: list[int] = []
 
@@ -282,7 +283,7 @@ def test_views_are_seen_by_the_body_once_and_drawn_from_in_every_epoch(
 
 
 def test_every_view_is_drawn_with_its_own_label(monkeypatch: pytest.MonkeyPatch) -> None:
-    from calibench_methods import refitting
+    from calibench_methods.refits import stage_2 as refitting
 
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
 

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibench import InputError, RunError
-from calibench.leaderboard import boards
-from calibench.report import render
-from calibench.results import SCHEMA, ResultRecord, find, read_predictions, read_record, read_records, write
+from calibench.leaderboard.boards import boards
+from calibench.records.record import SCHEMA, ResultRecord
+from calibench.records.store import find, read_predictions, read_record, read_records, write
+from calibench.report.tables import render
 
 
 def record(**changes: Any) -> ResultRecord:
@@ -110,7 +111,7 @@ def test_a_write_that_fails_leaves_the_old_record(tmp_path: Path, monkeypatch: p
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("calibench.results.save_file", full)
+    monkeypatch.setattr("calibench.records.store.save_file", full)
     with pytest.raises(RunError, match="No space left"):
         write(tmp_path, record(code="other"), ARRAYS)
     assert read_records(tmp_path) == [before]

@@ -23,17 +23,18 @@ from safetensors.torch import load_file
 from sklearn.datasets import load_digits
 
 from calibench import InputError, run
-from calibench.artifacts import StageCache
-from calibench.config import resolve
+from calibench.cache import resume
+from calibench.cache.stage_cache import StageCache
+from calibench.config.from_words import resolve
 from calibench.data.load import load_data
 from calibench.errors import CalibenchNote, CalibenchWarning
-from calibench.models import resume, stepper
-from calibench.models.schedule import Schedule
-from calibench.models.training import train
-from calibench.pipeline import Pipeline
-from calibench.plugins import registry
-from calibench.runner import quiet
-from calibench.specs import MethodSpec
+from calibench.plugins.discovery import registry
+from calibench.plugins.specs import MethodSpec
+from calibench.progress import quiet
+from calibench.recipe.members import Pipeline
+from calibench.training import stepper
+from calibench.training.loop import train
+from calibench.training.schedule import Schedule
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -102,7 +103,7 @@ class CutOffError(BaseException):
 
 
 @contextlib.contextmanager
-def cut_off(after: int, trainer: str = "calibench.stage_1") -> Iterator[None]:
+def cut_off(after: int, trainer: str = "calibench.recipe.stage_1") -> Iterator[None]:
     """The training stops dead after so many steps of the stage that the module `trainer` trains."""
     step, taken = stepper.Stepper.__call__, 0
     train = importlib.import_module(trainer).train
@@ -124,7 +125,7 @@ def cut_off(after: int, trainer: str = "calibench.stage_1") -> Iterator[None]:
         patch.setattr(stepper.Stepper, "__call__", counted)
         patch.setattr(f"{trainer}.train", trained)
         for module in ("stage_1", "member"):
-            patch.setattr(f"calibench.{module}.blaming", lambda what: contextlib.nullcontext())
+            patch.setattr(f"calibench.recipe.{module}.blaming", lambda what: contextlib.nullcontext())
         with pytest.raises(CutOffError):
             yield
 
@@ -143,7 +144,7 @@ def resumed_equals_undisturbed(
     dataset: str,
     tmp_path: Path,
     model: str = "mlp:hidden=12,dropout=0.2",
-    trainer: str = "calibench.stage_1",
+    trainer: str = "calibench.recipe.stage_1",
     stage: str = "",
 ) -> None:
     whole, fitted, cache = go(method, dataset, tmp_path / "whole", model)
@@ -190,17 +191,17 @@ def test_batch_norm_and_channels_last(dataset: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("refit", "trainer", "stage"),
     [
-        ("tst", "refitting", "TST"),
-        ("tst:views=3", "refitting", "TST"),
-        ("vtst", "refitting", "V-TST"),
-        ("mean-field", "refitting", "mean-field"),
+        ("tst", "stage_2", "TST"),
+        ("tst:views=3", "stage_2", "TST"),
+        ("vtst", "stage_2", "V-TST"),
+        ("mean-field", "stage_2", "mean-field"),
         ("reinit", "reinit", "reinit"),
     ],
 )
 def test_every_head_refit(refit: str, trainer: str, stage: str, dataset: str, tmp_path: Path) -> None:
     method = f"{refit}{',' if ':' in refit else ':'}epochs={EPOCHS},batch_size={BATCH},lr=0.01"
     resumed_equals_undisturbed(
-        method, dataset, tmp_path, trainer=f"calibench_methods.{trainer}", stage=f"stage 2, {stage}"
+        method, dataset, tmp_path, trainer=f"calibench_methods.refits.{trainer}", stage=f"stage 2, {stage}"
     )
 
 
@@ -237,7 +238,7 @@ def test_a_second_training_of_a_stage_does_not_go_on_from_the_first(
     dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refit that trains two heads with one task: the second is what it is without anything kept."""
-    from calibench_methods.tst import TST
+    from calibench_methods.refits.tst import TST
 
     fit, found = TST.fit, []
 
@@ -264,7 +265,7 @@ def test_out_of_fold_networks_are_shared_whatever_the_patience(dataset: str, tmp
 @pytest.mark.parametrize("epoch", [0, 2])
 def test_networks_out_of_fold(epoch: int, dataset: str, tmp_path: Path) -> None:
     """Cut off in the second of two, then in stage 1: what is done is not done again, and the random numbers go on."""
-    method, inside = "noise-ce:folds=2", "calibench.out_of_fold"
+    method, inside = "noise-ce:folds=2", "calibench.recipe.out_of_fold"
     whole, fitted, _ = go(method, dataset, tmp_path / "whole")
     rows = len(load_data(resolve("ce", dataset)).train)
     steps = -(-(rows // 2) // BATCH)

@@ -15,10 +15,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from calibench import RunError, artifacts
-from calibench import results as store
-from calibench.artifacts import StageCache
+from calibench import RunError
 from calibench.atomic import replacing, writable_folder, write_json
+from calibench.cache import stage_cache as artifacts
+from calibench.cache.stage_cache import StageCache
+from calibench.records import store
 
 RUN = (
     *("run", "-m", "ce+temperature", "-d", "npz:path=features.npz", "--model", "mlp:hidden=8", "--epochs", "2"),

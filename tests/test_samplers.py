@@ -13,25 +13,25 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector
 
 from calibench import InputError, Outputs, RunError, run
-from calibench.artifacts import StageCache
-from calibench.config import resolve
+from calibench.cache.stage_cache import StageCache
+from calibench.config.from_words import resolve
 from calibench.data.load import load_data
 from calibench.models.network import Network
-from calibench.models.pixels import shifted
-from calibench.models.training import predict, seeded
-from calibench.outputs import average
-from calibench.pipeline import Pipeline
-from calibench.runner import quiet
-from calibench.seeds import member_seed
+from calibench.outputs.outputs import average
+from calibench.progress import quiet
+from calibench.recipe.members import Pipeline
+from calibench.seeds import member_seed, seeded
 from calibench.stages import SampleTask
 from calibench.stages.sampler import as_it_is
-from calibench_methods.batch_ensemble import BatchEnsemble, MemberLayer, member_layers
-from calibench_methods.ensemble import DeepEnsemble
-from calibench_methods.mc_dropout import MCDropout
-from calibench_methods.more_sgd import estimate_batch_norm
-from calibench_methods.snapshot import Snapshot
-from calibench_methods.swag import SWAG
-from calibench_methods.tta import TestTimeAugmentation
+from calibench.training.pixels import shifted
+from calibench.training.predict import predict
+from calibench_methods.ensembles.ensemble import DeepEnsemble
+from calibench_methods.samplers.batch_ensemble import BatchEnsemble, MemberLayer, member_layers
+from calibench_methods.samplers.mc_dropout import MCDropout
+from calibench_methods.samplers.more_sgd import estimate_batch_norm
+from calibench_methods.samplers.snapshot import Snapshot
+from calibench_methods.samplers.swag import SWAG
+from calibench_methods.samplers.tta import TestTimeAugmentation
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

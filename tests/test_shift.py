@@ -18,16 +18,16 @@ from scipy import ndimage
 
 import calibench
 from calibench import InputError, PluginError, RunError, ShiftSpec, Variant
+from calibench.config.grammar import bind
 from calibench.data.folder import using_data_folder
 from calibench.data.prepare import Data, prepare
 from calibench.data.shift import Shifted, ShiftTask
-from calibench.grammar import bind
-from calibench.plugins import registry
-from calibench.shift_load import load_shifts, made
-from calibench_datasets import cifar_c
-from calibench_datasets.corruption_names import EXTRA_KINDS, KINDS
-from calibench_datasets.label_shift import label_shift
-from calibench_datasets.rotation import rotation
+from calibench.data.shifts import load_shifts, made
+from calibench.plugins.discovery import registry
+from calibench_datasets.shift import cifar_c
+from calibench_datasets.shift.corruption_names import EXTRA_KINDS, KINDS
+from calibench_datasets.shift.label_shift import label_shift
+from calibench_datasets.shift.rotation import rotation
 
 ROWS = 6  # of the small test split
 

@@ -7,13 +7,14 @@ import pytest
 from sklearn.datasets import load_digits
 
 from calibench import InputError, run
-from calibench.config import resolve
+from calibench.config.from_words import resolve
 from calibench.data.shift import ShiftTask
 from calibench.metrics.bootstrap import multiplicities
-from calibench.plugins import registry
-from calibench.results import ResultRecord, read_predictions
-from calibench_datasets.corruption_names import KINDS
-from calibench_datasets.label_shift import label_shift
+from calibench.plugins.discovery import registry
+from calibench.records.record import ResultRecord
+from calibench.records.store import read_predictions
+from calibench_datasets.shift.corruption_names import KINDS
+from calibench_datasets.shift.label_shift import label_shift
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

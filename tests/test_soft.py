@@ -14,17 +14,17 @@ import torch
 from scipy.stats import entropy
 
 from calibench import Arrays, InputError, evaluate, run
-from calibench.config import resolve
+from calibench.config.from_words import resolve
 from calibench.data.folder import using_data_folder
 from calibench.data.load import load_data
 from calibench.data.prepare import prepare
-from calibench.metrics.judge import judge
+from calibench.evaluation.judge import judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics
 from calibench.metrics.soft import SoftBrier, SoftNll
-from calibench.outputs import Outputs
-from calibench.results import read_predictions
-from calibench_datasets import cifar10h
+from calibench.outputs.outputs import Outputs
+from calibench.records.store import read_predictions
+from calibench_datasets.sources import cifar10h
 
 SHARES = {"val": 0.1, "cal": 0.1, "test": 0.25, "split_seed": 0}
 

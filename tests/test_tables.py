@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from calibench import InputError, run
-from calibench_datasets.csv import csv
-from calibench_datasets.parquet import parquet
+from calibench_datasets.sources.csv import csv
+from calibench_datasets.sources.parquet import parquet
 
 pa = pytest.importorskip("pyarrow")
 files = pytest.importorskip("pyarrow.parquet")

@@ -12,7 +12,7 @@ import torch
 from calibench import InputError, Outputs, RunError
 from calibench.kernels import fit_temperature
 from calibench.kernels.temperature_fit import BOUND
-from calibench_methods.temperature import Temperature
+from calibench_methods.calibrators.temperature import Temperature
 
 SETS = 10_000
 

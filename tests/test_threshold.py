@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibench import InputError, Outputs, run
-from calibench.config import resolve
-from calibench.results import read_predictions
-from calibench_methods.threshold import Threshold
+from calibench.config.from_words import resolve
+from calibench.records.store import read_predictions
+from calibench_methods.decisions.threshold import Threshold
 
 
 def decide(probs: list[list[float]], value: float = 0.5, values: tuple[float, ...] | None = None) -> list[int]:

@@ -14,12 +14,12 @@ import torch
 from safetensors.torch import save_file
 
 from calibench import InputError, run
-from calibench.config import resolve
+from calibench.config.from_words import resolve
 from calibench.data.load import load_data
 from calibench.models.network import Network, Task
 from calibench.models.timm import timm
 from calibench.models.vision_import import torchvision_operators
-from calibench.results import read_predictions
+from calibench.records.store import read_predictions
 
 torchvision_operators()
 library = pytest.importorskip("timm", reason="timm is not installed")

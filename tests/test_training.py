@@ -12,8 +12,10 @@ import torch
 from torch import nn
 
 from calibench import InputError, RunError, run
-from calibench.models.schedule import Schedule
-from calibench.models.training import predict, seeded, train
+from calibench.seeds import seeded
+from calibench.training.loop import train
+from calibench.training.predict import predict
+from calibench.training.schedule import Schedule
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -256,7 +258,7 @@ def test_patience_that_runs_out_with_the_epochs_ends_nothing_early() -> None:
 
 
 def test_a_sampler_trains_on_from_where_patience_ended(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    from calibench_methods.co_teaching import CoTeaching
+    from calibench_methods.objectives.co_teaching import CoTeaching
 
     begun: list[int] = []
     begin = CoTeaching.begin_epoch

@@ -5,9 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from calibench import moved
+from calibench.version import __version__
+
+moved.install()
 
 if TYPE_CHECKING:
+    from calibench.api import evaluate as evaluate
+    from calibench.api import run as run
     from calibench.data.arrays import Arrays as Arrays
     from calibench.data.shift import Variant as Variant
     from calibench.errors import CalibenchError as CalibenchError
@@ -15,21 +20,19 @@ if TYPE_CHECKING:
     from calibench.errors import InputError as InputError
     from calibench.errors import PluginError as PluginError
     from calibench.errors import RunError as RunError
-    from calibench.evaluation import evaluate as evaluate
-    from calibench.from_python import run as run
-    from calibench.hookspecs import hookimpl as hookimpl
     from calibench.metrics.metric import Metric as Metric
     from calibench.models.network import Network as Network
     from calibench.outputs import Outputs as Outputs
-    from calibench.specs import REQUIRED as REQUIRED
-    from calibench.specs import DatasetSpec as DatasetSpec
-    from calibench.specs import MethodSpec as MethodSpec
-    from calibench.specs import MetricSpec as MetricSpec
-    from calibench.specs import ModelSpec as ModelSpec
-    from calibench.specs import NoiseSpec as NoiseSpec
-    from calibench.specs import Param as Param
-    from calibench.specs import PresetSpec as PresetSpec
-    from calibench.specs import ShiftSpec as ShiftSpec
+    from calibench.plugins.hookspecs import hookimpl as hookimpl
+    from calibench.plugins.params import REQUIRED as REQUIRED
+    from calibench.plugins.params import Param as Param
+    from calibench.plugins.specs import DatasetSpec as DatasetSpec
+    from calibench.plugins.specs import MethodSpec as MethodSpec
+    from calibench.plugins.specs import MetricSpec as MetricSpec
+    from calibench.plugins.specs import ModelSpec as ModelSpec
+    from calibench.plugins.specs import NoiseSpec as NoiseSpec
+    from calibench.plugins.specs import PresetSpec as PresetSpec
+    from calibench.plugins.specs import ShiftSpec as ShiftSpec
     from calibench.stages import Calibrator as Calibrator
     from calibench.stages import DecisionRule as DecisionRule
     from calibench.stages import Ensemble as Ensemble
@@ -38,23 +41,21 @@ if TYPE_CHECKING:
     from calibench.stages import Sampler as Sampler
 
 _HOME = {
+    "calibench.api": ("evaluate", "run"),
     "calibench.data.arrays": ("Arrays",),
     "calibench.data.shift": ("Variant",),
     "calibench.errors": ("CalibenchError", "CalibenchWarning", "InputError", "PluginError", "RunError"),
-    "calibench.evaluation": ("evaluate",),
-    "calibench.hookspecs": ("hookimpl",),
     "calibench.metrics.metric": ("Metric",),
     "calibench.models.network": ("Network",),
     "calibench.outputs": ("Outputs",),
-    "calibench.from_python": ("run",),
-    "calibench.specs": (
-        "REQUIRED",
+    "calibench.plugins.hookspecs": ("hookimpl",),
+    "calibench.plugins.params": ("REQUIRED", "Param"),
+    "calibench.plugins.specs": (
         "DatasetSpec",
         "MethodSpec",
         "MetricSpec",
         "ModelSpec",
         "NoiseSpec",
-        "Param",
         "PresetSpec",
         "ShiftSpec",
     ),

@@ -42,7 +42,7 @@ def calibench_datasets() -> list[DatasetSpec]:
     return [
         DatasetSpec(
             name="digits",
-            target="calibench_datasets.digits:digits",
+            target="calibench_datasets.sources.digits:digits",
             summary="1 797 real 8x8 grey images of handwritten digits, 10 classes; ships with scikit-learn.",
             default=True,
             licence="CC BY 4.0",
@@ -51,7 +51,7 @@ def calibench_datasets() -> list[DatasetSpec]:
         ),
         DatasetSpec(
             name="npz",
-            target="calibench_datasets.npz:npz",
+            target="calibench_datasets.sources.npz:npz",
             summary="Your own arrays: train_x train_y test_x test_y, optionally val_* cal_* head_weight head_bias test_soft.",
             params=(
                 Param(
@@ -67,7 +67,7 @@ def calibench_datasets() -> list[DatasetSpec]:
         ),
         DatasetSpec(
             name="features",
-            target="calibench_datasets.features:features",
+            target="calibench_datasets.sources.features:features",
             summary="Stored embeddings, and the network's last layer where you have it: .npz, .safetensors, .pt, .parquet, .npy.",
             params=(
                 Param(
@@ -95,7 +95,7 @@ def calibench_datasets() -> list[DatasetSpec]:
         ),
         DatasetSpec(
             name="csv",
-            target="calibench_datasets.csv:csv",
+            target="calibench_datasets.sources.csv:csv",
             summary="Your own table: a text file with a header, numeric and categorical columns, one of them the label.",
             params=(
                 Param("path", "path", REQUIRED, "a CSV file; comma, semicolon, tab or bar between cells"),
@@ -110,7 +110,7 @@ def calibench_datasets() -> list[DatasetSpec]:
         ),
         DatasetSpec(
             name="parquet",
-            target="calibench_datasets.parquet:parquet",
+            target="calibench_datasets.sources.parquet:parquet",
             summary="Your own table from a Parquet file, numeric and categorical columns, one of them the label.",
             params=(
                 Param("path", "path", REQUIRED, "a Parquet file (extra parquet)"),
@@ -122,7 +122,7 @@ def calibench_datasets() -> list[DatasetSpec]:
         ),
         DatasetSpec(
             name="hf",
-            target="calibench_datasets.hf:hf",
+            target="calibench_datasets.sources.hf:hf",
             summary="Pictures or stored features of the Hugging Face Hub (ORG/NAME), or of a folder in its format; extra vision.",
             params=(
                 Param("path", "path", REQUIRED, "ORG/NAME on the Hub, a folder of Parquet files, or one such file"),
@@ -148,7 +148,7 @@ def calibench_datasets() -> list[DatasetSpec]:
         ),
         DatasetSpec(
             name="openml",
-            target="calibench_datasets.openml:openml",
+            target="calibench_datasets.sources.openml:openml",
             summary="A table of openml.org by its number, as id=61 for iris; extra openml.",
             params=(
                 Param("id", "int", REQUIRED, "the number in its address, openml.org/d/ID", minimum=1),
@@ -164,7 +164,7 @@ def calibench_datasets() -> list[DatasetSpec]:
         ),
         DatasetSpec(
             name="wine",
-            target="calibench_datasets.sklearn_tables:wine",
+            target="calibench_datasets.sources.sklearn_tables:wine",
             summary="178 wines, 13 chemical measurements, 3 cultivars; ships with scikit-learn.",
             licence="CC BY 4.0",
             source="UCI Wine, as sklearn.datasets.load_wine",
@@ -172,7 +172,7 @@ def calibench_datasets() -> list[DatasetSpec]:
         ),
         DatasetSpec(
             name="breast-cancer",
-            target="calibench_datasets.sklearn_tables:breast_cancer",
+            target="calibench_datasets.sources.sklearn_tables:breast_cancer",
             summary="569 tumours, 30 measurements of cell nuclei, malignant or benign; ships with scikit-learn.",
             licence="CC BY 4.0",
             source="UCI Breast Cancer Wisconsin (Diagnostic), as sklearn.datasets.load_breast_cancer",
@@ -180,7 +180,7 @@ def calibench_datasets() -> list[DatasetSpec]:
         ),
         DatasetSpec(
             name="images",
-            target="calibench_datasets.images:images",
+            target="calibench_datasets.sources.images:images",
             summary="Your own pictures: CLASS/NAME.png, or train/CLASS/NAME.png beside test/, val/, cal/; extra vision.",
             params=(
                 Param("path", "path", REQUIRED, "a folder with a folder for each class, or for each split"),
@@ -200,7 +200,7 @@ def calibench_noises() -> list[NoiseSpec]:
     return [
         NoiseSpec(
             name="asymmetric",
-            target="calibench_datasets.asymmetric:asymmetric",
+            target="calibench_datasets.noise.asymmetric:asymmetric",
             summary="A share of some classes is taken for one other class each, as a cat for a dog.",
             params=(
                 rate,
@@ -211,7 +211,7 @@ def calibench_noises() -> list[NoiseSpec]:
         ),
         NoiseSpec(
             name="given",
-            target="calibench_datasets.given:given",
+            target="calibench_datasets.noise.given:given",
             summary="Training labels from an .npz file, in the order of the dataset's own rows, as people or a crowd gave them.",
             params=(
                 Param("path", "path", REQUIRED, "an .npz file with an array of class indices [N]"),
@@ -222,7 +222,7 @@ def calibench_noises() -> list[NoiseSpec]:
         ),
         NoiseSpec(
             name="instance",
-            target="calibench_datasets.instance:instance",
+            target="calibench_datasets.noise.instance:instance",
             summary="Rows that look like another class, by random projections, get its label.",
             params=(Param("rate", "float", REQUIRED, "mean share of wrong labels", minimum=0.1, maximum=0.9),),
             needs=("x",),
@@ -231,7 +231,7 @@ def calibench_noises() -> list[NoiseSpec]:
         ),
         NoiseSpec(
             name="pairflip",
-            target="calibench_datasets.pairflip:pairflip",
+            target="calibench_datasets.noise.pairflip:pairflip",
             summary="A share of every class is taken for the next one.",
             params=(rate,),
             paper="B. Han et al., Co-teaching, NeurIPS 2018 (arXiv 1804.06872)",
@@ -239,7 +239,7 @@ def calibench_noises() -> list[NoiseSpec]:
         ),
         NoiseSpec(
             name="symmetric",
-            target="calibench_datasets.symmetric:symmetric",
+            target="calibench_datasets.noise.symmetric:symmetric",
             summary="A share of the training labels is wrong, each uniform over the other K - 1 classes.",
             params=(
                 Param("rate", "float", REQUIRED, "share of the training labels that are wrong", minimum=0, maximum=1),

@@ -1,7 +1,7 @@
 """What `calibench list shifts` says of the shifts of this package; imports nothing heavy."""
 
 from calibench import Param, ShiftSpec
-from calibench_datasets.corruption_names import MEAN_OVER
+from calibench_datasets.shift.corruption_names import MEAN_OVER
 
 _HENDRYCKS = (
     "D. Hendrycks, T. Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, "
@@ -19,7 +19,7 @@ def _seed(what: str) -> Param:
 def _published(number: int, record: int) -> ShiftSpec:
     return ShiftSpec(
         name=f"cifar{number}-c",
-        target=f"calibench_datasets.cifar_c:cifar{number}_c",
+        target=f"calibench_datasets.shift.cifar_c:cifar{number}_c",
         summary=f"CIFAR-{number}-C: the authors' 15 corruptions x 5 severities of the test images; CIFAR-{number}-C.tar.",
         params=(_KINDS, _SEVERITIES),
         paper=_HENDRYCKS,
@@ -35,7 +35,7 @@ SHIFTS = (
     _published(100, 3555552),
     ShiftSpec(
         name="corruptions",
-        target="calibench_datasets.corruptions:corruptions",
+        target="calibench_datasets.shift.corruptions:corruptions",
         summary="The 15 corruptions x 5 severities of CIFAR-10-C, generated for pictures in [0, 1] or 0 .. 255; extra vision.",
         params=(
             _KINDS,
@@ -57,7 +57,7 @@ SHIFTS = (
     ),
     ShiftSpec(
         name="rotation",
-        target="calibench_datasets.rotation:rotation",
+        target="calibench_datasets.shift.rotation:rotation",
         summary="Pictures turned by 10, 45, 90, 135 and 180 degrees, the protocol of rotated SVHN.",
         params=(Param("angles", "floats", (10.0, 45.0, 90.0, 135.0, 180.0), "counter-clockwise", "degrees"),),
         paper="M. Jordahn, P. Olmos, Decoupling Feature Extraction and Classification Layers, ICML 2024 (arXiv 2405.01196)",
@@ -65,7 +65,7 @@ SHIFTS = (
     ),
     ShiftSpec(
         name="label-shift",
-        target="calibench_datasets.label_shift:label_shift",
+        target="calibench_datasets.shift.label_shift:label_shift",
         summary="Other class shares: test rows drawn without repetition to Dirichlet(alpha) shares, or to given ones.",
         params=(
             Param(

@@ -62,7 +62,7 @@ CALIBRATORS = (
     MethodSpec(
         name="temperature",
         kind="calibrator",
-        target="calibench_methods.temperature:Temperature",
+        target="calibench_methods.calibrators.temperature:Temperature",
         summary="Temperature scaling: one scalar divides every logit; accuracy cannot change.",
         equation="p = softmax(logits / T), T = argmin NLL on cal, T in [1/50, 50]",
         paper=_GUO,
@@ -71,7 +71,7 @@ CALIBRATORS = (
     MethodSpec(
         name="vector",
         kind="calibrator",
-        target="calibench_methods.vector:Vector",
+        target="calibench_methods.calibrators.vector:Vector",
         summary="Vector scaling: a scale and a bias for each class's logit; answers can change.",
         params=(
             Param(
@@ -93,7 +93,7 @@ CALIBRATORS = (
     MethodSpec(
         name="matrix",
         kind="calibrator",
-        target="calibench_methods.matrix:Matrix",
+        target="calibench_methods.calibrators.matrix:Matrix",
         summary="Matrix scaling with ODIR: a linear map of the logits, its off-diagonal and intercept penalised.",
         params=_ODIR_PARAMS,
         equation=(
@@ -106,7 +106,7 @@ CALIBRATORS = (
     MethodSpec(
         name="dirichlet",
         kind="calibrator",
-        target="calibench_methods.dirichlet:Dirichlet",
+        target="calibench_methods.calibrators.dirichlet:Dirichlet",
         summary="Dirichlet calibration with ODIR: a linear map of the log-probabilities.",
         params=_ODIR_PARAMS,
         equation=(
@@ -119,7 +119,7 @@ CALIBRATORS = (
     MethodSpec(
         name="platt",
         kind="calibrator",
-        target="calibench_methods.platt:Platt",
+        target="calibench_methods.calibrators.platt:Platt",
         summary="Platt scaling: a sigmoid of the log-odds of each class.",
         params=(_of("classes"),),
         equation=(
@@ -132,7 +132,7 @@ CALIBRATORS = (
     MethodSpec(
         name="beta",
         kind="calibrator",
-        target="calibench_methods.beta:Beta",
+        target="calibench_methods.calibrators.beta:Beta",
         summary="Beta calibration (abm): a three-parameter curve for each class, the identity among them.",
         params=(
             Param(
@@ -159,7 +159,7 @@ CALIBRATORS = (
     MethodSpec(
         name="isotonic",
         kind="calibrator",
-        target="calibench_methods.isotonic:Isotonic",
+        target="calibench_methods.calibrators.isotonic:Isotonic",
         summary="Isotonic regression: the best non-decreasing map of each class's probability.",
         params=(_FLOOR, _of("classes")),
         equation="q = max(m(p), floor), m = argmin over non-decreasing m of sum (m(p_i) - hit_i)^2, linear between corners",
@@ -176,7 +176,7 @@ CALIBRATORS = (
     MethodSpec(
         name="histogram",
         kind="calibrator",
-        target="calibench_methods.histogram:Histogram",
+        target="calibench_methods.calibrators.histogram:Histogram",
         summary="Histogram binning: the share of hits in the bin that a probability falls into.",
         params=(
             Param("bins", "int", 15, "bins of a map (the paper: 10)", "bins", minimum=1, maximum=10_000),
@@ -199,7 +199,7 @@ CALIBRATORS = (
     MethodSpec(
         name="bbq",
         kind="calibrator",
-        target="calibench_methods.bbq:BBQ",
+        target="calibench_methods.calibrators.bbq:BBQ",
         summary="Bayesian binning into quantiles: equal-mass histograms averaged by how probable each is.",
         params=(
             Param("strength", "float", 2.0, "N0, samples that the prior of a binning weighs", "samples", minimum=1e-3),
@@ -221,7 +221,7 @@ CALIBRATORS = (
     MethodSpec(
         name="spline",
         kind="calibrator",
-        target="calibench_methods.spline:Spline",
+        target="calibench_methods.calibrators.spline:Spline",
         summary="Spline recalibration: the slope of the cumulated accuracy of the top class; accuracy cannot change.",
         params=(Param("knots", "int", 6, "knots of the natural cubic spline", "knots", minimum=3, maximum=100),),
         equation=(
@@ -237,7 +237,7 @@ CALIBRATORS = (
     MethodSpec(
         name="ets",
         kind="calibrator",
-        target="calibench_methods.ets:ETS",
+        target="calibench_methods.calibrators.ets:ETS",
         summary="Ensemble temperature scaling: scaled, given and uniform probabilities mixed; accuracy cannot change.",
         equation="p = w1 softmax(z / T) + w2 softmax(z) + w3 / K, T then w = argmin NLL on cal, w >= 0, sum 1",
         paper="J. Zhang, B. Kailkhura, T. Han, Mix-n-Match, ICML 2020 (arXiv 2003.07329)",
@@ -249,7 +249,7 @@ CALIBRATORS = (
     MethodSpec(
         name="platt-binner",
         kind="calibrator",
-        target="calibench_methods.platt_binner:PlattBinner",
+        target="calibench_methods.calibrators.platt_binner:PlattBinner",
         summary="Scaling-binning: a sigmoid fit, then its mean in bins of equal count.",
         params=(
             Param(
@@ -280,7 +280,7 @@ CALIBRATORS = (
     MethodSpec(
         name="ivap",
         kind="calibrator",
-        target="calibench_methods.ivap:IVAP",
+        target="calibench_methods.calibrators.ivap:IVAP",
         summary="Inductive Venn-Abers: two isotonic fits that take each sample in as a miss and as a hit, merged.",
         params=(_of("top"),),
         equation="q = p1 / (1 - p0 + p1), p_y = isotonic fit of cal and (p, y) at p",

@@ -8,7 +8,7 @@ DECISIONS = (
     MethodSpec(
         name="threshold",
         kind="decision",
-        target="calibench_methods.threshold:Threshold",
+        target="calibench_methods.decisions.threshold:Threshold",
         summary="Answer only where a class reaches its threshold, given or fitted on cal; elsewhere abstain.",
         params=(
             Param("value", "float", 0.5, "one threshold for all classes", "probability", minimum=0, maximum=1),
@@ -98,7 +98,7 @@ DECISIONS = (
     MethodSpec(
         name="cost",
         kind="decision",
-        target="calibench_methods.cost:Cost",
+        target="calibench_methods.decisions.cost:Cost",
         summary="Decide, or abstain, at the least expected cost by a matrix of yours.",
         params=(
             Param(
@@ -119,7 +119,7 @@ DECISIONS = (
     MethodSpec(
         name="conformal",
         kind="decision",
-        target="calibench_methods.conformal:Conformal",
+        target="calibench_methods.decisions.conformal:Conformal",
         summary="Sets of classes that hold the label with probability 1 - alpha, fitted on cal.",
         params=(
             Param(
@@ -156,7 +156,7 @@ DECISIONS = (
     MethodSpec(
         name="sigmoid-threshold",
         kind="decision",
-        target="calibench_methods.sigmoid_threshold:SigmoidThreshold",
+        target="calibench_methods.decisions.sigmoid_threshold:SigmoidThreshold",
         summary="Every class whose own sigmoid reaches its threshold: a set, for multi-label or one-against-rest outputs.",
         params=(
             Param("value", "float", 0.5, "one threshold for all classes", "probability", minimum=0, maximum=1),

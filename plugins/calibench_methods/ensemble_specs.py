@@ -14,7 +14,7 @@ SAMPLERS = (
     MethodSpec(
         name="mc-dropout",
         kind="sampler",
-        target="calibench_methods.mc_dropout:MCDropout",
+        target="calibench_methods.samplers.mc_dropout:MCDropout",
         summary="Monte-Carlo dropout: dropout stays on at prediction, and the samples are averaged.",
         params=(
             Param("samples", "int", 30, "masks whose predictions are averaged", minimum=1),
@@ -36,7 +36,7 @@ SAMPLERS = (
     MethodSpec(
         name="swag",
         kind="sampler",
-        target="calibench_methods.swag:SWAG",
+        target="calibench_methods.samplers.swag:SWAG",
         summary="SWA-Gaussian: a Gaussian over the weights that constant-rate SGD visits after training; samples averaged.",
         params=(
             Param("samples", "int", 30, "networks drawn (the paper: 30)", minimum=1),
@@ -59,7 +59,7 @@ SAMPLERS = (
     MethodSpec(
         name="snapshot",
         kind="sampler",
-        target="calibench_methods.snapshot:Snapshot",
+        target="calibench_methods.samplers.snapshot:Snapshot",
         summary="Snapshot ensemble: cosine cycles of the step size after training, one network kept at the end of each.",
         params=(
             Param("cycles", "int", 5, "networks kept (the paper: 5 or 6)", minimum=1),
@@ -77,7 +77,7 @@ SAMPLERS = (
     MethodSpec(
         name="batch-ensemble",
         kind="sampler",
-        target="calibench_methods.batch_ensemble:BatchEnsemble",
+        target="calibench_methods.samplers.batch_ensemble:BatchEnsemble",
         summary="BatchEnsemble: members share their weight matrices and differ by rank-one factors, trained at once.",
         params=(
             Param("members", "int", 4, "members (the paper: 4)", minimum=2),
@@ -93,7 +93,7 @@ SAMPLERS = (
     MethodSpec(
         name="tta",
         kind="sampler",
-        target="calibench_methods.tta:TestTimeAugmentation",
+        target="calibench_methods.samplers.tta:TestTimeAugmentation",
         summary="Test-time augmentation: predictions of shifted (and mirrored) views of an image are averaged.",
         params=(
             Param("views", "int", 8, "views, of which the first is the image itself", minimum=2),
@@ -118,7 +118,7 @@ ENSEMBLES = (
     MethodSpec(
         name="ensemble",
         kind="ensemble",
-        target="calibench_methods.ensemble:DeepEnsemble",
+        target="calibench_methods.ensembles.ensemble:DeepEnsemble",
         summary="Deep ensemble: everything to its left, trained from several seeds; predictions averaged.",
         params=(
             Param("members", "int", 5, "trainings (the paper: 5)", minimum=2),

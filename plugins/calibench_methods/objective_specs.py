@@ -49,7 +49,7 @@ OBJECTIVES = (
     MethodSpec(
         name="ce",
         kind="objective",
-        target="calibench_methods.ce:CrossEntropy",
+        target="calibench_methods.objectives.ce:CrossEntropy",
         summary="Cross-entropy, the maximum-likelihood baseline.",
         default=True,
         equation="loss = -log softmax(logits)[y]",
@@ -57,7 +57,7 @@ OBJECTIVES = (
     MethodSpec(
         name="bce",
         kind="objective",
-        target="calibench_methods.bce:BinaryCrossEntropy",
+        target="calibench_methods.objectives.bce:BinaryCrossEntropy",
         summary="Binary cross-entropy: one sigmoid a class, or a label where rows have several, as sigmoid-threshold reads them.",
         equation="loss = -sum_k (t_k log s_k + (1 - t_k) log(1 - s_k)), s_k = sigmoid(x_k), t_k = [k = y] or label k",
         paper="C. Bishop, Pattern Recognition and Machine Learning, 2006, section 4.3.2 (independent sigmoids)",
@@ -69,7 +69,7 @@ OBJECTIVES = (
     MethodSpec(
         name="clipped-ce",
         kind="objective",
-        target="calibench_methods.clipped_ce:ClippedCrossEntropy",
+        target="calibench_methods.objectives.clipped_ce:ClippedCrossEntropy",
         summary="Cross-entropy bounded by a cap: a sample whose loss lies beyond it is ignored.",
         params=(
             Param(
@@ -87,7 +87,7 @@ OBJECTIVES = (
     MethodSpec(
         name="noise-ce",
         kind="objective",
-        target="calibench_methods.noise_ce:NoiseCrossEntropy",
+        target="calibench_methods.objectives.noise_ce:NoiseCrossEntropy",
         summary="Cross-entropy of the noisy label under uniform noise: bounded, and p is that of the true class.",
         params=(_RATE, _FOLDS),
         equation="loss = -log((1 - e) p_y + e/K), e = rate K / (K - 1)",
@@ -100,7 +100,7 @@ OBJECTIVES = (
     MethodSpec(
         name="forward",
         kind="objective",
-        target="calibench_methods.forward:Forward",
+        target="calibench_methods.objectives.forward:Forward",
         summary="Forward correction: cross-entropy of the noisy label that prediction and transition matrix imply.",
         params=_TRANSITION,
         equation="loss = -log sum_i T_iy p_i, T_ij = P(noisy label j | class i)",
@@ -110,7 +110,7 @@ OBJECTIVES = (
     MethodSpec(
         name="backward",
         kind="objective",
-        target="calibench_methods.backward:Backward",
+        target="calibench_methods.objectives.backward:Backward",
         summary="Backward correction: the loss times the inverse transition matrix, unbiased over the noise.",
         params=_TRANSITION,
         equation="loss = -sum_k (T^-1)_yk log p_k, T_ij = P(noisy label j | class i)",
@@ -123,7 +123,7 @@ OBJECTIVES = (
     MethodSpec(
         name="bootstrap",
         kind="objective",
-        target="calibench_methods.bootstrap:Bootstrap",
+        target="calibench_methods.objectives.bootstrap:Bootstrap",
         summary="Bootstrapping: the label mixed with what the network believes.",
         params=(
             Param(
@@ -154,7 +154,7 @@ OBJECTIVES = (
     MethodSpec(
         name="gce",
         kind="objective",
-        target="calibench_methods.gce:GeneralizedCrossEntropy",
+        target="calibench_methods.objectives.gce:GeneralizedCrossEntropy",
         summary="Generalised cross-entropy: between cross-entropy (q = 0) and the mean absolute error (q = 1).",
         params=(Param("q", "float", 0.7, "shape (the paper: 0.7); 0 is cross-entropy", minimum=0, maximum=1),),
         equation="loss = (1 - p_y^q) / q",
@@ -167,7 +167,7 @@ OBJECTIVES = (
     MethodSpec(
         name="sce",
         kind="objective",
-        target="calibench_methods.sce:SymmetricCrossEntropy",
+        target="calibench_methods.objectives.sce:SymmetricCrossEntropy",
         summary="Symmetric cross-entropy: cross-entropy plus its reverse, which tolerates noise.",
         params=(
             Param("alpha", "float", 0.1, "weight of the cross-entropy (the paper: 0.1 for CIFAR-10)", minimum=0),
@@ -180,7 +180,7 @@ OBJECTIVES = (
     MethodSpec(
         name="elr",
         kind="objective",
-        target="calibench_methods.elr:EarlyLearningRegularization",
+        target="calibench_methods.objectives.elr:EarlyLearningRegularization",
         summary="Early-learning regularisation: holds each prediction near the running mean of its own past.",
         params=(
             Param("weight", "float", 3.0, "weight of the regulariser, lambda (the paper: 3 for CIFAR-10)", minimum=0),
@@ -193,7 +193,7 @@ OBJECTIVES = (
     MethodSpec(
         name="label-smoothing",
         kind="objective",
-        target="calibench_methods.label_smoothing:LabelSmoothing",
+        target="calibench_methods.objectives.label_smoothing:LabelSmoothing",
         summary="Label smoothing: targets mixed with the uniform distribution.",
         params=(
             Param("epsilon", "float", 0.1, "share of the uniform distribution (the paper: 0.1)", minimum=0, maximum=1),
@@ -204,7 +204,7 @@ OBJECTIVES = (
     MethodSpec(
         name="mbls",
         kind="objective",
-        target="calibench_methods.mbls:MarginLabelSmoothing",
+        target="calibench_methods.objectives.mbls:MarginLabelSmoothing",
         summary="Margin-based label smoothing: logits may differ by a margin for nothing, by more at a price.",
         params=(
             Param("margin", "float", 10.0, "distance that costs nothing (the paper: 10)", "logits", minimum=0),
@@ -219,7 +219,7 @@ OBJECTIVES = (
     MethodSpec(
         name="focal",
         kind="objective",
-        target="calibench_methods.focal:Focal",
+        target="calibench_methods.objectives.focal:Focal",
         summary="Focal loss: samples that are nearly right count less.",
         params=(Param("gamma", "float", 3.0, "strength (Mukhoti et al.: 3; Lin et al., for detection: 2)", minimum=0),),
         equation="loss = -(1 - p_y)^gamma log p_y",
@@ -232,7 +232,7 @@ OBJECTIVES = (
     MethodSpec(
         name="flsd53",
         kind="objective",
-        target="calibench_methods.flsd53:SampleDependentFocal",
+        target="calibench_methods.objectives.flsd53:SampleDependentFocal",
         summary="Sample-dependent focal loss: gamma 5 for samples below 0.2, 3 for the others.",
         equation="loss = -(1 - p_y)^gamma log p_y, gamma = 5 where p_y < 0.2, else 3",
         paper="J. Mukhoti et al., Calibrating Deep Neural Networks using Focal Loss, NeurIPS 2020 (arXiv 2002.09437)",
@@ -240,7 +240,7 @@ OBJECTIVES = (
     MethodSpec(
         name="adafocal",
         kind="objective",
-        target="calibench_methods.adafocal:AdaFocal",
+        target="calibench_methods.objectives.adafocal:AdaFocal",
         summary="Focal loss whose gammas follow, bin by bin, the calibration of the validation split.",
         params=(
             Param("bins", "int", 15, "equal-mass bins of the validation split (the paper: 15)", minimum=1),
@@ -261,7 +261,7 @@ OBJECTIVES = (
     MethodSpec(
         name="mixup",
         kind="objective",
-        target="calibench_methods.mixup:Mixup",
+        target="calibench_methods.objectives.mixup:Mixup",
         summary="Mixup: trains on lines between samples, with the labels' losses mixed alike.",
         params=(
             Param(
@@ -282,7 +282,7 @@ OBJECTIVES = (
     MethodSpec(
         name="logit-norm",
         kind="objective",
-        target="calibench_methods.logit_norm:LogitNorm",
+        target="calibench_methods.objectives.logit_norm:LogitNorm",
         summary="Logit normalisation: cross-entropy of logits of constant norm; put +temperature after it.",
         params=(Param("tau", "float", 0.04, "temperature of the normalised logits (the paper: 0.04)", minimum=1e-4),),
         equation="loss = -log softmax(l / (tau |l|_2))[y]; predictions use l itself",
@@ -294,7 +294,7 @@ OBJECTIVES = (
     MethodSpec(
         name="confidence-penalty",
         kind="objective",
-        target="calibench_methods.confidence_penalty:ConfidencePenalty",
+        target="calibench_methods.objectives.confidence_penalty:ConfidencePenalty",
         summary="Confidence penalty: cross-entropy less a reward for the entropy of the prediction.",
         params=(Param("beta", "float", 0.1, "weight of the entropy (the paper: 0.1 for CIFAR-10)", minimum=0),),
         equation="loss = -log p_y - beta H(p), H(p) = -sum_k p_k log p_k",
@@ -306,7 +306,7 @@ OBJECTIVES = (
     MethodSpec(
         name="co-teaching",
         kind="objective",
-        target="calibench_methods.co_teaching:CoTeaching",
+        target="calibench_methods.objectives.co_teaching:CoTeaching",
         summary="Co-teaching: two networks, each trained on the samples whose loss is small in the other.",
         params=(
             _RATE,
@@ -330,7 +330,7 @@ OBJECTIVES = (
     MethodSpec(
         name="cleanlab",
         kind="objective",
-        target="calibench_methods.cleanlab:Cleanlab",
+        target="calibench_methods.objectives.cleanlab:Cleanlab",
         summary="Confident learning: finds wrong labels by out-of-fold probabilities and trains without them.",
         params=(
             Param(

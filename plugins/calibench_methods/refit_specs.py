@@ -71,7 +71,7 @@ REFITS = (
     MethodSpec(
         name="tst",
         kind="refit",
-        target="calibench_methods.tst:TST",
+        target="calibench_methods.refits.tst:TST",
         summary="Two-stage training: fresh classification layers, trained with cross-entropy on the frozen body.",
         params=(
             *_STAGE_2,
@@ -95,7 +95,7 @@ REFITS = (
     MethodSpec(
         name="vtst",
         kind="refit",
-        target="calibench_methods.vtst:VTST",
+        target="calibench_methods.refits.vtst:VTST",
         summary="Variational two-stage training: a latent-variable head, trained by the ELBO on the frozen body.",
         params=(
             *_STAGE_2,
@@ -130,7 +130,7 @@ REFITS = (
     MethodSpec(
         name="reinit",
         kind="refit",
-        target="calibench_methods.reinit:Reinit",
+        target="calibench_methods.refits.reinit:Reinit",
         summary="The control of two-stage training: a fresh last layer, and the whole network trained on.",
         params=_STAGE_2[1:],
         equation="stage 2: min over body and head of -log softmax(head(body(x)))[y], head fresh, body from stage 1",
@@ -143,7 +143,7 @@ REFITS = (
     MethodSpec(
         name="laplace",
         kind="refit",
-        target="calibench_methods.laplace:LastLayerLaplace",
+        target="calibench_methods.refits.laplace:LastLayerLaplace",
         summary="Last-layer Laplace approximation: a Gaussian around the trained last layer (laplace-torch, extra bayes).",
         params=(
             Param(
@@ -181,7 +181,7 @@ REFITS = (
     MethodSpec(
         name="mean-field",
         kind="refit",
-        target="calibench_methods.mean_field:MeanField",
+        target="calibench_methods.refits.mean_field:MeanField",
         summary="Bayesian last layer: a factorised Gaussian over its weights, trained by the ELBO on the frozen body.",
         params=(
             *_STAGE_2[1:],

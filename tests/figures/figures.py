@@ -73,13 +73,21 @@ def figures() -> dict[str, dict[str, Any]]:
         for recipe in RECIPES:
             short = [f"{name}.{SHORT[name]}" for name in SHORT if name in recipe.method.replace(":", "+").split("+")]
             options = {**recipe.options, "settings": [*recipe.options.get("settings", ()), *short]}
-            record = calibench.run(recipe.method, seed=3, epochs=None if recipe.options.get("model") == "frozen" else 2, **options)
+            record = calibench.run(
+                recipe.method, seed=3, epochs=None if recipe.options.get("model") == "frozen" else 2, **options
+            )
             found[f"run {recipe.method} {_text(recipe.options)}".strip()] = _held(record.to_dict(), record.run_id)
         for name, asked in EVALUATIONS.items():
             logits, labels = scores_and_labels(1, asked.get("labels_per_sample", 1))
             others, truth = scores_and_labels(2, asked.get("labels_per_sample", 1))
-            as_asked = {"logits": lambda z: z, "probs": lambda z: (e := np.exp(z)) / e.sum(axis=1, keepdims=True)}[asked["scores"]]
-            fit = {"fit": asked["fit"], f"fit_{asked['scores']}": as_asked(others), "fit_labels": truth} if "fit" in asked else {}
+            as_asked = {"logits": lambda z: z, "probs": lambda z: (e := np.exp(z)) / e.sum(axis=1, keepdims=True)}[
+                asked["scores"]
+            ]
+            fit = (
+                {"fit": asked["fit"], f"fit_{asked['scores']}": as_asked(others), "fit_labels": truth}
+                if "fit" in asked
+                else {}
+            )
             evaluation = calibench.evaluate(labels=labels, **{asked["scores"]: as_asked(logits)}, **fit)
             found[f"evaluate {name}"] = _held(evaluation.to_dict(), "")
         os.chdir("/")

@@ -12,7 +12,7 @@ class Recipe(NamedTuple):
     """What `calibench.run` takes, beside the seed."""
 
     method: str
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {}  # noqa: RUF012 - never written to
 
 
 NOISE = {"noise": "symmetric:rate=0.3"}
@@ -51,7 +51,10 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("snapshot", {"shift": ["rotation", "label-shift"]}),
     Recipe("batch-ensemble", {"dataset": "wine"}),
     Recipe("tta", {"model": "cnn:width=4", "settings": ["ce.augment=crop=1;flip", "ce.select=last"]}),
-    Recipe("ce+ensemble:members=2", {"ood": ["npz:path=ood.npz"], "ood_score": ["entropy", "energy"], "shift": ["rotation"]}),
+    Recipe(
+        "ce+ensemble:members=2",
+        {"ood": ["npz:path=ood.npz"], "ood_score": ["entropy", "energy"], "shift": ["rotation"]},
+    ),
 )
 
 EVALUATIONS: dict[str, dict[str, Any]] = {

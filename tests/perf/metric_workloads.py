@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from workloads import BINS, Prepared, Workload, drawn, softmax
 
-from calibench.decisions import Decisions
-from calibench.metrics.judge import judge
+from calibench.evaluation.judge import judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 from calibench.metrics.plugin import calibench_metrics
-from calibench.outputs import Outputs
-from calibench.questions import asked
-from calibench.specs import MetricSpec
+from calibench.outputs.decisions import Decisions
+from calibench.outputs.outputs import Outputs
+from calibench.outputs.several_labels import asked
+from calibench.plugins.specs import MetricSpec
 
 OF_SEVERAL_LABELS = ("exact_match", "macro_f1")
 OF_SOFT_LABELS = ("soft_nll", "soft_brier")

@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from calibench.environment import machine, versions
 from calibench.errors import InputError
-from calibench.specs import REQUIRED, MethodSpec
-from calibench.stages import Report
+from calibench.plugins.params import REQUIRED
+from calibench.plugins.specs import MethodSpec
+from calibench.progress import Report
+from calibench.records.environment import machine, versions
 
 SCHEMA = "calibench.bench-methods/1"
 BASELINE = "objective"
@@ -55,8 +56,8 @@ class Cost:
 
 def recipes(chosen: Sequence[str]) -> list[tuple[str, str]]:
     """`(kind, recipe)` to measure: those chosen, else every registered method that can stand alone; the baseline first."""
-    from calibench.config import resolve
-    from calibench.plugins import registry
+    from calibench.config.from_words import resolve
+    from calibench.plugins.discovery import registry
 
     specs = [entry.spec for entry in registry().all("method") if isinstance(entry.spec, MethodSpec)]
     default = next((spec for spec in specs if spec.default and spec.kind == BASELINE), None)
@@ -71,7 +72,7 @@ def recipes(chosen: Sequence[str]) -> list[tuple[str, str]]:
 
 def run(chosen: Sequence[str], work: Workload, report: Report) -> dict[str, Any]:
     """Measure the recipes one after another; a recipe that cannot run on this workload is told with its reason."""
-    from calibench.config import settings_for
+    from calibench.config.from_words import settings_for
 
     found: list[Cost] = []
     todo = recipes(chosen)
@@ -140,10 +141,11 @@ def _child(question: dict[str, Any]) -> None:
 
     import torch
 
-    from calibench.config import resolve
+    from calibench.config.from_words import resolve
     from calibench.data.load import load_data
     from calibench.errors import CalibenchError
-    from calibench.runner import quiet, run_reporting
+    from calibench.progress import quiet
+    from calibench.runs.run import run_reporting
 
     if question["threads"] is not None:
         torch.set_num_threads(question["threads"])

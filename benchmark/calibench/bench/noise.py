@@ -61,8 +61,8 @@ def surroundings(threads: int, device: str) -> dict[str, Any]:
     import torch
 
     from calibench.bench.peers import DISTRIBUTIONS
-    from calibench.environment import machine, versions
     from calibench.kernels import backend, extension_status
+    from calibench.records.environment import machine, versions
 
     build = extension_status().build
     facts: dict[str, Any] = {

@@ -18,9 +18,9 @@ def doctor(as_json: bool) -> None:
     """Check this installation: versions, compiled kernels, plugins. Exit code 1 when something needs mending."""
     import torch
 
-    from calibench.environment import machine, versions
     from calibench.kernels.diagnosis import diagnose
-    from calibench.plugins import discover
+    from calibench.plugins.discovery import discover
+    from calibench.records.environment import machine, versions
 
     found = discover()
     kernels = diagnose()

@@ -12,7 +12,7 @@ from calibench.cli.output import emit_json, stdout, to_stderr, words_to_stderr
 from calibench.errors import InputError
 
 if TYPE_CHECKING:
-    from calibench.evaluation import EvaluationRecord
+    from calibench.evaluation.stored_outputs import EvaluationRecord
 
 
 @click.command()
@@ -66,10 +66,10 @@ def evaluate(
     calibench evaluate resnet.npz vit.npz                     one row a file, lowest NLL first
     """
     from calibench.cli.evaluate_board import same_labels, show
-    from calibench.evaluation import evaluate_samples
-    from calibench.outputs_file import Columns, read_outputs, read_soft
-    from calibench.plot import check_plot, reliability_diagram
-    from calibench.plugins import registry
+    from calibench.evaluation.stored_outputs import evaluate_samples
+    from calibench.outputs.files import Columns, read_outputs, read_soft
+    from calibench.plugins.discovery import registry
+    from calibench.report.diagram import check_plot, reliability_diagram
 
     if plot is not None:
         check_plot(plot)
@@ -120,7 +120,7 @@ def _print(record: EvaluationRecord, file: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from calibench.report import figure, header
+    from calibench.report.tables import figure, header
 
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("metric", no_wrap=True)

@@ -12,7 +12,7 @@ from calibench.cli.output import emit_json, stdout, to_stderr
 if TYPE_CHECKING:
     import torch
 
-    from calibench.evaluation import EvaluationRecord
+    from calibench.evaluation.stored_outputs import EvaluationRecord
 
 SCHEMA = "calibench.evaluations/1"
 
@@ -37,7 +37,7 @@ def show(records: Mapping[Path, EvaluationRecord], comparable: bool, as_json: bo
     from rich.table import Table
     from rich.text import Text
 
-    from calibench.report import COLUMNS, figure, header
+    from calibench.report.tables import COLUMNS, figure, header
 
     units = {name: unit for record in records.values() for name, unit in record.units.items()}
     sides = {

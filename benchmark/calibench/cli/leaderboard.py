@@ -29,10 +29,10 @@ def leaderboard(results: Path, metric: str, columns: str | None, kind: str, outp
     calibench leaderboard --metric nll
     calibench leaderboard --format markdown --output board.md
     """
-    from calibench import report
     from calibench.atomic import replacing, writable_folder
-    from calibench.leaderboard import boards
-    from calibench.results import read_records
+    from calibench.leaderboard.boards import boards
+    from calibench.records.store import read_records
+    from calibench.report import tables as report
 
     found = boards(read_records(results), results, metric)
     wanted = [name.strip() for name in columns.split(",") if name.strip()] if columns else []

@@ -8,10 +8,10 @@ import click
 
 from calibench.cli.output import emit_json, stdout, to_stderr
 from calibench.errors import did_you_mean
-from calibench.specs import STAGE_ORDER, kind_of
+from calibench.plugins.specs import STAGE_ORDER, kind_of
 
 if TYPE_CHECKING:
-    from calibench.plugins import Registry
+    from calibench.plugins.registry import Registry
 
 FAMILIES = {f"{family}s": family for family in ("method", "dataset", "model", "metric", "noise", "shift", "preset")}
 
@@ -23,7 +23,7 @@ def list_(what: str, as_json: bool) -> None:
     """List METHODS, DATASETS, MODELS, METRICS, NOISES, SHIFTS or PRESETS, with the distribution that each comes from."""
     if what not in FAMILIES:
         raise click.UsageError(f"cannot list {what!r}; {did_you_mean(what, FAMILIES)}")
-    from calibench.plugins import registry
+    from calibench.plugins.discovery import registry
 
     found = registry()
     items: list[dict[str, Any]] = [

@@ -16,7 +16,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from calibench.stages import Report
+    from calibench.progress import Report
 
 
 LINE_SECONDS = 60.0
@@ -115,7 +115,7 @@ def _console(stderr: bool) -> Console:
 
     console = Console(stderr=stderr, highlight=False, soft_wrap=False)
     if not console.is_terminal:
-        from calibench.report import WIDTH
+        from calibench.report.tables import WIDTH
 
         return Console(stderr=stderr, highlight=False, width=max(console.width, WIDTH))
     return console

@@ -12,9 +12,9 @@ from calibench.cli.list import warn_of_broken
 from calibench.cli.output import emit_json, is_first_rank, progress, stdout, to_stderr, words_to_stderr
 
 if TYPE_CHECKING:
-    from calibench.config import RunConfig
-    from calibench.preset_file import Preset
-    from calibench.results import ResultRecord
+    from calibench.config.preset import Preset
+    from calibench.config.run_config import RunConfig
+    from calibench.records.record import ResultRecord
 
 
 @click.command()
@@ -111,10 +111,11 @@ def run(
     """
     import torch
 
-    from calibench.plugins import registry
-    from calibench.preset_file import load_preset
-    from calibench.presets import configure
-    from calibench.runner import pick_device, run_reporting
+    from calibench.config.expand import configure
+    from calibench.config.preset import load_preset
+    from calibench.plugins.discovery import registry
+    from calibench.processes import pick_device
+    from calibench.runs.run import run_reporting
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -180,15 +181,15 @@ def _say(record: ResultRecord, found: bool, results: Path, label: str) -> None:
     if found:
         to_stderr(f"{label}: there already ({path}); --force runs it again")
         return
-    from calibench.report import shown
+    from calibench.report.tables import shown
 
     figures = ", ".join(shown(record, name) for name in ("accuracy", "nll", "ece15") if name in record.metrics)
     to_stderr(f"{label}: {figures}; {record.timings_s['total']:.1f} s; {path}")
 
 
 def _print_board(records: Sequence[ResultRecord], results: Path) -> None:
-    from calibench.leaderboard import boards
-    from calibench.report import board_table
+    from calibench.leaderboard.boards import boards
+    from calibench.report.tables import board_table
 
     console = stdout()
     for board in boards(records, results):
@@ -198,7 +199,7 @@ def _print_board(records: Sequence[ResultRecord], results: Path) -> None:
 def _print_beyond(records: Sequence[ResultRecord]) -> None:
     if not any(record.shift or record.ood for record in records):
         return
-    from calibench.report_shift import ood_table, shift_tables
+    from calibench.report.shift_tables import ood_table, shift_tables
 
     console = stdout()
     for table in (*shift_tables(records), ood_table(records)):

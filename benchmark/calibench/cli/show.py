@@ -10,7 +10,8 @@ import click
 from calibench.cli.list import FAMILIES, warn_of_broken
 from calibench.cli.output import emit_json, stdout
 from calibench.errors import did_you_mean
-from calibench.specs import REQUIRED, Param, Spec, kind_of
+from calibench.plugins.params import REQUIRED, Param
+from calibench.plugins.specs import Spec, kind_of
 
 
 @click.command()
@@ -25,8 +26,8 @@ def show(family: str, name: str, as_json: bool) -> None:
     calibench show dataset npz
     calibench show preset quick
     """
-    from calibench.grammar import parse_piece
-    from calibench.plugins import registry
+    from calibench.config.grammar import parse_piece
+    from calibench.plugins.discovery import registry
 
     family = FAMILIES.get(family, family)
     if family not in FAMILIES.values():
@@ -95,7 +96,7 @@ def _mean_over(spec: Spec) -> str:
 
 
 def _default(param: Param) -> str:
-    from calibench.grammar import format_value
+    from calibench.config.grammar import format_value
 
     if param.default is REQUIRED:
         return "required"

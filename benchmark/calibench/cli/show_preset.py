@@ -8,14 +8,14 @@ from calibench.cli.list import warn_of_broken
 from calibench.cli.output import emit_json, stdout
 
 if TYPE_CHECKING:
-    from calibench.plugins import Registry
+    from calibench.plugins.registry import Registry
 
 
 def show_preset(name: str, found: Registry, as_json: bool) -> None:
     """Print a plugin's preset, or one in a file, checked as a run would check it."""
     from rich.text import Text
 
-    from calibench.preset_file import is_file, load_preset
+    from calibench.config.preset import is_file, load_preset
 
     preset = load_preset(name)
     entry = None if is_file(name) else found.get("preset", name)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from calibench.config import RunConfig
+from calibench.config.grammar import who
+from calibench.config.run_config import RunConfig
 from calibench.data.arrays import Arrays
 from calibench.data.prepare import Data, prepare, with_noisy_labels
 from calibench.errors import InputError, PluginError, blaming
 from calibench.seeds import derived_seed
-from calibench.stages.build import who
 
 
 def load_data(config: RunConfig) -> Data:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calibench.config.beyond import OodChoice
+from calibench.config.grammar import who
 from calibench.data.arrays import Arrays
 from calibench.data.prepare import SPLITS, Data, given_test, prepare
 from calibench.data.splits import overlap, row_hashes
 from calibench.errors import InputError, PluginError, blaming
-from calibench.shift_options import OodChoice
-from calibench.stages.build import who
 
 FRACTIONS_END, BYTES_BEGIN = 1.0, 128.0
 """Rows that reach no further than 1 beside rows that reach 128 are pictures scaled to [0, 1] beside bytes."""

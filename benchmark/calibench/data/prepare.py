@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calibench.data.arrays import Arrays, Pair
 from calibench.data.checks import Split, check_head, check_rows, count_questions, refuse_gaps
-from calibench.data.noisy import MOST_CLASSES, Noisy, realised_transition
+from calibench.data.noise import MOST_CLASSES, Noisy, realised_transition
 from calibench.data.soft import checked_soft
 from calibench.data.splits import hold_out, overlap, row_hashes
 from calibench.errors import InputError

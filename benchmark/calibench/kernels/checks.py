@@ -16,7 +16,7 @@ MAX_BINS = 1 << 24
 """The compiled side's bound (csrc/inputs.h), so that both backends refuse the same."""
 
 PROBABILITY_CEILING = 1 + 1e-3
-"""A row of float16 probabilities may exceed 1 by its rounding; `calibench.outputs` allows as much."""
+"""A row of float16 probabilities may exceed 1 by its rounding; `calibench.outputs.outputs` allows as much."""
 
 NO_FAULT = torch.iinfo(torch.int64).max
 NON_FINITE, LABEL, PROBABILITY = 1, 2, 3

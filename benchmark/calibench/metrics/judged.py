@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 import torch
 
-from calibench.decisions import Decisions
 from calibench.errors import InputError
 from calibench.kernels import CalibrationStats, calibration_stats
 from calibench.metrics.binning import Bools, Floats, Ints, bin_index, frozen
-from calibench.outputs import Outputs
+from calibench.outputs.decisions import Decisions
+from calibench.outputs.outputs import Outputs
 
 T = TypeVar("T")
 

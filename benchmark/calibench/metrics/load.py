@@ -7,8 +7,8 @@ from typing import Any
 
 from calibench.errors import PluginError
 from calibench.metrics.metric import Metric
-from calibench.plugins import registry
-from calibench.specs import MetricSpec
+from calibench.plugins.discovery import registry
+from calibench.plugins.specs import MetricSpec
 
 Metrics = dict[str, tuple[MetricSpec, Metric]]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from calibench.hookspecs import hookimpl
-from calibench.specs import MetricSpec
+from calibench.plugins.hookspecs import hookimpl
+from calibench.plugins.specs import MetricSpec
 
 _HERE = "calibench.metrics"
 

@@ -11,7 +11,7 @@ from calibench.metrics.aurc import area_under, risk_coverage
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details, Metric, weighted_mean, weighted_sums
-from calibench.outputs import ABSTAIN
+from calibench.outputs.outputs import ABSTAIN
 
 POINTS = 100
 """A record holds at most this many points of the risk-coverage curve."""

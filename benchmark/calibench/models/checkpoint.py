@@ -17,7 +17,7 @@ from calibench.errors import InputError
 from calibench.models.network import Network
 from calibench.models.weight_names import few, our_names
 from calibench.models.weights import read_weights
-from calibench.specs import Value
+from calibench.plugins.params import Value
 
 _COUNTER, _STATISTICS = "num_batches_tracked", "running_mean"
 _RENAME = "checkpoint_rename=OLD=NEW;... changes the file's names, checkpoint_part=PREFIX takes a part of it"

@@ -55,7 +55,7 @@ class Network(nn.Module):
         network given from Python, a digest of all of it."""
         self.head_name = ""
         self.autocast: torch.dtype | None = None
-        """The type that training passes compute in, where it is not float32; set by `calibench.models.compute` alone."""
+        """The type that training passes compute in, where it is not float32; set by `calibench.training.compute` alone."""
         self.compiled: Callable[[torch.Tensor], torch.Tensor] | None = None
         """The body as torch.compile made it, for training passes; a function, so that no state dict knows it."""
 

@@ -1,7 +1,8 @@
 """Registers the built-in models; imports no torch."""
 
-from calibench.hookspecs import hookimpl
-from calibench.specs import REQUIRED, ModelSpec, Param
+from calibench.plugins.hookspecs import hookimpl
+from calibench.plugins.params import REQUIRED, Param
+from calibench.plugins.specs import ModelSpec
 
 _STANDARDIZE = Param("standardize", "bool", True, "scale inputs to training mean 0 and SD 1 first")
 _DROPOUT = Param(

@@ -8,7 +8,7 @@ import re
 import torch
 from torch import nn
 
-from calibench.artifacts import sources_of
+from calibench.cache.code import sources_of
 from calibench.models.network import Network
 from calibench.models.split_head import Body
 

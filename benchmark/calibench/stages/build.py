@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from calibench.config.grammar import Bound, who
 from calibench.errors import PluginError, RunError, blaming
-from calibench.grammar import Bound
 from calibench.stages import Calibrator, DecisionRule, Ensemble, HeadRefit, Objective, Sampler
 
 BASES: dict[str, type] = {
@@ -30,11 +30,6 @@ def build_stage(bound: Bound) -> Any:
         )
         raise PluginError(message, "mend the kind or the target in its spec")
     return stage
-
-
-def who(bound: Bound) -> str:
-    """`method 'vtst'`, for messages."""
-    return f"{bound.spec.family} {bound.name!r}"
 
 
 def as_figures(bound: Bound, learned: Any) -> dict[str, Any]:

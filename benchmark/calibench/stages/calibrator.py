@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from calibench.outputs import Outputs
+from calibench.outputs.outputs import Outputs
 
 
 class Calibrator(ABC):

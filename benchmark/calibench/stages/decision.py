@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from calibench.decisions import Decisions
-from calibench.outputs import Outputs
+from calibench.outputs.decisions import Decisions
+from calibench.outputs.outputs import Outputs
 
 
 class DecisionRule(ABC):

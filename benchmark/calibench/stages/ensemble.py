@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from calibench.outputs import Outputs
+from calibench.outputs.outputs import Outputs
 
 
 class Ensemble(ABC):

@@ -9,13 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from calibench.cache.resume import Resume
 from calibench.models.network import Network
-from calibench.models.resume import Resume
-from calibench.outputs import Outputs
-
-Report = Callable[[str, float, int, str], None]
-"""Told `(what, done, total, note)` as work goes on; `done` may be a fraction, as within an epoch. What ends early says so
-by a lower `total`."""
+from calibench.outputs.outputs import Outputs
+from calibench.progress import Report
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class RefitTask:
     input_shape: tuple[int, ...] = ()
     """Of one row that the body sees."""
     resume: Resume | None = None
-    """Handed on to `calibench.models.training.train`, the training goes on after a kill."""
+    """Handed on to `calibench.training.loop.train`, the training goes on after a kill."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from calibench.models.network import Network
-from calibench.stages.refit import Report
+from calibench.progress import Report
 
 View = Callable[[torch.Tensor], torch.Tensor]
 """What becomes of inputs `x [n, ...]` before the network sees them, of the same shape."""

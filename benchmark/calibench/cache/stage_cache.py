@@ -1,0 +1,74 @@
+"""The stage cache: what a stage produced, by a key that holds all that decided it; never a product that has changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from calibench.atomic import digest_of, replacing, writable_folder
+from calibench.processes import ALONE, Ranks
+
+
+class StageCache:
+    """Named tensors by key under `folder`, each with a checksum file.
+
+    `folder` None keeps nothing. `fresh` reads nothing but the keys in `made`, a set that several runs of one command share,
+    so that they make a product again once and not once for each recipe. Of several `ranks` the first alone has a folder.
+    """
+
+    def __init__(
+        self, folder: Path | None, *, fresh: bool = False, made: set[str] | None = None, ranks: Ranks = ALONE
+    ) -> None:
+        self.folder = folder if ranks.first else None
+        self.fresh = fresh
+        self.ranks = ranks
+        self.made = set() if made is None else made
+        self.hits: list[str] = []
+        self.misses: list[str] = []
+        self.resumed: list[str] = []
+        """Stages whose making began in an earlier process, with the place where it was taken up."""
+
+    def get(self, stage: str, key: str) -> dict[str, torch.Tensor] | None:
+        """The product, or None when it is not there or its checksum differs (then it is removed)."""
+        if self.folder is None or (self.fresh and key not in self.made):
+            return None
+        path = self._path(stage, key)
+        try:
+            if path.with_suffix(".sha256").read_text().strip() == digest_of(path):
+                # Copies: safetensors maps the file, and a file that is cut while mapped kills the process with SIGBUS.
+                product = {name: tensor.clone() for name, tensor in load_file(path).items()}
+                self.hits.append(stage)
+                return product
+        except (OSError, SafetensorError):
+            pass
+        path.with_suffix(".sha256").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        return None
+
+    def put(self, stage: str, key: str, product: Mapping[str, torch.Tensor]) -> None:
+        """Keep the product; the checksum is written last, so a crash between the two leaves a miss."""
+        self.misses.append(stage)
+        self.made.add(key)
+        if self.folder is None:
+            return
+        writable_folder(self.folder)
+        path = self._path(stage, key)
+        with replacing(path) as temporary:
+            save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in product.items()}, temporary)
+            digest = digest_of(temporary)  # not of `path`, which another process may take for damaged and remove
+        with replacing(path.with_suffix(".sha256")) as temporary:
+            temporary.write_text(digest + "\n")
+
+    def unfinished(self, stage: str, key: str) -> tuple[Path, bool] | None:
+        """Where the making of a product may be kept on the way, and whether what is there may be used; None without a folder."""
+        if self.folder is None:
+            return None
+        return self._path(stage, key).with_suffix(".unfinished"), not self.fresh or key in self.made
+
+    def _path(self, stage: str, key: str) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{stage}-{key[:32]}.safetensors"

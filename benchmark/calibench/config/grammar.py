@@ -1,0 +1,185 @@
+"""How things are named: `name`, `name:key=value,key=value`, and recipes of stages joined by `+`.
+
+A value that holds `,` `+` or `"` is put in double quotes (`npz:path="a,b.npz"`; `\\"` and `\\\\` inside), a list is joined
+by `;` (`threshold:values=0.2;0.4;0.4`). A `+` before a digit belongs to the number (`lr=1e+2`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from calibench.errors import InputError, did_you_mean
+from calibench.plugins.params import REQUIRED, Param, Value
+from calibench.plugins.specs import Spec
+
+_NAME = re.compile(r"[A-Za-z][\w-]*\Z")
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+GRAMMAR_HINT = (
+    "write name or name:key=value,key=value, stages joined by '+', as in ce+temperature or vtst:latent_dim=64"
+)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One `name:key=value,...` as typed: values are still text."""
+
+    name: str
+    values: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A spec with a checked value for every parameter it declares."""
+
+    spec: Any
+    params: Mapping[str, Value]
+
+    @property
+    def name(self) -> str:
+        """The spec's name."""
+        return str(self.spec.name)
+
+    def text(self) -> str:
+        """The shortest text that means the same: parameters at their default are left out."""
+        given = [
+            f"{p.key}={format_value(self.params[p.key])}"
+            for p in self.spec.all_params()
+            if self.params[p.key] != p.default
+        ]
+        return f"{self.name}:{','.join(given)}" if given else self.name
+
+    def own(self) -> dict[str, Value]:
+        """The parameters that the plugin declared, without those that calibench adds."""
+        return {p.key: self.params[p.key] for p in self.spec.params}
+
+    def document(self) -> dict[str, Any]:
+        """Name and every parameter as JSON, defaults too but those of `Param.late`."""
+        unsaid = {p.key for p in self.spec.all_params() if p.late and self.params[p.key] == p.default}
+        params = {k: list(v) if isinstance(v, tuple) else v for k, v in self.params.items() if k not in unsaid}
+        return {"name": self.name, "params": params}
+
+
+def parse_recipe(text: str) -> tuple[Piece, ...]:
+    """The stages of a recipe, as in `ce+vtst:latent_dim=64+temperature`; InputError naming what cannot be read."""
+    return tuple(parse_piece(part) for part in _split(text, "+"))
+
+
+def parse_piece(text: str) -> Piece:
+    """One `name` or `name:key=value,key=value`; InputError naming what cannot be read."""
+    name, colon, rest = text.strip().partition(":")
+    if not _NAME.match(name):
+        raise InputError(f"cannot read {text!r}: {name!r} is not a name", GRAMMAR_HINT)
+    if not colon:
+        return Piece(name)
+    values = []
+    for part in _split(rest, ","):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"cannot read {text!r}: {part!r} is not key=value", GRAMMAR_HINT)
+        values.append((key.strip(), _unquote(value.strip())))
+    keys = [key for key, _ in values]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice:
+        raise InputError(f"{name}: {twice!r} is given twice", "keep one of the two")
+    return Piece(name, tuple(values))
+
+
+def bind(spec: Spec, values: Sequence[tuple[str, str]]) -> Bound:
+    """The spec with `values` read, typed and checked, and defaults for the rest; InputError names the key."""
+    params = {param.key: param for param in spec.all_params()}
+    read: dict[str, Value] = {}
+    for key, text in values:
+        if key not in params:
+            known = did_you_mean(key, params) if params else "it takes no parameters"
+            raise InputError(f"{spec.family} {spec.name!r} has no parameter {key!r}", known)
+        read[key] = read_value(params[key], text, f"{spec.family} {spec.name!r}")
+    missing = [p for p in params.values() if p.default is REQUIRED and p.key not in read]
+    if missing:
+        needs = ", ".join(f"{p.key} ({p.meaning})" for p in missing)
+        raise InputError(f"{spec.family} {spec.name!r} needs {needs}", f"write {spec.name}:{missing[0].key}=...")
+    return Bound(spec, {p.key: read.get(p.key, p.default) for p in params.values()})
+
+
+def read_value(param: Param, text: str, owner: str) -> Value:
+    """`text` as the type that `param` declares, within its bounds and choices; InputError says what was expected."""
+    where = f"{owner}: {param.key}={text}"
+    value: Value
+    try:
+        if param.type == "bool":
+            value = _BOOLEANS[text.lower()]
+        elif param.type in {"int", "ints"}:
+            value = int(text) if param.type == "int" else tuple(int(v) for v in text.split(";"))
+        elif param.type in {"float", "floats"}:
+            # + 0.0 makes -0.0 the 0.0 that it equals: one value, one run_id
+            value = float(text) + 0.0 if param.type == "float" else tuple(float(v) + 0.0 for v in text.split(";"))
+        else:
+            value = text
+    except (ValueError, KeyError):
+        raise InputError(f"{where} is not {_EXPECTED[param.type]}", param.meaning) from None
+    if param.type in {"str", "path"} and not text:
+        raise InputError(f"{where} is empty", param.meaning)
+    if param.choices and text not in param.choices:
+        raise InputError(f"{where} is not one of its choices", did_you_mean(text, param.choices))
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, str | bool) or number is None:
+            continue
+        low, high = param.minimum, param.maximum
+        finite = isinstance(number, int) or math.isfinite(number)  # isfinite overflows on an int of 400 digits
+        if not finite or (low is not None and number < low) or (high is not None and number > high):
+            bounds = f"[{'-inf' if low is None else f'{low:g}'}, {'inf' if high is None else f'{high:g}'}]"
+            raise InputError(f"{where} is outside {bounds}", param.meaning)
+    return value
+
+
+_EXPECTED = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "ints": "whole numbers joined by ';'",
+    "float": "a number",
+    "floats": "numbers joined by ';'",
+}
+
+
+def format_value(value: Value) -> str:
+    """The text that `read_value` reads back as `value`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ";".join(format_value(v) for v in value)
+    text = str(value)
+    if isinstance(value, str) and (set(text) & set(',+"') or text != text.strip()):
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return text
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split outside double quotes; a `+` only where a name follows, so that `1e+5` stays whole."""
+    parts, start, quoted, i = [], 0, False, 0
+    while i < len(text):
+        char = text[i]
+        if quoted and char == "\\":
+            i += 1
+        elif char == '"':
+            quoted = not quoted
+        elif char == separator and not quoted and not (separator == "+" and text[i + 1 : i + 2].isdigit()):
+            parts.append(text[start:i])
+            start = i + 1
+        i += 1
+    if quoted:
+        raise InputError(f"cannot read {text!r}: a double quote is not closed", GRAMMAR_HINT)
+    return [*parts, text[start:]]
+
+
+def _unquote(text: str) -> str:
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        return re.sub(r"\\(.)", r"\1", text[1:-1])
+    return text
+
+
+def who(bound: Bound) -> str:
+    """`method 'vtst'`, for messages."""
+    return f"{bound.spec.family} {bound.name!r}"

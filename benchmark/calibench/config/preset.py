@@ -1,0 +1,226 @@
+"""The TOML of a preset, read and checked down to the key. The keys are those of the command line.
+
+```toml
+method = ["ce", "vtst"]       # recipes; dataset, model, noise: a name each; shift, ood, ood_score: one or several
+seed = [0, 1]
+[train]                       # settings of stage 1, whichever objective a recipe begins with
+epochs = 20
+[set.vtst]                    # settings of one part of the run, as --set vtst.latent_dim=64
+latent_dim = 64
+```
+
+`paper` and `notes` are for the reader: what the preset repeats, and what it cannot express.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from calibench.config.from_words import stage_specs
+from calibench.config.grammar import parse_piece, read_value
+from calibench.config.run_config import TRAIN, Setting
+from calibench.errors import InputError, did_you_mean
+from calibench.plugins.discovery import registry
+from calibench.plugins.params import TRAINING_PARAMS, Param
+from calibench.plugins.specs import Spec
+
+ONE, MANY = ("dataset", "model", "noise"), ("method", "shift", "ood", "ood_score")
+"""Keys that hold one name, and one or several."""
+KEYS = (*MANY, *ONE, "seed", TRAIN, "set", "paper", "notes")
+SUFFIX = ".toml"
+LONGEST = 1 << 20
+"""Bytes beyond which a file is no preset."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A checked preset. `settings` are `(part, key, value)`, of the part `train` those of stage 1."""
+
+    name: str
+    text: str = field(repr=False)
+    options: Mapping[str, tuple[str, ...]]
+    seeds: tuple[int, ...]
+    settings: tuple[Setting, ...]
+    paper: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Of its text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def one(self, key: str) -> str | None:
+        """A name that it holds, or None."""
+        return next(iter(self.options.get(key, ())), None)
+
+
+def is_file(name: str) -> bool:
+    """Whether a preset is named by its path, which ends in `.toml` or has folders."""
+    return name.endswith(SUFFIX) or "/" in name or "\\" in name
+
+
+def load_preset(name: str | Path) -> Preset:
+    """The preset of a plugin by its name, or of a file by its path; InputError names the bad key."""
+    if isinstance(name, Path):
+        return read_preset(_text_of_file(name), str(name))
+    if not isinstance(name, str):
+        raise InputError(f"preset={name!r} is a {type(name).__name__}, not a name or a path", "as preset='quick'")
+    if is_file(name):
+        return read_preset(_text_of_file(Path(name)), name)
+    reg = registry()
+    if ("preset", name) not in reg.entries and Path(f"{name}{SUFFIX}").is_file():
+        raise InputError(f"there is no preset called {name!r}", f"for the file say {name}{SUFFIX}")
+    return read_preset(reg.get("preset", name).spec.load(), name)
+
+
+def read_preset(text: str, name: str) -> Preset:
+    """The preset that `text` holds; InputError, naming it and the key, for what is unknown, mistyped or out of bounds."""
+    where = f"preset {name}"
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{where}: not TOML: {error}", 'text stands in quotes, as in dataset = "digits"') from None
+    except RecursionError:
+        raise InputError(f"{where}: nested too deeply", "a preset has tables in [set] and no deeper") from None
+    for key in found:
+        if key not in KEYS:
+            raise InputError(f"{where}: unknown key {key!r}", _place_of(key))
+    options = {key: _texts(found[key], f"{where}: {key}", many=key in MANY) for key in (*MANY, *ONE) if key in found}
+    if "method" not in options:
+        raise InputError(f"{where}: there is no 'method'", 'as in method = ["ce", "vtst"]')
+    return Preset(
+        name=name,
+        text=text,
+        options=options,
+        seeds=_seeds(found.get("seed", 0), f"{where}: seed"),
+        settings=_settings(found, options, where),
+        paper=_texts(found["paper"], f"{where}: paper", many=False)[0] if "paper" in found else "",
+        notes=_texts(found["notes"], f"{where}: notes", many=True) if "notes" in found else (),
+    )
+
+
+def _text_of_file(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LONGEST + 1)
+        text = content.decode("utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read the preset {str(path)!r}: {error.strerror or error}", "check the path") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"preset {path}: not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
+    if len(content) > LONGEST:
+        raise InputError(f"preset {path}: it has more than {LONGEST >> 20} MiB", "is it a preset?")
+    return text
+
+
+def _place_of(key: str) -> str:
+    """What to do about a key that is not there."""
+    if any(param.key == key for param in TRAINING_PARAMS):
+        return f"settings of stage 1 stand under [{TRAIN}]"
+    if any(entry.spec.name == key for family in ("method", *ONE) for entry in registry().all(family)):
+        return f"settings of one part of the run stand under [set.{key}]"
+    return did_you_mean(key, KEYS)
+
+
+def _kind(value: Any) -> str:
+    kinds = {bool: "a true or false", int: "a whole number", float: "a number", str: "a text", list: "a list"}
+    return "a table" if isinstance(value, dict) else kinds.get(type(value), "a date or time")
+
+
+def _texts(value: Any, where: str, *, many: bool) -> tuple[str, ...]:
+    listed = value if many and isinstance(value, list) else [value]
+    odd = [item for item in listed if not isinstance(item, str)]
+    if odd or not listed or not all(text.strip() for text in listed):
+        what = f"holds {_kind(odd[0])}" if odd else "is empty"
+        raise InputError(f"{where} {what}", "a text, or a list of texts, is wanted" if many else "a text is wanted")
+    return tuple(listed)
+
+
+def _seeds(value: Any, where: str) -> tuple[int, ...]:
+    listed = value if isinstance(value, list) else [value]
+    for seed in listed:
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+            message = f"{where} holds {_kind(seed)}, {seed!r}"
+            raise InputError(message, "a whole number from 0 up is wanted, or a list, as [0, 1, 2]")
+    if not listed:
+        raise InputError(f"{where} is empty", "leave it out for 0")
+    return tuple(listed)
+
+
+def _settings(found: Mapping[str, Any], options: Mapping[str, tuple[str, ...]], where: str) -> tuple[Setting, ...]:
+    """What stands under `train` and `set`, each value read as the parameter that it is for."""
+    with _within(where):
+        specs = _parts(options)
+    parts = found.get("set", {})
+    if not isinstance(parts, dict):
+        raise InputError(f"{where}: set holds {_kind(parts)}", "a table for each part is wanted, as [set.vtst]")
+    train = found.get(TRAIN, {})
+    settings = []
+    for part, table in {TRAIN: train, **parts}.items():
+        shown = f"{where}: [{TRAIN}]" if table is train else f"{where}: [set.{part}]"
+        if not isinstance(table, dict):
+            raise InputError(f"{shown} holds {_kind(table)}", "a table of settings is wanted, as [set.vtst]")
+        if table is not train and part not in specs:
+            raise InputError(f"{shown}: {part!r} is no part of this run", did_you_mean(part, specs))
+        known = TRAINING_PARAMS if table is train else specs[part].all_params()
+        params = {param.key: param for param in known}
+        for key, value in table.items():
+            if key not in params:
+                raise InputError(f"{shown}: there is no parameter {key!r}", did_you_mean(key, params))
+            if table is not train and key in train and getattr(specs[part], "kind", "") == "objective":
+                raise InputError(f"{shown}: {key!r} stands under [{TRAIN}] too", "keep one of the two")
+            settings.append((part, key, _text_of(value, params[key], shown)))
+    return tuple(settings)
+
+
+def _parts(options: Mapping[str, tuple[str, ...]]) -> dict[str, Spec]:
+    """All that the preset's runs are made of, by name."""
+    reg = registry()
+    specs: dict[str, Spec] = {spec.name: spec for recipe in options["method"] for spec in stage_specs(recipe)}
+    for family in ONE:
+        if family in options:
+            spec = reg.get(family, parse_piece(options[family][0]).name).spec
+            specs[spec.name] = spec
+        elif family != "noise":
+            spec = reg.default(family).spec
+            specs[spec.name] = spec
+    return specs
+
+
+_PYTHON: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "str": (str,),
+    "path": (str,),
+}
+
+
+def _text_of(value: Any, param: Param, shown: str) -> str:
+    """The value as the command line would have it, checked to be of the parameter's type and within its bounds."""
+    many = param.type in {"ints", "floats"}
+    kind = param.type.removesuffix("s") if many else param.type
+    listed = value if many and isinstance(value, list) else [value]
+    for item in listed:
+        if not isinstance(item, _PYTHON[kind]) or (isinstance(item, bool) and kind != "bool"):
+            wanted = {"int": "a whole number", "float": "a number", "bool": "true or false"}.get(kind, "a text")
+            message = f"{shown}: {param.key} holds {_kind(item)}, {item!r}"
+            raise InputError(message, f"{wanted} is wanted{', or a list of them' if many else ''}: {param.meaning}")
+    text = ";".join(str(item).lower() if isinstance(item, bool) else str(item) for item in listed)
+    read_value(param, text, shown)
+    return text
+
+
+@contextmanager
+def _within(where: str) -> Iterator[None]:
+    """Says of the user's mistakes inside the block where they stand."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{where}: {error.message}", error.hint) from None

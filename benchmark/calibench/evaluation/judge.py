@@ -1,0 +1,98 @@
+"""Judge: every metric of one set of predictions, with details, bootstrap interval and noise floor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from calibench.errors import blaming
+from calibench.metrics.binning import Floats
+from calibench.metrics.bootstrap import LEVEL, bootstrap, check_sampling
+from calibench.metrics.judged import Judged
+from calibench.metrics.metric import Metric
+from calibench.metrics.noise_floor import DRAWS, Floor, noise_floor
+from calibench.plugins.specs import MetricSpec
+
+PAIRING = (
+    "replicate b is the same resample for all metrics, and for all methods judged with this seed on as many samples"
+)
+BIAS = "replicates are shifted by -(mean of replicates - estimate) and clipped to [0, 1] before the quantiles"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What `judge` found, by metric name; None stands for an undefined figure. All but `replicates` is JSON.
+
+    `metrics` the figures in their spec's unit; `intervals` `[lo, hi]`; `noise_floor` of those metrics that have one;
+    `details`; `replicates` `[B]` float64, as the interval was taken from (NaN where undefined); `bootstrap` how.
+    """
+
+    metrics: dict[str, float | None]
+    intervals: dict[str, list[float] | None]
+    noise_floor: dict[str, Floor]
+    details: dict[str, dict[str, Any]]
+    replicates: dict[str, Floats]
+    bootstrap: dict[str, Any]
+
+
+def judge(
+    judged: Judged, metrics: Mapping[str, tuple[MetricSpec, Metric]], *, resamples: int = 1000, seed: int = 0
+) -> Judgement:
+    """All `metrics` of `judged`; those that need a decision only where decisions were made.
+
+    Equal inputs give equal bits whatever the number of threads. Raises InputError for fewer than 1 000 resamples or a
+    negative seed, RunError naming the metric when one fails.
+    """
+    check_sampling(resamples, seed)
+    chosen = applicable(judged, metrics)
+    estimates: dict[str, float] = {}
+    details: dict[str, dict[str, Any]] = {}
+    for name, metric in chosen.items():
+        with blaming(f"metric {name!r}"):
+            estimates[name] = float(metric.value(judged))
+            details[name] = _json(dict(metric.details(judged)))
+    found = bootstrap(judged, chosen, estimates, resamples=resamples, seed=seed)
+    values = {name: value if math.isfinite(value) else None for name, value in estimates.items()}
+    return Judgement(
+        metrics=values,
+        intervals={name: found[name].interval if values[name] is not None else None for name in chosen},
+        noise_floor=noise_floor(judged, chosen, seed=seed),
+        details={name: detail for name, detail in details.items() if detail},
+        replicates={name: found[name].values for name in chosen},
+        bootstrap={
+            "method": "percentile",
+            "level": LEVEL,
+            "resamples": resamples,
+            "seed": seed,
+            "bias_corrected": sorted(name for name, metric in chosen.items() if metric.bias_corrected),
+            "bias_correction": BIAS,
+            "pairing": PAIRING,
+            "undefined": {name: found[name].undefined for name in chosen if found[name].undefined},
+            "noise_floor_draws": DRAWS,
+        },
+    )
+
+
+def applicable(judged: Judged, metrics: Mapping[str, tuple[MetricSpec, Metric]]) -> dict[str, Metric]:
+    """Those metrics that there is something to judge by for: a decision where they need one, sets, costs."""
+    return {
+        name: metric
+        for name, (spec, metric) in metrics.items()
+        if (judged.decisions is not None or not spec.needs_decision) and _applies(name, metric, judged)
+    }
+
+
+def _applies(name: str, metric: Metric, judged: Judged) -> bool:
+    with blaming(f"metric {name!r}"):
+        return metric.applies(judged)
+
+
+def _json(value: Any) -> Any:
+    """The value with every NaN and infinity turned into None, which JSON can hold."""
+    if isinstance(value, dict):
+        return {key: _json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

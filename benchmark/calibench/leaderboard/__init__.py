@@ -1,0 +1,1 @@
+"""Records to boards: methods ranked within one protocol. Nothing here imports torch."""

@@ -1,0 +1,40 @@
+"""Import paths of earlier versions that plugins may use: each still works, and warns where its content is now."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+import warnings
+from collections.abc import Sequence
+from types import ModuleType
+
+MOVED = {
+    "calibench.decisions": "calibench.outputs.decisions",
+    "calibench.hookspecs": "calibench.plugins.hookspecs",
+    "calibench.models.training": "calibench.training",
+    "calibench.specs": "calibench.plugins.specs",
+}
+
+
+class _MovedFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds a module by its old name and puts the module of its new name in its place."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """A spec for a name in `MOVED`, else None."""
+        return importlib.machinery.ModuleSpec(fullname, self) if fullname in MOVED else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the module of the new name where `import` looks for the old one."""
+        new = MOVED[module.__name__]
+        warnings.warn(f"{module.__name__} has moved to {new}", DeprecationWarning, stacklevel=2)
+        sys.modules[module.__name__] = importlib.import_module(new)
+
+
+def install() -> None:
+    """Let `import` find what has moved. calibench calls it once, when it is imported."""
+    if not any(isinstance(finder, _MovedFinder) for finder in sys.meta_path):
+        sys.meta_path.append(_MovedFinder())

@@ -1,0 +1,205 @@
+"""Find plugins through the entry-point group `calibench`, keep a broken one from stopping the rest, and look names up."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.metadata
+import inspect
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import pluggy
+
+from calibench.errors import CalibenchError, CalibenchWarning, PluginError, did_you_mean
+from calibench.plugins import hookspecs
+from calibench.plugins.registry import BLOCK_VARIABLE, Entry, Plugin, Registry
+from calibench.plugins.specs import (
+    DatasetSpec,
+    MethodSpec,
+    MetricSpec,
+    ModelSpec,
+    NoiseSpec,
+    PresetSpec,
+    ShiftSpec,
+    Spec,
+)
+
+HOOKS: dict[str, type[Spec]] = {
+    "calibench_methods": MethodSpec,
+    "calibench_datasets": DatasetSpec,
+    "calibench_models": ModelSpec,
+    "calibench_noises": NoiseSpec,
+    "calibench_shifts": ShiftSpec,
+    "calibench_metrics": MetricSpec,
+    "calibench_presets": PresetSpec,
+}
+
+
+@functools.cache
+def registry() -> Registry:
+    """The plugins of this environment, found once; PluginError for a misspelt hook or a name clash."""
+    found = discover()
+    if found.faults:
+        raise found.faults[0]
+    return found
+
+
+def discover(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None) -> Registry:
+    """Load every entry point on its own; what is wrong is collected in the registry, never raised."""
+    blocked = {name.strip() for name in os.environ.get(BLOCK_VARIABLE, "").split(",") if name.strip()}
+    found = Registry()
+    points = _entry_points(found) if entry_points is None else entry_points
+    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager.add_hookspecs(hookspecs)
+    for point in sorted(points, key=lambda p: (p.name, p.value)):
+        plugin = _describe(point)
+        if any(_origin(plugin) == _origin(p) for p in found.plugins):  # an editable install can be listed twice
+            continue
+        if point.name in blocked:
+            found.plugins.append(_with(plugin, "blocked", f"by {BLOCK_VARIABLE}"))
+            continue
+        found.plugins.append(_load(plugin, point, manager, found))
+    for name in sorted(blocked - {p.name for p in found.plugins}):
+        hint = did_you_mean(name, (p.name for p in found.plugins))
+        warnings.warn(
+            f"{BLOCK_VARIABLE} names {name!r}, which is no plugin here; {hint}", CalibenchWarning, stacklevel=2
+        )
+    return found
+
+
+def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, found: Registry) -> Plugin:
+    """Import, register and ask one plugin; whatever it raises becomes its status, but for Ctrl-C."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # standard output holds what was asked for, a JSON object perhaps
+            module = point.load()
+            fault = _register(plugin, module, manager, found)
+            if fault is not None:
+                found.faults.append(fault)
+                return _with(plugin, "broken", fault.message)
+            specs = [spec for hook in HOOKS for spec in _call(hook, plugin, manager)]
+    except KeyboardInterrupt:
+        raise
+    except CalibenchError as error:
+        return _with(plugin, "broken", error.message)
+    except BaseException as error:
+        return _with(plugin, "broken", f"{type(error).__name__}: {error}")
+    for spec in specs:
+        _enter(Entry(spec, plugin), found)
+    return plugin
+
+
+def _register(plugin: Plugin, module: Any, manager: pluggy.PluginManager, found: Registry) -> PluginError | None:
+    """Make the plugin's hooks known to pluggy; what stands against it, if anything."""
+    namesake = next((p for p in found.plugins if p.name == plugin.name and manager.has_plugin(p.name)), None)
+    if namesake is not None:
+        hint = f"uninstall one, or give its entry point another name; {BLOCK_VARIABLE} would block both"
+        return PluginError(f"{plugin} has the name of {namesake}", hint)
+    twin = next((p for p in found.plugins if p.name == manager.get_name(module)), None)
+    if twin is not None:
+        return PluginError(f"{plugin} and {twin} are one module under two names", _block_one(plugin, twin))
+    fault = _hook_fault(plugin, module, manager)
+    if fault is not None:
+        return fault
+    try:
+        manager.register(module, name=plugin.name)
+    except (pluggy.PluginValidationError, ValueError) as error:
+        return PluginError(f"{plugin}: {' '.join(str(error).split())}", _block_hint(plugin))
+    return None
+
+
+def _call(hook: str, plugin: Plugin, manager: pluggy.PluginManager) -> list[Spec]:
+    """What one plugin's implementation of one hook returns, each item checked to be the spec that the hook asks for."""
+    specs: list[Spec] = []
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        if implementation.plugin_name != plugin.name:
+            continue
+        for spec in implementation.function():
+            if not isinstance(spec, HOOKS[hook]):
+                raise PluginError(f"{hook} returned {spec!r}, not a {HOOKS[hook].__name__}")
+            specs.append(spec)
+    return specs
+
+
+def _enter(entry: Entry, found: Registry) -> None:
+    spec, key = entry.spec, (entry.spec.family, entry.spec.name)
+    other = found.entries.get(key)
+    if other is not None:
+        if other.plugin == entry.plugin:
+            message, hint = f"{entry.plugin} offers the {key[0]} {key[1]!r} twice", _block_hint(entry.plugin)
+        else:
+            message = f"{entry.plugin} and {other.plugin} both offer the {key[0]} {key[1]!r}"
+            hint = _block_one(entry.plugin, other.plugin)
+        found.faults.append(PluginError(message, hint))
+        return
+    if spec.default:
+        rival = next((e for e in found.all(key[0]) if e.spec.default), None)
+        if rival is not None:
+            message = f"{entry.plugin} and {rival.plugin} both claim the default {key[0]}"
+            found.faults.append(PluginError(message, _block_one(entry.plugin, rival.plugin)))
+            return
+    found.entries[key] = entry
+
+
+def _hook_fault(plugin: Plugin, module: Any, manager: pluggy.PluginManager) -> PluginError | None:
+    """A hook that does not exist, or a function named like one that lacks the marker: pluggy would ignore both."""
+    hooks = 0
+    for attribute in dir(module):
+        options = manager.parse_hookimpl_opts(module, attribute)
+        if options is None:
+            if attribute in HOOKS and inspect.isroutine(getattr(module, attribute)):
+                message = f"{plugin} has a function {attribute!r} without the marker, so it would never run"
+                return PluginError(message, f"put @calibench.hookimpl above it; {_block_hint(plugin)}")
+            continue
+        hooks += 1
+        hook = options.get("specname") or attribute
+        if hook not in HOOKS and not options.get("optionalhook"):
+            message = f"{plugin} implements the hook {hook!r}, which does not exist"
+            return PluginError(message, f"{did_you_mean(hook, HOOKS)} {_block_hint(plugin)}")
+    if hooks == 0:
+        raise PluginError("it implements no hook; is its entry point the module with @calibench.hookimpl?")
+    return None
+
+
+def _entry_points(found: Registry) -> Iterable[importlib.metadata.EntryPoint]:
+    """The entry points of our group; a distribution whose entry_points.txt is no such file is set aside."""
+    try:
+        return importlib.metadata.entry_points(group=hookspecs.GROUP)
+    except Exception:  # one bad line in any distribution makes the call above raise
+        points: list[importlib.metadata.EntryPoint] = []
+    for dist in importlib.metadata.distributions():
+        try:
+            points.extend(dist.entry_points.select(group=hookspecs.GROUP))
+        except Exception as error:
+            if f"[{hookspecs.GROUP}]" in (dist.read_text("entry_points.txt") or ""):
+                what = f"its entry_points.txt cannot be read: {error}"
+                found.plugins.append(Plugin(dist.name, dist.name, dist.version, "entry_points.txt", "broken", what))
+    return points
+
+
+def _describe(point: importlib.metadata.EntryPoint) -> Plugin:
+    name = version = None
+    if point.dist is not None:
+        with contextlib.suppress(Exception):  # half-removed distributions have no METADATA
+            name, version = point.dist.metadata["Name"], point.dist.version
+    return Plugin(point.name, name or "unknown", version or "unknown", point.value)
+
+
+def _origin(plugin: Plugin) -> tuple[str, str, str]:
+    return plugin.name, plugin.module, re.sub(r"[-_.]+", "-", plugin.distribution).lower()
+
+
+def _with(plugin: Plugin, status: str, error: str) -> Plugin:
+    return Plugin(plugin.name, plugin.distribution, plugin.version, plugin.module, status, error)
+
+
+def _block_hint(plugin: Plugin) -> str:
+    return f"mend or uninstall it, or set {BLOCK_VARIABLE}={plugin.name}"
+
+
+def _block_one(plugin: Plugin, other: Plugin) -> str:
+    return f"change or uninstall one of them, or set {BLOCK_VARIABLE}={plugin.name} or {BLOCK_VARIABLE}={other.name}"

@@ -1,0 +1,183 @@
+"""Every hook that a plugin may implement. Each docstring holds a plugin that can be pasted into a module and registered:
+
+[project.entry-points.calibench]
+my-plugin = "my_module"
+
+Hooks run once per process, when a name is first looked up. They must import nothing heavy: describe, and let `target` load.
+The examples are one module each, to be short; a base class such as `calibench.Calibrator` imports torch, so a package puts
+its subclass into a module of its own, which only `target` names, and `calibench list` stays fast (plugins/template does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from calibench.plugins.specs import DatasetSpec, MethodSpec, MetricSpec, ModelSpec, NoiseSpec, PresetSpec, ShiftSpec
+
+GROUP = "calibench"
+"""The entry-point group, and pluggy's project name."""
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@hookspec
+def calibench_methods() -> Iterable[MethodSpec]:
+    """Stages that recipes can use: objectives, head refits, calibrators, decision rules.
+
+    ```python
+    import calibench
+
+    @calibench.hookimpl
+    def calibench_methods():
+        return [calibench.MethodSpec(
+            name="halve", kind="calibrator", target="my_module:Halve",
+            summary="Divide every logit by two.",
+        )]
+
+    class Halve(calibench.Calibrator):
+        def fit(self, outputs, labels):
+            return {"factor": 0.5}
+
+        def apply(self, outputs, fitted):
+            return calibench.Outputs(outputs.logits() * fitted["factor"])
+    ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def calibench_datasets() -> Iterable[DatasetSpec]:
+    """Sources of labelled arrays.
+
+    ```python
+    import numpy
+    import calibench
+
+    @calibench.hookimpl
+    def calibench_datasets():
+        return [calibench.DatasetSpec(
+            name="coins", target="my_module:coins", summary="Two noisy blobs.",
+            params=(calibench.Param("rows", "int", 400, "how many rows", minimum=50),),
+        )]
+
+    def coins(rows):
+        y = numpy.arange(rows) % 2
+        x = numpy.random.default_rng(0).normal(size=(rows, 2)) + y[:, None]
+        return calibench.Arrays(x=x.astype("float32"), y=y)
+    ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def calibench_models() -> Iterable[ModelSpec]:
+    """Networks: a body that makes features and a head that makes logits of them.
+
+    Each takes `checkpoint=FILE` too, matched to the names in `network.state_dict()`, unless its spec says `comes_trained`.
+
+    ```python
+    import calibench
+
+    @calibench.hookimpl
+    def calibench_models():
+        return [calibench.ModelSpec(name="logistic", target="my_module:logistic", summary="One linear layer.")]
+
+    def logistic(task):
+        import torch
+        body = torch.nn.Flatten()
+        return calibench.Network(body, torch.nn.Linear(task.input_size, task.num_classes), task.input_size)
+    ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def calibench_noises() -> Iterable[NoiseSpec]:
+    """Models of wrong training labels for `--noise`.
+
+    ```python
+    import calibench
+
+    @calibench.hookimpl
+    def calibench_noises():
+        return [calibench.NoiseSpec(name="shift-one", target="my_module:shift_one", summary="Every label moves up by one.")]
+
+    def shift_one(labels, num_classes, generator):
+        return (labels + 1) % num_classes
+    ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def calibench_shifts() -> Iterable[ShiftSpec]:
+    """Ways in which test rows may differ from training rows, for `--shift`.
+
+    A variant's `x()` is called when its turn comes, and gives the changed rows `[n, ...]`; labels stay the rows' own.
+
+    ```python
+    import calibench
+
+    @calibench.hookimpl
+    def calibench_shifts():
+        return [calibench.ShiftSpec(name="dimmed", target="my_module:dimmed", summary="Every value times 0.8, 0.6, 0.4.")]
+
+    def dimmed(task):
+        return [calibench.Variant("dimmed", level, lambda level=level: task.x * (1 - level / 5)) for level in (1, 2, 3)]
+    ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def calibench_metrics() -> Iterable[MetricSpec]:
+    """Figures that every run reports, with bootstrap intervals.
+
+    ```python
+    import calibench
+
+    @calibench.hookimpl
+    def calibench_metrics():
+        return [calibench.MetricSpec(
+            name="overconfidence", target="my_module:Overconfidence", summary="Mean confidence minus accuracy.",
+            equation="mean(conf) - mean(correct)",
+        )]
+
+    class Overconfidence(calibench.Metric):
+        def value(self, judged):
+            return float(judged.confidence.mean() - judged.correct.mean())
+    ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def calibench_presets() -> Iterable[PresetSpec]:
+    """Whole runs by name, for `--preset`: each a TOML file beside a module, here `my_preset.toml` beside `my_module.py`.
+
+    ```python
+    import calibench
+
+    @calibench.hookimpl
+    def calibench_presets():
+        return [calibench.PresetSpec(
+            name="small-vtst", target="my_module:my_preset.toml", summary="V-TST on the embedded digits, in seconds.",
+        )]
+    ```
+
+    ```toml
+    method = ["ce", "vtst"]
+    seed = [0, 1]
+
+    [train]
+    epochs = 5
+
+    [set.vtst]
+    latent_dim = 32
+    epochs = 2
+    ```
+    """
+    raise NotImplementedError

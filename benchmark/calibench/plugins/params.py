@@ -1,0 +1,163 @@
+"""Param: one `key=value` that a plugin takes; and the parameters that calibench adds to every plugin of a kind."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from calibench.errors import PluginError
+
+Value = int | float | bool | str | tuple[float, ...] | tuple[int, ...] | None
+
+
+ParamType = Literal["int", "float", "bool", "str", "path", "floats", "ints"]
+
+
+_KEY = re.compile(r"[a-z][a-z0-9_]*\Z")
+
+
+_PARAM_TYPES = ("int", "float", "bool", "str", "path", "floats", "ints")
+
+
+REQUIRED: Any = type("Required", (), {"__repr__": lambda _: "REQUIRED"})()
+"""Default of a parameter that the user must give."""
+
+
+@dataclass(frozen=True)
+class Param:
+    """One `key=value` that a plugin takes: its type, default, meaning, unit and bounds (both bounds are allowed values).
+
+    `floats` and `ints` are lists written `0.2;0.4;0.4`. A default of None means "not set" and stays None unless given.
+    """
+
+    key: str
+    type: ParamType
+    default: Any
+    meaning: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    late: bool = False
+    """Added when records were there already: at its default it is left out of documents, so that their run_ids stay."""
+
+    def __post_init__(self) -> None:
+        if not _KEY.match(self.key):
+            raise PluginError(f"parameter key {self.key!r} is not a lower-case identifier")
+        if self.type not in _PARAM_TYPES:
+            raise PluginError(f"parameter {self.key!r} has type {self.type!r}", f"use one of {', '.join(_PARAM_TYPES)}")
+        if not self.meaning:
+            raise PluginError(f"parameter {self.key!r} has no meaning", "say in one phrase what it does")
+        object.__setattr__(self, "default", self._checked_default())
+
+    def _checked_default(self) -> Any:
+        """The default as reading it would give it (1 is 1.0 for a float), so that saying it changes no run_id."""
+        if self.default is None or self.default is REQUIRED:
+            return self.default
+        many = self.type in {"floats", "ints"}
+        given = self.default if many else [self.default]
+        python = {"bool": bool, "str": str, "path": str, "int": int, "ints": int}.get(self.type, int | float)
+        where = f"parameter {self.key!r}: the default {self.default!r}"
+        if not isinstance(given, list | tuple) or not all(
+            isinstance(v, python) and (python is bool or not isinstance(v, bool)) for v in given
+        ):
+            raise PluginError(f"{where} is not of type {self.type!r}", "use a tuple for floats and ints")
+        values = tuple(float(v) + 0.0 if self.type in {"float", "floats"} else v for v in given)
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        inside = python is str or all(low <= v <= high and abs(v) != math.inf for v in values)
+        if not inside or (self.choices and not many and str(values[0]) not in self.choices):
+            raise PluginError(f"{where} is outside the parameter's own bounds or choices")
+        return values if many else values[0]
+
+
+TRAINING_PARAMS = (
+    Param("epochs", "int", 60, "passes over the training split in stage 1", "epochs", minimum=1),
+    Param("lr", "float", 1e-3, "step size in stage 1", minimum=0),
+    Param("weight_decay", "float", 0.0, "L2 penalty added to the gradient; of adamw, decoupled from it", minimum=0),
+    Param("batch_size", "int", 64, "samples a step in stage 1", "samples", minimum=1),
+    Param(
+        "select", "str", "best", "checkpoint kept: lowest validation NLL, or the last epoch", choices=("best", "last")
+    ),
+    Param("optimizer", "str", "adam", "how steps are made of gradients", choices=("adam", "adamw", "sgd")),
+    Param("momentum", "float", None, "Nesterov momentum of sgd; not set: 0.9", minimum=0, maximum=0.999),
+    Param(
+        "lr_schedule",
+        "str",
+        "constant",
+        "learning rate after the warm-up: as it is, by a cosine to 0, or in steps",
+        choices=("constant", "cosine", "steps"),
+    ),
+    Param("warmup", "float", 0.0, "over which the learning rate rises from 0", "epochs", minimum=0),
+    Param(
+        "milestones", "floats", None, "after which steps lower the learning rate, as 60;120;160", "epochs", minimum=0
+    ),
+    Param("lr_decay", "float", None, "factor of each step; not set: 0.1", minimum=0, maximum=1),
+    Param("clip_norm", "float", None, "L2 norm that longer gradients are scaled down to", minimum=0),
+    Param("accumulate", "int", 1, "batches whose mean gradient makes one step", "batches", minimum=1),
+    Param(
+        "ema", "float", None, "decay a step of a running mean of the weights, which is then kept", minimum=0, maximum=1
+    ),
+    Param(
+        "augment",
+        "str",
+        None,
+        "what training images go through in stage 1, joined by ';': crop, flip, cutout, randaugment, with sizes as in "
+        "crop=4;flip;cutout=16;randaugment=2/9",
+        late=True,
+    ),
+    Param(
+        "precision",
+        "str",
+        "float32",
+        "of the network's own arithmetic in training (autocast); the loss and all that is judged stay float32",
+        choices=("float32", "bfloat16", "float16"),
+        late=True,
+    ),
+    Param("compile", "bool", False, "train a body that torch.compile has compiled; rounding differs", late=True),
+    Param("channels_last", "bool", False, "train with channels last in memory (convolutions)", late=True),
+    Param(
+        "patience",
+        "int",
+        None,
+        "stage 1 ends after so many without a lower validation NLL; not set: it goes on to the last",
+        "epochs",
+        minimum=1,
+        late=True,
+    ),
+)
+"""Settings of the stage-1 loop, taken by every objective. The paper of V-TST trains for 600 epochs at lr 1e-4, batch 256."""
+
+
+SPLIT_PARAMS = (
+    Param("val", "float", 0.1, "share of the training rows held out to pick checkpoints", minimum=0.001, maximum=0.9),
+    Param("cal", "float", 0.1, "share of the training rows held out to fit post-hoc maps", minimum=0.001, maximum=0.9),
+    Param("test", "float", 0.25, "share of the rows held out to judge", minimum=0.001, maximum=0.9),
+    Param("split_seed", "int", 0, "seed of the stratified split; one split is shared by all run seeds", minimum=0),
+)
+"""Used only for the splits that a dataset does not bring itself; stating one that it does bring is an error."""
+
+
+NOISE_PARAMS = (
+    Param(
+        "on",
+        "str",
+        "train",
+        "splits whose labels become wrong, val as where nobody checked it; never cal and test",
+        choices=("train", "train;val"),
+        late=True,
+    ),
+)
+"""Taken by every noise."""
+
+
+CHECKPOINT_PARAMS = (
+    Param(
+        "checkpoint", "path", None, "trained weights: safetensors, a torch state dict or .npz; stage 1 is then skipped"
+    ),
+    Param("checkpoint_part", "str", None, "take the file's names that begin with this, without it"),
+    Param("checkpoint_rename", "str", None, "replace text in the file's names: old=new pairs joined by ';', in order"),
+)
+"""Taken by every model that can be trained; `calibench.models.weight_names` says how names are matched."""

@@ -1,0 +1,69 @@
+"""Registry: all that plugins brought, by family and name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from calibench.errors import InputError, PluginError, did_you_mean
+from calibench.plugins.specs import Spec
+
+BLOCK_VARIABLE = "CALIBENCH_DISABLE_PLUGINS"
+"""Comma-separated plugin names (as `calibench doctor` prints them) that are not loaded."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry point: its name, the distribution and version it came from, and how it fared."""
+
+    name: str
+    distribution: str
+    version: str
+    module: str
+    status: str = "loaded"
+    error: str = ""
+
+    def __str__(self) -> str:
+        return f"plugin {self.name!r} ({self.distribution} {self.version}, {self.module})"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A spec and the plugin that brought it."""
+
+    spec: Spec
+    plugin: Plugin
+
+
+@dataclass
+class Registry:
+    """All that plugins brought, by family and name, with those that were blocked or broken."""
+
+    plugins: list[Plugin] = field(default_factory=list)
+    entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    faults: list[PluginError] = field(default_factory=list)
+    """Misspelt hooks and name clashes: they make names ambiguous, so every command but `doctor` refuses them."""
+
+    def broken(self) -> list[Plugin]:
+        """Plugins that could not be imported or whose hook raised; the rest works without them."""
+        return [p for p in self.plugins if p.status == "broken"]
+
+    def all(self, family: str) -> list[Entry]:
+        """Every entry of a family, in the order in which plugins offer them."""
+        return [entry for (kind, _), entry in self.entries.items() if kind == family]
+
+    def get(self, family: str, name: str) -> Entry:
+        """The entry called `name`; InputError with the nearest name, and with plugins that failed to load."""
+        entry = self.entries.get((family, name))
+        if entry is None:
+            failed = [str(p) for p in self.broken()]
+            note = f"; {', '.join(failed)} failed to load" if failed else ""
+            names = [key[1] for key in self.entries if key[0] == family]
+            raise InputError(f"there is no {family} called {name!r}{note}", did_you_mean(name, names))
+        return entry
+
+    def default(self, family: str) -> Entry:
+        """The entry of a family that says it is the default; for methods, the default objective."""
+        for entry in self.all(family):
+            if entry.spec.default:
+                return entry
+        raise InputError(f"no plugin offers a default {family}", f"name a {family}, or unset {BLOCK_VARIABLE}")

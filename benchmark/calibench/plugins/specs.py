@@ -1,0 +1,209 @@
+"""What a plugin returns: small frozen descriptions with a lazy `module:attribute` target, so that listing imports no torch."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
+
+from calibench.errors import CalibenchError, PluginError
+from calibench.plugins.params import CHECKPOINT_PARAMS, NOISE_PARAMS, SPLIT_PARAMS, TRAINING_PARAMS, Param
+
+StageKind = Literal["objective", "refit", "sampler", "ensemble", "calibrator", "decision"]
+
+STAGE_ORDER: tuple[StageKind, ...] = ("objective", "refit", "sampler", "ensemble", "calibrator", "decision")
+"""A recipe's stages stand in this order; only calibrators may follow one another."""
+
+_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What everything pluggable has: a name to type, a one-line summary, and the lazy target that does the work."""
+
+    family: ClassVar[str] = ""
+    in_process: ClassVar[bool] = False
+    """True for what the calling program gave itself: no plugin offers it."""
+
+    _target_form: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
+    _target_says: ClassVar[str] = "'module:attribute'"
+
+    name: str
+    summary: str
+    target: str
+    params: tuple[Param, ...] = ()
+    paper: str = ""
+    deviations: tuple[str, ...] = ()
+    default: bool = False
+    """Taken when the user names none of its kind; at most one plugin may claim it."""
+
+    def __post_init__(self) -> None:
+        what = f"{type(self).__name__} {self.name!r}"
+        if not isinstance(self.name, str) or not _NAME.match(self.name):
+            raise PluginError(
+                f"{what}: a name is lower-case letters, digits and single hyphens, as in 'label-smoothing'"
+            )
+        if not self.summary or "\n" in self.summary:
+            raise PluginError(f"{what}: the summary must be one line")
+        if not self._target_form.match(self.target):
+            raise PluginError(f"{what}: target {self.target!r} is not {self._target_says}")
+        keys = [param.key for param in self.all_params()]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice:
+            raise PluginError(f"{what}: the parameter key {twice!r} is declared twice, or is one that calibench adds")
+
+    def all_params(self) -> tuple[Param, ...]:
+        """The plugin's own parameters, then those that calibench adds to everything of this kind."""
+        return (*self.params, *self.shared_params())
+
+    def shared_params(self) -> tuple[Param, ...]:
+        """Parameters that calibench itself reads; they are not passed to `target`."""
+        return ()
+
+    def load(self) -> Any:
+        """The object that `target` names; importing it may import torch. PluginError when it cannot be had."""
+        module, _, attribute = self.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except CalibenchError:
+            raise
+        except Exception as error:
+            message = f"{self.family} {self.name!r} cannot be loaded: {type(error).__name__}: {error}"
+            hint = f"its target is {self.target!r}; calibench list {self.family}s names its distribution"
+            raise PluginError(message, hint) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSpec(Spec):
+    """A stage of a recipe. `target` is a subclass of the base class of its `kind`, as in `calibench.Calibrator`."""
+
+    family: ClassVar[str] = "method"
+
+    kind: StageKind
+    equation: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind not in STAGE_ORDER:
+            raise PluginError(f"method {self.name!r} has kind {self.kind!r}", f"use one of {', '.join(STAGE_ORDER)}")
+
+    def shared_params(self) -> tuple[Param, ...]:
+        """An objective is trained by calibench's loop, so every objective takes that loop's settings."""
+        return TRAINING_PARAMS if self.kind == "objective" else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec(Spec):
+    """A source of arrays. `target` is called as `target(**params)` and returns `calibench.data.Arrays`."""
+
+    family: ClassVar[str] = "dataset"
+
+    licence: str = ""
+    source: str = ""
+    near_ood: tuple[str, ...] = ()
+    far_ood: tuple[str, ...] = ()
+    """Datasets, as `--ood` takes them, whose test rows are of none of these classes: things of the same sort, and of another."""
+
+    def shared_params(self) -> tuple[Param, ...]:
+        """How splits that a dataset does not bring are held out of its training rows."""
+        return SPLIT_PARAMS
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(Spec):
+    """A network. `target` is called as `target(task, **params)` and returns `calibench.models.Network`."""
+
+    family: ClassVar[str] = "model"
+
+    comes_trained: bool = False
+    """True for a network that is always given trained: it takes no checkpoint."""
+
+    def shared_params(self) -> tuple[Param, ...]:
+        """Where trained weights come from, if stage 1 is not to train them."""
+        return () if self.comes_trained else CHECKPOINT_PARAMS
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseSpec(Spec):
+    """A model of wrong labels. `target` is called as `target(labels, num_classes, generator, **params)`, once a split.
+
+    It returns labels, or `calibench.data.noise.Noisy` with the transition matrix that they were drawn by.
+
+    What `needs` names is passed by keyword too: `ids [N]`, the rows' numbers in the dataset's own training arrays, and
+    `x [N, ...]`, the rows. `licence` and `source` are those of labels from a file; they go into the record.
+    """
+
+    family: ClassVar[str] = "noise"
+
+    needs: tuple[Literal["ids", "x"], ...] = ()
+    licence: str = ""
+    source: str = ""
+
+    def shared_params(self) -> tuple[Param, ...]:
+        """Which splits it acts on."""
+        return NOISE_PARAMS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        unknown = sorted(set(self.needs) - {"ids", "x"})
+        if unknown:
+            raise PluginError(f"noise {self.name!r} needs {unknown[0]!r}", "it can have ids and x")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftSpec(Spec):
+    """A way in which test rows may differ from training rows. `target` is called as `target(task, **params)`.
+
+    `task` is a `calibench.data.shift.ShiftTask`; it returns `calibench.Variant`s, or `calibench.data.shift.Shifted`, and
+    raises InputError for data that it cannot change, since it is called before anything is trained.
+    """
+
+    family: ClassVar[str] = "shift"
+
+    licence: str = ""
+    source: str = ""
+    mean_over: tuple[tuple[str, float], ...] = ()
+    """Kind and severity of the variants that its mean is over: where one is missing there is no mean. Empty: of all made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec(Spec):
+    """A figure in the record. `target` is a `calibench.metrics.Metric` class, built as `target(**options)`."""
+
+    family: ClassVar[str] = "metric"
+
+    options: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
+    better: Literal["lower", "higher"] = "lower"
+    unit: str = "fraction"
+    equation: str = ""
+    needs_decision: bool = False
+    rankable: bool = True
+    """False for figures too noisy to rank by, such as MCE."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresetSpec(Spec):
+    """A run by name. `target` is `module:file.toml`, a file beside that module; docs/presets.md says what it holds."""
+
+    family: ClassVar[str] = "preset"
+    _target_form: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z_][\w.]*:[\w-]+(/[\w-]+)*\.toml\Z")
+    _target_says: ClassVar[str] = "'module:file.toml'"
+
+    def load(self) -> str:
+        """The text of the file; PluginError when it cannot be had."""
+        module, _, file = self.target.partition(":")
+        try:
+            return (pkgutil.get_data(module, file) or b"").decode("utf-8")
+        except Exception as error:
+            message = f"preset {self.name!r} cannot be loaded: {type(error).__name__}: {error}"
+            hint = f"its target is {self.target!r}: is the file among the package's data?"
+            raise PluginError(message, hint) from error
+
+
+def kind_of(spec: Spec) -> str:
+    """What `calibench list` prints as kind: a method's stage kind, else the family."""
+    return spec.kind if isinstance(spec, MethodSpec) else spec.family

@@ -1,0 +1,1 @@
+"""Boards, records and diagrams for people. Nothing here imports torch."""

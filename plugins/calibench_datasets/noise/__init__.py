@@ -1,0 +1,1 @@
+"""Models of wrong training labels, one a file."""

@@ -1,0 +1,1 @@
+"""Shifts of the test split, one a file, and the corruptions that they share."""

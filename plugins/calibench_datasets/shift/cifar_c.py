@@ -1,0 +1,243 @@
+"""`cifar10-c` and `cifar100-c`: the authors' corrupted test images, from their archive or what was extracted from it."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from calibench import InputError, Variant
+from calibench.data.folder import data_folder
+from calibench.data.published import PublishedFile
+from calibench.data.shift import Shifted, ShiftTask
+from calibench.errors import RunError, did_you_mean
+from calibench_datasets.shift.corruption_names import EXTRA_KINDS, KINDS, SEVERITIES, asked_kinds, asked_severities
+from calibench_datasets.shift.pixels import white
+from calibench_datasets.sources.members import refuse_outside
+
+SIDE, CHANNELS = 32, 3
+
+
+@dataclass(frozen=True)
+class CifarC:
+    """One of the two sets: its archive, the folder in it, the data set it belongs to, and the MD5 of each file."""
+
+    name: str
+    archive: PublishedFile
+    folder: str
+    of: str
+    md5: Mapping[str, str]
+
+
+CIFAR10_C = CifarC(
+    name="cifar10-c",
+    archive=PublishedFile(
+        "CIFAR-10-C.tar",
+        "https://zenodo.org/records/2535967/files/CIFAR-10-C.tar?download=1",
+        2_918_471_680,
+        md5="56bf5dcef84df0e2308c6dcbcbbd8499",
+    ),
+    folder="CIFAR-10-C",
+    of="cifar10",
+    md5={
+        "labels": "c439b113295ed5254878798ffe28fd54",
+        "gaussian_noise": "ecaf8b9a2399ffeda7680934c33405fd",
+        "shot_noise": "3a7239bb118894f013d9bf1984be7f11",
+        "impulse_noise": "2090e01c83519ec51427e65116af6b1a",
+        "defocus_blur": "7d1322666342a0702b1957e92f6254bc",
+        "glass_blur": "7361fb4019269e02dbf6925f083e8629",
+        "motion_blur": "fffa5f852ff7ad299cfe8a7643f090f4",
+        "zoom_blur": "6ea8e63f1c5cdee1517533840641641b",
+        "snow": "bb238de8555123da9c282dea23bd6e55",
+        "frost": "31f6ab3bce1d9934abfb0cc13656f141",
+        "fog": "7b397314b5670f825465fbcd1f6e9ccd",
+        "brightness": "0a81ef75e0b523c3383219c330a85d48",
+        "contrast": "3c8262171c51307f916c30a3308235a8",
+        "elastic_transform": "9421657c6cd452429cf6ce96cc412b5f",
+        "pixelate": "0f14f7e2db14288304e1de10df16832f",
+        "jpeg_compression": "2b9cc4c864e0193bb64db8d7728f8187",
+        "gaussian_blur": "c33370155bc9b055fb4a89113d3c559d",
+        "saturate": "1cfae0964219c5102abbb883e538cc56",
+        "spatter": "8a5a3903a7f8f65b59501a6093b4311e",
+        "speckle_noise": "ef00b87611792b00df09c0b0237a1e30",
+    },
+)
+
+CIFAR100_C = CifarC(
+    name="cifar100-c",
+    archive=PublishedFile(
+        "CIFAR-100-C.tar",
+        "https://zenodo.org/records/3555552/files/CIFAR-100-C.tar?download=1",
+        2_918_473_216,
+        md5="11f0ed0f1191edbf9fa23466ae6021d3",
+    ),
+    folder="CIFAR-100-C",
+    of="cifar100",
+    md5={
+        "labels": "bb4026e9ce52996b95f439544568cdb2",
+        "gaussian_noise": "ecc4d366eac432bdf25c024086f5e97d",
+        "shot_noise": "b0a1fa6e1e465a747c1b204b1914048a",
+        "impulse_noise": "3b3c210ddfa0b5cb918ff4537a429fef",
+        "defocus_blur": "d923e3d9c585a27f0956e2f2ad832564",
+        "glass_blur": "0bf384f38e5ccbf8dd479d9059b913e1",
+        "motion_blur": "732a7e2e54152ff97c742d4c388c5516",
+        "zoom_blur": "0204613400c034a81c4830d5df81cb82",
+        "snow": "0237be164583af146b7b144e73b43465",
+        "frost": "3a39c6823bdfaa0bf8b12fe7004b8117",
+        "fog": "4efc7ebd5e82b028bdbe13048e3ea564",
+        "brightness": "f22d7195aecd6abb541e27fca230c171",
+        "contrast": "322bb385f1d05154ee197ca16535f71e",
+        "elastic_transform": "a0792bd6581f6810878be71acedfc65a",
+        "pixelate": "96c00c60f144539e14cffb02ddbd0640",
+        "jpeg_compression": "c851b7f1324e1d2ffddeb76920576d11",
+        "gaussian_blur": "5204ba0d557839772ef5a4196a052c3e",
+        "saturate": "c0697e9fdd646916a61e9c312c77bf6b",
+        "spatter": "12ccf41d62564d36e1f6a6ada5022728",
+        "speckle_noise": "e3f215b1a0f9fd9fd6f0d1cf94a7ce99",
+    },
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array in a file: where its bytes begin, and its shape; rows are read when they are wanted."""
+
+    path: Path
+    start: int
+    shape: tuple[int, ...]
+
+    def rows(self, first: int, count: int) -> NDArray[np.uint8]:
+        """`count` rows from `first` on; RunError if the file is shorter than it was."""
+        row = int(np.prod(self.shape[1:]))
+        found = np.fromfile(self.path, dtype=np.uint8, count=count * row, offset=self.start + first * row)
+        if len(found) < count * row:
+            raise RunError(f"{str(self.path)!r} has become shorter since the run began", "put it back and run again")
+        return found.reshape(count, *self.shape[1:])
+
+
+def cifar10_c(task: ShiftTask, kinds: str | None, severities: tuple[int, ...] | None) -> Shifted:
+    """The corrupted CIFAR-10 test images: of each kind, `[50000, 32, 32, 3]` bytes, severity s in the s-th fifth of the rows.
+
+    Read from `CIFAR-10-C.tar`, never unpacked, or the folder `CIFAR-10-C`; InputError where neither is there, where size or
+    MD5 differ from the published ones, or where labels.npy is not the data's test labels five times over.
+    """
+    return _shifted(CIFAR10_C, task, kinds, severities)
+
+
+def cifar100_c(task: ShiftTask, kinds: str | None, severities: tuple[int, ...] | None) -> Shifted:
+    """As `cifar10_c`, of the CIFAR-100 test images; from `CIFAR-100-C.tar` or the folder `CIFAR-100-C`."""
+    return _shifted(CIFAR100_C, task, kinds, severities)
+
+
+def _shifted(known: CifarC, task: ShiftTask, kinds: str | None, severities: tuple[int, ...] | None) -> Shifted:
+    where = f"shift {known.name}"
+    chosen = asked_kinds(kinds, KINDS, (*KINDS, *EXTRA_KINDS), where)
+    levels = asked_severities(severities, where)
+    n = len(task.x)
+    if task.x.shape[1:] != (CHANNELS, SIDE, SIDE):
+        message = f"{where}: the data has rows of shape {list(task.x.shape[1:])}, not [{CHANNELS}, {SIDE}, {SIDE}]"
+        raise InputError(message, f"it goes with --dataset {known.of}")
+    scale = np.float32(white(task, where) / 255)
+    arrays, origin = _stored(known, ["labels", *chosen], where)
+    _check_labels(arrays.pop("labels"), task, known, where)
+    for name, held in arrays.items():
+        if held.shape != (len(SEVERITIES) * n, SIDE, SIDE, CHANNELS):
+            expected = [len(SEVERITIES) * n, SIDE, SIDE, CHANNELS]
+            message = f"{where}: {name}.npy has shape {list(held.shape)}, not {expected}"
+            raise InputError(message, "fetch the published file; the test split must be the published one")
+
+    def rows(held: Stored, severity: int) -> NDArray[np.float32]:
+        pictures = held.rows((severity - 1) * n, n).transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(pictures, dtype=np.float32) * scale
+
+    variants = [Variant(kind, s, partial(rows, arrays[kind], s)) for kind in chosen for s in levels]
+    return Shifted(variants, notes=(origin,))
+
+
+def _check_labels(labels: Stored, task: ShiftTask, known: CifarC, where: str) -> None:
+    n = len(task.y)
+    if task.questions > 1 or labels.shape != (len(SEVERITIES) * n,):
+        message = f"{where}: labels.npy has {labels.shape[0]} labels, and the data {n} test rows"
+        raise InputError(message, f"it goes with the published test split: --dataset {known.of}")
+    found = labels.rows(0, labels.shape[0]).reshape(len(SEVERITIES), n)
+    other = (found != task.y).any(axis=0)
+    if other.any():
+        row = int(np.argmax(other))
+        message = f"{where}: labels.npy says {found[0, row]} of test row {row}, the data {task.y[row]}"
+        raise InputError(message, f"it goes with the published test split in its order: --dataset {known.of}")
+
+
+def _stored(known: CifarC, names: list[str], where: str) -> tuple[dict[str, Stored], str]:
+    """Where each array lies, and what the record says of that."""
+    folder = data_folder()
+    extracted = folder.local(known.name, known.folder)
+    if extracted is None or folder.local(known.name, known.archive.name) is not None:
+        path = folder.get(known.name, known.archive, f", or the folder {known.folder} that it holds")
+        return _members(path, known, names, where), f"read from {known.archive.name}, {known.archive.checksum}"
+    held = {}
+    for name in names:
+        path = extracted / f"{name}.npy"
+        size = _size(path, known, where)
+        again = f"extract {known.archive.name} again"
+        replace(known.archive, name=path.name, size=size, md5=known.md5[name]).check(path, where, again)
+        with path.open("rb") as file:
+            held[name] = _array(file, path, size, f"{where}: {str(path)!r}")
+    return held, f"read from the folder {known.folder}, each file with its published MD5"
+
+
+def _size(path: Path, known: CifarC, where: str) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        message = f"{where}: cannot read {str(path)!r}: {error.strerror or error}"
+        raise InputError(message, f"extract {known.archive.name} again, from {known.archive.url}") from None
+
+
+def _members(path: Path, known: CifarC, names: list[str], where: str) -> dict[str, Stored]:
+    wanted = {f"{known.folder}/{name}.npy": name for name in names}
+    held = {}
+    try:
+        with path.open("rb") as file, tarfile.open(path, mode="r:") as archive:
+            for member in archive:
+                refuse_outside(member.name, where)
+                if member.name not in wanted:
+                    continue
+                if not member.isreg() or member.sparse is not None:
+                    raise InputError(
+                        f"{where}: the member {member.name!r} is no plain file", "fetch the published file"
+                    )
+                file.seek(member.offset_data)
+                held[wanted[member.name]] = _array(file, path, member.size, f"{where}: {member.name!r}")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        message = f"{where}: {str(path)!r} is damaged or cut short: {error}"
+        raise InputError(message, "remove it and fetch the published file again") from None
+    missing = [name for name in names if name not in held]
+    if missing:
+        message = f"{where}: {str(path)!r} has no {known.folder}/{missing[0]}.npy"
+        raise InputError(message, did_you_mean(missing[0], held))
+    return held
+
+
+def _array(file: BinaryIO, path: Path, size: int, where: str) -> Stored:
+    """The array whose .npy header begins where `file` stands, of `size` bytes with it; InputError unless it is whole bytes."""
+    begin = file.tell()
+    try:
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, by_column, dtype = read(file)
+    except ValueError as error:
+        raise InputError(f"{where} is not an .npy array: {error}", "fetch the published file") from None
+    if dtype != np.uint8 or by_column:
+        raise InputError(f"{where} holds {dtype}, not bytes row by row", "fetch the published file")
+    start = file.tell()
+    if size != start - begin + int(np.prod(shape)):
+        message = f"{where} has {size} bytes, and its header says {start - begin + int(np.prod(shape))}"
+        raise InputError(message, "it is cut short; fetch the published file")
+    return Stored(path, start, tuple(shape))

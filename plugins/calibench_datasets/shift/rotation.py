@@ -1,0 +1,34 @@
+"""`rotation`: pictures turned about their centre, as rotated SVHN."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibench import InputError, Variant
+from calibench.data.shift import ShiftTask
+from calibench_datasets.shift.pixels import as_images
+
+
+def rotation(task: ShiftTask, angles: tuple[float, ...]) -> list[Variant]:
+    """Every picture turned counter-clockwise by each of `angles` (degrees), bilinear, its shape kept, 0 where nothing was.
+
+    Multiples of 90 of square pictures only move pixels. InputError for rows that are no pictures, and for an angle twice.
+    """
+    where = "shift rotation"
+    images = as_images(task, where)
+    if len({angle % 360 for angle in angles}) < len(angles):
+        raise InputError(f"{where}: an angle is given twice", "give each once, as angles=10;45;90")
+    return [Variant("rotation", angle, partial(turned, images, angle, task.x.shape)) for angle in angles]
+
+
+def turned(images: NDArray[np.float32], angle: float, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """`images [n, C, H, W]` turned, in the shape `shape`."""
+    quarters = angle / 90
+    if quarters.is_integer() and (images.shape[2] == images.shape[3] or quarters % 2 == 0):
+        return np.rot90(images, int(quarters) % 4, axes=(2, 3)).reshape(shape)
+    from scipy.ndimage import rotate
+
+    return np.asarray(rotate(images, angle, axes=(3, 2), reshape=False, order=1)).reshape(shape)

@@ -1,0 +1,1 @@
+"""Sources of labelled data, one a file, and the readers that they share."""

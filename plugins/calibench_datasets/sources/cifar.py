@@ -1,0 +1,159 @@
+"""`cifar10` and `cifar100`: the authors' Python archives, or what was extracted from them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibench import Arrays, InputError
+from calibench.data.arrays import Pair
+from calibench.data.folder import data_folder
+from calibench.data.published import PublishedFile
+from calibench_datasets.sources.members import tar_members
+from calibench_datasets.sources.plain_pickle import read_plain_pickle
+
+HOME = "https://www.cs.toronto.edu/~kriz"
+
+
+@dataclass(frozen=True)
+class Cifar:
+    """One of the two sets: its archive, the folder in it, its batches with their MD5, and the keys they are read by."""
+
+    name: str
+    archive: PublishedFile
+    folder: str
+    train: Mapping[str, str]
+    test: Mapping[str, str]
+    meta: Mapping[str, str]
+    labels: str
+    names: str
+    classes: int
+    rows: Mapping[str, int]
+
+    @property
+    def batches(self) -> dict[str, str]:
+        """Every member that is read, with its MD5 as torchvision has used it for years; empty: unchecked."""
+        return {**self.train, **self.test, **self.meta}
+
+
+CIFAR10 = Cifar(
+    name="cifar10",
+    archive=PublishedFile(
+        "cifar-10-python.tar.gz",
+        f"{HOME}/cifar-10-python.tar.gz",
+        170_498_071,
+        md5="c58f30108f718f92721af3b95e74349a",
+    ),
+    folder="cifar-10-batches-py",
+    train={
+        "data_batch_1": "c99cafc152244af753f735de768cd75f",
+        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+        "data_batch_4": "634d18415352ddfa80567beed471001a",
+        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    },
+    test={"test_batch": "40351d587109b95175f43aff81a1287e"},
+    meta={"batches.meta": "5ff9c542aee3614f3951f8cda6e48888"},
+    labels="labels",
+    names="label_names",
+    classes=10,
+    rows={"train": 50_000, "test": 10_000},
+)
+
+CIFAR100 = Cifar(
+    name="cifar100",
+    archive=PublishedFile(
+        "cifar-100-python.tar.gz",
+        f"{HOME}/cifar-100-python.tar.gz",
+        169_001_437,
+        md5="eb9058c3a382ffc7106e4002c42a8d85",
+    ),
+    folder="cifar-100-python",
+    train={"train": "16019d7e3df5f24257cddd939b257f8d"},
+    test={"test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},
+    meta={"meta": "7973b15100ade9c7d40fb424638fde48"},
+    labels="fine_labels",
+    names="fine_label_names",
+    classes=100,
+    rows={"train": 50_000, "test": 10_000},
+)
+
+
+def cifar10() -> Arrays:
+    """50 000 training and 10 000 test images `[3, 32, 32]` (red, green, blue; 0 .. 255), 10 classes, in the archive's order.
+
+    Read from `cifar-10-python.tar.gz` or the folder `cifar-10-batches-py`; InputError where neither is there, or where
+    size, checksum or content differ from the published ones. A. Krizhevsky, Learning Multiple Layers of Features, 2009.
+    """
+    return _read(CIFAR10)
+
+
+def cifar100() -> Arrays:
+    """As `cifar10`, with the 100 fine classes; from `cifar-100-python.tar.gz` or the folder `cifar-100-python`."""
+    return _read(CIFAR100)
+
+
+def _read(cifar: Cifar) -> Arrays:
+    where = f"dataset {cifar.name}"
+    members, origin = _members(cifar, where)
+    held = {name: read_plain_pickle(content, f"{where}: {name}") for name, content in members.items()}
+    parts = {
+        split: _joined(cifar, {name: held[name] for name in names}, split, where)
+        for split, names in (("train", cifar.train), ("test", cifar.test))
+    }
+    (meta,) = cifar.meta
+    classes = held[meta].get(cifar.names)
+    if not isinstance(classes, list) or len(classes) != cifar.classes:
+        raise InputError(f"{where}: {meta} does not name {cifar.classes} classes", "fetch the published file")
+    words = [word.decode() if isinstance(word, bytes) else str(word) for word in classes]
+    notes = (f"classes in order: {', '.join(words)}", origin)
+    return Arrays(*parts["train"], test=parts["test"], notes=notes, repeats="drop")
+
+
+def _members(cifar: Cifar, where: str) -> tuple[dict[str, bytes], str]:
+    """The batches by name, from the archive or the extracted folder, and what the record says of where they came from."""
+    folder = data_folder()
+    extracted = folder.local(cifar.name, cifar.folder)
+    if extracted is None or folder.local(cifar.name, cifar.archive.name) is not None:
+        path = folder.get(cifar.name, cifar.archive, f", or the folder {cifar.folder} that it holds")
+        held = tar_members(path, [f"{cifar.folder}/{name}" for name in cifar.batches], where)
+        members = {name.removeprefix(f"{cifar.folder}/"): content for name, content in held.items()}
+        return members, f"read from {cifar.archive.name}, {cifar.archive.checksum}"
+    members = {}
+    for name, expected in cifar.batches.items():
+        try:
+            members[name] = (extracted / name).read_bytes()
+        except OSError as error:
+            message = f"{where}: cannot read {str(extracted / name)!r}: {error.strerror or error}"
+            raise InputError(message, f"extract {cifar.archive.name} again, from {cifar.archive.url}") from None
+        found = hashlib.md5(members[name], usedforsecurity=False).hexdigest()
+        if expected and found != expected:
+            message = (
+                f"{where}: {str(extracted / name)!r} is not the published file: its md5 is {found}, not {expected}"
+            )
+            raise InputError(message, f"extract {cifar.archive.name} again, from {cifar.archive.url}")
+    return members, f"read from the folder {cifar.folder}, each file with its published MD5"
+
+
+def _joined(cifar: Cifar, batches: dict[str, dict[str, Any]], split: str, where: str) -> Pair:
+    """Images `[N, 3, 32, 32]` and labels `[N]` of batches, one after the other; rows are 1024 red, green, blue values."""
+    images: list[NDArray[np.uint8]] = []
+    labels: list[int] = []
+    for name, batch in batches.items():
+        x, y = batch.get("data"), batch.get(cifar.labels)
+        if not isinstance(x, np.ndarray) or x.dtype != np.uint8 or x.ndim != 2 or x.shape[1] != 3072:
+            raise InputError(f"{where}: {name} has no array data [N, 3072] uint8", "fetch the published file")
+        if not isinstance(y, list) or len(y) != len(x) or not all(type(v) is int and 0 <= v < cifar.classes for v in y):
+            message = f"{where}: {name} has no list {cifar.labels} of {len(x)} classes 0 .. {cifar.classes - 1}"
+            raise InputError(message, "fetch the published file")
+        images.append(x)
+        labels += y
+    if len(labels) != cifar.rows[split]:
+        message = f"{where}: {split} has {len(labels)} images, the published one {cifar.rows[split]}"
+        raise InputError(message, "fetch the published file")
+    return np.concatenate(images).reshape(-1, 3, 32, 32), np.array(labels, dtype=np.int64)

@@ -1,0 +1,1 @@
+"""Calibrators: post-hoc maps of outputs, one a file."""

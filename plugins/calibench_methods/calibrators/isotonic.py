@@ -1,0 +1,36 @@
+"""`isotonic`: isotonic regression (Zadrozny and Elkan 2002)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.isotonic import IsotonicRegression
+
+from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
+
+
+class Isotonic(BinaryMap):
+    """The non-decreasing function of `p_k` nearest to the hits in squares, by scikit-learn, at least `floor`.
+
+    Between the points it was fitted on it is linear, beyond them constant.
+    """
+
+    def __init__(self, floor: float | None, of: str) -> None:
+        super().__init__(of)
+        self.floor = floor
+
+    def fit_one(self, column: Column, hit: Floats) -> dict[str, Any]:
+        """`p` and `value`: the corners of the function."""
+        found = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(column.p, hit)
+        value = np.maximum(found.y_thresholds_, least(self.floor, len(hit)))
+        return {"p": found.X_thresholds_.tolist(), "value": value.tolist()}
+
+    def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
+        """Linear between corners."""
+        return np.asarray(np.interp(column.p, fitted["p"], fitted["value"]))
+
+
+def least(floor: float | None, rows: int) -> float:
+    """The floor as given, or 1 / (rows + 2): no class is called impossible by a sample that could not have told."""
+    return 1 / (rows + 2) if floor is None else floor

@@ -1,0 +1,44 @@
+"""`platt-binner`: scaling-binning (Kumar, Liang and Ma, NeurIPS 2019)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from calibench import InputError
+from calibench_methods.calibrators.histogram import mass_edges
+from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
+from calibench_methods.calibrators.platt import fit_sigmoid, sigmoid
+
+
+class PlattBinner(BinaryMap):
+    """Platt scaling g, then the mean of g in the equal-mass bin that g(s) falls into.
+
+    `split=true`: g is fitted on every second sample and the bins are made from the others, as the theorem wants.
+    """
+
+    def __init__(self, bins: int, split: bool, of: str) -> None:
+        super().__init__(of)
+        self.bins = bins
+        self.split = split
+
+    def fit_one(self, column: Column, hit: Floats) -> dict[str, Any]:
+        """`slope`, `bias`, the inner `edges` on g, and the `value` of each bin."""
+        odds = column.log_p - column.log_q
+        if self.split and len(hit) < 2:
+            raise InputError("platt-binner: one sample cannot be split in two", "give more, or split=false")
+        # Of each outcome every second one, so that neither half is without hits where there are two.
+        order = np.argsort(hit, kind="stable")
+        first, second = (order[::2], order[1::2]) if self.split else (order, order)
+        slope, bias = fit_sigmoid(odds[first], hit[first], "platt-binner")
+        scaled = sigmoid(slope * odds[second] + bias)
+        edges = mass_edges(scaled, self.bins)
+        index = np.searchsorted(edges, scaled, side="left")
+        value = np.bincount(index, scaled) / np.bincount(index)
+        return {"slope": slope, "bias": bias, "edges": edges.tolist(), "value": value.tolist()}
+
+    def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
+        """The value of the bin that g(s) falls into."""
+        scaled = sigmoid(fitted["slope"] * (column.log_p - column.log_q) + fitted["bias"])
+        return np.asarray(fitted["value"])[np.searchsorted(fitted["edges"], scaled, side="left")]

@@ -1,0 +1,1 @@
+"""Decision rules: thresholds, costs, conformal sets, one a file."""

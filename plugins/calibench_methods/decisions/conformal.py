@@ -1,0 +1,91 @@
+"""`conformal`: split conformal prediction, a set of classes that holds the label with probability 1 - alpha."""
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import torch
+
+from calibench import DecisionRule, InputError, Outputs
+from calibench.outputs.decisions import Decisions
+from calibench.outputs.outputs import ABSTAIN
+
+PENALTY, K_REG, DIGITS = 0.01, 5, 12
+
+
+class Conformal(DecisionRule):
+    """The set `{k: s(x, k) <= q}`, q the ceil((n + 1)(1 - alpha))-th least score s(x_i, y_i) of n cal samples.
+
+    `lac`: s = 1 - p_k. `aps`: s = sum of p_j over classes ranked before k, + u p_k. `raps`: the same
+    + penalty max(0, rank(k) - k_reg), ranks from 1. u is uniform on [0, 1), one number a sample, from torch's global
+    generator; 1 where `randomized` is false. Equal probabilities rank by class index.
+
+    A set of one class answers, any other abstains. Raises InputError for options that would do nothing.
+    """
+
+    needs_fit = True
+    needs_fresh = True
+
+    def __init__(
+        self,
+        method: str = "lac",
+        alpha: float = 0.1,
+        randomized: bool | None = None,
+        penalty: float | None = None,
+        k_reg: int | None = None,
+    ) -> None:
+        if not 0 < alpha < 1:
+            raise InputError(f"conformal: alpha={alpha:g} is not between 0 and 1", "as in alpha=0.1, for 90 % coverage")
+        if method == "lac" and randomized is not None:
+            raise InputError("conformal: lac draws nothing, so randomized does nothing", "drop it, or use method=aps")
+        for key, given in (("penalty", penalty), ("k_reg", k_reg)):
+            if method != "raps" and given is not None:
+                raise InputError(f"conformal: {method} takes no {key}", f"drop it, or use method=raps,{key}={given:g}")
+        self.method, self.alpha = method, alpha
+        self.randomized = method != "lac" if randomized is None else randomized
+        self.penalty = PENALTY if penalty is None else penalty
+        self.k_reg = K_REG if k_reg is None else k_reg
+
+    def check(self, num_classes: int) -> None:
+        """InputError where `k_reg` was not reached by any rank, so that raps would be aps."""
+        if self.method == "raps" and self.k_reg >= num_classes:
+            message = f"conformal: k_reg={self.k_reg} penalises no set of {num_classes} classes, so raps would be aps"
+            raise InputError(message, f"give k_reg below {num_classes}, or use method=aps")
+
+    def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
+        """`quantile` q, its `rank` among the `n` scores, and the coverage it ensures over draws of cal, `at_least`.
+
+        The coverage given cal is at least a Beta(rank, n + 1 - rank) in law, and that where scores are untied. Where rank
+        exceeds n, q is None and every set holds all classes.
+        """
+        n = len(labels)
+        # In fractions: (9 + 1) (1 - 0.1) is 9, and in floats its ceiling may be 10.
+        rank = math.ceil((n + 1) * (1 - Fraction(repr(self.alpha))))
+        learned: dict[str, Any] = {"n_scores": n, "rank": rank, "at_least": min(rank / (n + 1), 1.0)}
+        if rank > n:
+            least = math.ceil(1 / Fraction(repr(self.alpha))) - 1
+            note = f"{n} samples are too few for alpha {self.alpha:g}, which needs {least}: every set holds all classes"
+            return {**learned, "quantile": None, "at_least": 1.0, "note": note}
+        scores = self._scores(outputs).gather(1, labels.to(outputs.scores.device)[:, None])[:, 0]
+        return {**learned, "quantile": float(scores.sort().values[rank - 1])}
+
+    def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> Decisions:
+        """The sets, and the class of each that holds one; -1 for the others."""
+        quantile = math.inf if fitted["quantile"] is None else fitted["quantile"]
+        sets = self._scores(outputs) <= quantile
+        answers = sets.long().argmax(dim=1).where(sets.sum(dim=1) == 1, ABSTAIN)
+        return Decisions(answers, sets=sets, targets={"set_coverage": 1 - self.alpha})
+
+    def _scores(self, outputs: Outputs) -> torch.Tensor:
+        """s(x, k) of every class, `[N, K]` in float64."""
+        p = outputs.probs()
+        if self.method == "lac":
+            return 1 - p
+        ranked, order = (p / p.sum(dim=1, keepdim=True)).sort(dim=1, descending=True, stable=True)
+        u = torch.rand(len(p), 1, dtype=torch.float64).to(p.device) if self.randomized else 1.0
+        score = ranked.cumsum(dim=1) - ranked + u * ranked
+        if self.method == "raps":
+            rank = torch.arange(1, p.shape[1] + 1, dtype=torch.float64, device=p.device)
+            score = score + self.penalty * (rank - self.k_reg).clamp_min(0)
+        # The last of all ranks scores 1 in every row where u is 1: rounded, or 1 - 1e-16 and 1 + 1e-16 would part them.
+        return torch.empty_like(score).scatter_(1, order, score.round(decimals=DIGITS))

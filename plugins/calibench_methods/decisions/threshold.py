@@ -1,0 +1,124 @@
+"""`threshold`: answer where a class reaches its threshold, or where the doubt stays under a fitted limit; else abstain."""
+
+import math
+from typing import Any
+
+import torch
+
+from calibench import DecisionRule, InputError, Outputs
+from calibench.kernels import softmax_threshold
+from calibench.outputs.decisions import Decisions
+from calibench.outputs.outputs import ABSTAIN
+from calibench.outputs.uncertainty import doubts, threshold_of
+from calibench_methods.decisions.class_thresholds import tune
+from calibench_methods.decisions.selective_fit import limit_coverage, limit_risk
+
+WAYS = ("value", "values", "metric", "target_risk", "target_coverage")
+
+
+class Threshold(DecisionRule):
+    """The most probable class among those with `p_k >= t_k`, or the most probable one where `doubt <= limit`; else -1.
+
+    `t_k` is `value` for all, or `values[k]`, or tuned on cal to `metric`; the limit is fitted on cal to `target_risk` or
+    `target_coverage`. Raises InputError for options that contradict each other or would do nothing.
+    """
+
+    def __init__(
+        self,
+        value: float = 0.5,
+        values: tuple[float, ...] | None = None,
+        target_risk: float | None = None,
+        target_coverage: float | None = None,
+        metric: str | None = None,
+        score: str = "max-softmax",
+        pnorm: float | None = None,
+        guarantee: str | None = None,
+        delta: float | None = None,
+    ) -> None:
+        given = {"value": None if value == 0.5 else value, "values": values, "metric": metric}
+        given |= {"target_risk": target_risk, "target_coverage": target_coverage}
+        said = [way for way in WAYS if given[way] is not None]
+        if len(said) > 1:
+            raise InputError(f"threshold takes one of {', '.join(WAYS)}, not both {said[0]} and {said[1]}", "drop one")
+        self.way = said[0] if said else "value"
+        self.value, self.values, self.metric = value, values, metric
+        self.score, self.pnorm = score, 5.0 if pnorm is None else pnorm
+        self.needs_fit = self.way in {"metric", "target_risk", "target_coverage"}
+        self.target = target_coverage if target_risk is None else target_risk
+        self.guarantee = guarantee or "clopper-pearson"
+        self.delta = 0.05 if delta is None else delta
+        self.needs_fresh = self.target is not None and self.guarantee != "none"
+        self._refuse_idle(score, pnorm, guarantee, delta)
+
+    def _refuse_idle(self, score: str, pnorm: float | None, guarantee: str | None, delta: float | None) -> None:
+        aimed = {"score": None if score == "max-softmax" else score, "guarantee": guarantee, "delta": delta}
+        idle = next((key for key, given in aimed.items() if given is not None), None)
+        if self.target is None and idle is not None:
+            message = f"threshold: {idle} says how target_risk or target_coverage is reached, and neither is given"
+            raise InputError(message, f"add target_risk=0.02, or drop {idle}")
+        if pnorm is not None and score != "max-logit-pnorm":
+            raise InputError(
+                f"threshold: pnorm does nothing for score {score}", "add score=max-logit-pnorm, or drop it"
+            )
+        if self.guarantee == "none" and delta is not None:
+            raise InputError("threshold: delta does nothing without a guarantee", "drop delta, or guarantee=none")
+        if self.guarantee == "sgr" and self.way == "target_coverage":
+            hint = "use clopper-pearson or none"
+            raise InputError("threshold: guarantee sgr bounds the risk, and target_coverage has none", hint)
+        if self.target is not None and not 0 < self.target < 1:
+            raise InputError(f"threshold: {self.way}={self.target:g} is not between 0 and 1", "as in target_risk=0.02")
+        if not 0 < self.delta < 1:
+            raise InputError(f"threshold: delta={self.delta:g} is not between 0 and 1", "as in delta=0.05")
+
+    def check(self, num_classes: int) -> None:
+        """InputError unless there is one threshold a class."""
+        if self.values is not None and len(self.values) != num_classes:
+            message = f"threshold: {len(self.values)} values for {num_classes} classes"
+            raise InputError(message, "give one threshold for each class, joined by ';'")
+
+    def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
+        """`thresholds` of the classes, or `threshold` on the score and `doubt`, the limit, with what cal showed there."""
+        if self.metric is not None:
+            thresholds, best = tune(outputs.probs().cpu().numpy(), labels.cpu().numpy(), self.metric)
+            return {"thresholds": thresholds, f"cal_{self.metric.replace('-', '_')}": best}
+        if self.target is None:
+            return {}
+        doubt = doubts(outputs, self.score, self.pnorm).cpu().numpy()
+        wrong = (outputs.scores.argmax(dim=1).cpu() != labels.cpu()).numpy()
+        fit = limit_risk if self.way == "target_risk" else limit_coverage
+        found = fit(doubt, wrong, self.target, self.guarantee, self.delta)
+        everything = found.doubt == math.inf  # which JSON cannot hold
+        learned = {
+            "threshold": None if found.doubt is None or everything else threshold_of(self.score, found.doubt),
+            "doubt": None if everything else found.doubt,
+            "accepts": "nothing" if found.doubt is None else "everything" if everything else "up to doubt",
+            "cal_coverage": found.accepted / len(doubt),
+            "cal_risk": found.errors / found.accepted if found.accepted else None,
+            "guarantee": self.guarantee,
+        }
+        if self.guarantee != "none":
+            learned |= {"delta": self.delta, "bound": found.bound}
+        return learned | ({"note": found.note} if found.note else {})
+
+    def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> Decisions:
+        """Class indices `[N]`, -1 where no class passes or the doubt is too large."""
+        if self.target is None:
+            return Decisions(self._passing(outputs, fitted))
+        doubt = doubts(outputs, self.score, self.pnorm)
+        limit = {"nothing": -math.inf, "everything": math.inf}.get(fitted["accepts"], fitted["doubt"])
+        answers = outputs.scores.argmax(dim=1).where(doubt <= limit, ABSTAIN)
+        aim = "selective_risk" if self.way == "target_risk" else "coverage"
+        if self.score == "max-softmax":  # the record ranks by the tail itself, not rounded
+            return Decisions(answers, targets={aim: self.target})
+        return Decisions(answers, doubt=doubt, score=self.score, targets={aim: self.target})
+
+    def _passing(self, outputs: Outputs, fitted: dict[str, Any]) -> torch.Tensor:
+        values = fitted["thresholds"] if self.metric is not None else self.values or [self.value]
+        if not outputs.from_probs:
+            return softmax_threshold(outputs.scores, values).prediction
+        # A stored float32 0.7 is 0.69999999 and means 0.7.
+        probs = outputs.scores.double()
+        thresholds = torch.tensor(values, dtype=torch.float64).to(outputs.scores.dtype).double()
+        passing = probs >= thresholds.to(probs.device)
+        answer = probs.where(passing, -torch.inf).argmax(dim=1)
+        return answer.where(passing.any(dim=1), ABSTAIN)

@@ -1,0 +1,1 @@
+"""Ensembles: a whole recipe trained from several seeds."""

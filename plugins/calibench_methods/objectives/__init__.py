@@ -1,0 +1,1 @@
+"""Training objectives: what stage 1 minimises, one a file."""

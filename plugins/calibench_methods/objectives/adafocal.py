@@ -1,0 +1,71 @@
+"""`adafocal`: focal loss whose gammas follow the calibration of the validation split (Ghosh et al., NeurIPS 2022)."""
+
+import math
+from typing import Any
+
+import torch
+
+from calibench import InputError, Objective
+from calibench.stages import Batch, TrainTask
+from calibench_methods.objectives.log_probability import of_labels
+
+START = 1.0
+
+
+class AdaFocal(Objective):
+    """`-(1 - p_y)^gamma log p_y` where gamma >= 0 and `-(1 + p_y)^|gamma| log p_y` where gamma < 0, mean over the batch.
+
+    gamma is that of the bin which holds p_y. After each epoch the bins are equal-mass groups of the validation split by
+    confidence, and each gamma grows by `exp(step E)`, away from 0 where it is positive and the bin over-confident
+    (E = confidence - accuracy > 0) or negative and the bin under-confident. One that falls below `switch` in size
+    changes sign.
+    """
+
+    learned = ("gammas", "edges")
+    splits = True  # they move between epochs, by the whole of val
+
+    def __init__(self, bins: int, step_size: float, gamma_min: float, gamma_max: float, switch: float) -> None:
+        if switch > min(gamma_max, -gamma_min):
+            message = f"adafocal: switch={switch:g} lies outside gamma_min={gamma_min:g} .. gamma_max={gamma_max:g}"
+            raise InputError(message, "lower switch, or widen the bounds")
+        self.bins = bins
+        self.step_size = step_size
+        self.bounds = gamma_min, gamma_max
+        self.switch = switch
+
+    def prepare(self, task: TrainTask) -> None:
+        """One gamma for all until the first validation."""
+        device = task.labels.device
+        self.gammas = torch.full((self.bins,), min(START, self.bounds[1]), dtype=torch.float64, device=device)
+        self.edges = torch.empty(0, dtype=torch.float64, device=device)
+
+    def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """A scalar, in nats."""
+        log_p = of_labels(logits, batch.y)
+        gamma = self.gammas[torch.bucketize(log_p.detach().double().exp(), self.edges, right=True)].to(log_p)
+        away = (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).tiny)  # as in focal.modulated
+        base = torch.where(gamma >= 0, away, 1 + log_p.exp())
+        return -(base ** gamma.abs() * log_p).mean()
+
+    def end_epoch(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
+        """Group the validation split anew and move every gamma."""
+        confidence, answer = logits.double().softmax(dim=1).max(dim=1)
+        order = confidence.argsort(stable=True)
+        groups = order.tensor_split(min(self.bins, len(order)))
+        self.edges = torch.stack([confidence[group[0]] for group in groups[1:]]) if groups[1:] else self.edges[:0]
+        for number, group in enumerate(groups):
+            error = float((confidence[group] - (answer[group] == labels[group]).double()).mean())
+            self.gammas[number] = self.moved(float(self.gammas[number]), error)
+
+    def moved(self, gamma: float, error: float) -> float:
+        """The next gamma of a bin whose validation confidence exceeds its accuracy by `error`."""
+        low, high = self.bounds
+        if gamma >= 0:
+            grown = min(high, gamma * math.exp(self.step_size * error))
+            return grown if grown >= self.switch else -self.switch
+        grown = max(low, gamma * math.exp(-self.step_size * error))
+        return grown if -grown >= self.switch else self.switch
+
+    def figures(self) -> dict[str, Any]:
+        """`gammas`, the bins' after the last epoch, from the least confident bin up."""
+        return {"gammas": self.gammas.tolist()}

@@ -1,0 +1,37 @@
+"""`backward`: the loss corrected for label noise (Patrini et al., CVPR 2017)."""
+
+from typing import Any
+
+import torch
+
+from calibench import Objective
+from calibench.stages import Batch, TrainTask
+from calibench_methods.objectives.transition import Transition
+
+
+class Backward(Objective):
+    """`-sum_k (T^-1)_yk log p_k`, mean over the batch: over the noise, its mean is the cross-entropy of the true class.
+
+    T^-1 has negative entries, so the loss has no lower bound, and a network that memorises drives it down.
+    """
+
+    def __init__(self, rate: float | None, matrix: str | None, estimate: str | None, folds: int | None) -> None:
+        self.transition = Transition("backward", rate, matrix, estimate, folds)
+        self.folds = self.transition.folds
+        self.files = self.transition.files
+
+    def check(self, num_classes: int) -> None:
+        """InputError for a matrix that does not fit K classes or is singular."""
+        self.transition.check(num_classes)
+
+    def prepare(self, task: TrainTask) -> None:
+        """Invert T."""
+        self.inverse: torch.Tensor = torch.linalg.inv(self.transition.settle(task))
+
+    def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """A scalar, in nats."""
+        return -(self.inverse.to(logits)[batch.y] * logits.log_softmax(dim=1)).sum(dim=1).mean()
+
+    def figures(self) -> dict[str, Any]:
+        """`transition_diagonal`, where T was estimated: the share of each class that keeps its label."""
+        return self.transition.found

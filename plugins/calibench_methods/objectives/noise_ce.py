@@ -1,0 +1,37 @@
+"""`noise-ce`: cross-entropy of the noisy label under uniform noise."""
+
+import math
+from typing import Any
+
+import torch
+
+from calibench import Objective
+from calibench.stages import Batch, TrainTask
+from calibench_methods.objectives.label_noise import NoiseRate
+from calibench_methods.objectives.log_probability import of_labels
+
+
+class NoiseCrossEntropy(Objective):
+    """`-log((1 - e) p_y + e / K)` with `e = rate K / (K - 1)`, mean over the batch: bounded by `log(K / e)`."""
+
+    def __init__(self, rate: str, folds: int | None) -> None:
+        self.rate = NoiseRate("noise-ce", rate, folds)
+        self.folds = self.rate.folds
+
+    def check(self, num_classes: int) -> None:
+        """InputError for a rate of (K-1)/K or more."""
+        self.rate.check(num_classes)
+
+    def prepare(self, task: TrainTask) -> None:
+        """Fix e."""
+        self.uniform = self.rate.settle(task) * task.num_classes / (task.num_classes - 1)
+
+    def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """A scalar, in nats; the sum is taken between logarithms, so that no p_y is too small for it."""
+        by_chance = math.log(self.uniform / logits.shape[1]) if self.uniform else -math.inf
+        kept = of_labels(logits, batch.y) + math.log1p(-self.uniform)
+        return -torch.logaddexp(kept, kept.new_tensor(by_chance)).mean()
+
+    def figures(self) -> dict[str, Any]:
+        """`rate`, where it was estimated."""
+        return self.rate.found

@@ -1,0 +1,47 @@
+"""`reinit`: the control of two-stage training, a fresh last layer on a body that goes on learning."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from calibench import HeadRefit, Outputs
+from calibench.stages import RefitTask, TuneTask
+from calibench.training.loop import train
+from calibench.training.predict import mean_nll, predict
+from calibench_methods.refits.stage_2 import Stage2
+
+
+class Reinit(HeadRefit):
+    """Linear(D, K), freshly initialised, and the whole network trained on with cross-entropy, best validation NLL kept."""
+
+    tunes_body = True
+
+    def __init__(self, **stage_2: Any) -> None:
+        self.stage_2 = Stage2(**stage_2)
+
+    def build(self, feature_size: int, num_classes: int) -> nn.Module:
+        """The last layer, at torch's default initialisation."""
+        return nn.Linear(feature_size, num_classes)
+
+    def tune(self, network: nn.Module, task: TuneTask) -> dict[str, float]:
+        """Stage 2, on inputs: body, batch-norm statistics and head all move."""
+        x, y = task.train_x, task.train_labels
+
+        def step(rows: torch.Tensor) -> torch.Tensor:
+            return functional.cross_entropy(network(x[rows]), y[rows])
+
+        def validate() -> float:
+            return mean_nll(predict(network, task.val_x), task.val_labels)
+
+        schedule = self.stage_2.schedule(len(y))
+        return train(network, step, validate, len(y), schedule, task.report, "stage 2, reinit", resume=task.resume)
+
+    def fit(self, head: nn.Module, task: RefitTask) -> dict[str, float]:
+        """Never called: `tunes_body`."""
+        raise NotImplementedError
+
+    def outputs(self, head: nn.Module, features: torch.Tensor) -> Outputs:
+        """Logits `[N, K]`."""
+        return Outputs(predict(head, features))

@@ -1,0 +1,1 @@
+"""Samplers: several predictions out of one training, one a file."""
