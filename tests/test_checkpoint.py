@@ -21,7 +21,7 @@ from calibench.models.network import Network, Task
 from calibench.models.resnet import resnet
 from calibench.models.vit import vit
 from calibench.seeds import seeded
-from calibench.training.predict import predict
+from calibench.training.prediction import predict
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -15,7 +15,7 @@ from calibench.atomic import digest_of
 from calibench.models.checkpoint import load_checkpoint
 from calibench.models.network import Network, Task
 from calibench.models.resnet import resnet
-from calibench.training.predict import predict
+from calibench.training.prediction import predict
 
 SHARED = Path("/work/shared/data")
 WEIGHTS = SHARED / "resnet_cifar10_weights.npz"

@@ -15,7 +15,7 @@ from calibench.models.network import Network
 from calibench.seeds import seeded
 from calibench.training import compute
 from calibench.training.compute import computed
-from calibench.training.predict import predict
+from calibench.training.prediction import predict
 from calibench.training.schedule import Schedule
 from calibench.training.stepper import Stepper
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
 
 HEAVY = {"torch", "scipy", "sklearn", "matplotlib", "safetensors", "pandas", "pyarrow"}
 PROBE = """
@@ -39,9 +42,9 @@ def roots(modules):
     [
         (("--help",), 90),
         (("run", "--help"), 90),
-        (("list", "methods"), 260),
+        (("list", "methods"), 320),
         (("list", "metrics", "--json"), 190),
-        (("show", "method", "vtst", "--json"), 190),
+        (("show", "method", "vtst", "--json"), 260),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -65,3 +68,59 @@ def test_boards_import_no_torch(kind, cli, features, tmp_path):
     modules = modules_of("leaderboard", "--format", kind, cwd=tmp_path)
     assert not roots(modules) & (HEAVY - {"safetensors"})
     assert len(modules) <= 320, len(modules)
+
+
+TEN_LINES = """
+import calibench
+
+@calibench.hookimpl
+def calibench_methods():
+    return [calibench.MethodSpec(name="halve", kind="calibrator", target="my_plugin:Halve", summary="Divide every logit by two.")]
+
+class Halve(calibench.Calibrator):
+    def fit(self, outputs, labels):
+        return {"factor": 0.5}
+    def apply(self, outputs, fitted):
+        return calibench.Outputs(outputs.logits() * fitted["factor"])
+"""
+
+
+@pytest.fixture
+def ten_lines(tmp_path, monkeypatch):
+    """The README's plugin, installed: a module and the entry point that a wheel would bring."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert TEN_LINES.strip() in readme, "README.md shows another plugin than the one that is tried here"
+    site = tmp_path / "site"
+    info = site / "my_plugin-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "my_plugin.py").write_text(TEN_LINES)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[calibench]\nmy-plugin = my_plugin\n")
+    monkeypatch.setenv("PYTHONPATH", str(site))
+
+
+@pytest.mark.usefixtures("ten_lines")
+def test_a_plugin_of_ten_lines_keeps_listing_light(tmp_path):
+    before = modules_of("list", "methods", "--json", cwd=tmp_path)
+    assert "my_plugin" in before
+    assert not roots(before) & (HEAVY | {"numpy"})
+    ran = subprocess.run(
+        [sys.executable, "-m", "calibench", "run", "-m", "ce+halve", "--epochs", "1", "--json", "-q"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["fitted"][-1] == {"factor": 0.5, "stage": "halve"}
+
+
+@pytest.mark.parametrize("room", ["records", "leaderboard", "report", "plugins", "stages", "outputs", "metrics"])
+def test_these_rooms_import_no_torch(room, tmp_path):
+    """All that lists, ranks or shows runs where torch is not installed."""
+    probe = (
+        "import importlib, pkgutil, sys\n"
+        f"import calibench.{room} as room\n"
+        "for found in pkgutil.walk_packages(room.__path__, room.__name__ + '.'): importlib.import_module(found.name)\n"
+        "print(*sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "torch" not in ended.stdout.split()

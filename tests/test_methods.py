@@ -25,12 +25,13 @@ from calibench.progress import quiet
 from calibench.recipe.member import Member
 from calibench.recipe.members import Pipeline
 from calibench.stages import Batch, RefitTask
-from calibench.training import predict as training
+from calibench.training import prediction as training
+from calibench_methods.layers.variational_head import VariationalHead, kl_to_standard_normal
 from calibench_methods.objectives.ce import CrossEntropy
 from calibench_methods.refits import stage_2 as refitting
 from calibench_methods.refits.stage_2 import Stage2
 from calibench_methods.refits.tst import TST
-from calibench_methods.refits.vtst import VTST, VariationalHead, kl_to_standard_normal
+from calibench_methods.refits.vtst import VTST
 
 STAGE_2: dict[str, Any] = {"epochs": 2, "lr": 1e-2, "batch_size": 16, "weight_decay": 0.0, "select": "best"}
 N, D, K, Z, M = 40, 6, 4, 5, 7
@@ -160,7 +161,7 @@ def test_the_loss_equals_its_formula(kl_weight: float | None, monkeypatch: pytes
         draws.append(torch.linspace(-2, 2, like.numel()).reshape(like.shape))
         return draws[-1]
 
-    monkeypatch.setattr(refitting, "train", once)
+    monkeypatch.setattr(refitting.training, "train", once)
     monkeypatch.setattr(torch, "randn_like", normal)
     method.fit(module, task)
     assert len(draws) == 1  # one sample a step
@@ -238,7 +239,7 @@ def test_every_epoch_is_validated_with_the_same_draws(monkeypatch: pytest.Monkey
             torch.rand(1)
         return {}
 
-    monkeypatch.setattr(refitting, "train", validate_thrice)
+    monkeypatch.setattr(refitting.training, "train", validate_thrice)
     VTST(Z, M, None, **STAGE_2).fit(head(), refit_task())
     assert found[0] == found[1] == found[2]
 
@@ -266,7 +267,7 @@ def test_tst_minimises_cross_entropy(kind: str, monkeypatch: pytest.MonkeyPatch)
         losses.append(step(rows).item())
         return {}
 
-    monkeypatch.setattr(refitting, "train", once)
+    monkeypatch.setattr(refitting.training, "train", once)
     method.fit(module, task)
     p = softmax(method.outputs(module, task.train_features[rows]).scores.double().numpy())
     expected = -np.log(p[np.arange(4), task.train_labels[rows].numpy()]).mean()

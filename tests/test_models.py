@@ -21,7 +21,7 @@ from calibench.models.mlp import ACTIVATIONS, mlp
 from calibench.models.network import Network, Standardize, Task
 from calibench.seeds import seeded
 from calibench.training.loop import train
-from calibench.training.predict import mean_nll, predict
+from calibench.training.prediction import mean_nll, predict
 from calibench.training.schedule import Schedule
 
 pytestmark = pytest.mark.usefixtures("one_thread")

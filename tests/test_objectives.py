@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 import calibench
-from calibench import InputError, Objective
+from calibench import InputError, MethodSpec, Objective, specs_in
 from calibench.config.from_words import resolve
 from calibench.plugins.specs import MethodSpec
 from calibench.stages import Batch, TrainTask
 from calibench.stages.build import build_stage
-from calibench_methods.objective_specs import OBJECTIVES
+
+OBJECTIVES = specs_in("calibench_methods.objectives", MethodSpec)
 
 Array = np.ndarray
 N, K = 9, 4

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from calibench import Calibrator, InputError, MethodSpec, Outputs, Param, PluginError, RunError, run
+from calibench import Calibrator, InputError, MethodSpec, Outputs, Param, PluginError, RunError, run, training
 from calibench.cache import code, keys
 from calibench.cache.code import code_of
 from calibench.cache.products import Product, Products
@@ -27,7 +27,6 @@ from calibench.recipe.posthoc import PostHoc
 from calibench.records.record import ResultRecord
 from calibench.records.store import read_predictions, read_record
 from calibench.seeds import derived_seed
-from calibench_methods.refits import stage_2 as refitting
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -55,7 +54,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return counted
 
     monkeypatch.setattr(stage_1, "train", counting(stage_1.train))
-    monkeypatch.setattr(refitting, "train", counting(refitting.train))
+    monkeypatch.setattr(training, "train", counting(training.train))
     return seen
 
 

@@ -451,7 +451,23 @@ def imports(path: Path) -> set[str]:
 
 CORE = sorted((ROOT / "benchmark" / "calibench").rglob("*.py"))
 OURS = sorted(p for p in (ROOT / "plugins").rglob("*.py") if "tests" not in p.parts)
-INSIDE = ("cli", "runner", "pipeline", "plugins", "results", "leaderboard", "report", "artifacts", "config", "posthoc")
+INSIDE = (
+    "api",
+    "bench",
+    "cache",
+    "cli",
+    "config",
+    "evaluation",
+    "leaderboard",
+    "moved",
+    "plugins",
+    "processes",
+    "progress",
+    "recipe",
+    "records",
+    "report",
+    "runs",
+)
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))

@@ -32,7 +32,7 @@ from calibench.seeds import seeded
 from calibench.stages import Batch, TrainTask
 from calibench.stages.build import build_stage
 from calibench.training import stepper
-from calibench.training.predict import predict
+from calibench.training.prediction import predict
 from calibench.training.synced_norm import synced
 
 pytestmark = [

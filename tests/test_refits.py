@@ -22,9 +22,10 @@ from calibench.progress import quiet
 from calibench.recipe.members import Pipeline
 from calibench.seeds import seeded
 from calibench.stages import RefitTask
-from calibench.training.predict import predict
+from calibench.training.prediction import predict
+from calibench_methods.layers import MeanFieldHead
 from calibench_methods.refits import laplace
-from calibench_methods.refits.mean_field import MeanField, MeanFieldHead
+from calibench_methods.refits.mean_field import MeanField
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -118,7 +119,7 @@ def test_mean_field_minimises_the_elbo(monkeypatch: pytest.MonkeyPatch) -> None:
             seen.append(float(step(torch.arange(7))))
         return {}
 
-    monkeypatch.setattr(refitting, "train", once)
+    monkeypatch.setattr(refitting.training, "train", once)
     method.fit(module, given)
     with seeded(9), torch.no_grad():
         logits = module(given.train_features[:7]).double().numpy()
@@ -297,7 +298,7 @@ def test_every_view_is_drawn_with_its_own_label(monkeypatch: pytest.MonkeyPatch)
         seen.append((rows, labels))
         return rows.sum()
 
-    monkeypatch.setattr(refitting, "train", once)
+    monkeypatch.setattr(refitting.training, "train", once)
     x = features()
     given = task(augmented=lambda view: x + 100 * float(view(torch.ones(1, 8, 8)).sum() > 0), input_shape=(8, 8))
     stage_2 = refitting.Stage2(**STAGE_2, views=2)

@@ -189,20 +189,18 @@ def test_batch_norm_and_channels_last(dataset: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("refit", "trainer", "stage"),
+    ("refit", "stage"),
     [
-        ("tst", "stage_2", "TST"),
-        ("tst:views=3", "stage_2", "TST"),
-        ("vtst", "stage_2", "V-TST"),
-        ("mean-field", "stage_2", "mean-field"),
-        ("reinit", "reinit", "reinit"),
+        ("tst", "TST"),
+        ("tst:views=3", "TST"),
+        ("vtst", "V-TST"),
+        ("mean-field", "mean-field"),
+        ("reinit", "reinit"),
     ],
 )
-def test_every_head_refit(refit: str, trainer: str, stage: str, dataset: str, tmp_path: Path) -> None:
+def test_every_head_refit(refit: str, stage: str, dataset: str, tmp_path: Path) -> None:
     method = f"{refit}{',' if ':' in refit else ':'}epochs={EPOCHS},batch_size={BATCH},lr=0.01"
-    resumed_equals_undisturbed(
-        method, dataset, tmp_path, trainer=f"calibench_methods.refits.{trainer}", stage=f"stage 2, {stage}"
-    )
+    resumed_equals_undisturbed(method, dataset, tmp_path, trainer="calibench.training", stage=f"stage 2, {stage}")
 
 
 def test_patience_goes_on_counting(tmp_path: Path) -> None:

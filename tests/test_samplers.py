@@ -24,9 +24,10 @@ from calibench.seeds import member_seed, seeded
 from calibench.stages import SampleTask
 from calibench.stages.sampler import as_it_is
 from calibench.training.pixels import shifted
-from calibench.training.predict import predict
+from calibench.training.prediction import predict
 from calibench_methods.ensembles.ensemble import DeepEnsemble
-from calibench_methods.samplers.batch_ensemble import BatchEnsemble, MemberLayer, member_layers
+from calibench_methods.layers import MemberLayer, member_layers
+from calibench_methods.samplers.batch_ensemble import BatchEnsemble
 from calibench_methods.samplers.mc_dropout import MCDropout
 from calibench_methods.samplers.more_sgd import estimate_batch_norm
 from calibench_methods.samplers.snapshot import Snapshot

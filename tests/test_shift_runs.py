@@ -194,7 +194,7 @@ def test_a_subset_is_resampled_through_the_rows_it_was_drawn_from(tmp_path):
 
 def test_list_and_show(cli):
     names = [item["name"] for item in cli("list", "shifts", "--json").document["items"]]
-    assert names[:5] == ["cifar10-c", "cifar100-c", "corruptions", "rotation", "label-shift"]
+    assert names[:5] == ["cifar10-c", "cifar100-c", "corruptions", "label-shift", "rotation"]
     shown = cli("show", "shift", "cifar10-c").out
     assert "mean over" in shown
     assert "jpeg_compression at severity 1, 2, 3, 4, 5" in shown

@@ -14,7 +14,7 @@ from torch import nn
 from calibench import InputError, RunError, run
 from calibench.seeds import seeded
 from calibench.training.loop import train
-from calibench.training.predict import predict
+from calibench.training.prediction import predict
 from calibench.training.schedule import Schedule
 
 pytestmark = pytest.mark.usefixtures("one_thread")

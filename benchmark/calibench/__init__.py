@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from calibench import moved
+from calibench.lazy import exports
 from calibench.version import __version__
 
 moved.install()
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from calibench.models.network import Network as Network
     from calibench.outputs import Outputs as Outputs
     from calibench.plugins.hookspecs import hookimpl as hookimpl
+    from calibench.plugins.kit import specs_in as specs_in
     from calibench.plugins.params import REQUIRED as REQUIRED
     from calibench.plugins.params import Param as Param
     from calibench.plugins.specs import DatasetSpec as DatasetSpec
@@ -49,6 +50,7 @@ _HOME = {
     "calibench.models.network": ("Network",),
     "calibench.outputs": ("Outputs",),
     "calibench.plugins.hookspecs": ("hookimpl",),
+    "calibench.plugins.kit": ("specs_in",),
     "calibench.plugins.params": ("REQUIRED", "Param"),
     "calibench.plugins.specs": (
         "DatasetSpec",
@@ -61,16 +63,10 @@ _HOME = {
     ),
     "calibench.stages": ("Calibrator", "DecisionRule", "Ensemble", "HeadRefit", "Objective", "Sampler"),
 }
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+__all__ = ["__version__", *sorted(name for names in _HOME.values() for name in names)]  # noqa: PLE0604 - the names are strings
 
-__all__ = ["__version__", *sorted(_MODULE_OF)]  # noqa: PLE0604 - the names are strings
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        return getattr(importlib.import_module(_MODULE_OF[name]), name)
-    raise AttributeError(f"module 'calibench' has no attribute {name!r}")
+__getattr__ = exports(__name__, _HOME)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULE_OF])
+    return sorted([*globals(), *__all__])

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-
 from calibench.errors import InputError, RunError
 
 _HOST = "".join(c if c.isalnum() else "-" for c in socket.gethostname())
@@ -34,7 +32,11 @@ def replacing(path: Path) -> Iterator[Path]:
             os.close(directory)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}", "is the disk full?") from error
-    except SafetensorError as error:  # what safetensors makes of a failed write
+    except Exception as error:
+        from safetensors import SafetensorError
+
+        if not isinstance(error, SafetensorError):  # what safetensors makes of a failed write
+            raise
         raise RunError(f"cannot write {path}: {error}", "is the disk full?") from error
     finally:
         with contextlib.suppress(OSError):

@@ -1,18 +1,20 @@
-"""numpy and torch, imported when they are first used: describing a plugin must not take the seconds that torch takes.
+"""numpy, torch and scipy's ndimage, imported when they are first used: to list names must not take the seconds that torch takes.
 
-A module that is imported to list what there is takes them from here (`from calibench.lazy import nn, np, torch`); all others
-import them as usual.
+A module that is imported in order to list names takes them from here (`from calibench.lazy import nn, np, torch`). All other
+modules import them as usual.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+    from scipy import ndimage
     from torch import nn
     from torch.nn import functional
 else:
@@ -23,7 +25,19 @@ else:
         def __getattr__(self, name: str) -> Any:
             return getattr(importlib.import_module(self.__name__), name)
 
-    np, torch = _Lazy("numpy"), _Lazy("torch")
+    np, torch, ndimage = _Lazy("numpy"), _Lazy("torch"), _Lazy("scipy.ndimage")
     nn, functional = _Lazy("torch.nn"), _Lazy("torch.nn.functional")
 
-__all__ = ["functional", "nn", "np", "torch"]
+__all__ = ["exports", "functional", "ndimage", "nn", "np", "torch"]
+
+
+def exports(package: str, modules: Mapping[str, tuple[str, ...]]) -> Callable[[str], Any]:
+    """A `__getattr__` for a package: the names of `modules` (module -> names), each imported when it is first used."""
+    module_of = {name: module for module, names in modules.items() for name in names}
+
+    def attribute(name: str) -> Any:
+        if name in module_of:
+            return getattr(importlib.import_module(module_of[name]), name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return attribute

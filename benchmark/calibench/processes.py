@@ -14,10 +14,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-import torch
 from torch import distributed
 
 from calibench.errors import InputError, RunError
+from calibench.lazy import torch
 from calibench.seeds import derived_seed
 
 T = TypeVar("T")

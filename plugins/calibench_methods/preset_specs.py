@@ -7,18 +7,18 @@ _JORDAHN = "TST and V-TST on {} with a WRN-28-10, as Jordahn and Olmos (ICML 202
 PRESETS = (
     PresetSpec(
         name="quick",
-        target="calibench_methods.preset_specs:presets/quick.toml",
+        target=f"{__name__}:presets/quick.toml",
         summary="V-TST against its alternatives on the embedded digits, one seed, in seconds.",
     ),
     PresetSpec(
         name="table-thresholds",
-        target="calibench_methods.preset_specs:presets/table-thresholds.toml",
+        target=f"{__name__}:presets/table-thresholds.toml",
         summary="Your table of three classes: a network with sigmoids, and thresholds 0.2, 0.4, 0.4 with abstention.",
     ),
     *(
         PresetSpec(
             name=f"jordahn-wrn-{name}",
-            target=f"calibench_methods.preset_specs:presets/jordahn-wrn-{name}.toml",
+            target=f"{__name__}:presets/jordahn-wrn-{name}.toml",
             summary=_JORDAHN.format(shown),
         )
         for name, shown in (("cifar10", "CIFAR-10"), ("cifar100", "CIFAR-100"), ("svhn", "SVHN"))

@@ -25,7 +25,7 @@ def list_(what: str, as_json: bool) -> None:
         raise click.UsageError(f"cannot list {what!r}; {did_you_mean(what, FAMILIES)}")
     from calibench.plugins.discovery import registry
 
-    found = registry()
+    found = registry(FAMILIES[what])
     items: list[dict[str, Any]] = [
         {
             "name": entry.spec.name,

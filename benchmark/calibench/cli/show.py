@@ -32,12 +32,12 @@ def show(family: str, name: str, as_json: bool) -> None:
     family = FAMILIES.get(family, family)
     if family not in FAMILIES.values():
         raise click.UsageError(f"there is no family {family!r}; {did_you_mean(family, FAMILIES.values())}")
-    found = registry()
     if family == "preset":
         from calibench.cli.show_preset import show_preset
 
-        show_preset(name, found, as_json)
+        show_preset(name, registry(), as_json)
         return
+    found = registry(family)
     entry = found.get(family, parse_piece(name).name)
     warn_of_broken(found)
     if as_json:

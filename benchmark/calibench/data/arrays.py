@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from calibench.lazy import np
 
-Pair = tuple[NDArray[np.generic], NDArray[np.generic]]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+Pair: TypeAlias = "tuple[NDArray[np.generic], NDArray[np.generic]]"
 
 
 @dataclass(frozen=True)

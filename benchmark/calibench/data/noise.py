@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+from calibench.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 MOST_CLASSES = 20
 """Matrices of more classes stay out of the record's JSON: 100 classes would be 10 000 numbers."""

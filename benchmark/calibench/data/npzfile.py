@@ -5,12 +5,13 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from calibench.errors import InputError
+from calibench.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _UNREADABLE = (ValueError, OSError, EOFError, KeyError, zlib.error, MemoryError, OverflowError, RuntimeError, TypeError)
 """What zipfile and numpy raise for damaged, encrypted (RuntimeError) or absurd (OverflowError) members."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from calibench.lazy import np
 
-Index = NDArray[np.int64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Index: TypeAlias = "NDArray[np.int64]"
 
 
 def row_hashes(x: NDArray[np.generic]) -> NDArray[np.bytes_]:

@@ -5,6 +5,17 @@ from __future__ import annotations
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric, weighted_mean
+from calibench.plugins.specs import MetricSpec
+
+SPEC = MetricSpec(
+    name="accuracy",
+    place=10,
+    summary="Share of samples whose most probable class is the label.",
+    target=f"{__name__}:Accuracy",
+    better="higher",
+    equation="mean([argmax p = y])",
+    deviations=("Among equal scores the lowest class index is the prediction.",),
+)
 
 
 class Accuracy(Metric):

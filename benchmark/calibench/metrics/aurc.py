@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details, Metric
+from calibench.plugins.specs import MetricSpec
+
+SPEC = MetricSpec(
+    name="aurc",
+    place=90,
+    summary="Area under the risk-coverage curve, tied confidences averaged.",
+    target=f"{__name__}:AURC",
+    equation="1/N sum_i (errors among the i most confident) / i",
+    paper="Geifman, Uziel & El-Yaniv 2019, arXiv:1805.08206",
+)
 
 
 class AURC(Metric):

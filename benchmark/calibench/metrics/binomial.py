@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from calibench.errors import InputError, RunError, blaming
+from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints, frozen
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric

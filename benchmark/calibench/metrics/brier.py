@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from calibench.lazy import np
 from calibench.metrics.binning import Floats, check_bins
 from calibench.metrics.class_bins import class_bins
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details, Metric, weighted_mean
+from calibench.plugins.specs import MetricSpec
+
+SPEC = MetricSpec(
+    name="brier",
+    place=30,
+    summary="Brier score: squared error of the probability vector, in [0, 2].",
+    target=f"{__name__}:Brier",
+    options={"bins": 15},
+    unit="squared probability",
+    equation="mean(sum_k (p_k - [y = k])^2)",
+    paper="Brier 1950; decomposition Murphy 1973",
+    deviations=("Summed over classes; some tables divide by K or 2. The bins serve its decomposition only.",),
+)
 
 
 class Brier(Metric):

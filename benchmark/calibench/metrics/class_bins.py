@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints, bin_index
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import weighted_sums

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, bin_index, check_bins
 from calibench.metrics.class_bins import class_bins, class_gaps
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
+from calibench.plugins.specs import MetricSpec
+
+SPEC = MetricSpec(
+    name="classwise_ece15",
+    place=80,
+    summary="Class-wise expected calibration error, 15 equal-width bins, mean over classes.",
+    target=f"{__name__}:ClasswiseECE",
+    options={"bins": 15},
+    equation="1/K sum_k sum_b n_kb / N |mean p_k - mean [y = k]|",
+    paper="Kull et al. 2019, arXiv:1910.12656",
+    deviations=("Kull's printed tables are the sum over classes, K times this.",),
+)
 
 
 class ClasswiseECE(Metric):

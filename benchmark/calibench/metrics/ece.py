@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, check_bins, one_hot
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details, Metric, weighted_sums
+from calibench.plugins.specs import MetricSpec
+
+
+def _spec(bins: int, place: int, paper: str) -> MetricSpec:
+    return MetricSpec(
+        name=f"ece{bins}",
+        place=place,
+        summary=f"Expected calibration error, top label, {bins} equal-width bins.",
+        target=f"{__name__}:ECE",
+        options={"bins": bins},
+        equation="sum_b n_b / N |conf_b - acc_b|",
+        paper=paper,
+    )
+
+
+SPECS = (
+    _spec(15, 40, "Guo et al. 2017, arXiv:1706.04599"),
+    _spec(10, 50, "Naeini, Cooper & Hauskrecht 2015; 10 bins as in Jordahn & Olmos 2024"),
+    MetricSpec(
+        name="mce15",
+        place=60,
+        summary="Maximum calibration error, top label, 15 equal-width bins; too noisy to rank by.",
+        target=f"{__name__}:MCE",
+        options={"bins": 15},
+        equation="max_b |conf_b - acc_b|",
+        paper="Naeini, Cooper & Hauskrecht 2015",
+        rankable=False,
+    ),
+)
 
 
 class _EqualWidth(Metric):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, check_bins, one_hot
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric, weighted_sums
+from calibench.plugins.specs import MetricSpec
 
 
 def split_points(n: int, groups: int) -> Ints:
@@ -14,6 +14,18 @@ def split_points(n: int, groups: int) -> Ints:
     size, larger = divmod(n, groups)
     index = np.arange(groups + 1)
     return index * size + np.minimum(index, larger)
+
+
+SPEC = MetricSpec(
+    name="ece_equal_mass15",
+    place=70,
+    summary="Expected calibration error, top label, 15 groups of near-equal size.",
+    target=f"{__name__}:EqualMassECE",
+    options={"bins": 15},
+    equation="sum_g n_g / N |conf_g - acc_g|",
+    paper="Nixon et al. 2019, arXiv:1904.01685",
+    deviations=("Split by rank on (confidence, index); no sample is dropped.",),
+)
 
 
 class EqualMassECE(Metric):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar, cast
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from calibench.errors import InputError
-from calibench.kernels import CalibrationStats, calibration_stats
+from calibench.lazy import np, torch
 from calibench.metrics.binning import Bools, Floats, Ints, bin_index, frozen
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
+
+if TYPE_CHECKING:
+    from calibench.kernels import CalibrationStats
 
 T = TypeVar("T")
 
@@ -119,6 +119,8 @@ class Judged:
             return _Samples(*(frozen(column[rows]) for column in parent._samples))
         # In float64 even from narrower scores: one confidence per sample then serves every number of bins, while a
         # faster path is exact only about the edges of the bins that it was asked for.
+        from calibench.kernels import calibration_stats
+
         scores, labels = self.outputs.scores.detach().double(), torch.tensor(self.labels)
         _, samples = calibration_stats(
             scores, labels.to(scores.device), from_probs=self.outputs.from_probs, return_samples=True
@@ -187,6 +189,8 @@ class Judged:
         return self.memo(("stats", bins), lambda: self._stats(bins))
 
     def _stats(self, bins: int) -> CalibrationStats:
+        from calibench.kernels import CalibrationStats
+
         index = self.bin_index(bins)
 
         def per_bin(values: Floats | None) -> torch.Tensor:

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details, Metric, weighted_mean, weighted_sums
+from calibench.plugins.specs import MetricSpec
+
+SPECS = (
+    MetricSpec(
+        name="exact_match",
+        place=100,
+        summary="Share of samples all of whose labels are answered right, where samples have several.",
+        target=f"{__name__}:ExactMatch",
+        better="higher",
+        equation="mean([answers = labels])",
+        paper="M.-L. Zhang, Z.-H. Zhou 2014 (subset accuracy)",
+        deviations=("Answers are the decision rule's, or the more probable; an abstention is not right.",),
+    ),
+    MetricSpec(
+        name="macro_f1",
+        place=110,
+        summary="F1 of each label, averaged over labels, where samples have several.",
+        target=f"{__name__}:MacroF1",
+        better="higher",
+        equation="mean_k 2 TP_k / (2 TP_k + FP_k + FN_k)",
+        paper="M.-L. Zhang, Z.-H. Zhou 2014",
+        deviations=("A label that nobody has and nobody is told to have counts as 0; an abstention is no yes.",),
+    ),
+)
 
 
 class ExactMatch(Metric):

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from calibench.errors import InputError
+from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details, Metric, weighted_mean, weighted_sums
+from calibench.plugins.specs import MetricSpec
+
+SPEC = MetricSpec(
+    name="mean_cost",
+    place=180,
+    summary="Mean cost of the decisions, by the rule's cost matrix.",
+    target=f"{__name__}:MeanCost",
+    unit="cost",
+    equation="mean(cost[y, decision])",
+    paper="Elkan 2001, The Foundations of Cost-Sensitive Learning",
+    needs_decision=True,
+    deviations=("Runs with different matrices cannot be compared by it.",),
+)
 
 
 class MeanCost(Metric):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
-import numpy as np
-from threadpoolctl import ThreadpoolController
-
+from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.judged import Judged
-
-_THREADS = ThreadpoolController()
-"""Made once, after numpy has loaded its BLAS: looking for the libraries takes 0.9 ms each time."""
 
 Scalar: TypeAlias = int | float | str | bool | None
 Details: TypeAlias = dict[str, Scalar | list[Scalar]]
@@ -63,9 +59,17 @@ class Metric(ABC):
         return {}
 
 
+@functools.cache
+def _thread_pools() -> Any:
+    """Made once, after numpy has loaded its BLAS: looking for the libraries takes 0.9 ms each time."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 def weighted_sums(weights: Floats, columns: Floats) -> Floats:
     """`weights [B, N] @ columns` (`[N]` or `[N, C]`) on one BLAS thread, so that no bit depends on their number."""
-    with _THREADS.limit(limits=1, user_api="blas"):
+    with _thread_pools().limit(limits=1, user_api="blas"):
         return np.asarray(weights @ columns, dtype=np.float64)
 
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-import torch
-
+from calibench.lazy import torch
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details, Metric, weighted_mean
+from calibench.plugins.specs import MetricSpec
 
 CLIP = 1e-12
 """Probabilities are clipped here before the logarithm; a p of 0 would give infinity."""
+
+
+SPEC = MetricSpec(
+    name="nll",
+    place=20,
+    summary="Mean negative log-likelihood of the label.",
+    target=f"{__name__}:Nll",
+    unit="nats",
+    equation="mean(-ln p_y)",
+    paper="Good 1952, Rational Decisions",
+    deviations=("From probabilities p is clipped at 1e-12, and the record counts the clipped.",),
+)
 
 
 class Nll(Metric):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-import numpy as np
-
 from calibench.errors import blaming
+from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.bootstrap import block_rows
 from calibench.metrics.judged import Judged

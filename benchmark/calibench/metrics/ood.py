@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from calibench.errors import InputError
+from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.bootstrap import check_sampling, multiplicities
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from calibench.errors import InputError
+from calibench.lazy import np
 from calibench.metrics.aurc import area_under, risk_coverage
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details, Metric, weighted_mean, weighted_sums
 from calibench.outputs.outputs import ABSTAIN
+from calibench.plugins.specs import MetricSpec
 
 POINTS = 100
 """A record holds at most this many points of the risk-coverage curve."""
@@ -38,6 +38,31 @@ def against_target(judged: Judged, name: str, value: float, better: str) -> Deta
     target = judged.targets[name]
     kept = value <= target if better == "lower" else value >= target
     return {"target": target, "reached": None if math.isnan(value) else kept}
+
+
+SPECS = (
+    MetricSpec(
+        name="coverage",
+        place=140,
+        summary="Share of samples that the decision rule does not abstain on.",
+        target=f"{__name__}:Coverage",
+        better="higher",
+        equation="mean([decision is not abstain])",
+        paper="El-Yaniv & Wiener 2010",
+        needs_decision=True,
+        rankable=False,
+    ),
+    MetricSpec(
+        name="selective_risk",
+        place=150,
+        summary="Error rate among the samples that the decision rule accepts.",
+        target=f"{__name__}:SelectiveRisk",
+        equation="errors among accepted / accepted",
+        paper="El-Yaniv & Wiener 2010; Geifman & El-Yaniv 2017, arXiv:1705.08500",
+        needs_decision=True,
+        deviations=("Its details hold the risk-coverage curve and AURC of the score that the rule abstains by.",),
+    ),
+)
 
 
 class Coverage(Metric):

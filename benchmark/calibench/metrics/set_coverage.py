@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from calibench.errors import InputError
+from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats
 from calibench.metrics.binomial import lower_bound, upper_bound
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details, Metric, weighted_mean
 from calibench.metrics.selective import against_target
+from calibench.plugins.specs import MetricSpec
 
 LEVEL = 0.95
 """Of the interval of each class."""
@@ -20,6 +20,20 @@ def sets_of(judged: Judged) -> Bools:
     if judged.sets is None:
         raise InputError("there are no sets to judge", "end the recipe with a rule that makes them, as conformal")
     return judged.sets
+
+
+SPEC = MetricSpec(
+    name="set_coverage",
+    place=160,
+    summary="Share of samples whose label is in the set that the decision rule gives.",
+    target=f"{__name__}:SetCoverage",
+    better="higher",
+    equation="mean([y in set])",
+    paper="Vovk, Gammerman & Shafer 2005; Romano, Sesia & Candes 2020, arXiv:2006.02544",
+    needs_decision=True,
+    rankable=False,
+    deviations=("Its details hold the coverage of each class with a Clopper-Pearson interval.",),
+)
 
 
 class SetCoverage(Metric):

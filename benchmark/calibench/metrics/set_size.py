@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details, Metric, weighted_mean
 from calibench.metrics.set_coverage import sets_of
+from calibench.plugins.specs import MetricSpec
+
+SPEC = MetricSpec(
+    name="set_size",
+    place=170,
+    summary="Mean number of classes in the set that the decision rule gives.",
+    target=f"{__name__}:SetSize",
+    unit="classes",
+    equation="mean(|set|)",
+    paper="Sadinle, Lei & Wasserman 2019, arXiv:1609.00451",
+    needs_decision=True,
+    rankable=False,
+    deviations=("An empty set counts as 0; its details hold the shares of empty, single and full sets.",),
+)
 
 
 class SetSize(Metric):

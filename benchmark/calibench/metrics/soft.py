@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from calibench.errors import InputError
+from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details, Metric, weighted_mean
 from calibench.metrics.nll import CLIP
+from calibench.plugins.specs import MetricSpec
+
+SPECS = (
+    MetricSpec(
+        name="soft_nll",
+        place=120,
+        summary="Cross-entropy against soft labels, where the data bring the shares of people who gave each label.",
+        target=f"{__name__}:SoftNll",
+        unit="nats",
+        equation="mean(-sum_k q_k ln p_k)",
+        paper="J. Peterson et al. 2019, arXiv:1908.07086",
+        deviations=("p is clipped at 1e-12. Its details hold the entropy of q and KL(q || p), which add up to it.",),
+    ),
+    MetricSpec(
+        name="soft_brier",
+        place=130,
+        summary="Squared error against soft labels, in [0, 2], where the data bring them.",
+        target=f"{__name__}:SoftBrier",
+        unit="squared probability",
+        equation="mean(sum_k (p_k - q_k)^2)",
+        paper="Brier 1950, with the outcome replaced by the shares q of people",
+    ),
+)
 
 
 class SoftNll(Metric):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from calibench.data.images import image_rows
 from calibench.errors import InputError
 from calibench.models.network import Standardize, Task
 
@@ -31,20 +32,6 @@ class FixedScale(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The same shape."""
         return (x - self.mean) / self.std
-
-
-def image_rows(what: str, input_shape: tuple[int, ...], hint: str) -> tuple[int, int, int]:
-    """Channels, height and width of rows `[C, H, W]` or `[H, W]`; InputError for any other shape.
-
-    `what` begins its message, as in "model 'cnn' needs".
-    """
-    shape = list(input_shape)
-    if len(shape) not in {2, 3}:
-        raise InputError(f"{what} images [C, H, W] or [H, W], the data has rows of shape {shape}", hint)
-    if len(shape) == 3 and shape[-1] in {1, 3} and min(shape[:2]) > 4:
-        message = f"{what} images [C, H, W], the data's {shape} look like [H, W, C]"
-        raise InputError(message, "put the channels first: x.transpose(0, 3, 1, 2)")
-    return (1 if len(shape) == 2 else shape[0]), shape[-2], shape[-1]
 
 
 def image_shape(name: str, task: Task, smallest: int) -> tuple[int, int, int]:

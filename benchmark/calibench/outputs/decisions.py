@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
-
 from calibench.errors import InputError
+from calibench.lazy import torch
 from calibench.outputs.outputs import ABSTAIN
 
 

@@ -8,19 +8,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from calibench.data.npzfile import existing, read_npy, read_npz
 from calibench.errors import InputError, did_you_mean
+from calibench.lazy import np, torch
 from calibench.outputs.outputs import Outputs
 from calibench.outputs.several_labels import checked_samples
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 LABEL_NAMES = ("labels", "label")
-Table = dict[str, NDArray[Any]]
+Table: TypeAlias = "dict[str, NDArray[Any]]"
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
 from calibench.errors import InputError
+from calibench.lazy import torch
 
 PROBABILITY_FLOOR = 1e-30
 """Logits from probabilities are log(max(p, 1e-30)): the clip moves a fitted temperature in the fourth digit, so it is fixed."""

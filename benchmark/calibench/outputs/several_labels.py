@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-
 from calibench.errors import InputError
+from calibench.lazy import torch
 from calibench.outputs.outputs import Outputs, check_labels
 
 HINT = "one column of scores and one of labels (1 it has it, 0 it has not) for each question"

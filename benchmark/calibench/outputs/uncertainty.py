@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
-
 from calibench.errors import InputError
+from calibench.lazy import torch
 from calibench.outputs.outputs import Outputs
 
 

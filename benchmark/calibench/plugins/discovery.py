@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pluggy
@@ -41,16 +41,21 @@ HOOKS: dict[str, type[Spec]] = {
 
 
 @functools.cache
-def registry() -> Registry:
-    """The plugins of this environment, found once; PluginError for a misspelt hook or a name clash."""
-    found = discover()
+def registry(*families: str) -> Registry:
+    """The plugins of this environment, found once; PluginError for a misspelt hook or a name clash.
+
+    Only the hooks of `families` are called, of all where none is named: `list methods` need not describe datasets.
+    """
+    found = discover(families=families)
     if found.faults:
         raise found.faults[0]
     return found
 
 
-def discover(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None) -> Registry:
-    """Load every entry point on its own; what is wrong is collected in the registry, never raised."""
+def discover(
+    entry_points: Iterable[importlib.metadata.EntryPoint] | None = None, families: Collection[str] = ()
+) -> Registry:
+    """Load every entry point on its own and call its hooks; what is wrong is collected in the registry, never raised."""
     blocked = {name.strip() for name in os.environ.get(BLOCK_VARIABLE, "").split(",") if name.strip()}
     found = Registry()
     points = _entry_points(found) if entry_points is None else entry_points
@@ -63,7 +68,8 @@ def discover(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None
         if point.name in blocked:
             found.plugins.append(_with(plugin, "blocked", f"by {BLOCK_VARIABLE}"))
             continue
-        found.plugins.append(_load(plugin, point, manager, found))
+        hooks = [hook for hook, kind in HOOKS.items() if not families or kind.family in families]
+        found.plugins.append(_load(plugin, point, manager, found, hooks))
     for name in sorted(blocked - {p.name for p in found.plugins}):
         hint = did_you_mean(name, (p.name for p in found.plugins))
         warnings.warn(
@@ -72,7 +78,7 @@ def discover(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None
     return found
 
 
-def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, found: Registry) -> Plugin:
+def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, found: Registry, hooks: Iterable[str]) -> Plugin:
     """Import, register and ask one plugin; whatever it raises becomes its status, but for Ctrl-C."""
     try:
         with contextlib.redirect_stdout(sys.stderr):  # standard output holds what was asked for, a JSON object perhaps
@@ -81,7 +87,7 @@ def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, found: Regi
             if fault is not None:
                 found.faults.append(fault)
                 return _with(plugin, "broken", fault.message)
-            specs = [spec for hook in HOOKS for spec in _call(hook, plugin, manager)]
+            specs = [spec for hook in hooks for spec in _call(hook, plugin, manager)]
     except KeyboardInterrupt:
         raise
     except CalibenchError as error:

@@ -176,6 +176,8 @@ class MetricSpec(Spec):
 
     family: ClassVar[str] = "metric"
 
+    place: int = 1000
+    """Where tables show it: the smallest first."""
     options: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
     better: Literal["lower", "higher"] = "lower"
     unit: str = "fraction"

@@ -28,7 +28,7 @@ from calibench.recipe.stage_1 import Stage1
 from calibench.seeds import PURPOSES, derived_seed, seeded
 from calibench.stages import HeadRefit, RefitTask, Sampler, TuneTask
 from calibench.stages.build import as_figures, build_stage
-from calibench.training.predict import predict
+from calibench.training.prediction import predict
 
 
 class Member:

@@ -19,7 +19,7 @@ from calibench.training.augment import Augmentation
 from calibench.training.batch import batch_of, shared_loss
 from calibench.training.compute import computed
 from calibench.training.loop import train
-from calibench.training.predict import mean_nll, predict
+from calibench.training.prediction import mean_nll, predict
 from calibench.training.schedule import Schedule
 
 PATIENCE = 5

@@ -31,7 +31,7 @@ from calibench.training.augment import Augmentation, read_augmentation
 from calibench.training.batch import batch_of, shared_loss
 from calibench.training.compute import check_compute, computed
 from calibench.training.loop import train
-from calibench.training.predict import mean_nll, predict
+from calibench.training.prediction import mean_nll, predict
 from calibench.training.schedule import Schedule
 
 NETWORK, OBJECTIVE = "network.", "objective."

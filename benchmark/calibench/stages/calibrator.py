@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-import torch
-
+from calibench.lazy import torch
 from calibench.outputs.outputs import Outputs
 
 

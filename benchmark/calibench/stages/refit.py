@@ -5,14 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-
-from calibench.cache.resume import Resume
-from calibench.models.network import Network
+from calibench.lazy import nn, torch
 from calibench.outputs.outputs import Outputs
 from calibench.progress import Report
+
+if TYPE_CHECKING:
+    from calibench.cache.resume import Resume
+    from calibench.models.network import Network
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
-
-from calibench.models.network import Network
+from calibench.lazy import torch
 from calibench.progress import Report
 
-View = Callable[[torch.Tensor], torch.Tensor]
+if TYPE_CHECKING:
+    from calibench.models.network import Network
+
+View: TypeAlias = "Callable[[torch.Tensor], torch.Tensor]"
 """What becomes of inputs `x [n, ...]` before the network sees them, of the same shape."""
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from calibench.data.images import image_rows
 from calibench.errors import InputError, did_you_mean
-from calibench.models.images import image_rows
 from calibench.training.pixels import shifted
 from calibench.training.rand_augment import MOST, RandAugment
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+from calibench.lazy import torch
 
 
 def shifted(x: torch.Tensor, down: torch.Tensor | int, right: torch.Tensor | int) -> torch.Tensor:

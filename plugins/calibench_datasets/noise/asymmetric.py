@@ -1,14 +1,32 @@
 """`asymmetric`: some classes are taken for one other class that resembles them."""
 
-import numpy as np
-from numpy.typing import NDArray
+from __future__ import annotations
 
-from calibench import InputError
+from typing import TYPE_CHECKING
+
+from calibench import REQUIRED, InputError, NoiseSpec, Param
 from calibench.data.noise import Noisy
-from calibench_datasets.noise.class_map import mapped
+from calibench.lazy import np
+from calibench_datasets.noise.class_map import RATE, mapped
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 PAIRS = {"cifar10": "9-1;2-0;4-7;3-5;5-3", "mnist": "7-1;2-7;5-6;6-5"}
 """Patrini et al. 2017: truck to automobile, bird to airplane, deer to horse, cat and dog; digits that look alike."""
+
+
+SPEC = NoiseSpec(
+    name="asymmetric",
+    target=f"{__name__}:asymmetric",
+    summary="A share of some classes is taken for one other class each, as a cat for a dog.",
+    params=(
+        RATE,
+        Param("pairs", "str", REQUIRED, "classes from-to, by index, as 3-5;5-3, or cifar10 or mnist"),
+    ),
+    paper="G. Patrini et al., Making Deep Neural Networks Robust to Label Noise, CVPR 2017 (arXiv 1609.03683)",
+    deviations=("exactly that share of each class, to a row, where the paper draws each row by itself",),
+)
 
 
 def asymmetric(

@@ -4,22 +4,60 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from calibench import InputError
+from calibench import REQUIRED, InputError, NoiseSpec, Param
 from calibench.data.folder import VARIABLE, data_folder
 from calibench.data.npzfile import existing, read_npz
+from calibench.lazy import np
 from calibench_datasets.sources.plain_pickle import read_plain_pickle
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 HOME = "github.com/UCSC-REAL/cifar-10-100n, folder data"
 
 _TORCH_BEFORE_1_6 = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """How torch.save began before its files were zips: three pickles stand before the content."""
 
-Labels = NDArray[np.int64]
+Labels: TypeAlias = "NDArray[np.int64]"
+
+
+FILE = Param(
+    "path", "path", None, "the published .pt, or an .npz of its arrays; not set: looked for in the data folder"
+)
+
+SPECS = (
+    NoiseSpec(
+        name="cifar10n",
+        target=f"{__name__}:cifar10n",
+        summary="What people called CIFAR-10's training images (CIFAR-10N): 9.01, 17.2 to 18.1 or 40.21 % wrong.",
+        params=(
+            Param(
+                "set",
+                "str",
+                REQUIRED,
+                "the vote of three people, the first, second or third of them, or a wrong one where there is one",
+                choices=("aggre", "random1", "random2", "random3", "worse"),
+            ),
+            FILE,
+        ),
+        needs=("ids",),
+        licence="CC BY-NC 4.0",
+        source="github.com/UCSC-REAL/cifar-10-100n, data/CIFAR-10_human.pt",
+        paper="J. Wei et al., Learning with Noisy Labels Revisited, ICLR 2022 (arXiv 2110.12088)",
+    ),
+    NoiseSpec(
+        name="cifar100n",
+        target=f"{__name__}:cifar100n",
+        summary="What people called CIFAR-100's training images (CIFAR-100N, fine classes): 40.20 % wrong.",
+        params=(FILE,),
+        needs=("ids",),
+        licence="CC BY-NC 4.0",
+        source="github.com/UCSC-REAL/cifar-10-100n, data/CIFAR-100_human.pt",
+        paper="J. Wei et al., Learning with Noisy Labels Revisited, ICLR 2022 (arXiv 2110.12088)",
+    ),
+)
 
 
 def cifar10n(

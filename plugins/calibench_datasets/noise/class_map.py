@@ -1,11 +1,18 @@
 """Noise that turns a share of a class into one other class."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from calibench import REQUIRED, Param
 from calibench.data.noise import Noisy
+from calibench.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RATE = Param("rate", "float", REQUIRED, "share of the labels of such a class that are wrong", minimum=0, maximum=1)
 
 
 def mapped(

@@ -1,11 +1,28 @@
 """`given`: training labels from a file, such as those that people gave to CIFAR-10 (CIFAR-10N)."""
 
-import numpy as np
-from numpy.typing import NDArray
+from __future__ import annotations
 
-from calibench import InputError
+from typing import TYPE_CHECKING
+
+from calibench import REQUIRED, InputError, NoiseSpec, Param
 from calibench.data.npzfile import read_npz
 from calibench.errors import did_you_mean
+from calibench.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SPEC = NoiseSpec(
+    name="given",
+    target=f"{__name__}:given",
+    summary="Training labels from an .npz file, in the order of the dataset's own rows, as people or a crowd gave them.",
+    params=(
+        Param("path", "path", REQUIRED, "an .npz file with an array of class indices [N]"),
+        Param("key", "str", None, "the array in it; not set: the only one"),
+    ),
+    needs=("ids",),
+    paper="J. Wei et al., Learning with Noisy Labels Revisited, ICLR 2022 (arXiv 2110.12088), for CIFAR-N",
+)
 
 
 def given(

@@ -1,12 +1,28 @@
 """`instance`: rows that look like another class get its label."""
 
-import numpy as np
-from numpy.typing import NDArray
+from __future__ import annotations
 
-from calibench import InputError
+from typing import TYPE_CHECKING
+
+from calibench import REQUIRED, InputError, NoiseSpec, Param
+from calibench.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SPREAD = 0.1
 """Standard deviation of the rates of single rows; Xia et al. 2020."""
+
+
+SPEC = NoiseSpec(
+    name="instance",
+    target=f"{__name__}:instance",
+    summary="Rows that look like another class, by random projections, get its label.",
+    params=(Param("rate", "float", REQUIRED, "mean share of wrong labels", minimum=0.1, maximum=0.9),),
+    needs=("x",),
+    paper="X. Xia et al., Part-dependent Label Noise, NeurIPS 2020 (arXiv 2006.07836), algorithm 2",
+    deviations=("features are scaled to mean 0 and standard deviation 1 first",),
+)
 
 
 def instance(

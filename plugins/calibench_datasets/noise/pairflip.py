@@ -1,10 +1,25 @@
 """`pairflip`: every class is taken for the next one."""
 
-import numpy as np
-from numpy.typing import NDArray
+from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from calibench import NoiseSpec
 from calibench.data.noise import Noisy
-from calibench_datasets.noise.class_map import mapped
+from calibench.lazy import np
+from calibench_datasets.noise.class_map import RATE, mapped
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SPEC = NoiseSpec(
+    name="pairflip",
+    target=f"{__name__}:pairflip",
+    summary="A share of every class is taken for the next one.",
+    params=(RATE,),
+    paper="B. Han et al., Co-teaching, NeurIPS 2018 (arXiv 1804.06872)",
+    deviations=("exactly that share of each class, to a row, where the paper draws each row by itself",),
+)
 
 
 def pairflip(labels: NDArray[np.int64], num_classes: int, generator: np.random.Generator, rate: float) -> Noisy:

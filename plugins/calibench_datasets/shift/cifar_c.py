@@ -7,20 +7,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
-from numpy.lib import format as npy
-from numpy.typing import NDArray
-
-from calibench import InputError, Variant
+from calibench import InputError, ShiftSpec, Variant
 from calibench.data.folder import data_folder
 from calibench.data.published import PublishedFile
 from calibench.data.shift import Shifted, ShiftTask
 from calibench.errors import RunError, did_you_mean
-from calibench_datasets.shift.corruption_names import EXTRA_KINDS, KINDS, SEVERITIES, asked_kinds, asked_severities
+from calibench.lazy import np
+from calibench_datasets.shift.corruption_names import (
+    EXTRA_KINDS,
+    KINDS,
+    MEAN_OVER,
+    SEVERITIES,
+    asked_kinds,
+    asked_severities,
+)
+from calibench_datasets.shift.parameters import HENDRYCKS, KINDS_PARAM, SEVERITIES_PARAM
 from calibench_datasets.shift.pixels import white
 from calibench_datasets.sources.members import refuse_outside
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SIDE, CHANNELS = 32, 3
 
@@ -120,6 +128,23 @@ class Stored:
         if len(found) < count * row:
             raise RunError(f"{str(self.path)!r} has become shorter since the run began", "put it back and run again")
         return found.reshape(count, *self.shape[1:])
+
+
+def _spec(number: int, record: int) -> ShiftSpec:
+    return ShiftSpec(
+        name=f"cifar{number}-c",
+        target=f"{__name__}:cifar{number}_c",
+        summary=f"CIFAR-{number}-C: the authors' 15 corruptions x 5 severities of the test images; CIFAR-{number}-C.tar.",
+        params=(KINDS_PARAM, SEVERITIES_PARAM),
+        paper=HENDRYCKS,
+        licence="CC BY 4.0",
+        source=f"https://zenodo.org/records/{record}, CIFAR-{number}-C.tar (2.9 GB) or what it holds",
+        mean_over=MEAN_OVER,
+        deviations=("kinds takes the four extra corruptions too; they are shown, and are in no mean",),
+    )
+
+
+SPECS = (_spec(10, 2535967), _spec(100, 3555552))
 
 
 def cifar10_c(task: ShiftTask, kinds: str | None, severities: tuple[int, ...] | None) -> Shifted:
@@ -229,8 +254,8 @@ def _array(file: BinaryIO, path: Path, size: int, where: str) -> Stored:
     """The array whose .npy header begins where `file` stands, of `size` bytes with it; InputError unless it is whole bytes."""
     begin = file.tell()
     try:
-        version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, by_column, dtype = read(file)
     except ValueError as error:
         raise InputError(f"{where} is not an .npy array: {error}", "fetch the published file") from None

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
-
+from calibench.lazy import ndimage, np
 from calibench_datasets.shift.corrupt_noise import bytes_of
 from calibench_datasets.sources.pictures import pillow
 
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Floats: TypeAlias = "NDArray[np.float64]"
 
 CONTRAST = (0.75, 0.5, 0.4, 0.3, 0.15)
 

@@ -5,10 +5,15 @@ Each takes pictures `x [n, C, H, W]` in [0, 1], a parameter and a generator, and
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
-Floats = NDArray[np.float64]
+from calibench.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+Floats: TypeAlias = "NDArray[np.float64]"
 
 GAUSSIAN_SD = (0.04, 0.06, 0.08, 0.09, 0.10)
 SHOT_COUNT = (500, 250, 100, 75, 50)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
 from calibench import InputError
+from calibench.lazy import np
 from calibench_datasets.shift.corrupt_blur import dragged, zoomed
 from calibench_datasets.shift.corrupt_noise import bytes_of
 from calibench_datasets.sources.pictures import picture, pillow
 
-Floats = NDArray[np.float64]
-Bytes = NDArray[np.uint8]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Floats: TypeAlias = "NDArray[np.float64]"
+Bytes: TypeAlias = "NDArray[np.uint8]"
 
 SNOW = (
     (0.1, 0.2, 1.0, 0.6, 8.0, 3.0, 0.95),
@@ -32,8 +34,8 @@ FOG = ((0.2, 3.0), (0.5, 3.0), (0.75, 2.5), (1.0, 2.0), (1.5, 1.75))
 
 BRIGHTER = (0.05, 0.1, 0.15, 0.2, 0.3)
 
-LUMA = np.array([0.299, 0.587, 0.114])
-ICE_TINT = np.array([0.80, 0.92, 1.0])
+LUMA = (0.299, 0.587, 0.114)
+ICE_TINT = (0.80, 0.92, 1.0)
 ICE_DECAY = 1.75
 REDUCTION = 5
 """The authors' frost pictures are reduced five times."""
@@ -99,7 +101,7 @@ def frost(
     """`a x + b frost`, the frost a random piece of one of the pictures `[C, H, W]`, or without them a bluish plasma."""
     own, ice = parameter
     if pictures is None:
-        tint = np.ones(1) if x.shape[1] == 1 else ICE_TINT
+        tint = np.ones(1) if x.shape[1] == 1 else np.array(ICE_TINT)
         frosted = 255 * _plasma_for(x, ICE_DECAY, generator) * tint[None, :, None, None]
         return np.clip(own * 255 * x + ice * frosted, 0, 255)
     found = np.empty_like(x)

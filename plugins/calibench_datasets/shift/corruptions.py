@@ -5,25 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from calibench import Variant
+from calibench import Param, ShiftSpec, Variant
 from calibench.data.shift import Shifted, ShiftTask
+from calibench.lazy import np
 from calibench_datasets.shift import corrupt_blur as blur
 from calibench_datasets.shift import corrupt_digital as digital
 from calibench_datasets.shift import corrupt_noise as noise
 from calibench_datasets.shift import corrupt_weather as weather
-from calibench_datasets.shift.corruption_names import KINDS, asked_kinds, asked_severities
+from calibench_datasets.shift.corruption_names import KINDS, MEAN_OVER, asked_kinds, asked_severities
+from calibench_datasets.shift.parameters import HENDRYCKS, KINDS_PARAM, SEVERITIES_PARAM, seed_of
 from calibench_datasets.shift.pixels import as_images, white
 from calibench_datasets.sources.pictures import pillow
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ROWS = 500
 """Pictures that are corrupted at a time."""
 
-Corruption = Callable[[NDArray[np.float64], Any, np.random.Generator], NDArray[np.float64]]
+Corruption: TypeAlias = "Callable[[NDArray[np.float64], Any, np.random.Generator], NDArray[np.float64]]"
 
 TABLE: dict[str, tuple[Corruption, tuple[Any, ...]]] = {
     "gaussian_noise": (noise.gaussian_noise, noise.GAUSSIAN_SD),
@@ -43,6 +45,30 @@ TABLE: dict[str, tuple[Corruption, tuple[Any, ...]]] = {
     "jpeg_compression": (digital.jpeg_compression, digital.JPEG_QUALITY),
 }
 """What makes each, and its parameter at severity 1 to 5."""
+
+
+SPEC = ShiftSpec(
+    name="corruptions",
+    target=f"{__name__}:corruptions",
+    summary="The 15 corruptions x 5 severities of CIFAR-10-C, generated for pictures in [0, 1] or 0 .. 255; extra vision.",
+    params=(
+        KINDS_PARAM,
+        SEVERITIES_PARAM,
+        Param("frost", "path", None, "a folder of the authors' frost pictures; not set: frost is generated"),
+        seed_of("the corruptions"),
+    ),
+    paper=HENDRYCKS,
+    source="the definitions and CIFAR severities of the authors' make_cifar_c.py, for every size of picture",
+    mean_over=MEAN_OVER,
+    deviations=(
+        "frost without the authors' photographs is a bluish plasma of the same weight, which is milder",
+        "random numbers are drawn by numpy's PCG64, so pictures equal the published ones in kind, not in every pixel",
+        "motion_blur and snow smear in float64 by ImageMagick's offsets and weights, without its rounding",
+        "elastic_transform interpolates in float64, where OpenCV's affine map rounds to 1/32 of a pixel",
+        "lengths in pixels (blur, motion, glass) are those for 32 x 32, whatever the size",
+        "grey pictures stay grey, and brightness raises their one channel",
+    ),
+)
 
 
 def corruptions(

@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from calibench import InputError, Variant
+from calibench import InputError, Param, ShiftSpec, Variant
 from calibench.data.shift import ShiftTask
+from calibench.lazy import np
+from calibench_datasets.shift.parameters import seed_of
 
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Floats: TypeAlias = "NDArray[np.float64]"
 
 ALPHAS = (10.0, 1.0, 0.1)
 FEWEST = 10
 """Rows below which a figure would say nothing."""
+
+
+SPEC = ShiftSpec(
+    name="label-shift",
+    target=f"{__name__}:label_shift",
+    summary="Other class shares: test rows drawn without repetition to Dirichlet(alpha) shares, or to given ones.",
+    params=(
+        Param(
+            "alphas",
+            "floats",
+            None,
+            "concentrations, one variant each, the smaller the further; not set: 10;1;0.1",
+            minimum=0.01,
+            maximum=1e6,
+        ),
+        Param("prior", "floats", None, "shares of the classes in order, joined by ';', instead", minimum=0, maximum=1),
+        seed_of("the shares and the draw"),
+    ),
+    paper="Z. Lipton, Y. Wang, A. Smola, Detecting and Correcting for Label Shift with Black Box Predictors, ICML 2018",
+    deviations=("each row at most once, so the set shrinks to what the rarest wanted class allows",),
+)
 
 
 def label_shift(

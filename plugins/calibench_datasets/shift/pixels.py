@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from calibench import InputError
 from calibench.data.shift import ShiftTask
+from calibench.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def as_images(task: ShiftTask, where: str) -> NDArray[np.float32]:

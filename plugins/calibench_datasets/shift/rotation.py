@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from calibench import InputError, Variant
+from calibench import InputError, Param, ShiftSpec, Variant
 from calibench.data.shift import ShiftTask
+from calibench.lazy import np
 from calibench_datasets.shift.pixels import as_images
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SPEC = ShiftSpec(
+    name="rotation",
+    target=f"{__name__}:rotation",
+    summary="Pictures turned by 10, 45, 90, 135 and 180 degrees, the protocol of rotated SVHN.",
+    params=(Param("angles", "floats", (10.0, 45.0, 90.0, 135.0, 180.0), "counter-clockwise", "degrees"),),
+    paper="M. Jordahn, P. Olmos, Decoupling Feature Extraction and Classification Layers, ICML 2024 (arXiv 2405.01196)",
+    deviations=("bilinear, with 0 outside the picture; the paper does not say how it interpolates",),
+)
 
 
 def rotation(task: ShiftTask, angles: tuple[float, ...]) -> list[Variant]:

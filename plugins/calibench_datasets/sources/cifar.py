@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from calibench import Arrays, InputError
+from calibench import Arrays, DatasetSpec, InputError
 from calibench.data.arrays import Pair
 from calibench.data.folder import data_folder
 from calibench.data.published import PublishedFile
+from calibench.lazy import np
 from calibench_datasets.sources.members import tar_members
 from calibench_datasets.sources.plain_pickle import read_plain_pickle
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 HOME = "https://www.cs.toronto.edu/~kriz"
 
@@ -81,6 +82,30 @@ CIFAR100 = Cifar(
     names="fine_label_names",
     classes=100,
     rows={"train": 50_000, "test": 10_000},
+)
+
+
+SPECS = (
+    DatasetSpec(
+        name="cifar10",
+        target=f"{__name__}:cifar10",
+        summary="CIFAR-10: 50 000 + 10 000 colour images 32x32 of 10 kinds of things; from cifar-10-python.tar.gz.",
+        licence="none stated; the authors ask for a citation",
+        source="https://www.cs.toronto.edu/~kriz/cifar.html, cifar-10-python.tar.gz (170 MB) or what it holds",
+        paper="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+        near_ood=("cifar100",),
+        far_ood=("svhn",),
+    ),
+    DatasetSpec(
+        name="cifar100",
+        target=f"{__name__}:cifar100",
+        summary="CIFAR-100: 50 000 + 10 000 colour images 32x32, 100 fine classes; from cifar-100-python.tar.gz.",
+        licence="none stated; the authors ask for a citation",
+        source="https://www.cs.toronto.edu/~kriz/cifar.html, cifar-100-python.tar.gz (169 MB) or what it holds",
+        paper="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+        near_ood=("cifar10",),
+        far_ood=("svhn",),
+    ),
 )
 
 

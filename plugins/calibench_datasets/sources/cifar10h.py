@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from calibench import Arrays, InputError
+from calibench import Arrays, DatasetSpec, InputError
 from calibench.data.folder import data_folder
 from calibench.data.npzfile import read_npy
 from calibench.data.published import PublishedFile
@@ -19,6 +19,16 @@ CIFAR10H = PublishedFile(
 
 LEAST_AGREEMENT = 0.9
 """Share of the test images whose most frequent answer is the label. People agree on 99 %; in another order 10 % would."""
+
+
+SPEC = DatasetSpec(
+    name="cifar10h",
+    target=f"{__name__}:cifar10h",
+    summary="CIFAR-10 judged by people, too: shares of some 51 people's answers for each test image (CIFAR-10H).",
+    licence="the answers CC BY-NC-SA 4.0; the images none stated",
+    source="https://github.com/jcpeterson/cifar-10h, data/cifar10h-probs.npy (0.8 MB), beside cifar10's archive",
+    paper="J. Peterson et al., Human uncertainty makes classification more robust, ICCV 2019 (arXiv 1908.07086)",
+)
 
 
 def cifar10h() -> Arrays:

@@ -6,14 +6,29 @@ import csv as standard
 import re
 from pathlib import Path
 
-from calibench import Arrays, InputError
+from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param
 from calibench.data.npzfile import existing
 from calibench_datasets.sources.columns import check_columns, is_number
-from calibench_datasets.sources.table import MISSING, Column, arrays_of, named_categorical
+from calibench_datasets.sources.table import CATEGORICAL, MISSING, TABLE, Column, arrays_of, named_categorical
 
 DELIMITERS = ",;\t|"
 
 _WITH_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?\Z")
+
+
+SPEC = DatasetSpec(
+    name="csv",
+    target=f"{__name__}:csv",
+    summary="Your own table: a text file with a header, numeric and categorical columns, one of them the label.",
+    params=(
+        Param("path", "path", REQUIRED, "a CSV file; comma, semicolon, tab or bar between cells"),
+        *TABLE,
+        CATEGORICAL,
+        Param("decimal", "str", "point", "how 1.5 is written in the file", choices=("point", "comma"), late=True),
+    ),
+    licence="yours",
+    source="the file; words become one-hot features, values in sorted order",
+)
 
 
 def csv(

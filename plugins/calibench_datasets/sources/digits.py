@@ -1,8 +1,19 @@
 """`digits`: scikit-learn's embedded handwritten digits as images."""
 
-import numpy as np
+from __future__ import annotations
 
-from calibench import Arrays
+from calibench import Arrays, DatasetSpec
+from calibench.lazy import np
+
+SPEC = DatasetSpec(
+    name="digits",
+    target=f"{__name__}:digits",
+    summary="1 797 real 8x8 grey images of handwritten digits, 10 classes; ships with scikit-learn.",
+    default=True,
+    licence="CC BY 4.0",
+    source="UCI Optical Recognition of Handwritten Digits, the test part, as sklearn.datasets.load_digits",
+    paper="E. Alpaydin, C. Kaynak, 1998, UCI Machine Learning Repository, doi:10.24432/C50P49",
+)
 
 
 def digits() -> Arrays:

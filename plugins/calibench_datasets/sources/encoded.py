@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from calibench import InputError
 from calibench.data.arrays import Pair
+from calibench.lazy import np
 from calibench_datasets.sources.pictures import stacked
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FORMATS = ("jpeg", "png")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from calibench import InputError
 from calibench.data.npzfile import existing
+from calibench.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SPLIT = "split"
 

@@ -6,18 +6,18 @@ import dataclasses
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from calibench import Arrays, InputError
+from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param
 from calibench.data.npzfile import read_npy
 from calibench.data.splits import hold_out, row_hashes
 from calibench.errors import did_you_mean
-from calibench.models.weights import read_weights
+from calibench.lazy import np, torch
 from calibench_datasets.sources.feature_table import read_table
 from calibench_datasets.sources.npz import NAMES, SEEN, named_arrays
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "cal": "cal", "test": "test"}
 _X = "x|feat|feats|feature|features|emb|embs|embedding|embeddings"
@@ -27,7 +27,35 @@ _HEAD = re.compile(r"(?:.*\.)?(?:head|fc|linear|classifier)[_.](?:(w|weight)|(b|
 
 SEEN_VAL = "val is made of rows of train: if the given network was trained on them, a checkpoint picked there is picked too late"
 
-Named = dict[str, NDArray[Any]]
+Named: TypeAlias = "dict[str, NDArray[Any]]"
+
+
+SPEC = DatasetSpec(
+    name="features",
+    target=f"{__name__}:features",
+    summary="Stored embeddings, and the network's last layer where you have it: .npz, .safetensors, .pt, .parquet, .npy.",
+    params=(
+        Param(
+            "path",
+            "path",
+            REQUIRED,
+            "a file of arrays, or a folder of .npy files; names as train_feat, test_label",
+        ),
+        Param("head", "path", None, "a file with the last layer, alone or among the network's other weights"),
+        Param("drop", "str", None, "arrays to leave out, joined by ';'"),
+        Param("normalise", "str", "none", "l2: every row divided by its norm, as for CLIP", choices=("none", "l2")),
+        Param(
+            "cal_from_test",
+            "float",
+            None,
+            "share of the test rows that become cal, for a network that was trained on the train rows",
+            minimum=0.001,
+            maximum=0.9,
+        ),
+    ),
+    licence="yours",
+    source="the file; for --model frozen with head_weight [K, D], head_bias [K], or fc_w, fc_b, fc.weight, ...",
+)
 
 
 def features(path: str, head: str | None, drop: str | None, normalise: str, cal_from_test: float | None) -> Arrays:
@@ -79,13 +107,11 @@ def _read(path: str) -> Named:
     if place.suffix.lower() == ".npy":
         message = f"{path}: one array alone has no labels"
         raise InputError(message, f"put train_x.npy, train_y.npy, ... into a folder: features:path={place.parent}")
-    return {name: _plain(tensor) for name, tensor in read_weights(path).items()}
+    return {name: _plain(tensor) for name, tensor in _weights(path).items()}
 
 
 def _plain(tensor: Any) -> NDArray[Any]:
     """A tensor as an array; bfloat16, which numpy has not, as the float32 of the same value."""
-    import torch
-
     return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())
 
 
@@ -109,9 +135,15 @@ def _meaning(name: str, held: Iterable[str], path: str) -> str:
     raise InputError(f"{path}: the array {name!r} has no meaning here", hint)
 
 
+def _weights(path: str) -> dict[str, torch.Tensor]:
+    from calibench.models.weights import read_weights
+
+    return read_weights(path)
+
+
 def _head_of(path: str) -> Named:
     """`head_weight [K, D]` and `head_bias [K]` of a file of weights, whichever else it holds."""
-    held = read_weights(path)
+    held = _weights(path)
     found: dict[str, list[str]] = {"head_weight": [], "head_bias": []}
     for name in held:
         if name in found:

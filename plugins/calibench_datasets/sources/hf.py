@@ -10,15 +10,44 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from calibench import Arrays, InputError, RunError
+from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param, RunError
 from calibench.data.folder import VARIABLE, DataFolder, data_folder
 from calibench.errors import did_you_mean
 from calibench_datasets.sources.hf_columns import Wanted, classes_of, rows_of, wanted_of
+from calibench_datasets.sources.pictures import PICTURE
 
 _NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?\Z")
 _SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.\w+\Z")
 _VALIDATION = ("validation", "valid", "val", "dev")
 """What people call the split that checkpoints are picked by."""
+
+
+SPEC = DatasetSpec(
+    name="hf",
+    target=f"{__name__}:hf",
+    summary="Pictures or stored features of the Hugging Face Hub (ORG/NAME), or of a folder in its format; extra vision.",
+    params=(
+        Param("path", "path", REQUIRED, "ORG/NAME on the Hub, a folder of Parquet files, or one such file"),
+        Param("image", "str", None, "the column of pictures; not set: the only one"),
+        Param(
+            "features",
+            "str",
+            None,
+            "columns of numbers, or of lists of them, joined by ';', in place of pictures",
+        ),
+        Param("label", "str", None, "the column to predict; not set: the only one of classes"),
+        Param("revision", "str", None, "commit, tag or branch on the Hub; a commit pins it"),
+        Param("config", "str", None, "which of the set's configurations, if it has several"),
+        Param("train_split", "str", None, "not set: train, or the only one"),
+        Param("val_split", "str", None, "not set: validation, valid, val or dev, else held out of train"),
+        Param("cal_split", "str", None, "not set: held out of train"),
+        Param("test_split", "str", None, "not set: test, else held out of train"),
+        *PICTURE,
+    ),
+    licence="each its own; the record's notes say what its card says",
+    source="https://huggingface.co/datasets, through the library datasets; the record's notes hold the commit",
+    paper="Q. Lhoest et al., Datasets: A Community Library for Natural Language Processing, EMNLP 2021 (arXiv 2109.02846)",
+)
 
 
 def hf(

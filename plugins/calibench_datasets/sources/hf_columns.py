@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from calibench import InputError
 from calibench.errors import did_you_mean
+from calibench.lazy import np
 from calibench_datasets.sources.pictures import picture, pillow, refuse_other_size
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BATCH = 256
 

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from calibench import Arrays, InputError
+from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param
 from calibench.data.arrays import Pair
 from calibench.errors import did_you_mean
-from calibench_datasets.sources.pictures import pillow, stacked
+from calibench.lazy import np
+from calibench_datasets.sources.pictures import PICTURE, pillow, stacked
 
 SPLITS = ("train", "val", "cal", "test")
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff"})
+
+
+SPEC = DatasetSpec(
+    name="images",
+    target=f"{__name__}:images",
+    summary="Your own pictures: CLASS/NAME.png, or train/CLASS/NAME.png beside test/, val/, cal/; extra vision.",
+    params=(
+        Param("path", "path", REQUIRED, "a folder with a folder for each class, or for each split"),
+        *PICTURE,
+    ),
+    licence="yours",
+    source="the folder; classes in sorted order",
+)
 
 
 def images(path: str, colour: str, size: int | None) -> Arrays:

@@ -7,14 +7,16 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from calibench import Arrays, InputError
+from calibench import Arrays, DatasetSpec, InputError
 from calibench.data.arrays import Pair
 from calibench.data.folder import data_folder
 from calibench.data.published import PublishedFile
+from calibench.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 IMAGES, LABELS = 0x00000803, 0x00000801
 """Magic numbers: unsigned bytes (08) of three dimensions, and of one."""
@@ -67,6 +69,28 @@ FASHION_MNIST = Idx(
     },
     rows={"train": 60_000, "test": 10_000},
     classes=("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+
+
+SPECS = (
+    DatasetSpec(
+        name="mnist",
+        target=f"{__name__}:mnist",
+        summary="MNIST: 60 000 + 10 000 grey images 28x28 of handwritten digits; from the four idx files.",
+        licence="CC BY-SA 3.0, as its mirrors say",
+        source="http://yann.lecun.com/exdb/mnist, now from https://ossci-datasets.s3.amazonaws.com/mnist (12 MB)",
+        paper="Y. LeCun et al., Gradient-Based Learning Applied to Document Recognition, Proceedings of the IEEE 1998",
+        near_ood=("fashion-mnist",),
+    ),
+    DatasetSpec(
+        name="fashion-mnist",
+        target=f"{__name__}:fashion_mnist",
+        summary="Fashion-MNIST: 60 000 + 10 000 grey images 28x28 of ten kinds of clothing; from the four idx files.",
+        licence="MIT",
+        source="https://github.com/zalandoresearch/fashion-mnist, four idx files (31 MB)",
+        paper="H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, 2017 (arXiv 1708.07747)",
+        near_ood=("mnist",),
+    ),
 )
 
 

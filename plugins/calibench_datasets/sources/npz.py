@@ -1,15 +1,18 @@
 """`npz`: the user's own arrays from one file."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
-from calibench import Arrays, InputError
+from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param
 from calibench.data.arrays import Pair
 from calibench.data.npzfile import read_npz
 from calibench.errors import did_you_mean
 from calibench_datasets.sources.encoded import LOSSY, decoded, encoded_names, is_encoded
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 PARTS = ("train", "val", "cal", "test")
 NAMES = (*(f"{part}_{axis}" for part in PARTS for axis in "xy"), "head_weight", "head_bias", "test_soft")
@@ -18,6 +21,24 @@ ENCODED = (*(name for part in PARTS for name in encoded_names(part)), "class_nam
 SEEN = (
     "val or cal are rows of train_x: if the given network was trained on them, its outputs there are better than on new "
     "rows, and what is fitted on them is too confident"
+)
+
+
+SPEC = DatasetSpec(
+    name="npz",
+    target=f"{__name__}:npz",
+    summary="Your own arrays: train_x train_y test_x test_y, optionally val_* cal_* head_weight head_bias test_soft.",
+    params=(
+        Param(
+            "path",
+            "path",
+            REQUIRED,
+            "an .npz file with train_x [N, ...] and train_y [N], or pictures as bytes: train_jpeg or train_png [B], "
+            "train_offsets [N + 1], train_label [N]; the rest is optional",
+        ),
+    ),
+    licence="yours",
+    source="the file; for a trained network x is its features and head_weight [K, D], head_bias [K] its last layer",
 )
 
 

@@ -11,9 +11,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from calibench import Arrays, InputError, RunError
+from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param, RunError
 from calibench.data.folder import VARIABLE, DataFolder, data_folder
-from calibench_datasets.sources.table import Column, arrays_of, named_categorical
+from calibench_datasets.sources.table import CATEGORICAL, TABLE, Column, arrays_of, named_categorical
+
+SPEC = DatasetSpec(
+    name="openml",
+    target=f"{__name__}:openml",
+    summary="A table of openml.org by its number, as id=61 for iris; extra openml.",
+    params=(
+        Param("id", "int", REQUIRED, "the number in its address, openml.org/d/ID", minimum=1),
+        Param("label", "str", None, "the column to predict; not set: the one that OpenML names; several: a;b;c"),
+        *TABLE[1:],
+        CATEGORICAL,
+    ),
+    licence="each its own; the record's notes say which",
+    source="https://www.openml.org, through scikit-learn's fetch_openml and its cache in the data folder",
+    paper="J. Vanschoren et al., OpenML: networked science in machine learning, SIGKDD Explorations 2014",
+)
 
 
 def openml(

@@ -5,9 +5,22 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from calibench import Arrays, InputError
+from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param
 from calibench.data.npzfile import existing
-from calibench_datasets.sources.table import Column, arrays_of, named_categorical
+from calibench_datasets.sources.table import CATEGORICAL, TABLE, Column, arrays_of, named_categorical
+
+SPEC = DatasetSpec(
+    name="parquet",
+    target=f"{__name__}:parquet",
+    summary="Your own table from a Parquet file, numeric and categorical columns, one of them the label.",
+    params=(
+        Param("path", "path", REQUIRED, "a Parquet file (extra parquet)"),
+        *TABLE,
+        CATEGORICAL,
+    ),
+    licence="yours",
+    source="the file; words become one-hot features, values in sorted order",
+)
 
 
 def parquet(path: str, label: str, drop: str | None, missing: str, categorical: str | None = None) -> Arrays:

@@ -5,12 +5,26 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+from calibench import InputError, Param
+from calibench.lazy import np
 
-from calibench import InputError
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PICTURE = (
+    Param("colour", "str", "rgb", "three channels, or one of brightness", choices=("rgb", "grey")),
+    Param(
+        "size",
+        "int",
+        None,
+        "side that every picture is scaled to; not set: all have one shape",
+        "pixels",
+        minimum=2,
+        maximum=1024,
+    ),
+)
 
 EIGHT_BIT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 """Pillow's modes of at most 8 bits a value; a picture of more would be cut, and is refused."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import math
 import pickle
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from calibench import InputError
+from calibench.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _ARRAY_MAKERS = {("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct")}
 

@@ -1,8 +1,28 @@
 """`wine` and `breast-cancer`: tables that scikit-learn ships."""
 
-import numpy as np
+from __future__ import annotations
 
-from calibench import Arrays
+from calibench import Arrays, DatasetSpec
+from calibench.lazy import np
+
+SPECS = (
+    DatasetSpec(
+        name="wine",
+        target=f"{__name__}:wine",
+        summary="178 wines, 13 chemical measurements, 3 cultivars; ships with scikit-learn.",
+        licence="CC BY 4.0",
+        source="UCI Wine, as sklearn.datasets.load_wine",
+        paper="S. Aeberhard, M. Forina, 1992, UCI Machine Learning Repository, doi:10.24432/C5PC7J",
+    ),
+    DatasetSpec(
+        name="breast-cancer",
+        target=f"{__name__}:breast_cancer",
+        summary="569 tumours, 30 measurements of cell nuclei, malignant or benign; ships with scikit-learn.",
+        licence="CC BY 4.0",
+        source="UCI Breast Cancer Wisconsin (Diagnostic), as sklearn.datasets.load_breast_cancer",
+        paper="W. Wolberg et al., 1993, UCI Machine Learning Repository, doi:10.24432/C5DW2B",
+    ),
+)
 
 
 def wine() -> Arrays:

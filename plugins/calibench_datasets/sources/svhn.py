@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from calibench import Arrays, InputError
+from calibench import Arrays, DatasetSpec, InputError
 from calibench.data.arrays import Pair
 from calibench.data.folder import data_folder
 from calibench.data.published import PublishedFile
+from calibench.lazy import np
 
 HOME = "http://ufldl.stanford.edu/housenumbers"
 
@@ -30,6 +29,17 @@ SVHN = Svhn(
     ),
     test=PublishedFile("test_32x32.mat", f"{HOME}/test_32x32.mat", 64_275_384, md5="eb5a983be6a315427106f1b164d9cef3"),
     rows=(73_257, 26_032),
+)
+
+
+SPEC = DatasetSpec(
+    name="svhn",
+    target=f"{__name__}:svhn",
+    summary="Street View House Numbers: 73 257 + 26 032 colour images 32x32 of digits; train_32x32.mat, test_32x32.mat.",
+    licence="non-commercial use only, as the authors' page says",
+    source="http://ufldl.stanford.edu/housenumbers, train_32x32.mat (182 MB) and test_32x32.mat (64 MB)",
+    paper="Y. Netzer et al., Reading Digits in Natural Images with Unsupervised Feature Learning, NIPS workshop 2011",
+    far_ood=("cifar10", "cifar100"),
 )
 
 

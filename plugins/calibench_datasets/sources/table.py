@@ -5,12 +5,32 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from calibench import Arrays, InputError
+from calibench import REQUIRED, Arrays, InputError, Param
 from calibench.errors import did_you_mean
+from calibench.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TABLE = (
+    Param(
+        "label",
+        "str",
+        REQUIRED,
+        "the column to predict: whole numbers or words; several labels a row: a;b;c",
+    ),
+    Param("drop", "str", None, "columns to leave out, joined by ';'"),
+    Param(
+        "missing",
+        "str",
+        "refuse",
+        "empty cells: an error that names them, or 0 beside a feature that says so",
+        choices=("refuse", "indicate"),
+    ),
+)
+CATEGORICAL = Param("categorical", "str", None, "columns whose numbers are words, joined by ';': one-hot", late=True)
 
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})
 """Cells that hold nothing, whatever their case."""

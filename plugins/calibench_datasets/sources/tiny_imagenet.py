@@ -8,15 +8,17 @@ import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from calibench import Arrays, InputError
+from calibench import Arrays, DatasetSpec, InputError
 from calibench.data.folder import data_folder
 from calibench.data.published import PublishedFile
+from calibench.lazy import np
 from calibench_datasets.sources.members import LARGEST, refuse_outside
 from calibench_datasets.sources.pictures import picture, pillow
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SIDE = 64
 
@@ -46,6 +48,16 @@ TINY_IMAGENET = TinyImageNet(
 )
 
 Fetch = Callable[[str], bytes]
+
+
+SPEC = DatasetSpec(
+    name="tiny-imagenet",
+    target=f"{__name__}:tiny_imagenet",
+    summary="Tiny ImageNet: 100 000 + 10 000 colour images 64x64 of 200 classes; tiny-imagenet-200.zip, extra vision.",
+    licence="ImageNet's terms: non-commercial research and education",
+    source="http://cs231n.stanford.edu/tiny-imagenet-200.zip (248 MB) or what it holds; test is the official val split",
+    paper="Y. Le, X. Yang, Tiny ImageNet Visual Recognition Challenge, 2015",
+)
 
 
 def tiny_imagenet() -> Arrays:

@@ -4,14 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from scipy.special import gammaln
-
+from calibench import MethodSpec, Param
+from calibench.lazy import np
 from calibench_methods.calibrators.histogram import mass_edges
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
+from calibench_methods.calibrators.parameters import ROWS, TOP, of
 
 LEAST_WEIGHT = 1e-3
 """Binnings whose weight is below this share of the best's are left out."""
+
+
+SPEC = MethodSpec(
+    name="bbq",
+    kind="calibrator",
+    target=f"{__name__}:BBQ",
+    summary="Bayesian binning into quantiles: equal-mass histograms averaged by how probable each is.",
+    params=(
+        Param("strength", "float", 2.0, "N0, samples that the prior of a binning weighs", "samples", minimum=1e-3),
+        Param("span", "float", 10.0, "C: B runs from n^(1/3) / C to C n^(1/3)", minimum=1, maximum=100),
+        of("top"),
+    ),
+    equation=(
+        "q = sum_B w_B (m + a) / (N + N0/B), w_B ~ prod over bins of G(N0/B) / G(N + N0/B) * G(m + a) / G(a) * "
+        "G(N - m + b) / G(b), a = (N0/B) centre, b = (N0/B)(1 - centre), m hits among N samples, G the gamma function"
+    ),
+    paper="M. Naeini, G. Cooper, M. Hauskrecht, Obtaining Well Calibrated Probabilities Using Bayesian Binning, AAAI 2015",
+    deviations=(
+        TOP,
+        "binnings that weigh less than 1/1000 of the best are left out",
+        "equal values of p never part; B counts the bins that are left",
+        *ROWS,
+    ),
+)
 
 
 class BBQ(BinaryMap):
@@ -50,6 +74,8 @@ class BBQ(BinaryMap):
 
     def _binning(self, p: Floats, hit: Floats, bins: int) -> tuple[float, Floats, Floats]:
         """Log score, inner edges and values of the binning with at most `bins` bins of near-equal count."""
+        from scipy.special import gammaln
+
         inner = mass_edges(p, bins)
         index = np.searchsorted(inner, p, side="left")
         count = np.bincount(index, minlength=len(inner) + 1)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from calibench import RunError
+from calibench.lazy import np
 from calibench_methods.calibrators.multiclass import Floats, Ints
 
 Loss = Callable[[Floats], tuple[float, Floats, Floats]]

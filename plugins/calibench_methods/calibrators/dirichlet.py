@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-import torch
-
-from calibench import Outputs
+from calibench import MethodSpec, Outputs
+from calibench.lazy import torch
 from calibench_methods.calibrators.matrix import Matrix
+from calibench_methods.calibrators.parameters import KULL, ODIR_NOTES, ODIR_PARAMS
+
+SPEC = MethodSpec(
+    name="dirichlet",
+    kind="calibrator",
+    target=f"{__name__}:Dirichlet",
+    summary="Dirichlet calibration with ODIR: a linear map of the log-probabilities.",
+    params=ODIR_PARAMS,
+    equation=(
+        "p = softmax(W ln p + b), (W, b) = argmin NLL on cal + lam mean(W_ij^2, i != j) + mu mean(b_k^2) + "
+        "diagonal mean((W_kk - 1)^2)"
+    ),
+    paper=KULL,
+    deviations=ODIR_NOTES,
+)
 
 
 class Dirichlet(Matrix):

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import torch
-
-from calibench import Calibrator, Outputs, RunError
-from calibench.kernels import fit_temperature
+from calibench import Calibrator, MethodSpec, Outputs, RunError
+from calibench.lazy import np, torch
 from calibench_methods.calibrators.convex import newton
 from calibench_methods.calibrators.multiclass import Floats, probabilities, with_nll
 
@@ -16,11 +13,27 @@ LEAST_ORDERED = 1e-6
 """The weight that at least stays on the two parts that rank classes: with all of it on 1/K every row would be a tie."""
 
 
+SPEC = MethodSpec(
+    name="ets",
+    kind="calibrator",
+    target=f"{__name__}:ETS",
+    summary="Ensemble temperature scaling: scaled, given and uniform probabilities mixed; accuracy cannot change.",
+    equation="p = w1 softmax(z / T) + w2 softmax(z) + w3 / K, T then w = argmin NLL on cal, w >= 0, sum 1",
+    paper="J. Zhang, B. Kailkhura, T. Han, Mix-n-Match, ICML 2020 (arXiv 2003.07329)",
+    deviations=(
+        "a millionth of the weight stays on the scaled part, so that classes keep their order where w3 would be 1",
+        "refused where temperature is, as on samples that are all right",
+    ),
+)
+
+
 class ETS(Calibrator):
     """`w1 softmax(z / T) + w2 softmax(z) + w3 / K`, w >= 0 summing to 1; T first, then w, each at the least NLL."""
 
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
         """`temperature`, `weights` (of the scaled, the given and the uniform part), the NLL before and after, in nats."""
+        from calibench.kernels import fit_temperature
+
         temperature = fit_temperature(outputs.logits(), labels).temperature
         own = parts(outputs, temperature).gather(2, labels.cpu().expand(3, -1)[..., None])[..., 0].numpy()
         fitted = {"temperature": temperature, "weights": simplex_weights(own.T).tolist()}

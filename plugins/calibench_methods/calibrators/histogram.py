@@ -4,11 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from calibench import MethodSpec, Param
+from calibench.lazy import np
 from calibench.metrics.binning import bin_edges
 from calibench_methods.calibrators.isotonic import least
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
+from calibench_methods.calibrators.parameters import FLOOR, ROWS, TOP, of
+
+SPEC = MethodSpec(
+    name="histogram",
+    kind="calibrator",
+    target=f"{__name__}:Histogram",
+    summary="Histogram binning: the share of hits in the bin that a probability falls into.",
+    params=(
+        Param("bins", "int", 15, "bins of a map (the paper: 10)", "bins", minimum=1, maximum=10_000),
+        Param("binning", "str", "width", "bins of equal width or of equal count", choices=("width", "mass")),
+        FLOOR,
+        of("top"),
+    ),
+    equation="q = max(hits in the bin of p / samples in it, floor), bins (lo, hi], the first closed at 0",
+    paper=(
+        "B. Zadrozny, C. Elkan, Obtaining calibrated probability estimates from decision trees and naive Bayesian "
+        "classifiers, ICML 2001"
+    ),
+    deviations=(
+        TOP,
+        "bins of equal width, as Guo et al. 2017; binning=mass is the paper's",
+        "an empty bin says its centre; equal values of p never part, so bins of equal count can be fewer",
+        *ROWS,
+    ),
+)
 
 
 class Histogram(BinaryMap):

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import torch
-from threadpoolctl import threadpool_limits
-
-from calibench import Calibrator, Outputs
+from calibench import Calibrator, MethodSpec, Outputs
+from calibench.lazy import np, torch
 from calibench_methods.calibrators.convex import Linear, LogitMap, cross_validated
 from calibench_methods.calibrators.multiclass import Floats, with_nll
+from calibench_methods.calibrators.parameters import GUO, KULL, ODIR_NOTES, ODIR_PARAMS
 
 TRIED = tuple(10.0**power for power in range(5, -5, -1))
 """Values of lam that are compared where none is given."""
 
 HARDLY = 1e-3
 """Of the largest p (1 - p)."""
+
+
+SPEC = MethodSpec(
+    name="matrix",
+    kind="calibrator",
+    target=f"{__name__}:Matrix",
+    summary="Matrix scaling with ODIR: a linear map of the logits, its off-diagonal and intercept penalised.",
+    params=ODIR_PARAMS,
+    equation=(
+        "p = softmax(W z + b), (W, b) = argmin NLL on cal + lam mean(W_ij^2, i != j) + mu mean(b_k^2) + "
+        "diagonal mean((W_kk - 1)^2)"
+    ),
+    paper=f"{GUO}; the penalty: {KULL}",
+    deviations=(*ODIR_NOTES, "from probabilities the logits are ln p, and the map is that of dirichlet"),
+)
 
 
 class Matrix(Calibrator):
@@ -31,6 +44,8 @@ class Matrix(Calibrator):
 
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
         """`weight` `[K, K]`, `bias` `[K]`, `lam` and `mu` as used, the NLL of the same samples before and after, in nats."""
+        from threadpoolctl import threadpool_limits
+
         z, truth, K = self.features(outputs).cpu().numpy(), labels.cpu().numpy(), outputs.num_classes
 
         def mu(lam: float) -> float:

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from calibench import MethodSpec
+from calibench.lazy import np
 from calibench_methods.calibrators.convex import logistic
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
+from calibench_methods.calibrators.parameters import ROWS, of
+
+SPEC = MethodSpec(
+    name="platt",
+    kind="calibrator",
+    target=f"{__name__}:Platt",
+    summary="Platt scaling: a sigmoid of the log-odds of each class.",
+    params=(of("classes"),),
+    equation=(
+        "q = sigmoid(slope f + bias), f = ln p - ln(1 - p), at the least log loss of the targets (n+ + 1) / (n+ + 2) "
+        "and 1 / (n- + 2)"
+    ),
+    paper="J. Platt, Probabilistic Outputs for Support Vector Machines, Advances in Large Margin Classifiers, 1999",
+    deviations=("the paper maps the margin of an SVM; here f is the log-odds", *ROWS),
+)
 
 
 class Platt(BinaryMap):

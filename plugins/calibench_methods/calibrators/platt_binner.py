@@ -4,12 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from calibench import InputError
+from calibench import InputError, MethodSpec, Param
+from calibench.lazy import np
 from calibench_methods.calibrators.histogram import mass_edges
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
+from calibench_methods.calibrators.parameters import ROWS, of
 from calibench_methods.calibrators.platt import fit_sigmoid, sigmoid
+
+SPEC = MethodSpec(
+    name="platt-binner",
+    kind="calibrator",
+    target=f"{__name__}:PlattBinner",
+    summary="Scaling-binning: a sigmoid fit, then its mean in bins of equal count.",
+    params=(
+        Param(
+            "bins",
+            "int",
+            15,
+            "bins of equal count (the paper's experiments: 10 to 100)",
+            "bins",
+            minimum=1,
+            maximum=10_000,
+        ),
+        Param(
+            "split",
+            "bool",
+            True,
+            "fit the sigmoid and make the bins on different halves of cal, as the theorem wants",
+        ),
+        of("top"),
+    ),
+    equation="q = mean of g over the samples in the bin of g(p), g(p) = sigmoid(slope (ln p - ln(1 - p)) + bias)",
+    paper="A. Kumar, P. Liang, T. Ma, Verified Uncertainty Calibration, NeurIPS 2019 (arXiv 1909.10155)",
+    deviations=(
+        "of=top by default, the paper's top-label calibration; of=classes its marginal calibration, rows then normalised",
+        "split in two halves, of which the second makes the bins and their means; the paper's theorem parts these too",
+        ROWS[1],
+    ),
+)
 
 
 class PlattBinner(BinaryMap):

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from scipy.interpolate import CubicSpline
-
+from calibench import MethodSpec, Param
+from calibench.lazy import np
 from calibench_methods.calibrators.isotonic import least
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
 
 POINTS = 1001
 """At most so many points of the map are kept; between them it is linear."""
+
+
+SPEC = MethodSpec(
+    name="spline",
+    kind="calibrator",
+    target=f"{__name__}:Spline",
+    summary="Spline recalibration: the slope of the cumulated accuracy of the top class; accuracy cannot change.",
+    params=(Param("knots", "int", 6, "knots of the natural cubic spline", "knots", minimum=3, maximum=100),),
+    equation=(
+        "q_top = h'(t(p_top)), h = argmin over natural cubic splines of sum_i (h(i/N) - hits among the i lowest / N)^2, "
+        "t the fractile of p_top"
+    ),
+    paper="K. Gupta et al., Calibration of Neural Networks using Splines, ICLR 2021 (arXiv 2006.12800)",
+    deviations=(
+        "the top class alone; the others share what it leaves in proportion, and it is held above the second",
+        "the slope is kept within [1 / (n + 2), 1 - 1 / (n + 2)], and stored at 1 001 fractiles at most, linear between",
+    ),
+)
 
 
 class Spline(BinaryMap):
@@ -30,6 +47,8 @@ class Spline(BinaryMap):
         scores, rows = column.p[order], len(hit)
         t = np.arange(rows + 1) / rows
         h = np.concatenate([[0.0], np.cumsum(_tied(scores, hit[order]))]) / rows
+        from scipy.interpolate import CubicSpline
+
         basis = CubicSpline(np.linspace(0, 1, self.knots), np.eye(self.knots), bc_type="natural")
         coefficients = np.linalg.lstsq(basis(t), h, rcond=None)[0]
         kept = np.unique(np.linspace(0, rows - 1, min(POINTS, rows)).round().astype(int))

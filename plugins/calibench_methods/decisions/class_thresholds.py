@@ -1,8 +1,9 @@
 """A threshold for each class, tuned on labelled samples to a figure of one class against the rest."""
 
-import numpy as np
+from __future__ import annotations
 
 from calibench import InputError
+from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
 
 

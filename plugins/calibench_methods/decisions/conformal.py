@@ -1,16 +1,54 @@
 """`conformal`: split conformal prediction, a set of classes that holds the label with probability 1 - alpha."""
 
+from __future__ import annotations
+
 import math
 from fractions import Fraction
 from typing import Any
 
-import torch
-
-from calibench import DecisionRule, InputError, Outputs
+from calibench import DecisionRule, InputError, MethodSpec, Outputs, Param
+from calibench.lazy import torch
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import ABSTAIN
 
 PENALTY, K_REG, DIGITS = 0.01, 5, 12
+
+
+SPEC = MethodSpec(
+    name="conformal",
+    kind="decision",
+    target=f"{__name__}:Conformal",
+    summary="Sets of classes that hold the label with probability 1 - alpha, fitted on cal.",
+    params=(
+        Param(
+            "method",
+            "str",
+            "lac",
+            "score: lac (smallest sets), aps (even coverage of easy and hard samples), raps (aps without long tails)",
+            choices=("lac", "aps", "raps"),
+        ),
+        Param("alpha", "float", 0.1, "share of samples whose set may miss", "fraction", minimum=0, maximum=1),
+        Param("randomized", "bool", None, "draw the share u of the last class; true for aps and raps unless given"),
+        Param("penalty", "float", None, "lambda of raps, added for each rank past k_reg; 0.01 unless given", minimum=0),
+        Param("k_reg", "int", None, "ranks that raps lets pass unpenalised; 5 unless given", "classes", minimum=0),
+    ),
+    equation=(
+        "set = {k : s(x, k) <= q}, q the ceil((n + 1)(1 - alpha))-th least of s(x_i, y_i) over n cal samples; "
+        "lac: s = 1 - p_k; aps: s = (sum of p_j ranked before k) + u p_k; raps: + penalty max(0, rank(k) - k_reg)"
+    ),
+    paper=(
+        "M. Sadinle, J. Lei, L. Wasserman, Least Ambiguous Set-Valued Classifiers with Bounded Error Levels, JASA 2019 "
+        "(lac); Y. Romano, M. Sesia, E. Candes, Classification with Valid and Adaptive Coverage, NeurIPS 2020 (aps); "
+        "A. N. Angelopoulos et al., Uncertainty Sets for Image Classifiers using Conformal Prediction, ICLR 2021 (raps)"
+    ),
+    deviations=(
+        "a set of one class answers, any other abstains, which coverage and selective_risk judge",
+        "after calibrators: these are fitted on a random half of cal and q on the other, since a map that has seen "
+        "the samples of q makes them look better than they are",
+        "too few cal samples for alpha (rank above n): every set holds all classes, and the record says so",
+        "raps: penalty 0.01 and k_reg 5 are given, while the paper may tune them on held-out samples; empty sets stay",
+    ),
+)
 
 
 class Conformal(DecisionRule):

@@ -1,16 +1,37 @@
 """`cost`: the decision with the least expected cost, by the user's own matrix."""
 
+from __future__ import annotations
+
 import csv
 import math
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from calibench import DecisionRule, InputError, Outputs
+from calibench import REQUIRED, DecisionRule, InputError, MethodSpec, Outputs, Param
 from calibench.atomic import digest_of
+from calibench.lazy import torch
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import ABSTAIN
+
+SPEC = MethodSpec(
+    name="cost",
+    kind="decision",
+    target=f"{__name__}:Cost",
+    summary="Decide, or abstain, at the least expected cost by a matrix of yours.",
+    params=(
+        Param(
+            "matrix",
+            "path",
+            REQUIRED,
+            "CSV, no header: line k holds what each decision costs where class k is true; K numbers, or one more for "
+            "abstention",
+            "cost",
+        ),
+    ),
+    equation="answer = argmin over d of sum_k p_k cost[k, d]",
+    paper="C. Elkan, The Foundations of Cost-Sensitive Learning, IJCAI 2001; Chow 1970 for abstention",
+    deviations=("equal expected costs: the lowest class answers, and abstention only where nothing else is as cheap",),
+)
 
 
 class Cost(DecisionRule):

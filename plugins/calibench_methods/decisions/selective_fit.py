@@ -4,11 +4,12 @@ Samples are ranked by doubt, least first; a limit accepts a sample, and with it 
 `errors` are cumulative counts at the ends of ties. Nothing here knows what the doubt is.
 """
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 
-import numpy as np
-
+from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.binomial import lower_bound, upper_bound
 

@@ -1,14 +1,40 @@
 """`sigmoid-threshold`: every class by its own sigmoid against its own threshold."""
 
+from __future__ import annotations
+
 from typing import Any
 
-import torch
-
-from calibench import DecisionRule, InputError, Outputs
-from calibench.kernels import sigmoid_threshold
+from calibench import DecisionRule, InputError, MethodSpec, Outputs, Param
+from calibench.lazy import torch
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import ABSTAIN
 from calibench.outputs.several_labels import answered
+
+SPEC = MethodSpec(
+    name="sigmoid-threshold",
+    kind="decision",
+    target=f"{__name__}:SigmoidThreshold",
+    summary="Every class whose own sigmoid reaches its threshold: a set, for multi-label or one-against-rest outputs.",
+    params=(
+        Param("value", "float", 0.5, "one threshold for all classes", "probability", minimum=0, maximum=1),
+        Param(
+            "values",
+            "floats",
+            None,
+            "a threshold for each class, or label, as 0.2;0.4;0.4",
+            "probability",
+            minimum=0,
+            maximum=1,
+        ),
+    ),
+    equation="set = {k : 1 / (1 + exp(-x_k)) >= t_k}; answer = argmax over the set of x_k, or abstain when it is empty",
+    paper="M.-L. Zhang, Z.-H. Zhou, A Review on Multi-Label Learning Algorithms, IEEE TKDE 26(8), 2014 (binary relevance)",
+    deviations=(
+        "one class must be named where labels are single: the most probable of the set, the lowest index among equals",
+        "risk-coverage curve by the largest sigmoid",
+        "probabilities, as a calibrator or an ensemble gives them, are compared as they are",
+    ),
+)
 
 
 class SigmoidThreshold(DecisionRule):
@@ -45,6 +71,8 @@ class SigmoidThreshold(DecisionRule):
         return Decisions(answers, sets=sets, doubt=-x.amax(dim=1), score="max-sigmoid")
 
     def _passing(self, scores: torch.Tensor, from_probs: bool) -> torch.Tensor:
+        from calibench.kernels import sigmoid_threshold
+
         if not from_probs:
             return sigmoid_threshold(scores, self.thresholds).sets
         limits = torch.tensor(self.thresholds, dtype=scores.dtype, device=scores.device)

@@ -1,12 +1,12 @@
 """`threshold`: answer where a class reaches its threshold, or where the doubt stays under a fitted limit; else abstain."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
-import torch
-
-from calibench import DecisionRule, InputError, Outputs
-from calibench.kernels import softmax_threshold
+from calibench import DecisionRule, InputError, MethodSpec, Outputs, Param
+from calibench.lazy import torch
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import ABSTAIN
 from calibench.outputs.uncertainty import doubts, threshold_of
@@ -14,6 +14,98 @@ from calibench_methods.decisions.class_thresholds import tune
 from calibench_methods.decisions.selective_fit import limit_coverage, limit_risk
 
 WAYS = ("value", "values", "metric", "target_risk", "target_coverage")
+
+
+SCORES = ("max-softmax", "entropy", "margin", "energy", "max-logit-pnorm")
+
+SPEC = MethodSpec(
+    name="threshold",
+    kind="decision",
+    target=f"{__name__}:Threshold",
+    summary="Answer only where a class reaches its threshold, given or fitted on cal; elsewhere abstain.",
+    params=(
+        Param("value", "float", 0.5, "one threshold for all classes", "probability", minimum=0, maximum=1),
+        Param(
+            "values",
+            "floats",
+            None,
+            "a threshold for each class, as 0.2;0.4;0.4",
+            "probability",
+            minimum=0,
+            maximum=1,
+        ),
+        Param(
+            "target_risk",
+            "float",
+            None,
+            "answer as often as the error rate among the answers stays at or below this; fitted on cal",
+            "fraction",
+            minimum=0,
+            maximum=1,
+        ),
+        Param(
+            "target_coverage",
+            "float",
+            None,
+            "answer at least this share of the samples, the surest; fitted on cal",
+            "fraction",
+            minimum=0,
+            maximum=1,
+        ),
+        Param(
+            "metric",
+            "str",
+            None,
+            "a threshold for each class, tuned on cal to this figure of one class against the rest "
+            "(Youden's J is best where balanced-accuracy is)",
+            choices=("f1", "balanced-accuracy"),
+        ),
+        Param("score", "str", "max-softmax", "what target_risk and target_coverage rank samples by", choices=SCORES),
+        Param("pnorm", "float", None, "p of score=max-logit-pnorm; 5 unless given", minimum=1, maximum=100),
+        Param(
+            "guarantee",
+            "str",
+            None,
+            "what holds for the population, not only for cal; clopper-pearson unless given",
+            choices=("clopper-pearson", "sgr", "none"),
+        ),
+        Param(
+            "delta",
+            "float",
+            None,
+            "chance, over draws of cal, that the guarantee fails; 0.05 unless given (Geifman & El-Yaniv: 0.001)",
+            "probability",
+            minimum=0,
+            maximum=1,
+        ),
+    ),
+    equation=(
+        "answer = argmax over {k : p_k >= t_k} of p_k, abstain when the set is empty; with a target, "
+        "answer = argmax_k p_k where doubt(x) <= limit. clopper-pearson: from k = n_0, 4 n_0, 16 n_0, ... (J starts, "
+        "n_0 the least k that could pass) on, the k least doubtful are accepted while "
+        "P(Binomial(k, target) <= errors) <= delta / J"
+    ),
+    paper=(
+        "C. K. Chow, On Optimum Recognition Error and Reject Tradeoff, IEEE Trans. Inf. Theory 16(1), 1970; "
+        "Y. Geifman, R. El-Yaniv, Selective Classification for Deep Neural Networks, NeurIPS 2017 (sgr); "
+        "A. N. Angelopoulos et al., Learn then Test, arXiv:2110.01052, 2021 (clopper-pearson); "
+        "W. Liu et al., Energy-based Out-of-distribution Detection, NeurIPS 2020 (energy); "
+        "L. F. P. Cattelan, D. Silva, How to Fix a Broken Confidence Estimator, UAI 2024 (max-logit-pnorm)"
+    ),
+    deviations=(
+        "several classes passing: the most probable of them answers, the lowest index among equals",
+        "value=0.5 is the default, so beside another option it counts as not given",
+        "clopper-pearson on risk: exact where the population's risk, as coverage grows, rises through the target once; "
+        "with c such crossings it fails with probability c delta at most; untied doubts, independent samples",
+        "clopper-pearson on coverage: exact, since the rank of the limit depends on the number of samples alone",
+        "sgr: the limit kept is the one of most coverage whose bound passed, not the last tried; the paper takes its "
+        "union bound over the steps of the search, although which limits it tries depends on the labels",
+        "with a guarantee, after calibrators: these are fitted on a random half of cal and the limit on the other, since "
+        "a map that has seen the limit's samples makes them look better than they are",
+        "no limit passing: every sample is abstained on, and the record says so",
+        "max-logit-pnorm: the paper tunes p on held-out samples, here it is given; energy: temperature 1",
+    ),
+)
 
 
 class Threshold(DecisionRule):
@@ -113,6 +205,8 @@ class Threshold(DecisionRule):
         return Decisions(answers, doubt=doubt, score=self.score, targets={aim: self.target})
 
     def _passing(self, outputs: Outputs, fitted: dict[str, Any]) -> torch.Tensor:
+        from calibench.kernels import softmax_threshold
+
         values = fitted["thresholds"] if self.metric is not None else self.values or [self.value]
         if not outputs.from_probs:
             return softmax_threshold(outputs.scores, values).prediction

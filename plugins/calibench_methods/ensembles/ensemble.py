@@ -2,8 +2,26 @@
 
 from collections.abc import Sequence
 
-from calibench import Ensemble, Outputs
+from calibench import Ensemble, MethodSpec, Outputs, Param
 from calibench.outputs.outputs import average
+from calibench_methods.samplers.parameters import COMBINE
+
+SPEC = MethodSpec(
+    name="ensemble",
+    kind="ensemble",
+    target=f"{__name__}:DeepEnsemble",
+    summary="Deep ensemble: everything to its left, trained from several seeds; predictions averaged.",
+    params=(
+        Param("members", "int", 5, "trainings (the paper: 5)", minimum=2),
+        COMBINE,
+    ),
+    equation="p = mean over m of softmax(f(x; w_m)); combine=logits: p proportional to exp(mean over m of log p_m)",
+    paper=(
+        "B. Lakshminarayanan, A. Pritzel, C. Blundell, Simple and Scalable Predictive Uncertainty Estimation using "
+        "Deep Ensembles, NeurIPS 2017 (arXiv 1612.01474)"
+    ),
+    deviations=("no adversarial training",),
+)
 
 
 class DeepEnsemble(Ensemble):

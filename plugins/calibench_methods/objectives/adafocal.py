@@ -1,15 +1,39 @@
 """`adafocal`: focal loss whose gammas follow the calibration of the validation split (Ghosh et al., NeurIPS 2022)."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
-import torch
-
-from calibench import InputError, Objective
+from calibench import InputError, MethodSpec, Objective, Param
+from calibench.lazy import torch
 from calibench.stages import Batch, TrainTask
 from calibench_methods.objectives.log_probability import of_labels
 
 START = 1.0
+
+
+_ADAFOCAL_BOUND = "bound of a gamma (the paper: -2 and 20)"
+
+SPEC = MethodSpec(
+    name="adafocal",
+    kind="objective",
+    target=f"{__name__}:AdaFocal",
+    summary="Focal loss whose gammas follow, bin by bin, the calibration of the validation split.",
+    params=(
+        Param("bins", "int", 15, "equal-mass bins of the validation split (the paper: 15)", minimum=1),
+        Param("step_size", "float", 1.0, "how fast the gammas move, lambda (the paper: 1)", minimum=0),
+        Param("gamma_min", "float", -2.0, _ADAFOCAL_BOUND, maximum=0),
+        Param("gamma_max", "float", 20.0, _ADAFOCAL_BOUND, minimum=0),
+        Param("switch", "float", 0.2, "size of gamma below which its sign changes (the paper: 0.2)", minimum=0),
+    ),
+    equation=(
+        "loss = -(1 - p_y)^g log p_y if g >= 0, else -(1 + p_y)^|g| log p_y, g = gamma of the bin that holds p_y; after "
+        "an epoch gamma <- gamma exp(+-step_size (confidence - accuracy)) of the bin on val, + where gamma >= 0"
+    ),
+    paper="A. Ghosh, T. Schaaf, M. Gormley, AdaFocal: Calibration-aware Adaptive Focal Loss, NeurIPS 2022 (arXiv 2211.11838)",
+    deviations=("all gammas start at 1 and are used from the first epoch on, one for all until the first validation",),
+)
 
 
 class AdaFocal(Objective):

@@ -1,12 +1,28 @@
 """`backward`: the loss corrected for label noise (Patrini et al., CVPR 2017)."""
 
+from __future__ import annotations
+
 from typing import Any
 
-import torch
-
-from calibench import Objective
+from calibench import MethodSpec, Objective
+from calibench.lazy import torch
 from calibench.stages import Batch, TrainTask
+from calibench_methods.objectives.parameters import TRANSITION, TRANSITION_NOTES, TRANSITION_PAPER
 from calibench_methods.objectives.transition import Transition
+
+SPEC = MethodSpec(
+    name="backward",
+    kind="objective",
+    target=f"{__name__}:Backward",
+    summary="Backward correction: the loss times the inverse transition matrix, unbiased over the noise.",
+    params=TRANSITION,
+    equation="loss = -sum_k (T^-1)_yk log p_k, T_ij = P(noisy label j | class i)",
+    paper=TRANSITION_PAPER,
+    deviations=(
+        *TRANSITION_NOTES,
+        "as in the paper the loss has no lower bound: a network that can memorise drives it down, at the cost of accuracy",
+    ),
+)
 
 
 class Backward(Objective):

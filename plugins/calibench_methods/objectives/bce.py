@@ -1,10 +1,23 @@
 """`bce`: binary cross-entropy, one sigmoid a class or a label."""
 
-import torch
-from torch.nn import functional
+from __future__ import annotations
 
-from calibench import Objective
+from calibench import MethodSpec, Objective
+from calibench.lazy import functional, torch
 from calibench.stages import Batch
+
+SPEC = MethodSpec(
+    name="bce",
+    kind="objective",
+    target=f"{__name__}:BinaryCrossEntropy",
+    summary="Binary cross-entropy: one sigmoid a class, or a label where rows have several, as sigmoid-threshold reads them.",
+    equation="loss = -sum_k (t_k log s_k + (1 - t_k) log(1 - s_k)), s_k = sigmoid(x_k), t_k = [k = y] or label k",
+    paper="C. Bishop, Pattern Recognition and Machine Learning, 2006, section 4.3.2 (independent sigmoids)",
+    deviations=(
+        "of one class a row, what is judged are the sigmoids divided by their sum, p_k = s_k / sum_j s_j; of several labels "
+        "a row, every label is judged as a question of yes or no",
+    ),
+)
 
 
 class BinaryCrossEntropy(Objective):

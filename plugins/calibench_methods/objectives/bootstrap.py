@@ -1,12 +1,43 @@
 """`bootstrap`: the label mixed with the network's own belief (Reed et al., ICLR 2015 workshop)."""
 
-import torch
-from torch.nn import functional
+from __future__ import annotations
 
-from calibench import Objective
+from calibench import MethodSpec, Objective, Param
+from calibench.lazy import functional, torch
 from calibench.stages import Batch
 
 PAPER_BETA = {"soft": 0.95, "hard": 0.8}
+
+
+SPEC = MethodSpec(
+    name="bootstrap",
+    kind="objective",
+    target=f"{__name__}:Bootstrap",
+    summary="Bootstrapping: the label mixed with what the network believes.",
+    params=(
+        Param(
+            "mode",
+            "str",
+            "soft",
+            "belief: soft is p itself, hard its most probable class",
+            choices=("soft", "hard"),
+        ),
+        Param(
+            "beta",
+            "float",
+            None,
+            "weight of the label; not set: the paper's 0.95 for soft, 0.8 for hard",
+            minimum=0,
+            maximum=1,
+        ),
+    ),
+    equation="loss = -sum_k (beta onehot(y)_k + (1 - beta) z_k) log p_k; soft z = p, hard z = onehot(argmax p)",
+    paper=(
+        "S. Reed et al., Training Deep Neural Networks on Noisy Labels with Bootstrapping, ICLR 2015 workshop "
+        "(arXiv 1412.6596)"
+    ),
+    deviations=("soft: a gradient flows through z too, which makes it the minimum-entropy regulariser of the paper",),
+)
 
 
 class Bootstrap(Objective):

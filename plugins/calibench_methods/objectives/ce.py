@@ -1,10 +1,19 @@
 """`ce`: cross-entropy."""
 
-import torch
-from torch.nn import functional
+from __future__ import annotations
 
-from calibench import Objective
+from calibench import MethodSpec, Objective
+from calibench.lazy import functional, torch
 from calibench.stages import Batch
+
+SPEC = MethodSpec(
+    name="ce",
+    kind="objective",
+    target=f"{__name__}:CrossEntropy",
+    summary="Cross-entropy, the maximum-likelihood baseline.",
+    default=True,
+    equation="loss = -log softmax(logits)[y]",
+)
 
 
 class CrossEntropy(Objective):

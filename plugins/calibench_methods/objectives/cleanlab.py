@@ -1,16 +1,58 @@
 """`cleanlab`: training without the labels that confident learning takes for wrong (Northcutt et al., JAIR 2021)."""
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch.nn import functional
-
-from calibench import InputError, Objective
+from calibench import InputError, MethodSpec, Objective, Param
 from calibench.errors import RunError
+from calibench.lazy import functional, np, torch
 from calibench.stages import Batch, TrainTask
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SPEC = MethodSpec(
+    name="cleanlab",
+    kind="objective",
+    target=f"{__name__}:Cleanlab",
+    summary="Confident learning: finds wrong labels by out-of-fold probabilities and trains without them.",
+    params=(
+        Param(
+            "mode",
+            "str",
+            "prune",
+            "prune leaves suspected rows out; reweight also weighs the others by class, for what was left out",
+            choices=("prune", "reweight"),
+        ),
+        Param(
+            "filter_by",
+            "str",
+            "prune_by_noise_rate",
+            "cleanlab's rule for what is suspected, with cleanlab's default",
+            choices=(
+                "prune_by_noise_rate",
+                "prune_by_class",
+                "both",
+                "confident_learning",
+                "predicted_neq_given",
+                "low_normalized_margin",
+                "low_self_confidence",
+            ),
+        ),
+        Param("folds", "int", 4, "networks that make the out-of-fold probabilities (the paper: 4)", minimum=2),
+    ),
+    equation=(
+        "loss = w CE; w = 0 for suspected rows, else constant, or for reweight Q(class y) / Q(label y, class y); mean w = 1"
+    ),
+    paper=(
+        "C. Northcutt, L. Jiang, I. Chuang, Confident Learning: Estimating Uncertainty in Dataset Labels, JAIR 70, 2021 "
+        "(arXiv 1911.00068)"
+    ),
+    deviations=('finding is the cleanlab package\'s own (pip install "calibench[noise]")',),
+)
 
 
 class Cleanlab(Objective):

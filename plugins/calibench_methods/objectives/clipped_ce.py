@@ -1,12 +1,31 @@
 """`clipped-ce`: cross-entropy that counts no sample for more than a cap."""
 
+from __future__ import annotations
+
 import math
 
-import torch
-from torch.nn import functional
-
-from calibench import InputError, Objective
+from calibench import InputError, MethodSpec, Objective, Param
+from calibench.lazy import functional, torch
 from calibench.stages import Batch
+
+SPEC = MethodSpec(
+    name="clipped-ce",
+    kind="objective",
+    target=f"{__name__}:ClippedCrossEntropy",
+    summary="Cross-entropy bounded by a cap: a sample whose loss lies beyond it is ignored.",
+    params=(
+        Param(
+            "cap",
+            "float",
+            None,
+            "largest loss of a sample, above log K; not set: 2 log K, the loss where p_y = 1/K^2 (our choice)",
+            "nats",
+            minimum=0,
+        ),
+    ),
+    equation="loss = min(-log p_y, cap); no gradient beyond the cap",
+    deviations=("no paper: the plainest bounded loss, to compare the others with",),
+)
 
 
 class ClippedCrossEntropy(Objective):

@@ -1,16 +1,40 @@
 """`co-teaching`: two networks that pick each other's samples (Han et al., NeurIPS 2018)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import nn
-from torch.nn import functional
-
-from calibench import Objective
-from calibench.seeds import seeded
+from calibench import MethodSpec, Objective, Param, training
+from calibench.lazy import functional, nn, torch
 from calibench.stages import Batch, TrainTask
 from calibench_methods.objectives.label_noise import NoiseRate
+from calibench_methods.objectives.parameters import ESTIMATED_RATE, FOLDS, RATE
+
+SPEC = MethodSpec(
+    name="co-teaching",
+    kind="objective",
+    target=f"{__name__}:CoTeaching",
+    summary="Co-teaching: two networks, each trained on the samples whose loss is small in the other.",
+    params=(
+        RATE,
+        Param(
+            "ramp",
+            "int",
+            10,
+            "epochs in which the share left out grows to rate (the paper's T_k: 10)",
+            "epochs",
+            minimum=1,
+        ),
+        FOLDS,
+    ),
+    equation="each network: mean CE over the R n samples of smallest loss in the other, R = 1 - rate min(epoch / ramp, 1)",
+    paper=(
+        "B. Han et al., Co-teaching: Robust Training of Deep Neural Networks with Extremely Noisy Labels, NeurIPS 2018 "
+        "(arXiv 1804.06872)"
+    ),
+    deviations=("the first network alone is judged", ESTIMATED_RATE),
+)
 
 
 class CoTeaching(Objective):
@@ -34,7 +58,7 @@ class CoTeaching(Objective):
     def prepare(self, task: TrainTask) -> None:
         """Make the second network, from a seed of its own: from this generator it would start as the first one did."""
         self.forget = self.rate.settle(task)
-        with seeded(int(torch.randint(2**62, ()))):
+        with training.seeded(int(torch.randint(2**62, ()))):
             self.other = task.new_network()
 
     def companions(self) -> Sequence[nn.Module]:

@@ -1,10 +1,23 @@
 """`confidence-penalty`: a reward for entropy (Pereyra et al., ICLR 2017 workshop)."""
 
-import torch
-from torch.nn import functional
+from __future__ import annotations
 
-from calibench import Objective
+from calibench import MethodSpec, Objective, Param
+from calibench.lazy import functional, torch
 from calibench.stages import Batch
+
+SPEC = MethodSpec(
+    name="confidence-penalty",
+    kind="objective",
+    target=f"{__name__}:ConfidencePenalty",
+    summary="Confidence penalty: cross-entropy less a reward for the entropy of the prediction.",
+    params=(Param("beta", "float", 0.1, "weight of the entropy (the paper: 0.1 for CIFAR-10)", minimum=0),),
+    equation="loss = -log p_y - beta H(p), H(p) = -sum_k p_k log p_k",
+    paper=(
+        "G. Pereyra et al., Regularizing Neural Networks by Penalizing Confident Output Distributions, ICLR 2017 workshop "
+        "(arXiv 1701.06548)"
+    ),
+)
 
 
 class ConfidencePenalty(Objective):

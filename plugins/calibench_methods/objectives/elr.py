@@ -1,13 +1,28 @@
 """`elr`: early-learning regularisation (Liu et al., NeurIPS 2020)."""
 
-import torch
-from torch.nn import functional
+from __future__ import annotations
 
-from calibench import Objective
+from calibench import MethodSpec, Objective, Param
+from calibench.lazy import functional, torch
 from calibench.stages import Batch, TrainTask
 
 FLOOR = 1e-4
 """Where 1 - <p, t> falls below it, it counts as this and has no gradient: its log has no bound."""
+
+
+SPEC = MethodSpec(
+    name="elr",
+    kind="objective",
+    target=f"{__name__}:EarlyLearningRegularization",
+    summary="Early-learning regularisation: holds each prediction near the running mean of its own past.",
+    params=(
+        Param("weight", "float", 3.0, "weight of the regulariser, lambda (the paper: 3 for CIFAR-10)", minimum=0),
+        Param("beta", "float", 0.7, "memory of the targets (the paper: 0.7 for CIFAR-10)", minimum=0, maximum=1),
+    ),
+    equation="t <- beta t + (1 - beta) p; loss = -log p_y + weight log(1 - <p, t>)",
+    paper="S. Liu et al., Early-Learning Regularization Prevents Memorization of Noisy Labels, NeurIPS 2020 (arXiv 2007.00151)",
+    deviations=("1 - <p, t> counts as 1e-4 where it is less, since its log has no bound",),
+)
 
 
 class EarlyLearningRegularization(Objective):

@@ -1,12 +1,25 @@
 """`forward`: the prediction corrected for label noise (Patrini et al., CVPR 2017)."""
 
+from __future__ import annotations
+
 from typing import Any
 
-import torch
-
-from calibench import Objective
+from calibench import MethodSpec, Objective
+from calibench.lazy import torch
 from calibench.stages import Batch, TrainTask
+from calibench_methods.objectives.parameters import TRANSITION, TRANSITION_NOTES, TRANSITION_PAPER
 from calibench_methods.objectives.transition import Transition
+
+SPEC = MethodSpec(
+    name="forward",
+    kind="objective",
+    target=f"{__name__}:Forward",
+    summary="Forward correction: cross-entropy of the noisy label that prediction and transition matrix imply.",
+    params=TRANSITION,
+    equation="loss = -log sum_i T_iy p_i, T_ij = P(noisy label j | class i)",
+    paper=TRANSITION_PAPER,
+    deviations=TRANSITION_NOTES,
+)
 
 
 class Forward(Objective):

@@ -1,10 +1,25 @@
 """`gce`: generalised cross-entropy (Zhang and Sabuncu, NeurIPS 2018)."""
 
-import torch
+from __future__ import annotations
 
-from calibench import Objective
+from calibench import MethodSpec, Objective, Param
+from calibench.lazy import torch
 from calibench.stages import Batch
 from calibench_methods.objectives.log_probability import of_labels
+
+SPEC = MethodSpec(
+    name="gce",
+    kind="objective",
+    target=f"{__name__}:GeneralizedCrossEntropy",
+    summary="Generalised cross-entropy: between cross-entropy (q = 0) and the mean absolute error (q = 1).",
+    params=(Param("q", "float", 0.7, "shape (the paper: 0.7); 0 is cross-entropy", minimum=0, maximum=1),),
+    equation="loss = (1 - p_y^q) / q",
+    paper=(
+        "Z. Zhang, M. Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels, "
+        "NeurIPS 2018 (arXiv 1805.07836)"
+    ),
+    deviations=("the truncated variant, which prunes samples in turns, is left out",),
+)
 
 
 class GeneralizedCrossEntropy(Objective):

@@ -1,12 +1,13 @@
 """What the noise-aware objectives share: the rate as the user states it or as out-of-fold probabilities tell it."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
-import torch
-
 from calibench import InputError
 from calibench.errors import RunError
+from calibench.lazy import torch
 from calibench.stages import TrainTask
 
 FOLDS = 4

@@ -1,10 +1,22 @@
 """`label-smoothing`: targets mixed with the uniform distribution (Szegedy et al., CVPR 2016)."""
 
-import torch
-from torch.nn import functional
+from __future__ import annotations
 
-from calibench import Objective
+from calibench import MethodSpec, Objective, Param
+from calibench.lazy import functional, torch
 from calibench.stages import Batch
+
+SPEC = MethodSpec(
+    name="label-smoothing",
+    kind="objective",
+    target=f"{__name__}:LabelSmoothing",
+    summary="Label smoothing: targets mixed with the uniform distribution.",
+    params=(
+        Param("epsilon", "float", 0.1, "share of the uniform distribution (the paper: 0.1)", minimum=0, maximum=1),
+    ),
+    equation="loss = -sum_k ((1 - e) onehot(y)_k + e/K) log p_k",
+    paper="C. Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016 (arXiv 1512.00567)",
+)
 
 
 class LabelSmoothing(Objective):

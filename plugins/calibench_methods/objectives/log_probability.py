@@ -1,6 +1,8 @@
 """What most objectives start from: log-probabilities that lose nothing where a probability underflows to 0."""
 
-import torch
+from __future__ import annotations
+
+from calibench.lazy import torch
 
 
 def of_labels(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

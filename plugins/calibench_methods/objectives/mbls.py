@@ -1,10 +1,26 @@
 """`mbls`: margin-based label smoothing (Liu et al., CVPR 2022)."""
 
-import torch
-from torch.nn import functional
+from __future__ import annotations
 
-from calibench import Objective
+from calibench import MethodSpec, Objective, Param
+from calibench.lazy import functional, torch
 from calibench.stages import Batch
+
+SPEC = MethodSpec(
+    name="mbls",
+    kind="objective",
+    target=f"{__name__}:MarginLabelSmoothing",
+    summary="Margin-based label smoothing: logits may differ by a margin for nothing, by more at a price.",
+    params=(
+        Param("margin", "float", 10.0, "distance that costs nothing (the paper: 10)", "logits", minimum=0),
+        Param("weight", "float", 0.1, "weight of the penalty, lambda (the paper: 0.1)", minimum=0),
+    ),
+    equation="loss = -log p_y + weight sum_k max(0, max_j l_j - l_k - margin)",
+    paper=(
+        "B. Liu et al., The Devil is in the Margin: Margin-based Label Smoothing for Network Calibration, CVPR 2022 "
+        "(arXiv 2111.15430)"
+    ),
+)
 
 
 class MarginLabelSmoothing(Objective):

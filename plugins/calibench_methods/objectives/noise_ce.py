@@ -1,14 +1,30 @@
 """`noise-ce`: cross-entropy of the noisy label under uniform noise."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
-import torch
-
-from calibench import Objective
+from calibench import MethodSpec, Objective
+from calibench.lazy import torch
 from calibench.stages import Batch, TrainTask
 from calibench_methods.objectives.label_noise import NoiseRate
 from calibench_methods.objectives.log_probability import of_labels
+from calibench_methods.objectives.parameters import ESTIMATED_RATE, FOLDS, RATE, TRANSITION_PAPER
+
+SPEC = MethodSpec(
+    name="noise-ce",
+    kind="objective",
+    target=f"{__name__}:NoiseCrossEntropy",
+    summary="Cross-entropy of the noisy label under uniform noise: bounded, and p is that of the true class.",
+    params=(RATE, FOLDS),
+    equation="loss = -log((1 - e) p_y + e/K), e = rate K / (K - 1)",
+    paper=f"the uniform case of `forward`: {TRANSITION_PAPER}",
+    deviations=(
+        "papers mix two rates; ours is the share of wrong labels, as in the noise symmetric:rate=...",
+        ESTIMATED_RATE,
+    ),
+)
 
 
 class NoiseCrossEntropy(Objective):

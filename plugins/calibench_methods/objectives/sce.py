@@ -1,10 +1,25 @@
 """`sce`: symmetric cross-entropy (Wang et al., ICCV 2019)."""
 
-import torch
+from __future__ import annotations
 
-from calibench import Objective
+from calibench import MethodSpec, Objective, Param
+from calibench.lazy import torch
 from calibench.stages import Batch
 from calibench_methods.objectives.log_probability import of_labels
+
+SPEC = MethodSpec(
+    name="sce",
+    kind="objective",
+    target=f"{__name__}:SymmetricCrossEntropy",
+    summary="Symmetric cross-entropy: cross-entropy plus its reverse, which tolerates noise.",
+    params=(
+        Param("alpha", "float", 0.1, "weight of the cross-entropy (the paper: 0.1 for CIFAR-10)", minimum=0),
+        Param("beta", "float", 1.0, "weight of the reverse cross-entropy (the paper: 1 for CIFAR-10)", minimum=0),
+        Param("log_zero", "float", -4.0, "A, what stands for log 0 (the paper: -4)", "nats", maximum=0),
+    ),
+    equation="loss = -alpha log p_y - beta A (1 - p_y), the second term being -sum_k p_k log onehot(y)_k with log 0 = A",
+    paper="Y. Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, ICCV 2019 (arXiv 1908.06112)",
+)
 
 
 class SymmetricCrossEntropy(Objective):

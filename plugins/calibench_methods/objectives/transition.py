@@ -1,14 +1,15 @@
 """The transition matrix of `forward` and `backward`: uniform, from a file, or estimated from out-of-fold probabilities."""
 
+from __future__ import annotations
+
 import csv
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from calibench import InputError
 from calibench.atomic import digest_of
 from calibench.errors import RunError
+from calibench.lazy import torch
 from calibench.stages import TrainTask
 from calibench_methods.objectives.label_noise import FOLDS, anchors, check_rate
 

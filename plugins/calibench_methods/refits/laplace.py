@@ -2,52 +2,57 @@
 
 from __future__ import annotations
 
-import io
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
-from calibench import HeadRefit, InputError, Network, Outputs
-from calibench.models.vision_import import torchvision_operators
+from calibench import HeadRefit, InputError, MethodSpec, Outputs, Param, training
+from calibench.lazy import nn, torch
 from calibench.stages import RefitTask
-from calibench.training.predict import mean_nll
+from calibench_methods import layers
+
+if TYPE_CHECKING:
+    from calibench import Network
 
 BATCH = 512
 """Features a step: the Jacobians of a step are BATCH x K x (K D + K) floats."""
 
 
-def _import() -> Any:
-    """laplace-torch, or an error that names what to install."""
-    try:
-        torchvision_operators()  # its dependencies import torchvision
-        import laplace
-    except ImportError as error:
-        raise InputError(f"laplace needs laplace-torch ({error})", 'pip install "calibench[bayes]"') from None
-    return laplace
-
-
-class LaplaceHead(nn.Module):
-    """The last layer of stage 1 and the posterior around it, which is part of the state that is cached."""
-
-    def __init__(self, feature_size: int, num_classes: int, structure: str) -> None:
-        super().__init__()
-        self.linear = nn.Linear(feature_size, num_classes)
-        self.posterior: Any = _import().Laplace(
-            self.linear, "classification", subset_of_weights="all", hessian_structure=structure
-        )
-
-    def get_extra_state(self) -> torch.Tensor:
-        """What laplace-torch wants kept, as bytes."""
-        held = io.BytesIO()
-        torch.save(self.posterior.state_dict(), held)
-        return torch.frombuffer(bytearray(held.getvalue()), dtype=torch.uint8)
-
-    def set_extra_state(self, state: torch.Tensor) -> None:
-        """The posterior that `get_extra_state` kept; tensors and numbers alone are read."""
-        held = io.BytesIO(bytes(state.cpu().tolist()))
-        self.posterior.load_state_dict(torch.load(held, weights_only=True, map_location=self.linear.weight.device))
+SPEC = MethodSpec(
+    name="laplace",
+    kind="refit",
+    target=f"{__name__}:LastLayerLaplace",
+    summary="Last-layer Laplace approximation: a Gaussian around the trained last layer (laplace-torch, extra bayes).",
+    params=(
+        Param(
+            "structure",
+            "str",
+            "kron",
+            "of the Hessian: full costs (K D)^2 numbers, kron K^2 + D^2, diag K D",
+            choices=("full", "kron", "diag"),
+        ),
+        Param(
+            "prediction",
+            "str",
+            "probit",
+            "how the Gaussian over logits becomes probabilities; mc draws samples",
+            choices=("probit", "bridge", "mc"),
+        ),
+        Param("samples", "int", 100, "draws, where prediction is mc", minimum=1),
+        Param(
+            "prior_precision",
+            "float",
+            None,
+            "tau; not set: the maximum of the marginal likelihood of the training rows",
+            minimum=1e-9,
+        ),
+    ),
+    equation=(
+        "q(w) = N(w_MAP, (H + tau I)^-1), H = sum over rows of J^T (diag p - p p^T) J; "
+        "probit: p = softmax(m_k / sqrt(1 + pi s_k^2 / 8)), m and s^2 the mean and variance of the logits"
+    ),
+    paper="E. Daxberger et al., Laplace Redux, NeurIPS 2021 (arXiv 2106.14806)",
+    deviations=("w_MAP is stage 1's last layer, trained with its own weight decay (0 unless set) and not with tau",),
+)
 
 
 class LastLayerLaplace(HeadRefit):
@@ -63,7 +68,7 @@ class LastLayerLaplace(HeadRefit):
             )
         self.structure, self.prediction, self.samples = structure, prediction, samples
         self.prior_precision = prior_precision
-        _import()
+        layers.laplace_library()
 
     def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
         """InputError unless the last layer is linear with a bias."""
@@ -75,11 +80,11 @@ class LastLayerLaplace(HeadRefit):
 
     def build(self, feature_size: int, num_classes: int) -> nn.Module:
         """A linear layer and an empty posterior."""
-        return LaplaceHead(feature_size, num_classes, self.structure)
+        return layers.LaplaceHead(feature_size, num_classes, self.structure)
 
     def fit(self, head: nn.Module, task: RefitTask) -> dict[str, float]:
         """Fits the posterior on the training features; returns the prior precision and the validation NLL."""
-        assert isinstance(head, LaplaceHead)
+        assert isinstance(head, layers.LaplaceHead)
         head.linear.load_state_dict(task.original_head.state_dict())
         rows = torch.utils.data.TensorDataset(task.train_features, task.train_labels)
         head.posterior.fit(torch.utils.data.DataLoader(rows, batch_size=BATCH), progress_bar=False)
@@ -91,12 +96,12 @@ class LastLayerLaplace(HeadRefit):
             head.posterior.prior_precision = self.prior_precision
         precision = float(head.posterior.prior_precision)
         task.report("stage 2, laplace", 1, 1, f"prior precision {precision:.4g}")
-        nll = mean_nll(self.outputs(head, task.val_features).logits(), task.val_labels)
+        nll = training.mean_nll(self.outputs(head, task.val_features).logits(), task.val_labels)
         return {"prior_precision": precision, "val_nll": nll}
 
     def outputs(self, head: nn.Module, features: torch.Tensor) -> Outputs:
         """Probabilities `[N, K]` in float64."""
-        assert isinstance(head, LaplaceHead)
+        assert isinstance(head, layers.LaplaceHead)
         how: dict[str, Any] = {"link_approx": self.prediction}
         if self.prediction == "mc":
             how["n_samples"] = self.samples

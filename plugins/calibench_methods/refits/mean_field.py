@@ -1,55 +1,46 @@
 """`mean-field`: a Bayesian last layer with a factorised Gaussian over its weights (Blundell et al., ICML 2015)."""
 
-import math
-from typing import Any
+from __future__ import annotations
 
-import torch
-from torch import nn
-from torch.nn import functional
+from typing import TYPE_CHECKING, Any
 
-from calibench import HeadRefit, Network, Outputs
-from calibench.seeds import seeded
+from calibench import HeadRefit, MethodSpec, Outputs, Param, training
+from calibench.lazy import functional, nn, torch
 from calibench.stages import RefitTask
-from calibench.training.predict import mean_nll
+from calibench_methods import layers
+from calibench_methods.refits.parameters import STAGE_2, STAGE_2_NOTES, VIEWS
 from calibench_methods.refits.stage_2 import Stage2, refit
+
+if TYPE_CHECKING:
+    from calibench import Network
 
 VALIDATION_SEED = 0x5EED
 """Every epoch is validated with the same draws, so that epochs differ by the head and not by luck."""
 
-INITIAL_SD = 0.01
-"""Of every weight: training starts as that of a point estimate."""
 
-
-class MeanFieldHead(nn.Module):
-    """Weights `[K, D]` and biases `[K]` with q = N(mean, softplus(rho)^2) each; logits are drawn by local reparameterisation.
-
-    Given features f the logit k is N(m_k f + b_k, s_k^2 f^2 + t_k^2), one draw per row (Kingma et al. 2015), of the same
-    marginal distribution as drawing the weights for each row.
-    """
-
-    def __init__(self, feature_size: int, num_classes: int) -> None:
-        super().__init__()
-        start = nn.Linear(feature_size, num_classes)
-        rho = math.log(math.expm1(INITIAL_SD))
-        self.weight = nn.Parameter(start.weight.detach())
-        self.bias = nn.Parameter(start.bias.detach())
-        self.weight_rho = nn.Parameter(torch.full_like(start.weight, rho).detach())
-        self.bias_rho = nn.Parameter(torch.full_like(start.bias, rho).detach())
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """One draw of logits `[n, K]` for features `[n, D]`."""
-        mean = functional.linear(features, self.weight, self.bias)
-        weight_sd, bias_sd = functional.softplus(self.weight_rho), functional.softplus(self.bias_rho)
-        variance = functional.linear(features.square(), weight_sd.square(), bias_sd.square())
-        return mean + variance.sqrt() * torch.randn_like(mean)
-
-    def kl(self, prior_sd: float) -> torch.Tensor:
-        """`KL(q || N(0, prior_sd^2))` summed over weights and biases, nats."""
-        total = self.weight.new_zeros(())
-        for mean, rho in ((self.weight, self.weight_rho), (self.bias, self.bias_rho)):
-            ratio = functional.softplus(rho) / prior_sd
-            total = total + (0.5 * (ratio.square() + (mean / prior_sd).square() - 1) - ratio.log()).sum()
-        return total
+SPEC = MethodSpec(
+    name="mean-field",
+    kind="refit",
+    target=f"{__name__}:MeanField",
+    summary="Bayesian last layer: a factorised Gaussian over its weights, trained by the ELBO on the frozen body.",
+    params=(
+        *STAGE_2[1:],
+        *VIEWS,
+        Param("prior_sd", "float", 1.0, "standard deviation of the prior on every weight", minimum=1e-6),
+        Param("samples", "int", 30, "draws whose softmax is averaged", minimum=1),
+        Param("kl_weight", "float", 1.0, "weight of the KL term; 1 is the ELBO", minimum=0),
+    ),
+    equation=(
+        "q(w) = N(m, s^2) factorised, prior N(0, prior_sd^2); loss = mean of -log softmax(w f)[y] + "
+        "kl_weight KL(q || prior) / N, one draw; p = mean over draws of softmax(w f)"
+    ),
+    paper="C. Blundell et al., Weight Uncertainty in Neural Networks, ICML 2015 (arXiv 1505.05424)",
+    deviations=(
+        *STAGE_2_NOTES,
+        "the last layer alone, a Gaussian prior in place of the scale mixture, and logits drawn per row "
+        "(local reparameterisation, Kingma et al. 2015)",
+    ),
+)
 
 
 class MeanField(HeadRefit):
@@ -65,19 +56,19 @@ class MeanField(HeadRefit):
 
     def build(self, feature_size: int, num_classes: int) -> nn.Module:
         """Means as torch initialises a linear layer, standard deviations 0.01."""
-        return MeanFieldHead(feature_size, num_classes)
+        return layers.MeanFieldHead(feature_size, num_classes)
 
     def fit(self, head: nn.Module, task: RefitTask) -> dict[str, float]:
         """Stage 2."""
-        assert isinstance(head, MeanFieldHead)
+        assert isinstance(head, layers.MeanFieldHead)
         rows = len(task.train_labels)
 
         def loss(features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
             return functional.cross_entropy(head(features), labels) + self.kl_weight * head.kl(self.prior_sd) / rows
 
         def validation_nll() -> float:
-            with seeded(VALIDATION_SEED):
-                return mean_nll(self.outputs(head, task.val_features).logits(), task.val_labels)
+            with training.seeded(VALIDATION_SEED):
+                return training.mean_nll(self.outputs(head, task.val_features).logits(), task.val_labels)
 
         return refit(head, task, self.stage_2, loss, validation_nll, "mean-field")
 

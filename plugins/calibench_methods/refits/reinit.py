@@ -1,16 +1,28 @@
 """`reinit`: the control of two-stage training, a fresh last layer on a body that goes on learning."""
 
+from __future__ import annotations
+
 from typing import Any
 
-import torch
-from torch import nn
-from torch.nn import functional
-
-from calibench import HeadRefit, Outputs
+from calibench import HeadRefit, MethodSpec, Outputs, training
+from calibench.lazy import functional, nn, torch
 from calibench.stages import RefitTask, TuneTask
-from calibench.training.loop import train
-from calibench.training.predict import mean_nll, predict
+from calibench_methods.refits.parameters import STAGE_2, STAGE_2_NOTES
 from calibench_methods.refits.stage_2 import Stage2
+
+SPEC = MethodSpec(
+    name="reinit",
+    kind="refit",
+    target=f"{__name__}:Reinit",
+    summary="The control of two-stage training: a fresh last layer, and the whole network trained on.",
+    params=STAGE_2[1:],
+    equation="stage 2: min over body and head of -log softmax(head(body(x)))[y], head fresh, body from stage 1",
+    paper="Khodaverdian et al., reproduction of Jordahn and Olmos, TMLR 2025",
+    deviations=(
+        *STAGE_2_NOTES,
+        "needs a body that can be trained: on given features tst:head=linear is the control",
+    ),
+)
 
 
 class Reinit(HeadRefit):
@@ -33,10 +45,12 @@ class Reinit(HeadRefit):
             return functional.cross_entropy(network(x[rows]), y[rows])
 
         def validate() -> float:
-            return mean_nll(predict(network, task.val_x), task.val_labels)
+            return training.mean_nll(training.predict(network, task.val_x), task.val_labels)
 
         schedule = self.stage_2.schedule(len(y))
-        return train(network, step, validate, len(y), schedule, task.report, "stage 2, reinit", resume=task.resume)
+        return training.train(
+            network, step, validate, len(y), schedule, task.report, "stage 2, reinit", resume=task.resume
+        )
 
     def fit(self, head: nn.Module, task: RefitTask) -> dict[str, float]:
         """Never called: `tunes_body`."""
@@ -44,4 +58,4 @@ class Reinit(HeadRefit):
 
     def outputs(self, head: nn.Module, features: torch.Tensor) -> Outputs:
         """Logits `[N, K]`."""
-        return Outputs(predict(head, features))
+        return Outputs(training.predict(head, features))

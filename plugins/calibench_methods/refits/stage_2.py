@@ -1,17 +1,19 @@
 """What TST and V-TST share: stage 2 is the core's training loop, run on features, for long enough on small data too."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-
-from calibench import InputError, Network
+from calibench import InputError, training
+from calibench.lazy import nn, torch
 from calibench.stages import RefitTask
-from calibench.training.loop import train
-from calibench.training.schedule import Schedule
 from calibench_methods.refits.views import check_images, random_views
+
+if TYPE_CHECKING:
+    from calibench import Network
 
 PAPER_EPOCHS = 40
 BATCH = 384
@@ -58,12 +60,12 @@ class Stage2:
         views = random_views(self.views - 1, self.shift, self.flip, height)
         return torch.cat([first, *(task.augmented(view)[None] for view in views)])
 
-    def schedule(self, rows: int) -> Schedule:
+    def schedule(self, rows: int) -> training.Schedule:
         """The paper's 40 epochs in batches of 384; smaller batches and more epochs on small data."""
         batch = self.batch_size or min(BATCH, max(rows // MIN_BATCHES, 1))
         steps = math.ceil(rows / batch)
         epochs = self.epochs or max(PAPER_EPOCHS, math.ceil(MIN_STEPS / steps))
-        return Schedule(epochs, self.lr, batch, self.weight_decay, self.select)
+        return training.Schedule(epochs, self.lr, batch, self.weight_decay, self.select)
 
 
 def refit(
@@ -88,4 +90,6 @@ def refit(
         return loss(features.index_select(0, seen), labels.index_select(0, rows))
 
     schedule = stage_2.schedule(len(labels))
-    return train(head, step, validation_nll, len(labels), schedule, task.report, f"stage 2, {name}", resume=task.resume)
+    return training.train(
+        head, step, validation_nll, len(labels), schedule, task.report, f"stage 2, {name}", resume=task.resume
+    )

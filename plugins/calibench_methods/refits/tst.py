@@ -1,16 +1,42 @@
 """`tst`: two-stage training (Jordahn and Olmos, ICML 2024)."""
 
-from typing import Any
+from __future__ import annotations
 
-import torch
-from torch import nn
-from torch.nn import functional
+from typing import TYPE_CHECKING, Any
 
-from calibench import HeadRefit, InputError, Network, Outputs
+from calibench import HeadRefit, InputError, MethodSpec, Outputs, Param, training
+from calibench.lazy import functional, nn, torch
 from calibench.stages import RefitTask
-from calibench.training.predict import mean_nll, predict
-from calibench_methods.refit_specs import LATENT_DIM
+from calibench_methods.refits.parameters import LATENT_DIM, STAGE_2, STAGE_2_NOTES, TST_PAPER, VIEWS
 from calibench_methods.refits.stage_2 import Stage2, refit
+
+if TYPE_CHECKING:
+    from calibench import Network
+
+SPEC = MethodSpec(
+    name="tst",
+    kind="refit",
+    target=f"{__name__}:TST",
+    summary="Two-stage training: fresh classification layers, trained with cross-entropy on the frozen body.",
+    params=(
+        *STAGE_2,
+        *VIEWS,
+        Param(
+            "head",
+            "str",
+            "mlp",
+            "layers: mlp is V-TST's mean path and decoder, linear one layer",
+            choices=("mlp", "linear"),
+        ),
+    ),
+    equation="stage 2: min over head of -log softmax(head(f))[y], f = body(x) fixed",
+    paper=TST_PAPER,
+    deviations=(
+        *STAGE_2_NOTES,
+        "the paper augments every batch; views=1, the default, does not",
+        "the paper leaves the layers open; the mlp has the sizes of V-TST's mean path",
+    ),
+)
 
 
 class TST(HeadRefit):
@@ -48,10 +74,10 @@ class TST(HeadRefit):
             return functional.cross_entropy(head(features), labels)
 
         def validation_nll() -> float:
-            return mean_nll(predict(head, task.val_features), task.val_labels)
+            return training.mean_nll(training.predict(head, task.val_features), task.val_labels)
 
         return refit(head, task, self.stage_2, loss, validation_nll, "TST")
 
     def outputs(self, head: nn.Module, features: torch.Tensor) -> Outputs:
         """Logits `[N, K]`."""
-        return Outputs(predict(head, features))
+        return Outputs(training.predict(head, features))

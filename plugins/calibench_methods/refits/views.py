@@ -1,11 +1,12 @@
 """Views of images: shifted by whole pixels and mirrored, as networks are trained on CIFAR."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
-import torch
-
 from calibench import InputError
-from calibench.models.images import image_rows
+from calibench.data.images import image_rows
+from calibench.lazy import torch
 from calibench.stages import View
 from calibench.training.pixels import shifted
 

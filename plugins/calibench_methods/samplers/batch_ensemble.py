@@ -1,60 +1,41 @@
 """`batch-ensemble`: BatchEnsemble (Wen, Tran, Ba, ICLR 2020)."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-
-from calibench import InputError, Network, Sampler
+from calibench import InputError, MethodSpec, Param, Sampler
+from calibench.lazy import nn, torch
 from calibench.stages import View
 from calibench.stages.sampler import as_it_is
+from calibench_methods import layers
+from calibench_methods.samplers.parameters import COMBINE
+
+if TYPE_CHECKING:
+    from calibench import Network
 
 
-def random_signs(*shape: int) -> torch.Tensor:
-    """Entries -1 or 1 with equal probability, from torch's global generator."""
-    return torch.randint(2, shape).float() * 2 - 1
-
-
-class MemberLayer(nn.Module):
-    """A linear layer or a convolution seen by M members: `y = s_m * layer(r_m * x) + b_m` per row.
-
-    `member` is the member that all rows belong to; None deals row i to member i mod M, as in training.
-    """
-
-    def __init__(self, layer: nn.Linear | nn.Conv2d, members: int) -> None:
-        super().__init__()
-        inputs, outputs = (
-            (layer.in_features, layer.out_features)
-            if isinstance(layer, nn.Linear)
-            else (layer.in_channels, layer.out_channels)
-        )
-        self.layer = layer
-        self.members = members
-        self.member: int | None = None
-        self.r = nn.Parameter(random_signs(members, inputs))
-        self.s = nn.Parameter(random_signs(members, outputs))
-        self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().repeat(members, 1))
-        layer.bias = None
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """`x [n, inputs]` or `[n, channels, H, W]`."""
-        row = torch.arange(len(x), device=x.device) % self.members if self.member is None else self.member
-
-        def of_rows(factor: torch.Tensor) -> torch.Tensor:
-            chosen = factor[row].expand(len(x), -1)
-            return chosen.reshape(*chosen.shape, *[1] * (x.ndim - 2))
-
-        y: torch.Tensor = self.layer(x * of_rows(self.r)) * of_rows(self.s)
-        return y if self.bias is None else y + of_rows(self.bias)
-
-
-def member_layers(network: nn.Module) -> list[MemberLayer]:
-    """The converted layers of the network."""
-    return [module for module in network.modules() if isinstance(module, MemberLayer)]
+SPEC = MethodSpec(
+    name="batch-ensemble",
+    kind="sampler",
+    target=f"{__name__}:BatchEnsemble",
+    summary="BatchEnsemble: members share their weight matrices and differ by rank-one factors, trained at once.",
+    params=(
+        Param("members", "int", 4, "members (the paper: 4)", minimum=2),
+        COMBINE,
+    ),
+    equation="layer of member m: y = s_m * (W (r_m * x)) + b_m; p = mean over m of softmax(f_m(x))",
+    paper="Y. Wen, D. Tran, J. Ba, BatchEnsemble, ICLR 2020 (arXiv 2002.06715)",
+    deviations=(
+        "row i of a batch trains member i mod M, as the paper's sub-batches; the epochs stay those of one network",
+        "factors start as random signs; weight decay, if any, falls on them too",
+    ),
+)
 
 
 class BatchEnsemble(Sampler):
-    """Every linear layer and convolution becomes a `MemberLayer` before stage 1; each member predicts in turn."""
+    """Every linear layer and convolution becomes a `layers.MemberLayer` before stage 1; each member predicts in turn."""
 
     def __init__(self, members: int, combine: str) -> None:
         self.members = members
@@ -71,8 +52,8 @@ class BatchEnsemble(Sampler):
         """Replaces the layers in place."""
         for parent in list(network.modules()):
             for name, child in list(parent.named_children()):
-                if isinstance(child, nn.Linear | nn.Conv2d) and not isinstance(parent, MemberLayer):
-                    setattr(parent, name, MemberLayer(child, self.members))
+                if isinstance(child, nn.Linear | nn.Conv2d) and not isinstance(parent, layers.MemberLayer):
+                    setattr(parent, name, layers.MemberLayer(child, self.members))
 
     def variants(
         self, network: Network, collected: Mapping[str, torch.Tensor], train_x: torch.Tensor
@@ -80,6 +61,6 @@ class BatchEnsemble(Sampler):
         """The members, one after another."""
         network.eval()
         for member in range(self.members):
-            for layer in member_layers(network):
+            for layer in layers.member_layers(network):
                 layer.member = member
             yield as_it_is

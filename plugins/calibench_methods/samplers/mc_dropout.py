@@ -1,19 +1,47 @@
 """`mc-dropout`: Monte-Carlo dropout (Gal and Ghahramani, ICML 2016)."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-from torch.nn.modules.dropout import _DropoutNd
-
-from calibench import InputError, Network, Sampler
+from calibench import InputError, MethodSpec, Param, Sampler
+from calibench.lazy import nn, torch
 from calibench.stages import View
 from calibench.stages.sampler import as_it_is
+from calibench_methods.samplers.parameters import COMBINE
+
+if TYPE_CHECKING:
+    from calibench import Network
 
 
-def dropout_layers(network: nn.Module) -> list[_DropoutNd]:
+def dropout_layers(network: nn.Module) -> list[Any]:
     """Every dropout layer of the network, 1-d or channel-wise."""
-    return [module for module in network.modules() if isinstance(module, _DropoutNd)]
+    return [module for module in network.modules() if isinstance(module, nn.modules.dropout._DropoutNd)]
+
+
+SPEC = MethodSpec(
+    name="mc-dropout",
+    kind="sampler",
+    target=f"{__name__}:MCDropout",
+    summary="Monte-Carlo dropout: dropout stays on at prediction, and the samples are averaged.",
+    params=(
+        Param("samples", "int", 30, "masks whose predictions are averaged", minimum=1),
+        Param(
+            "rate",
+            "float",
+            None,
+            "share dropped at prediction; not set: as the network was trained",
+            "fraction",
+            minimum=0.001,
+            maximum=0.95,
+        ),
+        COMBINE,
+    ),
+    equation="p = mean over s of softmax(f(x; mask_s)), mask_s as in training",
+    paper="Y. Gal, Z. Ghahramani, Dropout as a Bayesian Approximation, ICML 2016 (arXiv 1506.02142)",
+    deviations=("the paper leaves the number of samples open: 30",),
+)
 
 
 class MCDropout(Sampler):

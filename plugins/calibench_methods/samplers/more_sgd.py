@@ -1,12 +1,12 @@
 """What SWAG and snapshot ensembles share: SGD that goes on where stage 1 ended."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterator
 
-import torch
-from torch import nn
-
 from calibench import RunError
+from calibench.lazy import nn, torch
 from calibench.stages import SampleTask
 
 MOMENTUM = 0.9

@@ -1,14 +1,39 @@
 """`snapshot`: snapshot ensembles (Huang et al., ICLR 2017)."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-import torch
-
-from calibench import Network, Sampler
+from calibench import MethodSpec, Param, Sampler
+from calibench.lazy import torch
 from calibench.stages import SampleTask, View
 from calibench.stages.sampler import as_it_is
 from calibench_methods.samplers.more_sgd import sgd_epochs
+from calibench_methods.samplers.parameters import COMBINE
+
+if TYPE_CHECKING:
+    from calibench import Network
+
+SPEC = MethodSpec(
+    name="snapshot",
+    kind="sampler",
+    target=f"{__name__}:Snapshot",
+    summary="Snapshot ensemble: cosine cycles of the step size after training, one network kept at the end of each.",
+    params=(
+        Param("cycles", "int", 5, "networks kept (the paper: 5 or 6)", minimum=1),
+        Param("epochs", "int", 10, "passes over the training rows in a cycle", "epochs", minimum=1),
+        Param("lr", "float", 0.05, "SGD step size at the start of a cycle (the paper: 0.1 or 0.2)", minimum=1e-12),
+        COMBINE,
+    ),
+    equation="lr(t) = lr/2 (cos(pi t / T) + 1) within a cycle of T steps; p = mean over cycles of softmax(f(x; w_c))",
+    paper="G. Huang et al., Snapshot Ensembles: Train 1, Get M for Free, ICLR 2017 (arXiv 1704.00109)",
+    deviations=(
+        "the cycles follow stage 1 rather than replace it, so that they fit any objective; its network is not a member",
+        "SGD with momentum 0.9 without weight decay",
+    ),
+)
 
 
 class Snapshot(Sampler):

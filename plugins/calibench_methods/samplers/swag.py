@@ -1,15 +1,44 @@
 """`swag`: SWA-Gaussian (Maddox et al., NeurIPS 2019)."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-import torch
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
-
-from calibench import Network, Sampler
+from calibench import MethodSpec, Param, Sampler
+from calibench.lazy import nn, torch
 from calibench.stages import SampleTask, View
 from calibench.stages.sampler import as_it_is
 from calibench_methods.samplers.more_sgd import estimate_batch_norm, sgd_epochs
+from calibench_methods.samplers.parameters import COMBINE
+
+if TYPE_CHECKING:
+    from calibench import Network
+
+SPEC = MethodSpec(
+    name="swag",
+    kind="sampler",
+    target=f"{__name__}:SWAG",
+    summary="SWA-Gaussian: a Gaussian over the weights that constant-rate SGD visits after training; samples averaged.",
+    params=(
+        Param("samples", "int", 30, "networks drawn (the paper: 30)", minimum=1),
+        Param("epochs", "int", 20, "passes over the training rows, one snapshot each", "epochs", minimum=2),
+        Param("lr", "float", 0.01, "constant SGD step size (the paper: 0.01 to 0.05 on CIFAR)", minimum=1e-12),
+        Param("rank", "int", 20, "last deviations kept for the low-rank part (the paper: 20)", minimum=2),
+        Param("scale", "float", 1.0, "factor on the covariance; 0 predicts with the mean alone (SWA)", minimum=0),
+        COMBINE,
+    ),
+    equation=(
+        "w_s = mean + sqrt(scale/2) (sqrt(diag var) z1 + D z2 / sqrt(rank - 1)), z1, z2 ~ N(0, I), "
+        "D the last `rank` snapshots minus the running mean; p = mean over s of softmax(f(x; w_s))"
+    ),
+    paper="W. Maddox et al., A Simple Baseline for Bayesian Uncertainty in Deep Learning, NeurIPS 2019 (arXiv 1902.02476)",
+    deviations=(
+        "starts from stage 1's kept checkpoint with fresh momentum 0.9, no weight decay",
+        "batch-norm statistics are estimated anew for every drawn network, from all training rows",
+    ),
+)
 
 
 class SWAG(Sampler):
@@ -21,11 +50,11 @@ class SWAG(Sampler):
 
     def collect(self, network: Network, task: SampleTask) -> Mapping[str, torch.Tensor]:
         """`mean [P]`, `variance [P]` (never below 0) and `deviations [R, P]`, R = min(rank, epochs)."""
-        mean = torch.zeros_like(parameters_to_vector(network.parameters()).detach(), dtype=torch.float64)
+        mean = torch.zeros_like(nn.utils.parameters_to_vector(network.parameters()).detach(), dtype=torch.float64)
         square = torch.zeros_like(mean)
         deviations: list[torch.Tensor] = []
         for n in sgd_epochs(network, task, self.epochs, lambda _: self.lr, "swag"):
-            weights = parameters_to_vector(network.parameters()).detach().double()
+            weights = nn.utils.parameters_to_vector(network.parameters()).detach().double()
             mean += (weights - mean) / n
             square += (weights.square() - square) / n
             deviations = [*deviations, weights - mean][-self.rank :]
@@ -42,7 +71,7 @@ class SWAG(Sampler):
             diagonal = torch.randn_like(mean) * spread
             rank = torch.randn(len(low_rank), dtype=mean.dtype, device=mean.device) @ low_rank
             drawn = mean + math.sqrt(self.scale / 2) * (diagonal + rank / math.sqrt(max(len(low_rank) - 1, 1)))
-            vector_to_parameters(drawn.to(dtype), network.parameters())
+            nn.utils.vector_to_parameters(drawn.to(dtype), network.parameters())
             network.eval()
             estimate_batch_norm(network, train_x)
             yield as_it_is

@@ -1,13 +1,42 @@
 """`tta`: test-time augmentation by shifts and mirror images."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-import torch
-
-from calibench import Network, Sampler
+from calibench import MethodSpec, Param, Sampler
+from calibench.lazy import torch
 from calibench.stages import View
 from calibench.stages.sampler import as_it_is
 from calibench_methods.refits.views import check_images, random_views
+from calibench_methods.samplers.parameters import COMBINE
+
+if TYPE_CHECKING:
+    from calibench import Network
+
+SPEC = MethodSpec(
+    name="tta",
+    kind="sampler",
+    target=f"{__name__}:TestTimeAugmentation",
+    summary="Test-time augmentation: predictions of shifted (and mirrored) views of an image are averaged.",
+    params=(
+        Param("views", "int", 8, "views, of which the first is the image itself", minimum=2),
+        Param(
+            "shift",
+            "int",
+            None,
+            "largest shift, edges filled with 0; not set: an eighth of the height",
+            "pixels",
+            minimum=0,
+        ),
+        Param("flip", "bool", False, "every other view is mirrored left to right: not for digits"),
+        COMBINE,
+    ),
+    equation="p = mean over v of softmax(f(view_v(x)))",
+    paper="A. Ashukha et al., Pitfalls of In-Domain Uncertainty Estimation, ICLR 2020 (arXiv 2002.06470)",
+    deviations=("views are those of training on CIFAR, shift and mirror, whatever the network was trained with",),
+)
 
 
 class TestTimeAugmentation(Sampler):

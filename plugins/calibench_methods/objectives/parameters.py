@@ -1,0 +1,50 @@
+"""Parameters and notes that several objectives share."""
+
+from calibench import Param
+
+RATE = Param(
+    "rate",
+    "str",
+    "estimate",
+    "share of the training labels that are wrong, below (K-1)/K; or the word estimate",
+)
+
+FOLDS = Param(
+    "folds",
+    "int",
+    None,
+    "networks that make the out-of-fold probabilities of the estimate; not set: 4, as Northcutt et al. 2021",
+    minimum=2,
+)
+
+ESTIMATED_RATE = (
+    "an estimated rate is the share of labels that differ from the out-of-fold prediction among its surest rows (each "
+    "predicted class is halved while that share falls by more than its standard error): for symmetric noise within 0.007 "
+    "of the true rate on MNIST at 0.3 and 0.5, on CIFAR-10 features and digits at 0.3; it needs a network that is right "
+    "about its surest rows"
+)
+
+TRANSITION = (
+    Param("rate", "float", None, "share of wrong labels of a uniform matrix, below (K-1)/K", minimum=0, maximum=1),
+    Param("matrix", "path", None, "CSV of K lines of K shares: line i, column j is P(noisy label j | class i)"),
+    Param(
+        "estimate",
+        "str",
+        None,
+        "how the matrix is estimated, where neither rate nor matrix is given; not set: anchor",
+        choices=("anchor", "counts"),
+    ),
+    FOLDS,
+)
+
+TRANSITION_PAPER = (
+    "G. Patrini et al., Making Deep Neural Networks Robust to Label Noise: a Loss Correction Approach, CVPR 2017 "
+    "(arXiv 1609.03683)"
+)
+
+TRANSITION_NOTES = (
+    "anchor: the paper takes the network's own probabilities at the one row that is surest of a class; here they are the "
+    "frequencies of the labels of many such rows, out of fold, plus 1/K each: one network's surest row says 0.01 where "
+    "the rate is 0.3 (MNIST)",
+    "counts: the calibrated confident joint of Northcutt et al., JAIR 2021",
+)
