@@ -18,8 +18,8 @@ from torch import nn
 from calibench import InputError
 from calibench.models.checkpoint import load_checkpoint
 from calibench.models.network import Network, Task
-from calibench.models.resnet import resnet
-from calibench.models.vit import vit
+from calibench.models.networks.resnet import resnet
+from calibench.models.networks.vit import vit
 from calibench.seeds import seeded
 from calibench.training.prediction import predict
 

@@ -14,7 +14,7 @@ from calibench import evaluate
 from calibench.atomic import digest_of
 from calibench.models.checkpoint import load_checkpoint
 from calibench.models.network import Network, Task
-from calibench.models.resnet import resnet
+from calibench.models.networks.resnet import resnet
 from calibench.training.prediction import predict
 
 SHARED = Path("/work/shared/data")

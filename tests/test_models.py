@@ -15,10 +15,10 @@ from hypothesis.extra import numpy as hnp
 from torch import nn
 
 from calibench import InputError, RunError
-from calibench.models.cnn import cnn
-from calibench.models.frozen import frozen
-from calibench.models.mlp import ACTIVATIONS, mlp
 from calibench.models.network import Network, Standardize, Task
+from calibench.models.networks.cnn import cnn
+from calibench.models.networks.frozen import frozen
+from calibench.models.networks.mlp import ACTIVATIONS, mlp
 from calibench.seeds import seeded
 from calibench.training.loop import train
 from calibench.training.prediction import mean_nll, predict

@@ -17,7 +17,6 @@ from torch import nn
 import calibench
 from calibench import InputError, MethodSpec, Objective, specs_in
 from calibench.config.from_words import resolve
-from calibench.plugins.specs import MethodSpec
 from calibench.stages import Batch, TrainTask
 from calibench.stages.build import build_stage
 

@@ -17,7 +17,7 @@ from calibench import InputError, run
 from calibench.config.from_words import resolve
 from calibench.data.load import load_data
 from calibench.models.network import Network, Task
-from calibench.models.timm import timm
+from calibench.models.networks.timm import timm
 from calibench.models.vision_import import torchvision_operators
 from calibench.records.store import read_predictions
 

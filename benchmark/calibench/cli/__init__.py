@@ -11,7 +11,6 @@ from typing import Any, TextIO
 
 import click
 
-from calibench import __version__
 from calibench.cli.bench import bench
 from calibench.cli.doctor import doctor
 from calibench.cli.evaluate import evaluate
@@ -21,6 +20,7 @@ from calibench.cli.output import is_first_rank
 from calibench.cli.run import run
 from calibench.cli.show import show
 from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
+from calibench.version import __version__
 
 SPIN = "10000"
 """Turns that an idle OpenMP thread spins before it sleeps. With libgomp's default a two-thread stage 2 was 2 to 20 times

@@ -1,1 +1,27 @@
-"""Networks with a body and a head, and the loop that trains them; `plugin` lists the built-in ones."""
+"""Networks, their weights, and the split of a network into body and head. `networks/` holds one network a file.
+
+What networks are built from loads when it is first used, since those files are imported whenever models are listed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from calibench.lazy import exports
+
+if TYPE_CHECKING:
+    from calibench.models.images import AsImage as AsImage
+    from calibench.models.images import FixedScale as FixedScale
+    from calibench.models.images import image_shape as image_shape
+    from calibench.models.images import scaling as scaling
+    from calibench.models.network import Network as Network
+    from calibench.models.network import Standardize as Standardize
+    from calibench.models.network import Task as Task
+
+__getattr__ = exports(
+    __name__,
+    {
+        "calibench.models.images": ("AsImage", "FixedScale", "image_shape", "scaling"),
+        "calibench.models.network": ("Network", "Standardize", "Task"),
+    },
+)

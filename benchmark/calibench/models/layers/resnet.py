@@ -1,8 +1,4 @@
-"""`resnet`: residual networks for small images (He, Zhang, Ren, Sun, CVPR 2016, arXiv 1512.03385).
-
-Names of the weights: `conv1`, `bn1`, `layer1.0.conv1`, `.bn1`, `.conv2`, `.bn2` and so on, and, of depth 18 and 34,
-`layer2.0.downsample.0` (convolution) and `.1` (norm); all under `body.`, the last layer is `head`.
-"""
+"""Residual networks."""
 
 from __future__ import annotations
 
@@ -10,15 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from calibench.errors import InputError
-from calibench.models.images import AsImage, image_shape, scaling
-from calibench.models.network import Network, Task
-
-CIFAR_DEPTHS = (20, 32, 44, 56, 110)
-"""Section 4.2 of the paper: 6n + 2 layers in three stages of n blocks, 16, 32 and 64 channels wide."""
-
-IMAGENET_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
-"""Table 1 of the paper: blocks in the stages of 64, 128, 256 and 512 channels."""
+from calibench.models.images import AsImage
 
 
 def _norm(channels: int, folded: bool) -> nn.Module:
@@ -89,27 +77,3 @@ class ResNet(nn.Module):
         for stage in self.stages:
             x = self.get_submodule(stage)(x)
         return x.mean(dim=(2, 3))
-
-
-def resnet(
-    task: Task,
-    depth: int,
-    norm: str,
-    standardize: bool,
-    mean: tuple[float, ...] | None,
-    std: tuple[float, ...] | None,
-) -> Network:
-    """Depth 20 to 110: the CIFAR networks, option A. Depth 18 and 34: the ImageNet ones, option B, stem 3x3 and no pooling.
-
-    InputError for another depth, for data that are not images, and for `mean`, `std` that do not fit them.
-    """
-    if depth not in CIFAR_DEPTHS and depth not in IMAGENET_BLOCKS:
-        known = ", ".join(str(d) for d in sorted((*CIFAR_DEPTHS, *IMAGENET_BLOCKS)))
-        raise InputError(f"model 'resnet': there is no depth={depth} here", f"use one of {known}")
-    small = depth in CIFAR_DEPTHS
-    channels, _, _ = image_shape("resnet", task, 4 if small else 8)
-    widths = (16, 32, 64) if small else (64, 128, 256, 512)
-    blocks = ((depth - 2) // 6,) * 3 if small else IMAGENET_BLOCKS[depth]
-    scale = scaling("resnet", task, standardize, mean, std)
-    body = ResNet(scale, channels, widths, blocks, norm == "folded", project=not small)
-    return Network(body, nn.Linear(widths[-1], task.num_classes), widths[-1])

@@ -1,8 +1,4 @@
-"""`wrn`: wide residual networks (Zagoruyko, Komodakis, BMVC 2016, arXiv 1605.07146).
-
-Names of the weights: `conv1`, `layer1.0.bn1`, `.conv1`, `.bn2`, `.conv2`, `.shortcut` (where channels change), and `bn`;
-all under `body.`, the last layer is `head`.
-"""
+"""Wide residual networks."""
 
 from __future__ import annotations
 
@@ -10,9 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from calibench.errors import InputError
-from calibench.models.images import AsImage, image_shape, scaling
-from calibench.models.network import Network, Task
+from calibench.models.images import AsImage
 
 
 class WideBlock(nn.Module):
@@ -65,24 +59,3 @@ class WideResNet(nn.Module):
         x = self.conv1(self.scaling(self.image(x)))
         x = self.layer3(self.layer2(self.layer1(x)))
         return functional.relu(self.bn(x)).mean(dim=(2, 3))
-
-
-def wrn(
-    task: Task,
-    depth: int,
-    width: int,
-    dropout: float,
-    standardize: bool,
-    mean: tuple[float, ...] | None,
-    std: tuple[float, ...] | None,
-) -> Network:
-    """WRN-depth-width: depth = 6n + 4, three stages of n blocks of 16, 32 and 64 times `width` channels.
-
-    InputError for another depth, for data that are not images, and for `mean`, `std` that do not fit them.
-    """
-    if depth < 10 or (depth - 4) % 6:
-        message = f"model 'wrn': there is no depth={depth}; it is 6n + 4, n blocks in each of three stages"
-        raise InputError(message, "use 10, 16, 22, 28, 34 or 40, or more in steps of 6")
-    channels, _, _ = image_shape("wrn", task, 4)
-    body = WideResNet(scaling("wrn", task, standardize, mean, std), channels, (depth - 4) // 6, width, dropout)
-    return Network(body, nn.Linear(64 * width, task.num_classes), 64 * width)

@@ -1,8 +1,4 @@
-"""`vit`: a vision transformer for small images (Dosovitskiy et al., ICLR 2021, arXiv 2010.11929).
-
-Names of the weights: `patch_embed.proj`, `cls_token`, `pos_embed`, `blocks.0.norm1`, `.attn.qkv`, `.attn.proj`, `.norm2`,
-`.mlp.fc1`, `.mlp.fc2`, and `norm`; all under `body.`, the last layer is `head`.
-"""
+"""Vision transformers."""
 
 from __future__ import annotations
 
@@ -10,9 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from calibench.errors import InputError
-from calibench.models.images import AsImage, image_shape, scaling
-from calibench.models.network import Network, Task
+from calibench.models.images import AsImage
 
 EPS = 1e-6
 """Of every layer norm, as in the paper's own training."""
@@ -118,34 +112,3 @@ class VisionTransformer(nn.Module):
         tokens = self.blocks(self.dropout(tokens + self.pos_embed))
         feature: torch.Tensor = self.norm(tokens)[:, 0]
         return feature
-
-
-def vit(
-    task: Task,
-    patch: int,
-    dim: int,
-    depth: int,
-    heads: int,
-    mlp: int,
-    dropout: float,
-    standardize: bool,
-    mean: tuple[float, ...] | None,
-    std: tuple[float, ...] | None,
-) -> Network:
-    """A pre-norm transformer over patches with a class token; `mlp` is the hidden size of its two-layer perceptrons.
-
-    InputError for a patch that does not divide the image, heads that do not divide `dim`, data that are not images, and
-    `mean`, `std` that do not fit them.
-    """
-    channels, height, width = image_shape("vit", task, 2)
-    if height % patch or width % patch:
-        message = f"model 'vit': patch={patch} does not divide images of {height} x {width}"
-        fits = [str(p) for p in range(1, min(height, width) + 1) if height % p == 0 and width % p == 0]
-        raise InputError(message, f"use one of {', '.join(fits)}")
-    if dim % heads:
-        fits = [str(h) for h in range(1, min(dim, 64) + 1) if dim % h == 0]
-        raise InputError(f"model 'vit': heads={heads} does not divide dim={dim}", f"use one of {', '.join(fits)}")
-    patches = (height // patch) * (width // patch)
-    scale = scaling("vit", task, standardize, mean, std)
-    body = VisionTransformer(scale, channels, patches, patch, dim, depth, heads, mlp, dropout)
-    return Network(body, nn.Linear(dim, task.num_classes), dim)

@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-from torch.nn import functional
-
+from calibench import models
 from calibench.errors import InputError
-from calibench.models.images import AsImage, FixedScale, image_shape, scaling
-from calibench.models.network import Network, Task
+from calibench.lazy import nn, torch
+from calibench.models import layers
+from calibench.models.networks.parameters import SCALING
 from calibench.models.timm_weights import config_of, loading, refuse_misfits, weights_of
 from calibench.models.vision_import import torchvision_operators
+from calibench.plugins.params import REQUIRED, Param
+from calibench.plugins.specs import ModelSpec
 
+if TYPE_CHECKING:
+    from calibench.models.network import Network, Task
 
-class Prepared(nn.Module):
-    """Channel axis - bicubic resize, if a size is set - scaling: what is done to inputs before the library's network."""
-
-    def __init__(self, size: tuple[int, int] | None, scale: nn.Module) -> None:
-        super().__init__()
-        self.image, self.size, self.scale = AsImage(), size, scale
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """`[N, C, H, W]`."""
-        x = self.image(x)
-        if self.size is not None:
-            x = functional.interpolate(x, self.size, mode="bicubic", align_corners=False, antialias=True)
-        scaled: torch.Tensor = self.scale(x)
-        return scaled
+SPEC = ModelSpec(
+    name="timm",
+    target=f"{__name__}:timm",
+    summary="Any image network of the timm library, as name=resnet18 or name=vit_tiny_patch16_224; extra vision.",
+    params=(
+        Param(
+            "name",
+            "str",
+            REQUIRED,
+            "the network, as timm.list_models() has it, with a tag of weights or without",
+        ),
+        Param(
+            "pretrained",
+            "str",
+            "false",
+            "weights to begin with: false, a FILE, or true: the library's own, where they are cached already",
+        ),
+        Param(
+            "img_size",
+            "int",
+            None,
+            "side that inputs are resized to; not set: built for the data's size",
+            "pixels",
+            minimum=8,
+            maximum=1024,
+        ),
+        Param("patch_size", "int", None, "side of a patch, of networks that have some", "pixels", minimum=1),
+        Param("dropout", "float", 0.0, "before the last layer, in training", "fraction", minimum=0, maximum=0.95),
+        Param(
+            "scale",
+            "str",
+            "timm",
+            "how inputs are scaled: the network's own mean and std, those of the training rows, or not at all",
+            choices=("timm", "train", "none"),
+        ),
+        *SCALING[1:],
+    ),
+    paper="R. Wightman, PyTorch Image Models, 2019, doi:10.5281/zenodo.4414861",
+    deviations=("x is taken for 0..1 or 0..255 by its range; of grey images mean and std are means over colours",),
+)
 
 
 def timm(
@@ -52,7 +80,7 @@ def timm(
     for a network that does not end in a linear layer.
     """
     library = _import()
-    channels, height, width = image_shape("timm", task, 2)
+    channels, height, width = models.image_shape("timm", task, 2)
     config = config_of(library, name)
     weights, origin = weights_of(config, name, pretrained)
     size = (height, width) if img_size is None else (img_size, img_size)
@@ -70,13 +98,13 @@ def timm(
         refuse_misfits(loaded, config, f"{pretrained} does not fit timm's {name!r}")
     head = _split(model, torch.linspace(-1, 1, 2 * channels * size[0] * size[1]).view(2, channels, *size), name)
     model.add_module(
-        "prepared", Prepared(None if size == (height, width) else size, _scale(task, config, scale, mean, std))
+        "prepared", layers.Prepared(None if size == (height, width) else size, _scale(task, config, scale, mean, std))
     )
     model.register_forward_pre_hook(_prepare)
     if dropout:  # as a module, where the library has a function: mc-dropout looks for it
         model.add_module("feature_dropout", nn.Dropout(dropout))
         model.register_forward_hook(_drop)
-    network = Network(model, head, head.in_features)
+    network = models.Network(model, head, head.in_features)
     network.origin = f"timm {library.__version__}{origin}"
     return network
 
@@ -161,7 +189,7 @@ def _scale(
     task: Task, config: Any, scale: str, mean: tuple[float, ...] | None, std: tuple[float, ...] | None
 ) -> nn.Module:
     if mean is not None or std is not None or scale != "timm":
-        return scaling("timm", task, scale != "none", mean, std)
+        return models.scaling("timm", task, scale != "none", mean, std)
     channels = 1 if len(task.input_shape) == 2 else task.input_shape[0]
     own = {key: tuple(getattr(config, key, ()) or ()) for key in ("mean", "std")}
     if channels == 1:
@@ -174,4 +202,4 @@ def _scale(
         message = f"model timm: x runs from {low:g} to {high:g}, neither 0..1 nor 0..255"
         raise InputError(message, "scale=train takes mean and std of the training rows; or give mean and std")
     unit = 1.0 if high <= 1 else 255.0
-    return FixedScale(*(tuple(unit * number for number in own[key]) for key in ("mean", "std")))
+    return models.FixedScale(*(tuple(unit * number for number in own[key]) for key in ("mean", "std")))

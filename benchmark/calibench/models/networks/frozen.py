@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
+from calibench import models
 from calibench.errors import InputError
-from calibench.models.network import Network, Task
+from calibench.lazy import nn, torch
+from calibench.plugins.specs import ModelSpec
+
+if TYPE_CHECKING:
+    from calibench.models.network import Network, Task
+
+SPEC = ModelSpec(
+    name="frozen",
+    target=f"{__name__}:frozen",
+    summary="x is already the body's output and the head comes from the data; nothing is trained in stage 1.",
+    comes_trained=True,
+)
 
 
 def frozen(task: Task) -> Network:
@@ -18,4 +29,4 @@ def frozen(task: Task) -> Network:
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(task.head_weight))
         head.bias.copy_(torch.from_numpy(task.head_bias))
-    return Network(nn.Flatten(), head, task.input_size, pretrained=True)
+    return models.Network(nn.Flatten(), head, task.input_size, pretrained=True)

@@ -1,0 +1,25 @@
+"""Parameters that several networks share."""
+
+from calibench.plugins.params import Param
+
+STANDARDIZE = Param("standardize", "bool", True, "scale inputs to training mean 0 and SD 1 first")
+
+DROPOUT = Param(
+    "dropout",
+    "float",
+    0.0,
+    "share of activations set to 0 in training, as mc-dropout needs",
+    "fraction",
+    minimum=0,
+    maximum=0.95,
+)
+
+SCALING = (
+    Param(
+        "standardize", "bool", True, "scale inputs first: to training mean 0 and SD 1, or by mean and std where given"
+    ),
+    Param(
+        "mean", "floats", None, "fixed scaling (x - mean) / std: one number a channel, in units of x (0..255 of bytes)"
+    ),
+    Param("std", "floats", None, "fixed scaling, with mean: one number a channel, in units of x", minimum=1e-6),
+)
