@@ -1,4 +1,4 @@
-"""CalibrationAccumulator: the bits of one call, however rows arrive; merged, pickled, reduced over ranks, and refused."""
+"""CalibrationAccumulator: the bits of one call, however rows arrive; merged, pickled, reduced over processes, and refused."""
 
 from __future__ import annotations
 
@@ -263,7 +263,7 @@ def test_it_loads_where_nothing_is_compiled(tmp_path: Path) -> None:
     assert done.stdout.strip() == str([blob.hex() for blob in bits(accumulator.compute())])
 
 
-# --- ranks ----------------------------------------------------------------------------------------------------------
+# --- processes ----------------------------------------------------------------------------------------------------------
 
 SHARDS = {
     "odd": (700, 2301),
@@ -315,7 +315,7 @@ def on_two_ranks(task: str, folder: Path) -> list[object]:
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the ranks are forked")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked")
 def test_ranks_reduce_to_the_bits_of_merging_in_their_order(tmp_path: Path) -> None:
     first, second = on_two_ranks("shards", tmp_path)
     assert first == second
@@ -327,7 +327,7 @@ def test_ranks_reduce_to_the_bits_of_merging_in_their_order(tmp_path: Path) -> N
         assert_close(merged.compute(), kernels.calibration_stats(x, y))
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the ranks are forked")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked")
 @pytest.mark.parametrize(
     ("task", "messages"),
     [

@@ -22,7 +22,7 @@ from calibench.plugins.discovery import registry
 from calibench.plugins.params import REQUIRED
 from calibench.plugins.specs import STAGE_ORDER, MethodSpec
 from calibench.progress import quiet
-from calibench.recipe.members import Pipeline
+from calibench.recipe.members import Members
 from calibench.recipe.posthoc import PostHoc
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -92,7 +92,7 @@ def go(recipe: str, folder: Path, cache: StageCache, seed: int = 0) -> tuple[Out
     first = resolve(recipe, dataset, model).objective.name
     config = resolve(recipe, dataset, model, seed=seed, epochs=4, settings=[f"{first}.lr={LEARNING_RATE}"])
     data = load_data(config)
-    pipeline = Pipeline(config, data, cache, quiet)
+    pipeline = Members(config, data, cache, quiet)
     chain = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes)
     outputs = pipeline.run(("cal", "test"))
     with torch.random.fork_rng():

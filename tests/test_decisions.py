@@ -22,7 +22,7 @@ from calibench.metrics.judged import Judged
 from calibench.metrics.mean_cost import MeanCost
 from calibench.metrics.selective import Coverage, SelectiveRisk
 from calibench.outputs.decisions import Decisions
-from calibench.outputs.uncertainty import doubts, threshold_of
+from calibench.outputs.uncertainty import threshold_of, uncertainty_of
 from calibench.recipe.posthoc import PostHoc
 from calibench.records.store import read_predictions
 from calibench_methods.decisions.class_thresholds import tune
@@ -48,7 +48,7 @@ def logits_of(n: int, k: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def by_definition(score: str, x: np.ndarray, p_of_norm: float) -> float:
-    """One row's doubt in extended precision."""
+    """One row's uncertainty in extended precision."""
     x = x.astype(np.longdouble)
     p = np.exp(x - x.max())
     p = p / p.sum()
@@ -71,35 +71,35 @@ def test_scores_are_their_formulas(score: str, k: int) -> None:
     x, _ = logits_of(200, k, seed=k)
     for norm in (1.0, 3.0, 5.0) if score == "max-logit-pnorm" else (5.0,):
         expected = [by_definition(score, row, norm) for row in x.numpy()]
-        np.testing.assert_allclose(doubts(Outputs(x), score, norm).numpy(), expected, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(uncertainty_of(Outputs(x), score, norm).numpy(), expected, rtol=1e-6, atol=1e-7)
     if score != "energy":  # which a softmax forgets, and the others do not
-        from_probs = doubts(Outputs(x.softmax(1), from_probs=True), score)
-        np.testing.assert_allclose(from_probs.numpy(), doubts(Outputs(x), score).numpy(), rtol=1e-5, atol=1e-6)
+        from_probs = uncertainty_of(Outputs(x.softmax(1), from_probs=True), score)
+        np.testing.assert_allclose(from_probs.numpy(), uncertainty_of(Outputs(x), score).numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_energy_of_probabilities_is_refused() -> None:
     with pytest.raises(InputError, match="energy needs logits"):
-        doubts(Outputs(torch.full((2, 2), 0.5), from_probs=True), "energy")
+        uncertainty_of(Outputs(torch.full((2, 2), 0.5), from_probs=True), "energy")
 
 
 def test_scores_do_not_saturate_and_survive_extremes() -> None:
     sure = Outputs(torch.tensor([[50.0, 0.0, 0.0], [60.0, 0.0, 0.0]], dtype=torch.float64))
     assert (sure.probs().amax(dim=1) == 1).all()
     for score in ("max-softmax", "margin"):
-        first, second = doubts(sure, score).tolist()
+        first, second = uncertainty_of(sure, score).tolist()
         assert first > second > 0, score
     hard = torch.tensor([[1e300, -1e300, 0.0], [0.0, 0.0, 0.0], [800.0, 0.0, -800.0]], dtype=torch.float64)
     one_hot = Outputs(torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]), from_probs=True)
     for score in SCORES:
-        assert doubts(Outputs(hard), score).isfinite().all(), score
+        assert uncertainty_of(Outputs(hard), score).isfinite().all(), score
         if score != "energy":
-            sharp, even, other = doubts(one_hot, score).tolist()
+            sharp, even, other = uncertainty_of(one_hot, score).tolist()
             assert sharp == other < even, score
     assert threshold_of("max-softmax", 0.25) == pytest.approx(0.8)
     assert threshold_of("margin", 0.25) == 0.75
 
 
-# --- limits on the doubt -------------------------------------------------------------------------------------------
+# --- limits on the uncertainty -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("delta", [0.001, 0.05, 0.3])
@@ -111,14 +111,14 @@ def test_bounds_are_those_of_scipy(delta: float) -> None:
             assert lower_bound(np.array(hits), np.array(n), delta) == pytest.approx(exact.low, abs=1e-10)
 
 
-def ends_of(doubt: np.ndarray, wrong: np.ndarray) -> list[tuple[float, int, int]]:
+def ends_of(uncertainty: np.ndarray, wrong: np.ndarray) -> list[tuple[float, int, int]]:
     """(limit, accepted, errors) for each limit that could be set."""
-    return [(t, int((doubt <= t).sum()), int(wrong[doubt <= t].sum())) for t in np.unique(doubt)]
+    return [(t, int((uncertainty <= t).sum()), int(wrong[uncertainty <= t].sum())) for t in np.unique(uncertainty)]
 
 
-def chains_by_hand(doubt: np.ndarray, wrong: np.ndarray, target: float, delta: float) -> float | None:
-    ends = ends_of(doubt, wrong)
-    places, level = starts(len(doubt), target, delta)
+def chains_by_hand(uncertainty: np.ndarray, wrong: np.ndarray, target: float, delta: float) -> float | None:
+    ends = ends_of(uncertainty, wrong)
+    places, level = starts(len(uncertainty), target, delta)
     best = None
     for place in places:
         first = True
@@ -134,16 +134,16 @@ def chains_by_hand(doubt: np.ndarray, wrong: np.ndarray, target: float, delta: f
     return best
 
 
-def search_by_hand(doubt: np.ndarray, wrong: np.ndarray, target: float, delta: float) -> float | None:
-    """Algorithm 2 of Geifman & El-Yaniv, on kappa = -doubt, its bound by scipy; the best limit that passed."""
-    kappa = np.sort(-doubt)
+def search_by_hand(uncertainty: np.ndarray, wrong: np.ndarray, target: float, delta: float) -> float | None:
+    """Algorithm 2 of Geifman & El-Yaniv, on kappa = -uncertainty, its bound by scipy; the best limit that passed."""
+    kappa = np.sort(-uncertainty)
     m = len(kappa)
     low, high, best = 1, m, None
     steps = max(1, math.ceil(math.log2(m)))
     for _ in range(steps):
         z = (low + high) // 2
         theta = kappa[z - 1]
-        kept = -doubt >= theta
+        kept = -uncertainty >= theta
         bound = stats.beta.ppf(1 - delta / steps, wrong[kept].sum() + 1, max(kept.sum() - wrong[kept].sum(), 1e-300))
         if kept.sum() > wrong[kept].sum() and bound < target:
             best = -theta if best is None else max(best, -theta)
@@ -154,29 +154,29 @@ def search_by_hand(doubt: np.ndarray, wrong: np.ndarray, target: float, delta: f
 
 
 def drawn(n: int, seed: int, grid: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Doubts uniform on [0, 1] (in `grid` steps), wrong with probability 0.5 doubt^2: risk of accepting up to t is t^2 / 6."""
+    """Uncertainty u uniform on [0, 1] (in `grid` steps), wrong with probability u^2 / 2: accepting up to t has risk t^2 / 6."""
     rng = np.random.default_rng(seed)
-    doubt = rng.random(n)
-    wrong = rng.random(n) < 0.5 * doubt**2
-    return (doubt if grid is None else np.ceil(doubt * grid) / grid), wrong
+    uncertainty = rng.random(n)
+    wrong = rng.random(n) < 0.5 * uncertainty**2
+    return (uncertainty if grid is None else np.ceil(uncertainty * grid) / grid), wrong
 
 
 @pytest.mark.parametrize("grid", [None, 25])
 @pytest.mark.parametrize("seed", range(4))
 def test_limits_are_those_found_by_hand(seed: int, grid: int | None) -> None:
-    doubt, wrong = drawn(700, seed, grid)
+    uncertainty, wrong = drawn(700, seed, grid)
     for target in (0.03, 0.06, 0.1):
-        best = [t for t, accepted, errors in ends_of(doubt, wrong) if errors / accepted <= target]
-        assert limit_risk(doubt, wrong, target, "none", 0.5).doubt == (max(best) if best else None)
-        found = limit_risk(doubt, wrong, target, "clopper-pearson", 0.1)
-        assert found.doubt == chains_by_hand(doubt, wrong, target, 0.1)
-        sgr = limit_risk(doubt, wrong, target, "sgr", 0.1)
+        best = [t for t, accepted, errors in ends_of(uncertainty, wrong) if errors / accepted <= target]
+        assert limit_risk(uncertainty, wrong, target, "none", 0.5).uncertainty == (max(best) if best else None)
+        found = limit_risk(uncertainty, wrong, target, "clopper-pearson", 0.1)
+        assert found.uncertainty == chains_by_hand(uncertainty, wrong, target, 0.1)
+        sgr = limit_risk(uncertainty, wrong, target, "sgr", 0.1)
         if grid is None:
-            assert sgr.doubt == search_by_hand(doubt, wrong, target, 0.1)
+            assert sgr.uncertainty == search_by_hand(uncertainty, wrong, target, 0.1)
         for limit in (found, sgr):
-            if limit.doubt is not None:
-                assert limit.accepted == (doubt <= limit.doubt).sum()
-                assert limit.errors == wrong[doubt <= limit.doubt].sum()
+            if limit.uncertainty is not None:
+                assert limit.accepted == (uncertainty <= limit.uncertainty).sum()
+                assert limit.errors == wrong[uncertainty <= limit.uncertainty].sum()
                 assert limit.errors / limit.accepted < limit.bound <= target + 1e-12
 
 
@@ -194,10 +194,10 @@ def test_starts_are_where_a_test_can_pass_and_as_many_as_the_level_pays_for() ->
 
 def test_too_few_samples_abstain_on_everything_and_say_so() -> None:
     found = limit_risk(np.arange(50.0), np.zeros(50, dtype=bool), 0.02, "clopper-pearson", 0.05)
-    assert (found.doubt, found.accepted, found.bound) == (None, 0, None)
+    assert (found.uncertainty, found.accepted, found.bound) == (None, 0, None)
     assert "50 samples with 0 errors" in found.note
     everywhere_wrong = limit_risk(np.arange(50.0), np.ones(50, dtype=bool), 0.5, "none", 0.05)
-    assert everywhere_wrong.doubt is None
+    assert everywhere_wrong.uncertainty is None
     rule = Threshold(target_risk=0.02)
     logits, labels = logits_of(30, 3, seed=0)
     fitted = json.loads(json.dumps(rule.fit(Outputs(logits), labels), allow_nan=False))
@@ -216,7 +216,7 @@ def test_the_risk_of_the_population_exceeds_the_target_in_a_share_delta_at_most(
     """The population's risk up to t is t^2 / 6 exactly, so no test sample blurs the count. 400 draws of 1 500 samples."""
     over, limits = 0, []
     for seed in range(400):
-        found = limit_risk(*drawn(1500, seed), target, guarantee, 0.1).doubt
+        found = limit_risk(*drawn(1500, seed), target, guarantee, 0.1).uncertainty
         limits.append(found or 0.0)
         over += limits[-1] ** 2 / 6 > target
     assert not exceeded(over / 400, 400, 0.1)
@@ -224,7 +224,7 @@ def test_the_risk_of_the_population_exceeds_the_target_in_a_share_delta_at_most(
     assert (
         np.mean(limits) > (0.6 if guarantee == "clopper-pearson" else 0.4) * best
     )  # else abstaining always would pass
-    careless = [limit_risk(*drawn(1500, seed), target, "none", 0.1).doubt or 0.0 for seed in range(100)]
+    careless = [limit_risk(*drawn(1500, seed), target, "none", 0.1).uncertainty or 0.0 for seed in range(100)]
     assert exceeded(np.mean(np.square(careless) / 6 > target), 100, 0.1)
 
 
@@ -237,9 +237,9 @@ def test_the_guarantee_survives_a_risk_that_is_largest_at_the_top() -> None:
     over, accepted = 0, []
     for seed in range(300):
         rng = np.random.default_rng(seed)
-        doubt = rng.random(1500)
-        chance = np.where(doubt < 0.02, 0.6, np.where(doubt < 0.4, 0.0, 0.5))
-        found = limit_risk(doubt, rng.random(1500) < chance, 0.1, "clopper-pearson", 0.1).doubt or 0.0
+        uncertainty = rng.random(1500)
+        chance = np.where(uncertainty < 0.02, 0.6, np.where(uncertainty < 0.4, 0.0, 0.5))
+        found = limit_risk(uncertainty, rng.random(1500) < chance, 0.1, "clopper-pearson", 0.1).uncertainty or 0.0
         over += risk(found) > 0.1
         accepted.append(found)
     assert not exceeded(over / 300, 300, 0.1)
@@ -260,15 +260,15 @@ def test_target_risk_over_200_splits_of_a_real_file() -> None:
     rng = np.random.default_rng(0)
     splits = [rng.permutation(len(labels)) for _ in range(200)]
     for score in ("max-softmax", "entropy"):
-        doubt = doubts(Outputs(torch.tensor(probs), from_probs=True), score).numpy()
+        uncertainty = uncertainty_of(Outputs(torch.tensor(probs), from_probs=True), score).numpy()
         for target in (0.02, 0.05):
             share = {}
             for guarantee in ("clopper-pearson", "none"):
                 over = 0
                 for order in splits:
                     cal, rest = order[:2000], order[2000:]
-                    found = limit_risk(doubt[cal], wrong[cal], target, guarantee, 0.05)
-                    accepted = doubt[rest] <= (-1 if found.doubt is None else found.doubt)
+                    found = limit_risk(uncertainty[cal], wrong[cal], target, guarantee, 0.05)
+                    accepted = uncertainty[rest] <= (-1 if found.uncertainty is None else found.uncertainty)
                     over += wrong[rest][accepted].sum() > target * accepted.sum()
                 share[guarantee] = over / 200
             assert share["clopper-pearson"] <= 0.05, (score, target, share)
@@ -295,24 +295,26 @@ def test_coverage_that_cannot_be_shown_accepts_everything() -> None:
     decided = rule.decide(Outputs(logits * 0 + torch.eye(3, dtype=torch.float64)[labels] * 1e-9), fitted)
     assert torch.equal(decided.answers, labels)
     tied = limit_coverage(np.repeat([0.0, 1.0], [3, 7]), np.zeros(10, dtype=bool), 0.4, "none", 0.05)
-    assert (tied.doubt, tied.accepted) == (1.0, 10)
+    assert (tied.uncertainty, tied.accepted) == (1.0, 10)
 
 
 @given(
-    doubt=st.lists(st.integers(0, 6), min_size=1, max_size=40),
+    uncertainty=st.lists(st.integers(0, 6), min_size=1, max_size=40),
     data=st.data(),
     target=st.sampled_from([0.05, 0.2, 0.29, 0.5, 0.9]),
 )
 @settings(max_examples=150, deadline=None)
-def test_without_a_guarantee_cal_itself_meets_the_target(doubt: list[int], data: st.DataObject, target: float) -> None:
-    wrong = np.array(data.draw(st.lists(st.booleans(), min_size=len(doubt), max_size=len(doubt))))
-    x = np.array(doubt, dtype=np.float64)
+def test_without_a_guarantee_cal_itself_meets_the_target(
+    uncertainty: list[int], data: st.DataObject, target: float
+) -> None:
+    wrong = np.array(data.draw(st.lists(st.booleans(), min_size=len(uncertainty), max_size=len(uncertainty))))
+    x = np.array(uncertainty, dtype=np.float64)
     found = limit_risk(x, wrong, target, "none", 0.05)
     passing = [t for t, accepted, errors in ends_of(x, wrong) if errors <= round(target * accepted, 9)]
-    assert found.doubt == (max(passing) if passing else None)
+    assert found.uncertainty == (max(passing) if passing else None)
     covered = limit_coverage(x, wrong, target, "none", 0.05)
     assert covered.accepted >= target * len(x) - 1e-9
-    assert (x < covered.doubt).sum() < max(1, target * len(x) - 1e-9)
+    assert (x < covered.uncertainty).sum() < max(1, target * len(x) - 1e-9)
 
 
 # --- thresholds of classes -----------------------------------------------------------------------------------------
@@ -374,7 +376,7 @@ def test_each_score_drives_abstention_and_reaches_the_record(score: str) -> None
     held = Outputs(logits[2000:])
     judged = Judged(held, labels[2000:], chain.decide(held))
     limit = chain._fitted["threshold"]["doubt"]
-    np.testing.assert_array_equal(judged.decisions >= 0, doubts(held, score).numpy() <= limit)
+    np.testing.assert_array_equal(judged.decisions >= 0, uncertainty_of(held, score).numpy() <= limit)
     kept = judged.decisions[judged.decisions >= 0]
     np.testing.assert_array_equal(kept, logits[2000:].argmax(1).numpy()[judged.decisions >= 0])
     details = SelectiveRisk().details(judged)
@@ -382,7 +384,7 @@ def test_each_score_drives_abstention_and_reaches_the_record(score: str) -> None
     assert details["reached"] == (SelectiveRisk().value(judged) <= 0.3)
     assert 0.1 < Coverage().value(judged) < 0.99
     wrong = 1 - judged.correct
-    assert details["aurc"] == pytest.approx(area_under(doubts(held, score).numpy(), wrong), abs=1e-5)
+    assert details["aurc"] == pytest.approx(area_under(uncertainty_of(held, score).numpy(), wrong), abs=1e-5)
 
 
 # --- what a record says --------------------------------------------------------------------------------------------
@@ -393,9 +395,9 @@ def test_the_curve_is_that_of_a_loop_and_its_area_that_of_the_metric() -> None:
     judged = Judged(Outputs(logits), labels, torch.zeros(300, dtype=torch.int64).numpy())
     assert SelectiveRisk().details(judged)["aurc"] == pytest.approx(AURC().value(judged), abs=1e-14)
     rng = np.random.default_rng(0)
-    doubt, wrong = rng.integers(40, size=300).astype(np.float64), 1 - judged.correct
-    coverage, risk = risk_coverage(doubt, wrong, 1000)
-    expected = [((doubt <= t).mean(), wrong[doubt <= t].mean()) for t in np.unique(doubt)]
+    uncertainty, wrong = rng.integers(40, size=300).astype(np.float64), 1 - judged.correct
+    coverage, risk = risk_coverage(uncertainty, wrong, 1000)
+    expected = [((uncertainty <= t).mean(), wrong[uncertainty <= t].mean()) for t in np.unique(uncertainty)]
     np.testing.assert_allclose(np.stack([coverage, risk], axis=1), expected, atol=1e-14)
     few, _ = risk_coverage(rng.random(5000), np.zeros(5000), 100)
     np.testing.assert_allclose(few, np.arange(1, 101) / 100, atol=1e-3)
@@ -422,7 +424,7 @@ class Answering(Threshold):
         (torch.tensor([0]), "not .2. whole numbers"),
         (Decisions(torch.tensor([0, 1]), sets=torch.ones(2, 3)), "sets have shape"),
         (Decisions(torch.tensor([0, 1]), sets=torch.ones(3, 3, dtype=torch.bool)), "sets have shape"),
-        (Decisions(torch.tensor([0, 1]), doubt=torch.tensor([0.0, math.nan])), "doubts"),
+        (Decisions(torch.tensor([0, 1]), uncertainty=torch.tensor([0.0, math.nan])), "doubts"),
         (Decisions(torch.tensor([0, -1]), costs=torch.ones(3, 3)), "abstention has no cost"),
         (Decisions(torch.tensor([0, 1]), costs=torch.ones(2, 3)), "costs have shape"),
     ],

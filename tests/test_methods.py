@@ -23,7 +23,7 @@ from calibench.data.prepare import SPLITS
 from calibench.models.network import Network
 from calibench.progress import quiet
 from calibench.recipe.member import Member
-from calibench.recipe.members import Pipeline
+from calibench.recipe.members import Members
 from calibench.stages import Batch, RefitTask
 from calibench.training import prediction as training
 from calibench_methods.layers.variational_head import VariationalHead, kl_to_standard_normal
@@ -355,9 +355,9 @@ def configured(recipe: str, images: str, seed: int = 0) -> RunConfig:
     return resolve(recipe, images, "cnn:width=4", epochs=2, seed=seed, settings=changes)
 
 
-def built(recipe: str, images: str, seed: int = 0, cache: StageCache | None = None) -> Pipeline:
+def built(recipe: str, images: str, seed: int = 0, cache: StageCache | None = None) -> Members:
     config = configured(recipe, images, seed)
-    return Pipeline(config, load_data(config), cache or StageCache(None), quiet)
+    return Members(config, load_data(config), cache or StageCache(None), quiet)
 
 
 @pytest.mark.parametrize("recipe", ["tst", "vtst", "tst:head=linear"])

@@ -58,7 +58,7 @@ def said(answers, k, seed=0):
     return Decisions(
         torch.tensor(answers),
         sets=torch.tensor(rng.random((len(answers), k)) < 0.4),
-        doubt=torch.tensor(rng.integers(5, size=len(answers)).astype(np.float64)),
+        uncertainty=torch.tensor(rng.integers(5, size=len(answers)).astype(np.float64)),
         score="a score",
         costs=torch.tensor(rng.normal(size=(k, k + 1))),
     )
@@ -154,7 +154,7 @@ def test_take_gives_those_rows_with_repeats():
         "decisions",
         "probs",
         "sets",
-        "doubt",
+        "uncertainty",
     ):
         np.testing.assert_array_equal(getattr(part, name), getattr(judged, name)[[4, 1]])
     np.testing.assert_array_equal(part.costs, judged.costs)

@@ -14,7 +14,7 @@ from calibench.evaluation.judge import judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics
 from calibench.outputs.outputs import Outputs
-from calibench.outputs.several_labels import answered, asked
+from calibench.outputs.several_labels import label_scores, yes_no_outputs
 from calibench.records.store import read_predictions
 from calibench.stages import Batch
 from calibench_methods.objectives.bce import BinaryCrossEntropy
@@ -44,12 +44,12 @@ def trained(method: str, table: Path, results: Path, **more):
 
 def test_asked_and_answered_are_inverse() -> None:
     x = torch.randn(5, 3, dtype=torch.float64)
-    outputs = asked(x)
+    outputs = yes_no_outputs(x)
     assert outputs.scores.shape == (15, 2)
-    assert outputs.questions == 3
+    assert outputs.labels_per_sample == 3
     torch.testing.assert_close(outputs.probs()[:, 1].reshape(5, 3), x.sigmoid())
-    assert torch.equal(answered(outputs), x)
-    assert torch.equal(answered(asked(x.sigmoid(), from_probs=True)), x.sigmoid())
+    assert torch.equal(label_scores(outputs), x)
+    assert torch.equal(label_scores(yes_no_outputs(x.sigmoid(), from_probs=True)), x.sigmoid())
 
 
 def test_the_loss_is_the_sum_over_labels() -> None:
@@ -82,7 +82,7 @@ def test_a_run_from_a_table(table: Path, tmp_path: Path) -> None:
     assert record.metrics["accuracy"] > 0.7, "it has learned"
     assert any("'wet': yes is 1, no is 0" in note for note in record.data["notes"])
     again = judge(
-        Judged(asked(torch.from_numpy(stored["test.logits"])), torch.from_numpy(y).flatten(), said.flatten()),
+        Judged(yes_no_outputs(torch.from_numpy(stored["test.logits"])), torch.from_numpy(y).flatten(), said.flatten()),
         load_metrics(),
     )
     assert again.metrics == record.metrics
@@ -103,7 +103,7 @@ def test_answers_of_one_sample_are_resampled_together() -> None:
     x, y = torch.randn(200, dtype=torch.float64) * 2, torch.randint(2, (200,))
     metrics = load_metrics()
     one = judge(Judged(Outputs(torch.stack([torch.zeros_like(x), x], dim=1)), y), metrics)
-    copies = judge(Judged(asked(x[:, None].repeat(1, 4)), y[:, None].repeat(1, 4).flatten()), metrics)
+    copies = judge(Judged(yes_no_outputs(x[:, None].repeat(1, 4)), y[:, None].repeat(1, 4).flatten()), metrics)
     for name in ("accuracy", "nll", "brier", "ece15", "classwise_ece15"):
         assert copies.intervals[name] == pytest.approx(one.intervals[name], rel=1e-9), name
     assert copies.intervals["exact_match"] == pytest.approx(one.intervals["accuracy"])
@@ -112,7 +112,7 @@ def test_answers_of_one_sample_are_resampled_together() -> None:
 
 def test_the_fast_resamples_are_the_slow_ones() -> None:
     x, y = torch.randn(30, 3), torch.randint(2, (30, 3))
-    judged = Judged(asked(x), y.flatten())
+    judged = Judged(yes_no_outputs(x), y.flatten())
     weights = np.repeat(np.random.default_rng(0).multinomial(30, [1 / 30] * 30, size=8).astype(float), 3, axis=1)
     for name in ("exact_match", "macro_f1"):
         metric = load_metrics()[name][1]
@@ -166,7 +166,7 @@ def test_evaluate_from_python_and_from_files(cli, tmp_path: Path) -> None:
     x = rng.normal(size=(400, 3)) * 2
     y = (rng.random((400, 3)) < 1 / (1 + np.exp(-x / 2))).astype(int)  # twice too sure
     record = evaluate(logits=x[:200], labels=y[:200], fit="temperature", fit_logits=x[200:], fit_labels=y[200:])
-    assert (record.n, record.classes, record.questions) == (200, 2, 3)
+    assert (record.n, record.classes, record.labels_per_sample) == (200, 2, 3)
     assert record.fit["temperature"] == pytest.approx(2, rel=0.3)
     assert record.fit["n"] == 200
     assert record.after["metrics"]["nll"] < record.metrics["nll"]

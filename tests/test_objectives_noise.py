@@ -21,7 +21,7 @@ from calibench.config.from_words import resolve
 from calibench.data.load import load_data
 from calibench.errors import RunError
 from calibench.progress import quiet
-from calibench.recipe.members import Pipeline
+from calibench.recipe.members import Members
 from calibench.stages import Batch, TrainTask
 from calibench.stages.build import build_stage
 from calibench_methods.objectives.co_teaching import CoTeaching
@@ -352,7 +352,7 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_second_network_starts_elsewhere_and_is_trained(blobs: str) -> None:
     config = resolve("co-teaching:rate=0.3", blobs, "mlp:hidden=8", "symmetric:rate=0.3", epochs=2)
-    pipeline = Pipeline(config, load_data(config), StageCache(None), quiet)
+    pipeline = Members(config, load_data(config), StageCache(None), quiet)
     member = pipeline.first
     started = {name: value.clone() for name, value in member.network.state_dict().items()}
     made = member.objective

@@ -10,21 +10,21 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from calibench import InputError, Outputs
-from calibench.config.beyond import OOD_SCORES
+from calibench.config.shift_and_ood import OOD_SCORES
 from calibench.metrics.ood import FIGURES, Ranked, ood_figures, ood_replicates
-from calibench.outputs.uncertainty import doubts
+from calibench.outputs.uncertainty import uncertainty_of
 
 DOUBTS = st.lists(st.integers(0, 6).map(lambda v: v / 3), min_size=1, max_size=40)
 
 
-def oracle(doubt_in: np.ndarray, doubt_out: np.ndarray) -> dict[str, float]:
-    """scikit-learn's figures of the confidence -doubt, ID positive; FPR95 by trying every threshold."""
-    truth = np.r_[np.ones(len(doubt_in)), np.zeros(len(doubt_out))]
-    sure = -np.r_[doubt_in, doubt_out]
+def oracle(uncertainty_in: np.ndarray, uncertainty_out: np.ndarray) -> dict[str, float]:
+    """scikit-learn's figures of the confidence -uncertainty, ID positive; FPR95 by trying every threshold."""
+    truth = np.r_[np.ones(len(uncertainty_in)), np.zeros(len(uncertainty_out))]
+    sure = -np.r_[uncertainty_in, uncertainty_out]
     fpr95 = next(
-        (doubt_out <= limit).mean()
-        for limit in np.unique(np.r_[doubt_in, doubt_out])
-        if (doubt_in <= limit).mean() >= 0.95
+        (uncertainty_out <= limit).mean()
+        for limit in np.unique(np.r_[uncertainty_in, uncertainty_out])
+        if (uncertainty_in <= limit).mean() >= 0.95
     )
     return {
         "auroc": roc_auc_score(truth, sure),
@@ -36,24 +36,26 @@ def oracle(doubt_in: np.ndarray, doubt_out: np.ndarray) -> dict[str, float]:
 
 @settings(max_examples=150, deadline=None)
 @given(DOUBTS, DOUBTS)
-def test_with_many_ties_all_equal_scikit_learn(doubt_in, doubt_out):
-    found = ood_figures(np.array(doubt_in), np.array(doubt_out))
-    assert found == pytest.approx(oracle(np.array(doubt_in), np.array(doubt_out)), abs=1e-12)
+def test_with_many_ties_all_equal_scikit_learn(uncertainty_in, uncertainty_out):
+    found = ood_figures(np.array(uncertainty_in), np.array(uncertainty_out))
+    assert found == pytest.approx(oracle(np.array(uncertainty_in), np.array(uncertainty_out)), abs=1e-12)
 
 
 @pytest.mark.parametrize("n", [19, 20, 21, 500])
 def test_distinct_doubts(n):
     generator = np.random.default_rng(n)
-    doubt_in, doubt_out = generator.normal(size=n), generator.normal(1, 2, size=777)
-    found = ood_figures(doubt_in, doubt_out)
-    assert found == pytest.approx(oracle(doubt_in, doubt_out), abs=1e-12)
-    pairs = doubt_in[:, None] - doubt_out[None, :]
+    uncertainty_in, uncertainty_out = generator.normal(size=n), generator.normal(1, 2, size=777)
+    found = ood_figures(uncertainty_in, uncertainty_out)
+    assert found == pytest.approx(oracle(uncertainty_in, uncertainty_out), abs=1e-12)
+    pairs = uncertainty_in[:, None] - uncertainty_out[None, :]
     assert found["auroc"] == pytest.approx((pairs < 0).mean() + (pairs == 0).mean() / 2, abs=1e-12)
-    fpr, tpr, _ = roc_curve(np.r_[np.ones(n), np.zeros(777)], -np.r_[doubt_in, doubt_out], drop_intermediate=False)
+    fpr, tpr, _ = roc_curve(
+        np.r_[np.ones(n), np.zeros(777)], -np.r_[uncertainty_in, uncertainty_out], drop_intermediate=False
+    )
     assert found["fpr95"] == fpr[np.argmax(tpr >= 0.95)]
-    # another scale of doubt changes nothing, and changing sides turns AUROC round
-    assert ood_figures(np.exp(doubt_in), np.exp(doubt_out)) == found
-    assert ood_figures(doubt_out, doubt_in)["auroc"] == pytest.approx(1 - found["auroc"], abs=1e-12)
+    # another scale of uncertainty changes nothing, and changing sides turns AUROC round
+    assert ood_figures(np.exp(uncertainty_in), np.exp(uncertainty_out)) == found
+    assert ood_figures(uncertainty_out, uncertainty_in)["auroc"] == pytest.approx(1 - found["auroc"], abs=1e-12)
 
 
 def test_ends():
@@ -73,23 +75,23 @@ def test_ends():
 
 @settings(max_examples=60, deadline=None)
 @given(DOUBTS, DOUBTS, st.integers(0, 99))
-def test_weights_are_repeated_rows(doubt_in, doubt_out, seed):
+def test_weights_are_repeated_rows(uncertainty_in, uncertainty_out, seed):
     generator = np.random.default_rng(seed)
-    times = [generator.integers(0, 4, size=len(d)) for d in (doubt_in, doubt_out)]
+    times = [generator.integers(0, 4, size=len(d)) for d in (uncertainty_in, uncertainty_out)]
     for count in times:
         count[0] += 1
-    ranked = Ranked.of(np.array(doubt_in), np.array(doubt_out))
+    ranked = Ranked.of(np.array(uncertainty_in), np.array(uncertainty_out))
     found = ranked.figures(*(count.astype(float) for count in times))
-    repeated = [np.repeat(d, count) for d, count in zip((doubt_in, doubt_out), times, strict=True)]
+    repeated = [np.repeat(d, count) for d, count in zip((uncertainty_in, uncertainty_out), times, strict=True)]
     assert found == pytest.approx(oracle(*repeated), abs=1e-12)
 
 
 def test_replicates_resample_both_sets_and_pair_two_methods():
     generator = np.random.default_rng(3)
-    doubt_in, doubt_out = generator.normal(size=300), generator.normal(1, 1, size=200)
-    found = ood_replicates(Ranked.of(doubt_in, doubt_out), resamples=1000, seed=0, seed_out=7)
+    uncertainty_in, uncertainty_out = generator.normal(size=300), generator.normal(1, 1, size=200)
+    found = ood_replicates(Ranked.of(uncertainty_in, uncertainty_out), resamples=1000, seed=0, seed_out=7)
     assert set(found) == set(FIGURES)
-    estimate = ood_figures(doubt_in, doubt_out)
+    estimate = ood_figures(uncertainty_in, uncertainty_out)
     for name, values in found.items():
         low, high = np.quantile(values, [0.025, 0.975])
         assert low < estimate[name] < high
@@ -98,8 +100,8 @@ def test_replicates_resample_both_sets_and_pair_two_methods():
     q1, q2 = a / (2 - a), 2 * a * a / (1 + a)
     variance = (a * (1 - a) + 299 * (q1 - a * a) + 199 * (q2 - a * a)) / (300 * 200)
     assert found["auroc"].std(ddof=1) == pytest.approx(np.sqrt(variance), rel=0.2)
-    again = ood_replicates(Ranked.of(2 * doubt_in, 2 * doubt_out), resamples=1000, seed=0, seed_out=7)
-    other = ood_replicates(Ranked.of(doubt_in, doubt_out), resamples=1000, seed=0, seed_out=8)
+    again = ood_replicates(Ranked.of(2 * uncertainty_in, 2 * uncertainty_out), resamples=1000, seed=0, seed_out=7)
+    other = ood_replicates(Ranked.of(uncertainty_in, uncertainty_out), resamples=1000, seed=0, seed_out=8)
     np.testing.assert_array_equal(found["auroc"], again["auroc"])
     assert (found["auroc"] != other["auroc"]).any()
 
@@ -108,8 +110,8 @@ def test_every_score_of_the_command_line_is_defined_and_is_doubt():
     sure, unsure = [8.0, 0.0, -1.0], [0.4, 0.3, 0.2]
     outputs = Outputs(torch.tensor([sure, unsure]))
     for score in OOD_SCORES:
-        doubt = doubts(outputs, score)
-        assert doubt[0] < doubt[1], score
-    np.testing.assert_allclose(doubts(outputs, "max-logit").numpy(), [-8.0, -0.4], rtol=1e-6)
+        uncertainty = uncertainty_of(outputs, score)
+        assert uncertainty[0] < uncertainty[1], score
+    np.testing.assert_allclose(uncertainty_of(outputs, "max-logit").numpy(), [-8.0, -0.4], rtol=1e-6)
     with pytest.raises(InputError, match="max-logit needs logits"):
-        doubts(Outputs(outputs.probs(), from_probs=True), "max-logit")
+        uncertainty_of(Outputs(outputs.probs(), from_probs=True), "max-logit")

@@ -58,7 +58,7 @@ def test_ood_rows_are_what_scikit_learn_makes_of_the_stored_scores(tmp_path, ood
         assert row["left_out"] == 0
         outside = -held[f"ood.{row['set']}.{row['score']}"]
         own = inside[row["score"]]
-        if row["score"] == "max-softmax":  # stored is the doubt (1 - c) / c
+        if row["score"] == "max-softmax":  # stored is the uncertainty (1 - c) / c
             outside = 1 / (1 - outside)
         truth = np.r_[np.ones(len(own)), np.zeros(400)]
         scores = np.r_[own, outside]

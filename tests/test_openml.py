@@ -139,7 +139,7 @@ def test_nominal_columns_of_numbers_are_words(tmp_path: Path) -> None:
 
 
 def test_several_targets_are_several_labels(tmp_path: Path) -> None:
-    fill(tmp_path, 40589)  # emotions of music, six questions a row
+    fill(tmp_path, 40589)  # emotions of music, six labels_per_sample a row
     arrays = read(tmp_path, 40589)
     assert arrays.y.shape[1] == 6
     assert set(np.unique(arrays.y)) == {0, 1}

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from calibench import Calibrator, InputError, MethodSpec, Outputs, Param, PluginError, RunError, run, training
 from calibench.cache import code, keys
 from calibench.cache.code import code_of
-from calibench.cache.products import Product, Products
+from calibench.cache.results import StageResult, StageResults
 from calibench.cache.stage_cache import StageCache
 from calibench.config.grammar import bind
 from calibench.recipe import stage_1
@@ -502,12 +502,12 @@ def test_an_objective_and_a_head_refit_compose(recipe: str, blobs: str, tmp_path
 
 def test_seconds_of_a_product_leave_out_those_made_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 1.0, 4.0, 6.0])
-    monkeypatch.setattr("calibench.cache.products.time", SimpleNamespace(perf_counter=lambda: next(clock)))
-    products = Products(StageCache(None))
+    monkeypatch.setattr("calibench.cache.results.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    products = StageResults(StageCache(None))
 
-    def outer() -> Product:
-        products.of("inner", "a", lambda: Product({}, {}))
-        return Product({}, {})
+    def outer() -> StageResult:
+        products.of("inner", "a", lambda: StageResult({}, {}))
+        return StageResult({}, {})
 
     products.of("outer", "b", outer)
     assert products.timings == {"inner": 3.0, "outer": 3.0}

@@ -390,8 +390,8 @@ def test_lookups(monkeypatch):
     with pytest.raises(InputError) as error:
         Registry().get("noise", "symmetric")
     assert error.value.hint == "there is none to choose from"
-    assert [e.spec.name for e in found.all("model")] == ["mlp", "cnn", "resnet", "wrn", "vit", "timm", "frozen"], (
-        "in the order offered"
+    assert [e.spec.name for e in found.all("model")] == ["mlp", "cnn", "frozen", "resnet", "timm", "vit", "wrn"], (
+        "the default first"
     )
 
 

@@ -96,10 +96,10 @@ def test_the_papers_hyper_parameters(name, latent):
     ]
     sets = {"svhn": {"cifar10", "cifar100"}, "cifar10": {"svhn", "cifar100"}, "cifar100": {"svhn", "cifar10"}}
     for config in configs:
-        assert [bound.text() for bound in config.beyond.shifts] == [shift]
-        assert {choice.bound.text() for choice in config.beyond.ood} == sets[config.dataset.text()]
+        assert [bound.text() for bound in config.shift_and_ood.shifts] == [shift]
+        assert {choice.bound.text() for choice in config.shift_and_ood.ood} == sets[config.dataset.text()]
     plain = configure(preset, shift=["none"], ood=["none"])
-    assert all(config.beyond.pieces == [] for config in plain)
+    assert all(config.shift_and_ood.pieces == [] for config in plain)
     assert plain[0].preset["changed"] == [f"shift: {shift} -> none", f"ood: {', '.join(preset.options['ood'])} -> none"]
     assert "2405.01196" in preset.paper
     notes = " ".join(preset.notes)

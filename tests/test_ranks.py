@@ -25,7 +25,7 @@ from calibench.cache import resume
 from calibench.config.from_words import resolve
 from calibench.kernels import CalibrationAccumulator, calibration_stats
 from calibench.plugins.discovery import registry
-from calibench.processes import ALONE, Ranks, joined
+from calibench.processes import ALONE, Processes, joined
 from calibench.recipe.stage_1 import streamed_ece
 from calibench.records.store import read_predictions
 from calibench.seeds import seeded
@@ -37,7 +37,7 @@ from calibench.training.synced_norm import synced
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="the ranks are forked"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked"),
 ]
 
 K, ROWS = 3, 301
@@ -111,7 +111,7 @@ SETTINGS = {
     ("name", "size"), [*((name, 2) for name in SETTINGS), ("ce, sgd, batch norm, all settings", 3)]
 )
 def test_twenty_steps_end_at_the_weights_of_one_process(name: str, size: int, dataset: str, tmp_path: Path) -> None:
-    """Batches of 31 and a last one of 22 rows, which two and three ranks cannot share evenly."""
+    """Batches of 31 and a last one of 22 rows, which two and three processes cannot share evenly."""
     method, model, settings = SETTINGS[name]
     objective = method.partition(":")[0]
     given: dict[str, Any] = {
@@ -137,7 +137,7 @@ def test_twenty_steps_end_at_the_weights_of_one_process(name: str, size: int, da
 
 
 def test_a_last_batch_of_fewer_rows_than_ranks(dataset: str, tmp_path: Path) -> None:
-    """301 = 5 x 59 + 6 and 3 x 99 + 4; of five ranks one has no row of the last batch, and waits through batch norm."""
+    """301 = 5 x 59 + 6 and 3 x 99 + 4; of five processes one has no row of the last batch, and waits through batch norm."""
     given: dict[str, Any] = {"dataset": dataset, "model": "cnn:width=4", "select": "last", "epochs": 2}
     given["settings"] = ["ce.batch_size=99", "ce.optimizer=sgd", "ce.lr=0.05"]
     run("ce", results=tmp_path / "one", **given)
@@ -150,24 +150,24 @@ def test_a_last_batch_of_fewer_rows_than_ranks(dataset: str, tmp_path: Path) -> 
 # --- batch norm -----------------------------------------------------------------------------------------------------
 
 
-def normed(x: torch.Tensor, y: torch.Tensor, ranks: Ranks, momentum: float | None) -> list[torch.Tensor]:
+def normed(x: torch.Tensor, y: torch.Tensor, processes: Processes, momentum: float | None) -> list[torch.Tensor]:
     with seeded(0):
         layers = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3, momentum=momentum), nn.Flatten(), nn.Linear(48, 2))
-    part = ranks.part(len(x))
-    with synced(layers, ranks):
+    part = processes.part(len(x))
+    with synced(layers, processes):
         for _ in range(2):
             layers.zero_grad()
-            loss = ranks.share(
+            loss = processes.share(
                 lambda: nn.functional.cross_entropy(layers(x[part]), y[part]),
                 lambda: layers(x[part]).sum(),
                 len(x[part]),
                 len(x),
             )
             loss.backward()
-    ranks.add_gradients(list(layers.parameters()))
+    processes.add_gradients(list(layers.parameters()))
     assert "forward" not in vars(layers[1])
     gradients = [p.grad.clone() for p in layers.parameters() if p.grad is not None]
-    return [*gradients, *(b.clone().double() for b in layers.buffers()), ranks.total(loss.detach())]
+    return [*gradients, *(b.clone().double() for b in layers.buffers()), processes.total(loss.detach())]
 
 
 @pytest.mark.parametrize("momentum", [0.1, None])
@@ -190,7 +190,7 @@ def test_batch_norm_and_its_gradients_are_those_of_the_whole_batch(
 def test_parts_are_every_row_once() -> None:
     for size in range(1, 6):
         for n in range(20):
-            parts = [list(range(n))[Ranks(rank, size).part(n)] for rank in range(size)]
+            parts = [list(range(n))[Processes(rank, size).part(n)] for rank in range(size)]
             assert [row for part in parts for row in part] == list(range(n))
             assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
@@ -199,7 +199,7 @@ SIZES = (1, 2, 3, 7, 1024, 2051)
 
 
 def judged_in_parts() -> list[tuple[torch.Tensor, int]]:
-    ranks, seen, found = joined("cpu"), 0, []
+    processes, seen, found = joined("cpu"), 0, []
     module = nn.Linear(2, 2)
     with torch.no_grad():
         module.weight.copy_(torch.eye(2))
@@ -213,8 +213,8 @@ def judged_in_parts() -> list[tuple[torch.Tensor, int]]:
     for n in SIZES:
         seen = 0
         x = torch.arange(2.0 * n).reshape(n, 2)
-        out = predict(module, x, ranks=ranks)
-        found.append((out, int(ranks.total(torch.tensor(seen)))))
+        out = predict(module, x, processes=processes)
+        found.append((out, int(processes.total(torch.tensor(seen)))))
     return found
 
 
@@ -231,13 +231,13 @@ def test_streaming_statistics_over_ranks_are_those_of_one_process(n: int, tmp_pa
     x, y = torch.randn(n, 5, generator=generator, dtype=torch.float64) * 3, torch.randint(5, (n,), generator=generator)
 
     def reduced() -> Any:
-        ranks = joined("cpu")
-        part = ranks.part(n)
+        processes = joined("cpu")
+        part = processes.part(n)
         accumulator = CalibrationAccumulator()
         if len(x[part]):
             accumulator.update(x[part], y[part])
         accumulator.all_reduce()
-        return list(accumulator.compute()), streamed_ece(x[part], y[part], ranks)
+        return list(accumulator.compute()), streamed_ece(x[part], y[part], processes)
 
     whole = calibration_stats(x, y)
     for found, ece in on_ranks(reduced, tmp_path / "ranks", 3):
@@ -287,11 +287,11 @@ def test_what_is_split_is_the_mean_of_its_rows(name: str) -> None:
 @pytest.mark.parametrize(
     ("method", "words"),
     [
-        ("mixup", "method 'mixup' looks at the rows of a batch together"),
-        ("co-teaching", "method 'co-teaching' looks at the rows"),
-        ("elr", "remembers rows: 2 ranks cannot share it"),
+        ("mixup", "method 'mixup' looks at a batch as a whole"),
+        ("co-teaching", "method 'co-teaching' looks at a batch"),
+        ("elr", "remembers rows: 2 processes cannot share it"),
         ("ce+batch-ensemble", "method 'batch-ensemble' changes the network's layers"),
-        ("ce:batch_size=1", "batch_size=1 is less than the 2 ranks"),
+        ("ce:batch_size=1", "batch_size=1 is less than the 2 processes"),
     ],
 )
 def test_what_ranks_cannot_share_is_refused_by_name(method: str, words: str, dataset: str, tmp_path: Path) -> None:
@@ -339,13 +339,13 @@ def test_dropout_draws_differ_between_ranks_and_steps() -> None:
     draws = set()
     for rank in range(3):
         for step in range(3):
-            ranks = Ranks(rank, 3)
-            ranks.step = step
+            processes = Processes(rank, 3)
+            processes.step = step
             with seeded(5):
-                draws.add(float(ranks.share(lambda: torch.rand(()), lambda: torch.zeros(()), 1, 1)))
+                draws.add(float(processes.share(lambda: torch.rand(()), lambda: torch.zeros(()), 1, 1)))
                 after = float(torch.rand(()))
             with seeded(5):
-                assert after == float(torch.rand(())), "the draws that ranks share went on"
+                assert after == float(torch.rand(())), "the draws that processes share went on"
     assert len(draws) == 9
 
 

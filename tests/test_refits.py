@@ -19,7 +19,7 @@ from calibench.config.from_words import resolve
 from calibench.data.load import load_data
 from calibench.models.vision_import import torchvision_operators
 from calibench.progress import quiet
-from calibench.recipe.members import Pipeline
+from calibench.recipe.members import Members
 from calibench.seeds import seeded
 from calibench.stages import RefitTask
 from calibench.training.prediction import predict
@@ -53,9 +53,9 @@ def task(**changes: Any) -> RefitTask:
     return RefitTask(**(given | changes))
 
 
-def built(recipe: str, cache: StageCache | None = None, model: str = "mlp:hidden=8", **more: Any) -> Pipeline:
+def built(recipe: str, cache: StageCache | None = None, model: str = "mlp:hidden=8", **more: Any) -> Members:
     config = resolve(recipe, more.pop("dataset", "digits"), model, epochs=2, **more)
-    return Pipeline(config, load_data(config), StageCache(None) if cache is None else cache, quiet)
+    return Members(config, load_data(config), StageCache(None) if cache is None else cache, quiet)
 
 
 def spread(module: MeanFieldHead) -> tuple[torch.Tensor, torch.Tensor]:
@@ -155,7 +155,7 @@ def test_reinit_has_nothing_to_train_on_given_features(tmp_path: Path) -> None:
     np.savez(file, train_x=x, train_y=np.arange(200) % 2, head_weight=np.ones((2, 4)), head_bias=np.zeros(2))
     config = resolve("reinit", f"npz:path={file}", "frozen")
     with pytest.raises(InputError, match="trains the body") as raised:
-        Pipeline(config, load_data(config), StageCache(None), quiet)
+        Members(config, load_data(config), StageCache(None), quiet)
     assert "tst:head=linear" in raised.value.hint
 
 
@@ -334,4 +334,4 @@ def test_views_that_cannot_be_made_are_refused(
         dataset = f"npz:path={file}"
     config = resolve(recipe, dataset, model)
     with pytest.raises(InputError, match=message):
-        Pipeline(config, load_data(config), StageCache(None), quiet)
+        Members(config, load_data(config), StageCache(None), quiet)

@@ -31,7 +31,7 @@ from calibench.errors import CalibenchNote, CalibenchWarning
 from calibench.plugins.discovery import registry
 from calibench.plugins.specs import MethodSpec
 from calibench.progress import quiet
-from calibench.recipe.members import Pipeline
+from calibench.recipe.members import Members
 from calibench.training import stepper
 from calibench.training.loop import train
 from calibench.training.schedule import Schedule
@@ -88,7 +88,7 @@ def go(method: str, dataset: str, folder: Path | None, model: str = "mlp:hidden=
     if folder is not None:
         folder.mkdir(exist_ok=True)
     cache = StageCache(folder, **more)
-    pipeline = Pipeline(config, load_data(config), cache, quiet)
+    pipeline = Members(config, load_data(config), cache, quiet)
     outputs = pipeline.run(("val", "test"))
     return {name: found.scores for name, found in outputs.items()}, pipeline.fitted, cache
 

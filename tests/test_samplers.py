@@ -19,7 +19,7 @@ from calibench.data.load import load_data
 from calibench.models.network import Network
 from calibench.outputs.outputs import average
 from calibench.progress import quiet
-from calibench.recipe.members import Pipeline
+from calibench.recipe.members import Members
 from calibench.seeds import member_seed, seeded
 from calibench.stages import SampleTask
 from calibench.stages.sampler import as_it_is
@@ -290,9 +290,9 @@ def test_averages_are_the_mean_and_the_normalised_geometric_mean() -> None:
     np.testing.assert_allclose(DeepEnsemble(2, "probs").combine(mixed).probs().numpy(), p[:2].mean(0), rtol=1e-12)
 
 
-def built(recipe: str, cache: StageCache | None = None, seed: int = 0, model: str = "mlp:hidden=8") -> Pipeline:
+def built(recipe: str, cache: StageCache | None = None, seed: int = 0, model: str = "mlp:hidden=8") -> Members:
     config = resolve(recipe, "digits", model, seed=seed, epochs=2)
-    return Pipeline(config, load_data(config), StageCache(None) if cache is None else cache, quiet)
+    return Members(config, load_data(config), StageCache(None) if cache is None else cache, quiet)
 
 
 def test_an_ensemble_is_the_mean_of_runs_of_its_members_seeds(tmp_path: Path) -> None:

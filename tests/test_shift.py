@@ -32,9 +32,9 @@ from calibench_datasets.shift.rotation import rotation
 ROWS = 6  # of the small test split
 
 
-def task(x: np.ndarray, y: np.ndarray | None = None, classes: int = 3, questions: int = 1) -> ShiftTask:
+def task(x: np.ndarray, y: np.ndarray | None = None, classes: int = 3, labels_per_sample: int = 1) -> ShiftTask:
     y = np.arange(len(x)) % classes if y is None else y
-    return ShiftTask(x, y, classes, questions, float(x.min()), float(x.max()))
+    return ShiftTask(x, y, classes, labels_per_sample, float(x.min()), float(x.max()))
 
 
 # --- rotation -------------------------------------------------------------------------------------------------------

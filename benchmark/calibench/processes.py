@@ -2,7 +2,7 @@
 
 All walk through the same program with the same seeds, so that all draw the same batches. Of each batch a rank takes its part,
 and gradients are added up weighted by rows: the step is that of one process, but for rounding. DistributedDataParallel
-would average ranks alike, which is wrong for a batch that does not divide evenly. Rank 0 alone reads and writes files.
+would average processes alike, which is wrong for a batch that does not divide evenly. Rank 0 alone reads and writes files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PATIENCE = datetime.timedelta(days=1)
 """How long a rank waits for another, as for rank 0 while it refits a head; torchrun ends all of them when one fails."""
 
 
-class Ranks:
+class Processes:
     """This process as number `rank` of `size`; alone, everything here does nothing."""
 
     def __init__(self, rank: int = 0, size: int = 1, device: str = "cpu") -> None:
@@ -40,7 +40,7 @@ class Ranks:
         return self.rank == 0
 
     def part(self, n: int) -> slice:
-        """This rank's part of n rows; the parts of all ranks follow one another and differ by one row at most."""
+        """This rank's part of n rows; the parts of all processes follow one another and differ by one row at most."""
         return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
 
     def gathered(self, mine: torch.Tensor, n: int) -> torch.Tensor:
@@ -79,7 +79,7 @@ class Ranks:
             return loss() * (mine / rows) if mine else idle() * 0.0
 
     def total(self, x: torch.Tensor) -> torch.Tensor:
-        """The sum over ranks."""
+        """The sum over processes."""
         if self.size == 1:
             return x
         x = x.detach().clone()
@@ -88,7 +88,7 @@ class Ranks:
         return x
 
     def add_gradients(self, parameters: Sequence[torch.Tensor]) -> None:
-        """Every parameter's gradient becomes its sum over ranks."""
+        """Every parameter's gradient becomes its sum over processes."""
         gradients = [p.grad for p in parameters if p.grad is not None]
         if self.size == 1 or not gradients:
             return
@@ -123,11 +123,11 @@ def _talking() -> Iterator[None]:
         raise RunError(message, "what it said itself is the reason") from error
 
 
-ALONE = Ranks()
+ALONE = Processes()
 
 
-def joined(device: str) -> Ranks:
-    """The ranks that torchrun's environment speaks of, joined now if they are not yet; `ALONE` without torchrun.
+def joined(device: str) -> Processes:
+    """The processes that torchrun's environment speaks of, joined now if they are not yet; `ALONE` without torchrun.
 
     They talk by NCCL on CUDA, where each has the GPU of its local rank, and by gloo on a CPU.
     """
@@ -145,7 +145,7 @@ def joined(device: str) -> Ranks:
             torch.cuda.set_device(local)
         distributed.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
         atexit.register(_leave)
-    return Ranks(distributed.get_rank(), distributed.get_world_size(), device)
+    return Processes(distributed.get_rank(), distributed.get_world_size(), device)
 
 
 def _leave() -> None:

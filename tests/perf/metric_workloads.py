@@ -16,7 +16,7 @@ from calibench.metrics.metric import Metric
 from calibench.metrics.plugin import calibench_metrics
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
-from calibench.outputs.several_labels import asked
+from calibench.outputs.several_labels import yes_no_outputs
 from calibench.plugins.specs import MetricSpec
 
 OF_SEVERAL_LABELS = ("exact_match", "macro_f1")
@@ -88,7 +88,7 @@ def check_figure(name: str, value: float | None, n: int, k: int) -> None:
 def several(n: int, labels: int) -> Judged:
     """A fresh `Judged` of n samples with several labels, each answered by the sign of a logit."""
     logits, _ = drawn(n, labels, torch.float32)
-    return Judged(asked(logits), (logits.roll(1, dims=0) > 0).long().flatten())
+    return Judged(yes_no_outputs(logits), (logits.roll(1, dims=0) > 0).long().flatten())
 
 
 def _of_several_labels(name: str, metric: Metric, n: int, labels: int) -> Workload:

@@ -10,22 +10,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from calibench.atomic import digest_of, replacing, writable_folder
-from calibench.processes import ALONE, Ranks
+from calibench.processes import ALONE, Processes
 
 
 class StageCache:
     """Named tensors by key under `folder`, each with a checksum file.
 
     `folder` None keeps nothing. `fresh` reads nothing but the keys in `made`, a set that several runs of one command share,
-    so that they make a product again once and not once for each recipe. Of several `ranks` the first alone has a folder.
+    so that they make a product again once and not once for each recipe. Of several `processes` the first alone has a folder.
     """
 
     def __init__(
-        self, folder: Path | None, *, fresh: bool = False, made: set[str] | None = None, ranks: Ranks = ALONE
+        self, folder: Path | None, *, fresh: bool = False, made: set[str] | None = None, processes: Processes = ALONE
     ) -> None:
-        self.folder = folder if ranks.first else None
+        self.folder = folder if processes.first else None
         self.fresh = fresh
-        self.ranks = ranks
+        self.processes = processes
         self.made = set() if made is None else made
         self.hits: list[str] = []
         self.misses: list[str] = []

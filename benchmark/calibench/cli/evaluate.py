@@ -143,8 +143,8 @@ def _print(record: EvaluationRecord, file: Path) -> None:
         table.add_row(Text(header(metric, record.units)), *(Text(cell) for cell in cells))
     console = stdout()
     # Not as the table's title, which would be folded to the table's width.
-    labels = f"{record.questions} labels each, judged as questions of yes or no"
-    what = f"{record.classes} classes" if record.questions == 1 else labels
+    labels = f"{record.labels_per_sample} labels each, judged as questions of yes or no"
+    what = f"{record.classes} classes" if record.labels_per_sample == 1 else labels
     console.print(Text(f"{file}: {record.n} samples, {what}"), soft_wrap=True)
     console.print(table)
     lines = []

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from calibench.config.beyond import resolve_beyond
 from calibench.config.grammar import Bound, Piece, bind, parse_piece, parse_recipe
 from calibench.config.run_config import TRAIN, RunConfig, Setting
+from calibench.config.shift_and_ood import resolve_shift_and_ood
 from calibench.errors import InputError, did_you_mean
 from calibench.plugins.discovery import registry
 from calibench.plugins.registry import Registry
@@ -97,7 +97,7 @@ def resolve(
         seed=seed,
         device=device,
         stated=frozenset(stated),
-        beyond=resolve_beyond(reg, data, shift, ood, ood_score),
+        shift_and_ood=resolve_shift_and_ood(reg, data, shift, ood, ood_score),
     )
 
 

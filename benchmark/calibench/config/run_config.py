@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from calibench.config.beyond import NOTHING_MORE, Beyond
 from calibench.config.grammar import Bound
+from calibench.config.shift_and_ood import TEST_SPLIT_ALONE, ShiftAndOod
 
 TRAIN = "train"
 """In a preset, the objective, whichever it is."""
@@ -37,7 +37,7 @@ class RunConfig:
     """`name.key` that the user typed, as opposed to defaults."""
     preset: Mapping[str, Any] | None = None
     """Of the preset that it came from: `name`, `sha256` of its text, and what was `changed`. It decides no figure."""
-    beyond: Beyond = NOTHING_MORE
+    shift_and_ood: ShiftAndOod = TEST_SPLIT_ALONE
     """Shifts and OOD sets that it is judged on too."""
 
     @property
@@ -75,7 +75,7 @@ class RunConfig:
             "noise": None if self.noise is None else self.noise.document(),
             "seed": self.seed,
             "device": self.device,
-            **self.beyond.document(),
+            **self.shift_and_ood.document(),
         }
 
     def run_id(self, data_fingerprint: str) -> str:

@@ -18,7 +18,7 @@ Pair: TypeAlias = "tuple[NDArray[np.generic], NDArray[np.generic]]"
 class Arrays:
     """Rows `x [N, ...]` and class indices `y [N]`; `test`, `val` and `cal`, where not given, are held out of them.
 
-    Where a row has several labels, y is `[N, Q]` of 0 and 1, a column for each of Q questions.
+    Where a row has several labels, y is `[N, Q]` of 0 and 1, a column for each of Q labels.
 
     For a network that is already trained x is what its body puts out, `[N, D]`, and `head_weight [K, D]`, `head_bias [K]`
     are its last layer. `notes` go into the record: what a reader must know of the data.

@@ -13,7 +13,7 @@ from calibench.data.arrays import Arrays
 from calibench.errors import InputError
 
 MAX_LABEL = 2**31 - 1
-"""Beyond it a label is a hash or an id, not a class index."""
+"""ShiftAndOod it a label is a hash or an id, not a class index."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _answers(y: NDArray[Any], where: str) -> NDArray[np.int64]:
     return y.astype(np.int64)
 
 
-def count_questions(splits: Mapping[str, Split], weight: NDArray[np.float32] | None, where: str) -> int:
+def count_labels_per_sample(splits: Mapping[str, Split], weight: NDArray[np.float32] | None, where: str) -> int:
     """Q of several labels a row, 1 of one; InputError where splits or head differ, or training knows one answer only."""
     found = {split.y.shape[1:] for split in splits.values()}
     if len(found) > 1:

@@ -27,7 +27,7 @@ _SHAPES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class GivenData(DatasetSpec):
+class InMemoryData(DatasetSpec):
     """A dataset that no plugin brought: its arrays. The record knows it by their content."""
 
     in_process: ClassVar[bool] = True
@@ -39,7 +39,7 @@ class GivenData(DatasetSpec):
         return lambda **facts: self.arrays
 
 
-def as_dataset(given: Any) -> str | GivenData | None:
+def as_dataset(given: Any) -> str | InMemoryData | None:
     """A name as it is, data as the spec of a dataset called `arrays`; InputError for what is neither.
 
     `given` is `calibench.Arrays`; a pair `(x, y)` of arrays or tensors, or a map-style torch Dataset, out of which every
@@ -63,7 +63,7 @@ def as_dataset(given: Any) -> str | GivenData | None:
         splits = {name: _pair(part, name) for name, part in _parts(given).items()}
         x, y = splits.pop("train")
         arrays = Arrays(x=x, y=y, **splits)  # type: ignore[arg-type]
-    return GivenData(
+    return InMemoryData(
         name="arrays",
         summary="Arrays that the calling program gave.",
         target="calibench.data.in_memory:as_dataset",

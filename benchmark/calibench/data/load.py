@@ -26,8 +26,8 @@ def load_data(config: RunConfig) -> Data:
     data = prepare(arrays, shared, stated & shared.keys(), where)
     if config.noise is None:
         return data
-    if data.questions > 1:
-        message = f"{who(config.noise)} draws one class index a row; rows of {where} have {data.questions} labels each"
+    if data.labels_per_sample > 1:
+        message = f"{who(config.noise)} draws one class index a row; rows of {where} have {data.labels_per_sample} labels each"
         raise InputError(message, "leave the noise out")
     splits = str(config.noise.params["on"]).split(";")
     if "val" in splits and "ids" in config.noise.spec.needs and np.isin(data.val.ids, data.train.ids).any():

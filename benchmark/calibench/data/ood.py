@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calibench.config.beyond import OodChoice
 from calibench.config.grammar import who
+from calibench.config.shift_and_ood import OodChoice
 from calibench.data.arrays import Arrays
 from calibench.data.prepare import SPLITS, Data, given_test, prepare
 from calibench.data.splits import overlap, row_hashes
@@ -37,8 +37,8 @@ def load_ood(choices: Sequence[OodChoice], data: Data) -> list[OodSet]:
     A set that brings no test split gives the one that a run on it would hold out. Rows of the content of a row of the data
     are left out, and counted; more than half of them is an error.
     """
-    if choices and data.questions > 1:
-        message = f"OOD scores are of one class a row; rows of these data have {data.questions} labels each"
+    if choices and data.labels_per_sample > 1:
+        message = f"OOD scores are of one class a row; rows of these data have {data.labels_per_sample} labels each"
         raise InputError(message, "leave --ood out")
     own = np.concatenate([row_hashes(getattr(data, name).x) for name in SPLITS]) if choices else None
     return [_load(choice, data, own) for choice in choices if own is not None]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibench.data.arrays import Arrays, Pair
-from calibench.data.checks import Split, check_head, check_rows, count_questions, refuse_gaps
+from calibench.data.checks import Split, check_head, check_rows, count_labels_per_sample, refuse_gaps
 from calibench.data.noise import MOST_CLASSES, Noisy, realised_transition
 from calibench.data.soft import checked_soft
 from calibench.data.splits import hold_out, overlap, row_hashes
@@ -39,7 +39,7 @@ class Data:
     noise: Mapping[str, Any] | None = None
     mislabelled: NDArray[np.bool_] | None = None
     """Which training labels `noise` made wrong, `[n]`; None where no noise was added. For reports, never for training."""
-    questions: int = 1
+    labels_per_sample: int = 1
     """Q where each row has Q labels, each a question of two classes; 1 where it has one label of `num_classes`."""
     test_soft: NDArray[np.float64] | None = None
     """Shares `[n, K]` of people who gave each label to the rows of test, each row summing to 1."""
@@ -47,7 +47,7 @@ class Data:
     @property
     def num_outputs(self) -> int:
         """Logits that a network gives for a row: one a class, or one a question."""
-        return self.questions if self.questions > 1 else self.num_classes
+        return self.labels_per_sample if self.labels_per_sample > 1 else self.num_classes
 
     def sizes(self) -> dict[str, int]:
         """How many rows each split has."""
@@ -81,15 +81,15 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
         raise InputError(
             f"{where}: the splits' rows differ in shape: {sorted(shapes)}", "every row must have one shape"
         )
-    questions = count_questions(splits, weight, where)
+    labels_per_sample = count_labels_per_sample(splits, weight, where)
     largest = max(int(split.y.max()) for split in splits.values()) + 1
-    num_classes = 2 if questions > 1 else len(weight) if weight is not None else largest
+    num_classes = 2 if labels_per_sample > 1 else len(weight) if weight is not None else largest
     if largest > num_classes:
         message = f"{where}: a label is {largest - 1}, outside [0, {num_classes})"
         raise InputError(message, f"head_weight has {num_classes} rows, one a class")
-    if weight is None and questions == 1:
+    if weight is None and labels_per_sample == 1:
         refuse_gaps(splits, largest, where)
-    if questions == 1 and len(np.unique(splits["train"].y)) < 2:
+    if labels_per_sample == 1 and len(np.unique(splits["train"].y)) < 2:
         raise InputError(f"{where}: the training labels hold one class", "a classifier needs at least two")
     soft = _check_soft(arrays, splits["test"], num_classes, where)
     fingerprint = _fingerprint(splits, weight, bias, soft)
@@ -105,7 +105,7 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], w
         head_weight=weight,
         head_bias=bias,
         notes=notes,
-        questions=questions,
+        labels_per_sample=labels_per_sample,
         test_soft=soft,
     )
 

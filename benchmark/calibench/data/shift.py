@@ -21,13 +21,13 @@ Ints: TypeAlias = "NDArray[np.int64]"
 class ShiftTask:
     """What a shift may know: test rows `x [n, ...]` and labels `y`, read-only, and the ends of the values of train and test.
 
-    Of several labels a row, `questions` is Q and y is `[n, Q]`.
+    Of several labels a row, `labels_per_sample` is Q and y is `[n, Q]`.
     """
 
     x: Floats
     y: Ints
     num_classes: int
-    questions: int
+    labels_per_sample: int
     lowest: float
     highest: float
 
@@ -38,7 +38,7 @@ class ShiftTask:
         lowest, highest = min(float(x.min()) for x in parts), max(float(x.max()) for x in parts)
         x, y = data.test.x.view(), data.test.y.view()
         x.flags.writeable = y.flags.writeable = False  # x *= 0.8 in a plugin would change what is judged after it
-        return cls(x, y, data.num_classes, data.questions, lowest, highest)
+        return cls(x, y, data.num_classes, data.labels_per_sample, lowest, highest)
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from calibench.config.beyond import shift_metric
+from calibench.config.shift_and_ood import shift_metric
 from calibench.data.prepare import Data
 from calibench.data.shift import Floats as Rows
 from calibench.data.shift import Variant
 from calibench.data.shifts import Shift, made
 from calibench.errors import blaming
-from calibench.evaluation.added import Extra, Said
+from calibench.evaluation.added_figures import AddedFigures, Said
 from calibench.evaluation.judge import applicable
 from calibench.metrics.binning import Floats
 from calibench.metrics.bootstrap import bootstrap
@@ -40,12 +40,12 @@ def judge_shifts(
     resamples: int,
     seed: int,
     report: Report,
-) -> Extra:
+) -> AddedFigures:
     """A row for each variant, and `shift_METRIC_SHIFT` for the mean over the variants that the shift's mean is over.
 
     A resample draws test rows, and every variant of them with them: the mean's replicates are those of one test set.
     """
-    extra = Extra()
+    extra = AddedFigures()
     total = sum(len(shift.variants) for shift in shifts)
     done = 0
     for shift in shifts:
@@ -100,7 +100,7 @@ def _judged(
     found = bootstrap(judged, drawn, estimates, resamples=resamples, seed=seed, rows=variant.rows, of=of)
     values = {name: value if math.isfinite(value) else None for name, value in estimates.items()}
     row = {
-        "n": judged.n // judged.questions,
+        "n": judged.n // judged.labels_per_sample,
         "metrics": values,
         "intervals": {name: found[name].interval if values[name] is not None else None for name in drawn},
         "noise_floor": noise_floor(judged, drawn, seed=seed),
@@ -110,7 +110,7 @@ def _judged(
 
 
 def _add_means(
-    extra: Extra,
+    extra: AddedFigures,
     text: str,
     rows: Sequence[dict[str, Any]],
     replicates: Sequence[dict[str, Floats]],

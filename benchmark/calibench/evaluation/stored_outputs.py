@@ -22,6 +22,8 @@ from calibench.records.environment import versions
 from calibench.seeds import seeded
 
 SCHEMA = "calibench.evaluation/1"
+_KEYS = {"labels_per_sample": "questions"}
+"""Fields that the document calls otherwise."""
 RESAMPLES = 1000
 SEED = 0
 Samples = tuple[Outputs, torch.Tensor]
@@ -33,8 +35,8 @@ class EvaluationRecord:
 
     n: int
     classes: int
-    questions: int
-    """Labels of each sample: 1, or Q where each is a question of two classes."""
+    labels_per_sample: int
+    """1, or Q where a sample has Q labels; `questions` in the document."""
     backend: str
     metrics: dict[str, float | None]
     intervals: dict[str, list[float] | None]
@@ -54,7 +56,7 @@ class EvaluationRecord:
     def to_dict(self) -> dict[str, Any]:
         """The JSON document, `schema` first; `fit` and `after` only where there was a fit."""
         fields = [f.name for f in dataclasses.fields(self) if f.name not in {"schema", "judged", "judged_after"}]
-        document = {name: value for name in fields if (value := getattr(self, name)) is not None}
+        document = {_KEYS.get(name, name): value for name in fields if (value := getattr(self, name)) is not None}
         return {"schema": self.schema, **document}
 
     def __getitem__(self, key: str) -> Any:
@@ -74,7 +76,7 @@ def evaluate_samples(
     """`evaluate` for checked samples, those judged and those fitted on."""
     outputs, labels = samples
     if soft is not None:
-        if outputs.questions > 1:
+        if outputs.labels_per_sample > 1:
             raise InputError("soft labels are for one label a sample", "leave them out")
         soft = checked_soft(soft, len(outputs), outputs.num_classes, "soft")
     chain = _chain(fit, held, samples) if fit is not None else None
@@ -96,9 +98,9 @@ def evaluate_samples(
         after = {"metrics": found.metrics, "intervals": found.intervals, "noise_floor": found.noise_floor}
         after |= {"details": found.details, "verdict": _verdict(judged_after, found.metrics, found.noise_floor)}
     return EvaluationRecord(
-        n=len(outputs) // outputs.questions,
+        n=len(outputs) // outputs.labels_per_sample,
         classes=outputs.num_classes,
-        questions=outputs.questions,
+        labels_per_sample=outputs.labels_per_sample,
         backend=backend(),
         metrics=before.metrics,
         intervals=before.intervals,
@@ -118,7 +120,7 @@ def evaluate_samples(
 def _chain(fit: str, held: Samples | None, samples: Samples) -> PostHoc:
     outputs, labels = samples
     stages = resolve_chain(fit, ("calibrator", "decision"), f"fit {fit}")
-    chain = PostHoc(stages, outputs.num_classes, outputs.questions)
+    chain = PostHoc(stages, outputs.num_classes, outputs.labels_per_sample)
     if held is None:
         if chain.needs_fit:
             raise InputError(
@@ -128,10 +130,10 @@ def _chain(fit: str, held: Samples | None, samples: Samples) -> PostHoc:
     if not chain.needs_fit:
         raise InputError(f"{fit} fits nothing, so the samples to fit on would do nothing", "leave out --fit-on")
     other, other_labels = held
-    if (other.num_classes, other.questions) != (outputs.num_classes, outputs.questions):
+    if (other.num_classes, other.labels_per_sample) != (outputs.num_classes, outputs.labels_per_sample):
         message = f"{other.num_classes} classes to fit on, {outputs.num_classes} to judge"
-        if other.questions != outputs.questions:
-            message = f"{other.questions} labels a sample to fit on, {outputs.questions} to judge"
+        if other.labels_per_sample != outputs.labels_per_sample:
+            message = f"{other.labels_per_sample} labels a sample to fit on, {outputs.labels_per_sample} to judge"
         raise InputError(message, "both must come from the same classifier")
     if other.scores.shape == outputs.scores.shape and bool(
         (other.scores == outputs.scores).all() and (other_labels == labels).all()
@@ -150,7 +152,7 @@ def _fit(chain: PostHoc, held: Samples | None) -> dict[str, Any]:
     for stage in chain.fit(*held):
         name = stage.pop("stage")
         learned |= {key if key not in learned else f"{name}.{key}": value for key, value in stage.items()}
-    return {**learned, "n": len(held[0]) // held[0].questions}
+    return {**learned, "n": len(held[0]) // held[0].labels_per_sample}
 
 
 def _verdict(judged: Judged, metrics: dict[str, float | None], floors: dict[str, dict[str, float]]) -> str:
@@ -162,7 +164,7 @@ def _verdict(judged: Judged, metrics: dict[str, float | None], floors: dict[str,
         return lean
     figures = f"ECE15 {100 * ece:.2f} %, a perfectly calibrated model stays under {100 * floor['p95']:.2f} % in 95 of 100 draws"
     if ece <= floor["p95"]:
-        what = "samples" if judged.questions == 1 else "answers"
+        what = "samples" if judged.labels_per_sample == 1 else "answers"
         return f"no sign of miscalibration in {judged.n} {what}: {figures}; {lean}"
     way = "over-confident" if gap > 0 else "under-confident"
     return f"miscalibrated, on the whole {way}: {figures}; {lean}"

@@ -1,4 +1,4 @@
-"""`CalibrationAccumulator`: calibration_stats over batches, in O(bins) memory, across processes and ranks."""
+"""`CalibrationAccumulator`: calibration_stats over batches, in O(bins) memory, also over several processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CalibrationAccumulator:
 
     `compute()` gives what `calibration_stats` gives on all rows at once: counts exactly, sums to the last bit if every
     batch but the last has a multiple of `chunk_rows(K, bins)` rows, else to 1e-15. Accumulators of parts `merge`, those
-    of ranks `all_reduce`. They can be pickled, also to a machine without the compiled kernels or the device.
+    of processes `all_reduce`. They can be pickled, also to a machine without the compiled kernels or the device.
 
     A bad row is an InputError that names it within its batch, and leaves the sums as they were. On CUDA `update` does not
     wait: its batch is left out, and the first look at a computed figure tells.
@@ -65,10 +65,10 @@ class CalibrationAccumulator:
         self._add(other._state.to(self.device), other._fault.to(self.device))
 
     def all_reduce(self, group: distributed.ProcessGroup | None = None) -> None:
-        """Replaces the sums of every rank by those over all ranks, added in the order of ranks; call it once, at the end.
+        """Replaces the sums of every rank by those over all processes, added in the order of processes; call it once, at the end.
 
         Every rank of `group` must call it, also one that has seen no row; all end with the same bits. InputError where
-        ranks differ in bins or kind of scores, or torch.distributed is not initialised.
+        processes differ in bins or kind of scores, or torch.distributed is not initialised.
         """
         where = f"{_WHERE}.all_reduce"
         if not (distributed.is_available() and distributed.is_initialized()):

@@ -47,23 +47,23 @@ class AURC(Metric):
         return {"oracle": oracle, "excess": self.value(judged) - oracle}
 
 
-def area_under(doubt: Floats, wrong: Floats) -> float:
-    """AURC of N samples ranked by `doubt [N]`, least first, of which `wrong [N]` (1 or 0) says which are errors."""
-    order, starts = _ranks(doubt)
-    return _area(np.ones(len(doubt)), wrong[order], starts, _harmonic(len(doubt)))
+def area_under(uncertainty: Floats, wrong: Floats) -> float:
+    """AURC of N samples ranked by `uncertainty [N]`, least first, of which `wrong [N]` (1 or 0) says which are errors."""
+    order, starts = _ranks(uncertainty)
+    return _area(np.ones(len(uncertainty)), wrong[order], starts, _harmonic(len(uncertainty)))
 
 
-def risk_coverage(doubt: Floats, wrong: Floats, points: int) -> tuple[Floats, Floats]:
+def risk_coverage(uncertainty: Floats, wrong: Floats, points: int) -> tuple[Floats, Floats]:
     """Coverage and risk where only the least doubtful are accepted, `[P]` each, P <= `points`, the last at coverage 1.
 
     A point stands at the end of a tie, since no threshold parts what is tied; of more than `points` ends those are kept
     that lie evenly in rank.
     """
-    order, starts = _ranks(doubt)
-    accepted = np.append(starts[1:], len(doubt))
+    order, starts = _ranks(uncertainty)
+    accepted = np.append(starts[1:], len(uncertainty))
     errors = wrong[order].cumsum()[accepted - 1]
-    kept = np.unique(np.searchsorted(accepted, np.linspace(0, len(doubt), points + 1)[1:]))
-    return accepted[kept] / len(doubt), errors[kept] / accepted[kept]
+    kept = np.unique(np.searchsorted(accepted, np.linspace(0, len(uncertainty), points + 1)[1:]))
+    return accepted[kept] / len(uncertainty), errors[kept] / accepted[kept]
 
 
 def _ranks(tail: Floats) -> tuple[Ints, Ints]:

@@ -41,19 +41,19 @@ def block_rows(n: int) -> int:
     return max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // n))
 
 
-def multiplicities(n: int, resamples: int, seed: int, questions: int = 1) -> Iterator[Floats]:
+def multiplicities(n: int, resamples: int, seed: int, labels_per_sample: int = 1) -> Iterator[Floats]:
     """Blocks `[b, N Q]` of how often each sample stands in a resample of N drawn with replacement; B rows in all.
 
     The Q answers of one sample are drawn together. The stream is PCG64 of `seed`, drawn one resample at a time: it depends
     on (seed, N) alone, whatever is judged.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
-    rows = block_rows(n * questions)
+    rows = block_rows(n * labels_per_sample)
     for start in range(0, resamples, rows):
         block = np.empty((min(rows, resamples - start), n))
         for row in block:
             row[:] = np.bincount(generator.integers(n, size=n), minlength=n)
-        yield block if questions == 1 else np.repeat(block, questions, axis=1)
+        yield block if labels_per_sample == 1 else np.repeat(block, labels_per_sample, axis=1)
 
 
 def percentile_interval(values: Floats) -> list[float] | None:
@@ -97,9 +97,11 @@ def bootstrap(
     check_sampling(resamples, seed)
     values = {name: np.empty(resamples) for name in metrics}
     done = 0
-    questions = judged.questions
-    answers = None if rows is None else (rows[:, None] * questions + np.arange(questions)).ravel()
-    for drawn in multiplicities(judged.n // questions if rows is None else of, resamples, seed, questions):
+    labels_per_sample = judged.labels_per_sample
+    answers = None if rows is None else (rows[:, None] * labels_per_sample + np.arange(labels_per_sample)).ravel()
+    for drawn in multiplicities(
+        judged.n // labels_per_sample if rows is None else of, resamples, seed, labels_per_sample
+    ):
         block = drawn if answers is None else drawn[:, answers]
         empty = block.sum(axis=1) == 0
         block[empty] = 1  # a metric needs at least one sample

@@ -25,7 +25,7 @@ class ClasswiseECE(Metric):
     """`mean over classes k of sum over bins of n_kb / N * |mean p_k - mean [label = k]|`, a fraction.
 
     Each class has M equal-width bins of p_k, `(lo, hi]`, the first closed at 0. Kull's printed tables are the sum over
-    the classes, K times this. Source: Kull et al. 2019, "Beyond temperature scaling".
+    the classes, K times this. Source: Kull et al. 2019, "ShiftAndOod temperature scaling".
     """
 
     bias_corrected = True

@@ -33,8 +33,8 @@ class Judged:
 
     `outputs` hold scores `[N, K]`, `labels` are `[N]` in [0, K). `decisions` are what a decision rule said, if one was run,
     or `[N]` alone: a class, or -1 for abstention; `sets [N, K]`, `costs [K, K or K + 1]`, `score` and `targets` are those
-    of `Decisions`, None or empty where the rule has none. Where a sample has `questions` Q > 1 labels, N counts answers over
-    (no, yes), and those of one sample stand together. `soft [N, K]` are the shares of people who gave each label, None where
+    of `Decisions`, None or empty where the rule has none. Where a sample has Q = `labels_per_sample` > 1 labels, N counts answers
+    over (no, yes), and those of one sample stand together. `soft [N, K]` are the shares of people who gave each label, None where
     nobody was asked. Derived figures are computed when first asked for and kept.
     Raises InputError when lengths or decisions do not fit; values are checked where they enter (`Outputs.check`,
     `check_labels`).
@@ -53,7 +53,7 @@ class Judged:
         self._parent: tuple[Judged, Ints] | None = None
         self._memo: dict[Hashable, Any] = {}
         self.num_classes = outputs.num_classes
-        self.questions = outputs.questions
+        self.labels_per_sample = outputs.labels_per_sample
         self.labels: Ints = frozen(labels.detach().cpu().to(torch.int64).numpy().copy())
         self.soft: Floats | None = None if soft is None else frozen(soft.astype(np.float64))
         if self.soft is not None and self.soft.shape != (len(labels), outputs.num_classes):
@@ -64,7 +64,7 @@ class Judged:
         self.costs: Floats | None = None
         self.score = "max-softmax"
         self.targets: dict[str, float] = {}
-        self._doubt: Floats | None = None
+        self._uncertainty: Floats | None = None
         if decisions is not None:
             self._decided(decisions if isinstance(decisions, Decisions) else Decisions(_tensor(decisions)))
 
@@ -74,7 +74,7 @@ class Judged:
         self.sets = None if said.sets is None else frozen(said.sets.numpy().copy())
         self.costs = None if said.costs is None else frozen(said.costs.numpy().copy())
         self.score, self.targets = said.score, dict(said.targets)
-        self._doubt = None if said.doubt is None else frozen(said.doubt.numpy().copy())
+        self._uncertainty = None if said.uncertainty is None else frozen(said.uncertainty.numpy().copy())
 
     def take(self, index: Ints) -> Judged:
         """The rows `index` in that order, repeats allowed; nothing is computed twice, or copied unread."""
@@ -83,12 +83,12 @@ class Judged:
         taken._outputs = None
         taken._parent = (self, rows)
         taken._memo = {}
-        taken.num_classes, taken.questions = self.num_classes, self.questions
+        taken.num_classes, taken.labels_per_sample = self.num_classes, self.labels_per_sample
         taken.labels = frozen(self.labels[rows])
         taken.soft = None if self.soft is None else frozen(self.soft[rows])
         taken.decisions = None if self.decisions is None else frozen(self.decisions[rows])
         taken.sets = None if self.sets is None else frozen(self.sets[rows])
-        taken._doubt = None if self._doubt is None else frozen(self._doubt[rows])
+        taken._uncertainty = None if self._uncertainty is None else frozen(self._uncertainty[rows])
         taken.costs, taken.score, taken.targets = self.costs, self.score, self.targets
         return taken
 
@@ -104,7 +104,7 @@ class Judged:
             parent, rows = cast("tuple[Judged, Ints]", self._parent)
             whole = parent.outputs
             scores = whole.scores[torch.from_numpy(rows).to(whole.scores.device)]
-            self._outputs = Outputs(scores, whole.from_probs, questions=whole.questions)
+            self._outputs = Outputs(scores, whole.from_probs, labels_per_sample=whole.labels_per_sample)
         return self._outputs
 
     @property
@@ -143,9 +143,9 @@ class Judged:
         return self._samples.tail
 
     @property
-    def doubt(self) -> Floats:
+    def uncertainty(self) -> Floats:
         """What the decision rule abstains by, `[N]`, least where it is surest; the tail where it names nothing else."""
-        return self.tail if self._doubt is None else self._doubt
+        return self.tail if self._uncertainty is None else self._uncertainty
 
     @property
     def nll(self) -> Floats:

@@ -37,7 +37,7 @@ class ExactMatch(Metric):
 
     def applies(self, judged: Judged) -> bool:
         """Only where samples have several labels."""
-        return judged.questions > 1
+        return judged.labels_per_sample > 1
 
     def value(self, judged: Judged) -> float:
         """Samples without an error / samples."""
@@ -45,7 +45,9 @@ class ExactMatch(Metric):
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """Weighted share of samples without an error."""
-        return weighted_mean(weights[:, :: judged.questions], judged.memo("all right", lambda: _all_right(judged)))
+        return weighted_mean(
+            weights[:, :: judged.labels_per_sample], judged.memo("all right", lambda: _all_right(judged))
+        )
 
 
 class MacroF1(Metric):
@@ -53,36 +55,38 @@ class MacroF1(Metric):
 
     def applies(self, judged: Judged) -> bool:
         """Only where samples have several labels."""
-        return judged.questions > 1
+        return judged.labels_per_sample > 1
 
     def value(self, judged: Judged) -> float:
         """The mean over labels."""
-        return float(_f1(judged, np.ones((1, judged.n // judged.questions))).mean())
+        return float(_f1(judged, np.ones((1, judged.n // judged.labels_per_sample))).mean())
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """From weighted counts."""
-        means: Floats = _f1(judged, weights[:, :: judged.questions]).mean(axis=1)
+        means: Floats = _f1(judged, weights[:, :: judged.labels_per_sample]).mean(axis=1)
         return means
 
     def details(self, judged: Judged) -> Details:
         """`by_label`, F1 of each label in order."""
-        return {"by_label": [float(f) for f in _f1(judged, np.ones((1, judged.n // judged.questions)))[0]]}
+        return {"by_label": [float(f) for f in _f1(judged, np.ones((1, judged.n // judged.labels_per_sample)))[0]]}
 
 
 def _said(judged: Judged) -> Ints:
     """The decisions, or the more probable answers where no rule decided, `[N, Q]`."""
     answers = judged.prediction if judged.decisions is None else judged.decisions
-    return answers.reshape(-1, judged.questions)
+    return answers.reshape(-1, judged.labels_per_sample)
 
 
 def _all_right(judged: Judged) -> Floats:
-    right: Floats = (_said(judged) == judged.labels.reshape(-1, judged.questions)).all(axis=1).astype(np.float64)
+    right: Floats = (
+        (_said(judged) == judged.labels.reshape(-1, judged.labels_per_sample)).all(axis=1).astype(np.float64)
+    )
     return right
 
 
 def _f1(judged: Judged, weights: Floats) -> Floats:
     """F1 of each label, `[B, Q]`, by the weights `[B, N]` of the samples."""
-    said, truth = _said(judged) == 1, judged.labels.reshape(-1, judged.questions) == 1
+    said, truth = _said(judged) == 1, judged.labels.reshape(-1, judged.labels_per_sample) == 1
     hits = weighted_sums(weights, (said & truth).astype(np.float64))
     total = weighted_sums(weights, said.astype(np.float64) + truth)  # 2 TP + FP + FN
     f1: Floats = np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)

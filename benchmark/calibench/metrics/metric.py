@@ -41,8 +41,8 @@ class Metric(ABC):
         Weights are whole numbers in float64, and each row holds at least one sample. An override must equal this
         definition to 1e-12; `judged.memo` keeps what does not depend on the weights.
         """
-        rows = np.arange(judged.n).reshape(-1, judged.questions)  # the answers of one sample stay together
-        times = weights[:, :: judged.questions].astype(np.int64)
+        rows = np.arange(judged.n).reshape(-1, judged.labels_per_sample)  # the answers of one sample stay together
+        times = weights[:, :: judged.labels_per_sample].astype(np.int64)
         taken = (np.repeat(rows, row, axis=0).ravel() for row in times)
         return np.array([self.value(judged.take(index)) for index in taken], dtype=np.float64)
 

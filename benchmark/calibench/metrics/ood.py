@@ -1,6 +1,6 @@
-"""OOD detection: how well doubt tells rows of other classes (OOD) from test rows (ID), with bootstrap intervals over both.
+"""OOD detection: how well uncertainty tells rows of other classes (OOD) from test rows (ID), with bootstrap intervals over both.
 
-A row is taken for ID where its doubt is at most a threshold; ID is positive unless a name says otherwise.
+A row is taken for ID where its uncertainty is at most a threshold; ID is positive unless a name says otherwise.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ HIGHER = ("auroc", "aupr", "aupr_out")
 
 @dataclass(frozen=True)
 class Ranked:
-    """Doubts of ID and OOD rows, as ranks among their distinct values: rank 0 is the least doubt of all."""
+    """Doubts of ID and OOD rows, as ranks among their distinct values: rank 0 is the least uncertainty of all."""
 
     ranks_in: Ints
     ranks_out: Ints
     values: int
 
     @classmethod
-    def of(cls, doubt_in: Floats, doubt_out: Floats) -> Ranked:
-        """Doubts `[n]` and `[m]`; InputError where one is empty or a doubt is NaN."""
-        both = np.concatenate([doubt_in, doubt_out])
-        if not len(doubt_in) or not len(doubt_out) or np.isnan(both).any():
-            raise InputError("OOD figures need at least one ID and one OOD doubt, and no NaN", "check the scores")
+    def of(cls, uncertainty_in: Floats, uncertainty_out: Floats) -> Ranked:
+        """Doubts `[n]` and `[m]`; InputError where one is empty or a uncertainty is NaN."""
+        both = np.concatenate([uncertainty_in, uncertainty_out])
+        if not len(uncertainty_in) or not len(uncertainty_out) or np.isnan(both).any():
+            raise InputError("OOD figures need at least one ID and one OOD uncertainty, and no NaN", "check the scores")
         distinct, ranks = np.unique(both, return_inverse=True)
         ranks = ranks.reshape(-1).astype(np.int64)
-        return cls(ranks[: len(doubt_in)], ranks[len(doubt_in) :], len(distinct))
+        return cls(ranks[: len(uncertainty_in)], ranks[len(uncertainty_in) :], len(distinct))
 
     def figures(self, weight_in: Floats | None = None, weight_out: Floats | None = None) -> dict[str, float]:
         """Every figure, of rows that count as often as their whole-number weights say (None: once)."""
@@ -48,27 +48,27 @@ class Ranked:
         return _figures(count_in, count_out)
 
 
-def ood_figures(doubt_in: Floats, doubt_out: Floats) -> dict[str, float]:
+def ood_figures(uncertainty_in: Floats, uncertainty_out: Floats) -> dict[str, float]:
     """`auroc`, `aupr`, `aupr_out`, `fpr95` of doubts `[n]` of ID rows and `[m]` of OOD rows; fractions.
 
     `auroc` is P(ID doubted less than OOD) + P(equal) / 2 over all pairs. `aupr` is the average precision
     `sum over thresholds of (recall - recall before) precision`, equal doubts under one threshold, no interpolation, as
-    scikit-learn has it. `fpr95` is the share of OOD whose doubt is at most that of the ceil(0.95 n)-th surest ID row: the
+    scikit-learn has it. `fpr95` is the share of OOD whose uncertainty is at most that of the ceil(0.95 n)-th surest ID row: the
     first threshold that keeps 95 % of ID, without interpolation. Source: Hendrycks & Gimpel 2017 (arXiv 1610.02136), who
     write AUPR-In and AUPR-Out; OpenOOD takes OOD as positive, which leaves AUROC as it is and changes the others.
     """
-    return Ranked.of(doubt_in, doubt_out).figures()
+    return Ranked.of(uncertainty_in, uncertainty_out).figures()
 
 
 def _figures(count_in: Floats, count_out: Floats) -> dict[str, float]:
-    """From how many ID and OOD rows have each distinct doubt, least first."""
+    """From how many ID and OOD rows have each distinct uncertainty, least first."""
     kept_in, kept_out = np.cumsum(count_in), np.cumsum(count_out)
     n, m = kept_in[-1], kept_out[-1]
     later_out = m - kept_out
     auroc = float(count_in @ (later_out + count_out / 2)) / (n * m)
     # Whole numbers in float64: 100 kept >= 95 n compares exactly.
     first = int(np.argmax(100 * kept_in >= KEPT_PERCENT * n))
-    # From the other end, OOD is positive where its doubt is high.
+    # From the other end, OOD is positive where its uncertainty is high.
     flagged_out, flagged_in = m - kept_out + count_out, n - kept_in + count_in
     return {
         "auroc": auroc,

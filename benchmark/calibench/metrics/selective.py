@@ -111,10 +111,10 @@ class SelectiveRisk(Metric):
         It shows what other thresholds on that score would give; and the target.
         """
         wrong = 1 - judged.correct
-        coverage, risk = risk_coverage(judged.doubt, wrong, POINTS)
+        coverage, risk = risk_coverage(judged.uncertainty, wrong, POINTS)
         return {
             "score": judged.score,
-            "aurc": area_under(judged.doubt, wrong),
+            "aurc": area_under(judged.uncertainty, wrong),
             "curve_coverage": coverage.tolist(),
             "curve_risk": risk.tolist(),
             **against_target(judged, "selective_risk", self.value(judged), "lower"),

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from calibench.models.network import Network as Network
     from calibench.models.network import Standardize as Standardize
     from calibench.models.network import Task as Task
+    from calibench.models.weights import read_weights as read_weights
 
 __getattr__ = exports(
     __name__,
     {
         "calibench.models.images": ("AsImage", "FixedScale", "image_shape", "scaling"),
         "calibench.models.network": ("Network", "Standardize", "Task"),
+        "calibench.models.weights": ("read_weights",),
     },
 )

@@ -30,7 +30,7 @@ _FORMS = "give a torch.nn.Module, a function that makes one (lambda task: Net(ta
 
 
 @dataclass(frozen=True, kw_only=True)
-class GivenModel(ModelSpec):
+class InMemoryModel(ModelSpec):
     """A network that no plugin brought. `facts` say what it is; the weights themselves are in no record."""
 
     in_process: ClassVar[bool] = True
@@ -138,7 +138,7 @@ class GivenModel(ModelSpec):
         return Bound(spec, {"class": name, "sha256": stands_for, **facts})
 
 
-def as_model(given: Any, trained: bool | None = None, head: str | None = None) -> str | GivenModel | None:
+def as_model(given: Any, trained: bool | None = None, head: str | None = None) -> str | InMemoryModel | None:
     """A name as it is, a module or a function as the spec of a model called `module`; InputError for what is neither.
 
     A module counts as trained unless `trained=False`, then stage 1 begins at its weights; what a function `task -> module`
@@ -162,7 +162,7 @@ def as_model(given: Any, trained: bool | None = None, head: str | None = None) -
         raise InputError("model: a scripted module cannot be cut in two", "give the module that it was made from")
     if not isinstance(given, nn.Module):
         _check_function(given)
-    return GivenModel(
+    return InMemoryModel(
         name="module",
         summary="A network that the calling program gave.",
         target="calibench.models.in_memory:as_model",

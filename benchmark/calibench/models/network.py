@@ -26,7 +26,7 @@ class Task:
     train_x: NDArray[np.float32]
     head_weight: NDArray[np.float32] | None = None
     head_bias: NDArray[np.float32] | None = None
-    questions: int = 1
+    labels_per_sample: int = 1
 
     @property
     def input_size(self) -> int:
@@ -37,7 +37,12 @@ class Task:
     def of(cls, data: Data) -> Task:
         """The task that `data` poses."""
         return cls(
-            data.train.x.shape[1:], data.num_outputs, data.train.x, data.head_weight, data.head_bias, data.questions
+            data.train.x.shape[1:],
+            data.num_outputs,
+            data.train.x,
+            data.head_weight,
+            data.head_bias,
+            data.labels_per_sample,
         )
 
 

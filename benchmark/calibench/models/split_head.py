@@ -61,7 +61,7 @@ def split_head(module: nn.Module, x: torch.Tensor, task: Task, head: str | None,
     else:
         name = _find(module, ran, head, who)
         network = _cut(module, name)
-    _check_cut(network, x, answers, name, who, task.questions > 1)
+    _check_cut(network, x, answers, name, who, task.labels_per_sample > 1)
     return network.eval(), name
 
 
@@ -109,7 +109,7 @@ def _check_answers(answers: object, task: Task, who: str) -> None:
         raise InputError(f"{who} answers with shape {list(answers.shape)}", "return logits [N, K], one row a sample")
     wanted = task.num_classes
     if answers.shape[1] != wanted:
-        many = task.questions > 1
+        many = task.labels_per_sample > 1
         message = (
             f"{who} has {answers.shape[1]} outputs, and the data has {wanted} {'labels a row' if many else 'classes'}"
         )

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import torch
-from torch import nn
-
+from calibench import models
 from calibench.atomic import digest_of
 from calibench.data.npzfile import existing
 from calibench.errors import InputError
+from calibench.lazy import nn, torch
 from calibench.models.weight_names import few
-from calibench.models.weights import read_weights
 
 SHOWN = 5
 
@@ -48,7 +46,7 @@ def weights_of(config: Any, name: str, pretrained: str) -> tuple[dict[str, torch
         raise InputError(f"timm offers no weights of {name!r}", "pretrained=FILE, or leave it out")
     else:
         path = _cached(config, name)
-    return read_weights(str(path)), f"; begun from {path.name}, SHA-256 {digest_of(path)}"
+    return models.read_weights(str(path)), f"; begun from {path.name}, SHA-256 {digest_of(path)}"
 
 
 def _cached(config: Any, name: str) -> Path:

@@ -22,10 +22,10 @@ class Decisions:
     """[N] whole numbers: a class, or -1 to abstain."""
     sets: torch.Tensor | None = None
     """[N, K] bool, the classes that are not ruled out."""
-    doubt: torch.Tensor | None = None
+    uncertainty: torch.Tensor | None = None
     """[N], least where the rule is surest: what it abstains by. None is the tail, as in Judged, that ranks by max-softmax."""
     score: str = "max-softmax"
-    """What `doubt` measures."""
+    """What `uncertainty` measures."""
     costs: torch.Tensor | None = None
     """[K, K] or [K, K + 1], the cost of each answer (column; the last is abstention) to each true class (row)."""
     targets: Mapping[str, float] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Decisions:
         return Decisions(
             answers=self.answers.cpu() if self.answers.is_floating_point() else self.answers.cpu().long(),
             sets=None if self.sets is None else self.sets.cpu(),
-            doubt=None if self.doubt is None else self.doubt.detach().cpu().double(),
+            uncertainty=None if self.uncertainty is None else self.uncertainty.detach().cpu().double(),
             score=self.score,
             costs=None if self.costs is None else self.costs.cpu().double(),
             targets=self.targets,
@@ -57,8 +57,10 @@ class Decisions:
         if self.sets is not None and (self.sets.shape != (num_rows, num_classes) or self.sets.dtype != torch.bool):
             message = f"sets have shape {list(self.sets.shape)} and type {self.sets.dtype}"
             raise InputError(message, f"give bool [{num_rows}, {num_classes}]")
-        if self.doubt is not None and (self.doubt.shape != (num_rows,) or bool(self.doubt.isnan().any())):
-            message = f"doubts have shape {list(self.doubt.shape)}, or a NaN"
+        if self.uncertainty is not None and (
+            self.uncertainty.shape != (num_rows,) or bool(self.uncertainty.isnan().any())
+        ):
+            message = f"doubts have shape {list(self.uncertainty.shape)}, or a NaN"
             raise InputError(message, f"give one number for each of the {num_rows} rows")
         if self.costs is not None:
             widths = (num_classes, num_classes + 1)

@@ -26,8 +26,8 @@ class Outputs:
     from_probs: bool = False
     one_vs_rest: bool = False
     """Logits of one sigmoid a class, as `bce` trains them: p_k = sigmoid(x_k) / sum over j of sigmoid(x_j)."""
-    questions: int = 1
-    """Q > 1 where a sample has Q labels: rows i Q .. i Q + Q - 1 are its answers over (no, yes); see `questions.py`."""
+    labels_per_sample: int = 1
+    """Q > 1 where a sample has Q labels: rows i Q .. i Q + Q - 1 are its answers over (no, yes); see `several_labels.py`."""
 
     def __len__(self) -> int:
         return int(self.scores.shape[0])
@@ -50,7 +50,7 @@ class Outputs:
 
     def plain(self) -> Outputs:
         """Itself, or what softmax turns into the same probabilities where the scores stand one against the rest."""
-        return Outputs(self.logits(), questions=self.questions) if self.one_vs_rest else self
+        return Outputs(self.logits(), labels_per_sample=self.labels_per_sample) if self.one_vs_rest else self
 
     def check(self, where: str) -> Outputs:
         """Itself if it is `[N, K]` with N >= 1, K >= 2, finite, and (probabilities) in [0, 1] with rows summing to 1 +- 1e-3.
@@ -84,11 +84,15 @@ def average(parts: Sequence[Outputs], combine: str) -> Outputs:
 
     Equation: p = mean_s p_s, or p proportional to exp(mean_s ln p_s), a product of experts. In float64.
     """
-    questions = parts[0].questions
+    labels_per_sample = parts[0].labels_per_sample
     if combine == "probs":
-        return Outputs(torch.stack([part.probs() for part in parts]).mean(dim=0), from_probs=True, questions=questions)
+        return Outputs(
+            torch.stack([part.probs() for part in parts]).mean(dim=0),
+            from_probs=True,
+            labels_per_sample=labels_per_sample,
+        )
     logits = torch.stack([part.logits().log_softmax(dim=1) for part in parts]).mean(dim=0)
-    return Outputs(logits, questions=questions)
+    return Outputs(logits, labels_per_sample=labels_per_sample)
 
 
 _SHAPE_HINT = "one column per class; for a binary probability p store [1 - p, p]"

@@ -11,27 +11,27 @@ HINT = "one column of scores and one of labels (1 it has it, 0 it has not) for e
 ONE_HOT = "that is one class a row: give class indices [N], as labels.argmax(axis=1)"
 
 
-def asked(scores: torch.Tensor, from_probs: bool = False) -> Outputs:
+def yes_no_outputs(scores: torch.Tensor, from_probs: bool = False) -> Outputs:
     """Outputs `[N Q, 2]` over (no, yes) of one score a label, `[N, Q]`; those of row i stand at i Q .. i Q + Q - 1.
 
     Equation: a logit x becomes the logits (0, x), whose softmax is 1 / (1 + exp(-x)); a probability p becomes (1 - p, p).
     """
     yes = scores.reshape(-1, 1)
     no = 1 - yes if from_probs else torch.zeros_like(yes)
-    return Outputs(torch.cat([no, yes], dim=1), from_probs, questions=int(scores.shape[1]))
+    return Outputs(torch.cat([no, yes], dim=1), from_probs, labels_per_sample=int(scores.shape[1]))
 
 
-def answered(outputs: Outputs) -> torch.Tensor:
-    """One score a label, `[N, Q]`: what `asked` takes. The logit is `x_yes - x_no`."""
+def label_scores(outputs: Outputs) -> torch.Tensor:
+    """One score a label, `[N, Q]`: what `yes_no_outputs` takes. The logit is `x_yes - x_no`."""
     scores = outputs.scores
     yes = scores[:, 1] if outputs.from_probs else scores[:, 1] - scores[:, 0]
-    return yes.reshape(-1, outputs.questions)
+    return yes.reshape(-1, outputs.labels_per_sample)
 
 
-def stored(outputs: Outputs) -> Outputs:
+def as_stored(outputs: Outputs) -> Outputs:
     """What is judged is what is stored: float32 holds logits to 1e-7 of themselves, so no confidence saturates."""
-    if outputs.questions > 1:
-        return asked(answered(outputs).float(), outputs.from_probs)
+    if outputs.labels_per_sample > 1:
+        return yes_no_outputs(label_scores(outputs).float(), outputs.from_probs)
     return Outputs(outputs.scores.float(), outputs.from_probs, outputs.one_vs_rest)
 
 
@@ -40,12 +40,12 @@ def checked_samples(
 ) -> tuple[Outputs, torch.Tensor]:
     """Outputs and labels as they are judged, of one class a row (`labels [N]`) or of several labels (`[N, Q]`), checked."""
     if labels.ndim == 2:
-        return check_questions(scores, labels, from_probs, where)
+        return check_several_labels(scores, labels, from_probs, where)
     outputs = Outputs(scores, from_probs).check(where)
     return outputs, check_labels(labels, len(outputs), outputs.num_classes, where)
 
 
-def check_questions(
+def check_several_labels(
     scores: torch.Tensor, labels: torch.Tensor, from_probs: bool, where: str
 ) -> tuple[Outputs, torch.Tensor]:
     """`asked(scores)` and the labels `[N Q]`, if both are `[N, Q]`, sound, and the labels 0 or 1 and not all alike.
@@ -73,7 +73,7 @@ def check_questions(
     flat = labels.reshape(-1)
     if bool((flat == flat[0]).all()):
         raise InputError(f"{where}: all labels are {int(flat[0])}", "calibration cannot be judged from one answer")
-    return asked(scores, from_probs), flat
+    return yes_no_outputs(scores, from_probs), flat
 
 
 def _refuse(bad: torch.Tensor, where: str, what: str, hint: str) -> None:

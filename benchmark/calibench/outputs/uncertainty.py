@@ -9,7 +9,7 @@ from calibench.lazy import torch
 from calibench.outputs.outputs import Outputs
 
 
-def doubts(outputs: Outputs, score: str, pnorm: float = 5.0) -> torch.Tensor:
+def uncertainty_of(outputs: Outputs, score: str, pnorm: float = 5.0) -> torch.Tensor:
     """`[N]` in float64, small where sure; rounded to float32, so that equal rows tie whatever loop computed them.
 
     `max-softmax`: r = (1 - p_max) / p_max, that is sum over j != argmax of p_j / p_max, which never saturates.
@@ -24,18 +24,18 @@ def doubts(outputs: Outputs, score: str, pnorm: float = 5.0) -> torch.Tensor:
     return _rounded(_DOUBTS[score](outputs))
 
 
-def threshold_of(score: str, doubt: float) -> float:
-    """A limit on the doubt as one on the score itself: a confidence, a margin, a normalised logit; else the doubt."""
+def threshold_of(score: str, uncertainty: float) -> float:
+    """A limit on the uncertainty as one on the score itself: a confidence, a margin, a normalised logit; else the uncertainty."""
     if score == "max-softmax":
-        return 1 / (1 + doubt)
+        return 1 / (1 + uncertainty)
     if score == "margin":
-        return 1 - doubt
-    return -doubt if score == "max-logit-pnorm" else doubt
+        return 1 - uncertainty
+    return -uncertainty if score == "max-logit-pnorm" else uncertainty
 
 
-def _rounded(doubt: torch.Tensor) -> torch.Tensor:
+def _rounded(uncertainty: torch.Tensor) -> torch.Tensor:
     most = torch.finfo(torch.float32).max
-    return doubt.clamp(-most, most).float().double()
+    return uncertainty.clamp(-most, most).float().double()
 
 
 def _others(outputs: Outputs) -> tuple[torch.Tensor, torch.Tensor]:

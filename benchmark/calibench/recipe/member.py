@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from calibench.cache.keys import identity, stage_key
-from calibench.cache.products import Product, Products
+from calibench.cache.results import StageResult, StageResults
 from calibench.cache.resume import Resume
 from calibench.config.grammar import Bound, who
 from calibench.config.run_config import RunConfig
@@ -21,7 +21,7 @@ from calibench.errors import InputError, PluginError, blaming
 from calibench.models.checkpoint import load_checkpoint
 from calibench.models.network import Network, Task
 from calibench.outputs.outputs import Outputs, average
-from calibench.outputs.several_labels import asked
+from calibench.outputs.several_labels import yes_no_outputs
 from calibench.progress import Report
 from calibench.recipe.sampling import collect, sampled
 from calibench.recipe.stage_1 import Stage1
@@ -34,7 +34,7 @@ from calibench.training.prediction import predict
 class Member:
     """The trained part of a recipe for one seed. Building it trains nothing, but builds the network and checks the stages."""
 
-    def __init__(self, config: RunConfig, data: Data, products: Products, seed: int, report: Report) -> None:
+    def __init__(self, config: RunConfig, data: Data, products: StageResults, seed: int, report: Report) -> None:
         self.config, self.data, self.products, self.report = config, data, products, report
         self.seeds = {purpose: derived_seed(seed, purpose) for purpose in PURPOSES}
         self.fitted: list[dict[str, Any]] = []
@@ -53,8 +53,8 @@ class Member:
             config, self.rows, products, self.seeds["stage1"], report, self.network, self._new_network, made_by
         )
         self.objective = self.stage_1.objective
-        if data.questions > 1:
-            self._check_questions()
+        if data.labels_per_sample > 1:
+            self._check_several_labels()
         if self.refit is not None:
             with blaming(who(config.of_kind("refit")[0])):
                 self.refit.check(self.network, data.train.x.shape[1:])
@@ -62,9 +62,9 @@ class Member:
             with blaming(who(config.of_kind("sampler")[0])):
                 self.sampler.check(self.network, data.train.x.shape[1:])
 
-    def _check_questions(self) -> None:
+    def _check_several_labels(self) -> None:
         """Several labels a row are for objectives that say so, and for no head refit: theirs is a softmax."""
-        what = f"rows of dataset {self.config.dataset.name!r} have {self.data.questions} labels each"
+        what = f"rows of dataset {self.config.dataset.name!r} have {self.data.labels_per_sample} labels each"
         if self.refit is not None:
             message = f"{who(self.config.of_kind('refit')[0])} trains one class a row; {what}"
             raise InputError(message, "leave the refit out, as in bce+temperature")
@@ -122,7 +122,7 @@ class Member:
     def outputs_of(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, Outputs]:
         """Outputs of other rows, from what `outputs` has trained; each name seeds what is drawn for its rows.
 
-        Of several ranks, rank 0 alone asks.
+        Of several processes, rank 0 alone asks.
         """
         rows = {name: torch.from_numpy(x).to(self.device) for name, x in inputs.items()}
         with blaming(who(self.config.model)):
@@ -133,23 +133,23 @@ class Member:
             return {name: self._heard(self.head, predict(self.network.body, x), name) for name, x in rows.items()}
 
     def _predict(self, module: nn.Module, split: str) -> torch.Tensor:
-        return predict(module, self.rows.x(split), ranks=self.products.ranks)
+        return predict(module, self.rows.x(split), processes=self.products.processes)
 
     def _conversion(self) -> list[Any]:
         """A sampler that changes the network is part of what stage 1 makes; any other is not, and shares its training."""
         if self.sampler is None or type(self.sampler).convert is Sampler.convert:
             return []
-        if self.products.ranks.size > 1:
+        if self.products.processes.size > 1:
             message = f"{who(self.config.of_kind('sampler')[0])} changes the network's layers, which may look at a row's place"
-            raise InputError(f"{message} in its batch: ranks cannot share it", "run it without torchrun")
+            raise InputError(f"{message} in its batch: processes cannot share it", "run it without torchrun")
         return [identity(self.config.of_kind("sampler")[0])]
 
     def _features(self, body_key: str) -> dict[str, torch.Tensor]:
         """What the frozen body puts out for every split: computed once, in eval mode, so that nothing in it can move."""
 
-        def make() -> Product:
+        def make() -> StageResult:
             with blaming(who(self.config.model)):
-                return Product({name: self._predict(self.network.body, name) for name in SPLITS}, {})
+                return StageResult({name: self._predict(self.network.body, name) for name in SPLITS}, {})
 
         key = stage_key("features", body_key)
         # No seed made such a body, and labels did not: one copy serves every seed and noise.
@@ -166,7 +166,7 @@ class Member:
         with seeded(self.seeds["stage2"]), blaming(who(bound)):
             head = refit.build(self.network.feature_size, self.data.num_classes).to(self.device)
 
-            def make(resume: Resume | None) -> Product:
+            def make(resume: Resume | None) -> StageResult:
                 task = RefitTask(
                     train_features=features["train"],
                     train_labels=self.rows.y("train"),
@@ -181,7 +181,7 @@ class Member:
                     resume=resume,
                 )
                 figures = as_figures(bound, refit.fit(head, task))
-                return Product(head.state_dict(), {name: float(value) for name, value in figures.items()})
+                return StageResult(head.state_dict(), {name: float(value) for name, value in figures.items()})
 
             product = self.products.trained("stage2", key, make)
             head.load_state_dict(product.tensors)
@@ -195,11 +195,11 @@ class Member:
         with seeded(self.seeds["stage2"]), blaming(who(bound)):
             network.head = refit.build(network.feature_size, self.data.num_classes).to(self.device)
 
-            def make(resume: Resume | None) -> Product:
+            def make(resume: Resume | None) -> StageResult:
                 rows = {name: (self.rows.x(name), self.rows.y(name)) for name in ("train", "val")}
                 task = TuneTask(*rows["train"], *rows["val"], self.report, resume)
                 figures = as_figures(bound, refit.tune(network, task))
-                return Product(network.state_dict(), {name: float(value) for name, value in figures.items()})
+                return StageResult(network.state_dict(), {name: float(value) for name, value in figures.items()})
 
             product = self.products.trained("stage2", key, make)
             network.load_state_dict(product.tensors)
@@ -208,8 +208,8 @@ class Member:
 
     def _said(self, logits: torch.Tensor) -> Outputs:
         """The network's own logits: of sigmoids, where the objective trained such and no refit came after it."""
-        if self.data.questions > 1:
-            return asked(logits.cpu())
+        if self.data.labels_per_sample > 1:
+            return yes_no_outputs(logits.cpu())
         return Outputs(logits.cpu(), one_vs_rest=self.objective.one_vs_rest and self.refit is None)
 
     def _heard(self, head: nn.Module, features: torch.Tensor, draws: str) -> Outputs:
@@ -238,7 +238,7 @@ class Member:
 
     def _collected(self, sampler: Sampler, bound: Bound) -> Mapping[str, torch.Tensor]:
         new_task = self.stage_1.sample_task
-        if self.products.ranks.size > 1 and type(sampler).collect is not Sampler.collect:
-            task = new_task()  # what it needs may be made by all ranks together, what is collected is not
+        if self.products.processes.size > 1 and type(sampler).collect is not Sampler.collect:
+            task = new_task()  # what it needs may be made by all processes together, what is collected is not
             new_task = lambda: task  # noqa: E731
         return collect(sampler, bound, self.network, new_task, self.products, self.body_key, self.seeds["sampling"])

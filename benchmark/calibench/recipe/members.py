@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibench.cache.products import Products
+from calibench.cache.results import StageResults
 from calibench.cache.stage_cache import StageCache
 from calibench.config.grammar import who
 from calibench.config.run_config import RunConfig
@@ -24,7 +24,7 @@ from calibench.stages import Ensemble
 from calibench.stages.build import build_stage
 
 
-class Pipeline:
+class Members:
     """The trained part of one run: `run(splits)` for a checked configuration and its data.
 
     Building it trains nothing but raises InputError for whatever cannot work, so that a run fails before it writes.
@@ -32,7 +32,7 @@ class Pipeline:
 
     def __init__(self, config: RunConfig, data: Data, cache: StageCache, report: Report) -> None:
         self.config, self.data, self.report = config, data, report
-        self.products = Products(cache)
+        self.products = StageResults(cache)
         self.fitted: list[dict[str, Any]] = []
         ensembles = config.of_kind("ensemble")
         self.ensemble: Ensemble | None = build_stage(ensembles[0]) if ensembles else None
@@ -93,7 +93,7 @@ class Pipeline:
             member = self.first if number == 0 else self._member(number)
             found.append(member.outputs(splits))
             self.fitted += [{**entry, "member": number} for entry in member.fitted]
-            if self.config.beyond.pieces:
+            if self.config.shift_and_ood.pieces:
                 self.trained.append(member)
         return self._together(found)
 

@@ -9,10 +9,10 @@ from functools import partial
 import torch
 from torch import nn
 
-from calibench.cache.products import Product, part_of
+from calibench.cache.results import StageResult, strip_prefix
 from calibench.cache.resume import Resume
 from calibench.models.network import Network
-from calibench.processes import Ranks
+from calibench.processes import Processes
 from calibench.progress import Report
 from calibench.seeds import put_back_random, random_state
 from calibench.training.augment import Augmentation
@@ -50,8 +50,8 @@ def out_of_fold(
     schedule: Schedule,
     augment: Augmentation,
     report: Report,
-    ranks: Ranks,
-    kept: Callable[[int, Callable[[Resume | None], Product]], Product],
+    processes: Processes,
+    kept: Callable[[int, Callable[[Resume | None], StageResult]], StageResult],
 ) -> torch.Tensor:
     """Probabilities `[N, K]` float64 of the training rows; each fold's network is trained by cross-entropy on the others.
 
@@ -63,7 +63,7 @@ def out_of_fold(
     probs = torch.zeros(len(y), num_classes, dtype=torch.float64, device=y.device)
     early = replace(schedule, select="best", patience=PATIENCE if schedule.epochs > PATIENCE + 1 else None)
 
-    def make(number: int, resume: Resume | None) -> Product:
+    def make(number: int, resume: Resume | None) -> StageResult:
         network = new_network()
         others = (fold != number).nonzero().squeeze(1)
 
@@ -71,22 +71,24 @@ def out_of_fold(
             return shared_loss(
                 lambda batch: nn.functional.cross_entropy(network(batch.x), batch.y),
                 network,
-                batch_of(x, y, others[rows], augment, ranks),
+                batch_of(x, y, others[rows], augment, processes),
                 len(rows),
-                ranks,
+                processes,
             )
 
         def validate() -> float:
-            return mean_nll(predict(network, val_split[0], ranks=ranks), val_split[1])
+            return mean_nll(predict(network, val_split[0], processes=processes), val_split[1])
 
         what = f"out-of-fold network {number + 1} of {folds}"
-        with computed(network, early, ranks):
-            figures = train(network, step, validate, len(others), early, report, what, resume=resume, ranks=ranks)
-        said = predict(network, x[fold == number], ranks=ranks).double().softmax(dim=1)
-        return Product({"probs": said} | {f"{RANDOM}{k}": v for k, v in random_state(y.device).items()}, figures)
+        with computed(network, early, processes):
+            figures = train(
+                network, step, validate, len(others), early, report, what, resume=resume, processes=processes
+            )
+        said = predict(network, x[fold == number], processes=processes).double().softmax(dim=1)
+        return StageResult({"probs": said} | {f"{RANDOM}{k}": v for k, v in random_state(y.device).items()}, figures)
 
     for number in range(folds):
         product = kept(number, partial(make, number))
         probs[fold == number] = product.tensors["probs"].to(y.device)
-        put_back_random(part_of(product.tensors, RANDOM), y.device)
+        put_back_random(strip_prefix(product.tensors, RANDOM), y.device)
     return probs

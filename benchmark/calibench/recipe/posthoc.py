@@ -17,9 +17,9 @@ from calibench.stages.build import as_figures, build_stage
 
 
 class PostHoc:
-    """The chain, built and checked for K classes, or for Q questions of two; InputError for parameters that cannot work."""
+    """The chain, built and checked for K classes, or for Q labels a sample; InputError for parameters that cannot work."""
 
-    def __init__(self, stages: Sequence[Bound], num_classes: int, questions: int = 1) -> None:
+    def __init__(self, stages: Sequence[Bound], num_classes: int, labels_per_sample: int = 1) -> None:
         self.calibrators: list[tuple[Bound, Calibrator]] = []
         self.rule: tuple[Bound, DecisionRule] | None = None
         self._fitted: dict[str, dict[str, Any]] = {}
@@ -27,7 +27,7 @@ class PostHoc:
             stage = build_stage(bound)
             one_vs_rest = isinstance(stage, DecisionRule) and stage.one_vs_rest
             with blaming(who(bound)):
-                stage.check(questions if questions > 1 and one_vs_rest else num_classes)
+                stage.check(labels_per_sample if labels_per_sample > 1 and one_vs_rest else num_classes)
             if bound.spec.kind == "calibrator":
                 self.calibrators.append((bound, stage))
             else:
@@ -104,17 +104,17 @@ class PostHoc:
         if mapped.scores.shape != outputs.scores.shape:
             message = f"{who(bound)} turned scores {list(outputs.scores.shape)} into {list(mapped.scores.shape)}"
             raise RunError(message, "mend the plugin: a calibrator keeps the shape")
-        return checked(replace(mapped, questions=outputs.questions), f"after {bound.name}")
+        return checked(replace(mapped, labels_per_sample=outputs.labels_per_sample), f"after {bound.name}")
 
 
 def _halves(outputs: Outputs, labels: torch.Tensor) -> tuple[tuple[Outputs, torch.Tensor], ...]:
     """The samples in two random halves, the first the smaller; RunError where there are not two."""
-    questions = outputs.questions
-    n = len(labels) // questions
+    labels_per_sample = outputs.labels_per_sample
+    n = len(labels) // labels_per_sample
     if n < 2:
         raise RunError("one sample cannot be halved between a calibrator and a rule", "give more samples to fit on")
-    order = (torch.randperm(n)[:, None] * questions + torch.arange(questions)).flatten()
-    parts = order[: n // 2 * questions], order[n // 2 * questions :]
+    order = (torch.randperm(n)[:, None] * labels_per_sample + torch.arange(labels_per_sample)).flatten()
+    parts = order[: n // 2 * labels_per_sample], order[n // 2 * labels_per_sample :]
     return tuple((replace(outputs, scores=outputs.scores[rows]), labels[rows]) for rows in parts)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 from calibench.cache.keys import identity, stage_key
-from calibench.cache.products import Product, Products
+from calibench.cache.results import StageResult, StageResults
 from calibench.config.grammar import Bound, who
 from calibench.errors import PluginError, blaming
 from calibench.models.network import Network
@@ -25,7 +25,7 @@ def collect(
     bound: Bound,
     network: Network,
     new_task: Callable[[], SampleTask],
-    products: Products,
+    products: StageResults,
     body_key: str,
     seed: int,
 ) -> Mapping[str, torch.Tensor]:
@@ -36,10 +36,10 @@ def collect(
     if type(sampler).collect is Sampler.collect:
         return {}
 
-    def make() -> Product:
+    def make() -> StageResult:
         task = new_task()
         with seeded(derived_seed(seed, "collect")), blaming(who(bound)):
-            return Product(dict(sampler.collect(network, task)), {})
+            return StageResult(dict(sampler.collect(network, task)), {})
 
     device = next(network.parameters()).device
     product = products.of("sampler", stage_key("sampler", body_key, identity(bound), seed), make)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from calibench.cache.keys import identity, stage_key
-from calibench.cache.products import Product, Products, part_of
+from calibench.cache.results import StageResult, StageResults, strip_prefix
 from calibench.cache.resume import Resume, interval
 from calibench.config.grammar import who
 from calibench.config.run_config import RunConfig
@@ -20,7 +20,7 @@ from calibench.kernels import CalibrationAccumulator
 from calibench.models.network import Network
 from calibench.outputs.outputs import Outputs
 from calibench.plugins.params import TRAINING_PARAMS
-from calibench.processes import ALONE, Ranks
+from calibench.processes import ALONE, Processes
 from calibench.progress import Report
 from calibench.recipe.label_errors import score_suspected
 from calibench.recipe.out_of_fold import out_of_fold
@@ -48,7 +48,7 @@ class Stage1:
         self,
         config: RunConfig,
         rows: OnDevice,
-        products: Products,
+        products: StageResults,
         seed: int,
         report: Report,
         network: Network,
@@ -57,7 +57,7 @@ class Stage1:
     ) -> None:
         self.config, self.rows, self.products, self.seed, self.report = config, rows, products, seed, report
         self.network, self.new_network, self.made_by = network, new_network, made_by
-        self.data, self.bound, self.ranks = rows.data, config.objective, products.ranks
+        self.data, self.bound, self.processes = rows.data, config.objective, products.processes
         self.objective: Objective = build_stage(self.bound)
         with blaming(who(self.bound)):
             self.objective.check(self.data.num_outputs)
@@ -85,54 +85,56 @@ class Stage1:
         if self.network.pretrained:
             return key, {"stage": self.bound.name, "trained": False, "why": "the network was given trained"}
         product = self.products.trained("stage1", key, lambda resume: self._train(said, resume), together=True)
-        self.network.load_state_dict(part_of(product.tensors, NETWORK))
-        self.left_over = part_of(product.tensors, OBJECTIVE)
+        self.network.load_state_dict(strip_prefix(product.tensors, NETWORK))
+        self.left_over = strip_prefix(product.tensors, OBJECTIVE)
         self.last_epoch = int(product.figures.get("ended_after", self.last_epoch))
         return key, {"stage": self.bound.name, "trained": True, **product.figures, **product.learned}
 
     def _check_ranks(self) -> None:
-        """InputError for what cannot be split among ranks to the same end."""
-        size = self.ranks.size
+        """InputError for what cannot be split among processes to the same end."""
+        size = self.processes.size
         if size > 1 and not self.objective.can_split():
-            message = f"{who(self.bound)} looks at the rows of a batch together, or remembers rows: {size} ranks cannot share it"
+            message = (
+                f"{who(self.bound)} looks at a batch as a whole, or remembers rows: {size} processes cannot share it"
+            )
             raise InputError(message, "run it without torchrun")
         if size > self.schedule.batch_size:
-            message = f"{who(self.bound)}: batch_size={self.schedule.batch_size} is less than the {size} ranks"
-            raise InputError(message, "batch_size is that of all ranks together; raise it")
+            message = f"{who(self.bound)}: batch_size={self.schedule.batch_size} is less than the {size} processes"
+            raise InputError(message, "batch_size is that of all processes together; raise it")
 
     def _where(self) -> list[Any]:
-        ranks = [self.ranks.size] if self.ranks.size > 1 else []  # rounding depends on them as on threads
-        return [torch.__version__, torch.get_num_threads(), self.rows.device.type, *ranks]
+        processes = [self.processes.size] if self.processes.size > 1 else []  # rounding depends on them as on threads
+        return [torch.__version__, torch.get_num_threads(), self.rows.device.type, *processes]
 
-    def _train(self, said: Callable[[torch.Tensor], Outputs], resume: Resume | None) -> Product:
-        objective, network, bound, ranks = self.objective, self.network, self.bound, self.ranks
+    def _train(self, said: Callable[[torch.Tensor], Outputs], resume: Resume | None) -> StageResult:
+        objective, network, bound, processes = self.objective, self.network, self.bound, self.processes
         y, val_x, val_y = self.rows.y("train"), self.rows.x("val"), self.rows.y("val")
-        part = ranks.part(len(val_y))
+        part = processes.part(len(val_y))
         mine = torch.empty(0)
 
         def validate() -> float:
             nonlocal mine
             mine = predict(network, val_x[part])
-            logits = ranks.gathered(mine, len(val_y))
+            logits = processes.gathered(mine, len(val_y))
             objective.end_epoch(logits, val_y)
             return mean_nll(said(logits).logits().to(val_y.device), val_y.flatten())
 
         def calibration() -> str:
-            return f"ECE15 {streamed_ece(said(mine).logits(), val_y[part].flatten().cpu(), ranks):.2%}"
+            return f"ECE15 {streamed_ece(said(mine).logits(), val_y[part].flatten().cpu(), processes):.2%}"
 
         def another() -> Network:
             made = self.new_network()
-            computing.enter_context(computed(made, self.schedule, ranks))
+            computing.enter_context(computed(made, self.schedule, processes))
             return made
 
         what = f"{who(bound)} on {who(self.config.model)}"
         with seeded(self.seed), blaming(what), contextlib.ExitStack() as computing:
             task = self._task(another)
             objective.prepare(task)
-            computing.enter_context(computed(network, self.schedule, ranks))
+            computing.enter_context(computed(network, self.schedule, processes))
             figures = train(
                 network,
-                self._loss(ranks),
+                self._loss(processes),
                 validate,
                 len(y),
                 self.schedule,
@@ -140,13 +142,13 @@ class Stage1:
                 f"stage 1, {bound.name}",
                 objective=objective,
                 resume=resume,
-                ranks=ranks,
+                processes=processes,
                 also=calibration,
             )
             learned = as_figures(bound, objective.figures()) | score_suspected(objective.suspected(), self.data)
         self.trained = True
         held = {f"{NETWORK}{k}": v for k, v in network.state_dict().items()}
-        return Product(held | {f"{OBJECTIVE}{k}": v for k, v in objective.state().items()}, figures, learned)
+        return StageResult(held | {f"{OBJECTIVE}{k}": v for k, v in objective.state().items()}, figures, learned)
 
     def _task(self, new_network: Callable[[], Network]) -> TrainTask:
         oof = self._out_of_fold() if self.objective.folds else None
@@ -163,14 +165,14 @@ class Stage1:
         schedule = self.schedule
         return SampleTask(self.rows.x("train"), self._loss(ALONE), schedule.lr, schedule.batch_size, self.report)
 
-    def _loss(self, ranks: Ranks) -> Callable[[torch.Tensor], torch.Tensor]:
+    def _loss(self, processes: Processes) -> Callable[[torch.Tensor], torch.Tensor]:
         """`loss(rows)` of the training rows by the objective and the network as they stand, or this rank's part of it."""
         x, y, network, objective = self.rows.x("train"), self.rows.y("train"), self.network, self.objective
         augment = self.augment
 
         def loss(rows: torch.Tensor) -> torch.Tensor:
-            batch = batch_of(x, y, rows, augment, ranks)
-            return shared_loss(lambda its: objective.step(network, its), network, batch, len(rows), ranks)
+            batch = batch_of(x, y, rows, augment, processes)
+            return shared_loss(lambda its: objective.step(network, its), network, batch, len(rows), processes)
 
         return loss
 
@@ -180,7 +182,7 @@ class Stage1:
         settings = list(dataclasses.astuple(dataclasses.replace(self.schedule, select="best", patience=None)))
         made_by = [folds, settings, identity(self.config.model), self.data.fingerprint, self.seed, self._where()]
 
-        def kept(number: int, make: Callable[[Resume | None], Product]) -> Product:
+        def kept(number: int, make: Callable[[Resume | None], StageResult]) -> StageResult:
             key = stage_key("outoffold", number, made_by, *self.made_by)
             return self.products.trained("outoffold", key, make, together=True)
 
@@ -195,19 +197,19 @@ class Stage1:
                 self.schedule,
                 self.augment,
                 self.report,
-                self.ranks,
+                self.processes,
                 kept,
             )
 
 
-def streamed_ece(logits: torch.Tensor, labels: torch.Tensor, ranks: Ranks) -> float:
-    """ECE over 15 bins of the rows of all ranks, of which each gives its own `[n, K]` and `[n]`, perhaps none."""
+def streamed_ece(logits: torch.Tensor, labels: torch.Tensor, processes: Processes) -> float:
+    """ECE over 15 bins of the rows of all processes, of which each gives its own `[n, K]` and `[n]`, perhaps none."""
     statistics = CalibrationAccumulator()
     if len(logits) and bool(
         logits.isfinite().all()
     ):  # it is only shown: what is judged in the end is checked by itself
         statistics.update(logits, labels)
-    if ranks.size > 1:
+    if processes.size > 1:
         statistics.all_reduce()
     found = statistics.compute()
     return float((found.confidence_sum - found.correct_sum).abs().sum() / found.n)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calibench.config.beyond import shift_metric
+from calibench.config.shift_and_ood import shift_metric
 from calibench.report.tables import figure
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def ood_table(records: Sequence[ResultRecord]) -> Table | None:
 
 def _group_rows(record: ResultRecord) -> list[dict[str, Any]]:
     """The near and far means of a record as rows."""
-    from calibench.config.beyond import GROUPS, ood_metric
+    from calibench.config.shift_and_ood import GROUPS, ood_metric
 
     scores = dict.fromkeys(row["score"] for row in record.ood)
     found = []

@@ -6,10 +6,10 @@ import dataclasses
 
 from calibench.config.grammar import Bound
 from calibench.config.run_config import RunConfig
-from calibench.data.in_memory import GivenData
+from calibench.data.in_memory import InMemoryData
 from calibench.data.prepare import Data
 from calibench.errors import InputError
-from calibench.models.in_memory import GivenModel
+from calibench.models.in_memory import InMemoryModel
 from calibench.models.network import Network, Task
 from calibench.models.provenance import source_of
 from calibench.plugins.params import Param
@@ -22,9 +22,9 @@ def known(config: RunConfig, data: Data) -> tuple[RunConfig, bool]:
     Other configurations come back as they are. Raises InputError for a network that does not fit the data.
     """
     keep = True
-    if isinstance(config.dataset.spec, GivenData):
+    if isinstance(config.dataset.spec, InMemoryData):
         config = dataclasses.replace(config, dataset=_named(config.dataset, data.clean_fingerprint[:12]))
-    if isinstance(config.model.spec, GivenModel):
+    if isinstance(config.model.spec, InMemoryModel):
         spec, task = config.model.spec, Task.of(data)
         network = _begun(spec, task, config.seed, 0)
         if not network.pretrained:
@@ -39,7 +39,7 @@ def _named(dataset: Bound, content: str) -> Bound:
     return Bound(dataclasses.replace(dataset.spec, params=facts), {"sha256": content, **dataset.params})
 
 
-def _begun(spec: GivenModel, task: Task, seed: int, member: int) -> Network:
+def _begun(spec: InMemoryModel, task: Task, seed: int, member: int) -> Network:
     """The network as stage 1 of that member would begin it."""
     with seeded(derived_seed(member_seed(seed, member), "stage1")):
         return spec.build(task)

@@ -24,7 +24,7 @@ from calibench.data.ood import OodSet, load_ood
 from calibench.data.prepare import SPLITS, Data
 from calibench.data.shifts import Shift, load_shifts
 from calibench.errors import InputError
-from calibench.evaluation.added import Extra
+from calibench.evaluation.added_figures import AddedFigures
 from calibench.evaluation.judge import Judgement, judge
 from calibench.evaluation.ood import judge_ood
 from calibench.evaluation.shift import judge_shifts
@@ -33,10 +33,10 @@ from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics, load_metrics, units_of
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
-from calibench.outputs.several_labels import answered, stored
+from calibench.outputs.several_labels import as_stored, label_scores
 from calibench.processes import joined
 from calibench.progress import Report
-from calibench.recipe.members import Pipeline
+from calibench.recipe.members import Members
 from calibench.recipe.posthoc import PostHoc, checked
 from calibench.records import store
 from calibench.records.environment import machine, versions
@@ -61,10 +61,10 @@ def run_reporting(
 ) -> tuple[ResultRecord, bool]:
     """The record of `config`, and whether it was there already; `made` is shared by the runs of one command."""
     start = time.perf_counter()
-    ranks = joined(config.device)
-    with ranks.first_alone(), using_data_folder(data_dir, download, report) as folder:
+    processes = joined(config.device)
+    with processes.first_alone(), using_data_folder(data_dir, download, report) as folder:
         data = load_data(config)
-        shifts, ood_sets = load_shifts(config.beyond.shifts, data), load_ood(config.beyond.ood, data)
+        shifts, ood_sets = load_shifts(config.shift_and_ood.shifts, data), load_ood(config.shift_and_ood.ood, data)
     if not folder.asked and (data_dir is not None or download):
         idle = "a data folder" if data_dir is not None else "a download"
         message = f"dataset {config.dataset.name!r} reads no published files: {idle} would do nothing"
@@ -74,34 +74,36 @@ def run_reporting(
     code = _code(config)
     run_id = config.run_id("+".join([data.fingerprint, *(held.fingerprint for held in ood_sets)]))
     kept = results / store.CACHE if results is not None and keep else None
-    cache = StageCache(kept, fresh=force, made=made, ranks=ranks)
-    pipeline = Pipeline(config, data, cache, report)
-    posthoc = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes, data.questions)
+    cache = StageCache(kept, fresh=force, made=made, processes=processes)
+    pipeline = Members(config, data, cache, report)
+    posthoc = PostHoc(
+        config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes, data.labels_per_sample
+    )
     # Files that have changed since make another run.
     code += pipeline.first.objective.files + pipeline.first.checkpoint + posthoc.files
     code += hashlib.sha256(pipeline.network.origin.encode()).hexdigest()[:16] if pipeline.network.origin else ""
     code += "".join(shift.files for shift in shifts)
     metrics = load_metrics()
     if results is not None:
-        found = store.find(results, run_id, code) if ranks.first and keep and not force else None
+        found = store.find(results, run_id, code) if processes.first and keep and not force else None
         if found is not None:
             found = store.named_by(results, found, config.preset)
-        if (there := ranks.same(found)) is not None:
+        if (there := processes.same(found)) is not None:
             return there, True
-        if ranks.first:
+        if processes.first:
             writable_folders([results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
 
     outputs = {
         name: checked(found, f"{config.recipe}, {name} split") for name, found in pipeline.run(("cal", "test")).items()
     }
-    if not ranks.first:  # rank 0 fits, judges and writes for all
-        return ranks.same(None), False  # type: ignore[return-value]
+    if not processes.first:  # rank 0 fits, judges and writes for all
+        return processes.same(None), False  # type: ignore[return-value]
     labels = {name: torch.from_numpy(getattr(data, name).y).flatten() for name in outputs}
     with pipeline.timed("posthoc"), seeded(pipeline.seeds["posthoc"]):
-        fitted = pipeline.fitted + posthoc.fit(outputs["cal"], labels["cal"], stored=stored)
-        final = {name: stored(posthoc.apply(found)) for name, found in outputs.items()}
+        fitted = pipeline.fitted + posthoc.fit(outputs["cal"], labels["cal"], stored=as_stored)
+        final = {name: as_stored(posthoc.apply(found)) for name, found in outputs.items()}
         decisions = posthoc.decide(final["test"])
-        final = {name: stored(found.plain()) for name, found in final.items()}
+        final = {name: as_stored(found.plain()) for name, found in final.items()}
     with pipeline.timed("judge"):
         report("judge", 0, 1, "bootstrap and noise floor")
         judged = Judged(final["test"], labels["test"], decisions, data.test_soft)
@@ -130,7 +132,8 @@ def run_reporting(
         seeds={"run": config.seed, **pipeline.seeds, **_data_seeds(config), "bootstrap": BOOTSTRAP_SEED},
         bootstrap=judgement.bootstrap,
         data=_about(config, data) | extra.data,
-        machine=machine(torch.get_num_threads(), config.device) | ({"ranks": ranks.size} if ranks.size > 1 else {}),
+        machine=machine(torch.get_num_threads(), config.device)
+        | ({"ranks": processes.size} if processes.size > 1 else {}),
         code=code,
         cache={"hits": cache.hits, "made": cache.misses} | ({"resumed": cache.resumed} if cache.resumed else {}),
         shift=extra.shift,
@@ -140,37 +143,37 @@ def run_reporting(
     )
     if results is not None:
         record = store.write(results, record, _arrays(final, data, decisions, judgement) | extra.arrays)
-    return ranks.same(record), False
+    return processes.same(record), False
 
 
 def _beyond(
     config: RunConfig,
     shifts: Sequence[Shift],
     ood_sets: Sequence[OodSet],
-    pipeline: Pipeline,
+    pipeline: Members,
     posthoc: PostHoc,
     data: Data,
     metrics: Metrics,
     test: Outputs,
     report: Report,
-) -> Extra:
+) -> AddedFigures:
     """The run judged on shifted test splits and OOD sets, with all that was fitted left as it is."""
 
     def say(inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, tuple[Outputs, Decisions | None]]:
         said = {}
         for name, found in pipeline.outputs_of(inputs).items():
             with seeded(derived_seed(pipeline.seeds["posthoc"], name)):
-                calibrated = stored(posthoc.apply(checked(found, f"{config.recipe}, {name}")))
-                said[name] = stored(calibrated.plain()), posthoc.decide(calibrated)
+                calibrated = as_stored(posthoc.apply(checked(found, f"{config.recipe}, {name}")))
+                said[name] = as_stored(calibrated.plain()), posthoc.decide(calibrated)
         return said
 
-    extra, drawn = Extra(), {"resamples": RESAMPLES, "seed": BOOTSTRAP_SEED}
+    extra, drawn = AddedFigures(), {"resamples": RESAMPLES, "seed": BOOTSTRAP_SEED}
     if shifts:
         with pipeline.timed("shift"):
             extra |= judge_shifts(shifts, say, data, metrics, **drawn, report=report)
     if ood_sets:
         with pipeline.timed("ood"):
-            extra |= judge_ood(ood_sets, config.beyond, say, test, **drawn, report=report)
+            extra |= judge_ood(ood_sets, config.shift_and_ood, say, test, **drawn, report=report)
     return extra
 
 
@@ -180,7 +183,7 @@ def _arrays(
     arrays: dict[str, NDArray[Any]] = {}
     for name, outputs in final.items():
         split = getattr(data, name)
-        scores = answered(outputs) if data.questions > 1 else outputs.scores
+        scores = label_scores(outputs) if data.labels_per_sample > 1 else outputs.scores
         arrays[f"{name}.{'probs' if outputs.from_probs else 'logits'}"] = scores.numpy()
         arrays[f"{name}.labels"], arrays[f"{name}.ids"] = split.y, split.ids
     if data.test_soft is not None:
@@ -199,7 +202,7 @@ def _about(config: RunConfig, data: Data) -> dict[str, Any]:
         "clean_fingerprint": data.clean_fingerprint,
         "test_fingerprint": data.test_fingerprint,
         "classes": data.num_classes,
-        "questions": data.questions,
+        "questions": data.labels_per_sample,
         "splits": list(SPLITS),
         "licence": spec.licence,
         "source": spec.source,
@@ -210,7 +213,7 @@ def _about(config: RunConfig, data: Data) -> dict[str, Any]:
 
 def _pieces(config: RunConfig) -> list[Bound]:
     noise = [config.noise] if config.noise else []
-    return [*config.stages, config.dataset, config.model, *noise, *config.beyond.pieces]
+    return [*config.stages, config.dataset, config.model, *noise, *config.shift_and_ood.pieces]
 
 
 def _code(config: RunConfig) -> str:

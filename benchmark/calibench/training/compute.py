@@ -13,7 +13,7 @@ from torch import nn
 
 from calibench.errors import InputError, RunError
 from calibench.models.network import Network
-from calibench.processes import ALONE, Ranks
+from calibench.processes import ALONE, Processes
 from calibench.training.schedule import Schedule
 from calibench.training.synced_norm import synced
 
@@ -45,7 +45,7 @@ def _check_precision(precision: str, device: torch.device) -> None:
 
 
 @contextlib.contextmanager
-def computed(network: Network, schedule: Schedule, ranks: Ranks = ALONE) -> Iterator[None]:
+def computed(network: Network, schedule: Schedule, processes: Processes = ALONE) -> Iterator[None]:
     """Inside the block the network trains as the schedule says; after it, it is what it was, with its new weights."""
     network.autocast = AUTOCAST.get(schedule.precision)
     if schedule.channels_last:
@@ -53,7 +53,7 @@ def computed(network: Network, schedule: Schedule, ranks: Ranks = ALONE) -> Iter
     if schedule.compile:
         network.compiled = torch.compile(lambda x: network.body(x))  # noqa: PLW0108 - no module, which would be registered
     try:
-        with synced(network, ranks):
+        with synced(network, processes):
             yield
     except Exception as error:
         if schedule.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from calibench.cache.products import part_of
+from calibench.cache.results import strip_prefix
 
 
 class Kept:
@@ -47,4 +47,4 @@ class Kept:
         """Puts back what `state` gave."""
         best, best_epoch, nll, epoch = held["figures"].tolist()
         self.best, self.best_epoch, self.nll, self.epoch = best, int(best_epoch), nll, int(epoch)
-        self.weights = {k: v.to(device) for k, v in part_of(held, "weights.").items()} or None
+        self.weights = {k: v.to(device) for k, v in strip_prefix(held, "weights.").items()} or None

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import nn
 
-from calibench.cache.products import part_of
+from calibench.cache.results import strip_prefix
 from calibench.cache.resume import Resume
 from calibench.errors import RunError
-from calibench.processes import ALONE, Ranks
+from calibench.processes import ALONE, Processes
 from calibench.progress import Report
 from calibench.seeds import put_back_random, random_state
 from calibench.stages import Objective
@@ -33,7 +33,7 @@ def train(
     *,
     objective: Objective | None = None,
     resume: Resume | None = None,
-    ranks: Ranks = ALONE,
+    processes: Processes = ALONE,
     also: Callable[[], str] | None = None,
 ) -> dict[str, float]:
     """Steps over shuffled batches; the module ends at the kept checkpoint, in eval mode.
@@ -41,7 +41,7 @@ def train(
     `step(rows)` is the loss of the training rows `[n]`; `validate()` the validation NLL of the module as it stands.
     `objective`, where there is one, has its companions trained beside the module and is told of every epoch. Rows are
     shuffled by torch's global generator: wrap the call in `seeded`. With `resume` the training is kept on the way, and
-    begins where an earlier one was cut off; a second call with the same `resume` does without. Where `ranks` train
+    begins where an earlier one was cut off; a second call with the same `resume` does without. Where `processes` train
     together, `step(rows)` is this rank's part of the loss.
     `also()` is what the report says after the NLL. Returns the kept epoch and its NLL, and with a patience the last epoch.
     Raises RunError at the first loss that is not finite, naming the epoch, the step, the learning rate and the rows.
@@ -50,11 +50,11 @@ def train(
     companions = () if objective is None else tuple(objective.companions())
     # Batch norm cannot train on one row.
     rows_used = num_rows - 1 if num_rows > size and num_rows % size == 1 else num_rows
-    stepper = Stepper(module, companions, schedule, math.ceil(rows_used / size), ranks)
+    stepper = Stepper(module, companions, schedule, math.ceil(rows_used / size), processes)
     kept = Kept(schedule.select == "best", schedule.patience)
     done = 0
     resume = None if resume is None else resume.claim()
-    held = ranks.same(None if resume is None else resume.read())
+    held = processes.same(None if resume is None else resume.read())
     if held is not None:
         done = _load(held, module, companions, stepper, kept, objective)
     if resume is not None and done:
@@ -68,9 +68,9 @@ def train(
         batches = torch.randperm(num_rows).to(stepper.device)[:rows_used].split(size)
         pace.begin()
         for number, rows in enumerate(batches, 1):
-            ranks.step = stepper.batches
+            processes.step = stepper.batches
             loss = step(rows)
-            seen = ranks.total(loss).item()
+            seen = processes.total(loss).item()
             if not math.isfinite(seen):
                 message = f"{what}: the loss is {seen} in epoch {epoch}, step {number} of {len(batches)}"
                 shown = ", ".join(str(int(row)) for row in rows[:SHOWN]) + (", ..." if len(rows) > SHOWN else "")
@@ -81,7 +81,9 @@ def train(
         for part in (module, *companions):
             part.eval()
         with stepper.averaged():
-            nll = ranks.same(validate())  # to the last bit: ranks that disagreed on patience would wait for each other
+            nll = processes.same(
+                validate()
+            )  # to the last bit: processes that disagreed on patience would wait for each other
             if not math.isfinite(nll):
                 raise RunError(f"{what}: the validation NLL is {nll} in epoch {epoch}", "lower the learning rate")
             kept.see(epoch, nll, module)
@@ -122,14 +124,14 @@ def _load(
     objective: Objective | None,
 ) -> int:
     """Puts back what `_state` gave; returns how many epochs are done."""
-    module.load_state_dict(part_of(held, "module."))
+    module.load_state_dict(strip_prefix(held, "module."))
     for i, companion in enumerate(companions):
-        companion.load_state_dict(part_of(held, f"companion{i}."))
-    stepper.load_state(part_of(held, "stepper."))
-    kept.load_state(part_of(held, "kept."), stepper.device)
+        companion.load_state_dict(strip_prefix(held, f"companion{i}."))
+    stepper.load_state(strip_prefix(held, "stepper."))
+    kept.load_state(strip_prefix(held, "kept."), stepper.device)
     if objective is not None:
-        objective.load_state({k: v.to(stepper.device) for k, v in part_of(held, "objective.").items()})
-    put_back_random(part_of(held, "random."), stepper.device)
+        objective.load_state({k: v.to(stepper.device) for k, v in strip_prefix(held, "objective.").items()})
+    put_back_random(strip_prefix(held, "random."), stepper.device)
     return kept.epoch
 
 

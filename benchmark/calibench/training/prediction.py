@@ -7,17 +7,17 @@ import math
 import torch
 from torch import nn
 
-from calibench.processes import ALONE, Ranks
+from calibench.processes import ALONE, Processes
 
 CACHED_NUMBERS = 400_000
 """Numbers of input that a processor predicts at once: 130 images of CIFAR in place of 1 024 take resnet:depth=20 from 3.8 to
 1.8 s a thousand, vit and wrn:depth=16,width=4 from 3.7 to 2.8 and from 7.6 to 7.0 s for 512 (one thread, November 2026)."""
 
 
-def predict(module: nn.Module, x: torch.Tensor, batch_size: int = 1024, ranks: Ranks = ALONE) -> torch.Tensor:
-    """`module(x)` in eval mode, without gradients, in batches; of `ranks` each passes its part, and all have the whole."""
-    if ranks.size > 1:
-        return ranks.gathered(predict(module, x[ranks.part(len(x))], batch_size), len(x))
+def predict(module: nn.Module, x: torch.Tensor, batch_size: int = 1024, processes: Processes = ALONE) -> torch.Tensor:
+    """`module(x)` in eval mode, without gradients, in batches; of `processes` each passes its part, and all have the whole."""
+    if processes.size > 1:
+        return processes.gathered(predict(module, x[processes.part(len(x))], batch_size), len(x))
     module.eval()
     with torch.inference_mode():
         found = torch.cat([module(rows) for rows in x.split(min(batch_size, rows_at_once(x)))])

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from calibench.cache.products import part_of
-from calibench.processes import ALONE, Ranks
+from calibench.cache.results import strip_prefix
+from calibench.processes import ALONE, Processes
 from calibench.training.schedule import MOMENTUM, Schedule
 
 
@@ -19,9 +19,14 @@ class Stepper:
     """Steps of a schedule for a module and its companions; `steps` is how many batches an epoch has."""
 
     def __init__(
-        self, module: nn.Module, companions: Sequence[nn.Module], schedule: Schedule, steps: int, ranks: Ranks = ALONE
+        self,
+        module: nn.Module,
+        companions: Sequence[nn.Module],
+        schedule: Schedule,
+        steps: int,
+        processes: Processes = ALONE,
     ) -> None:
-        self.module, self.schedule, self.steps, self.ranks = module, schedule, steps, ranks
+        self.module, self.schedule, self.steps, self.processes = module, schedule, steps, processes
         self.parameters = [p for part in (module, *companions) for p in part.parameters() if p.requires_grad]
         self.device = self.parameters[0].device
         self.optimizer = self._optimizer()
@@ -57,7 +62,7 @@ class Stepper:
         self.batches += 1
         if place + 1 < first + share:
             return
-        self.ranks.add_gradients(self.parameters)
+        self.processes.add_gradients(self.parameters)
         self.scaler.unscale_(self.optimizer)
         if schedule.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters, schedule.clip_norm)
@@ -103,7 +108,7 @@ class Stepper:
     def load_state(self, held: Mapping[str, torch.Tensor]) -> None:
         """Puts back what `state` gave; the optimiser's settings are the schedule's."""
         moments: dict[int, dict[str, torch.Tensor]] = {}
-        for name, kept in part_of(held, "optimizer.").items():
+        for name, kept in strip_prefix(held, "optimizer.").items():
             number, _, entry = name.partition(".")
             weights = self.parameters[int(number)].detach()
             # Fused steps go through memory as it lies: with channels last a moment must lie as its weights do.
@@ -114,8 +119,8 @@ class Stepper:
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.batches = int(held["batches"])
         if self.mean is not None:
-            self.mean.load_state_dict(part_of(held, "mean."))
-        scale = {name: value.item() for name, value in part_of(held, "scaler.").items()}
+            self.mean.load_state_dict(strip_prefix(held, "mean."))
+        scale = {name: value.item() for name, value in strip_prefix(held, "scaler.").items()}
         if scale:
             counts = {"growth_interval", "_growth_tracker"}
             self.scaler.load_state_dict({k: int(v) if k in counts else v for k, v in scale.items()})

@@ -1,4 +1,4 @@
-"""Batch norm over the whole batch where ranks hold parts of it, as torch's SyncBatchNorm, which knows GPUs alone."""
+"""Batch norm over the whole batch where processes hold parts of it, as torch's SyncBatchNorm, which knows GPUs alone."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import torch
 from torch import distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from calibench.processes import Ranks
+from calibench.processes import Processes
 
 
 @contextlib.contextmanager
-def synced(network: nn.Module, ranks: Ranks) -> Iterator[None]:
-    """Inside the block the network's batch norms, in training mode, take mean and variance over the rows of all ranks."""
-    layers = [m for m in network.modules() if isinstance(m, _BatchNorm)] if ranks.size > 1 else []
+def synced(network: nn.Module, processes: Processes) -> Iterator[None]:
+    """Inside the block the network's batch norms, in training mode, take mean and variance over the rows of all processes."""
+    layers = [m for m in network.modules() if isinstance(m, _BatchNorm)] if processes.size > 1 else []
     for layer in layers:
         layer.forward = functools.partial(_over_ranks, layer)  # type: ignore[method-assign]
     try:
@@ -28,7 +28,7 @@ def synced(network: nn.Module, ranks: Ranks) -> Iterator[None]:
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over ranks; so is its gradient, since every rank's loss depends on it."""
+    """The sum over processes; so is its gradient, since every rank's loss depends on it."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:

@@ -188,7 +188,7 @@ def _shifted(known: CifarC, task: ShiftTask, kinds: str | None, severities: tupl
 
 def _check_labels(labels: Stored, task: ShiftTask, known: CifarC, where: str) -> None:
     n = len(task.y)
-    if task.questions > 1 or labels.shape != (len(SEVERITIES) * n,):
+    if task.labels_per_sample > 1 or labels.shape != (len(SEVERITIES) * n,):
         message = f"{where}: labels.npy has {labels.shape[0]} labels, and the data {n} test rows"
         raise InputError(message, f"it goes with the published test split: --dataset {known.of}")
     found = labels.rows(0, labels.shape[0]).reshape(len(SEVERITIES), n)

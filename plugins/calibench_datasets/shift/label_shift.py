@@ -51,8 +51,8 @@ def label_shift(
     labels a row, for a prior that does not fit the classes, and where fewer than 10 rows would be left.
     """
     where = "shift label-shift"
-    if task.questions > 1:
-        raise InputError(f"{where}: rows of these data have {task.questions} labels each", "leave it out")
+    if task.labels_per_sample > 1:
+        raise InputError(f"{where}: rows of these data have {task.labels_per_sample} labels each", "leave it out")
     if prior is not None and alphas is not None:
         raise InputError(f"{where}: alphas and prior are both given", "give one of the two")
     counts = np.bincount(task.y, minlength=task.num_classes)

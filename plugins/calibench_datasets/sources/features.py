@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param
+from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param, models
 from calibench.data.npzfile import read_npy
 from calibench.data.splits import hold_out, row_hashes
 from calibench.errors import did_you_mean
@@ -107,7 +107,7 @@ def _read(path: str) -> Named:
     if place.suffix.lower() == ".npy":
         message = f"{path}: one array alone has no labels"
         raise InputError(message, f"put train_x.npy, train_y.npy, ... into a folder: features:path={place.parent}")
-    return {name: _plain(tensor) for name, tensor in _weights(path).items()}
+    return {name: _plain(tensor) for name, tensor in models.read_weights(path).items()}
 
 
 def _plain(tensor: Any) -> NDArray[Any]:
@@ -135,15 +135,9 @@ def _meaning(name: str, held: Iterable[str], path: str) -> str:
     raise InputError(f"{path}: the array {name!r} has no meaning here", hint)
 
 
-def _weights(path: str) -> dict[str, torch.Tensor]:
-    from calibench.models.weights import read_weights
-
-    return read_weights(path)
-
-
 def _head_of(path: str) -> Named:
     """`head_weight [K, D]` and `head_bias [K]` of a file of weights, whichever else it holds."""
-    held = _weights(path)
+    held = models.read_weights(path)
     found: dict[str, list[str]] = {"head_weight": [], "head_bias": []}
     for name in held:
         if name in found:

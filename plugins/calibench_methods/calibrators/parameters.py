@@ -5,7 +5,7 @@ from calibench import Param
 GUO = "C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017 (arXiv 1706.04599)"
 
 KULL = (
-    "M. Kull et al., Beyond temperature scaling: Obtaining well-calibrated multi-class probabilities with Dirichlet "
+    "M. Kull et al., ShiftAndOod temperature scaling: Obtaining well-calibrated multi-class probabilities with Dirichlet "
     "calibration, NeurIPS 2019 (arXiv 1910.12656)"
 )
 

@@ -1,7 +1,7 @@
-"""Where to stop answering: a limit on the doubt, fitted to labelled samples, with a finite-sample guarantee or without one.
+"""Where to stop answering: a limit on the uncertainty, fitted to labelled samples, with a finite-sample guarantee or without one.
 
-Samples are ranked by doubt, least first; a limit accepts a sample, and with it all that are tied with it. `accepted` and
-`errors` are cumulative counts at the ends of ties. Nothing here knows what the doubt is.
+Samples are ranked by uncertainty, least first; a limit accepts a sample, and with it all that are tied with it. `accepted` and
+`errors` are cumulative counts at the ends of ties. Nothing here knows what the uncertainty is.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ SPREAD = 4
 
 
 class Limit(NamedTuple):
-    """`doubt`, the largest that is accepted (None: nothing is), and what the samples it was fitted to say at it."""
+    """`uncertainty`, the largest that is accepted (None: nothing is), and what the samples it was fitted to say at it."""
 
-    doubt: float | None
+    uncertainty: float | None
     accepted: int
     errors: int
     bound: float | None
@@ -28,7 +28,7 @@ class Limit(NamedTuple):
     note: str = ""
 
 
-def limit_risk(doubt: Floats, wrong: Bools, target: float, guarantee: str, delta: float) -> Limit:
+def limit_risk(uncertainty: Floats, wrong: Bools, target: float, guarantee: str, delta: float) -> Limit:
     """The limit that accepts most with a selective risk of at most `target`.
 
     `none`: errors / accepted <= target on these samples, which the population exceeds about as often as not.
@@ -43,7 +43,7 @@ def limit_risk(doubt: Floats, wrong: Bools, target: float, guarantee: str, delta
 
     `sgr`: Geifman & El-Yaniv 2017, a binary search over k in ceil(log2 n) steps, each with the bound at delta / steps.
     """
-    accepted, errors, limits = _ranked(doubt, wrong)
+    accepted, errors, limits = _ranked(uncertainty, wrong)
     if guarantee == "none":
         passed = np.flatnonzero(errors <= target * accepted + 1e-9)  # 29 of 100 are 0.29, and 0.29 * 100 is not 29
         return _limit(passed, accepted, errors, limits, None, "no limit has so few errors on these samples")
@@ -51,21 +51,19 @@ def limit_risk(doubt: Floats, wrong: Bools, target: float, guarantee: str, delta
         passed, level = _binary_search(accepted, errors, target, delta)
     else:
         passed, level = _chains(accepted, errors, target, delta)
-    note = (
-        f"no limit passes: {len(doubt)} samples with {int(wrong.sum())} errors; give more, or a larger target or delta"
-    )
+    note = f"no limit passes: {len(uncertainty)} samples with {int(wrong.sum())} errors; give more, or a larger target or delta"
     return _limit(passed, accepted, errors, limits, level, note)
 
 
-def limit_coverage(doubt: Floats, wrong: Bools, target: float, guarantee: str, delta: float) -> Limit:
+def limit_coverage(uncertainty: Floats, wrong: Bools, target: float, guarantee: str, delta: float) -> Limit:
     """The limit that accepts least with a coverage of at least `target`.
 
-    `none`: the ceil(target n)-th least doubt. `clopper-pearson`: the k-th for the least k whose lower bound at level delta
+    `none`: the ceil(target n)-th least uncertainty. `clopper-pearson`: the k-th for the least k whose lower bound at level delta
     reaches the target. k depends on n alone, so the population's coverage, which is at least a Beta(k, n + 1 - k), reaches
     the target with probability 1 - delta, ties or none; where not even k = n does, everything is accepted.
     """
-    accepted, errors, limits = _ranked(doubt, wrong)
-    n = len(doubt)
+    accepted, errors, limits = _ranked(uncertainty, wrong)
+    n = len(uncertainty)
     if guarantee == "none":
         # Down by a little before rounding up: 0.9 of 10 is 9, whatever the ninth digit of the product.
         index = int(np.searchsorted(accepted, max(1, math.ceil(target * n - 1e-9))))
@@ -81,10 +79,10 @@ def limit_coverage(doubt: Floats, wrong: Bools, target: float, guarantee: str, d
     return Limit(float(limits[index]), int(accepted[index]), int(errors[index]), bound)
 
 
-def _ranked(doubt: Floats, wrong: Bools) -> tuple[Ints, Ints, Floats]:
-    """Accepted, errors among them, and the doubt, at the end of each tie in rank order."""
-    order = np.argsort(doubt, kind="stable")
-    ranked = doubt[order]
+def _ranked(uncertainty: Floats, wrong: Bools) -> tuple[Ints, Ints, Floats]:
+    """Accepted, errors among them, and the uncertainty, at the end of each tie in rank order."""
+    order = np.argsort(uncertainty, kind="stable")
+    ranked = uncertainty[order]
     ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
     return ends + 1, wrong[order].cumsum()[ends], ranked[ends]
 

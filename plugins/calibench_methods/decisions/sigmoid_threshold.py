@@ -8,7 +8,7 @@ from calibench import DecisionRule, InputError, MethodSpec, Outputs, Param
 from calibench.lazy import torch
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import ABSTAIN
-from calibench.outputs.several_labels import answered
+from calibench.outputs.several_labels import label_scores
 
 SPEC = MethodSpec(
     name="sigmoid-threshold",
@@ -62,13 +62,13 @@ class SigmoidThreshold(DecisionRule):
             raise InputError(message, "give one threshold for each class or label, joined by ';'")
 
     def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> Decisions:
-        """The sets and their answers; the doubt is minus the largest logit or probability."""
-        if outputs.questions > 1:
-            return Decisions(self._passing(answered(outputs), outputs.from_probs).flatten().long())
+        """The sets and their answers; the uncertainty is minus the largest logit or probability."""
+        if outputs.labels_per_sample > 1:
+            return Decisions(self._passing(label_scores(outputs), outputs.from_probs).flatten().long())
         sets, x = self._passing(outputs.scores, outputs.from_probs), outputs.scores.double()
         # By logit: sigmoids that round to one number still have an order.
         answers = x.where(sets, -torch.inf).argmax(dim=1).where(sets.any(dim=1), ABSTAIN)
-        return Decisions(answers, sets=sets, doubt=-x.amax(dim=1), score="max-sigmoid")
+        return Decisions(answers, sets=sets, uncertainty=-x.amax(dim=1), score="max-sigmoid")
 
     def _passing(self, scores: torch.Tensor, from_probs: bool) -> torch.Tensor:
         from calibench.kernels import sigmoid_threshold

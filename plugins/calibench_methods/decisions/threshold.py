@@ -1,4 +1,4 @@
-"""`threshold`: answer where a class reaches its threshold, or where the doubt stays under a fitted limit; else abstain."""
+"""`threshold`: answer where a class reaches its threshold, or where the uncertainty stays under a fitted limit; else abstain."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from calibench import DecisionRule, InputError, MethodSpec, Outputs, Param
 from calibench.lazy import torch
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import ABSTAIN
-from calibench.outputs.uncertainty import doubts, threshold_of
+from calibench.outputs.uncertainty import threshold_of, uncertainty_of
 from calibench_methods.decisions.class_thresholds import tune
 from calibench_methods.decisions.selective_fit import limit_coverage, limit_risk
 
@@ -81,7 +81,7 @@ SPEC = MethodSpec(
     ),
     equation=(
         "answer = argmax over {k : p_k >= t_k} of p_k, abstain when the set is empty; with a target, "
-        "answer = argmax_k p_k where doubt(x) <= limit. clopper-pearson: from k = n_0, 4 n_0, 16 n_0, ... (J starts, "
+        "answer = argmax_k p_k where uncertainty(x) <= limit. clopper-pearson: from k = n_0, 4 n_0, 16 n_0, ... (J starts, "
         "n_0 the least k that could pass) on, the k least doubtful are accepted while "
         "P(Binomial(k, target) <= errors) <= delta / J"
     ),
@@ -109,7 +109,7 @@ SPEC = MethodSpec(
 
 
 class Threshold(DecisionRule):
-    """The most probable class among those with `p_k >= t_k`, or the most probable one where `doubt <= limit`; else -1.
+    """The most probable class among those with `p_k >= t_k`, or the most probable one where `uncertainty <= limit`; else -1.
 
     `t_k` is `value` for all, or `values[k]`, or tuned on cal to `metric`; the limit is fitted on cal to `target_risk` or
     `target_coverage`. Raises InputError for options that contradict each other or would do nothing.
@@ -169,22 +169,24 @@ class Threshold(DecisionRule):
             raise InputError(message, "give one threshold for each class, joined by ';'")
 
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
-        """`thresholds` of the classes, or `threshold` on the score and `doubt`, the limit, with what cal showed there."""
+        """`thresholds` of the classes, or `threshold` on the score and `uncertainty`, the limit, with what cal showed there."""
         if self.metric is not None:
             thresholds, best = tune(outputs.probs().cpu().numpy(), labels.cpu().numpy(), self.metric)
             return {"thresholds": thresholds, f"cal_{self.metric.replace('-', '_')}": best}
         if self.target is None:
             return {}
-        doubt = doubts(outputs, self.score, self.pnorm).cpu().numpy()
+        uncertainty = uncertainty_of(outputs, self.score, self.pnorm).cpu().numpy()
         wrong = (outputs.scores.argmax(dim=1).cpu() != labels.cpu()).numpy()
         fit = limit_risk if self.way == "target_risk" else limit_coverage
-        found = fit(doubt, wrong, self.target, self.guarantee, self.delta)
-        everything = found.doubt == math.inf  # which JSON cannot hold
+        found = fit(uncertainty, wrong, self.target, self.guarantee, self.delta)
+        everything = found.uncertainty == math.inf  # which JSON cannot hold
         learned = {
-            "threshold": None if found.doubt is None or everything else threshold_of(self.score, found.doubt),
-            "doubt": None if everything else found.doubt,
-            "accepts": "nothing" if found.doubt is None else "everything" if everything else "up to doubt",
-            "cal_coverage": found.accepted / len(doubt),
+            "threshold": None
+            if found.uncertainty is None or everything
+            else threshold_of(self.score, found.uncertainty),
+            "doubt": None if everything else found.uncertainty,
+            "accepts": "nothing" if found.uncertainty is None else "everything" if everything else "up to doubt",
+            "cal_coverage": found.accepted / len(uncertainty),
             "cal_risk": found.errors / found.accepted if found.accepted else None,
             "guarantee": self.guarantee,
         }
@@ -193,16 +195,16 @@ class Threshold(DecisionRule):
         return learned | ({"note": found.note} if found.note else {})
 
     def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> Decisions:
-        """Class indices `[N]`, -1 where no class passes or the doubt is too large."""
+        """Class indices `[N]`, -1 where no class passes or the uncertainty is too large."""
         if self.target is None:
             return Decisions(self._passing(outputs, fitted))
-        doubt = doubts(outputs, self.score, self.pnorm)
+        uncertainty = uncertainty_of(outputs, self.score, self.pnorm)
         limit = {"nothing": -math.inf, "everything": math.inf}.get(fitted["accepts"], fitted["doubt"])
-        answers = outputs.scores.argmax(dim=1).where(doubt <= limit, ABSTAIN)
+        answers = outputs.scores.argmax(dim=1).where(uncertainty <= limit, ABSTAIN)
         aim = "selective_risk" if self.way == "target_risk" else "coverage"
         if self.score == "max-softmax":  # the record ranks by the tail itself, not rounded
             return Decisions(answers, targets={aim: self.target})
-        return Decisions(answers, doubt=doubt, score=self.score, targets={aim: self.target})
+        return Decisions(answers, uncertainty=uncertainty, score=self.score, targets={aim: self.target})
 
     def _passing(self, outputs: Outputs, fitted: dict[str, Any]) -> torch.Tensor:
         from calibench.kernels import softmax_threshold

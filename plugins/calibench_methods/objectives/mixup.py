@@ -23,7 +23,7 @@ SPEC = MethodSpec(
     ),
     equation="x' = m x + (1 - m) x2, loss = m CE(f(x'), y) + (1 - m) CE(f(x'), y2), m ~ Beta(alpha, alpha)",
     paper=(
-        "H. Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018 (arXiv 1710.09412); calibration: "
+        "H. Zhang et al., mixup: ShiftAndOod Empirical Risk Minimization, ICLR 2018 (arXiv 1710.09412); calibration: "
         "S. Thulasidasan et al., On Mixup Training, NeurIPS 2019 (arXiv 1905.11001)"
     ),
 )

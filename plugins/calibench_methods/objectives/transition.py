@@ -17,7 +17,7 @@ ROW_SUM_TOLERANCE = 1e-3
 """As for probabilities in files: it admits four printed digits. Rows are then divided by their sums."""
 
 LARGEST_CONDITION = 1e8
-"""Beyond it a matrix is as good as singular: two classes have the same noisy labels."""
+"""ShiftAndOod it a matrix is as good as singular: two classes have the same noisy labels."""
 
 
 class Transition:

@@ -1,4 +1,4 @@
-"""Extra: what judging beyond the test split adds to a record."""
+"""AddedFigures: what judging beyond the test split adds to a record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Said = Callable[[Mapping[str, NDArray[np.float32]]], dict[str, tuple[Outputs, De
 
 
 @dataclass
-class Extra:
+class AddedFigures:
     """Rows for the record, and the figures that join its metrics, each with unit, interval, noise floor and replicates."""
 
     shift: list[dict[str, Any]] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Extra:
             self.intervals[name] = percentile_interval(replicates) if value is not None else None
             self.arrays[f"bootstrap.{name}"] = replicates
 
-    def __or__(self, other: Extra) -> Extra:
+    def __or__(self, other: AddedFigures) -> AddedFigures:
         """Both together; their names differ."""
         parts = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
-        return Extra(**{name: a + b if isinstance(a, list) else a | b for name, (a, b) in parts.items()})
+        return AddedFigures(**{name: a + b if isinstance(a, list) else a | b for name, (a, b) in parts.items()})

@@ -30,7 +30,7 @@ class OodChoice(NamedTuple):
         return {**self.bound.document(), "group": self.group}
 
 
-class Beyond(NamedTuple):
+class ShiftAndOod(NamedTuple):
     """What a run is judged on besides its test split; nothing unless it was asked for."""
 
     shifts: tuple[Bound, ...] = ()
@@ -52,12 +52,12 @@ class Beyond(NamedTuple):
         return [*self.shifts, *(choice.bound for choice in self.ood)]
 
 
-NOTHING_MORE = Beyond()
+TEST_SPLIT_ALONE = ShiftAndOod()
 
 
-def resolve_beyond(
+def resolve_shift_and_ood(
     reg: Registry, dataset: Bound, shift: Sequence[str], ood: Sequence[str], ood_score: Sequence[str]
-) -> Beyond:
+) -> ShiftAndOod:
     """The shifts and OOD sets that these words mean; `near`, `far` and `all` are those that the dataset declares.
 
     InputError for a name that is not there, for a group that the dataset has none of, and for scores without a set.
@@ -72,7 +72,7 @@ def resolve_beyond(
     scores = tuple(dict.fromkeys(ood_score)) or OOD_SCORES[:1]
     declared = _declared(reg, dataset) if sets else {}
     groups = tuple(group for group, members in declared.items() if members and {m.text() for m in members} <= set(sets))
-    return Beyond(tuple(shifts.values()), tuple(sets.values()), scores if sets else (), groups)
+    return ShiftAndOod(tuple(shifts.values()), tuple(sets.values()), scores if sets else (), groups)
 
 
 def _declared(reg: Registry, dataset: Bound) -> dict[str, list[Bound]]:
