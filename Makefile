@@ -11,13 +11,16 @@ SOURCES := setup.py pyproject.toml $(shell find csrc -name '*.cpp' -o -name '*.h
 PERF := $(BIN)/python -m pytest -q tests/perf -o addopts="--import-mode=importlib --strict-markers -ra"
 TREND = build/perf/trend-$(shell git rev-parse --short=12 HEAD 2>/dev/null || echo none).json
 
-.PHONY: run test lint clean bench bench-once bench-compare counted sanitize instructions wallclock
+.PHONY: run test quick lint clean bench bench-once bench-compare counted sanitize instructions wallclock
 
 run: $(VENV)/.stamp-run  ## set up, then V-TST against its alternatives on the embedded digits
 	$(BIN)/calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
 
 test: $(VENV)/.stamp-test  ## set up, then the test suite, in WORKERS processes
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+
+quick: $(VENV)/.stamp-test  ## the tests that are not slow, for the inner loop
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow"
 
 lint: $(VENV)/.stamp-dev  ## ruff, mypy, clang-format
 	$(BIN)/ruff check
