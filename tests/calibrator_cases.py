@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from calibench import Outputs
-from calibench.config.from_words import resolve_chain
+from calibench.config.resolve import resolve_chain
 from calibench.stages.build import build_stage
 
 

@@ -241,7 +241,7 @@ def test_training_batches_alone_are_augmented(monkeypatch: pytest.MonkeyPatch) -
     trained, judged = seen[True], torch.cat(seen[False])
     assert len(torch.cat(trained)) == 2 * found.n["train"]
     assert len(judged) == 2 * found.n["val"] + found.n["cal"] + found.n["test"]
-    from calibench.config.from_words import resolve
+    from calibench.config.resolve import resolve
     from calibench.data.load import load_data
 
     data = load_data(resolve("ce"))

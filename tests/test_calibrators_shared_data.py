@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from calibench import Outputs
-from calibench.config.from_words import resolve_chain
+from calibench.config.resolve import resolve_chain
 from calibench.metrics.ece import ECE
 from calibench.metrics.judged import Judged
 from calibench.recipe.posthoc import PostHoc

@@ -19,7 +19,7 @@ import pytest
 from python2_pickle import python2
 
 from calibench import InputError, run
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.data.folder import using_data_folder
 from calibench.data.load import load_data
 from calibench_datasets.sources import cifar

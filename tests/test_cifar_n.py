@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from calibench import InputError
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.data.folder import using_data_folder
 from calibench.data.load import load_data
 from calibench_datasets.noise.cifar_n import cifar10n, cifar100n

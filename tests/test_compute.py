@@ -211,7 +211,7 @@ def test_compile_with_a_network_that_is_given_trained_is_refused(features: Any, 
 
 
 def test_settings_at_their_default_leave_old_names_and_documents_alone() -> None:
-    from calibench.config.from_words import resolve
+    from calibench.config.resolve import resolve
 
     late = {"augment", "precision", "compile", "channels_last"}
     config = resolve("ce")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from calibench import InputError, NoiseSpec, Param
-from calibench.config import from_words as config
-from calibench.config.from_words import resolve, resolve_chain, settings_for
+from calibench.config import resolve as config
+from calibench.config.resolve import resolve, resolve_chain, settings_for
 from calibench.config.run_config import RunConfig
 from calibench.plugins.discovery import discover
 from calibench.plugins.registry import Entry

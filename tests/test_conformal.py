@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from calibench import InputError, Outputs
-from calibench.config.from_words import resolve_chain
+from calibench.config.resolve import resolve_chain
 from calibench.errors import RunError
 from calibench.evaluation.judge import judge
 from calibench.metrics.judged import Judged

@@ -15,7 +15,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from calibench.cache.stage_cache import StageCache
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.data.load import load_data
 from calibench.outputs.outputs import Outputs
 from calibench.plugins.discovery import registry

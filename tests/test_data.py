@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from calibench import Arrays, InputError
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.data.load import load_data
 from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
 from calibench.data.splits import hold_out, overlap, row_hashes

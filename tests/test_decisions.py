@@ -15,7 +15,7 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from calibench import InputError, Outputs, RunError, run
-from calibench.config.from_words import resolve, resolve_chain
+from calibench.config.resolve import resolve, resolve_chain
 from calibench.metrics.aurc import AURC, area_under, risk_coverage
 from calibench.metrics.binomial import lower_bound, upper_bound
 from calibench.metrics.judged import Judged

@@ -11,7 +11,7 @@ import torch
 from safetensors.numpy import save_file
 
 from calibench import InputError, run
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.data.load import load_data
 from calibench_datasets.sources.features import features
 

@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from calibench import REQUIRED, InputError, NoiseSpec, Param
-from calibench.config.grammar import Bound, Piece, bind, format_value, parse_piece, parse_recipe, read_value
+from calibench.config.grammar import Bound, Piece, bind, parse_piece, parse_recipe
+from calibench.config.values import format_value, read_value
 
 
 class Bare(NoiseSpec):

@@ -16,7 +16,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from calibench import InputError, Outputs, seeds
 from calibench.cache.stage_cache import StageCache
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.config.run_config import RunConfig
 from calibench.data.load import load_data
 from calibench.data.prepare import SPLITS

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibench import InputError, run
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.data.load import load_data
 from calibench.data.noise import realised_transition, uniform_transition
 from calibench_datasets.noise.asymmetric import asymmetric

@@ -16,7 +16,7 @@ from torch import nn
 
 import calibench
 from calibench import InputError, MethodSpec, Objective, specs_in
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.stages import Batch, TrainTask
 from calibench.stages.build import build_stage
 

@@ -17,7 +17,7 @@ from torch import nn
 import calibench
 from calibench import InputError, Objective
 from calibench.cache.stage_cache import StageCache
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.data.load import load_data
 from calibench.errors import RunError
 from calibench.progress import quiet

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 from collections import Counter
@@ -26,6 +25,7 @@ from calibench.recipe import stage_1
 from calibench.recipe.posthoc import PostHoc
 from calibench.records.record import ResultRecord
 from calibench.records.store import read_predictions, read_record
+from calibench.runs import identity
 from calibench.seeds import derived_seed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -123,8 +123,10 @@ def test_edited_plugin_source_trains_again_and_is_not_there_already(
     short("vtst", blobs, tmp_path)
     assert len(trained) == 2  # there already
     edited = {"vtst"}
-    for module in (keys, importlib.import_module("calibench.runs.run")):
-        monkeypatch.setattr(module, "code_of", lambda bound: "new" if bound.name in edited else code_of(bound))
+    for module in (keys, identity):
+        monkeypatch.setattr(
+            module, "code_of", lambda bound, **kw: "new" if bound.name in edited else code_of(bound, **kw)
+        )
     record = short("vtst", blobs, tmp_path)
     assert trained == ["stage 1, ce", "stage 2, V-TST", "stage 2, V-TST"]
     assert record.cache == {"hits": ["stage1", "features"], "made": ["stage2"]}

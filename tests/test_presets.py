@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from calibench import InputError, PluginError, PresetSpec, run
-from calibench.config.expand import configure
-from calibench.config.from_words import resolve
+from calibench.config import expand
 from calibench.config.preset import KEYS, load_preset, read_preset
+from calibench.config.request import RunRequest
+from calibench.config.resolve import resolve
 from calibench.plugins.discovery import registry
 
 NAMES = [entry.spec.name for entry in registry().all("preset")]
@@ -38,6 +39,12 @@ def small(tmp_path):
     file = tmp_path / "small.toml"
     file.write_text(SMALL)
     return str(file)
+
+
+def configure(preset, **options):
+    """The configurations of a preset and what is stated beside it."""
+    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    return expand.configure(RunRequest(**lists), preset)
 
 
 def changed(preset, **asked) -> list[str]:
@@ -99,7 +106,7 @@ def test_the_papers_hyper_parameters(name, latent):
         assert [bound.text() for bound in config.shift_and_ood.shifts] == [shift]
         assert {choice.bound.text() for choice in config.shift_and_ood.ood} == sets[config.dataset.text()]
     plain = configure(preset, shift=["none"], ood=["none"])
-    assert all(config.shift_and_ood.pieces == [] for config in plain)
+    assert all(config.shift_and_ood.parts == [] for config in plain)
     assert plain[0].preset["changed"] == [f"shift: {shift} -> none", f"ood: {', '.join(preset.options['ood'])} -> none"]
     assert "2405.01196" in preset.paper
     notes = " ".join(preset.notes)

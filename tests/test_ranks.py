@@ -22,7 +22,7 @@ from torch import multiprocessing, nn
 
 from calibench import InputError, RunError, run
 from calibench.cache import resume
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.kernels import CalibrationAccumulator, calibration_stats
 from calibench.plugins.discovery import registry
 from calibench.processes import ALONE, Processes, joined

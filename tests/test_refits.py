@@ -15,7 +15,7 @@ from torch.distributions import Normal, kl_divergence
 
 from calibench import InputError, Network
 from calibench.cache.stage_cache import StageCache
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.data.load import load_data
 from calibench.models.vision_import import torchvision_operators
 from calibench.progress import quiet

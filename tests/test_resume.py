@@ -25,7 +25,7 @@ from sklearn.datasets import load_digits
 from calibench import InputError, run
 from calibench.cache import resume
 from calibench.cache.stage_cache import StageCache
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.data.load import load_data
 from calibench.errors import CalibenchNote, CalibenchWarning
 from calibench.plugins.discovery import registry
@@ -124,7 +124,7 @@ def cut_off(after: int, trainer: str = "calibench.recipe.stage_1") -> Iterator[N
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stepper.Stepper, "__call__", counted)
         patch.setattr(f"{trainer}.train", trained)
-        for module in ("stage_1", "member"):
+        for module in ("stage_1", "stage_2"):
             patch.setattr(f"calibench.recipe.{module}.blaming", lambda what: contextlib.nullcontext())
         with pytest.raises(CutOffError):
             yield

@@ -14,7 +14,7 @@ from torch.nn.utils import parameters_to_vector
 
 from calibench import InputError, Outputs, RunError, run
 from calibench.cache.stage_cache import StageCache
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.data.load import load_data
 from calibench.models.network import Network
 from calibench.outputs.outputs import average

@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from calibench import InputError, run
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.data.shift import ShiftTask
 from calibench.metrics.bootstrap import multiplicities
 from calibench.plugins.discovery import registry

@@ -14,7 +14,7 @@ import torch
 from scipy.stats import entropy
 
 from calibench import Arrays, InputError, evaluate, run
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.data.folder import using_data_folder
 from calibench.data.load import load_data
 from calibench.data.prepare import prepare

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibench import InputError, Outputs, run
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.records.store import read_predictions
 from calibench_methods.decisions.threshold import Threshold
 

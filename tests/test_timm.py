@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from calibench import InputError, run
-from calibench.config.from_words import resolve
+from calibench.config.resolve import resolve
 from calibench.data.load import load_data
 from calibench.models.network import Network, Task
 from calibench.models.networks.timm import timm

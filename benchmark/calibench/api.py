@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, overload
@@ -13,22 +14,26 @@ from torch import nn
 
 from calibench.config.expand import configure
 from calibench.config.preset import load_preset
+from calibench.config.request import RunRequest
+from calibench.config.run_config import RunConfig
 from calibench.data.in_memory import as_dataset
 from calibench.errors import InputError
-from calibench.evaluation.stored_outputs import RESAMPLES, SEED, EvaluationRecord, Samples, evaluate_samples
+from calibench.evaluation.judge import RESAMPLES, SEED
+from calibench.evaluation.stored_outputs import EvaluationRecord, Samples, evaluate_samples
 from calibench.models.in_memory import as_model
 from calibench.models.network import Task
 from calibench.outputs.several_labels import checked_samples
 from calibench.processes import pick_device
 from calibench.progress import Report, quiet
 from calibench.records.record import ResultRecord
-from calibench.runs.run import run_reporting
+from calibench.runs.launchers.local import launch
+from calibench.runs.options import RunOptions
 
 Model = str | nn.Module | Callable[[Task], nn.Module] | None
 """What `run` takes as a model."""
 
 
-class RunOptions(TypedDict, total=False):
+class RunKeywords(TypedDict, total=False):
     """Keywords that `run` takes with a preset and without one."""
 
     trained: bool | None
@@ -57,7 +62,7 @@ def run(
     noise: str | None = None,
     *,
     preset: None = None,
-    **options: Unpack[RunOptions],
+    **options: Unpack[RunKeywords],
 ) -> ResultRecord: ...
 
 
@@ -70,11 +75,11 @@ def run(
     noise: str | None = None,
     *,
     preset: str | Path,
-    **options: Unpack[RunOptions],
+    **options: Unpack[RunKeywords],
 ) -> list[ResultRecord]: ...
 
 
-def run(
+def run(  # noqa: PLR0913 - the public API: what the command line takes as options
     method: str | Sequence[str] | None = None,
     dataset: Any = None,
     model: Model = None,
@@ -100,59 +105,53 @@ def run(
 ) -> ResultRecord | list[ResultRecord]:
     """Train or refit `model` on `dataset` by the recipe `method`, judge it on test, and store the record under `results`.
 
-    Names follow the command line (`vtst:latent_dim=64+temperature`); `settings` are `stage.key=value`. What is not said is
-    the recipe `ce`, seed 0, and the default dataset and model.
+    Names follow the command line (`vtst:latent_dim=64+temperature`); `settings` are `stage.key=value`. Defaults are the recipe
+    `ce`, seed 0, and the default dataset and model.
 
-    `model` may also be a torch module, which stays as it is: trained, or with `trained=False` where stage 1 begins; a
-    function `task -> module`, which stage 1 trains unless `trained=True`; or a `calibench.Network`. Its last linear layer
-    is the head, or the part that `head` names. `dataset` may be `calibench.Arrays`, a pair (x, y) of arrays or tensors, a
-    torch Dataset, four of these (train, val, cal, test), or a mapping by split name; splits that are missing are held out.
+    `model` may also be a torch module, which stays as it is: a trained one, or with `trained=False` the start of stage 1; a
+    function `task -> module`, which stage 1 trains unless `trained=True`; or a `calibench.Network`. Its last linear layer is
+    the head, or the part that `head` names. `dataset` may be `calibench.Arrays`, a pair (x, y) of arrays or tensors, a torch
+    Dataset, four of these (train, val, cal, test), or a mapping by split name; missing splits are held out.
 
-    With a `preset`, a name or the path of a .toml, a list of records comes back, one a recipe and seed; what is given
-    beside it wins, and there may be several recipes and seeds.
+    With a `preset`, a name or the path of a .toml, a list of records comes back, one for each recipe and seed. Other arguments
+    win over it, and there may be several recipes and seeds.
 
-    `compile` trains a body that torch.compile has compiled. `shift` and `ood` are what the trained pipeline is judged on
-    besides, as in `["corruptions", "rotation"]` and `["near", "svhn"]`, the latter by the `ood_score`s.
+    `compile` trains a body that torch.compile has compiled. `shift` and `ood` are shifts and OOD sets that the trained
+    pipeline is judged on as well, as in `["corruptions", "rotation"]` and `["near", "svhn"]`, the latter by the `ood_score`s.
 
-    A run that is there already, made by the same code from the same data, is returned as it is unless `force`.
+    A run that is there already, made by the same code from the same data, is returned as stored unless `force`.
     `results=None` writes nothing. Published datasets are read from `data_dir` (None: CALIBENCH_DATA, or
-    ~/.cache/calibench/data), and fetched into it only if `download` says so. Raises InputError for the user's mistakes,
-    before anything is written, and RunError for runs that fail.
+    ~/.cache/calibench/data), and fetched into it only with `download`. Raises InputError for the user's mistakes, before
+    anything is written, and RunError for runs that fail.
     """
     several = preset is not None
-    configs = configure(
-        load_preset(preset) if preset is not None else None,
-        methods=words("method", method, several) or (() if several else ("ce",)),
+    request = RunRequest(
+        methods=_texts("method", method, several) or (() if several else ("ce",)),
+        seeds=_numbers("seed", seed, several),
         dataset=as_dataset(dataset),
         model=as_model(model, trained, head),
         noise=noise,
-        seeds=numbers("seed", seed, several),
         epochs=epochs,
         select=select,
-        settings=words("settings", settings, True),
+        settings=_texts("settings", settings, True),
         device=pick_device(device),
-        compiled=compile,
-        shift=words("shift", shift, True),
-        ood=words("ood", ood, True),
-        ood_score=words("ood_score", ood_score, True),
+        compile=compile,
+        shift=_texts("shift", shift, True),
+        ood=_texts("ood", ood, True),
+        ood_score=_texts("ood_score", ood_score, True),
     )
-    made: set[str] = set()
-    records = [
-        run_reporting(
-            config,
-            results=None if results is None else Path(results),
-            force=force,
-            report=report,
-            made=made,
-            data_dir=data_dir,
-            download=download,
-        )[0]
-        for config in configs
-    ]
+    configs = configure(request, load_preset(preset) if preset is not None else None)
+    options = RunOptions(None if results is None else Path(results), force, data_dir, download)
+
+    @contextlib.contextmanager
+    def progress_of(number: int, config: RunConfig) -> Iterator[Report]:
+        yield report
+
+    records = [finished.record for finished in launch(configs, options, progress_of)]
     return records if several else records[0]
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - the public API
     logits: Any = None,
     labels: Any = None,
     *,
@@ -171,15 +170,15 @@ def evaluate(
 
     `soft` are the shares `[N, K]` of people who gave each label; `soft_nll` and `soft_brier` then join the metrics.
 
-    `fit` is a recipe of calibrators and a decision rule, as `temperature`, fitted on `fit_logits` or `fit_probs` with
+    `fit` is a recipe of calibrators and a decision rule, as `temperature`. It is fitted on `fit_logits` or `fit_probs` with
     `fit_labels`, other samples than those judged. Raises InputError naming the first bad row.
     """
     samples = _samples(logits, probs, labels, "")
-    held = None
+    fit_samples = None
     if fit_logits is not None or fit_probs is not None or fit_labels is not None:
-        held = _samples(fit_logits, fit_probs, fit_labels, "fit_")
+        fit_samples = _samples(fit_logits, fit_probs, fit_labels, "fit_")
     shares = None if soft is None else _tensor(soft, "soft").numpy()
-    return evaluate_samples(samples, fit, held, soft=shares, resamples=resamples, seed=seed)
+    return evaluate_samples(samples, fit, fit_samples, soft=shares, resamples=resamples, seed=seed)
 
 
 def _samples(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:
@@ -202,25 +201,25 @@ def _tensor(values: Any, name: str) -> torch.Tensor:
         raise InputError(f"{name}: {error}", "give an array, a tensor or nested lists of numbers") from None
 
 
-def words(name: str, value: Any, several: bool) -> tuple[str, ...]:
-    """One text as a tuple, or several where there may be; none for None."""
+def _texts(name: str, value: Any, several: bool) -> tuple[str, ...]:
+    """One text as a tuple, or several where several may be passed; empty for None."""
     return tuple(_listed(name, value, str, several))
 
 
-def numbers(name: str, value: Any, several: bool) -> tuple[int, ...]:
-    """One whole number as a tuple, or several where there may be; none for None."""
+def _numbers(name: str, value: Any, several: bool) -> tuple[int, ...]:
+    """One whole number as a tuple, or several where several may be passed; empty for None."""
     return tuple(int(number) for number in _listed(name, value, Integral, several))  # numpy's integers too
 
 
 def _listed(name: str, value: Any, kind: type, several: bool) -> Sequence[Any]:
     if value is None:
         return ()
-    listed = list(value) if isinstance(value, list | tuple | range) else [value]
+    items = list(value) if isinstance(value, list | tuple | range) else [value]
     if isinstance(value, list | tuple | range) and not several:
         message = f"{name} is a {type(value).__name__}, and one run has one {name}"
         raise InputError(message, f"call run once for each; with a preset there may be several, as {name}=[...]")
-    odd = [item for item in listed if not isinstance(item, kind) or isinstance(item, bool)]
-    if odd:
+    wrong = [item for item in items if not isinstance(item, kind) or isinstance(item, bool)]
+    if wrong:
         wanted = "a text" if kind is str else "a whole number"
-        raise InputError(f"{name} {odd[0]!r} is not {wanted}", "as on the command line")
-    return listed
+        raise InputError(f"{name} {wrong[0]!r} is not {wanted}", "as on the command line")
+    return items

@@ -56,7 +56,7 @@ class Cost:
 
 def recipes(chosen: Sequence[str]) -> list[tuple[str, str]]:
     """`(kind, recipe)` to measure: those chosen, else every registered method that can stand alone; the baseline first."""
-    from calibench.config.from_words import resolve
+    from calibench.config.resolve import resolve
     from calibench.plugins.discovery import registry
 
     specs = [entry.spec for entry in registry().all("method") if isinstance(entry.spec, MethodSpec)]
@@ -72,7 +72,7 @@ def recipes(chosen: Sequence[str]) -> list[tuple[str, str]]:
 
 def run(chosen: Sequence[str], work: Workload, report: Report) -> dict[str, Any]:
     """Measure the recipes one after another; a recipe that cannot run on this workload is told with its reason."""
-    from calibench.config.from_words import settings_for
+    from calibench.config.resolve import settings_for
 
     found: list[Cost] = []
     todo = recipes(chosen)
@@ -141,11 +141,11 @@ def _child(question: dict[str, Any]) -> None:
 
     import torch
 
-    from calibench.config.from_words import resolve
+    from calibench.config.resolve import resolve
     from calibench.data.load import load_data
     from calibench.errors import CalibenchError
-    from calibench.progress import quiet
-    from calibench.runs.run import run_reporting
+    from calibench.runs.options import RunOptions
+    from calibench.runs.run import run_config
 
     if question["threads"] is not None:
         torch.set_num_threads(question["threads"])
@@ -160,7 +160,7 @@ def _child(question: dict[str, Any]) -> None:
         )
         load_data(config)  # imports, and files into the page cache
         base, start = _resident(), time.perf_counter()
-        record, _ = run_reporting(config, results=None, force=False, report=quiet)
+        record, _ = run_config(config, RunOptions())
         seconds = time.perf_counter() - start - record.timings_s.get("data", 0.0)
     except CalibenchError as error:
         sys.exit(f"{error.message}; {error.hint}" if error.hint else error.message)

@@ -1,32 +1,45 @@
-"""Digests of the Python code that decides figures."""
+"""Digests of the Python code that decides figures: edited code is never taken for the old, and no other edit makes it stale."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from calibench.config.grammar import Bound
 
+SHOWS = frozenset(
+    {"__main__.py", "api.py", "bench", "cli", "leaderboard", "moved.py", "progress.py", "records", "report"}
+)
+"""Rooms and modules of calibench that decide no figure: they measure speed, store, rank or show."""
 
-def code_of(bound: Bound) -> str:
-    """Digest of the Python sources of calibench and of the package that a plugin's target lives in.
+JUDGES = frozenset({"evaluation", "metrics", "runs"})
+"""Rooms that decide the figures of a run, but nothing that a stage makes: a trained network, features, logits."""
 
-    Edited code is then never taken for the old. The command line is left out: it decides no figure.
+
+def code_of(bound: Bound, *, judged: bool = False) -> str:
+    """The digest of calibench's sources and of the package that a plugin's target lives in, 32 hexadecimal digits.
+
+    Of calibench only what decides a stage's result counts, and with `judged` also what decides the figures of a run.
     """
     target = bound.spec.load()
-    top = (getattr(target, "__module__", None) or bound.spec.target.partition(":")[0]).partition(".")[0]
-    return _sources("calibench") + _sources(top)
+    package = (getattr(target, "__module__", None) or bound.spec.target.partition(":")[0]).partition(".")[0]
+    left_out = SHOWS if judged else SHOWS | JUDGES
+    return _sources("calibench", left_out) + _sources(package, left_out if package == "calibench" else frozenset())
 
 
 @functools.cache
-def _sources(package: str) -> str:
-    return sources_of(package) or package
+def _sources(package: str, left_out: frozenset[str]) -> str:
+    return sources_of(package, left_out) or package
 
 
-def sources_of(package: str) -> str | None:
-    """Digest of the Python sources of an imported package or module; None where it has no file, as in a notebook."""
+def sources_of(package: str, left_out: Collection[str] = ()) -> str | None:
+    """The digest of an imported package's or module's Python sources, 16 hexadecimal digits; None if it has no file.
+
+    Files and folders beside the package's `__init__.py` that are named in `left_out` do not count.
+    """
     file = getattr(sys.modules.get(package), "__file__", None)
     if file is None or not Path(file).is_file():
         return None
@@ -34,6 +47,7 @@ def sources_of(package: str) -> str | None:
     files = sorted(root.parent.rglob("*.py")) if root.name == "__init__.py" else [root]
     digest = hashlib.sha256()
     for path in files:
-        if path.relative_to(root.parent).parts[0] != "cli":
-            digest.update(str(path.relative_to(root.parent)).encode() + path.read_bytes())
+        name = path.relative_to(root.parent)
+        if name.parts[0] not in left_out:
+            digest.update(str(name).encode() + path.read_bytes())
     return digest.hexdigest()[:16]

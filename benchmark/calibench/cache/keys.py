@@ -12,7 +12,7 @@ from calibench.version import __version__
 
 
 def stage_key(stage: str, *parts: Any) -> str:
-    """SHA-256 over a stage's name and the JSON of all that decides its product."""
+    """SHA-256 over a stage's name and the JSON of all that decides its result."""
     return hashlib.sha256(json.dumps([stage, __version__, *parts], sort_keys=True).encode()).hexdigest()
 
 

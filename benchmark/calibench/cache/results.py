@@ -1,4 +1,4 @@
-"""StageResults: what a stage made, from the cache or made now, with the seconds of the making."""
+"""StageResults: what each stage makes, from the cache or made now, with the seconds that making it takes."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from calibench.cache.stage_cache import StageCache
 SECONDS = "seconds"
 
 
-def strip_prefix(held: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+def strip_prefix(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     """The tensors whose names begin with `prefix`, under the rest of their names."""
-    return {name.removeprefix(prefix): tensor for name, tensor in held.items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage made: tensors, figures (the epoch kept, its validation NLL, the seconds), and JSON that it learned."""
+    """What a stage makes: tensors, figures (the kept epoch, its validation NLL, the seconds), and learned JSON values."""
 
     tensors: Mapping[str, torch.Tensor]
     figures: dict[str, float]
     learned: dict[str, Any] = field(default_factory=dict)
 
     def packed(self) -> dict[str, torch.Tensor]:
-        """All as named tensors, as the cache keeps them."""
+        """Everything as named tensors, as the cache keeps it."""
         figures = {f"figure.{k}": torch.tensor(v, dtype=torch.float64) for k, v in self.figures.items()}
         packed = {**{f"tensor.{k}": v for k, v in self.tensors.items()}, **figures}
         if self.learned:
@@ -38,19 +38,17 @@ class StageResult:
         return packed
 
     @classmethod
-    def unpacked(cls, held: Mapping[str, torch.Tensor]) -> StageResult:
-        """The product that `packed` came from."""
-
-        learned = json.loads(bytes(held["learned"].tolist())) if "learned" in held else {}
-        return cls(
-            strip_prefix(held, "tensor."), {k: float(v) for k, v in strip_prefix(held, "figure.").items()}, learned
-        )
+    def unpacked(cls, tensors: Mapping[str, torch.Tensor]) -> StageResult:
+        """The result that `packed` came from."""
+        learned = json.loads(bytes(tensors["learned"].tolist())) if "learned" in tensors else {}
+        figures = {name: float(value) for name, value in strip_prefix(tensors, "figure.").items()}
+        return cls(strip_prefix(tensors, "tensor."), figures, learned)
 
 
 class StageResults:
-    """Stage products by key. `timings` adds up, by stage, the seconds that the products took to make, now or then.
+    """Results of stages by key. `timings` adds up, by stage, the seconds that making them took, now or in an earlier run.
 
-    All `processes` ask for the same products in the same order, and all are given rank 0's.
+    All `processes` ask for the same results in the same order, and all receive rank 0's.
     """
 
     def __init__(self, cache: StageCache) -> None:
@@ -61,42 +59,45 @@ class StageResults:
     def of(
         self, stage: str, key: str, make: Callable[[], StageResult], *, keep: bool = True, together: bool = False
     ) -> StageResult:
-        """The product from the cache, else made and, if `keep`, kept; by all processes `together`, or by the first for all."""
-        held = self.processes.same(self.cache.get(stage, key) if keep else None)
-        if held is not None:
-            product = StageResult.unpacked(held)
+        """The result from the cache, or from `make`. `keep` False bypasses the cache.
+
+        All processes make it `together`, or the first makes it for all.
+        """
+        cached = self.processes.same(self.cache.get(stage, key) if keep else None)
+        if cached is not None:
+            result = StageResult.unpacked(cached)
         else:
             start, inside = time.perf_counter(), self._spent
-            product = make() if together or self.processes.size == 1 else self._by_the_first(make)
-            took = time.perf_counter() - start
-            before = product.figures.get(SECONDS, 0.0)  # of a making that was cut off and taken up again
-            product.figures[SECONDS] = before + took - (self._spent - inside)  # products made on the way have their own
-            self._spent = inside + took
+            result = make() if together or self.processes.size == 1 else self._by_the_first(make)
+            seconds = time.perf_counter() - start
+            before = result.figures.get(SECONDS, 0.0)  # spent before a kill, on a result that was resumed
+            result.figures[SECONDS] = before + seconds - (self._spent - inside)  # nested results count their own
+            self._spent = inside + seconds
             if keep:
-                self.cache.put(stage, key, product.packed())
-        self.timings[stage] = self.timings.get(stage, 0.0) + product.figures.pop(SECONDS)
-        return product
+                self.cache.put(stage, key, result.packed())
+        self.timings[stage] = self.timings.get(stage, 0.0) + result.figures.pop(SECONDS)
+        return result
 
     def trained(
         self, stage: str, key: str, make: Callable[[Resume | None], StageResult], *, together: bool = False
     ) -> StageResult:
-        """The product of a training, which `make(resume)` keeps on the way and takes up again where it was cut off."""
+        """The result of a training. `make(resume)` keeps the training on the way, and resumes one that was cut off."""
         resume = Resume.of(self.cache, stage, key)
 
-        def made() -> StageResult:
-            product = make(resume)
+        def make_and_count() -> StageResult:
+            result = make(resume)
             if resume is not None:
-                product.figures[SECONDS] = resume.before
-            return product
+                result.figures[SECONDS] = resume.before
+            return result
 
-        product = self.of(stage, key, made, together=together)
+        result = self.of(stage, key, make_and_count, together=together)
         if resume is not None:
             resume.remove()
-        return product
+        return result
 
     def _by_the_first(self, make: Callable[[], StageResult]) -> StageResult:
         if self.processes.first:
-            product = make()
-            self.processes.same({name: tensor.detach().cpu() for name, tensor in product.packed().items()})
-            return product
+            result = make()
+            self.processes.same({name: tensor.detach().cpu() for name, tensor in result.packed().items()})
+            return result
         return StageResult.unpacked(self.processes.same({}))

@@ -1,7 +1,7 @@
-"""A training kept on disk between epochs, so that the same command goes on from there after a kill, to the same last digit.
+"""A training kept on disk between epochs: after a kill the same command resumes it, and ends at the same last digit.
 
-One file: 64 hexadecimal digits of SHA-256, then safetensors. It holds all that decides what follows: weights, optimiser,
-running mean, the checkpoint kept so far, the objective's own state, the random generators, and the epochs done.
+The file holds 64 hexadecimal digits of SHA-256, then safetensors: weights, optimiser, running mean, the checkpoint kept so
+far, the objective's own state, the random generators, and the number of epochs done. Nothing else decides what follows.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DIGITS = 64
 
 
 def interval() -> float:
-    """Seconds between two writes, from the environment where it says; InputError where that is no number from 0 up."""
+    """Seconds between two writes, by default 30; InputError if the environment variable is no number from 0 up."""
     text = os.environ.get(VARIABLE, "")
     try:
         seconds = float(text) if text else SECONDS
@@ -41,31 +41,35 @@ def interval() -> float:
 
 
 class Resume:
-    """Where one training is kept on the way. `usable` False ignores what is there already."""
+    """Where one training is kept on the way. `usable` False ignores an existing file; `log` lists what was resumed."""
 
-    def __init__(self, path: Path, *, usable: bool = True, told: list[str] | None = None) -> None:
+    def __init__(self, path: Path, *, usable: bool = True, log: list[str] | None = None) -> None:
         self.path, self.usable = path, usable
-        self.told = [] if told is None else told
+        self.log = [] if log is None else log
         self.interval = interval()
-        self.began = self.wrote = time.perf_counter()
+        self.start = self.last_write = time.perf_counter()
         self.before = 0.0
+        """Seconds that earlier processes spent on this training, up to what they kept."""
         self.failed = self.claimed = False
 
     @classmethod
     def of(cls, cache: StageCache, stage: str, key: str) -> Resume | None:
-        """That of a stage's product; None where nothing is kept."""
-        place = cache.unfinished(stage, key)
-        return None if place is None else cls(place[0], usable=place[1], told=cache.resumed)
+        """The Resume of a stage's result; None if the cache keeps nothing."""
+        unfinished = cache.unfinished(stage, key)
+        if unfinished is None:
+            return None
+        path, usable = unfinished
+        return cls(path, usable=usable, log=cache.resumed)
 
     def claim(self) -> Resume | None:
-        """Itself, to the first that asks: a second training of the same stage must not go on from the first."""
+        """Itself for the first caller, then None: a second training of the same stage must not resume the first."""
         if self.claimed:
             return None
         self.claimed = True
         return self
 
     def read(self) -> dict[str, torch.Tensor] | None:
-        """What was kept, or None; a file that is damaged is said to be, and ignored."""
+        """The state that was kept, or None; a damaged file is ignored with a warning."""
         if not self.usable:
             return None
         try:
@@ -77,9 +81,9 @@ class Resume:
             return None
         try:
             if hashlib.sha256(content[_DIGITS:]).hexdigest().encode() == content[:_DIGITS]:
-                held: dict[str, torch.Tensor] = load(content[_DIGITS:])
-                self.before = float(held["seconds"])
-                return held
+                state: dict[str, torch.Tensor] = load(content[_DIGITS:])
+                self.before = float(state["seconds"])
+                return state
         except SafetensorError:
             pass
         message = f"{self.path} is damaged and was ignored: the training starts from the beginning"
@@ -87,23 +91,23 @@ class Resume:
         return None
 
     def tell(self, what: str, epoch: int, epochs: int) -> None:
-        """Say that `what` goes on after so many epochs."""
-        self.told.append(f"{what}: epoch {epoch} of {epochs}")
+        """Note that `what` was resumed after `epoch` of `epochs`, for the record and on the terminal."""
+        self.log.append(f"{what}: epoch {epoch} of {epochs}")
         warnings.warn(f"{what}: resumed from epoch {epoch} of {epochs}", CalibenchNote, stacklevel=2)
 
     @property
     def seconds(self) -> float:
-        """Spent on this training so far, in earlier processes too, up to what they kept."""
-        return self.before + time.perf_counter() - self.began
+        """Seconds spent on this training so far, in earlier processes too."""
+        return self.before + time.perf_counter() - self.start
 
     def due(self) -> bool:
         """Whether the last write is long enough ago for another."""
-        return time.perf_counter() - self.wrote >= self.interval
+        return time.perf_counter() - self.last_write >= self.interval
 
     def write(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Keep the state in place of the last; a disk that is full is said once, and the training goes on."""
-        held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
-        content = save({**held, "seconds": torch.tensor(self.seconds, dtype=torch.float64)})
+        """Replace the kept state. A full disk is warned of once, and the training goes on."""
+        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+        content = save({**tensors, "seconds": torch.tensor(self.seconds, dtype=torch.float64)})
         try:
             with replacing(self.path) as temporary:
                 temporary.write_bytes(hashlib.sha256(content).hexdigest().encode() + content)
@@ -111,8 +115,8 @@ class Resume:
             if not self.failed:
                 warnings.warn(f"{error.message}; the training goes on without", CalibenchWarning, stacklevel=2)
             self.failed = True
-        self.wrote = time.perf_counter()
+        self.last_write = time.perf_counter()
 
     def remove(self) -> None:
-        """The product is there: nothing is left to go on from."""
+        """Remove the file: the result is complete."""
         self.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The stage cache: what a stage produced, by a key that holds all that decided it; never a product that has changed since."""
+"""The stage cache: results of stages on disk, by a key that holds all that decided them. A damaged file is never returned."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from calibench.processes import ALONE, Processes
 
 
 class StageCache:
-    """Named tensors by key under `folder`, each with a checksum file.
+    """Named tensors by key under `folder`, each with a checksum file. `folder` None keeps nothing.
 
-    `folder` None keeps nothing. `fresh` reads nothing but the keys in `made`, a set that several runs of one command share,
-    so that they make a product again once and not once for each recipe. Of several `processes` the first alone has a folder.
+    `fresh` reads only keys in `made`: a set that the runs of one command share, so that with --force they make a result once
+    and not once for each recipe. Of several `processes` only the first reads and writes.
     """
 
     def __init__(
@@ -30,27 +30,27 @@ class StageCache:
         self.hits: list[str] = []
         self.misses: list[str] = []
         self.resumed: list[str] = []
-        """Stages whose making began in an earlier process, with the place where it was taken up."""
+        """Stages that an earlier process began, each with the epoch after which it was resumed."""
 
     def get(self, stage: str, key: str) -> dict[str, torch.Tensor] | None:
-        """The product, or None when it is not there or its checksum differs (then it is removed)."""
+        """The tensors, or None if there are none or their checksum differs (then the files are removed)."""
         if self.folder is None or (self.fresh and key not in self.made):
             return None
         path = self._path(stage, key)
         try:
             if path.with_suffix(".sha256").read_text().strip() == digest_of(path):
                 # Copies: safetensors maps the file, and a file that is cut while mapped kills the process with SIGBUS.
-                product = {name: tensor.clone() for name, tensor in load_file(path).items()}
+                tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
                 self.hits.append(stage)
-                return product
+                return tensors
         except (OSError, SafetensorError):
             pass
         path.with_suffix(".sha256").unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         return None
 
-    def put(self, stage: str, key: str, product: Mapping[str, torch.Tensor]) -> None:
-        """Keep the product; the checksum is written last, so a crash between the two leaves a miss."""
+    def put(self, stage: str, key: str, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Keep the tensors. The checksum is written last, so that a crash between the two leaves a miss."""
         self.misses.append(stage)
         self.made.add(key)
         if self.folder is None:
@@ -58,13 +58,13 @@ class StageCache:
         writable_folder(self.folder)
         path = self._path(stage, key)
         with replacing(path) as temporary:
-            save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in product.items()}, temporary)
+            save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, temporary)
             digest = digest_of(temporary)  # not of `path`, which another process may take for damaged and remove
         with replacing(path.with_suffix(".sha256")) as temporary:
             temporary.write_text(digest + "\n")
 
     def unfinished(self, stage: str, key: str) -> tuple[Path, bool] | None:
-        """Where the making of a product may be kept on the way, and whether what is there may be used; None without a folder."""
+        """The path of an unfinished result, and whether an existing file there may be used; None without a folder."""
         if self.folder is None:
             return None
         return self._path(stage, key).with_suffix(".unfinished"), not self.fresh or key in self.made

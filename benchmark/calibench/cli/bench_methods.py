@@ -47,7 +47,7 @@ def methods(
     """
     from calibench.atomic import writable_folder, write_json
     from calibench.bench.methods import Workload, recipes, run
-    from calibench.config.from_words import resolve, settings_for
+    from calibench.config.resolve import resolve, settings_for
 
     todo = [recipe for _, recipe in recipes(methods)]
     for recipe in todo:  # refuses unknown names before anything is measured

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from calibench.cli.output import emit_json, is_first_rank, progress, stdout, to_
 if TYPE_CHECKING:
     from calibench.config.preset import Preset
     from calibench.config.run_config import RunConfig
+    from calibench.progress import Report
     from calibench.records.record import ResultRecord
+    from calibench.runs.options import RunOptions
 
 
 @click.command()
@@ -113,9 +116,10 @@ def run(
 
     from calibench.config.expand import configure
     from calibench.config.preset import load_preset
+    from calibench.config.request import RunRequest
     from calibench.plugins.discovery import registry
     from calibench.processes import pick_device
-    from calibench.runs.run import run_reporting
+    from calibench.runs.options import RunOptions
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -124,49 +128,52 @@ def run(
     chosen = None if preset is None else load_preset(preset)
     if chosen is None and not methods:
         raise click.UsageError("give a --method, as vtst, or a --preset; calibench list methods shows them")
-    configs = configure(
-        chosen,
+    request = RunRequest(
         methods=methods,
         seeds=seeds,
         dataset=dataset,
         model=model,
         noise=noise,
-        settings=settings,
         epochs=epochs,
         select=select,
+        settings=settings,
         device=place,
-        compiled=compiled,
+        compile=compiled,
         shift=shifts,
         ood=ood,
         ood_score=ood_scores,
     )
+    configs = configure(request, chosen)
     first = is_first_rank()
     quiet, as_json = quiet or not first, as_json and first
     if chosen is not None and not quiet:
         _say_preset(chosen, configs)
-    records = []
-    made: set[str] = set()
-    for number, config in enumerate(configs, 1):
-        label = f"[{number}/{len(configs)}] {config.recipe}, seed {config.seed}"
-        with progress(label, silent=quiet) as report, words_to_stderr():
-            record, found = run_reporting(
-                config,
-                results=results,
-                force=force,
-                report=report,
-                made=made,
-                data_dir=data_dir,
-                download=download,
-            )
-        records.append(record)
-        if not quiet:
-            _say(record, found, results, label)
+    records = _launched(configs, RunOptions(results, force, data_dir, download), quiet)
     if as_json:
         documents = [record.to_dict() for record in records]
         emit_json(documents[0] if len(documents) == 1 else {"schema": "calibench.records/1", "records": documents})
     elif not quiet:
         _print_board(records, results)
-        _print_beyond(records)
+        _print_shift_and_ood(records)
+
+
+def _launched(configs: Sequence[RunConfig], options: RunOptions, quiet: bool) -> list[ResultRecord]:
+    """The records of all runs, each with a progress bar and a line about its figures."""
+    from calibench.runs.launchers.local import launch
+
+    labels = [f"[{number}/{len(configs)}] {c.recipe}, seed {c.seed}" for number, c in enumerate(configs, 1)]
+
+    @contextmanager
+    def progress_of(number: int, config: RunConfig) -> Iterator[Report]:
+        with progress(labels[number - 1], silent=quiet) as report, words_to_stderr():
+            yield report
+
+    records = []
+    for label, finished in zip(labels, launch(configs, options, progress_of), strict=True):
+        records.append(finished.record)
+        if not quiet:
+            _say(finished.record, finished.there_already, options.results or Path(), label)
+    return records
 
 
 def _say_preset(preset: Preset, configs: Sequence[RunConfig]) -> None:
@@ -196,7 +203,7 @@ def _print_board(records: Sequence[ResultRecord], results: Path) -> None:
         console.print(board_table(board, width=console.width))
 
 
-def _print_beyond(records: Sequence[ResultRecord]) -> None:
+def _print_shift_and_ood(records: Sequence[ResultRecord]) -> None:
     if not any(record.shift or record.ood for record in records):
         return
     from calibench.report.shift_tables import ood_table, shift_tables

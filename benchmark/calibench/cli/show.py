@@ -96,7 +96,7 @@ def _mean_over(spec: Spec) -> str:
 
 
 def _default(param: Param) -> str:
-    from calibench.config.grammar import format_value
+    from calibench.config.values import format_value
 
     if param.default is REQUIRED:
         return "required"

@@ -6,18 +6,17 @@ by `;` (`threshold:values=0.2;0.4;0.4`). A `+` before a digit belongs to the num
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from calibench.config.values import format_value, read_value
 from calibench.errors import InputError, did_you_mean
-from calibench.plugins.params import REQUIRED, Param, Value
+from calibench.plugins.params import REQUIRED, Value
 from calibench.plugins.specs import Spec
 
 _NAME = re.compile(r"[A-Za-z][\w-]*\Z")
-_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 GRAMMAR_HINT = (
     "write name or name:key=value,key=value, stages joined by '+', as in ce+temperature or vtst:latent_dim=64"
 )
@@ -102,58 +101,6 @@ def bind(spec: Spec, values: Sequence[tuple[str, str]]) -> Bound:
         needs = ", ".join(f"{p.key} ({p.meaning})" for p in missing)
         raise InputError(f"{spec.family} {spec.name!r} needs {needs}", f"write {spec.name}:{missing[0].key}=...")
     return Bound(spec, {p.key: read.get(p.key, p.default) for p in params.values()})
-
-
-def read_value(param: Param, text: str, owner: str) -> Value:
-    """`text` as the type that `param` declares, within its bounds and choices; InputError says what was expected."""
-    where = f"{owner}: {param.key}={text}"
-    value: Value
-    try:
-        if param.type == "bool":
-            value = _BOOLEANS[text.lower()]
-        elif param.type in {"int", "ints"}:
-            value = int(text) if param.type == "int" else tuple(int(v) for v in text.split(";"))
-        elif param.type in {"float", "floats"}:
-            # + 0.0 makes -0.0 the 0.0 that it equals: one value, one run_id
-            value = float(text) + 0.0 if param.type == "float" else tuple(float(v) + 0.0 for v in text.split(";"))
-        else:
-            value = text
-    except (ValueError, KeyError):
-        raise InputError(f"{where} is not {_EXPECTED[param.type]}", param.meaning) from None
-    if param.type in {"str", "path"} and not text:
-        raise InputError(f"{where} is empty", param.meaning)
-    if param.choices and text not in param.choices:
-        raise InputError(f"{where} is not one of its choices", did_you_mean(text, param.choices))
-    for number in value if isinstance(value, tuple) else (value,):
-        if isinstance(number, str | bool) or number is None:
-            continue
-        low, high = param.minimum, param.maximum
-        finite = isinstance(number, int) or math.isfinite(number)  # isfinite overflows on an int of 400 digits
-        if not finite or (low is not None and number < low) or (high is not None and number > high):
-            bounds = f"[{'-inf' if low is None else f'{low:g}'}, {'inf' if high is None else f'{high:g}'}]"
-            raise InputError(f"{where} is outside {bounds}", param.meaning)
-    return value
-
-
-_EXPECTED = {
-    "bool": "true or false",
-    "int": "a whole number",
-    "ints": "whole numbers joined by ';'",
-    "float": "a number",
-    "floats": "numbers joined by ';'",
-}
-
-
-def format_value(value: Value) -> str:
-    """The text that `read_value` reads back as `value`."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple):
-        return ";".join(format_value(v) for v in value)
-    text = str(value)
-    if isinstance(value, str) and (set(text) & set(',+"') or text != text.strip()):
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return text
 
 
 def _split(text: str, separator: str) -> list[str]:

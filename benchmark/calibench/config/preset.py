@@ -22,9 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from calibench.config.from_words import stage_specs
-from calibench.config.grammar import parse_piece, read_value
+from calibench.config.grammar import parse_piece
+from calibench.config.recipe import ordered_stages
 from calibench.config.run_config import TRAIN, Setting
+from calibench.config.values import read_value
 from calibench.errors import InputError, did_you_mean
 from calibench.plugins.discovery import registry
 from calibench.plugins.params import TRAINING_PARAMS, Param
@@ -182,7 +183,7 @@ def _settings(found: Mapping[str, Any], options: Mapping[str, tuple[str, ...]], 
 def _parts(options: Mapping[str, tuple[str, ...]]) -> dict[str, Spec]:
     """All that the preset's runs are made of, by name."""
     reg = registry()
-    specs: dict[str, Spec] = {spec.name: spec for recipe in options["method"] for spec in stage_specs(recipe)}
+    specs: dict[str, Spec] = {spec.name: spec for recipe in options["method"] for spec, _ in ordered_stages(recipe)}
     for family in ONE:
         if family in options:
             spec = reg.get(family, parse_piece(options[family][0]).name).spec

@@ -12,15 +12,13 @@ from calibench.config.grammar import Bound
 from calibench.config.shift_and_ood import TEST_SPLIT_ALONE, ShiftAndOod
 
 TRAIN = "train"
-"""In a preset, the objective, whichever it is."""
-
+"""The part of a preset whose settings go to the objective, whichever it is."""
 
 Setting = tuple[str, str, str]
 """Part, key, value as text."""
 
-
-_SPEAK_FOR_ALL = ("refit", "sampler", "ensemble")
-"""Kinds whose name says enough without the default objective."""
+_IMPLY_DEFAULT_OBJECTIVE = ("refit", "sampler", "ensemble")
+"""Kinds of stages before which the default objective is left out of a recipe's text."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +32,11 @@ class RunConfig:
     seed: int
     device: str
     stated: frozenset[str] = frozenset()
-    """`name.key` that the user typed, as opposed to defaults."""
+    """`name.key` of the parameters that the user typed, as opposed to defaults."""
     preset: Mapping[str, Any] | None = None
-    """Of the preset that it came from: `name`, `sha256` of its text, and what was `changed`. It decides no figure."""
+    """The preset that it came from: `name`, `sha256` of its text, and what was `changed`. It decides no figure."""
     shift_and_ood: ShiftAndOod = TEST_SPLIT_ALONE
-    """Shifts and OOD sets that it is judged on too."""
+    """Shifts and OOD sets that the run is judged on besides its test split."""
 
     @property
     def objective(self) -> Bound:
@@ -46,8 +44,14 @@ class RunConfig:
         return self.stages[0]
 
     @property
+    def parts(self) -> list[Bound]:
+        """Everything that a plugin brings to this run: stages, dataset, model, noise, shifts, OOD sets."""
+        noise = [self.noise] if self.noise else []
+        return [*self.stages, self.dataset, self.model, *noise, *self.shift_and_ood.parts]
+
+    @property
     def comes_trained(self) -> bool:
-        """Whether stage 1 has nothing to train, as far as names can tell."""
+        """Whether the model's name or a checkpoint says that stage 1 has nothing to train."""
         return self.model.spec.comes_trained or self.model.params.get("checkpoint") is not None
 
     def of_kind(self, kind: str) -> tuple[Bound, ...]:
@@ -56,14 +60,14 @@ class RunConfig:
 
     @property
     def recipe(self) -> str:
-        """The shortest recipe that means the same; the default objective goes unsaid before what trains more (`vtst`)."""
+        """The shortest recipe that means the same: `vtst` for `ce+vtst`, since a head refit implies the default objective."""
         texts = [stage.text() for stage in self.stages]
-        unsaid = (
+        implied = (
             self.objective.spec.default
             and texts[0] == self.objective.name
-            and any(self.of_kind(k) for k in _SPEAK_FOR_ALL)
+            and any(self.of_kind(kind) for kind in _IMPLY_DEFAULT_OBJECTIVE)
         )
-        return "+".join(texts[1:] if unsaid else texts)
+        return "+".join(texts[1:] if implied else texts)
 
     def document(self) -> dict[str, Any]:
         """The whole configuration as JSON."""

@@ -1,4 +1,4 @@
-"""What `--shift`, `--ood` and `--ood-score` mean: shifts of the test split, OOD sets, and the scores that tell them apart."""
+"""What `--shift`, `--ood` and `--ood-score` mean: shifts of the test split, OOD sets, and the scores that tell OOD rows apart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OOD_SCORES = ("max-softmax", "entropy", "margin", "energy", "max-logit", "max-lo
 
 
 class OodChoice(NamedTuple):
-    """A dataset that the user named, or that stands among the near or far sets of the one trained on (`group`)."""
+    """An OOD set that the user named, or one of the near or far sets that the dataset declares (`group`)."""
 
     bound: Bound
     group: str | None
@@ -31,24 +31,24 @@ class OodChoice(NamedTuple):
 
 
 class ShiftAndOod(NamedTuple):
-    """What a run is judged on besides its test split; nothing unless it was asked for."""
+    """What a run is judged on besides its test split: nothing, unless the user asks for it."""
 
     shifts: tuple[Bound, ...] = ()
     ood: tuple[OodChoice, ...] = ()
     scores: tuple[str, ...] = ()
-    """Of `ood`, none without it."""
+    """The scores that rank rows of `ood`; none without an OOD set."""
     groups: tuple[str, ...] = ()
-    """`near`, `far`: those of which every set that the dataset declares is in `ood`, so that a mean may be taken."""
+    """`near`, `far`: the groups whose declared sets are all in `ood`, so that a mean may be taken."""
 
     def document(self) -> dict[str, Any]:
-        """As JSON: what was not asked for is not there, so that a run without it is the run it always was."""
+        """As JSON. What the user did not ask for is left out, so that a run without shifts keeps its run_id."""
         shifts = {"shift": [bound.document() for bound in self.shifts]} if self.shifts else {}
         ood = {"sets": [choice.document() for choice in self.ood], "scores": list(self.scores)}
         return shifts | ({"ood": ood} if self.ood else {})
 
     @property
-    def pieces(self) -> list[Bound]:
-        """Every plugin that takes part."""
+    def parts(self) -> list[Bound]:
+        """Every shift and OOD set."""
         return [*self.shifts, *(choice.bound for choice in self.ood)]
 
 
@@ -56,65 +56,72 @@ TEST_SPLIT_ALONE = ShiftAndOod()
 
 
 def resolve_shift_and_ood(
-    reg: Registry, dataset: Bound, shift: Sequence[str], ood: Sequence[str], ood_score: Sequence[str]
+    registry: Registry, dataset: Bound, shift: Sequence[str], ood: Sequence[str], ood_score: Sequence[str]
 ) -> ShiftAndOod:
-    """The shifts and OOD sets that these words mean; `near`, `far` and `all` are those that the dataset declares.
+    """The shifts and OOD sets that the words name; `near`, `far` and `all` are those that the dataset declares.
 
-    InputError for a name that is not there, for a group that the dataset has none of, and for scores without a set.
+    Raises InputError for an unknown name, for a group of which the dataset declares no set, and for scores without a set.
     """
-    shifts = {bound.text(): bound for text in shift if (bound := _bound(reg, "shift", text)[0])}
+    shifts = {bound.text(): bound for bound, _ in (_bound(registry, "shift", text) for text in shift)}
+    _check_scores(ood_score, ood)
+    declared = _declared(registry, dataset) if ood else {}
+    sets = {choice.bound.text(): choice for choice in _choices(registry, dataset, ood, declared)}
+    scores = tuple(dict.fromkeys(ood_score)) or OOD_SCORES[:1]
+    groups = tuple(group for group, members in declared.items() if members and {m.text() for m in members} <= set(sets))
+    return ShiftAndOod(tuple(shifts.values()), tuple(sets.values()), scores if sets else (), groups)
+
+
+def _check_scores(ood_score: Sequence[str], ood: Sequence[str]) -> None:
     if ood_score and not ood:
         raise InputError(f"--ood-score {ood_score[0]} would do nothing without --ood", "name a set, as in --ood svhn")
     for name in ood_score:
         if name not in OOD_SCORES:
             raise InputError(f"--ood-score {name}: there is no such score", did_you_mean(name, OOD_SCORES))
-    sets = {choice.bound.text(): choice for choice in _choices(reg, dataset, ood)}
-    scores = tuple(dict.fromkeys(ood_score)) or OOD_SCORES[:1]
-    declared = _declared(reg, dataset) if sets else {}
-    groups = tuple(group for group, members in declared.items() if members and {m.text() for m in members} <= set(sets))
-    return ShiftAndOod(tuple(shifts.values()), tuple(sets.values()), scores if sets else (), groups)
 
 
-def _declared(reg: Registry, dataset: Bound) -> dict[str, list[Bound]]:
+def _declared(registry: Registry, dataset: Bound) -> dict[str, list[Bound]]:
+    """The OOD sets that the dataset declares, by group."""
     spec = dataset.spec
     assert isinstance(spec, DatasetSpec)
     texts = dict(zip(GROUPS, (spec.near_ood, spec.far_ood), strict=True))
-    return {group: [_bound(reg, "dataset", text)[0] for text in texts[group]] for group in GROUPS}
+    return {group: [_bound(registry, "dataset", text)[0] for text in texts[group]] for group in GROUPS}
 
 
-def _choices(reg: Registry, dataset: Bound, ood: Sequence[str]) -> list[OodChoice]:
-    declared = _declared(reg, dataset) if ood else {}
+def _choices(
+    registry: Registry, dataset: Bound, ood: Sequence[str], declared: dict[str, list[Bound]]
+) -> list[OodChoice]:
     group_of = {member.text(): group for group, members in declared.items() for member in members}
-    found = []
+    choices = []
     for text in ood:
-        wanted = GROUPS if text == ALL else (text,)
         if text not in {*GROUPS, ALL}:
-            bound, stated = _bound(reg, "dataset", text)
-            found.append(OodChoice(bound, group_of.get(bound.text()), stated))
+            bound, stated = _bound(registry, "dataset", text)
+            choices.append(OodChoice(bound, group_of.get(bound.text()), stated))
             continue
-        members = [OodChoice(member, group) for group in wanted for member in declared[group]]
+        groups = GROUPS if text == ALL else (text,)
+        members = [OodChoice(member, group) for group in groups for member in declared[group]]
         if not members:
             message = f"--ood {text}: dataset {dataset.name!r} declares no {'' if text == ALL else f'{text} '}OOD set"
             raise InputError(message, "name one, as in --ood svhn or --ood npz:path=FILE")
-        found += members
-    return found
+        choices += members
+    return choices
 
 
-def _bound(reg: Registry, family: str, text: str) -> tuple[Bound, frozenset[str]]:
+def _bound(registry: Registry, family: str, text: str) -> tuple[Bound, frozenset[str]]:
+    """The part that `text` names, and the parameters that it states."""
     piece = parse_piece(text)
-    return bind(reg.get(family, piece.name).spec, piece.values), frozenset(key for key, _ in piece.values)
+    return bind(registry.get(family, piece.name).spec, piece.values), frozenset(key for key, _ in piece.values)
 
 
 def ood_metric(figure: str, what: str, score: str) -> str:
-    """`ood_auroc_svhn`, `ood_fpr95_near`, and `ood_auroc_svhn_energy` of another score than max-softmax."""
-    return _in_a_list(f"ood_{figure}_{what}") + ("" if score == OOD_SCORES[0] else f"_{score}")
+    """The metric's name: `ood_auroc_svhn`, `ood_fpr95_near`, or `ood_auroc_svhn_energy` for another score than the default."""
+    return _without_commas(f"ood_{figure}_{what}") + ("" if score == OOD_SCORES[0] else f"_{score}")
 
 
 def shift_metric(name: str, text: str) -> str:
-    """`shift_nll_rotation`, of the mean over a shift's variants."""
-    return _in_a_list(f"shift_{name}_{text}")
+    """The name of the mean over a shift's variants, as in `shift_nll_rotation`."""
+    return _without_commas(f"shift_{name}_{text}")
 
 
-def _in_a_list(name: str) -> str:
-    """A name without the commas that parameters stand between: `--columns` takes names with commas between."""
+def _without_commas(name: str) -> str:
+    """The name with `;` for `,`: `--columns` takes names joined by commas."""
     return name.replace(",", ";")

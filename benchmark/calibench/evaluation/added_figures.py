@@ -1,4 +1,4 @@
-"""AddedFigures: what judging beyond the test split adds to a record."""
+"""AddedFigures: what shifts and OOD sets add to a record."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from calibench.metrics.bootstrap import percentile_interval
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
 
-Said = Callable[[Mapping[str, NDArray[np.float32]]], dict[str, tuple[Outputs, Decisions | None]]]
-"""What the fitted pipeline says of rows, calibrated and stored, with its decisions; by the names that the rows come under."""
+OutputsOf = Callable[[Mapping[str, NDArray[np.float32]]], dict[str, tuple[Outputs, Decisions | None]]]
+"""The fitted recipe as a function: for each named set of rows its outputs, as they are judged, and the rule's decisions."""
 
 
 @dataclass
 class AddedFigures:
-    """Rows for the record, and the figures that join its metrics, each with unit, interval, noise floor and replicates."""
+    """Rows for the record, and figures that join its metrics, each with unit, interval, noise floor and replicates."""
 
     shift: list[dict[str, Any]] = field(default_factory=list)
     ood: list[dict[str, Any]] = field(default_factory=list)
@@ -32,7 +32,7 @@ class AddedFigures:
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def add(self, name: str, value: float | None, unit: Mapping[str, Any], replicates: Floats | None) -> None:
-        """One figure under its name in `metrics`, so that a board can rank by it."""
+        """Add one figure to `metrics`, so that a board can rank by it."""
         self.metrics[name] = value
         self.units[name] = dict(unit)
         if replicates is not None:
@@ -40,6 +40,6 @@ class AddedFigures:
             self.arrays[f"bootstrap.{name}"] = replicates
 
     def __or__(self, other: AddedFigures) -> AddedFigures:
-        """Both together; their names differ."""
+        """Both together; no name may stand in both."""
         parts = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
         return AddedFigures(**{name: a + b if isinstance(a, list) else a | b for name, (a, b) in parts.items()})

@@ -1,4 +1,4 @@
-"""Judge: every metric of one set of predictions, with details, bootstrap interval and noise floor."""
+"""Judge: every metric of one set of outputs, with details, bootstrap interval and noise floor."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from typing import Any
 
 from calibench.errors import blaming
 from calibench.metrics.binning import Floats
-from calibench.metrics.bootstrap import LEVEL, bootstrap, check_sampling
+from calibench.metrics.bootstrap import LEVEL, Replicates, bootstrap, check_sampling
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 from calibench.metrics.noise_floor import DRAWS, Floor, noise_floor
 from calibench.plugins.specs import MetricSpec
+
+RESAMPLES = 1000
+SEED = 0
+"""One bootstrap stream for every run, so that the replicates of two methods on one test split are paired."""
 
 PAIRING = (
     "replicate b is the same resample for all metrics, and for all methods judged with this seed on as many samples"
@@ -23,10 +27,10 @@ BIAS = "replicates are shifted by -(mean of replicates - estimate) and clipped t
 
 @dataclass(frozen=True)
 class Judgement:
-    """What `judge` found, by metric name; None stands for an undefined figure. All but `replicates` is JSON.
+    """Everything that `judge` computes, by metric name; None stands for an undefined figure. All but `replicates` is JSON.
 
-    `metrics` the figures in their spec's unit; `intervals` `[lo, hi]`; `noise_floor` of those metrics that have one;
-    `details`; `replicates` `[B]` float64, as the interval was taken from (NaN where undefined); `bootstrap` how.
+    `metrics`: the figures in their spec's unit. `intervals`: `[lo, hi]`. `noise_floor`: of the metrics that have one.
+    `details`. `replicates`: `[B]` float64, as the intervals are taken from (NaN where undefined). `bootstrap`: the method.
     """
 
     metrics: dict[str, float | None]
@@ -38,12 +42,16 @@ class Judgement:
 
 
 def judge(
-    judged: Judged, metrics: Mapping[str, tuple[MetricSpec, Metric]], *, resamples: int = 1000, seed: int = 0
+    judged: Judged,
+    metrics: Mapping[str, tuple[MetricSpec, Metric]],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
 ) -> Judgement:
-    """All `metrics` of `judged`; those that need a decision only where decisions were made.
+    """All `metrics` of `judged`; metrics that need a decision only where a rule has decided.
 
-    Equal inputs give equal bits whatever the number of threads. Raises InputError for fewer than 1 000 resamples or a
-    negative seed, RunError naming the metric when one fails.
+    Equal inputs give equal bits for any number of threads. Raises InputError for fewer than 1 000 resamples or a negative
+    seed, RunError naming the metric that fails.
     """
     check_sampling(resamples, seed)
     chosen = applicable(judged, metrics)
@@ -53,30 +61,20 @@ def judge(
         with blaming(f"metric {name!r}"):
             estimates[name] = float(metric.value(judged))
             details[name] = _json(dict(metric.details(judged)))
-    found = bootstrap(judged, chosen, estimates, resamples=resamples, seed=seed)
+    replicates = bootstrap(judged, chosen, estimates, resamples=resamples, seed=seed)
     values = {name: value if math.isfinite(value) else None for name, value in estimates.items()}
     return Judgement(
         metrics=values,
-        intervals={name: found[name].interval if values[name] is not None else None for name in chosen},
+        intervals={name: replicates[name].interval if values[name] is not None else None for name in chosen},
         noise_floor=noise_floor(judged, chosen, seed=seed),
         details={name: detail for name, detail in details.items() if detail},
-        replicates={name: found[name].values for name in chosen},
-        bootstrap={
-            "method": "percentile",
-            "level": LEVEL,
-            "resamples": resamples,
-            "seed": seed,
-            "bias_corrected": sorted(name for name, metric in chosen.items() if metric.bias_corrected),
-            "bias_correction": BIAS,
-            "pairing": PAIRING,
-            "undefined": {name: found[name].undefined for name in chosen if found[name].undefined},
-            "noise_floor_draws": DRAWS,
-        },
+        replicates={name: replicates[name].values for name in chosen},
+        bootstrap=_about_bootstrap(chosen, replicates, resamples, seed),
     )
 
 
 def applicable(judged: Judged, metrics: Mapping[str, tuple[MetricSpec, Metric]]) -> dict[str, Metric]:
-    """Those metrics that there is something to judge by for: a decision where they need one, sets, costs."""
+    """The metrics that have something to judge: decisions, sets of classes or costs, where they need them."""
     return {
         name: metric
         for name, (spec, metric) in metrics.items()
@@ -89,8 +87,24 @@ def _applies(name: str, metric: Metric, judged: Judged) -> bool:
         return metric.applies(judged)
 
 
+def _about_bootstrap(
+    chosen: Mapping[str, Metric], replicates: Mapping[str, Replicates], resamples: int, seed: int
+) -> dict[str, Any]:
+    return {
+        "method": "percentile",
+        "level": LEVEL,
+        "resamples": resamples,
+        "seed": seed,
+        "bias_corrected": sorted(name for name, metric in chosen.items() if metric.bias_corrected),
+        "bias_correction": BIAS,
+        "pairing": PAIRING,
+        "undefined": {name: replicates[name].undefined for name in chosen if replicates[name].undefined},
+        "noise_floor_draws": DRAWS,
+    }
+
+
 def _json(value: Any) -> Any:
-    """The value with every NaN and infinity turned into None, which JSON can hold."""
+    """The value with None for every NaN and infinity, which JSON cannot hold."""
     if isinstance(value, dict):
         return {key: _json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -10,7 +10,8 @@ import numpy as np
 from calibench.config.shift_and_ood import ShiftAndOod, ood_metric
 from calibench.data.ood import OodSet
 from calibench.errors import InputError
-from calibench.evaluation.added_figures import AddedFigures, Said
+from calibench.evaluation.added_figures import AddedFigures, OutputsOf
+from calibench.evaluation.judge import RESAMPLES, SEED
 from calibench.metrics.binning import Floats
 from calibench.metrics.bootstrap import percentile_interval
 from calibench.metrics.ood import FIGURES, HIGHER, Ranked, ood_replicates
@@ -21,60 +22,59 @@ from calibench.seeds import derived_seed
 
 
 def judge_ood(
-    sets: Sequence[OodSet], beyond: ShiftAndOod, say: Said, test: Outputs, *, resamples: int, seed: int, report: Report
+    sets: Sequence[OodSet], asked_for: ShiftAndOod, outputs_of: OutputsOf, test: Outputs, report: Report
 ) -> AddedFigures:
-    """Rows, and `ood_FIGURE_SET` (`ood_auroc_svhn`, `ood_fpr95_near`) in the metrics; of another score than the first, `..._SCORE`.
+    """Fill `ood` rows and metrics named `ood_FIGURE_SET`; scores other than the default add `_SCORE`.
 
     A score that these outputs do not have, such as the energy of probabilities, leaves its figures undefined.
     """
-    extra = AddedFigures()
-    for done, held in enumerate(sets, 1):
-        ((outputs, _),) = say({f"ood {held.text}": held.x}).values()
-        for score in beyond.scores:
-            about: dict[str, Any] = {"set": held.text, "group": held.group, "score": score, "n": len(held.x)}
-            about |= {"left_out": held.left_out, "fingerprint": held.fingerprint}
+    added = AddedFigures()
+    for done, ood_set in enumerate(sets, 1):
+        ((outputs, _),) = outputs_of({f"ood {ood_set.text}": ood_set.x}).values()
+        for score in asked_for.scores:
+            about: dict[str, Any] = {"set": ood_set.text, "group": ood_set.group, "score": score, "n": len(ood_set.x)}
+            about |= {"left_out": ood_set.left_out, "fingerprint": ood_set.fingerprint}
             about["mean_confidence"] = float(outputs.probs().amax(dim=1).mean())
-            row, replicates = _judged(test, outputs, held, score, resamples, seed, extra)
-            extra.ood.append({**about, **row})
-            _add(extra, held.text, score, row["metrics"], replicates)
-        report("ood", done, len(sets), held.text)
-    for group in beyond.groups:
-        for score in beyond.scores:
-            rows = [row for row in extra.ood if row["group"] == group and row["score"] == score]
-            _add_mean(extra, group, score, rows)
-    return extra
+            row, replicates = _judge_set(test, outputs, ood_set, score, added)
+            added.ood.append({**about, **row})
+            _add(added, ood_set.text, score, row["metrics"], replicates)
+        report("ood", done, len(sets), ood_set.text)
+    for group in asked_for.groups:
+        for score in asked_for.scores:
+            rows = [row for row in added.ood if row["group"] == group and row["score"] == score]
+            _add_mean(added, group, score, rows)
+    return added
 
 
-def _judged(
-    test: Outputs, outputs: Outputs, held: OodSet, score: str, resamples: int, seed: int, extra: AddedFigures
+def _judge_set(
+    test: Outputs, outputs: Outputs, ood_set: OodSet, score: str, added: AddedFigures
 ) -> tuple[dict[str, Any], dict[str, Floats]]:
     try:
-        uncertainty_in, uncertainty_out = (uncertainty_of(of, score).cpu().numpy() for of in (test, outputs))
+        inside, outside = (uncertainty_of(rows, score).cpu().numpy() for rows in (test, outputs))
     except InputError as error:
         undefined: dict[str, Any] = dict.fromkeys(FIGURES)
         return {"metrics": undefined, "intervals": undefined, "note": error.message}, {}
-    ranked = Ranked.of(uncertainty_in, uncertainty_out)
-    figures = ranked.figures()
-    stream = derived_seed(seed, f"ood {held.fingerprint}")
-    replicates = ood_replicates(ranked, resamples=resamples, seed=seed, seed_out=stream)
-    extra.arrays[f"ood.{held.text}.{score}"] = uncertainty_out
+    ranked = Ranked.of(inside, outside)
+    stream = derived_seed(SEED, f"ood {ood_set.fingerprint}")
+    replicates = ood_replicates(ranked, resamples=RESAMPLES, seed=SEED, seed_out=stream)
+    added.arrays[f"ood.{ood_set.text}.{score}"] = outside
     intervals = {name: percentile_interval(values) for name, values in replicates.items()}
-    return {"metrics": figures, "intervals": intervals}, replicates
+    return {"metrics": ranked.figures(), "intervals": intervals}, replicates
 
 
-def _add(extra: AddedFigures, what: str, score: str, figures: dict[str, Any], replicates: dict[str, Floats]) -> None:
+def _add(added: AddedFigures, what: str, score: str, figures: dict[str, Any], replicates: dict[str, Floats]) -> None:
     for name, value in figures.items():
         unit = {"unit": "fraction", "better": "higher" if name in HIGHER else "lower", "rankable": True}
-        extra.add(ood_metric(name, what, score), value, unit, replicates.get(name))
+        added.add(ood_metric(name, what, score), value, unit, replicates.get(name))
 
 
-def _add_mean(extra: AddedFigures, group: str, score: str, rows: Sequence[dict[str, Any]]) -> None:
+def _add_mean(added: AddedFigures, group: str, score: str, rows: Sequence[dict[str, Any]]) -> None:
     means: dict[str, Any] = {}
     replicates = {}
     for name in FIGURES:
         values = [row["metrics"][name] for row in rows]
         means[name] = None if None in values else float(np.mean(values))
         if means[name] is not None:
-            held = [extra.arrays[f"bootstrap.{ood_metric(name, row['set'], score)}"] for row in rows]
-            replicates[name] = np.mean(held, axis=0)
-    _add(extra, group, score, means, replicates)
+            by_set = [added.arrays[f"bootstrap.{ood_metric(name, row['set'], score)}"] for row in rows]
+            replicates[name] = np.mean(by_set, axis=0)
+    _add(added, group, score, means, replicates)

@@ -53,24 +53,34 @@ class Param:
         object.__setattr__(self, "default", self._checked_default())
 
     def _checked_default(self) -> Any:
-        """The default as reading it would give it (1 is 1.0 for a float), so that saying it changes no run_id."""
+        """The default as reading its text would give it (1 is 1.0 for a float): whoever states it gets the same run_id."""
         if self.default is None or self.default is REQUIRED:
             return self.default
-        many = self.type in {"floats", "ints"}
-        given = self.default if many else [self.default]
-        python = {"bool": bool, "str": str, "path": str, "int": int, "ints": int}.get(self.type, int | float)
+        is_list = self.type in {"floats", "ints"}
         where = f"parameter {self.key!r}: the default {self.default!r}"
-        if not isinstance(given, list | tuple) or not all(
-            isinstance(v, python) and (python is bool or not isinstance(v, bool)) for v in given
-        ):
+        values = self.default if is_list else (self.default,)
+        if not isinstance(values, list | tuple) or not all(map(self._is_of_type, values)):
             raise PluginError(f"{where} is not of type {self.type!r}", "use a tuple for floats and ints")
-        values = tuple(float(v) + 0.0 if self.type in {"float", "floats"} else v for v in given)
+        if self.type in {"float", "floats"}:
+            values = tuple(float(value) + 0.0 for value in values)
+        if not all(map(self._is_allowed, values)):
+            raise PluginError(f"{where} is outside the parameter's own bounds or choices")
+        return tuple(values) if is_list else values[0]
+
+    def _is_of_type(self, value: Any) -> bool:
+        types = {"bool": bool, "str": str, "path": str, "int": int, "ints": int}
+        wanted = types.get(self.type, int | float)
+        return isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+
+    def _is_allowed(self, value: Any) -> bool:
+        """Whether one value lies within the bounds and, unless it is one of a list, among the choices."""
+        if self.choices and self.type not in {"floats", "ints"}:
+            return str(value) in self.choices
+        if isinstance(value, str | bool):
+            return True
         low = -math.inf if self.minimum is None else self.minimum
         high = math.inf if self.maximum is None else self.maximum
-        inside = python is str or all(low <= v <= high and abs(v) != math.inf for v in values)
-        if not inside or (self.choices and not many and str(values[0]) not in self.choices):
-            raise PluginError(f"{where} is outside the parameter's own bounds or choices")
-        return values if many else values[0]
+        return bool(low <= value <= high and abs(value) != math.inf)
 
 
 TRAINING_PARAMS = (

@@ -1,4 +1,4 @@
-"""How well an objective found the wrong training labels, where the noise is known."""
+"""How well an objective finds the wrong training labels, where the noise is known."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from calibench.data.prepare import Data
 
 
 def score_suspected(suspected: torch.Tensor | None, data: Data) -> dict[str, float]:
-    """`suspected`, how many labels were taken for wrong; with known noise `precision` and `recall` as fractions.
+    """`suspected`, the number of labels that the objective takes for wrong; with known noise also `precision` and `recall`.
 
-    precision = wrong and suspected / suspected, recall = wrong and suspected / wrong; one that would divide by 0 is left
-    out. `suspected` is bool `[N]` over the training rows, or None, which gives nothing.
+    precision = wrong and suspected / suspected, recall = wrong and suspected / wrong, fractions; a share with denominator 0
+    is left out. `suspected` is bool `[N]` over the training rows, or None for an objective that suspects none.
     """
     if suspected is None:
         return {}
-    found = suspected.cpu().numpy().astype(bool)
-    figures = {"suspected": float(found.sum())}
-    truth = data.mislabelled
-    if truth is None:
+    flags = suspected.cpu().numpy().astype(bool)
+    figures = {"suspected": float(flags.sum())}
+    wrong = data.mislabelled
+    if wrong is None:
         return figures
-    hits = float((found & truth).sum())
-    if found.any():
-        figures["precision"] = hits / float(found.sum())
-    if truth.any():
-        figures["recall"] = hits / float(truth.sum())
+    hits = float((flags & wrong).sum())
+    if flags.any():
+        figures["precision"] = hits / float(flags.sum())
+    if wrong.any():
+        figures["recall"] = hits / float(wrong.sum())
     return figures

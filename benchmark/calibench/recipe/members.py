@@ -1,4 +1,4 @@
-"""Training: the members of a recipe, one unless it holds an ensemble, and what they say together."""
+"""Members: the trained part of a run, one member unless the recipe holds an ensemble, and the outputs of all together."""
 
 from __future__ import annotations
 
@@ -19,60 +19,34 @@ from calibench.errors import InputError, blaming
 from calibench.outputs.outputs import Outputs
 from calibench.progress import Report
 from calibench.recipe.member import Member
+from calibench.recipe.trained_stages import TrainedStages
 from calibench.seeds import member_seed
 from calibench.stages import Ensemble
 from calibench.stages.build import build_stage
 
 
 class Members:
-    """The trained part of one run: `run(splits)` for a checked configuration and its data.
-
-    Building it trains nothing but raises InputError for whatever cannot work, so that a run fails before it writes.
-    """
+    """The members of one run. Building it trains nothing, but raises InputError for whatever cannot work, before a run writes."""
 
     def __init__(self, config: RunConfig, data: Data, cache: StageCache, report: Report) -> None:
-        self.config, self.data, self.report = config, data, report
-        self.products = StageResults(cache)
+        self.config, self.data, self.cache, self.report = config, data, cache, report
+        self.results = StageResults(cache)
         self.fitted: list[dict[str, Any]] = []
         ensembles = config.of_kind("ensemble")
         self.ensemble: Ensemble | None = build_stage(ensembles[0]) if ensembles else None
+        self.stages = TrainedStages.of(config)
         self.first = self._member(0)
         self.trained: list[Member] = []
-        """Members that can say more, kept where a run is judged on more than its test split."""
+        """Trained members, kept where a run is judged on more than its test split."""
         self.seeds = self.first.seeds
         self.network = self.first.network
-        self._check()
+        if self.network.pretrained:
+            self._refuse_idle_stages()
 
     @property
     def timings(self) -> dict[str, float]:
-        """Seconds by stage; those of products from the cache are what their making took."""
-        return self.products.timings
-
-    def _member(self, number: int) -> Member:
-        return Member(self.config, self.data, self.products, member_seed(self.config.seed, number), self.report)
-
-    def _check(self) -> None:
-        """A network that is not trained here leaves some stages nothing to do: refused, not ignored."""
-        if not self.network.pretrained:
-            return
-        config = self.config
-        if self.first.refit is not None and self.first.refit.tunes_body and not self.network.has_body:
-            message = f"{who(config.of_kind('refit')[0])} trains the body, and model {config.model.name!r} has none"
-            raise InputError(message, "its control on frozen features is tst:head=linear")
-        objective = config.objective
-        idle = sorted(key for key in config.stated if key.startswith(f"{objective.name}."))
-        if config.of_kind("refit"):  # --select is for every stage that trains: it has one to act on
-            idle = [key for key in idle if key != f"{objective.name}.select"]
-        what = f"{idle[0]} would do nothing" if idle else f"objective {objective.name!r} would do nothing"
-        hint = "leave it out; stage 2 has its own settings, as in --set vtst.epochs=20"
-        if config.model.spec.in_process:
-            hint = f"trained=False lets stage 1 train it; else {hint}"
-        if not idle and objective.spec.default:
-            if self.ensemble is None or config.of_kind("refit"):
-                return
-            what = f"every member of {config.of_kind('ensemble')[0].name!r} would be the same"
-            hint = "put a head refit before it, as in vtst+ensemble, or use a model that is trained, such as mlp"
-        raise InputError(f"model {config.model.name!r} trains nothing in stage 1, so {what}", hint)
+        """Seconds by stage; a stage from the cache counts the seconds that it once took."""
+        return self.results.timings
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
@@ -82,27 +56,57 @@ class Members:
         self.timings[what] = self.timings.get(what, 0.0) + time.perf_counter() - start
 
     def run(self, splits: tuple[str, ...]) -> dict[str, Outputs]:
-        """Outputs of the given splits, training what the cache does not hold."""
+        """Outputs of the splits, after training what the cache does not hold."""
         if self.ensemble is None:
             outputs = self.first.outputs(splits)
             self.fitted += self.first.fitted
             self.trained = [self.first]
             return outputs
-        found = []
+        by_member = []
         for number in range(self.ensemble.members):
             member = self.first if number == 0 else self._member(number)
-            found.append(member.outputs(splits))
+            by_member.append(member.outputs(splits))
             self.fitted += [{**entry, "member": number} for entry in member.fitted]
-            if self.config.shift_and_ood.pieces:
+            if self.config.shift_and_ood.parts:
                 self.trained.append(member)
-        return self._together(found)
+        return self._combined(by_member)
 
     def outputs_of(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, Outputs]:
-        """Outputs of other rows than the data's, such as a shifted test split, after `run`; their names seed what is drawn."""
-        found = [member.outputs_of(inputs) for member in self.trained]
-        return found[0] if self.ensemble is None else self._together(found)
+        """Outputs of other rows than the data's, after `run`; the name of a set of rows seeds its random draws."""
+        by_member = [member.outputs_of(inputs) for member in self.trained]
+        return by_member[0] if self.ensemble is None else self._combined(by_member)
 
-    def _together(self, found: list[dict[str, Outputs]]) -> dict[str, Outputs]:
+    def _member(self, number: int) -> Member:
+        seed = member_seed(self.config.seed, number)
+        return Member(self.stages, self.data, self.results, seed, self.report)
+
+    def _combined(self, by_member: list[dict[str, Outputs]]) -> dict[str, Outputs]:
         assert self.ensemble is not None
         with blaming(who(self.config.of_kind("ensemble")[0])):
-            return {name: self.ensemble.combine([outputs[name] for outputs in found]) for name in found[0]}
+            return {name: self.ensemble.combine([outputs[name] for outputs in by_member]) for name in by_member[0]}
+
+    def _refuse_idle_stages(self) -> None:
+        """InputError for stages and settings that do nothing to a network that comes trained."""
+        model, stages = self.config.model, self.stages
+        if self.first.tunes_body and not self.network.has_body and stages.refit is not None:
+            message = f"{who(stages.refit)} trains the body, and model {model.name!r} has none"
+            raise InputError(message, "its control on frozen features is tst:head=linear")
+        self._refuse_idle_objective()
+        if self.ensemble is not None and stages.refit is None:
+            what = f"every member of {self.config.of_kind('ensemble')[0].name!r} would be the same"
+            hint = "put a head refit before it, as in vtst+ensemble, or use a model that is trained, such as mlp"
+            raise InputError(f"model {model.name!r} trains nothing in stage 1, so {what}", hint)
+
+    def _refuse_idle_objective(self) -> None:
+        """InputError for an objective, or a setting of it, that the user stated although stage 1 trains nothing."""
+        model, objective = self.config.model, self.config.objective
+        idle = sorted(key for key in self.config.stated if key.startswith(f"{objective.name}."))
+        if self.stages.refit is not None:  # --select is for every stage that trains: here the refit
+            idle = [key for key in idle if key != f"{objective.name}.select"]
+        if not idle and objective.spec.default:
+            return
+        what = f"{idle[0]} would do nothing" if idle else f"objective {objective.name!r} would do nothing"
+        hint = "leave it out; stage 2 has its own settings, as in --set vtst.epochs=20"
+        if model.spec.in_process:
+            hint = f"trained=False lets stage 1 train it; else {hint}"
+        raise InputError(f"model {model.name!r} trains nothing in stage 1, so {what}", hint)

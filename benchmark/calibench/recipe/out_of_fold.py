@@ -1,9 +1,9 @@
-"""Out-of-fold probabilities: what networks trained without a training row say about it, for estimating label noise."""
+"""Out-of-fold probabilities: those of networks trained without a training row, for estimating label noise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -14,7 +14,7 @@ from calibench.cache.resume import Resume
 from calibench.models.network import Network
 from calibench.processes import Processes
 from calibench.progress import Report
-from calibench.seeds import put_back_random, random_state
+from calibench.seeds import random_state, restore_random_state
 from calibench.training.augment import Augmentation
 from calibench.training.batch import batch_of, shared_loss
 from calibench.training.compute import computed
@@ -23,10 +23,26 @@ from calibench.training.prediction import mean_nll, predict
 from calibench.training.schedule import Schedule
 
 PATIENCE = 5
-"""A fold ends after so many epochs without a lower validation NLL: a network that goes on learns the wrong labels too."""
+"""A fold ends after so many epochs without a lower validation NLL: a network that trains on learns the wrong labels too."""
 
 RANDOM = "random."
-"""Prefix of where the generators stood when a fold was done."""
+"""Prefix of the states of the random generators after a fold."""
+
+Split = tuple[torch.Tensor, torch.Tensor]
+"""Rows `[n, ...]` and labels `[n]`."""
+
+Keep = Callable[[int, Callable[[Resume | None], StageResult]], StageResult]
+"""`keep(number, make)` is the result of fold `number`, from the cache or by `make(resume)`."""
+
+
+@dataclass(frozen=True)
+class Folds:
+    """The training rows, dealt out to `count` folds, with the validation rows that end each training."""
+
+    count: int
+    train: Split
+    val: Split
+    num_classes: int
 
 
 def stratified_folds(labels: torch.Tensor, folds: int) -> torch.Tensor:
@@ -42,26 +58,24 @@ def stratified_folds(labels: torch.Tensor, folds: int) -> torch.Tensor:
 
 
 def out_of_fold(
+    folds: Folds,
     new_network: Callable[[], Network],
-    train_split: tuple[torch.Tensor, torch.Tensor],
-    val_split: tuple[torch.Tensor, torch.Tensor],
-    num_classes: int,
-    folds: int,
     schedule: Schedule,
     augment: Augmentation,
     report: Report,
     processes: Processes,
-    kept: Callable[[int, Callable[[Resume | None], StageResult]], StageResult],
+    keep: Keep,
 ) -> torch.Tensor:
-    """Probabilities `[N, K]` float64 of the training rows; each fold's network is trained by cross-entropy on the others.
+    """Probabilities `[N, K]` float64 of the training rows, each by a network trained with cross-entropy on the other folds.
 
-    The checkpoint of lowest validation NLL is kept. `kept(number, make)` gives what a fold's network said, from the cache or
-    made now. Draws from torch's global generator, as if every fold were made now: wrap the call in `seeded`.
+    The checkpoint of lowest validation NLL is kept. Draws from torch's global generator as if every fold were trained now,
+    also for folds from the cache: wrap the call in `seeded`.
     """
-    x, y = train_split
-    fold = stratified_folds(y, folds)
-    probs = torch.zeros(len(y), num_classes, dtype=torch.float64, device=y.device)
-    early = replace(schedule, select="best", patience=PATIENCE if schedule.epochs > PATIENCE + 1 else None)
+    x, y = folds.train
+    fold = stratified_folds(y, folds.count)
+    probs = torch.zeros(len(y), folds.num_classes, dtype=torch.float64, device=y.device)
+    patience = PATIENCE if schedule.epochs > PATIENCE + 1 else None
+    schedule = replace(schedule, select="best", patience=patience)
 
     def make(number: int, resume: Resume | None) -> StageResult:
         network = new_network()
@@ -77,18 +91,19 @@ def out_of_fold(
             )
 
         def validate() -> float:
-            return mean_nll(predict(network, val_split[0], processes=processes), val_split[1])
+            return mean_nll(predict(network, folds.val[0], processes=processes), folds.val[1])
 
-        what = f"out-of-fold network {number + 1} of {folds}"
-        with computed(network, early, processes):
+        what = f"out-of-fold network {number + 1} of {folds.count}"
+        with computed(network, schedule, processes):
             figures = train(
-                network, step, validate, len(others), early, report, what, resume=resume, processes=processes
+                network, step, validate, len(others), schedule, report, what, resume=resume, processes=processes
             )
-        said = predict(network, x[fold == number], processes=processes).double().softmax(dim=1)
-        return StageResult({"probs": said} | {f"{RANDOM}{k}": v for k, v in random_state(y.device).items()}, figures)
+        probs_of_fold = predict(network, x[fold == number], processes=processes).double().softmax(dim=1)
+        state = {f"{RANDOM}{name}": tensor for name, tensor in random_state(y.device).items()}
+        return StageResult({"probs": probs_of_fold} | state, figures)
 
-    for number in range(folds):
-        product = kept(number, partial(make, number))
-        probs[fold == number] = product.tensors["probs"].to(y.device)
-        put_back_random(strip_prefix(product.tensors, RANDOM), y.device)
+    for number in range(folds.count):
+        result = keep(number, partial(make, number))
+        probs[fold == number] = result.tensors["probs"].to(y.device)
+        restore_random_state(strip_prefix(result.tensors, RANDOM), y.device)
     return probs

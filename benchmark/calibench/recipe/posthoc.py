@@ -16,12 +16,28 @@ from calibench.stages import Calibrator, DecisionRule
 from calibench.stages.build import as_figures, build_stage
 
 
-class PostHoc:
-    """The chain, built and checked for K classes, or for Q labels a sample; InputError for parameters that cannot work."""
+def exact(outputs: Outputs) -> Outputs:
+    """The rounding that changes nothing."""
+    return outputs
 
-    def __init__(self, stages: Sequence[Bound], num_classes: int, labels_per_sample: int = 1) -> None:
+
+class PostHoc:
+    """The chain, built and checked for K classes, or for Q labels a sample; InputError for parameters that cannot work.
+
+    `rounding` rounds calibrated outputs as they will be stored. The rule is fitted on rounded scores because it later decides
+    on rounded scores: otherwise equal scores could fall on both sides of a threshold.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Bound],
+        num_classes: int,
+        labels_per_sample: int = 1,
+        rounding: Callable[[Outputs], Outputs] = exact,
+    ) -> None:
         self.calibrators: list[tuple[Bound, Calibrator]] = []
         self.rule: tuple[Bound, DecisionRule] | None = None
+        self.rounding = rounding
         self._fitted: dict[str, dict[str, Any]] = {}
         for bound in stages:
             stage = build_stage(bound)
@@ -40,48 +56,50 @@ class PostHoc:
 
     @property
     def files(self) -> str:
-        """A digest of what files the rule read, or nothing."""
+        """The digest of files that the rule has read, or empty."""
         return "" if self.rule is None else self.rule[1].files
 
-    def fit(
-        self, outputs: Outputs, labels: torch.Tensor, *, stored: Callable[[Outputs], Outputs] | None = None
-    ) -> list[dict[str, Any]]:
-        """Fit each stage on what the ones before it make of `outputs`; returns what each learned, for the record.
+    def fit(self, outputs: Outputs, labels: torch.Tensor) -> list[dict[str, Any]]:
+        """Fit each stage on the outputs of the stages before it; returns what each learned, for the record.
 
-        `stored` is what happens to calibrated outputs before `decide` sees them, such as rounding: the rule is fitted on
-        the same, or scores that are equal would lie on both sides of a threshold between them. A rule that `needs_fresh`
-        samples gets a random half that the calibrators before it have not seen, and they the other.
+        A rule that `needs_fresh` samples is fitted on a random half of them, and the calibrators before it on the other half.
         """
         fresh = None
         if self.calibrators and self.rule is not None and self.rule[1].needs_fresh:
-            fresh, rest = _halves(outputs, labels)
-            outputs, labels = rest
+            fresh, (outputs, labels) = _halves(outputs, labels)
         for bound, calibrator in self.calibrators:
             outputs = outputs.plain()
-            self._learn(bound, calibrator, outputs, labels)
-            outputs = self._applied(bound, calibrator, outputs)
+            self._fit(bound, calibrator, outputs, labels)
+            outputs = self._calibrated(bound, calibrator, outputs)
         if self.rule is not None:
+            bound, rule = self.rule
             if fresh is not None:
                 outputs, labels = self.apply(fresh[0]), fresh[1]
-            self._learn(*self.rule, self._for_rule(outputs if stored is None else stored(outputs)), labels)
+            self._fit(bound, rule, self._for_rule(self.rounding(outputs)), labels)
             if fresh is not None:
-                self._fitted[self.rule[0].name] |= {"fresh_samples": len(labels)}
+                self._fitted[bound.name] |= {"fresh_samples": len(labels)}
         return [{**fitted, "stage": name} for name, fitted in self._fitted.items()]
+
+    def judged(self, outputs: Outputs, *, decide: bool = True) -> tuple[Outputs, Decisions | None]:
+        """Outputs as they are judged, calibrated and rounded, and the rule's decisions on them (None without a rule)."""
+        calibrated = self.rounding(self.apply(outputs))
+        decisions = self.decide(calibrated) if decide else None
+        return self.rounding(calibrated.plain()), decisions
 
     def apply(self, outputs: Outputs) -> Outputs:
         """The calibrated outputs."""
         for bound, calibrator in self.calibrators:
-            outputs = self._applied(bound, calibrator, outputs.plain())
+            outputs = self._calibrated(bound, calibrator, outputs.plain())
         return outputs
 
     def decide(self, outputs: Outputs) -> Decisions | None:
-        """What the rule says about calibrated outputs, on the CPU; None without a rule."""
+        """The rule's decisions on calibrated outputs, on the CPU; None without a rule."""
         if self.rule is None:
             return None
         bound, rule = self.rule
         with blaming(who(bound)):
-            found = rule.decide(self._for_rule(outputs), self._fitted.get(bound.name, {}))
-            decisions = found if isinstance(found, Decisions) else Decisions(found)
+            answer = rule.decide(self._for_rule(outputs), self._fitted.get(bound.name, {}))
+            decisions = answer if isinstance(answer, Decisions) else Decisions(answer)
             try:
                 return decisions.cpu().check(len(outputs), outputs.num_classes)
             except InputError as error:
@@ -91,11 +109,11 @@ class PostHoc:
     def _for_rule(self, outputs: Outputs) -> Outputs:
         return outputs if self.rule is not None and self.rule[1].one_vs_rest else outputs.plain()
 
-    def _learn(self, bound: Bound, stage: Calibrator | DecisionRule, outputs: Outputs, labels: torch.Tensor) -> None:
+    def _fit(self, bound: Bound, stage: Calibrator | DecisionRule, outputs: Outputs, labels: torch.Tensor) -> None:
         with blaming(who(bound)):
             self._fitted[bound.name] = as_figures(bound, stage.fit(outputs, labels))
 
-    def _applied(self, bound: Bound, calibrator: Calibrator, outputs: Outputs) -> Outputs:
+    def _calibrated(self, bound: Bound, calibrator: Calibrator, outputs: Outputs) -> Outputs:
         with blaming(who(bound)):
             mapped = calibrator.apply(outputs, self._fitted[bound.name])
         if not isinstance(mapped, Outputs):
@@ -107,22 +125,28 @@ class PostHoc:
         return checked(replace(mapped, labels_per_sample=outputs.labels_per_sample), f"after {bound.name}")
 
 
-def _halves(outputs: Outputs, labels: torch.Tensor) -> tuple[tuple[Outputs, torch.Tensor], ...]:
-    """The samples in two random halves, the first the smaller; RunError where there are not two."""
+Samples = tuple[Outputs, torch.Tensor]
+
+
+def _halves(outputs: Outputs, labels: torch.Tensor) -> tuple[Samples, Samples]:
+    """The samples in two random halves, the first the smaller; RunError if there is one sample."""
     labels_per_sample = outputs.labels_per_sample
     n = len(labels) // labels_per_sample
     if n < 2:
         raise RunError("one sample cannot be halved between a calibrator and a rule", "give more samples to fit on")
     order = (torch.randperm(n)[:, None] * labels_per_sample + torch.arange(labels_per_sample)).flatten()
-    parts = order[: n // 2 * labels_per_sample], order[n // 2 * labels_per_sample :]
-    return tuple((replace(outputs, scores=outputs.scores[rows]), labels[rows]) for rows in parts)
+    first, second = order[: n // 2 * labels_per_sample], order[n // 2 * labels_per_sample :]
+
+    def half(rows: torch.Tensor) -> Samples:
+        return replace(outputs, scores=outputs.scores[rows]), labels[rows]
+
+    return half(first), half(second)
 
 
 def checked(outputs: Outputs, where: str) -> Outputs:
-    """Outputs that a network or a plugin made, if they are sound; what in a file is the user's mistake is a failed run here."""
+    """Check outputs that a network or plugin made: bad values raise RunError here (for a user's file, InputError)."""
     try:
         return outputs.check(where)
     except InputError as error:
-        raise RunError(
-            error.message, "the network or a stage of the recipe made it; try a lower learning rate"
-        ) from None
+        hint = "the network or a stage of the recipe made it; try a lower learning rate"
+        raise RunError(error.message, hint) from None

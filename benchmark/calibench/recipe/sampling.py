@@ -1,4 +1,4 @@
-"""Runs a sampler: what it collects once, and what the network says in each of its variants."""
+"""Sampling: several predictions from one trained network, each by a variant that the sampler makes of it."""
 
 from __future__ import annotations
 
@@ -19,53 +19,66 @@ from calibench.stages.sampler import as_it_is
 ROWS = 1024
 """Rows that go through the network at a time."""
 
-
-def collect(
-    sampler: Sampler,
-    bound: Bound,
-    network: Network,
-    new_task: Callable[[], SampleTask],
-    products: StageResults,
-    body_key: str,
-    seed: int,
-) -> Mapping[str, torch.Tensor]:
-    """What the sampler needs beside the network, from the cache or made now; nothing for one that collects nothing.
-
-    `new_task()` is called only where something is made: it brings the objective to where stage 1 left it.
-    """
-    if type(sampler).collect is Sampler.collect:
-        return {}
-
-    def make() -> StageResult:
-        task = new_task()
-        with seeded(derived_seed(seed, "collect")), blaming(who(bound)):
-            return StageResult(dict(sampler.collect(network, task)), {})
-
-    device = next(network.parameters()).device
-    product = products.of("sampler", stage_key("sampler", body_key, identity(bound), seed), make)
-    return {name: tensor.to(device) for name, tensor in product.tensors.items()}
+HeadOutputs = Callable[[torch.Tensor, str], Outputs]
+"""Outputs of features `[n, D]`; the text names the random draws of a head that draws."""
 
 
-def sampled(
-    sampler: Sampler,
-    network: Network,
-    collected: Mapping[str, torch.Tensor],
-    train_x: torch.Tensor,
-    inputs: Mapping[str, torch.Tensor],
-    head: Callable[[torch.Tensor, str], Outputs],
-) -> dict[str, list[Outputs]]:
-    """Outputs of every split of `inputs` in every variant; `head(features, draws)` turns features `[n, D]` into outputs.
+class Sampling:
+    """The sampler of one member, with what it collects beside the trained network."""
 
-    `draws` names the split and the variant, for heads that draw at random. PluginError if there is no variant.
-    """
-    found: dict[str, list[Outputs]] = {name: [] for name in inputs}
-    number = -1
-    for number, view in enumerate(sampler.variants(network, collected, train_x)):
-        for name, x in inputs.items():
-            seen = x if view is as_it_is else view(x)
-            with torch.inference_mode():
-                features = torch.cat([network.body(rows) for rows in seen.split(ROWS)])
-            found[name].append(head(features.clone(), f"{name}, variant {number}"))
-    if number < 0:
-        raise PluginError(f"{type(sampler).__name__} made no variant", "mend the plugin")
-    return found
+    def __init__(self, bound: Bound, sampler: Sampler, network: Network, results: StageResults, seed: int) -> None:
+        self.bound, self.sampler, self.network = bound, sampler, network
+        self.results, self.seed = results, seed
+        self.collected: Mapping[str, torch.Tensor] | None = None
+        self.trained_weights: dict[str, torch.Tensor] = {}
+
+    def prepare(self, body_key: str, new_task: Callable[[], SampleTask]) -> None:
+        """Collect once, from the cache or now; later, put back the trained weights, which the last variant has changed."""
+        if self.collected is not None:
+            self.network.load_state_dict(self.trained_weights)
+            return
+        if self.results.processes.size > 1 and self._collects:
+            task = new_task()  # all processes may make what it needs together; rank 0 alone collects
+            new_task = lambda: task  # noqa: E731
+        self.collected = self._collect(body_key, new_task)
+        self.trained_weights = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+
+    def outputs(
+        self, train_x: torch.Tensor, inputs: Mapping[str, torch.Tensor], head: HeadOutputs
+    ) -> dict[str, list[Outputs]]:
+        """Outputs of every set of rows in `inputs` by every variant, in order; PluginError if there is no variant."""
+        assert self.collected is not None
+        outputs: dict[str, list[Outputs]] = {name: [] for name in inputs}
+        with seeded(derived_seed(self.seed, "variants")), blaming(who(self.bound)):
+            number = -1
+            for number, view in enumerate(self.sampler.variants(self.network, self.collected, train_x)):
+                for name, x in inputs.items():
+                    viewed = x if view is as_it_is else view(x)
+                    with torch.inference_mode():
+                        features = torch.cat([self.network.body(rows) for rows in viewed.split(ROWS)])
+                    outputs[name].append(head(features.clone(), f"{name}, variant {number}"))
+            if number < 0:
+                raise PluginError(f"{type(self.sampler).__name__} made no variant", "mend the plugin")
+        return outputs
+
+    @property
+    def _collects(self) -> bool:
+        return type(self.sampler).collect is not Sampler.collect
+
+    def _collect(self, body_key: str, new_task: Callable[[], SampleTask]) -> Mapping[str, torch.Tensor]:
+        """What the sampler needs beside the network; nothing for one that collects nothing.
+
+        `new_task()` puts the objective where stage 1 left it. It is called only if nothing is cached.
+        """
+        if not self._collects:
+            return {}
+
+        def collect() -> StageResult:
+            task = new_task()
+            with seeded(derived_seed(self.seed, "collect")), blaming(who(self.bound)):
+                return StageResult(dict(self.sampler.collect(self.network, task)), {})
+
+        device = next(self.network.parameters()).device
+        key = stage_key("sampler", body_key, identity(self.bound), self.seed)
+        result = self.results.of("sampler", key, collect)
+        return {name: tensor.to(device) for name, tensor in result.tensors.items()}

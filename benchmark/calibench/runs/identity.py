@@ -1,57 +1,50 @@
-"""What is known of a network and of data that the calling program gave, once both are there: it names them in the record."""
+"""Which run this is: the id that names its record, and the digests of code and files that the record was made with.
+
+A stored record is taken for this run only if both are equal.
+"""
 
 from __future__ import annotations
 
-import dataclasses
+import hashlib
+from dataclasses import dataclass
 
-from calibench.config.grammar import Bound
+from calibench.cache.code import code_of
 from calibench.config.run_config import RunConfig
-from calibench.data.in_memory import InMemoryData
-from calibench.data.prepare import Data
-from calibench.errors import InputError
-from calibench.models.in_memory import InMemoryModel
-from calibench.models.network import Network, Task
-from calibench.models.provenance import source_of
-from calibench.plugins.params import Param
-from calibench.seeds import derived_seed, member_seed, seeded
+from calibench.plugins.discovery import registry
+from calibench.recipe.members import Members
+from calibench.recipe.posthoc import PostHoc
+from calibench.runs.inputs import Inputs
 
 
-def known(config: RunConfig, data: Data) -> tuple[RunConfig, bool]:
-    """The configuration with what is known of given data and a given network, and whether the run may be cached.
+@dataclass(frozen=True)
+class Identity:
+    """`run_id` is a readable name with a digest of the configuration and its data; `code` joins the digests of all sources."""
 
-    Other configurations come back as they are. Raises InputError for a network that does not fit the data.
-    """
-    keep = True
-    if isinstance(config.dataset.spec, InMemoryData):
-        config = dataclasses.replace(config, dataset=_named(config.dataset, data.clean_fingerprint[:12]))
-    if isinstance(config.model.spec, InMemoryModel):
-        spec, task = config.model.spec, Task.of(data)
-        network = _begun(spec, task, config.seed, 0)
-        if not network.pretrained:
-            _check_starts(config, task, network)
-        config = dataclasses.replace(config, model=spec.known(network))
-        keep = source_of(network) is not None
-    return config, keep
+    run_id: str
+    code: str
 
 
-def _named(dataset: Bound, content: str) -> Bound:
-    facts = (Param("sha256", "str", None, "of the rows and labels of every split"),)
-    return Bound(dataclasses.replace(dataset.spec, params=facts), {"sha256": content, **dataset.params})
+def identify(config: RunConfig, inputs: Inputs, members: Members, posthoc: PostHoc) -> Identity:
+    """The identity of a run whose parts are built and checked, before anything is trained."""
+    fingerprints = [inputs.data.fingerprint, *(ood_set.fingerprint for ood_set in inputs.ood_sets)]
+    sources = " ".join(code_of(part, judged=True) for part in config.parts)
+    code = _digest(sources) + _files(inputs, members, posthoc)
+    return Identity(config.run_id("+".join(fingerprints)), code)
 
 
-def _begun(spec: InMemoryModel, task: Task, seed: int, member: int) -> Network:
-    """The network as stage 1 of that member would begin it."""
-    with seeded(derived_seed(member_seed(seed, member), "stage1")):
-        return spec.build(task)
+def distributions_of(config: RunConfig) -> list[str]:
+    """The distributions of the plugins that take part, whose versions go into the record."""
+    named = [part for part in config.parts if not part.spec.in_process]
+    return [registry().get(part.spec.family, part.name).plugin.distribution for part in named]
 
 
-def _check_starts(config: RunConfig, task: Task, network: Network) -> None:
-    """One seed makes one network; two members, two."""
-    spec = config.model.spec
-    if _begun(spec, task, config.seed, 0).origin != network.origin:
-        message = f"{spec.who} makes another network each time, although torch's seed is the same"
-        raise InputError(message, "draw its weights from torch alone, or seed the other generator in the function")
-    ensembles = config.of_kind("ensemble")
-    if ensembles and _begun(spec, task, config.seed, 1).origin == network.origin:
-        message = f"every member of {ensembles[0].name!r} would begin with the same weights"
-        raise InputError(message, "give a function that makes new ones, as model=lambda task: Net(task.num_classes)")
+def _files(inputs: Inputs, members: Members, posthoc: PostHoc) -> str:
+    """Digests of files that stages, the network and shifts read: changed files make another run."""
+    objective, checkpoint = members.first.objective, members.first.networks.checkpoint
+    origin = _digest(members.network.origin) if members.network.origin else ""
+    shifts = "".join(shift.files for shift in inputs.shifts)
+    return f"{objective.files}{checkpoint}{posthoc.files}{origin}{shifts}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
-from calibench.cache.results import strip_prefix
 from calibench.cache.resume import Resume
 from calibench.errors import RunError
 from calibench.processes import ALONE, Processes
 from calibench.progress import Report
-from calibench.seeds import put_back_random, random_state
 from calibench.stages import Objective
-from calibench.training.kept import Kept
 from calibench.training.pace import Pace
 from calibench.training.schedule import Schedule
-from calibench.training.stepper import Stepper
+from calibench.training.state import TrainingState
+
+SHOWN = 8
+"""Rows of a batch that an error names."""
 
 
-def train(
+def train(  # noqa: PLR0913 - the public training loop: everything beyond the first seven is optional
     module: nn.Module,
     step: Callable[[torch.Tensor], torch.Tensor],
     validate: Callable[[], float],
@@ -36,104 +35,65 @@ def train(
     processes: Processes = ALONE,
     also: Callable[[], str] | None = None,
 ) -> dict[str, float]:
-    """Steps over shuffled batches; the module ends at the kept checkpoint, in eval mode.
+    """Train `module` over shuffled batches. It ends at the kept checkpoint, in eval mode.
 
-    `step(rows)` is the loss of the training rows `[n]`; `validate()` the validation NLL of the module as it stands.
-    `objective`, where there is one, has its companions trained beside the module and is told of every epoch. Rows are
-    shuffled by torch's global generator: wrap the call in `seeded`. With `resume` the training is kept on the way, and
-    begins where an earlier one was cut off; a second call with the same `resume` does without. Where `processes` train
-    together, `step(rows)` is this rank's part of the loss.
-    `also()` is what the report says after the NLL. Returns the kept epoch and its NLL, and with a patience the last epoch.
-    Raises RunError at the first loss that is not finite, naming the epoch, the step, the learning rate and the rows.
+    `step(rows)` is the loss of the training rows `[n]`; where `processes` train together, this process's part of it.
+    `validate()` is the validation NLL of the module as it stands. `objective` is told of every epoch, and its companions are
+    trained beside the module. `also()` is what the report says after the NLL.
+
+    torch's global generator shuffles the rows: wrap the call in `seeded`. With `resume` the training is kept on the way, and
+    starts where an earlier one was cut off; a second call with the same `resume` starts anew.
+
+    Returns the kept epoch and its NLL, and with a patience the last epoch. Raises RunError at the first loss that is not
+    finite, naming the epoch, the step, the learning rate and the rows.
     """
-    size = schedule.batch_size
-    companions = () if objective is None else tuple(objective.companions())
-    # Batch norm cannot train on one row.
-    rows_used = num_rows - 1 if num_rows > size and num_rows % size == 1 else num_rows
-    stepper = Stepper(module, companions, schedule, math.ceil(rows_used / size), processes)
-    kept = Kept(schedule.select == "best", schedule.patience)
-    done = 0
+    state = TrainingState(module, objective, schedule, num_rows, processes)
     resume = None if resume is None else resume.claim()
-    held = processes.same(None if resume is None else resume.read())
-    if held is not None:
-        done = _load(held, module, companions, stepper, kept, objective)
+    done = state.load(resume)
     if resume is not None and done:
         resume.tell(what, done, schedule.epochs)
     pace = Pace(report, what, schedule.epochs, done)
     for epoch in range(done + 1, schedule.epochs + 1):
-        for part in (module, *companions):
-            part.train()
-        if objective is not None:
-            objective.begin_epoch(epoch)
-        batches = torch.randperm(num_rows).to(stepper.device)[:rows_used].split(size)
-        pace.begin()
-        for number, rows in enumerate(batches, 1):
-            processes.step = stepper.batches
-            loss = step(rows)
-            seen = processes.total(loss).item()
-            if not math.isfinite(seen):
-                message = f"{what}: the loss is {seen} in epoch {epoch}, step {number} of {len(batches)}"
-                shown = ", ".join(str(int(row)) for row in rows[:SHOWN]) + (", ..." if len(rows) > SHOWN else "")
-                hint = f"the learning rate is {schedule.lr:g}; lower it with --set STAGE.lr=...; training rows {shown}"
-                raise RunError(message, hint)
-            stepper(loss)
-            pace.step(epoch - 1 + number / len(batches), len(rows))
-        for part in (module, *companions):
-            part.eval()
-        with stepper.averaged():
-            nll = processes.same(
-                validate()
-            )  # to the last bit: processes that disagreed on patience would wait for each other
-            if not math.isfinite(nll):
-                raise RunError(f"{what}: the validation NLL is {nll} in epoch {epoch}", "lower the learning rate")
-            kept.see(epoch, nll, module)
+        _train_epoch(state, step, epoch, pace, what)
+        nll = _validated(state, validate, epoch, what)
         pace.epoch(epoch, f"val NLL {nll:.4f}" + ("" if also is None else f", {also()}"))
-        if epoch < schedule.epochs and kept.out_of_patience():
+        if epoch == schedule.epochs:
+            break
+        if state.kept.out_of_patience():
             pace.stop(epoch)
             break
-        if resume is not None and epoch < schedule.epochs and resume.due():
-            resume.write(_state(module, companions, stepper, kept, objective))
-    with stepper.averaged():  # the mean of the weights, where the last epoch is kept
-        last = copy.deepcopy(module.state_dict()) if stepper.mean is not None else None
-    if (weights := kept.weights or last) is not None:
-        module.load_state_dict(weights)
-    return kept.figures()
+        if resume is not None and resume.due():
+            resume.write(state.tensors())
+    state.load_kept_checkpoint()
+    return state.kept.figures()
 
 
-def _state(
-    module: nn.Module, companions: Sequence[nn.Module], stepper: Stepper, kept: Kept, objective: Objective | None
-) -> dict[str, torch.Tensor]:
-    """All that decides the epochs that follow, as tensors."""
-    parts = {
-        "module": module.state_dict(),
-        **{f"companion{i}": companion.state_dict() for i, companion in enumerate(companions)},
-        "stepper": stepper.state(),
-        "kept": kept.state(),
-        "objective": {} if objective is None else objective.state(),
-        "random": random_state(stepper.device),
-    }
-    return {f"{part}.{name}": tensor for part, held in parts.items() for name, tensor in held.items()}
+def _train_epoch(
+    state: TrainingState, step: Callable[[torch.Tensor], torch.Tensor], epoch: int, pace: Pace, what: str
+) -> None:
+    state.begin_epoch(epoch)
+    batches = state.batches()
+    pace.begin()
+    for number, rows in enumerate(batches, 1):
+        state.processes.step = state.stepper.batches
+        loss = step(rows)
+        total = state.processes.total(loss).item()
+        if not math.isfinite(total):
+            message = f"{what}: the loss is {total} in epoch {epoch}, step {number} of {len(batches)}"
+            first = ", ".join(str(int(row)) for row in rows[:SHOWN]) + (", ..." if len(rows) > SHOWN else "")
+            lower = f"the learning rate is {state.schedule.lr:g}; lower it with --set STAGE.lr=..."
+            raise RunError(message, f"{lower}; training rows {first}")
+        state.stepper(loss)
+        pace.step(epoch - 1 + number / len(batches), len(rows))
 
 
-def _load(
-    held: Mapping[str, torch.Tensor],
-    module: nn.Module,
-    companions: Sequence[nn.Module],
-    stepper: Stepper,
-    kept: Kept,
-    objective: Objective | None,
-) -> int:
-    """Puts back what `_state` gave; returns how many epochs are done."""
-    module.load_state_dict(strip_prefix(held, "module."))
-    for i, companion in enumerate(companions):
-        companion.load_state_dict(strip_prefix(held, f"companion{i}."))
-    stepper.load_state(strip_prefix(held, "stepper."))
-    kept.load_state(strip_prefix(held, "kept."), stepper.device)
-    if objective is not None:
-        objective.load_state({k: v.to(stepper.device) for k, v in strip_prefix(held, "objective.").items()})
-    put_back_random(strip_prefix(held, "random."), stepper.device)
-    return kept.epoch
-
-
-SHOWN = 8
-"""Rows of a batch that an error names."""
+def _validated(state: TrainingState, validate: Callable[[], float], epoch: int, what: str) -> float:
+    """The validation NLL after an epoch; the checkpoint is kept if it is the one to keep."""
+    state.eval()
+    with state.stepper.averaged():
+        # Equal on every process to the last bit: processes that disagreed on patience would wait for each other.
+        nll = state.processes.same(validate())
+        if not math.isfinite(nll):
+            raise RunError(f"{what}: the validation NLL is {nll} in epoch {epoch}", "lower the learning rate")
+        state.kept.see(epoch, nll, state.module)
+    return nll

@@ -1,0 +1,22 @@
+"""ECE of the validation rows of all processes, shown while stage 1 trains."""
+
+from __future__ import annotations
+
+import torch
+
+from calibench.kernels import CalibrationAccumulator
+from calibench.processes import Processes
+
+
+def streamed_ece(logits: torch.Tensor, labels: torch.Tensor, processes: Processes) -> float:
+    """ECE over 15 bins, a fraction; each process brings its own rows `[n, K]` and `[n]`, n may be 0.
+
+    Rows that are not finite count nothing: the figure is only shown, and what is judged in the end is checked there.
+    """
+    accumulator = CalibrationAccumulator()
+    if len(logits) and bool(logits.isfinite().all()):
+        accumulator.update(logits, labels)
+    if processes.size > 1:
+        accumulator.all_reduce()
+    stats = accumulator.compute()
+    return float((stats.confidence_sum - stats.correct_sum).abs().sum() / stats.n)

@@ -1,0 +1,27 @@
+"""Whether a run is there already: stored under its id, by the same code, with predictions that have not changed since."""
+
+from __future__ import annotations
+
+from calibench.config.run_config import RunConfig
+from calibench.processes import Processes
+from calibench.records import store
+from calibench.records.record import ResultRecord
+from calibench.runs.identity import Identity
+from calibench.runs.options import RunOptions
+
+
+def stored_record(
+    config: RunConfig, identity: Identity, options: RunOptions, processes: Processes, may_cache: bool
+) -> ResultRecord | None:
+    """The stored record of this run, for all processes, or None if it must be run.
+
+    A record that another preset asked for names this run's preset from now on.
+    """
+    if options.results is None:
+        return None
+    record = None
+    if processes.first and may_cache and not options.force:
+        record = store.find(options.results, identity.run_id, identity.code)
+    if record is not None:
+        record = store.named_by(options.results, record, config.preset)
+    return processes.same(record)

@@ -1,0 +1,18 @@
+"""RunOptions: where a run reads and writes, and whether it may take what is stored. None of it decides a figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """`results` None writes nothing. `data_dir` None means CALIBENCH_DATA, or ~/.cache/calibench/data."""
+
+    results: Path | None = None
+    force: bool = False
+    """Run again from the start, also what is stored."""
+    data_dir: Path | str | None = None
+    download: bool = False
+    """Fetch a published dataset that is not in the data folder."""

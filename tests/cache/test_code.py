@@ -1,0 +1,70 @@
+"""The digest of code covers what decides figures, and nothing else: a comment in a table must not make a training stale."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+import calibench
+from calibench.cache.code import JUDGES, SHOWS, code_of, sources_of
+from calibench.config.resolve import resolve
+
+CORE = Path(calibench.__file__).parent
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package with calibench's rooms, each holding one module."""
+    root = tmp_path / "rooms_of_a_test"
+    for room in (*SHOWS, *JUDGES, "recipe", "training", "seeds.py"):
+        file = root / room if room.endswith(".py") else root / room / "module.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x = 1\n")
+    (root / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module(root.name)
+    yield root
+    sys.modules.pop(root.name)
+
+
+def digests(package):
+    """Of a stage's code, and of the code of a run's figures."""
+    return sources_of(package.name, SHOWS | JUDGES), sources_of(package.name, SHOWS)
+
+
+@pytest.mark.parametrize(
+    ("file", "stage_is_stale", "run_is_stale"),
+    [
+        ("report/module.py", False, False),
+        ("cli/module.py", False, False),
+        ("leaderboard/module.py", False, False),
+        ("metrics/module.py", False, True),
+        ("evaluation/module.py", False, True),
+        ("recipe/module.py", True, True),
+        ("training/module.py", True, True),
+        ("seeds.py", True, True),
+    ],
+)
+def test_an_edit_makes_stale_what_it_may_decide(package, file, stage_is_stale, run_is_stale):
+    stage, run = digests(package)
+    (package / file).write_text("x = 1  # a comment\n")
+    assert (digests(package)[0] != stage, digests(package)[1] != run) == (stage_is_stale, run_is_stale)
+
+
+def test_a_new_room_counts_until_somebody_says_that_it_decides_nothing(package):
+    before = digests(package)
+    (package / "newroom").mkdir()
+    (package / "newroom" / "module.py").write_text("x = 1\n")
+    assert all(now != then for now, then in zip(digests(package), before, strict=True))
+
+
+def test_the_rooms_that_are_left_out_exist():
+    assert all((CORE / name).exists() for name in SHOWS | JUDGES)
+
+
+def test_a_stage_and_a_run_have_digests_of_their_own():
+    objective = resolve("ce").objective
+    assert code_of(objective) != code_of(objective, judged=True)
