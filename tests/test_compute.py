@@ -115,7 +115,7 @@ def test_a_precision_that_torch_cannot_train_in_is_refused(monkeypatch: pytest.M
     monkeypatch.setattr(compute.torch, "autocast", NoAutocast)
     with pytest.raises(InputError) as error:
         run("ce:precision=float16", **{**SHORT, "results": tmp_path / "r"})
-    assert "cannot train so on cpu" in error.value.message
+    assert "cannot train with it on cpu" in error.value.message
     assert "unsupported autocast" in error.value.message
     assert not (tmp_path / "r").exists()
 

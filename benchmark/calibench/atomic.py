@@ -1,4 +1,4 @@
-"""Write files so that a reader, a crash or a full disk never meets half of one."""
+"""Write files whole or not at all: a reader, a crash or a full disk never leaves half of one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _HOST = "".join(c if c.isalnum() else "-" for c in socket.gethostname())
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`; when the block ends well it is synced and takes `path`'s place, else it is removed."""
+    """A temporary path beside `path`. If the block succeeds, the file is synced and replaces `path`; else it is removed.
+
+    Raises RunError for a write that fails.
+    """
     temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -35,7 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except Exception as error:
         from safetensors import SafetensorError
 
-        if not isinstance(error, SafetensorError):  # what safetensors makes of a failed write
+        if not isinstance(error, SafetensorError):  # safetensors raises it for a failed write
             raise
         raise RunError(f"cannot write {path}: {error}", "is the disk full?") from error
     finally:
@@ -57,16 +60,16 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def writable_folder(path: Path) -> None:
-    """`writable_folders` of one."""
+    """`writable_folders` for one folder."""
     writable_folders([path])
 
 
 def writable_folders(paths: Sequence[Path]) -> None:
-    """Create the folders if need be, try a write in each, and sweep what killed processes of this machine left there.
+    """Create missing folders, try a write in each, and remove temporary files of killed processes of this machine.
 
-    InputError when one cannot be written; then none that was not there before is left.
+    Raises InputError if a folder cannot be written; the folders that it created are then removed.
     """
-    made = [folder for path in paths for folder in (path, *path.parents) if not folder.exists()]
+    created = [folder for path in paths for folder in (path, *path.parents) if not folder.exists()]
     path = Path()
     try:
         for path in paths:
@@ -75,7 +78,7 @@ def writable_folders(paths: Sequence[Path]) -> None:
             probe.write_bytes(b"x")
             probe.unlink()
     except OSError as error:
-        for folder in sorted(made, key=lambda folder: -len(folder.parts)):
+        for folder in sorted(created, key=lambda folder: -len(folder.parts)):
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise InputError(f"cannot write in {str(path)!r}: {error.strerror or error}", "name another folder") from error

@@ -1,4 +1,4 @@
-"""What calibench raises: a message that says what happened, and a hint that says what to do."""
+"""Errors of calibench: a message says what happened, a hint says what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 class CalibenchError(Exception):
     """Base of every calibench error: `message` (what happened, where it came from) and `hint` (what to do).
 
-    `exit_code` is what the command line ends with.
+    The command line ends with `exit_code`.
     """
 
     exit_code = 1
@@ -31,17 +31,17 @@ class InputError(CalibenchError, ValueError):
 
 
 class PluginError(CalibenchError):
-    """A plugin is wrong in a way that makes names ambiguous or hooks dead; the message names the plugin. Exit code 2."""
+    """A plugin that makes names ambiguous or hooks dead; the message names the plugin. Exit code 2."""
 
     exit_code = 2
 
 
 class RunError(CalibenchError, RuntimeError):
-    """A run started with good input and failed (a NaN loss, a full disk). Exit code 1."""
+    """A run that started with good input and failed (a NaN loss, a full disk). Exit code 1."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean 'vtst'?` for a near miss among `known`, else the whole list of what there is."""
+    """`did you mean 'vtst'?` for a near miss among the `known` names, else the list of all of them."""
     names = sorted(known)
     near = difflib.get_close_matches(word.lower(), [name.lower() for name in names], n=1, cutoff=0.6)
     if near:
@@ -54,12 +54,12 @@ class CalibenchWarning(UserWarning):
 
 
 class CalibenchNote(CalibenchWarning):
-    """Something the user should know that is no cause for worry, such as where a training was taken up again."""
+    """Something the user should know that is no cause for worry, such as the epoch from which a training is resumed."""
 
 
 @contextmanager
 def blaming(what: str) -> Iterator[None]:
-    """Turn whatever a plugin's code raises, SystemExit too, into a RunError that names it; our own errors and Ctrl-C pass."""
+    """Turn exceptions of a plugin's code, also SystemExit, into a RunError that names `what`; our own errors and Ctrl-C pass."""
     try:
         yield
     except (CalibenchError, KeyboardInterrupt):

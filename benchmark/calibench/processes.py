@@ -1,8 +1,8 @@
-"""Ranks: the processes that torchrun starts, one a GPU or one a share of the cores, which train one network together.
+"""The processes that torchrun starts, one a GPU or one a share of the cores, which train one network together.
 
-All walk through the same program with the same seeds, so that all draw the same batches. Of each batch a rank takes its part,
-and gradients are added up weighted by rows: the step is that of one process, but for rounding. DistributedDataParallel
-would average processes alike, which is wrong for a batch that does not divide evenly. Rank 0 alone reads and writes files.
+All run the same program with the same seeds, so that all draw the same batches. Each process takes its part of a batch.
+Gradients are summed weighted by rows, so the step equals that of one process except for rounding. DistributedDataParallel
+averages processes with equal weights, which is wrong for a batch that does not divide evenly. Only rank 0 reads and writes files.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from calibench.seeds import derived_seed
 T = TypeVar("T")
 
 PATIENCE = datetime.timedelta(days=1)
-"""How long a rank waits for another, as for rank 0 while it refits a head; torchrun ends all of them when one fails."""
+"""How long a process waits for another, such as rank 0 that refits a head. torchrun ends all processes when one fails."""
 
 
 class Processes:
-    """This process as number `rank` of `size`; alone, everything here does nothing."""
+    """This process as number `rank` of `size`. With a single process every method does nothing."""
 
     def __init__(self, rank: int = 0, size: int = 1, device: str = "cpu") -> None:
         self.rank, self.size, self.device = rank, size, device
         self.step = 0
-        """Of the training under way; every rank's own draws depend on it."""
+        """The current training step; the random draws of each process depend on it."""
 
     @property
     def first(self) -> bool:
@@ -40,67 +40,68 @@ class Processes:
         return self.rank == 0
 
     def part(self, n: int) -> slice:
-        """This rank's part of n rows; the parts of all processes follow one another and differ by one row at most."""
+        """This process's part of n rows. The parts of all processes are contiguous and differ by one row at most."""
         return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
 
-    def gathered(self, mine: torch.Tensor, n: int) -> torch.Tensor:
-        """All n rows, of which `mine` are this rank's `part`, on every rank."""
+    def gathered(self, rows: torch.Tensor, n: int) -> torch.Tensor:
+        """All n rows on every process; `rows` are this process's part."""
         if self.size == 1:
-            return mine
+            return rows
         longest = -(-n // self.size)
-        padded = mine.new_zeros(longest, *mine.shape[1:])
-        padded[: len(mine)] = mine
-        found = [torch.empty_like(padded) for _ in range(self.size)]
-        with _talking():
-            distributed.all_gather(found, padded)
+        padded = rows.new_zeros(longest, *rows.shape[1:])
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in range(self.size)]
+        with _transport():
+            distributed.all_gather(parts, padded)
         sizes = [n * (rank + 1) // self.size - n * rank // self.size for rank in range(self.size)]
-        return torch.cat([rows[:size] for rows, size in zip(found, sizes, strict=True)])
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
     def same(self, value: T) -> T:
-        """Rank 0's value, on every rank."""
+        """Rank 0's value on every process."""
         if self.size == 1:
             return value
-        held = [value]
-        with _talking():
-            distributed.broadcast_object_list(held, src=0, device=torch.device(self.device))
-        return held[0]
+        values = [value]
+        with _transport():
+            distributed.broadcast_object_list(values, src=0, device=torch.device(self.device))
+        return values[0]
 
     def share(
-        self, loss: Callable[[], torch.Tensor], idle: Callable[[], torch.Tensor], mine: int, rows: int
+        self, loss: Callable[[], torch.Tensor], idle: Callable[[], torch.Tensor], part: int, rows: int
     ) -> torch.Tensor:
-        """This rank's part of the mean loss of `rows` rows: `loss()`, the mean of its own, weighted; `idle()` where it has none.
+        """This process's part of the mean loss of `rows` rows: `loss()` over its own `part` rows, weighted by their share.
 
-        What `loss` draws at random, as dropout does, each rank draws for itself.
+        A process without rows calls `idle()`, so that it takes part in the gradients' sum. Random draws in `loss`, such as
+        dropout, differ between processes.
         """
         if self.size == 1:
             return loss()
         with torch.random.fork_rng([torch.cuda.current_device()] if self.device == "cuda" else []):
             torch.manual_seed(derived_seed(torch.initial_seed(), f"rank {self.rank}, step {self.step}"))
-            return loss() * (mine / rows) if mine else idle() * 0.0
+            return loss() * (part / rows) if part else idle() * 0.0
 
     def total(self, x: torch.Tensor) -> torch.Tensor:
         """The sum over processes."""
         if self.size == 1:
             return x
         x = x.detach().clone()
-        with _talking():
+        with _transport():
             distributed.all_reduce(x)
         return x
 
     def add_gradients(self, parameters: Sequence[torch.Tensor]) -> None:
-        """Every parameter's gradient becomes its sum over processes."""
+        """Replace every parameter's gradient by its sum over processes."""
         gradients = [p.grad for p in parameters if p.grad is not None]
         if self.size == 1 or not gradients:
             return
         flat = torch.cat([gradient.flatten() for gradient in gradients])
-        with _talking():
+        with _transport():
             distributed.all_reduce(flat)
         for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(summed.view(gradient.shape))
 
     @contextlib.contextmanager
     def first_alone(self) -> Iterator[None]:
-        """Rank 0 goes through the block before the others do, as for a download."""
+        """Rank 0 runs the block before the other processes do, as for a download."""
         if self.size == 1:
             yield
             return
@@ -114,22 +115,22 @@ class Processes:
 
 
 @contextlib.contextmanager
-def _talking() -> Iterator[None]:
-    """RunError in place of what a transport says when the other end is gone."""
+def _transport() -> Iterator[None]:
+    """RunError in place of the transport's error when another process is gone."""
     try:
         yield
     except RuntimeError as error:
         message = f"another process of this run is gone ({str(error).splitlines()[0][:120]})"
-        raise RunError(message, "what it said itself is the reason") from error
+        raise RunError(message, "the message of that process says why") from error
 
 
 ALONE = Processes()
 
 
 def joined(device: str) -> Processes:
-    """The processes that torchrun's environment speaks of, joined now if they are not yet; `ALONE` without torchrun.
+    """The processes of torchrun's environment, joined now if they are not yet; `ALONE` without torchrun.
 
-    They talk by NCCL on CUDA, where each has the GPU of its local rank, and by gloo on a CPU.
+    The transport is NCCL on CUDA, where each process has the GPU of its local rank, and gloo on a CPU.
     """
     if "RANK" not in os.environ or os.environ.get("WORLD_SIZE", "1") == "1":
         return ALONE
@@ -154,7 +155,7 @@ def _leave() -> None:
 
 
 def pick_device(device: str) -> str:
-    """`auto` is cuda where torch has one, else cpu; InputError for a device that is not there."""
+    """`cpu` or `cuda`; `auto` is cuda if torch sees a CUDA device. InputError for a device that is not there."""
     available = torch.cuda.is_available()
     if device == "auto":
         return "cuda" if available else "cpu"

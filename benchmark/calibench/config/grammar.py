@@ -1,7 +1,7 @@
 """How things are named: `name`, `name:key=value,key=value`, and recipes of stages joined by `+`.
 
-A value that holds `,` `+` or `"` is put in double quotes (`npz:path="a,b.npz"`; `\\"` and `\\\\` inside), a list is joined
-by `;` (`threshold:values=0.2;0.4;0.4`). A `+` before a digit belongs to the number (`lr=1e+2`).
+A value with `,` `+` or `"` stands in double quotes (`npz:path="a,b.npz"`; `\\"` and `\\\\` inside). A list is joined by `;`
+(`threshold:values=0.2;0.4;0.4`). A `+` before a digit belongs to the number (`lr=1e+2`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GRAMMAR_HINT = (
 
 @dataclass(frozen=True)
 class Piece:
-    """One `name:key=value,...` as typed: values are still text."""
+    """One `name:key=value,...` as the user typed it: values are still text."""
 
     name: str
     values: tuple[tuple[str, str], ...] = ()
@@ -44,31 +44,31 @@ class Bound:
 
     def text(self) -> str:
         """The shortest text that means the same: parameters at their default are left out."""
-        given = [
+        stated = [
             f"{p.key}={format_value(self.params[p.key])}"
             for p in self.spec.all_params()
             if self.params[p.key] != p.default
         ]
-        return f"{self.name}:{','.join(given)}" if given else self.name
+        return f"{self.name}:{','.join(stated)}" if stated else self.name
 
     def own(self) -> dict[str, Value]:
         """The parameters that the plugin declared, without those that calibench adds."""
         return {p.key: self.params[p.key] for p in self.spec.params}
 
     def document(self) -> dict[str, Any]:
-        """Name and every parameter as JSON, defaults too but those of `Param.late`."""
-        unsaid = {p.key for p in self.spec.all_params() if p.late and self.params[p.key] == p.default}
-        params = {k: list(v) if isinstance(v, tuple) else v for k, v in self.params.items() if k not in unsaid}
+        """Name and every parameter as JSON, with defaults, but without late parameters (`Param.late`) at their default."""
+        left_out = {p.key for p in self.spec.all_params() if p.late and self.params[p.key] == p.default}
+        params = {k: list(v) if isinstance(v, tuple) else v for k, v in self.params.items() if k not in left_out}
         return {"name": self.name, "params": params}
 
 
 def parse_recipe(text: str) -> tuple[Piece, ...]:
-    """The stages of a recipe, as in `ce+vtst:latent_dim=64+temperature`; InputError naming what cannot be read."""
+    """The stages of a recipe, as in `ce+vtst:latent_dim=64+temperature`; InputError names the part that cannot be read."""
     return tuple(parse_piece(part) for part in _split(text, "+"))
 
 
 def parse_piece(text: str) -> Piece:
-    """One `name` or `name:key=value,key=value`; InputError naming what cannot be read."""
+    """One `name` or `name:key=value,key=value`; InputError names the part that cannot be read."""
     name, colon, rest = text.strip().partition(":")
     if not _NAME.match(name):
         raise InputError(f"cannot read {text!r}: {name!r} is not a name", GRAMMAR_HINT)
@@ -88,13 +88,13 @@ def parse_piece(text: str) -> Piece:
 
 
 def bind(spec: Spec, values: Sequence[tuple[str, str]]) -> Bound:
-    """The spec with `values` read, typed and checked, and defaults for the rest; InputError names the key."""
+    """The spec with `values` read and checked, and defaults for all other parameters; InputError names the key."""
     params = {param.key: param for param in spec.all_params()}
     read: dict[str, Value] = {}
     for key, text in values:
         if key not in params:
-            known = did_you_mean(key, params) if params else "it takes no parameters"
-            raise InputError(f"{spec.family} {spec.name!r} has no parameter {key!r}", known)
+            hint = did_you_mean(key, params) if params else "it takes no parameters"
+            raise InputError(f"{spec.family} {spec.name!r} has no parameter {key!r}", hint)
         read[key] = read_value(params[key], text, f"{spec.family} {spec.name!r}")
     missing = [p for p in params.values() if p.default is REQUIRED and p.key not in read]
     if missing:

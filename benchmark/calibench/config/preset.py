@@ -1,4 +1,4 @@
-"""The TOML of a preset, read and checked down to the key. The keys are those of the command line.
+"""Preset files (TOML), read and checked down to the key. Keys are named like the options of the command line.
 
 ```toml
 method = ["ce", "vtst"]       # recipes; dataset, model, noise: a name each; shift, ood, ood_score: one or several
@@ -9,7 +9,7 @@ epochs = 20
 latent_dim = 64
 ```
 
-`paper` and `notes` are for the reader: what the preset repeats, and what it cannot express.
+`paper` and `notes` are for the reader: the paper that the preset repeats, and what it cannot express.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ ONE, MANY = ("dataset", "model", "noise"), ("method", "shift", "ood", "ood_score
 KEYS = (*MANY, *ONE, "seed", TRAIN, "set", "paper", "notes")
 SUFFIX = ".toml"
 LONGEST = 1 << 20
-"""Bytes beyond which a file is no preset."""
+"""Bytes; a longer file is refused."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A checked preset. `settings` are `(part, key, value)`, of the part `train` those of stage 1."""
+    """A checked preset. `settings` are `(part, key, value)`; the part `train` means stage 1."""
 
     name: str
     text: str = field(repr=False)
@@ -53,16 +53,16 @@ class Preset:
 
     @property
     def sha256(self) -> str:
-        """Of its text."""
+        """SHA-256 of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def one(self, key: str) -> str | None:
-        """A name that it holds, or None."""
+        """The name under a key, or None."""
         return next(iter(self.options.get(key, ())), None)
 
 
 def is_file(name: str) -> bool:
-    """Whether a preset is named by its path, which ends in `.toml` or has folders."""
+    """Whether the name of a preset is a path: it ends in `.toml` or has folders."""
     return name.endswith(SUFFIX) or "/" in name or "\\" in name
 
 
@@ -76,33 +76,35 @@ def load_preset(name: str | Path) -> Preset:
         return read_preset(_text_of_file(Path(name)), name)
     reg = registry()
     if ("preset", name) not in reg.entries and Path(f"{name}{SUFFIX}").is_file():
-        raise InputError(f"there is no preset called {name!r}", f"for the file say {name}{SUFFIX}")
+        raise InputError(f"there is no preset called {name!r}", f"name the file as {name}{SUFFIX}")
     return read_preset(reg.get("preset", name).spec.load(), name)
 
 
 def read_preset(text: str, name: str) -> Preset:
-    """The preset that `text` holds; InputError, naming it and the key, for what is unknown, mistyped or out of bounds."""
+    """The preset in a TOML text; InputError names the key that is unknown, of the wrong type or out of bounds."""
     where = f"preset {name}"
     try:
-        found = tomllib.loads(text)
+        content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where}: not TOML: {error}", 'text stands in quotes, as in dataset = "digits"') from None
     except RecursionError:
         raise InputError(f"{where}: nested too deeply", "a preset has tables in [set] and no deeper") from None
-    for key in found:
+    for key in content:
         if key not in KEYS:
             raise InputError(f"{where}: unknown key {key!r}", _place_of(key))
-    options = {key: _texts(found[key], f"{where}: {key}", many=key in MANY) for key in (*MANY, *ONE) if key in found}
+    options = {
+        key: _texts(content[key], f"{where}: {key}", many=key in MANY) for key in (*MANY, *ONE) if key in content
+    }
     if "method" not in options:
         raise InputError(f"{where}: there is no 'method'", 'as in method = ["ce", "vtst"]')
     return Preset(
         name=name,
         text=text,
         options=options,
-        seeds=_seeds(found.get("seed", 0), f"{where}: seed"),
-        settings=_settings(found, options, where),
-        paper=_texts(found["paper"], f"{where}: paper", many=False)[0] if "paper" in found else "",
-        notes=_texts(found["notes"], f"{where}: notes", many=True) if "notes" in found else (),
+        seeds=_seeds(content.get("seed", 0), f"{where}: seed"),
+        settings=_settings(content, options, where),
+        paper=_texts(content["paper"], f"{where}: paper", many=False)[0] if "paper" in content else "",
+        notes=_texts(content["notes"], f"{where}: notes", many=True) if "notes" in content else (),
     )
 
 
@@ -121,7 +123,7 @@ def _text_of_file(path: Path) -> str:
 
 
 def _place_of(key: str) -> str:
-    """What to do about a key that is not there."""
+    """The hint for an unknown key."""
     if any(param.key == key for param in TRAINING_PARAMS):
         return f"settings of stage 1 stand under [{TRAIN}]"
     if any(entry.spec.name == key for family in ("method", *ONE) for entry in registry().all(family)):
@@ -135,53 +137,53 @@ def _kind(value: Any) -> str:
 
 
 def _texts(value: Any, where: str, *, many: bool) -> tuple[str, ...]:
-    listed = value if many and isinstance(value, list) else [value]
-    odd = [item for item in listed if not isinstance(item, str)]
-    if odd or not listed or not all(text.strip() for text in listed):
-        what = f"holds {_kind(odd[0])}" if odd else "is empty"
-        raise InputError(f"{where} {what}", "a text, or a list of texts, is wanted" if many else "a text is wanted")
-    return tuple(listed)
+    texts = value if many and isinstance(value, list) else [value]
+    wrong = [item for item in texts if not isinstance(item, str)]
+    if wrong or not texts or not all(text.strip() for text in texts):
+        what = f"holds {_kind(wrong[0])}" if wrong else "is empty"
+        raise InputError(f"{where} {what}", "give a text, or a list of texts" if many else "give a text")
+    return tuple(texts)
 
 
 def _seeds(value: Any, where: str) -> tuple[int, ...]:
-    listed = value if isinstance(value, list) else [value]
-    for seed in listed:
+    seeds = value if isinstance(value, list) else [value]
+    for seed in seeds:
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
             message = f"{where} holds {_kind(seed)}, {seed!r}"
-            raise InputError(message, "a whole number from 0 up is wanted, or a list, as [0, 1, 2]")
-    if not listed:
+            raise InputError(message, "give a whole number from 0 up, or a list, as [0, 1, 2]")
+    if not seeds:
         raise InputError(f"{where} is empty", "leave it out for 0")
-    return tuple(listed)
+    return tuple(seeds)
 
 
-def _settings(found: Mapping[str, Any], options: Mapping[str, tuple[str, ...]], where: str) -> tuple[Setting, ...]:
-    """What stands under `train` and `set`, each value read as the parameter that it is for."""
+def _settings(content: Mapping[str, Any], options: Mapping[str, tuple[str, ...]], where: str) -> tuple[Setting, ...]:
+    """The settings under `train` and `set`, each value checked against its parameter."""
     with _within(where):
         specs = _parts(options)
-    parts = found.get("set", {})
+    parts = content.get("set", {})
     if not isinstance(parts, dict):
-        raise InputError(f"{where}: set holds {_kind(parts)}", "a table for each part is wanted, as [set.vtst]")
-    train = found.get(TRAIN, {})
+        raise InputError(f"{where}: set holds {_kind(parts)}", "give a table for each part, as [set.vtst]")
+    train = content.get(TRAIN, {})
     settings = []
     for part, table in {TRAIN: train, **parts}.items():
-        shown = f"{where}: [{TRAIN}]" if table is train else f"{where}: [set.{part}]"
+        table_name = f"{where}: [{TRAIN}]" if table is train else f"{where}: [set.{part}]"
         if not isinstance(table, dict):
-            raise InputError(f"{shown} holds {_kind(table)}", "a table of settings is wanted, as [set.vtst]")
+            raise InputError(f"{table_name} holds {_kind(table)}", "give a table of settings, as [set.vtst]")
         if table is not train and part not in specs:
-            raise InputError(f"{shown}: {part!r} is no part of this run", did_you_mean(part, specs))
-        known = TRAINING_PARAMS if table is train else specs[part].all_params()
-        params = {param.key: param for param in known}
+            raise InputError(f"{table_name}: {part!r} is no part of this run", did_you_mean(part, specs))
+        all_params = TRAINING_PARAMS if table is train else specs[part].all_params()
+        params = {param.key: param for param in all_params}
         for key, value in table.items():
             if key not in params:
-                raise InputError(f"{shown}: there is no parameter {key!r}", did_you_mean(key, params))
+                raise InputError(f"{table_name}: there is no parameter {key!r}", did_you_mean(key, params))
             if table is not train and key in train and getattr(specs[part], "kind", "") == "objective":
-                raise InputError(f"{shown}: {key!r} stands under [{TRAIN}] too", "keep one of the two")
-            settings.append((part, key, _text_of(value, params[key], shown)))
+                raise InputError(f"{table_name}: {key!r} stands under [{TRAIN}] too", "keep one of the two")
+            settings.append((part, key, _text_of(value, params[key], table_name)))
     return tuple(settings)
 
 
 def _parts(options: Mapping[str, tuple[str, ...]]) -> dict[str, Spec]:
-    """All that the preset's runs are made of, by name."""
+    """The spec of every part of the preset's runs, by name."""
     reg = registry()
     specs: dict[str, Spec] = {spec.name: spec for recipe in options["method"] for spec, _ in ordered_stages(recipe)}
     for family in ONE:
@@ -203,24 +205,24 @@ _PYTHON: dict[str, tuple[type, ...]] = {
 }
 
 
-def _text_of(value: Any, param: Param, shown: str) -> str:
-    """The value as the command line would have it, checked to be of the parameter's type and within its bounds."""
-    many = param.type in {"ints", "floats"}
-    kind = param.type.removesuffix("s") if many else param.type
-    listed = value if many and isinstance(value, list) else [value]
-    for item in listed:
+def _text_of(value: Any, param: Param, where: str) -> str:
+    """The value as text, as on the command line; InputError for another type than the parameter's, or a value out of bounds."""
+    is_list = param.type in {"ints", "floats"}
+    kind = param.type.removesuffix("s") if is_list else param.type
+    items = value if is_list and isinstance(value, list) else [value]
+    for item in items:
         if not isinstance(item, _PYTHON[kind]) or (isinstance(item, bool) and kind != "bool"):
             wanted = {"int": "a whole number", "float": "a number", "bool": "true or false"}.get(kind, "a text")
-            message = f"{shown}: {param.key} holds {_kind(item)}, {item!r}"
-            raise InputError(message, f"{wanted} is wanted{', or a list of them' if many else ''}: {param.meaning}")
-    text = ";".join(str(item).lower() if isinstance(item, bool) else str(item) for item in listed)
-    read_value(param, text, shown)
+            message = f"{where}: {param.key} holds {_kind(item)}, {item!r}"
+            raise InputError(message, f"give {wanted}{', or a list' if is_list else ''}: {param.meaning}")
+    text = ";".join(str(item).lower() if isinstance(item, bool) else str(item) for item in items)
+    read_value(param, text, where)
     return text
 
 
 @contextmanager
 def _within(where: str) -> Iterator[None]:
-    """Says of the user's mistakes inside the block where they stand."""
+    """Put `where` in front of an InputError of the block."""
     try:
         yield
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Find plugins through the entry-point group `calibench`, keep a broken one from stopping the rest, and look names up."""
+"""Find plugins through the entry-point group `calibench`. A broken plugin does not stop the others."""
 
 from __future__ import annotations
 
@@ -42,50 +42,50 @@ HOOKS: dict[str, type[Spec]] = {
 
 @functools.cache
 def registry(*families: str) -> Registry:
-    """The plugins of this environment, found once; PluginError for a misspelt hook or a name clash.
+    """The plugins of this environment, loaded once; PluginError for a misspelt hook or a name clash.
 
-    Only the hooks of `families` are called, of all where none is named: `list methods` need not describe datasets.
+    Only the hooks of `families` are called; without any, all hooks. So `list methods` imports no dataset.
     """
-    found = discover(families=families)
-    if found.faults:
-        raise found.faults[0]
-    return found
+    reg = discover(families=families)
+    if reg.faults:
+        raise reg.faults[0]
+    return reg
 
 
 def discover(
     entry_points: Iterable[importlib.metadata.EntryPoint] | None = None, families: Collection[str] = ()
 ) -> Registry:
-    """Load every entry point on its own and call its hooks; what is wrong is collected in the registry, never raised."""
+    """Load every entry point on its own and call its hooks. Errors are collected in the registry, never raised."""
     blocked = {name.strip() for name in os.environ.get(BLOCK_VARIABLE, "").split(",") if name.strip()}
-    found = Registry()
-    points = _entry_points(found) if entry_points is None else entry_points
+    reg = Registry()
+    points = _entry_points(reg) if entry_points is None else entry_points
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
     for point in sorted(points, key=lambda p: (p.name, p.value)):
         plugin = _describe(point)
-        if any(_origin(plugin) == _origin(p) for p in found.plugins):  # an editable install can be listed twice
+        if any(_origin(plugin) == _origin(p) for p in reg.plugins):  # an editable install can be listed twice
             continue
         if point.name in blocked:
-            found.plugins.append(_with(plugin, "blocked", f"by {BLOCK_VARIABLE}"))
+            reg.plugins.append(_with(plugin, "blocked", f"by {BLOCK_VARIABLE}"))
             continue
         hooks = [hook for hook, kind in HOOKS.items() if not families or kind.family in families]
-        found.plugins.append(_load(plugin, point, manager, found, hooks))
-    for name in sorted(blocked - {p.name for p in found.plugins}):
-        hint = did_you_mean(name, (p.name for p in found.plugins))
+        reg.plugins.append(_load(plugin, point, manager, reg, hooks))
+    for name in sorted(blocked - {p.name for p in reg.plugins}):
+        hint = did_you_mean(name, (p.name for p in reg.plugins))
         warnings.warn(
             f"{BLOCK_VARIABLE} names {name!r}, which is no plugin here; {hint}", CalibenchWarning, stacklevel=2
         )
-    return found
+    return reg
 
 
-def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, found: Registry, hooks: Iterable[str]) -> Plugin:
-    """Import, register and ask one plugin; whatever it raises becomes its status, but for Ctrl-C."""
+def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, reg: Registry, hooks: Iterable[str]) -> Plugin:
+    """Import and register one plugin, and call its hooks. Whatever it raises becomes its status, except Ctrl-C."""
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # standard output holds what was asked for, a JSON object perhaps
+        with contextlib.redirect_stdout(sys.stderr):  # standard output may have to be one JSON object
             module = point.load()
-            fault = _register(plugin, module, manager, found)
+            fault = _register(plugin, module, manager, reg)
             if fault is not None:
-                found.faults.append(fault)
+                reg.faults.append(fault)
                 return _with(plugin, "broken", fault.message)
             specs = [spec for hook in hooks for spec in _call(hook, plugin, manager)]
     except KeyboardInterrupt:
@@ -95,17 +95,17 @@ def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, found: Regi
     except BaseException as error:
         return _with(plugin, "broken", f"{type(error).__name__}: {error}")
     for spec in specs:
-        _enter(Entry(spec, plugin), found)
+        _enter(Entry(spec, plugin), reg)
     return plugin
 
 
-def _register(plugin: Plugin, module: Any, manager: pluggy.PluginManager, found: Registry) -> PluginError | None:
-    """Make the plugin's hooks known to pluggy; what stands against it, if anything."""
-    namesake = next((p for p in found.plugins if p.name == plugin.name and manager.has_plugin(p.name)), None)
+def _register(plugin: Plugin, module: Any, manager: pluggy.PluginManager, reg: Registry) -> PluginError | None:
+    """Register the plugin's hooks with pluggy; returns the error if it cannot be registered."""
+    namesake = next((p for p in reg.plugins if p.name == plugin.name and manager.has_plugin(p.name)), None)
     if namesake is not None:
         hint = f"uninstall one, or give its entry point another name; {BLOCK_VARIABLE} would block both"
         return PluginError(f"{plugin} has the name of {namesake}", hint)
-    twin = next((p for p in found.plugins if p.name == manager.get_name(module)), None)
+    twin = next((p for p in reg.plugins if p.name == manager.get_name(module)), None)
     if twin is not None:
         return PluginError(f"{plugin} and {twin} are one module under two names", _block_one(plugin, twin))
     fault = _hook_fault(plugin, module, manager)
@@ -119,7 +119,7 @@ def _register(plugin: Plugin, module: Any, manager: pluggy.PluginManager, found:
 
 
 def _call(hook: str, plugin: Plugin, manager: pluggy.PluginManager) -> list[Spec]:
-    """What one plugin's implementation of one hook returns, each item checked to be the spec that the hook asks for."""
+    """The specs that one plugin returns from one hook; PluginError for anything else than the hook's kind of spec."""
     specs: list[Spec] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         if implementation.plugin_name != plugin.name:
@@ -131,28 +131,28 @@ def _call(hook: str, plugin: Plugin, manager: pluggy.PluginManager) -> list[Spec
     return specs
 
 
-def _enter(entry: Entry, found: Registry) -> None:
+def _enter(entry: Entry, reg: Registry) -> None:
     spec, key = entry.spec, (entry.spec.family, entry.spec.name)
-    other = found.entries.get(key)
+    other = reg.entries.get(key)
     if other is not None:
         if other.plugin == entry.plugin:
             message, hint = f"{entry.plugin} offers the {key[0]} {key[1]!r} twice", _block_hint(entry.plugin)
         else:
             message = f"{entry.plugin} and {other.plugin} both offer the {key[0]} {key[1]!r}"
             hint = _block_one(entry.plugin, other.plugin)
-        found.faults.append(PluginError(message, hint))
+        reg.faults.append(PluginError(message, hint))
         return
     if spec.default:
-        rival = next((e for e in found.all(key[0]) if e.spec.default), None)
+        rival = next((e for e in reg.all(key[0]) if e.spec.default), None)
         if rival is not None:
             message = f"{entry.plugin} and {rival.plugin} both claim the default {key[0]}"
-            found.faults.append(PluginError(message, _block_one(entry.plugin, rival.plugin)))
+            reg.faults.append(PluginError(message, _block_one(entry.plugin, rival.plugin)))
             return
-    found.entries[key] = entry
+    reg.entries[key] = entry
 
 
 def _hook_fault(plugin: Plugin, module: Any, manager: pluggy.PluginManager) -> PluginError | None:
-    """A hook that does not exist, or a function named like one that lacks the marker: pluggy would ignore both."""
+    """The error for a hook that does not exist, or a function with a hook's name and no marker: pluggy would ignore both."""
     hooks = 0
     for attribute in dir(module):
         options = manager.parse_hookimpl_opts(module, attribute)
@@ -171,8 +171,8 @@ def _hook_fault(plugin: Plugin, module: Any, manager: pluggy.PluginManager) -> P
     return None
 
 
-def _entry_points(found: Registry) -> Iterable[importlib.metadata.EntryPoint]:
-    """The entry points of our group; a distribution whose entry_points.txt is no such file is set aside."""
+def _entry_points(reg: Registry) -> Iterable[importlib.metadata.EntryPoint]:
+    """The entry points of our group. A distribution with an unreadable entry_points.txt becomes a broken plugin."""
     try:
         return importlib.metadata.entry_points(group=hookspecs.GROUP)
     except Exception:  # one bad line in any distribution makes the call above raise
@@ -183,7 +183,7 @@ def _entry_points(found: Registry) -> Iterable[importlib.metadata.EntryPoint]:
         except Exception as error:
             if f"[{hookspecs.GROUP}]" in (dist.read_text("entry_points.txt") or ""):
                 what = f"its entry_points.txt cannot be read: {error}"
-                found.plugins.append(Plugin(dist.name, dist.name, dist.version, "entry_points.txt", "broken", what))
+                reg.plugins.append(Plugin(dist.name, dist.name, dist.version, "entry_points.txt", "broken", what))
     return points
 
 

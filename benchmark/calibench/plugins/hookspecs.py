@@ -3,9 +3,8 @@
 [project.entry-points.calibench]
 my-plugin = "my_module"
 
-Hooks run once per process, when a name is first looked up. They must import nothing heavy: describe, and let `target` load.
-The examples are one module each, to be short; a base class such as `calibench.Calibrator` imports torch, so a package puts
-its subclass into a module of its own, which only `target` names, and `calibench list` stays fast (plugins/template does).
+Hooks run once per process, when a name is first looked up. The module must import nothing heavy at its top: it describes, and
+`target` is loaded when it is used. calibench's base classes import no torch, so description and class may share a module.
 """
 
 from __future__ import annotations
@@ -74,9 +73,9 @@ def calibench_datasets() -> Iterable[DatasetSpec]:
 
 @hookspec
 def calibench_models() -> Iterable[ModelSpec]:
-    """Networks: a body that makes features and a head that makes logits of them.
+    """Networks: a body that turns inputs into features, and a head that turns features into logits.
 
-    Each takes `checkpoint=FILE` too, matched to the names in `network.state_dict()`, unless its spec says `comes_trained`.
+    Each also takes `checkpoint=FILE`, matched to the names in `network.state_dict()`, unless its spec says `comes_trained`.
 
     ```python
     import calibench
@@ -116,7 +115,7 @@ def calibench_noises() -> Iterable[NoiseSpec]:
 def calibench_shifts() -> Iterable[ShiftSpec]:
     """Ways in which test rows may differ from training rows, for `--shift`.
 
-    A variant's `x()` is called when its turn comes, and gives the changed rows `[n, ...]`; labels stay the rows' own.
+    A variant's `x()` returns the changed rows `[n, ...]`. It is called just before they are judged. Labels do not change.
 
     ```python
     import calibench

@@ -1,4 +1,4 @@
-"""Param: one `key=value` that a plugin takes; and the parameters that calibench adds to every plugin of a kind."""
+"""Param: one `key=value` of a plugin, and the parameters that calibench adds to every plugin of a kind."""
 
 from __future__ import annotations
 
@@ -10,16 +10,10 @@ from typing import Any, Literal
 from calibench.errors import PluginError
 
 Value = int | float | bool | str | tuple[float, ...] | tuple[int, ...] | None
-
-
 ParamType = Literal["int", "float", "bool", "str", "path", "floats", "ints"]
 
-
 _KEY = re.compile(r"[a-z][a-z0-9_]*\Z")
-
-
 _PARAM_TYPES = ("int", "float", "bool", "str", "path", "floats", "ints")
-
 
 REQUIRED: Any = type("Required", (), {"__repr__": lambda _: "REQUIRED"})()
 """Default of a parameter that the user must give."""
@@ -29,7 +23,7 @@ REQUIRED: Any = type("Required", (), {"__repr__": lambda _: "REQUIRED"})()
 class Param:
     """One `key=value` that a plugin takes: its type, default, meaning, unit and bounds (both bounds are allowed values).
 
-    `floats` and `ints` are lists written `0.2;0.4;0.4`. A default of None means "not set" and stays None unless given.
+    `floats` and `ints` are lists, written `0.2;0.4;0.4`. A default of None means "not set".
     """
 
     key: str
@@ -41,7 +35,7 @@ class Param:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     late: bool = False
-    """Added when records were there already: at its default it is left out of documents, so that their run_ids stay."""
+    """True for a parameter that is newer than stored records: documents leave it out at its default, so that run_ids stay."""
 
     def __post_init__(self) -> None:
         if not _KEY.match(self.key):
@@ -85,36 +79,39 @@ class Param:
 
 TRAINING_PARAMS = (
     Param("epochs", "int", 60, "passes over the training split in stage 1", "epochs", minimum=1),
-    Param("lr", "float", 1e-3, "step size in stage 1", minimum=0),
-    Param("weight_decay", "float", 0.0, "L2 penalty added to the gradient; of adamw, decoupled from it", minimum=0),
+    Param("lr", "float", 1e-3, "learning rate of stage 1", minimum=0),
+    Param("weight_decay", "float", 0.0, "L2 penalty added to the gradient; decoupled from it for adamw", minimum=0),
     Param("batch_size", "int", 64, "samples a step in stage 1", "samples", minimum=1),
     Param(
         "select", "str", "best", "checkpoint kept: lowest validation NLL, or the last epoch", choices=("best", "last")
     ),
-    Param("optimizer", "str", "adam", "how steps are made of gradients", choices=("adam", "adamw", "sgd")),
+    Param("optimizer", "str", "adam", "optimiser", choices=("adam", "adamw", "sgd")),
     Param("momentum", "float", None, "Nesterov momentum of sgd; not set: 0.9", minimum=0, maximum=0.999),
     Param(
         "lr_schedule",
         "str",
         "constant",
-        "learning rate after the warm-up: as it is, by a cosine to 0, or in steps",
+        "learning rate after the warm-up: constant, a cosine to 0, or steps",
         choices=("constant", "cosine", "steps"),
     ),
-    Param("warmup", "float", 0.0, "over which the learning rate rises from 0", "epochs", minimum=0),
+    Param("warmup", "float", 0.0, "length of the rise of the learning rate from 0", "epochs", minimum=0),
+    Param("milestones", "floats", None, "ends of the steps of the learning rate, as 60;120;160", "epochs", minimum=0),
+    Param("lr_decay", "float", None, "factor of the learning rate at each step; not set: 0.1", minimum=0, maximum=1),
+    Param("clip_norm", "float", None, "largest L2 norm of a gradient; longer ones are scaled down", minimum=0),
+    Param("accumulate", "int", 1, "batches whose mean gradient is one step", "batches", minimum=1),
     Param(
-        "milestones", "floats", None, "after which steps lower the learning rate, as 60;120;160", "epochs", minimum=0
-    ),
-    Param("lr_decay", "float", None, "factor of each step; not set: 0.1", minimum=0, maximum=1),
-    Param("clip_norm", "float", None, "L2 norm that longer gradients are scaled down to", minimum=0),
-    Param("accumulate", "int", 1, "batches whose mean gradient makes one step", "batches", minimum=1),
-    Param(
-        "ema", "float", None, "decay a step of a running mean of the weights, which is then kept", minimum=0, maximum=1
+        "ema",
+        "float",
+        None,
+        "decay a step of a running mean of the weights, which is then the network",
+        minimum=0,
+        maximum=1,
     ),
     Param(
         "augment",
         "str",
         None,
-        "what training images go through in stage 1, joined by ';': crop, flip, cutout, randaugment, with sizes as in "
+        "augmentation of training images in stage 1, joined by ';': crop, flip, cutout, randaugment, with sizes as in "
         "crop=4;flip;cutout=16;randaugment=2/9",
         late=True,
     ),
@@ -122,7 +119,7 @@ TRAINING_PARAMS = (
         "precision",
         "str",
         "float32",
-        "of the network's own arithmetic in training (autocast); the loss and all that is judged stay float32",
+        "type of the network's arithmetic in training (autocast); the loss and the judged outputs stay float32",
         choices=("float32", "bfloat16", "float16"),
         late=True,
     ),
@@ -132,14 +129,13 @@ TRAINING_PARAMS = (
         "patience",
         "int",
         None,
-        "stage 1 ends after so many without a lower validation NLL; not set: it goes on to the last",
+        "stage 1 ends after so many epochs without a lower validation NLL; not set: it trains all epochs",
         "epochs",
         minimum=1,
         late=True,
     ),
 )
-"""Settings of the stage-1 loop, taken by every objective. The paper of V-TST trains for 600 epochs at lr 1e-4, batch 256."""
-
+"""Settings of stage 1, for every objective. The V-TST paper trains for 600 epochs at lr 1e-4, batch 256."""
 
 SPLIT_PARAMS = (
     Param("val", "float", 0.1, "share of the training rows held out to pick checkpoints", minimum=0.001, maximum=0.9),
@@ -147,27 +143,27 @@ SPLIT_PARAMS = (
     Param("test", "float", 0.25, "share of the rows held out to judge", minimum=0.001, maximum=0.9),
     Param("split_seed", "int", 0, "seed of the stratified split; one split is shared by all run seeds", minimum=0),
 )
-"""Used only for the splits that a dataset does not bring itself; stating one that it does bring is an error."""
-
+"""Only for splits that a dataset does not bring; to state one that it brings is an error."""
 
 NOISE_PARAMS = (
     Param(
         "on",
         "str",
         "train",
-        "splits whose labels become wrong, val as where nobody checked it; never cal and test",
+        "splits whose labels become wrong; never cal and test",
         choices=("train", "train;val"),
         late=True,
     ),
 )
-"""Taken by every noise."""
-
+"""For every noise."""
 
 CHECKPOINT_PARAMS = (
     Param(
         "checkpoint", "path", None, "trained weights: safetensors, a torch state dict or .npz; stage 1 is then skipped"
     ),
-    Param("checkpoint_part", "str", None, "take the file's names that begin with this, without it"),
-    Param("checkpoint_rename", "str", None, "replace text in the file's names: old=new pairs joined by ';', in order"),
+    Param("checkpoint_part", "str", None, "take only the names in the file that begin with this, and strip it"),
+    Param(
+        "checkpoint_rename", "str", None, "replace text in the names of the file: old=new pairs joined by ';', in order"
+    ),
 )
-"""Taken by every model that can be trained; `calibench.models.weight_names` says how names are matched."""
+"""For every model that can be trained; `calibench.models.weight_names` matches the names."""

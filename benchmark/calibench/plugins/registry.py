@@ -1,4 +1,4 @@
-"""Registry: all that plugins brought, by family and name."""
+"""Registry: everything that plugins offer, by family and name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BLOCK_VARIABLE = "CALIBENCH_DISABLE_PLUGINS"
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point: its name, the distribution and version it came from, and how it fared."""
+    """One entry point: its name, its distribution and version, and whether it loaded."""
 
     name: str
     distribution: str
@@ -28,7 +28,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Entry:
-    """A spec and the plugin that brought it."""
+    """A spec and the plugin that offers it."""
 
     spec: Spec
     plugin: Plugin
@@ -36,7 +36,7 @@ class Entry:
 
 @dataclass
 class Registry:
-    """All that plugins brought, by family and name, with those that were blocked or broken."""
+    """Everything that plugins offer, by family and name, with the plugins that are blocked or broken."""
 
     plugins: list[Plugin] = field(default_factory=list)
     entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Registry:
     """Misspelt hooks and name clashes: they make names ambiguous, so every command but `doctor` refuses them."""
 
     def broken(self) -> list[Plugin]:
-        """Plugins that could not be imported or whose hook raised; the rest works without them."""
+        """Plugins that could not be imported or whose hook raised. Everything else works without them."""
         return [p for p in self.plugins if p.status == "broken"]
 
     def all(self, family: str) -> list[Entry]:
@@ -52,7 +52,7 @@ class Registry:
         return [entry for (kind, _), entry in self.entries.items() if kind == family]
 
     def get(self, family: str, name: str) -> Entry:
-        """The entry called `name`; InputError with the nearest name, and with plugins that failed to load."""
+        """The entry called `name`; InputError names the nearest one, and the plugins that failed to load."""
         entry = self.entries.get((family, name))
         if entry is None:
             failed = [str(p) for p in self.broken()]

@@ -1,4 +1,4 @@
-"""What a plugin returns: small frozen descriptions with a lazy `module:attribute` target, so that listing imports no torch."""
+"""Specs: the small frozen descriptions that plugins return. `target` is loaded when it is used, so listing imports no torch."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What everything pluggable has: a name to type, a one-line summary, and the lazy target that does the work."""
+    """The fields of every spec: the name that users type, a one-line summary, and the lazy target that does the work."""
 
     family: ClassVar[str] = ""
     in_process: ClassVar[bool] = False
-    """True for what the calling program gave itself: no plugin offers it."""
+    """True for an object that the calling program passes: no plugin offers it."""
 
     _target_form: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
     _target_says: ClassVar[str] = "'module:attribute'"
@@ -39,7 +39,7 @@ class Spec:
     paper: str = ""
     deviations: tuple[str, ...] = ()
     default: bool = False
-    """Taken when the user names none of its kind; at most one plugin may claim it."""
+    """True for the spec that is used if the user names none of its kind; at most one plugin may claim it."""
 
     def __post_init__(self) -> None:
         what = f"{type(self).__name__} {self.name!r}"
@@ -57,15 +57,15 @@ class Spec:
             raise PluginError(f"{what}: the parameter key {twice!r} is declared twice, or is one that calibench adds")
 
     def all_params(self) -> tuple[Param, ...]:
-        """The plugin's own parameters, then those that calibench adds to everything of this kind."""
+        """The plugin's own parameters, then those that calibench adds to every spec of this kind."""
         return (*self.params, *self.shared_params())
 
     def shared_params(self) -> tuple[Param, ...]:
-        """Parameters that calibench itself reads; they are not passed to `target`."""
+        """Parameters that calibench reads itself; they are not passed to `target`."""
         return ()
 
     def load(self) -> Any:
-        """The object that `target` names; importing it may import torch. PluginError when it cannot be had."""
+        """The object that `target` names; importing it may import torch. PluginError if that fails."""
         module, _, attribute = self.target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
@@ -92,7 +92,7 @@ class MethodSpec(Spec):
             raise PluginError(f"method {self.name!r} has kind {self.kind!r}", f"use one of {', '.join(STAGE_ORDER)}")
 
     def shared_params(self) -> tuple[Param, ...]:
-        """An objective is trained by calibench's loop, so every objective takes that loop's settings."""
+        """The settings of calibench's training loop, for every objective."""
         return TRAINING_PARAMS if self.kind == "objective" else ()
 
 
@@ -106,10 +106,10 @@ class DatasetSpec(Spec):
     source: str = ""
     near_ood: tuple[str, ...] = ()
     far_ood: tuple[str, ...] = ()
-    """Datasets, as `--ood` takes them, whose test rows are of none of these classes: things of the same sort, and of another."""
+    """Datasets, as `--ood` names them, whose test rows belong to none of these classes: near ones are alike, far ones are not."""
 
     def shared_params(self) -> tuple[Param, ...]:
-        """How splits that a dataset does not bring are held out of its training rows."""
+        """How missing splits are held out of the training rows."""
         return SPLIT_PARAMS
 
 
@@ -120,10 +120,10 @@ class ModelSpec(Spec):
     family: ClassVar[str] = "model"
 
     comes_trained: bool = False
-    """True for a network that is always given trained: it takes no checkpoint."""
+    """True for a network that always comes trained: it takes no checkpoint."""
 
     def shared_params(self) -> tuple[Param, ...]:
-        """Where trained weights come from, if stage 1 is not to train them."""
+        """The checkpoint with trained weights, in place of stage 1."""
         return () if self.comes_trained else CHECKPOINT_PARAMS
 
 
@@ -131,9 +131,9 @@ class ModelSpec(Spec):
 class NoiseSpec(Spec):
     """A model of wrong labels. `target` is called as `target(labels, num_classes, generator, **params)`, once a split.
 
-    It returns labels, or `calibench.data.noise.Noisy` with the transition matrix that they were drawn by.
+    It returns labels, or `calibench.data.noise.Noisy`: labels with the transition matrix that they are drawn by.
 
-    What `needs` names is passed by keyword too: `ids [N]`, the rows' numbers in the dataset's own training arrays, and
+    `needs` lists further keyword arguments: `ids [N]`, the numbers of the rows in the dataset's own training arrays, and
     `x [N, ...]`, the rows. `licence` and `source` are those of labels from a file; they go into the record.
     """
 
@@ -144,7 +144,7 @@ class NoiseSpec(Spec):
     source: str = ""
 
     def shared_params(self) -> tuple[Param, ...]:
-        """Which splits it acts on."""
+        """The splits whose labels it changes."""
         return NOISE_PARAMS
 
     def __post_init__(self) -> None:
@@ -158,8 +158,8 @@ class NoiseSpec(Spec):
 class ShiftSpec(Spec):
     """A way in which test rows may differ from training rows. `target` is called as `target(task, **params)`.
 
-    `task` is a `calibench.data.shift.ShiftTask`; it returns `calibench.Variant`s, or `calibench.data.shift.Shifted`, and
-    raises InputError for data that it cannot change, since it is called before anything is trained.
+    `task` is a `calibench.data.shift.ShiftTask`. The target returns `calibench.Variant`s, or `calibench.data.shift.Shifted`.
+    It is called before anything is trained, and raises InputError for data that it cannot change.
     """
 
     family: ClassVar[str] = "shift"
@@ -167,7 +167,7 @@ class ShiftSpec(Spec):
     licence: str = ""
     source: str = ""
     mean_over: tuple[tuple[str, float], ...] = ()
-    """Kind and severity of the variants that its mean is over: where one is missing there is no mean. Empty: of all made."""
+    """Kind and severity of the variants that the mean is over; without one of them there is no mean. Empty: all variants."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +177,7 @@ class MetricSpec(Spec):
     family: ClassVar[str] = "metric"
 
     place: int = 1000
-    """Where tables show it: the smallest first."""
+    """The order of metrics in tables, smallest first."""
     options: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
     better: Literal["lower", "higher"] = "lower"
     unit: str = "fraction"
@@ -189,14 +189,14 @@ class MetricSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class PresetSpec(Spec):
-    """A run by name. `target` is `module:file.toml`, a file beside that module; docs/presets.md says what it holds."""
+    """A run by name. `target` is `module:file.toml`, a file beside that module; see docs/presets.md."""
 
     family: ClassVar[str] = "preset"
     _target_form: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z_][\w.]*:[\w-]+(/[\w-]+)*\.toml\Z")
     _target_says: ClassVar[str] = "'module:file.toml'"
 
     def load(self) -> str:
-        """The text of the file; PluginError when it cannot be had."""
+        """The text of the file; PluginError if it cannot be read."""
         module, _, file = self.target.partition(":")
         try:
             return (pkgutil.get_data(module, file) or b"").decode("utf-8")
@@ -207,5 +207,5 @@ class PresetSpec(Spec):
 
 
 def kind_of(spec: Spec) -> str:
-    """What `calibench list` prints as kind: a method's stage kind, else the family."""
+    """The kind that `calibench list` prints: a method's kind of stage, else the family."""
     return spec.kind if isinstance(spec, MethodSpec) else spec.family

@@ -1,7 +1,7 @@
-"""What a method implements, by the kind its spec names: Objective, HeadRefit, Sampler, Ensemble, Calibrator, DecisionRule.
+"""Base classes of methods, one for each kind: Objective, HeadRefit, Sampler, Ensemble, Calibrator, DecisionRule.
 
-A recipe holds one chain of them, in that order. Each is built as `target(**params)` with the parameters its spec declares,
-and must raise InputError from `__init__` or `check` for values that cannot work.
+A recipe is a chain of them, in that order. A method is built as `target(**params)` with the parameters that its spec declares.
+It must raise InputError from `__init__` or `check` for values that cannot work.
 """
 
 from calibench.progress import Report

@@ -17,8 +17,8 @@ class Calibrator(ABC):
 
     @abstractmethod
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
-        """What was learned, as JSON values: numbers, strings, lists; it goes into the record."""
+        """Fit to labelled outputs, and return the learned values as JSON (numbers, strings, lists) for the record."""
 
     @abstractmethod
     def apply(self, outputs: Outputs, fitted: dict[str, Any]) -> Outputs:
-        """The mapped outputs, of the same shape."""
+        """The mapped outputs, of the same shape. Return new ones; do not change `outputs` in place."""

@@ -1,4 +1,4 @@
-"""DecisionRule: outputs into answers."""
+"""DecisionRule: turns outputs into answers."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from calibench.outputs.outputs import Outputs
 
 
 class DecisionRule(ABC):
-    """Turns outputs into answers: a class, or -1 to abstain; perhaps also into sets of classes."""
+    """Turns outputs into answers, a class or -1 to abstain, and perhaps into sets of classes."""
 
     needs_fit: bool = False
-    """True when `fit` must see the calibration split; the object may set it from its parameters."""
+    """True if `fit` must see the calibration split; the object may set it from its parameters."""
 
     needs_fresh: bool = False
-    """True when what `fit` promises holds only on samples that no calibrator was fitted on: cal is then halved between them."""
+    """True if the rule's guarantee holds only on samples that no calibrator was fitted on: cal is then halved between them."""
 
     one_vs_rest: bool = False
-    """True for a rule that takes logits of one sigmoid a class as they are; any other is given their `Outputs.plain()`."""
+    """True if the rule takes logits of one sigmoid a class; other rules get `Outputs.plain()`."""
 
     files: str = ""
-    """A digest of the files that the rule read, if any: a stored run is run again when they change."""
+    """A digest of files that the rule read, or empty: a stored run is run again if they change."""
 
     def check(self, num_classes: int) -> None:
         """Raise InputError if the parameters do not fit K classes; called before anything is trained."""
 
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
-        """What was learned, as JSON values; nothing by default."""
+        """Fit to labelled outputs, and return the learned values as JSON; by default nothing."""
         return {}
 
     @abstractmethod
     def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> torch.Tensor | Decisions:
-        """Class indices `[N]` int64, -1 where the rule abstains; or `Decisions`, where there is more to say.
+        """Class indices `[N]` int64, -1 where the rule abstains; or `Decisions`, which also hold sets, costs or uncertainty.
 
-        Called once for the samples that are judged; it may draw from torch's global generator, which is seeded.
+        Called once for the samples that are judged. It may draw from torch's global generator, which is seeded.
         """

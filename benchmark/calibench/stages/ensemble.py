@@ -1,4 +1,4 @@
-"""Ensemble: the whole recipe to its left, trained several times from different seeds."""
+"""Ensemble: the recipe to its left, trained several times from different seeds."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ class Ensemble(ABC):
 
     @abstractmethod
     def combine(self, outputs: Sequence[Outputs]) -> Outputs:
-        """One set of outputs `[N, K]` of the members', which speak of the same samples."""
+        """The outputs `[N, K]` of all members for the same samples as one set of outputs."""

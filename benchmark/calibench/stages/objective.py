@@ -1,4 +1,4 @@
-"""Objective: what stage 1 minimises, with what it may need besides a batch."""
+"""Objective: the training loss of stage 1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from calibench.lazy import nn, torch
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs `x [n, ...]`, class indices `y [n]`, and `rows [n]`, their places in the training split."""
+    """Inputs `x [n, ...]`, class indices `y [n]`, and `rows [n]`, the places of the rows in the training split."""
 
     x: torch.Tensor
     y: torch.Tensor
@@ -21,12 +21,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class TrainTask:
-    """What an objective is told before training: the training labels `[N]`, which may be noisy, and how long it takes.
+    """The training labels `[N]`, which may be noisy, the number of classes, and the number of epochs.
 
-    `out_of_fold` holds probabilities `[N, K]` in float64 of each training row, from networks trained without it by
-    cross-entropy, where the objective asks for them (`folds`); else None. `new_network()` makes one more freshly
-    initialised network like the one that is trained, on its device, from torch's global generator: called first thing in
-    `prepare` it would start with the very weights of the one that is trained, so draw or reseed before.
+    `out_of_fold` are probabilities `[N, K]` in float64 of the training rows, each from a network trained with cross-entropy
+    without that row; None unless the objective asks for them (`folds`). `new_network()` builds one more freshly initialised
+    network, on the same device, from torch's global generator. Draw or reseed before you call it in `prepare`: otherwise it
+    starts with the same weights as the network in training.
     """
 
     labels: torch.Tensor
@@ -37,27 +37,27 @@ class TrainTask:
 
 
 class Objective(ABC):
-    """What stage 1 minimises. Only `loss` must be written; a fresh object serves each training."""
+    """The training loss of stage 1. Only `loss` must be written. Each training gets a fresh object."""
 
     folds: int = 0
-    """How many folds `TrainTask.out_of_fold` is made with; 0 asks for none, which saves as many trainings."""
+    """Folds of `TrainTask.out_of_fold`, each of which costs a training; 0 asks for no probabilities."""
 
     files: str = ""
-    """A digest of the files that the objective read, if any: what was trained with others is then not taken for this."""
+    """A digest of files that the objective read, or empty. It joins the cache key: changed files train again."""
 
     one_vs_rest: bool = False
-    """True for an objective that trains one sigmoid a class in place of a softmax; `Outputs.one_vs_rest` says what follows."""
+    """True if the objective trains one sigmoid a class in place of a softmax; see `Outputs.one_vs_rest`."""
 
     multi_label: bool = False
-    """True for an objective that also takes several labels a row: `Batch.y` is then `[n, Q]` of 0 and 1."""
+    """True if the objective also takes several labels a sample: `Batch.y` is then `[n, Q]` of 0 and 1."""
 
     splits: bool | None = None
-    """Whether a batch's loss is the mean of what its rows lose each by itself, so that processes may share the batch
-    (torchrun). None: yes, unless `step` or `companions` is overridden or training changes what is `learned`."""
+    """True if a batch's loss is the mean of independent row losses, so torchrun may split the batch. None decides: True unless
+    `step` or `companions` is overridden or `learned` is not empty."""
 
     learned: tuple[str, ...] = ()
-    """Attributes, tensors or modules, that training changes: kept beside the network, for samplers that train on
-    and for a training that is taken up again after a kill. What is not named here must not depend on earlier epochs."""
+    """Names of attributes, tensors or modules, that training changes. They are kept beside the network, for samplers that train on
+    and for a training that is resumed after a kill. Other attributes must not depend on earlier epochs."""
 
     def check(self, num_classes: int) -> None:
         """Raise InputError if the parameters do not fit K classes; called before anything is trained."""
@@ -66,7 +66,7 @@ class Objective(ABC):
         """Called once before training, with torch's global generator seeded."""
 
     def begin_epoch(self, epoch: int) -> None:
-        """Called before each epoch, which count from 1."""
+        """Called before each epoch; epochs count from 1."""
 
     @abstractmethod
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
@@ -80,43 +80,43 @@ class Objective(ABC):
         """Called after each epoch with the validation split's logits `[n, K]` and labels `[n]`."""
 
     def companions(self) -> Sequence[nn.Module]:
-        """Modules that are trained beside the network by the same optimiser, known after `prepare`; none by default."""
+        """Modules that the same optimiser trains beside the network, available after `prepare`; none by default."""
         return ()
 
     def can_split(self) -> bool:
-        """What `splits` says, or what follows where it says nothing."""
+        """`splits`, or the default for this class if it is None."""
         if self.splits is not None:
             return self.splits
         kind = type(self)
-        plain = kind.step is Objective.step and kind.companions is Objective.companions
-        return plain and not self.learned
+        row_by_row = kind.step is Objective.step and kind.companions is Objective.companions
+        return row_by_row and not self.learned
 
     def figures(self) -> dict[str, Any]:
-        """What was estimated or found, as JSON values for the record, asked for after training."""
+        """Estimates of the objective as JSON values for the record; called after training."""
         return {}
 
     def suspected(self) -> torch.Tensor | None:
-        """Which training labels were taken for wrong, bool `[N]`; calibench scores it where the truth is known."""
+        """Training labels that the objective takes for wrong, bool `[N]`; calibench scores them where the noise is known."""
         return None
 
     def state(self) -> dict[str, torch.Tensor]:
-        """What `learned` names, as tensors; a module's are called `attribute.name`."""
-        held: dict[str, torch.Tensor] = {}
+        """The attributes in `learned` as tensors; those of a module are called `attribute.name`."""
+        state: dict[str, torch.Tensor] = {}
         for name in self.learned:
             value = getattr(self, name)
-            held |= (
+            state |= (
                 {f"{name}.{k}": v for k, v in value.state_dict().items()}
                 if isinstance(value, nn.Module)
                 else {name: value}
             )
-        return held
+        return state
 
-    def load_state(self, held: Mapping[str, torch.Tensor]) -> None:
-        """Puts back what `state` gave; called after `prepare`, which makes the modules."""
+    def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Restore what `state` returned; called after `prepare`, which builds the modules."""
         for name in self.learned:
             value = getattr(self, name)
             if isinstance(value, nn.Module):
                 prefix = f"{name}."
-                value.load_state_dict({k.removeprefix(prefix): v for k, v in held.items() if k.startswith(prefix)})
+                value.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
             else:
-                setattr(self, name, held[name])
+                setattr(self, name, state[name])

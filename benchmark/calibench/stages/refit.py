@@ -29,11 +29,11 @@ class RefitTask:
     seed: int
     report: Report
     augmented: Callable[[Callable[[torch.Tensor], torch.Tensor]], torch.Tensor] | None = None
-    """`augmented(view)` are the features `[N, D]` of the training rows seen through `view(x)`: a pass of the body."""
+    """`augmented(view)` are the features `[N, D]` of the training rows after `view(x)`; each call is a pass of the body."""
     input_shape: tuple[int, ...] = ()
-    """Of one row that the body sees."""
+    """Shape of one row of the body's input."""
     resume: Resume | None = None
-    """Handed on to `calibench.training.loop.train`, the training goes on after a kill."""
+    """Pass it to `calibench.training.train`, and the training is resumed after a kill."""
 
 
 @dataclass(frozen=True)
@@ -46,25 +46,25 @@ class TuneTask:
     val_labels: torch.Tensor
     report: Report
     resume: Resume | None = None
-    """As that of `RefitTask`."""
+    """As in `RefitTask`."""
 
 
 class HeadRefit(ABC):
-    """A new head on a frozen body; stage 2 sees features, never the body, unless `tunes_body` says so."""
+    """A new head on a frozen body. Stage 2 sees features, never the body, unless `tunes_body` is True."""
 
     tunes_body = False
-    """True when stage 2 trains the whole network: then `tune` is called in place of `fit`."""
+    """True if stage 2 trains the whole network: `tune` is then called in place of `fit`."""
 
     def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
-        """Raise InputError if this network, still untrained, or such inputs cannot work; called before anything is trained."""
+        """Raise InputError if this untrained network or inputs of this shape cannot work; called before anything is trained."""
 
     def tune(self, network: nn.Module, task: TuneTask) -> dict[str, float]:
-        """Train the whole network, which has the fresh head of `build`, in place; returns figures for the record."""
+        """Train the whole network in place, which has the fresh head from `build`; returns figures for the record."""
         raise NotImplementedError
 
     @abstractmethod
     def build(self, feature_size: int, num_classes: int) -> nn.Module:
-        """A freshly initialised head; all that it learns must be in its `state_dict`, which is cached."""
+        """A freshly initialised head. Its `state_dict`, which is cached, must hold all that it learns."""
 
     @abstractmethod
     def fit(self, head: nn.Module, task: RefitTask) -> dict[str, float]:
@@ -72,4 +72,4 @@ class HeadRefit(ABC):
 
     @abstractmethod
     def outputs(self, head: nn.Module, features: torch.Tensor) -> Outputs:
-        """What the head says about features `[N, D]`; it may sample from torch's global generator, which is seeded."""
+        """Outputs of the head for features `[N, D]`; it may draw from torch's global generator, which is seeded."""

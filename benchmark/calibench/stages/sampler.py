@@ -1,4 +1,4 @@
-"""Sampler: several predictions out of one training, whose probabilities are averaged."""
+"""Sampler: several predictions from one training, which are averaged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from calibench.models.network import Network
 
 View: TypeAlias = "Callable[[torch.Tensor], torch.Tensor]"
-"""What becomes of inputs `x [n, ...]` before the network sees them, of the same shape."""
+"""Changes inputs `x [n, ...]` before the network sees them, and keeps their shape."""
 
 
 def as_it_is(x: torch.Tensor) -> torch.Tensor:
@@ -24,7 +24,7 @@ def as_it_is(x: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class SampleTask:
-    """The training rows, the objective's loss of some of them, and stage 1's learning rate and batch size.
+    """The training rows, the objective's loss on them, and stage 1's learning rate and batch size.
 
     `loss(rows)` is the mean loss of the training rows `[n]` by the network as it stands, ready for backward.
     """
@@ -37,7 +37,7 @@ class SampleTask:
 
 
 class Sampler(ABC):
-    """Makes variants of one trained network, or of what it is shown. A fresh object serves each member."""
+    """Makes variants of one trained network, or of its inputs. Each member gets a fresh object."""
 
     combine: str = "probs"
     """How variants are averaged: `probs`, the mean of probabilities, or `logits`, softmax of the mean of log-probabilities."""
@@ -46,17 +46,17 @@ class Sampler(ABC):
         """Raise InputError if this network, or inputs of this shape, cannot be sampled; called before anything is trained."""
 
     def convert(self, network: Network) -> None:
-        """Change the untrained network in place, where variants live in its layers; stage 1 is then not shared."""
+        """Change the layers of the untrained network in place, if variants need it; other recipes then do not share stage 1."""
 
     def collect(self, network: Network, task: SampleTask) -> Mapping[str, torch.Tensor]:
-        """What sampling needs beside the trained network, as tensors that are cached; may train the network further."""
+        """Tensors that sampling needs beside the trained network; they are cached. It may train the network further."""
         return {}
 
     @abstractmethod
     def variants(
         self, network: Network, collected: Mapping[str, torch.Tensor], train_x: torch.Tensor
     ) -> Iterator[View]:
-        """Puts the network into one variant after another, in eval mode, and yields what inputs must go through.
+        """Change the network into one variant after another, in eval mode, and yield the view that inputs go through.
 
-        May draw from torch's global generator, which is seeded. The network need not be put back at the end.
+        It may draw from torch's global generator, which is seeded. It need not restore the network at the end.
         """

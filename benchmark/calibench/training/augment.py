@@ -1,7 +1,7 @@
-"""Augmentation of training batches, where they lie: `crop`, `flip`, `cutout`, `randaugment`, joined by `;` and done in that order.
+"""Augmentation of training batches on their device: `crop`, `flip`, `cutout`, `randaugment`, joined by `;`, in that order.
 
-Only what stage 1 trains on is augmented: never val, cal or test, and no features. Every row of a batch draws for itself, from
-torch's global generator on the CPU, so that a seed gives the same images on every device.
+Only the training images of stage 1 are augmented: never val, cal or test, and no features. Every row of a batch draws for
+itself, from torch's global generator on the CPU, so that a seed gives the same images on every device.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from calibench.training.pixels import shifted
 from calibench.training.rand_augment import MOST, RandAugment
 
 Drawn = torch.Tensor
-"""What the rows of a batch drew, `[n, ...]` on the CPU."""
+"""Random numbers for the rows of a batch, `[n, ...]` on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -31,27 +31,27 @@ class Step:
 
 
 class Augmentation:
-    """The steps of `augment=...`; none changes nothing and draws nothing."""
+    """The steps of `augment=...`; without steps it changes and draws nothing."""
 
     def __init__(self, steps: Sequence[Step] = ()) -> None:
         self.steps = tuple(steps)
 
     def draw(self, n: int) -> list[Drawn]:
-        """For n rows, one tensor a step."""
+        """Random numbers for n rows, one tensor a step."""
         return [step.draw(n) for step in self.steps]
 
     def __call__(self, x: torch.Tensor, drawn: Sequence[Drawn]) -> torch.Tensor:
-        """Rows `[n, C, H, W]` or `[n, H, W]` as they drew, of the same shape; x is not changed."""
+        """Augmented rows `[n, C, H, W]` or `[n, H, W]`, a new tensor of the same shape."""
         images = x.unsqueeze(1) if x.ndim == 3 else x
-        for step, its in zip(self.steps, drawn, strict=True):
-            images = step.apply(images, its)
+        for step, draws in zip(self.steps, drawn, strict=True):
+            images = step.apply(images, draws)
         return images.reshape(x.shape)
 
 
 def read_augmentation(text: str | None, train_x: NDArray[np.float32], owner: str) -> Augmentation:
-    """What `crop=4;flip;cutout=16;randaugment=2/9` means for these training rows; InputError naming the word.
+    """The augmentation that a text such as `crop=4;flip;cutout=16;randaugment=2/9` names; InputError names the word it cannot read.
 
-    Sizes that are not given: crop an eighth of the height (the usual 4 of 32 pixels), cutout half of it (16 of 32, DeVries
+    Default sizes: crop an eighth of the height (the usual 4 of 32 pixels), cutout half of it (16 of 32, DeVries
     and Taylor 2017 on CIFAR-10), randaugment 2 operations of magnitude 9 of 30.
     """
     if text is None:
@@ -64,7 +64,7 @@ def read_augmentation(text: str | None, train_x: NDArray[np.float32], owner: str
         if name not in NAMES:
             raise InputError(f"{where}: there is no augmentation {name!r}", did_you_mean(name, NAMES))
         if name in steps:
-            raise InputError(f"{where}: {name} stands twice", "once is enough")
+            raise InputError(f"{where}: {name} stands twice", "keep one of the two")
         if name == "flip":
             if equals:
                 raise InputError(f"{where}: flip takes no value", "half of the rows are mirrored")
@@ -98,14 +98,14 @@ def _rand_augment(text: str, train_x: NDArray[np.float32], channels: int, where:
         raise InputError(f"{where}: randaugment needs 1 or 3 channels, the data has {channels}", "use crop or cutout")
     low, high = float(train_x.min()), float(train_x.max())
     if low < 0 or high <= 0:
-        message = f"{where}: randaugment needs pixels from 0, black, up; the training rows begin at {low:g}"
-        raise InputError(message, "store pixels as they are, models standardise them themselves")
+        message = f"{where}: randaugment needs pixels from 0 (black) up; the smallest of the training rows is {low:g}"
+        raise InputError(message, "store raw pixels: models standardise them themselves")
     operations = RandAugment(int(count), int(magnitude), white=high)
     return Step(operations.draw, operations)
 
 
 def crop(pad: int) -> Step:
-    """A crop of the image's own size, anywhere within the image padded by `pad` pixels of 0 on every side (He et al. 2016)."""
+    """A random crop of the image's size from the image padded by `pad` pixels of 0 on every side (He et al. 2016)."""
     return Step(
         lambda n: torch.randint(-pad, pad + 1, (n, 2)), lambda x, drawn: shifted(x, *drawn.to(x.device).unbind(dim=1))
     )
@@ -117,10 +117,10 @@ def flipped(x: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
 
 
 def cutout(size: int, height: int, width: int) -> Step:
-    """A square of `size` pixels set to 0, its centre anywhere in the image, so that part of it may lie outside.
+    """Set a square of `size` pixels to 0. Its centre lies anywhere in the image, so part of it may lie outside.
 
-    DeVries and Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017 (arXiv 1708.04552);
-    they set standardised images to 0, the mean, here images are set to black before the network standardises them.
+    DeVries and Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017 (arXiv 1708.04552).
+    They set standardised images to 0, the mean. Here images are set to black before the network standardises them.
     """
 
     def apply(x: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""From the numbers of a batch's rows to what one rank trains on, and to its part of the loss."""
+"""Batches: the rows of one step, augmented, and the part of them that one process trains on."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from calibench.training.augment import Augmentation
 def batch_of(
     x: torch.Tensor, y: torch.Tensor, rows: torch.Tensor, augment: Augmentation, processes: Processes
 ) -> Batch:
-    """This rank's part of the training rows `rows [n]`, augmented; every rank draws for all n, so that all draw alike."""
+    """This process's part of the training rows `rows [n]`, augmented.
+
+    Every process draws the augmentation of all n rows, so that all draw alike.
+    """
     part, drawn = processes.part(len(rows)), augment.draw(len(rows))
-    mine = rows[part]
-    return Batch(augment(x[mine], [its[part] for its in drawn]), y[mine], mine)
+    rows_of_part = rows[part]
+    images = augment(x[rows_of_part], [draws[part] for draws in drawn])
+    return Batch(images, y[rows_of_part], rows_of_part)
 
 
 def shared_loss(
     loss: Callable[[Batch], torch.Tensor], network: nn.Module, batch: Batch, rows: int, processes: Processes
 ) -> torch.Tensor:
-    """This rank's part of the mean loss of `rows` rows, of which `batch` has some, or none: then it waits for the others' sums."""
+    """This process's part of the mean loss of `rows` rows. A process whose `batch` is empty still takes part in the sums."""
     return processes.share(lambda: loss(batch), lambda: network(batch.x).sum(), len(batch.rows), rows)

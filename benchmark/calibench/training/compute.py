@@ -1,6 +1,6 @@
-"""How a network is computed while stage 1 trains it: precision, memory layout, torch.compile. What is judged is float32.
+"""How stage 1 computes a network: precision, memory layout, torch.compile. Outputs that are judged are always float32.
 
-All three change rounding, so the same seed ends elsewhere than without them, as with another number of threads.
+Each of the three changes rounding, as another number of threads does: the same seed then ends at other weights.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def check_compute(schedule: Schedule, network: Network, device: torch.device, model: str) -> None:
-    """InputError for a precision that torch cannot train in on this device, and for channels last without a convolution."""
+    """InputError for a precision in which torch cannot train on this device, and for channels last without a convolution."""
     if schedule.channels_last and not any(isinstance(m, nn.Conv2d | nn.Conv3d) for m in network.modules()):
         message = f"channels_last=true does nothing to model {model!r}: it has no convolution"
         raise InputError(message, "leave it out, or use a convolutional model, such as cnn")
@@ -30,28 +30,28 @@ def check_compute(schedule: Schedule, network: Network, device: torch.device, mo
 
 
 def _check_precision(precision: str, device: torch.device) -> None:
-    """One step of a tiny layer tells what a list of devices and versions would have to."""
+    """Try one step of a tiny layer: no list of devices and torch versions is needed."""
     layer = nn.Linear(2, 2).to(device)
     try:
         with torch.random.fork_rng(), torch.autocast(device.type, AUTOCAST[precision]):
             out = layer(torch.ones(2, 2, device=device))
             out.float().sum().backward()
     except (RuntimeError, ValueError, TypeError) as error:
-        message = f"precision={precision}: torch {torch.__version__} cannot train so on {device.type}: {error}"
+        message = f"precision={precision}: torch {torch.__version__} cannot train with it on {device.type}: {error}"
         raise InputError(message, "use precision=bfloat16 or float32") from None
-    if out.dtype != AUTOCAST[precision]:  # autocast only warns of what it does not know
+    if out.dtype != AUTOCAST[precision]:  # autocast only warns of a type that it does not support
         message = f"precision={precision} does nothing: torch {torch.__version__} stays at {out.dtype} on {device.type}"
         raise InputError(message, "leave it out")
 
 
 @contextlib.contextmanager
 def computed(network: Network, schedule: Schedule, processes: Processes = ALONE) -> Iterator[None]:
-    """Inside the block the network trains as the schedule says; after it, it is what it was, with its new weights."""
+    """Inside the block the network computes as the schedule says; after it as before, with its new weights."""
     network.autocast = AUTOCAST.get(schedule.precision)
     if schedule.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stubs
     if schedule.compile:
-        network.compiled = torch.compile(lambda x: network.body(x))  # noqa: PLW0108 - no module, which would be registered
+        network.compiled = torch.compile(lambda x: network.body(x))  # noqa: PLW0108 - a module would be registered
     try:
         with synced(network, processes):
             yield

@@ -1,4 +1,4 @@
-"""How far a training is and how fast, for whoever watches: after every epoch, and within a long one."""
+"""Pace: reports how far a training is and how fast, after every epoch and within a long one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TELL = 0.5
 
 
 class Pace:
-    """Reports on one training of `epochs`; `done` is epochs, a fraction within one, and the note begins with samples/s."""
+    """Reports on one training of `epochs`. `done` counts epochs, with a fraction within one; the note begins with samples/s."""
 
     def __init__(self, report: Report, what: str, epochs: int, done: int = 0) -> None:
         self.report, self.what, self.epochs = report, what, epochs
@@ -21,26 +21,26 @@ class Pace:
             report(what, done, epochs, "resumed")
 
     def begin(self) -> None:
-        """An epoch begins: its own rate is what is told, free of validation and of an earlier epoch's compiling."""
-        self.rows, self.began = 0, time.perf_counter()
-        self.told = self.began
+        """Start an epoch. Its rate counts neither validation nor the compiling of an earlier epoch."""
+        self.rows, self.start = 0, time.perf_counter()
+        self.last_report = self.start
 
     def step(self, done: float, rows: int) -> None:
-        """So many more rows have been trained on, and `done` epochs."""
+        """Count a batch of `rows` rows, after which `done` epochs are done."""
         self.rows += rows
         now = time.perf_counter()
-        self.seconds = now - self.began
-        if now - self.told >= TELL:
-            self.told = now
+        self.seconds = now - self.start
+        if now - self.last_report >= TELL:
+            self.last_report = now
             self.report(self.what, done, self.epochs, self._note())
 
     def epoch(self, done: int, note: str) -> None:
-        """An epoch has ended, and validation says `note`."""
+        """Report the end of an epoch; `note` is about its validation."""
         self.note = note
         self.report(self.what, done, self.epochs, self._note())
 
     def stop(self, done: int) -> None:
-        """The training ends before its time: so many epochs were all."""
+        """Report that the training ends early, after `done` epochs."""
         self.report(self.what, done, done, f"{self._note()}, ended early")
 
     def _note(self) -> str:

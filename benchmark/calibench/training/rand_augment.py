@@ -1,9 +1,9 @@
 """RandAugment (Cubuk, Zoph, Shlens, Le, NeurIPS 2020, arXiv 1909.13719), batched: every image draws its own operations.
 
 Deviations from the paper: strengths are torchvision's table (31 magnitudes; shear to 0.3, translation to 150/331 of the side,
-rotation to 30 degrees, blending to 1 +- 0.9, posterize to 4 bits), what comes in at the edges is black, not grey, pixels are
-the nearest, and images stay floating-point numbers, quantised by posterize and equalize alone. White is the largest value of
-the training split. An operation with two directions takes either with probability 1/2.
+rotation to 30 degrees, blending to 1 +- 0.9, posterize to 4 bits); new pixels at the edges are black, not
+grey; interpolation is nearest-neighbour; images stay floating-point numbers, and only posterize and equalize quantise them.
+White is the largest value of the training split. An operation with two directions takes either with probability 1/2.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
-from calibench.training.pixels import looked_up
+from calibench.training.pixels import gathered_pixels
 
 MOST = 30
 """Largest magnitude."""
 
 GREY = (0.2989, 0.587, 0.114)
-"""Weights of red, green and blue (ITU-R 601-2), as torchvision and PIL have them."""
+"""Weights of red, green and blue (ITU-R 601-2), as in torchvision and PIL."""
 
 Operation = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""Images `[n, C, H, W]` in [0, 1] and each one's direction `[n]`, -1 or 1."""
+"""Takes images `[n, C, H, W]` in [0, 1] and the direction of each, `[n]`, -1 or 1."""
 
 
 class RandAugment:
@@ -34,19 +34,19 @@ class RandAugment:
         self.operations = operations(magnitude / MOST)
 
     def draw(self, n: int) -> torch.Tensor:
-        """`[n, count, 2]`: the operation's place in `operations`, and its direction."""
+        """`[n, count, 2]`: the place of each operation in `operations`, and its direction."""
         chosen = torch.randint(len(self.operations), (n, self.count))
         return torch.stack([chosen, torch.randint(2, (n, self.count)) * 2 - 1], dim=-1)
 
     def __call__(self, x: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-        """The images as they drew, of the same shape and range."""
+        """The images after their operations, of the same shape and range."""
         x = x / self.white
         for chosen, direction in (one.unbind(dim=-1) for one in drawn.unbind(dim=1)):
             for number, operation in enumerate(self.operations.values()):
-                rows = (chosen == number).nonzero().squeeze(1)  # on the CPU: a GPU is not waited for
+                rows = (chosen == number).nonzero().squeeze(1)  # on the CPU, so that nothing waits for a GPU
                 if len(rows):
-                    here = rows.to(x.device)
-                    x[here] = operation(x[here], direction[rows].to(x))
+                    on_device = rows.to(x.device)
+                    x[on_device] = operation(x[on_device], direction[rows].to(x))
         return x * self.white
 
 
@@ -81,16 +81,16 @@ Place = tuple[torch.Tensor, torch.Tensor]
 
 
 def warped(x: torch.Tensor, by: torch.Tensor, source: Callable[[torch.Tensor, Place], Place]) -> torch.Tensor:
-    """Each pixel is the one that `source(by [n, 1, 1], its centre)` lies in; black outside."""
+    """Images whose pixel is the one at `source(by [n, 1, 1], centre of the pixel)`; black outside."""
     height, width = x.shape[-2:]
     rows = (torch.arange(height, device=x.device) + 0.5)[None, :, None].expand(len(x), -1, width)
     columns = (torch.arange(width, device=x.device) + 0.5)[None, None, :].expand(len(x), height, -1)
     from_y, from_x = source(by[:, None, None], (rows, columns))
-    return looked_up(x, from_y.floor().long(), from_x.floor().long())
+    return gathered_pixels(x, from_y.floor().long(), from_x.floor().long())
 
 
 def rotated(x: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
-    """Counter-clockwise about the middle, by `[n]` degrees."""
+    """Images rotated counter-clockwise about their middle, by `[n]` degrees."""
     middle_y, middle_x = x.shape[-2] / 2, x.shape[-1] / 2
 
     def source(angle: torch.Tensor, at: Place) -> Place:
@@ -101,20 +101,20 @@ def rotated(x: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
 
 
 def blended(x: torch.Tensor, other: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """`share x + (1 - share) other`, cut off at black and white; `share [n]` may lie above 1."""
+    """`share x + (1 - share) other`, clamped to black and white; `share [n]` may exceed 1."""
     share = share[:, None, None, None]
     return (share * x + (1 - share) * other).clamp(0, 1)
 
 
 def grey(x: torch.Tensor) -> torch.Tensor:
-    """Brightness `[n, 1, H, W]`; of one channel, that channel."""
+    """Brightness `[n, 1, H, W]`; an image of one channel is its own brightness."""
     if x.shape[1] == 1:
         return x
     return (x * x.new_tensor(GREY)[:, None, None]).sum(dim=1, keepdim=True)
 
 
 def smoothed(x: torch.Tensor) -> torch.Tensor:
-    """Each inner pixel averaged with its eight neighbours, itself counted five times; the rim as it is."""
+    """Each inner pixel averaged with its eight neighbours, the pixel counted five times; the rim stays."""
     if min(x.shape[-2:]) < 3:
         return x
     kernel = x.new_ones(1, 1, 3, 3)
@@ -127,13 +127,13 @@ def smoothed(x: torch.Tensor) -> torch.Tensor:
 
 
 def autocontrast(x: torch.Tensor) -> torch.Tensor:
-    """Each channel stretched to reach black and white; one of a single value stays."""
+    """Each channel stretched to reach black and white; a channel of one value stays."""
     low, high = x.amin(dim=(2, 3), keepdim=True), x.amax(dim=(2, 3), keepdim=True)
     return torch.where(high > low, (x - low) / (high - low).where(high > low, 1), x).clamp(0, 1)
 
 
 def equalized(x: torch.Tensor) -> torch.Tensor:
-    """Each channel's 256 levels spread so that all are as frequent, by PIL's rule; quantised to 8 bits."""
+    """Each channel's histogram equalised over 256 levels, by PIL's rule."""
     levels = (x * (256 - 1e-3)).long().clamp(0, 255).flatten(2)
     counts = torch.zeros(*levels.shape[:2], 256, dtype=torch.long, device=x.device)
     counts.scatter_add_(2, levels, torch.ones_like(levels))

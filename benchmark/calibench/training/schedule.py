@@ -1,4 +1,4 @@
-"""Schedule: how long, how fast and in what steps a network is trained."""
+"""Schedule: how long and at which rate a network is trained, and how gradients become steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LR_DECAY = 0.1
 
 @dataclass(frozen=True)
 class Schedule:
-    """Epochs, step sizes, batches, and which checkpoint is kept: `best` (lowest validation NLL) or `last`.
+    """Epochs, learning rate, batches, optimiser, and which checkpoint is kept: `best` (lowest validation NLL) or `last`.
 
     The learning rate rises linearly over the first `warmup` epochs, then follows `lr_schedule`: `constant`, `cosine` (to 0
     at the last step), or `steps` (times `lr_decay` after each of `milestones`, in epochs). Raises InputError for a setting
@@ -26,7 +26,7 @@ class Schedule:
     weight_decay: float = 0.0
     select: str = "best"
     patience: int | None = None
-    """Epochs without a lower validation NLL after which training ends; None goes on to the last."""
+    """Epochs without a lower validation NLL after which training ends; None trains all epochs."""
     optimizer: str = "adam"
     momentum: float | None = None
     """Nesterov momentum of `sgd`; None is 0.9."""
@@ -42,9 +42,9 @@ class Schedule:
     ema: float | None = None
     """Decay a step of the running mean of the weights, which is then what is validated and kept."""
     augment: str | None = None
-    """What becomes of training images; `calibench.training.augment` reads it."""
+    """Augmentation of training images; `calibench.training.augment` reads it."""
     precision: str = "float32"
-    """Of the network's arithmetic in training; `calibench.training.compute` does this and the next two."""
+    """Type of the network's arithmetic in training; `calibench.training.compute` applies this and the next two."""
     compile: bool = False
     channels_last: bool = False
 
@@ -62,7 +62,9 @@ class Schedule:
         if late:
             message = f"milestone {late[0]:g} lies outside the {self.epochs} epochs"
             raise InputError(message, "milestones are epochs, above 0 and before the end")
-        if self.patience is not None and self.patience >= self.epochs - 1:  # the first epoch is always the lowest
+        if (
+            self.patience is not None and self.patience >= self.epochs - 1
+        ):  # the first epoch always has the lowest NLL so far
             least = f"it runs out after {self.patience + 1} at the earliest"
             message = f"patience={self.patience} does nothing in {self.epochs} epochs: {least}"
             raise InputError(message, "give fewer, or more epochs")
@@ -70,7 +72,7 @@ class Schedule:
             raise InputError(f"warmup={self.warmup:g} leaves none of the {self.epochs} epochs", "warm up for fewer")
 
     def factor(self, done: float) -> float:
-        """What the learning rate is multiplied by for the step after `done` epochs, which may be a fraction."""
+        """The factor of the learning rate for the step after `done` epochs, which may be a fraction."""
         if done < self.warmup:
             return done / self.warmup
         if self.lr_schedule == "cosine":

@@ -1,4 +1,4 @@
-"""Stepper: from the loss of a batch to the weights after it."""
+"""Stepper: one optimiser step from the loss of a batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from calibench.training.schedule import MOMENTUM, Schedule
 
 
 class Stepper:
-    """Steps of a schedule for a module and its companions; `steps` is how many batches an epoch has."""
+    """The optimiser of a module and its companions, with the schedule's learning rates. `steps` is the batches of an epoch."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Stepper:
         self.parameters = [p for part in (module, *companions) for p in part.parameters() if p.requires_grad]
         self.device = self.parameters[0].device
         self.optimizer = self._optimizer()
-        # float16 has no exponents for small gradients: they are scaled up, and a step that overflows is left out.
+        # Small gradients underflow in float16: the loss is scaled up, and a step that overflows is skipped.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=schedule.precision == "float16")
         self.batches = 0
         decay = schedule.ema
@@ -51,7 +51,7 @@ class Stepper:
         return kind(self.parameters, lr, weight_decay=decay, fused=fused)
 
     def __call__(self, loss: torch.Tensor) -> None:
-        """Take the gradient of one batch's loss, and the step if as many batches have been seen as make one."""
+        """Add the gradient of one batch's loss, and take a step if this batch completes one (`accumulate`)."""
         schedule = self.schedule
         place = self.batches % self.steps
         first = place - place % schedule.accumulate
@@ -66,19 +66,19 @@ class Stepper:
         self.scaler.unscale_(self.optimizer)
         if schedule.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters, schedule.clip_norm)
-        # A warm-up's first step is not of length 0: it counts as done.
+        # In a warm-up the current step counts as done, so that the first one is not of length 0.
         done = (self.batches if self.batches <= schedule.warmup * self.steps else self.batches - share) / self.steps
         for group in self.optimizer.param_groups:
             group["lr"] = schedule.lr * schedule.factor(done)
         scale = self.scaler.get_scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        if self.mean is not None and self.scaler.get_scale() >= scale:  # else the step was left out
+        if self.mean is not None and self.scaler.get_scale() >= scale:  # else the step was skipped
             self.mean.update_parameters(self.module)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Inside the block the module holds the mean of its weights, where there is one."""
+        """Inside the block the module has the running mean of its weights, if there is one."""
         if self.mean is None:
             yield
             return
@@ -90,37 +90,37 @@ class Stepper:
             self.module.load_state_dict(trained)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """All that decides the steps that follow, beside the module: the optimiser's moments, the running mean, the scale."""
+        """What decides the steps that follow, apart from the module: the optimiser's moments, the running mean, the scale."""
         moments = self.optimizer.state_dict()["state"]
-        held = {
+        state = {
             f"optimizer.{number}.{name}": value
             for number, entry in moments.items()
             for name, value in entry.items()
             if isinstance(value, torch.Tensor)
         }
-        held["batches"] = torch.tensor(self.batches)
+        state["batches"] = torch.tensor(self.batches)
         if self.mean is not None:
-            held |= {f"mean.{name}": value for name, value in self.mean.state_dict().items()}
+            state |= {f"mean.{name}": value for name, value in self.mean.state_dict().items()}
         for name, value in self.scaler.state_dict().items():
-            held[f"scaler.{name}"] = torch.tensor(value, dtype=torch.float64)
-        return held
+            state[f"scaler.{name}"] = torch.tensor(value, dtype=torch.float64)
+        return state
 
-    def load_state(self, held: Mapping[str, torch.Tensor]) -> None:
-        """Puts back what `state` gave; the optimiser's settings are the schedule's."""
+    def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Restore what `state` returned; the optimiser's settings come from the schedule."""
         moments: dict[int, dict[str, torch.Tensor]] = {}
-        for name, kept in strip_prefix(held, "optimizer.").items():
+        for name, moment in strip_prefix(state, "optimizer.").items():
             number, _, entry = name.partition(".")
             weights = self.parameters[int(number)].detach()
-            # Fused steps go through memory as it lies: with channels last a moment must lie as its weights do.
-            alike = kept.shape == weights.shape
-            value = torch.empty_like(weights, dtype=kept.dtype).copy_(kept) if alike else kept
+            # Fused steps walk through memory in order: with channels last a moment must have the layout of its weights.
+            per_weight = moment.shape == weights.shape
+            value = torch.empty_like(weights, dtype=moment.dtype).copy_(moment) if per_weight else moment
             moments.setdefault(int(number), {})[entry] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self.batches = int(held["batches"])
+        self.batches = int(state["batches"])
         if self.mean is not None:
-            self.mean.load_state_dict(strip_prefix(held, "mean."))
-        scale = {name: value.item() for name, value in strip_prefix(held, "scaler.").items()}
+            self.mean.load_state_dict(strip_prefix(state, "mean."))
+        scale = {name: value.item() for name, value in strip_prefix(state, "scaler.").items()}
         if scale:
             counts = {"growth_interval", "_growth_tracker"}
             self.scaler.load_state_dict({k: int(v) if k in counts else v for k, v in scale.items()})

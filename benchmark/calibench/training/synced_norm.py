@@ -1,4 +1,4 @@
-"""Batch norm over the whole batch where processes hold parts of it, as torch's SyncBatchNorm, which knows GPUs alone."""
+"""Batch norm over the whole batch when several processes share it. torch's SyncBatchNorm does the same on GPUs only."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from calibench.processes import Processes
 
 @contextlib.contextmanager
 def synced(network: nn.Module, processes: Processes) -> Iterator[None]:
-    """Inside the block the network's batch norms, in training mode, take mean and variance over the rows of all processes."""
+    """Inside the block, batch norms in training mode take mean and variance over the rows of all processes."""
     layers = [m for m in network.modules() if isinstance(m, _BatchNorm)] if processes.size > 1 else []
     for layer in layers:
-        layer.forward = functools.partial(_over_ranks, layer)  # type: ignore[method-assign]
+        layer.forward = functools.partial(_over_processes, layer)  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -28,7 +28,7 @@ def synced(network: nn.Module, processes: Processes) -> Iterator[None]:
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over processes; so is its gradient, since every rank's loss depends on it."""
+    """The sum over processes. Its gradient is a sum too, since the loss of every process depends on it."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
@@ -44,17 +44,17 @@ class _Sum(torch.autograd.Function):
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
-def _over_ranks(layer: _BatchNorm, x: torch.Tensor) -> torch.Tensor:
-    """`(x - mean) / sqrt(variance + eps) * weight + bias` by channel; running statistics move as in one process."""
+def _over_processes(layer: _BatchNorm, x: torch.Tensor) -> torch.Tensor:
+    """`(x - mean) / sqrt(variance + eps) * weight + bias` by channel; running statistics change as with one process."""
     if not layer.training:
         return type(layer).forward(layer, x)
     z = x.float()
-    others, shape = [0, *range(2, x.ndim)], [1, -1] + [1] * (x.ndim - 2)
+    axes, shape = [0, *range(2, x.ndim)], [1, -1] + [1] * (x.ndim - 2)
     count = z.new_full((1,), z.numel() / max(z.shape[1], 1))
-    sums: torch.Tensor = _Sum.apply(torch.cat([z.sum(others), count]))  # type: ignore[no-untyped-call]
+    sums: torch.Tensor = _Sum.apply(torch.cat([z.sum(axes), count]))  # type: ignore[no-untyped-call]
     n, mean = sums[-1].detach(), sums[:-1] / sums[-1].detach()
-    apart = z - mean.view(shape)
-    squares: torch.Tensor = _Sum.apply(apart.square().sum(others))  # type: ignore[no-untyped-call]
+    centred = z - mean.view(shape)
+    squares: torch.Tensor = _Sum.apply(centred.square().sum(axes))  # type: ignore[no-untyped-call]
     variance = squares / n
     if layer.track_running_stats and layer.running_mean is not None and layer.running_var is not None:
         with torch.no_grad():
@@ -63,7 +63,7 @@ def _over_ranks(layer: _BatchNorm, x: torch.Tensor) -> torch.Tensor:
             rate = 1 / float(layer.num_batches_tracked) if layer.momentum is None else layer.momentum
             layer.running_mean.lerp_(mean, rate)
             layer.running_var.lerp_(squares / (n - 1), rate)
-    y = apart * (variance + layer.eps).rsqrt().view(shape)
+    y = centred * (variance + layer.eps).rsqrt().view(shape)
     if layer.affine:
         y = y * layer.weight.view(shape) + layer.bias.view(shape)
     return y.to(x.dtype)
