@@ -11,7 +11,7 @@ SOURCES := setup.py pyproject.toml $(shell find csrc -name '*.cpp' -o -name '*.h
 PERF := $(BIN)/python -m pytest -q tests/perf -o addopts="--import-mode=importlib --strict-markers -ra"
 TREND = build/perf/trend-$(shell git rev-parse --short=12 HEAD 2>/dev/null || echo none).json
 
-.PHONY: run test quick lint clean bench bench-once bench-compare counted sanitize instructions wallclock
+.PHONY: run test quick lint clean bench bench-once bench-compare counted figures sanitize instructions wallclock
 
 run: $(VENV)/.stamp-run  ## set up, then V-TST against its alternatives on the embedded digits
 	$(BIN)/calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
@@ -38,6 +38,9 @@ bench-once: $(VENV)/.stamp-test  ## every benchmark once, for its result alone
 
 bench-compare:  ## instructions and wall clock of the core against BASE=rev (docs/regressions.md)
 	@failed=0; for gate in instructions wallclock; do $(MAKE) --no-print-directory $$gate || failed=1; done; exit $$failed
+
+figures: $(VENV)/.stamp-test  ## the records of thirty recipes here and at BASE=rev, on this machine
+	$(BIN)/python tests/figures/compare.py $(if $(BASE),--base $(BASE))
 
 counted: $(VENV)/.stamp-test  ## imports, aten calls, passes and bytes against tests/perf/budgets.json
 	$(BIN)/python tests/perf/counted.py

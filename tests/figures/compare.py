@@ -1,0 +1,77 @@
+"""The figures of this tree beside those of another commit, on this machine: `make figures BASE=rev`.
+
+Both trees use the compiled kernels of this one, and the entry points of the installed package. Ends with 1 if a figure differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+
+def figures_of(tree: Path) -> dict[str, Any]:
+    """The figures of a checkout, by recipe."""
+    command = [sys.executable, str(HERE / "figures.py"), str(tree)]
+    done = subprocess.run(command, cwd=tempfile.gettempdir(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+    figures: dict[str, Any] = json.loads(done.stdout)["figures"]
+    return figures
+
+
+def export(commit: str, folder: Path) -> Path:
+    """The Python sources of a commit, with this tree's compiled kernels beside them."""
+    done = subprocess.run(
+        ["git", "-C", str(ROOT), "archive", commit, "benchmark", "plugins"], capture_output=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"git archive {commit}: {done.stderr.decode(errors='replace').strip()}")
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    for library in (ROOT / "benchmark" / "calibench").glob("*.so"):
+        shutil.copy(library, folder / "benchmark" / "calibench")
+    return folder
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """A line for each recipe whose record is not the same to the last bit."""
+    lines = []
+    for name in before | after:
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if old is None or new is None:
+            lines.append(f"{name}: only in {'the base' if new is None else 'this tree'}")
+            continue
+        changed = [f"{key} {old[key]} -> {new[key]}" for key in old if key != "sha256" and old[key] != new[key]]
+        lines.append(f"{name}: {'; '.join(changed) or 'something else in the record'}")
+    return lines
+
+
+def main() -> int:
+    """Compare; 1 if a figure differs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--base", default="HEAD", help="the commit to compare with")
+    base = parser.parse_args().base
+    with tempfile.TemporaryDirectory(prefix="calibench-figures-") as folder:
+        before = figures_of(export(base, Path(folder)))
+    after = figures_of(ROOT)
+    lines = differences(before, after)
+    print(*lines, f"{len(after)} recipes, {len(lines)} with another record than {base}", sep=os.linesep)
+    return 1 if lines else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

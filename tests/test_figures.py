@@ -1,0 +1,58 @@
+"""Thirty recipes and three evaluations give the records that they gave before, to the last bit: `tests/figures/expected.json`.
+
+A change that is meant to change figures writes the file anew (`python tests/figures/figures.py > tests/figures/expected.json`)
+and says in the CHANGELOG which figures change.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FIGURES = Path(__file__).parent / "figures"
+
+
+def compare():
+    spec = importlib.util.spec_from_file_location("compare", FIGURES / "compare.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_thirty_recipes_have_the_records_that_they_had(tmp_path):
+    expected = json.loads((FIGURES / "expected.json").read_text())
+    done = subprocess.run(
+        [sys.executable, FIGURES / "figures.py"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout)
+    if found["probe"] != expected["probe"]:
+        pytest.skip(
+            "this machine rounds otherwise than the one of expected.json: make figures BASE=REV compares two trees"
+        )
+    lines = compare().differences(expected["figures"], found["figures"])
+    assert not lines, "\n".join(lines)
+    assert sum(name.startswith("run ") for name in found["figures"]) >= 30
+
+
+def test_a_difference_is_named_with_the_figure_that_changed():
+    before = {
+        "run ce": {"run_id": "a", "nll": 0.5, "sha256": "1"},
+        "run tst": {"run_id": "b", "nll": 0.4, "sha256": "2"},
+    }
+    after = {
+        "run ce": {"run_id": "a", "nll": 0.5000000001, "sha256": "3"},
+        "run tst": {**before["run tst"], "sha256": "4"},
+    }
+    assert compare().differences(before, after) == [
+        "run ce: nll 0.5 -> 0.5000000001",
+        "run tst: something else in the record",
+    ]
+    assert compare().differences(before, before) == []
+    assert compare().differences(before, {"run ce": before["run ce"]}) == ["run tst: only in the base"]
