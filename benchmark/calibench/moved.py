@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import importlib.abc
-import importlib.machinery
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 MOVED = {
@@ -18,17 +17,20 @@ MOVED = {
 }
 
 
-class _MovedFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds a module by its old name and puts the module of its new name in its place."""
+class _Moved:
+    """Finds and loads a module by its old name: it puts the module of the new name in its place."""
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """A spec for a name in `MOVED`, else None."""
-        return importlib.machinery.ModuleSpec(fullname, self) if fullname in MOVED else None
+        return ModuleSpec(fullname, self) if fullname in MOVED else None  # type: ignore[arg-type]  # importlib.abc is slow
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Let `import` create the module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put the module of the new name where `import` looks for the old one."""
+        """Warn, and put the module of the new name where `import` looks for the old one."""
         new = MOVED[module.__name__]
         warnings.warn(f"{module.__name__} has moved to {new}", DeprecationWarning, stacklevel=2)
         sys.modules[module.__name__] = importlib.import_module(new)
@@ -36,5 +38,5 @@ class _MovedFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def install() -> None:
     """Let `import` find what has moved. calibench calls it once, when it is imported."""
-    if not any(isinstance(finder, _MovedFinder) for finder in sys.meta_path):
-        sys.meta_path.append(_MovedFinder())
+    if not any(isinstance(finder, _Moved) for finder in sys.meta_path):
+        sys.meta_path.append(_Moved())
