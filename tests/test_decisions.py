@@ -424,7 +424,7 @@ class Answering(Threshold):
         (torch.tensor([0]), "not .2. whole numbers"),
         (Decisions(torch.tensor([0, 1]), sets=torch.ones(2, 3)), "sets have shape"),
         (Decisions(torch.tensor([0, 1]), sets=torch.ones(3, 3, dtype=torch.bool)), "sets have shape"),
-        (Decisions(torch.tensor([0, 1]), uncertainty=torch.tensor([0.0, math.nan])), "doubts"),
+        (Decisions(torch.tensor([0, 1]), uncertainty=torch.tensor([0.0, math.nan])), "uncertainty"),
         (Decisions(torch.tensor([0, -1]), costs=torch.ones(3, 3)), "abstention has no cost"),
         (Decisions(torch.tensor([0, 1]), costs=torch.ones(2, 3)), "costs have shape"),
     ],
