@@ -18,9 +18,10 @@ from calibench import InputError, Outputs, RunError, run
 from calibench.config.from_words import resolve, resolve_chain
 from calibench.metrics.aurc import AURC, area_under, risk_coverage
 from calibench.metrics.binomial import lower_bound, upper_bound
+from calibench.metrics.coverage import Coverage
 from calibench.metrics.judged import Judged
 from calibench.metrics.mean_cost import MeanCost
-from calibench.metrics.selective import Coverage, SelectiveRisk
+from calibench.metrics.selective_risk import SelectiveRisk
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.uncertainty import threshold_of, uncertainty_of
 from calibench.recipe.posthoc import PostHoc
