@@ -31,6 +31,7 @@ def oracle(uncertainty_in: np.ndarray, uncertainty_out: np.ndarray) -> dict[str,
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(UNCERTAINTIES, UNCERTAINTIES)
 def test_figures_with_ties_equal_scikit_learn(uncertainty_in, uncertainty_out):

@@ -182,14 +182,15 @@ class Judged:
 
     @cached_property
     def probs(self) -> Floats:
-        """Probabilities `[N, K]`. The softmax of logits is computed row by row, so that threads cannot change a bit."""
+        """Probabilities `[N, K]`, in C order. Logits pass through a row-wise softmax, so that threads cannot change a bit."""
         if self._parent is not None:
             parent, rows = self._parent
             return read_only(parent.probs[rows])
         scores = self.outputs.scores.detach().cpu().to(torch.float64).numpy()
         if self.outputs.from_probs:
             return read_only(scores.copy())
-        probs: Floats = scores - scores.max(axis=1, keepdims=True)
+        # In C order whatever the order of the scores, since the order in memory is the order of later sums.
+        probs: Floats = np.subtract(scores, scores.max(axis=1, keepdims=True), order="C")
         np.exp(probs, out=probs)
         probs /= probs.sum(axis=1, keepdims=True)
         return read_only(probs)
