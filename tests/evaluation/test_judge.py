@@ -122,9 +122,9 @@ def test_the_number_of_threads_changes_no_bit(judged, metrics):
 def test_a_seed_fixes_the_judgement_and_another_seed_changes_the_intervals(judged, metrics):
     first, again = (judge(judged(60, 3), metrics, seed=1) for _ in range(2))
     assert json_part(first) == json_part(again)
-    other = judge(judged(60, 3), metrics, seed=2)
-    assert other.metrics == first.metrics
-    assert other.intervals != first.intervals
+    other_seed = judge(judged(60, 3), metrics, seed=2)
+    assert other_seed.metrics == first.metrics
+    assert other_seed.intervals != first.intervals
 
 
 class Overconfidence(Metric):

@@ -47,15 +47,17 @@ def test_the_accuracy_interval_agrees_with_scipy():
 
 
 def test_replicates_are_paired_whatever_else_is_judged():
-    one, other = simulated(120, 3, seed=1), simulated(120, 3, seed=2)
-    both = bootstrap(one, {"e": ECE(15), "a": Accuracy()}, {"e": ECE(15).value(one), "a": 0.0}, resamples=1000, seed=4)
-    alone = bootstrap(one, {"a": Accuracy()}, {"a": 0.0}, resamples=1000, seed=4)
+    first, second = simulated(120, 3, seed=1), simulated(120, 3, seed=2)
+    both = bootstrap(
+        first, {"e": ECE(15), "a": Accuracy()}, {"e": ECE(15).value(first), "a": 0.0}, resamples=1000, seed=4
+    )
+    alone = bootstrap(first, {"a": Accuracy()}, {"a": 0.0}, resamples=1000, seed=4)
     np.testing.assert_array_equal(both["a"].values, alone["a"].values)
-    rival = bootstrap(other, {"a": Accuracy()}, {"a": 0.0}, resamples=1000, seed=4)["a"].values
+    rival = bootstrap(second, {"a": Accuracy()}, {"a": 0.0}, resamples=1000, seed=4)["a"].values
     weights = np.concatenate(list(multiplicities(120, 1000, seed=4)))
-    difference = weights @ (one.correct - other.correct) / 120
+    difference = weights @ (first.correct - second.correct) / 120
     np.testing.assert_allclose(both["a"].values - rival, difference, atol=1e-14)
-    other_seed = bootstrap(one, {"a": Accuracy()}, {"a": 0.0}, resamples=1000, seed=5)["a"].values
+    other_seed = bootstrap(first, {"a": Accuracy()}, {"a": 0.0}, resamples=1000, seed=5)["a"].values
     assert (other_seed != alone["a"].values).any()
 
 

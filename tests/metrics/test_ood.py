@@ -99,6 +99,6 @@ def test_replicates_resample_both_sets_and_pair_two_methods():
     variance = (a * (1 - a) + 299 * (q1 - a * a) + 199 * (q2 - a * a)) / (300 * 200)
     assert replicates["auroc"].std(ddof=1) == pytest.approx(np.sqrt(variance), rel=0.2)
     again = ood_replicates(Ranked.of(2 * uncertainty_in, 2 * uncertainty_out), resamples=1000, seed=0, seed_out=7)
-    other = ood_replicates(Ranked.of(uncertainty_in, uncertainty_out), resamples=1000, seed=0, seed_out=8)
+    other_seed = ood_replicates(Ranked.of(uncertainty_in, uncertainty_out), resamples=1000, seed=0, seed_out=8)
     np.testing.assert_array_equal(replicates["auroc"], again["auroc"])
-    assert (replicates["auroc"] != other["auroc"]).any()
+    assert (replicates["auroc"] != other_seed["auroc"]).any()

@@ -22,6 +22,9 @@ class Metric(ABC):
             return float(judged.confidence.mean() - judged.correct.mean())
     ```
 
+    `judged` offers read-only numpy arrays: `labels`, `prediction`, `confidence`, `correct`, `nll`, `brier` and `tail` `[N]`,
+    `probs [N, K]`, and if they exist `decisions [N]`, `sets [N, K]`, `costs` and `soft [N, K]`; `judged.py` defines them.
+
     A `MetricSpec` registers the class, which is built as `target(**options)`. The record then holds the figure and its
     bootstrap interval. Override more only if you need it:
 
