@@ -18,9 +18,10 @@ from calibench import InputError, Outputs, RunError, run
 from calibench.config.resolve import resolve, resolve_chain
 from calibench.metrics.aurc import AURC, area_under, risk_coverage
 from calibench.metrics.binomial import lower_bound, upper_bound
+from calibench.metrics.coverage import Coverage
 from calibench.metrics.judged import Judged
 from calibench.metrics.mean_cost import MeanCost
-from calibench.metrics.selective import Coverage, SelectiveRisk
+from calibench.metrics.selective_risk import SelectiveRisk
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.uncertainty import threshold_of, uncertainty_of
 from calibench.recipe.posthoc import PostHoc
@@ -424,7 +425,7 @@ class Answering(Threshold):
         (torch.tensor([0]), "not .2. whole numbers"),
         (Decisions(torch.tensor([0, 1]), sets=torch.ones(2, 3)), "sets have shape"),
         (Decisions(torch.tensor([0, 1]), sets=torch.ones(3, 3, dtype=torch.bool)), "sets have shape"),
-        (Decisions(torch.tensor([0, 1]), uncertainty=torch.tensor([0.0, math.nan])), "doubts"),
+        (Decisions(torch.tensor([0, 1]), uncertainty=torch.tensor([0.0, math.nan])), "uncertainty"),
         (Decisions(torch.tensor([0, -1]), costs=torch.ones(3, 3)), "abstention has no cost"),
         (Decisions(torch.tensor([0, 1]), costs=torch.ones(2, 3)), "costs have shape"),
     ],

@@ -21,7 +21,8 @@ from calibench.data.prepare import prepare
 from calibench.evaluation.judge import judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics
-from calibench.metrics.soft import SoftBrier, SoftNll
+from calibench.metrics.soft_brier import SoftBrier
+from calibench.metrics.soft_nll import SoftNll
 from calibench.outputs.outputs import Outputs
 from calibench.records.store import read_predictions
 from calibench_datasets.sources import cifar10h

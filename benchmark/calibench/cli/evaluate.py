@@ -67,7 +67,7 @@ def evaluate(
     """
     from calibench.cli.evaluate_board import same_labels, show
     from calibench.evaluation.stored_outputs import evaluate_samples
-    from calibench.outputs.files import Columns, read_outputs, read_soft
+    from calibench.outputs.readers import Columns, read_outputs, read_soft
     from calibench.plugins.discovery import registry
     from calibench.report.diagram import check_plot, reliability_diagram
 

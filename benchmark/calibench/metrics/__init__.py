@@ -1,6 +1,9 @@
-"""Figures of merit of a classifier's confidence: each definition once, its bootstrap interval and its noise floor.
+"""Metrics of a classifier's confidence, one a file, with bootstrap intervals and noise floors.
 
-`judged.py` is what a metric may look at, `metric.py` the class that a plugin author subclasses, one file holds each
-definition, `bootstrap.py` and `noise_floor.py` say how sure a figure is, and `judge.py` puts all of it together.
-Nothing is imported here, so that `plugin.py` can list the metrics without loading numpy or torch.
+`metric.py` holds the base class that a plugin author subclasses, and `judged.py` all that a metric may look at. A file that
+holds a metric has the name that users type; its `SPEC` stands above the class, and `plugin.py` registers it. All other files
+hold what metrics share. `bootstrap.py` and `noise_floor.py` tell how certain a figure is; `calibench.evaluation.judge` runs
+them all.
+
+Nothing is imported here, so that listing metrics loads neither numpy nor torch.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Metric, weighted_mean
+from calibench.metrics.sample_mean import SampleMean
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -18,13 +18,12 @@ SPEC = MetricSpec(
 )
 
 
-class Accuracy(Metric):
-    """`mean([argmax p = label])`, a fraction; among equal scores the lowest class index is the prediction."""
+class Accuracy(SampleMean):
+    """`mean([argmax p = label])`, a fraction; among equal scores the lowest class index is the prediction.
 
-    def value(self, judged: Judged) -> float:
-        """Correct samples / N."""
-        return float(judged.correct.sum() / judged.n)
+    Resamples are exact: both sums are whole numbers.
+    """
 
-    def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """Weighted share of correct samples, exact: both sums are whole numbers."""
-        return weighted_mean(weights, judged.correct)
+    def per_sample(self, judged: Judged) -> Floats:
+        """1 where the prediction is the label, else 0."""
+        return judged.correct

@@ -1,4 +1,4 @@
-"""Area under the risk-coverage curve: do the errors sit among the least confident samples?"""
+"""Area under the risk-coverage curve (AURC), and the curve: are the errors among the least confident samples?"""
 
 from __future__ import annotations
 
@@ -19,57 +19,57 @@ SPEC = MetricSpec(
 
 
 class AURC(Metric):
-    """`mean over i = 1 .. N of (errors among the i most confident) / i`, a fraction, tied samples averaged.
+    """`mean over i = 1 .. N of (errors among the i most confident) / i`, a fraction, averaged over the orders of tied samples.
 
-    Samples are ranked by the tail `sum over j != argmax of p_j / p_argmax`, which tells apart confidences that round to
+    Samples are ranked by the tail `sum over j != argmax of p_j / p_argmax`, which distinguishes confidences that round to
     1. A tie of m samples with e errors, after a samples with E errors, adds
-    `e + (E - a e / m) (H(a + m) - H(a))`, H the harmonic numbers: the mean over all orders of the tie, exactly.
+    `e + (E - a e / m) (H(a + m) - H(a))`, H the harmonic numbers: the exact mean over all orders of the tie.
     Source: Geifman, Uziel & El-Yaniv 2019, "Bias-reduced uncertainty estimation".
     """
 
     def value(self, judged: Judged) -> float:
-        """The figure over all samples."""
+        """The figure of all samples."""
         return float(self.resampled(judged, np.ones((1, judged.n)))[0])
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """Copies of a sample are ties of each other; ties stay ties in every resample."""
-        order, starts = judged.memo("by_tail", lambda: _ranks(judged.tail))
+        """Copies of a sample tie with each other, and tied samples stay tied in every resample."""
+        order, starts = judged.memo("by_tail", lambda: _rank(judged.tail))
         wrong = 1 - judged.correct[order]
         harmonic = judged.memo("harmonic", lambda: _harmonic(judged.n))
         return np.array([_area(row[order], wrong, starts, harmonic) for row in weights])
 
     def details(self, judged: Judged) -> Details:
-        """`oracle`, the least value at this accuracy (all errors last), and `excess` = AURC - oracle (E-AURC)."""
+        """`oracle`, the smallest value at this accuracy (all errors last), and `excess` = AURC - oracle (E-AURC)."""
         wrong = 1 - judged.correct
-        order, _ = _ranks(wrong)
-        singles = np.arange(judged.n)
-        oracle = _area(np.ones(judged.n), wrong[order], singles, _harmonic(judged.n))
+        order, _ = _rank(wrong)
+        no_ties = np.arange(judged.n)
+        oracle = _area(np.ones(judged.n), wrong[order], no_ties, _harmonic(judged.n))
         return {"oracle": oracle, "excess": self.value(judged) - oracle}
 
 
 def area_under(uncertainty: Floats, wrong: Floats) -> float:
-    """AURC of N samples ranked by `uncertainty [N]`, least first, of which `wrong [N]` (1 or 0) says which are errors."""
-    order, starts = _ranks(uncertainty)
+    """AURC of N samples ranked by `uncertainty [N]`, smallest first; `wrong [N]` is 1 for an error, else 0."""
+    order, starts = _rank(uncertainty)
     return _area(np.ones(len(uncertainty)), wrong[order], starts, _harmonic(len(uncertainty)))
 
 
 def risk_coverage(uncertainty: Floats, wrong: Floats, points: int) -> tuple[Floats, Floats]:
-    """Coverage and risk where only the least doubtful are accepted, `[P]` each, P <= `points`, the last at coverage 1.
+    """Coverage and risk when only the least uncertain samples are accepted, `[P]` each with P <= `points`.
 
-    A point stands at the end of a tie, since no threshold parts what is tied; of more than `points` ends those are kept
-    that lie evenly in rank.
+    Each point is at the end of a tie, since no threshold separates tied samples; the last point has coverage 1. If there
+    are more than `points` such ends, those that are evenly spaced in rank are returned.
     """
-    order, starts = _ranks(uncertainty)
+    order, starts = _rank(uncertainty)
     accepted = np.append(starts[1:], len(uncertainty))
     errors = wrong[order].cumsum()[accepted - 1]
-    kept = np.unique(np.searchsorted(accepted, np.linspace(0, len(uncertainty), points + 1)[1:]))
-    return accepted[kept] / len(uncertainty), errors[kept] / accepted[kept]
+    ends = np.unique(np.searchsorted(accepted, np.linspace(0, len(uncertainty), points + 1)[1:]))
+    return accepted[ends] / len(uncertainty), errors[ends] / accepted[ends]
 
 
-def _ranks(tail: Floats) -> tuple[Ints, Ints]:
-    """Samples from most to least confident, and where in that order each run of equal tails starts."""
-    order = np.argsort(tail, kind="stable")
-    ranked = tail[order]
+def _rank(uncertainty: Floats) -> tuple[Ints, Ints]:
+    """Samples from least to most uncertain, `[N]`, and where each run of ties starts in that order."""
+    order = np.argsort(uncertainty, kind="stable")
+    ranked = uncertainty[order]
     return order, np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
 
 
@@ -79,15 +79,15 @@ def _harmonic(n: int) -> Floats:
 
 
 def _area(weight: Floats, wrong: Floats, starts: Ints, harmonic: Floats) -> float:
-    """The mean of the closed form over ties; `weight` and `wrong` are in rank order."""
+    """The mean over ranks by the closed form of ties; `weight` and `wrong` are in rank order, `[N]`."""
     size, errors = weight, weight * wrong
     if len(starts) < len(weight):
         size, errors = np.add.reduceat(size, starts), np.add.reduceat(errors, starts)
-    seen = size.cumsum()
-    if seen[-1] >= len(harmonic):
-        harmonic = _harmonic(int(seen[-1]))
-    before, errors_before = seen - size, errors.cumsum() - errors
+    samples = size.cumsum()
+    if samples[-1] >= len(harmonic):
+        harmonic = _harmonic(int(samples[-1]))
+    before, errors_before = samples - size, errors.cumsum() - errors
     rate = errors / np.maximum(size, 1)
-    rank = seen.astype(np.int64)
+    rank = samples.astype(np.int64)
     span = harmonic[rank] - harmonic[rank - size.astype(np.int64)]
-    return float((errors + (errors_before - before * rate) * span).sum() / seen[-1])
+    return float((errors + (errors_before - before * rate) * span).sum() / samples[-1])

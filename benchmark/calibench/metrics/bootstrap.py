@@ -1,4 +1,4 @@
-"""Percentile bootstrap over the test set: one seeded stream of resamples for all metrics, so that methods pair up."""
+"""Percentile bootstrap over the test set. One seeded stream of resamples serves all metrics, so that methods are paired."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import Any, NamedTuple
 
 from calibench.errors import InputError, RunError, blaming
 from calibench.lazy import np
-from calibench.metrics.binning import Floats, Ints, frozen
+from calibench.metrics.binning import Floats, Ints, read_only
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 
 LEVEL = 0.95
 QUANTILES = (0.025, 0.975)
 MIN_RESAMPLES = 1000
+
 BLOCK_ROWS = 64
 BLOCK_NUMBERS = 4_000_000
-"""A block of weights has at most this many entries (32 MB) and at most 64 rows, whichever is less."""
+"""A block of weights has at most this many entries (32 MB), and at most 64 rows."""
 
 
 class Replicates(NamedTuple):
-    """Value in each resample `[B]` (NaN where undefined), how many are NaN, and the interval of the others."""
+    """The figure in each resample `[B]` (NaN if undefined), the count of NaN, and the interval of the others."""
 
     values: Floats
     undefined: int
@@ -28,7 +29,7 @@ class Replicates(NamedTuple):
 
 
 def check_sampling(resamples: int, seed: int) -> None:
-    """InputError unless there are at least 1 000 resamples and the seed is not negative."""
+    """Raise InputError for fewer than 1 000 resamples, or a negative seed."""
     if resamples < MIN_RESAMPLES:
         hint = f"use at least {MIN_RESAMPLES}: a 2.5 % quantile of fewer is noise"
         raise InputError(f"{resamples} bootstrap resamples are too few", hint)
@@ -37,15 +38,15 @@ def check_sampling(resamples: int, seed: int) -> None:
 
 
 def block_rows(n: int) -> int:
-    """How many rows of N numbers make a block."""
+    """The number of rows of N numbers in a block."""
     return max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // n))
 
 
 def multiplicities(n: int, resamples: int, seed: int, labels_per_sample: int = 1) -> Iterator[Floats]:
-    """Blocks `[b, N Q]` of how often each sample stands in a resample of N drawn with replacement; B rows in all.
+    """How often each of N samples is in each resample of N drawn with replacement: blocks `[b, N Q]`, B rows in all.
 
-    The Q answers of one sample are drawn together. The stream is PCG64 of `seed`, drawn one resample at a time: it depends
-    on (seed, N) alone, whatever is judged.
+    The Q answers of one sample are drawn together. The stream is PCG64 of `seed`, drawn one resample at a time. It depends
+    on (seed, N) alone, not on what is judged.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
     rows = block_rows(n * labels_per_sample)
@@ -57,7 +58,7 @@ def multiplicities(n: int, resamples: int, seed: int, labels_per_sample: int = 1
 
 
 def percentile_interval(values: Floats) -> list[float] | None:
-    """2.5 % and 97.5 % quantiles (linear between order statistics) of the finite values; None if there is none."""
+    """2.5 % and 97.5 % quantiles (linear between order statistics) of the finite values; None if there are none."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return None
@@ -68,8 +69,8 @@ def percentile_interval(values: Floats) -> list[float] | None:
 def recentred(values: Floats, estimate: float) -> Floats:
     """Replicates shifted by `-(mean - estimate)` and clipped to [0, 1].
 
-    A resample of a binned calibration error is noisier than the sample and so larger on average; uncorrected, the
-    interval can lie wholly above the estimate.
+    A binned calibration error is noisier in a resample than in the sample, and so larger on average. Without the shift the
+    interval can lie entirely above the estimate.
     """
     if not np.isfinite(values).any() or not np.isfinite(estimate):
         return values
@@ -87,42 +88,49 @@ def bootstrap(
     rows: Ints | None = None,
     of: int = 0,
 ) -> dict[str, Replicates]:
-    """Replicates and 95 % interval of each metric; those with `bias_corrected` are recentred on their estimate first.
+    """Replicates and 95 % interval of each metric. Those with `bias_corrected` are first recentred on their estimate.
 
-    Replicate b of two methods on one test set comes from the same resample (same seed and N), so their differences are
-    paired. Samples that are the rows `rows` of `of` others are drawn as these are: several sets made of one then share
-    their resamples, and one in which no row of theirs was drawn is undefined. Raises InputError for fewer than 1 000
-    resamples, RunError when a metric does not give one number a row.
+    With the same seed and N, replicate b of two methods on one test set comes from the same resample, so their differences
+    are paired. `rows` are the samples of a larger set of `of` samples that are judged here: the larger set is resampled,
+    so several subsets of it share their resamples. A resample without any judged sample is undefined. Raises InputError
+    for fewer than 1 000 resamples, RunError if a metric does not return one number per resample.
     """
     check_sampling(resamples, seed)
     values = {name: np.empty(resamples) for name in metrics}
-    done = 0
-    labels_per_sample = judged.labels_per_sample
-    answers = None if rows is None else (rows[:, None] * labels_per_sample + np.arange(labels_per_sample)).ravel()
-    for drawn in multiplicities(
-        judged.n // labels_per_sample if rows is None else of, resamples, seed, labels_per_sample
-    ):
-        block = drawn if answers is None else drawn[:, answers]
-        empty = block.sum(axis=1) == 0
-        block[empty] = 1  # a metric needs at least one sample
+    start = 0
+    for weights in _weights(judged, rows, of, resamples, seed):
+        block = slice(start, start + len(weights))
+        empty = weights.sum(axis=1) == 0
+        weights[empty] = 1  # a metric needs at least one sample
         for name, metric in metrics.items():
-            values[name][done : done + len(block)] = _one_block(name, metric, judged, block)
-            values[name][done : done + len(block)][empty] = np.nan
-        done += len(block)
-    return {name: _summary(values[name], metric, estimates[name]) for name, metric in metrics.items()}
+            values[name][block] = _figures(name, metric, judged, weights)
+            values[name][block][empty] = np.nan
+        start += len(weights)
+    return {name: _replicates(values[name], metric, estimates[name]) for name, metric in metrics.items()}
 
 
-def _one_block(name: str, metric: Metric, judged: Judged, block: Floats) -> Floats:
+def _weights(judged: Judged, rows: Ints | None, of: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """Blocks `[b, N]` of how often each judged sample is in each resample, of itself or of the `of` samples around `rows`."""
+    labels_per_sample = judged.labels_per_sample
+    if rows is None:
+        yield from multiplicities(judged.n // labels_per_sample, resamples, seed, labels_per_sample)
+        return
+    answers = (rows[:, None] * labels_per_sample + np.arange(labels_per_sample)).ravel()
+    for weights in multiplicities(of, resamples, seed, labels_per_sample):
+        yield weights[:, answers]
+
+
+def _figures(name: str, metric: Metric, judged: Judged, weights: Floats) -> Floats:
     with blaming(f"metric {name!r}"):
-        found: Any = np.asarray(metric.resampled(judged, block))
-    if found.shape != (len(block),):
-        message = f"metric {name!r}: resampled() gave shape {list(found.shape)}, not [{len(block)}]"
+        figures: Any = np.asarray(metric.resampled(judged, weights))
+    if figures.shape != (len(weights),):
+        message = f"metric {name!r}: resampled() returned shape {list(figures.shape)}, not [{len(weights)}]"
         raise RunError(message, "return one number for each row of weights")
-    return np.asarray(found, dtype=np.float64)
+    return np.asarray(figures, dtype=np.float64)
 
 
-def _summary(values: Floats, metric: Metric, estimate: float) -> Replicates:
+def _replicates(values: Floats, metric: Metric, estimate: float) -> Replicates:
     values[~np.isfinite(values)] = np.nan
     if metric.bias_corrected:
         values = recentred(values, estimate)
-    return Replicates(frozen(values), int(np.isnan(values).sum()), percentile_interval(values))
+    return Replicates(read_only(values), int(np.isnan(values).sum()), percentile_interval(values))

@@ -6,7 +6,8 @@ from calibench.lazy import np
 from calibench.metrics.binning import Floats, check_bins
 from calibench.metrics.class_bins import class_bins
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Details, Metric, weighted_mean
+from calibench.metrics.metric import Details
+from calibench.metrics.sample_mean import SampleMean
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -18,11 +19,11 @@ SPEC = MetricSpec(
     unit="squared probability",
     equation="mean(sum_k (p_k - [y = k])^2)",
     paper="Brier 1950; decomposition Murphy 1973",
-    deviations=("Summed over classes; some tables divide by K or 2. The bins serve its decomposition only.",),
+    deviations=("Summed over classes; some tables divide by K or 2. The bins are for the decomposition only.",),
 )
 
 
-class Brier(Metric):
+class Brier(SampleMean):
     """`mean over samples of sum over classes of (p_k - [label = k])^2`, in [0, 2] (others divide by K, or halve it).
 
     Source: Brier 1950, "Verification of forecasts expressed in terms of probability".
@@ -31,33 +32,29 @@ class Brier(Metric):
     def __init__(self, bins: int = 15) -> None:
         self.bins = check_bins(bins)
 
-    def value(self, judged: Judged) -> float:
-        """Mean over samples of the sum over classes."""
-        return float(judged.brier.mean())
-
-    def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """Weighted mean over samples."""
-        return weighted_mean(weights, judged.brier)
+    def per_sample(self, judged: Judged) -> Floats:
+        """The sum over classes."""
+        return judged.brier
 
     def details(self, judged: Judged) -> Details:
         """`reliability - resolution + uncertainty + within_bin = Brier`, over `bins` equal-width bins of each class.
 
         With n, f, o the count, mean forecast and mean outcome of a bin, and c the class's frequency, summed over the
-        K classes: REL = sum n (f - o)^2 / N, RES = sum n (o - c)^2 / N, UNC = c (1 - c); within_bin is what binning
-        hides, `sum of (p - f)^2 - 2 (p - f)(y - o)` over N (Stephenson, Coelho & Jolliffe 2008).
+        K classes: REL = sum n (f - o)^2 / N, RES = sum n (o - c)^2 / N, UNC = c (1 - c). within_bin is the part that
+        binning hides: `sum of (p - f)^2 - 2 (p - f)(y - o)` over N (Stephenson, Coelho & Jolliffe 2008).
         Source: Murphy 1973, "A new vector partition of the probability score".
         """
-        table, n = class_bins(judged, self.bins), judged.n
-        probs = judged.probs
+        table, probs, n = class_bins(judged, self.bins), judged.probs, judged.n
+        label_probs = probs[np.arange(n), judged.labels]
         class_count = np.bincount(judged.labels, minlength=judged.num_classes).astype(np.float64)
-        own: Floats = np.bincount(
-            judged.labels, weights=probs[np.arange(n), judged.labels], minlength=judged.num_classes
-        ).astype(np.float64)
+        label_prob_sum: Floats = np.bincount(judged.labels, weights=label_probs, minlength=judged.num_classes).astype(
+            np.float64
+        )
         count = table.complete(None, float(n))
         forecast_sum = table.complete(table.p, probs.sum(axis=0))
         outcome_sum = table.complete(table.y, class_count)
         square_sum = table.complete(table.p**2, np.einsum("nk,nk->k", probs, probs))
-        product_sum = table.complete(table.p * table.y, own)
+        product_sum = table.complete(table.p * table.y, label_prob_sum)
         filled = np.maximum(count, 1)
         forecast, outcome, frequency = forecast_sum / filled, outcome_sum / filled, class_count / n
         scatter = square_sum - count * forecast**2

@@ -1,9 +1,10 @@
-"""Class-wise calibration error: every class's probability is judged, not only the predicted one's."""
+"""Class-wise calibration error: the probability of every class is judged, not only that of the predicted class."""
 
 from __future__ import annotations
 
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, bin_index, check_bins
+from calibench.metrics.calibration_error import expected_calibration_error
 from calibench.metrics.class_bins import class_bins, class_gaps
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
@@ -25,7 +26,7 @@ class ClasswiseECE(Metric):
     """`mean over classes k of sum over bins of n_kb / N * |mean p_k - mean [label = k]|`, a fraction.
 
     Each class has M equal-width bins of p_k, `(lo, hi]`, the first closed at 0. Kull's printed tables are the sum over
-    the classes, K times this. Source: Kull et al. 2019, "ShiftAndOod temperature scaling".
+    classes, K times this. Source: Kull et al. 2019, "Beyond temperature scaling".
     """
 
     bias_corrected = True
@@ -34,24 +35,24 @@ class ClasswiseECE(Metric):
         self.bins = check_bins(bins)
 
     def value(self, judged: Judged) -> float:
-        """The figure over all samples."""
+        """The figure of all samples."""
         return float(self.resampled(judged, np.ones((1, judged.n)))[0])
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """Bins are fixed by the probabilities; the weighted gaps per class and bin come from `class_bins.py`."""
-        gaps = class_gaps(judged, weights, self.bins)
-        mean: Floats = np.abs(gaps).sum(axis=(1, 2)) / (weights.sum(axis=1) * judged.num_classes)
-        return mean
+        """Probabilities fix the bins; `class_bins.py` sums the weighted gaps of each class and bin."""
+        gap_sums = class_gaps(judged, weights, self.bins)
+        return expected_calibration_error(gap_sums, weights.sum(axis=1) * judged.num_classes, axis=(1, 2))
 
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
-        """The figure when label i is drawn from p_i: sums of p per class and bin stay, only label counts vary."""
+        """The figure if label i is drawn from p_i: the sums of p per class and bin stay, and labels are counted anew."""
         table, probs = class_bins(judged, self.bins), judged.probs
-        expected = judged.memo(
-            ("class_expected", self.bins), lambda: table.complete(table.p, probs.sum(axis=0)).ravel()
+        p_sums = judged.memo(
+            ("class_bin_p_sums", self.bins), lambda: table.complete(table.p, probs.sum(axis=0)).ravel()
         )
-        rows = np.arange(judged.n)
+        rows, total = np.arange(judged.n), judged.n * judged.num_classes
         draws = np.empty(len(labels))
-        for d, label in enumerate(labels):
+        for draw, label in enumerate(labels):
             cell = label * self.bins + bin_index(probs[rows, label], self.bins)
-            draws[d] = np.abs(expected - np.bincount(cell, minlength=expected.size)).sum()
-        return draws / (judged.n * judged.num_classes)
+            label_counts = np.bincount(cell, minlength=p_sums.size)
+            draws[draw] = expected_calibration_error(p_sums - label_counts, total)
+        return draws

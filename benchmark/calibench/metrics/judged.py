@@ -1,4 +1,4 @@
-"""Judged: what a metric may look at, derived once from outputs, labels and decisions and shared by all metrics."""
+"""Judged: the outputs, labels and decisions of N samples, and the figures per sample that all metrics share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from calibench.errors import InputError
 from calibench.lazy import np, torch
-from calibench.metrics.binning import Bools, Floats, Ints, bin_index, frozen
+from calibench.metrics.binning import Bools, Floats, Ints, bin_index, read_only
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class _Samples(NamedTuple):
-    """The kernel's per-sample figures as numpy arrays `[N]`."""
+    """The kernel's figures per sample, `[N]` each."""
 
     confidence: Floats
     tail: Floats
@@ -29,16 +29,31 @@ class _Samples(NamedTuple):
 
 
 class Judged:
-    """What a network said about N samples of K classes, beside the truth, as read-only float64 and int64 numpy arrays.
+    """All that a metric may look at: the outputs of a classifier on N samples of K classes, with labels and decisions.
 
-    `outputs` hold scores `[N, K]`, `labels` are `[N]` in [0, K). `decisions` are what a decision rule said, if one was run,
-    or `[N]` alone: a class, or -1 for abstention; `sets [N, K]`, `costs [K, K or K + 1]`, `score` and `targets` are those
-    of `Decisions`, None or empty where the rule has none. Where a sample has Q = `labels_per_sample` > 1 labels, N counts answers
-    over (no, yes), and those of one sample stand together. `soft [N, K]` are the shares of people who gave each label, None where
-    nobody was asked. Derived figures are computed when first asked for and kept.
-    Raises InputError when lengths or decisions do not fit; values are checked where they enter (`Outputs.check`,
-    `check_labels`).
+    Arrays are read-only numpy arrays in float64 and int64. A derived figure is computed when a metric first reads it, and kept.
+    If a sample has Q = `labels_per_sample` > 1 labels, N counts answers over (no, yes), and those of one sample are adjacent.
     """
+
+    num_classes: int
+    """K."""
+    labels_per_sample: int
+    """Q: 1 for one class per sample."""
+    labels: Ints
+    """The true class of each sample, `[N]`, in [0, K)."""
+    soft: Floats | None
+    """The shares of people who gave each label, `[N, K]`; None if the data have no such answers."""
+    decisions: Ints | None
+    """The answers of the decision rule, `[N]`: a class, or -1 to abstain; None without a rule."""
+    sets: Bools | None
+    """The classes that the rule does not rule out, `[N, K]`; None if it gives no sets."""
+    costs: Floats | None
+    """The rule's cost of each answer (column; the last is abstention) for each true class (row), `[K, K or K + 1]`, or None."""
+    score: str
+    """The name of the score in `uncertainty`."""
+    targets: dict[str, float]
+    """The figures that the rule promises, by the name of the metric."""
+    _uncertainty: Floats | None
 
     def __init__(
         self,
@@ -47,50 +62,53 @@ class Judged:
         decisions: Decisions | Ints | None = None,
         soft: Floats | None = None,
     ) -> None:
+        """`outputs` hold scores `[N, K]`, and `labels` are `[N]`. `decisions` are those of a rule, or its answers `[N]` alone.
+
+        Raises InputError if lengths or decisions do not fit. Scores and labels themselves are checked where they enter
+        calibench (`Outputs.check`, `check_labels`).
+        """
         if len(labels) != len(outputs):
-            raise InputError(f"{len(outputs)} rows of scores and {len(labels)} labels", "they must be of one length")
+            raise InputError(f"{len(outputs)} rows of scores and {len(labels)} labels", "give one label per row")
         self._outputs: Outputs | None = outputs
         self._parent: tuple[Judged, Ints] | None = None
         self._memo: dict[Hashable, Any] = {}
         self.num_classes = outputs.num_classes
         self.labels_per_sample = outputs.labels_per_sample
-        self.labels: Ints = frozen(labels.detach().cpu().to(torch.int64).numpy().copy())
-        self.soft: Floats | None = None if soft is None else frozen(soft.astype(np.float64))
+        self.labels = read_only(labels.detach().cpu().to(torch.int64).numpy().copy())
+        self.soft = None if soft is None else read_only(soft.astype(np.float64))
         if self.soft is not None and self.soft.shape != (len(labels), outputs.num_classes):
             message = f"soft labels of shape {list(self.soft.shape)} beside {len(labels)} rows of {outputs.num_classes} classes"
-            raise InputError(message, "one row a sample, one share a class")
-        self.decisions: Ints | None = None
-        self.sets: Bools | None = None
-        self.costs: Floats | None = None
-        self.score = "max-softmax"
-        self.targets: dict[str, float] = {}
-        self._uncertainty: Floats | None = None
-        if decisions is not None:
-            self._decided(decisions if isinstance(decisions, Decisions) else Decisions(_tensor(decisions)))
+            raise InputError(message, "give one row per sample and one share per class")
+        if decisions is None or isinstance(decisions, Decisions):
+            self._set_decisions(decisions)
+        else:
+            self._set_decisions(Decisions(_answers(decisions)))
 
-    def _decided(self, said: Decisions) -> None:
-        said = said.check(self.n, self.num_classes).cpu()
-        self.decisions = frozen(said.answers.numpy().copy())
-        self.sets = None if said.sets is None else frozen(said.sets.numpy().copy())
-        self.costs = None if said.costs is None else frozen(said.costs.numpy().copy())
-        self.score, self.targets = said.score, dict(said.targets)
-        self._uncertainty = None if said.uncertainty is None else frozen(said.uncertainty.numpy().copy())
+    def _set_decisions(self, decisions: Decisions | None) -> None:
+        if decisions is None:
+            self.decisions = self.sets = self.costs = self._uncertainty = None
+            self.score, self.targets = "max-softmax", {}
+            return
+        decisions = decisions.check(self.n, self.num_classes).cpu()
+        self.decisions = read_only(decisions.answers.numpy().copy())
+        self.sets = _copy(decisions.sets)
+        self.costs = _copy(decisions.costs)
+        self._uncertainty = _copy(decisions.uncertainty)
+        self.score, self.targets = decisions.score, dict(decisions.targets)
 
     def take(self, index: Ints) -> Judged:
-        """The rows `index` in that order, repeats allowed; nothing is computed twice, or copied unread."""
+        """The samples `index` in that order; an index may repeat. Figures of samples are indexed, not computed again."""
         rows = np.asarray(index, dtype=np.int64)
-        taken = object.__new__(Judged)
-        taken._outputs = None
-        taken._parent = (self, rows)
-        taken._memo = {}
-        taken.num_classes, taken.labels_per_sample = self.num_classes, self.labels_per_sample
-        taken.labels = frozen(self.labels[rows])
-        taken.soft = None if self.soft is None else frozen(self.soft[rows])
-        taken.decisions = None if self.decisions is None else frozen(self.decisions[rows])
-        taken.sets = None if self.sets is None else frozen(self.sets[rows])
-        taken._uncertainty = None if self._uncertainty is None else frozen(self._uncertainty[rows])
-        taken.costs, taken.score, taken.targets = self.costs, self.score, self.targets
-        return taken
+        subset = object.__new__(Judged)
+        subset._outputs, subset._parent, subset._memo = None, (self, rows), {}
+        subset.num_classes, subset.labels_per_sample = self.num_classes, self.labels_per_sample
+        subset.costs, subset.score, subset.targets = self.costs, self.score, self.targets
+        subset.labels = read_only(self.labels[rows])
+        subset.soft = _rows_of(self.soft, rows)
+        subset.decisions = _rows_of(self.decisions, rows)
+        subset.sets = _rows_of(self.sets, rows)
+        subset._uncertainty = _rows_of(self._uncertainty, rows)
+        return subset
 
     @property
     def n(self) -> int:
@@ -99,7 +117,7 @@ class Judged:
 
     @property
     def outputs(self) -> Outputs:
-        """The scores as they came, logits or probabilities, `[N, K]`."""
+        """The scores as the classifier gave them, logits or probabilities, `[N, K]`."""
         if self._outputs is None:
             parent, rows = cast("tuple[Judged, Ints]", self._parent)
             whole = parent.outputs
@@ -109,23 +127,23 @@ class Judged:
 
     @property
     def from_probs(self) -> bool:
-        """Whether the scores are probabilities; asking copies no rows."""
+        """True if the scores are probabilities. Unlike `outputs.from_probs`, it copies no rows."""
         return self._parent[0].from_probs if self._parent else self.outputs.from_probs
 
     @cached_property
     def _samples(self) -> _Samples:
         if self._parent is not None:
             parent, rows = self._parent
-            return _Samples(*(frozen(column[rows]) for column in parent._samples))
-        # In float64 even from narrower scores: one confidence per sample then serves every number of bins, while a
-        # faster path is exact only about the edges of the bins that it was asked for.
+            return _Samples(*(read_only(column[rows]) for column in parent._samples))
+        # In float64 even for narrower scores: one confidence per sample then serves every number of bins. A faster path
+        # would be exact only near the edges of the bins that it was called for.
         from calibench.kernels import calibration_stats
 
         scores, labels = self.outputs.scores.detach().double(), torch.tensor(self.labels)
         _, samples = calibration_stats(
             scores, labels.to(scores.device), from_probs=self.outputs.from_probs, return_samples=True
         )
-        return _Samples(*(frozen(column.cpu().numpy()) for column in samples))
+        return _Samples(*(read_only(column.cpu().numpy()) for column in samples))
 
     @property
     def prediction(self) -> Ints:
@@ -139,12 +157,12 @@ class Judged:
 
     @property
     def tail(self) -> Floats:
-        """`r = sum over j != prediction of p_j / p_prediction`, `[N]`: ranks as 1 - confidence, and never saturates."""
+        """`r = sum over j != prediction of p_j / p_prediction`, `[N]`. It ranks as 1 - confidence, and never saturates."""
         return self._samples.tail
 
     @property
     def uncertainty(self) -> Floats:
-        """What the decision rule abstains by, `[N]`, least where it is surest; the tail where it names nothing else."""
+        """The uncertainty that the decision rule abstains by, `[N]`, small = sure; the tail if the rule gives none."""
         return self.tail if self._uncertainty is None else self._uncertainty
 
     @property
@@ -160,31 +178,32 @@ class Judged:
     @cached_property
     def correct(self) -> Floats:
         """1 where the prediction is the label, else 0, `[N]`."""
-        return frozen((self.prediction == self.labels).astype(np.float64))
+        return read_only((self.prediction == self.labels).astype(np.float64))
 
     @cached_property
     def probs(self) -> Floats:
-        """Probabilities `[N, K]`; from logits `softmax`, computed row by row so that threads cannot change a bit."""
+        """Probabilities `[N, K]`, in C order. Logits pass through a row-wise softmax, so that threads cannot change a bit."""
         if self._parent is not None:
             parent, rows = self._parent
-            return frozen(parent.probs[rows])
+            return read_only(parent.probs[rows])
         scores = self.outputs.scores.detach().cpu().to(torch.float64).numpy()
         if self.outputs.from_probs:
-            return frozen(scores.copy())
-        probs: Floats = scores - scores.max(axis=1, keepdims=True)
+            return read_only(scores.copy())
+        # In C order whatever the order of the scores, since the order in memory is the order of later sums.
+        probs: Floats = np.subtract(scores, scores.max(axis=1, keepdims=True), order="C")
         np.exp(probs, out=probs)
         probs /= probs.sum(axis=1, keepdims=True)
-        return frozen(probs)
+        return read_only(probs)
 
     def bin_index(self, bins: int) -> Ints:
-        """Bin 0 .. M-1 of each confidence, `[N]`; the rule of `binning.py`."""
-        return self.memo(("bin_index", bins), lambda: frozen(bin_index(self.confidence, bins)))
+        """The equal-width bin of each confidence, 0 .. M-1, `[N]`; `binning.py` defines it."""
+        return self.memo(("bin_index", bins), lambda: read_only(bin_index(self.confidence, bins)))
 
     def stats(self, bins: int) -> CalibrationStats:
-        """Counts and sums per confidence bin, as the kernel's `CalibrationStats`.
+        """Counts and sums per equal-width bin of the confidence, as the kernel's `CalibrationStats`.
 
-        Summed here from the kernel's per-sample figures, in sample order, so that subsets, resamples and every number
-        of bins share one confidence per sample and no thread count can change the order of a sum.
+        They are summed here from the kernel's figures per sample, in the order of the samples. So subsets, resamples and
+        every number of bins share one confidence per sample, and no number of threads changes the order of a sum.
         """
         return self.memo(("stats", bins), lambda: self._stats(bins))
 
@@ -210,14 +229,23 @@ class Judged:
         )
 
     def memo(self, key: Hashable, make: Callable[[], T]) -> T:
-        """`make()`, called once per key and kept: what a metric needs again for each block of resamples."""
+        """`make()`, called once per key: for what a metric needs again in each block of resamples."""
         if key not in self._memo:
             self._memo[key] = make()
         return cast(T, self._memo[key])
 
 
-def _tensor(decisions: Ints) -> torch.Tensor:
+def _answers(decisions: Ints) -> torch.Tensor:
     array = np.asarray(decisions)
     if array.dtype.kind not in "iuf":
-        raise InputError(f"decisions have type {array.dtype}, not whole numbers", "one class per row, -1 to abstain")
+        message = f"decisions have type {array.dtype}, not whole numbers"
+        raise InputError(message, "give one class per row, -1 to abstain")
     return torch.tensor(array)
+
+
+def _copy(tensor: torch.Tensor | None) -> Any:
+    return None if tensor is None else read_only(tensor.numpy().copy())
+
+
+def _rows_of(array: Any, rows: Ints) -> Any:
+    return None if array is None else read_only(array[rows])

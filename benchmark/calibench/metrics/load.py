@@ -1,4 +1,4 @@
-"""The metrics that plugins offer, built and ready to judge with."""
+"""Load the metrics that plugins offer, and build them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from calibench.plugins.discovery import registry
 from calibench.plugins.specs import MetricSpec
 
 Metrics = dict[str, tuple[MetricSpec, Metric]]
+"""Each metric with its spec, by name."""
 
 
 def load_metrics() -> Metrics:
-    """Every metric of every plugin by name; PluginError when a target is not a Metric."""
+    """Every metric of every plugin. Raises PluginError if a target is not a Metric."""
     metrics: Metrics = {}
     for entry in registry().all("metric"):
         spec = entry.spec
@@ -29,9 +30,6 @@ def load_metrics() -> Metrics:
 
 
 def units_of(metrics: Metrics, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """For each metric its unit, the better direction, and whether it may rank, so that a record explains itself."""
-    return {
-        name: {"unit": spec.unit, "better": spec.better, "rankable": spec.rankable}
-        for name in names
-        for spec in (metrics[name][0],)
-    }
+    """The unit, the better direction and `rankable` of each metric, so that a record explains itself."""
+    specs = {name: metrics[name][0] for name in names}
+    return {name: {"unit": spec.unit, "better": spec.better, "rankable": spec.rankable} for name, spec in specs.items()}

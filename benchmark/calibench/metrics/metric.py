@@ -1,10 +1,9 @@
-"""Metric: the class that a plugin author subclasses; `value` alone is enough, the rest is speed or detail."""
+"""Metric: the base class of all metrics. A metric needs `value`; every other method is optional."""
 
 from __future__ import annotations
 
-import functools
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
@@ -15,65 +14,65 @@ Details: TypeAlias = dict[str, Scalar | list[Scalar]]
 
 
 class Metric(ABC):
-    """One figure of a `Judged`. Built as `target(**options)` from its `MetricSpec`; NaN means "undefined here".
+    """One figure of a `Judged`: the outputs, labels and decisions of N samples. Subclass it and write `value`.
 
     ```python
     class Overconfidence(calibench.Metric):
         def value(self, judged):
             return float(judged.confidence.mean() - judged.correct.mean())
     ```
+
+    `judged` offers read-only numpy arrays: `labels`, `prediction`, `confidence`, `correct`, `nll`, `brier` and `tail` `[N]`,
+    `probs [N, K]`, and if they exist `decisions [N]`, `sets [N, K]`, `costs` and `soft [N, K]`; `judged.py` defines them.
+
+    A `MetricSpec` registers the class, which is built as `target(**options)`. The record then holds the figure and its
+    bootstrap interval. Override more only if you need it:
+
+    | method | override it if |
+    |---|---|
+    | `applies` | the figure needs what some runs lack: sets, costs, soft labels, several labels per sample |
+    | `resampled` | 1 000 calls of `value` take too long |
+    | `floor_draws` | even a perfectly calibrated model scores above 0, as with ECE: the record then shows that noise floor |
+    | `details` | the record should hold more than one number |
+
+    Is the figure a mean over samples? Then subclass `calibench.metrics.sample_mean.SampleMean` and write `per_sample`: its
+    `resampled` is fast.
     """
 
     bias_corrected: ClassVar[bool] = False
-    """True for figures in [0, 1] that resampling inflates (binned calibration errors): replicates are shifted back."""
+    """True for figures in [0, 1] that are larger in a resample than in the sample, as binned calibration errors are.
+
+    The bootstrap then shifts replicates back to the estimate.
+    """
 
     def applies(self, judged: Judged) -> bool:
-        """False where there is nothing to judge, as without sets of classes: the figure is then left out of the record."""
+        """False if `judged` lacks what the figure needs, such as sets of classes. The record then leaves the figure out."""
         return True
 
     @abstractmethod
     def value(self, judged: Judged) -> float:
-        """The figure, in the unit of its spec; NaN when it is undefined."""
+        """The figure, in the unit of its spec; NaN if it is undefined, and the record then shows null."""
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """The figure of each resample, `[B]`, where row b of `weights [B, N]` says how often each sample stands in it.
+        """The figure of each of B bootstrap resamples, `[B]`.
 
-        Weights are whole numbers in float64, and each row holds at least one sample. An override must equal this
-        definition to 1e-12; `judged.memo` keeps what does not depend on the weights.
+        `weights[b, i]` of `weights [B, N]` says how often resample b contains sample i: a whole number in float64. Each
+        resample contains at least one sample. This default calls `value` once per resample. An override must agree with
+        it to 1e-12. Keep what does not depend on the weights in `judged.memo`: a run calls `resampled` for many blocks.
         """
-        rows = np.arange(judged.n).reshape(-1, judged.labels_per_sample)  # the answers of one sample stay together
-        times = weights[:, :: judged.labels_per_sample].astype(np.int64)
-        taken = (np.repeat(rows, row, axis=0).ravel() for row in times)
-        return np.array([self.value(judged.take(index)) for index in taken], dtype=np.float64)
+        rows = np.arange(judged.n).reshape(-1, judged.labels_per_sample)  # answers of one sample stay together
+        counts = weights[:, :: judged.labels_per_sample].astype(np.int64)
+        resamples = (np.repeat(rows, count, axis=0).ravel() for count in counts)
+        return np.array([self.value(judged.take(index)) for index in resamples], dtype=np.float64)
 
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:
-        """What a perfectly calibrated model with these probabilities would score, `[D]`; None if meaningless.
+        """The figure that a perfectly calibrated model with the same probabilities scores, once per draw, `[D]`.
 
-        Each of the D rows of `labels [D, N]` was drawn from the predicted probabilities; `correct [D, N]` says where
-        it fell on the predicted class.
+        Each of the D rows of `labels [D, N]` is drawn from the predicted probabilities, as if they were true;
+        `correct [D, N]` tells where the label is the predicted class. Return None if such a figure means nothing.
         """
         return None
 
     def details(self, judged: Judged) -> Details:
-        """What is recorded beside the figure: JSON scalars, or lists of them."""
+        """More to record beside the figure: JSON scalars, or lists of them, by name."""
         return {}
-
-
-@functools.cache
-def _thread_pools() -> Any:
-    """Made once, after numpy has loaded its BLAS: looking for the libraries takes 0.9 ms each time."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
-def weighted_sums(weights: Floats, columns: Floats) -> Floats:
-    """`weights [B, N] @ columns` (`[N]` or `[N, C]`) on one BLAS thread, so that no bit depends on their number."""
-    with _thread_pools().limit(limits=1, user_api="blas"):
-        return np.asarray(weights @ columns, dtype=np.float64)
-
-
-def weighted_mean(weights: Floats, values: Floats) -> Floats:
-    """Mean of `values [N]` in each resample, `[B]`: `sum w_i v_i / sum w_i`."""
-    mean: Floats = weighted_sums(weights, values) / weights.sum(axis=1)
-    return mean

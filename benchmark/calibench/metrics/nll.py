@@ -1,15 +1,16 @@
-"""Negative log-likelihood (log loss, cross-entropy)."""
+"""Negative log-likelihood of the label (log loss, cross-entropy)."""
 
 from __future__ import annotations
 
 from calibench.lazy import torch
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Details, Metric, weighted_mean
+from calibench.metrics.metric import Details
+from calibench.metrics.sample_mean import SampleMean
 from calibench.plugins.specs import MetricSpec
 
 CLIP = 1e-12
-"""Probabilities are clipped here before the logarithm; a p of 0 would give infinity."""
+"""Probabilities are clipped here before the logarithm, since p = 0 gives infinity."""
 
 
 SPEC = MetricSpec(
@@ -20,28 +21,24 @@ SPEC = MetricSpec(
     unit="nats",
     equation="mean(-ln p_y)",
     paper="Good 1952, Rational Decisions",
-    deviations=("From probabilities p is clipped at 1e-12, and the record counts the clipped.",),
+    deviations=("Probabilities are clipped at 1e-12, and the record counts the clipped ones.",),
 )
 
 
-class Nll(Metric):
+class Nll(SampleMean):
     """`mean(-ln p_label)` in nats: by log-softmax from logits; from probabilities with p clipped at 1e-12.
 
     Source: Good 1952, "Rational Decisions".
     """
 
-    def value(self, judged: Judged) -> float:
-        """Mean over samples, in nats."""
-        return float(judged.nll.mean())
-
-    def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """Weighted mean over samples."""
-        return weighted_mean(weights, judged.nll)
+    def per_sample(self, judged: Judged) -> Floats:
+        """-ln p_label, in nats."""
+        return judged.nll
 
     def details(self, judged: Judged) -> Details:
-        """`clipped`: how many p_label were below 1e-12 (always 0 from logits, where nothing is clipped)."""
+        """`clipped`: the number of samples with p_label below 1e-12. It is 0 for logits, where nothing is clipped."""
         if not judged.from_probs:
             return {"clipped": 0}
         scores = judged.outputs.scores.detach().cpu()
-        own = scores.gather(1, torch.tensor(judged.labels)[:, None]).double()
-        return {"clipped": int((own < CLIP).sum())}
+        label_probs = scores.gather(1, torch.tensor(judged.labels)[:, None]).double()
+        return {"clipped": int((label_probs < CLIP).sum())}

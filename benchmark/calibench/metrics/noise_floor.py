@@ -1,4 +1,4 @@
-"""Noise floor: what a perfectly calibrated model with the same probabilities would score on as many samples."""
+"""Noise floor: the figure that a perfectly calibrated model with the same probabilities scores on as many samples."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 
 DRAWS = 1000
-STREAM = 1
-"""Sets the floor's random stream apart from the bootstrap's, which is the seed's own."""
 
+STREAM = 1
+"""Separates the random stream of the noise floor from that of the bootstrap, which is the seed's own."""
 
 Floor: TypeAlias = dict[str, float]
 """`mean` and `p95` (95th percentile) over the draws, in the metric's unit."""
@@ -25,50 +25,52 @@ def noise_floor(
     judged: Judged, metrics: Mapping[str, Metric], *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, Floor]:
     """`{"mean", "p95"}` of each metric that has a floor, over `draws` sets of labels `y_i ~ Categorical(p_i)`."""
-    asked = {name: m for name, m in metrics.items() if type(m).floor_draws is not Metric.floor_draws}
-    found: dict[str, list[Floats]] = {name: [] for name in asked}
-    for correct, labels in drawn_labels(judged, draws, seed) if asked else ():
-        for name, metric in asked.items():
+    with_floor = {name: m for name, m in metrics.items() if type(m).floor_draws is not Metric.floor_draws}
+    if not with_floor:
+        return {}
+    blocks: dict[str, list[Floats]] = {name: [] for name in with_floor}
+    for correct, labels in draw_labels(judged, draws, seed):
+        for name, metric in with_floor.items():
             with blaming(f"metric {name!r}"):
                 values = metric.floor_draws(judged, correct, labels)
             if values is not None:
-                found[name].append(values)
-    return {name: _floor(np.concatenate(blocks)) for name, blocks in found.items() if blocks}
+                blocks[name].append(values)
+    return {name: _floor(np.concatenate(arrays)) for name, arrays in blocks.items() if arrays}
 
 
 def _floor(values: Floats) -> Floor:
     return {"mean": float(values.mean()), "p95": float(np.quantile(values, 0.95))}
 
 
-def drawn_labels(judged: Judged, draws: int, seed: int) -> Iterator[tuple[Bools, Ints]]:
-    """Blocks `(correct [d, N], labels [d, N])` of labels drawn from the predicted probabilities; `draws` rows in all.
+def draw_labels(judged: Judged, draws: int, seed: int) -> Iterator[tuple[Bools, Ints]]:
+    """Labels drawn from the predicted probabilities: blocks `(correct [d, N], labels [d, N])`, `draws` rows in all.
 
-    One uniform number u decides a label: below the confidence it is the prediction; else `(u - c) / (1 - c)` picks
-    among the other classes, so most samples need no search.
+    One uniform number u decides a label. If u is below the confidence c, the label is the prediction; else `(u - c) / (1 - c)`
+    selects one of the other classes. So most samples need no search.
     """
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, STREAM))))
     confidence, prediction = judged.confidence, judged.prediction
-    running = _others(judged).ravel()
+    running = _running_shares(judged).ravel()
     width, rows = judged.num_classes, block_rows(judged.n)
     for start in range(0, draws, rows):
         u = generator.random((min(rows, draws - start), judged.n))
         correct = u < confidence
         labels = np.repeat(prediction[None, :], len(u), axis=0)
-        # Sample by sample: draw by draw, the search reads all N K numbers for each draw, and takes twice as long.
+        # Sample by sample, because draw by draw the search reads all N K numbers for each draw and takes twice as long.
         sample, draw = np.nonzero(~correct.T)
         share = (u[draw, sample] - confidence[sample]) / (1 - confidence[sample])
-        # Sample i owns (i, i + 1] of the running sums, so one search serves all samples.
+        # Sample i has the interval (i, i + 1] of the running shares, so one search serves all samples.
         place = np.searchsorted(running, sample + share, side="right")
         labels[draw, sample] = np.clip(place - sample * width, 0, width - 1)
         yield correct, labels
 
 
-def _others(judged: Judged) -> Floats:
-    """`i + running share of classes 0 .. k among the classes other than the prediction`, `[N, K]`."""
+def _running_shares(judged: Judged) -> Floats:
+    """`[N, K]`: i + the share of classes 0 .. k among the probability of all classes other than the prediction."""
     shares = judged.probs.copy()
     shares[np.arange(judged.n), judged.prediction] = 0
     total = shares.sum(axis=1, keepdims=True)
-    # A total of 0 means confidence 1: no draw ever misses, and the row is never searched.
+    # A total of 0 means confidence 1: every draw is the prediction, and the row is never searched.
     shares /= np.where(total > 0, total, 1)
     np.cumsum(shares, axis=1, out=shares)
     np.minimum(shares, 1, out=shares)

@@ -1,4 +1,4 @@
-"""The numbers of a reliability diagram: confidence and accuracy per bin, with an interval; nothing is drawn here."""
+"""The numbers of a reliability diagram: confidence and accuracy per bin, with an interval. `report/diagram.py` draws it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Z95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """One bin `(lo, hi]`: `count`, mean confidence, accuracy and the 95 % interval of accuracy; None when empty."""
+    """One bin `(lo, hi]`: its count, mean confidence, accuracy and the 95 % interval of accuracy; None if it is empty."""
 
     lo: float
     hi: float
@@ -39,7 +39,7 @@ def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, 
 
 
 def reliability(judged: Judged, bins: int = 15) -> list[ReliabilityBin]:
-    """The M equal-width bins of the predicted class's confidence, from low to high; fractions."""
+    """The M equal-width bins of the confidence in the predicted class, from low to high; fractions."""
     edges, stats = bin_edges(bins), judged.stats(bins)
     rows = []
     for b in range(bins):

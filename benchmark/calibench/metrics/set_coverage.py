@@ -1,26 +1,18 @@
-"""Coverage of prediction sets: how often the label is in the set, over all and class by class."""
+"""Coverage of prediction sets: how often the set holds the label, over all samples and class by class."""
 
 from __future__ import annotations
 
-from calibench.errors import InputError
 from calibench.lazy import np
-from calibench.metrics.binning import Bools, Floats
+from calibench.metrics.binning import Floats
 from calibench.metrics.binomial import lower_bound, upper_bound
+from calibench.metrics.decision_rule import promise_details, sets_of
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Details, Metric, weighted_mean
-from calibench.metrics.selective import against_target
+from calibench.metrics.metric import Details
+from calibench.metrics.sample_mean import SampleMean
 from calibench.plugins.specs import MetricSpec
 
 LEVEL = 0.95
-"""Of the interval of each class."""
-
-
-def sets_of(judged: Judged) -> Bools:
-    """The sets `[N, K]`; InputError where no rule made any."""
-    if judged.sets is None:
-        raise InputError("there are no sets to judge", "end the recipe with a rule that makes them, as conformal")
-    return judged.sets
-
+"""The level of each class's interval."""
 
 SPEC = MetricSpec(
     name="set_coverage",
@@ -32,43 +24,34 @@ SPEC = MetricSpec(
     paper="Vovk, Gammerman & Shafer 2005; Romano, Sesia & Candes 2020, arXiv:2006.02544",
     needs_decision=True,
     rankable=False,
-    deviations=("Its details hold the coverage of each class with a Clopper-Pearson interval.",),
+    deviations=("The details hold the coverage of each class with a Clopper-Pearson interval.",),
 )
 
 
-class SetCoverage(Metric):
+class SetCoverage(SampleMean):
     """`mean([label in set])`, a fraction. Source: Vovk, Gammerman & Shafer 2005; Romano, Sesia & Candes 2020."""
 
     def applies(self, judged: Judged) -> bool:
-        """Only where a rule made sets."""
+        """True if the rule gives sets."""
         return judged.sets is not None
 
-    def value(self, judged: Judged) -> float:
-        """Covered samples / N."""
-        return float(_covered(judged).sum() / judged.n)
-
-    def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """Weighted share of covered samples."""
-        return weighted_mean(weights, _covered(judged))
+    def per_sample(self, judged: Judged) -> Floats:
+        """1 where the set holds the label, else 0."""
+        return sets_of(judged)[np.arange(judged.n), judged.labels].astype(np.float64)
 
     def details(self, judged: Judged) -> Details:
-        """`per_class`, the coverage of each true class, with its 95 % Clopper-Pearson interval `per_class_low`, `_high`.
+        """The target, and `per_class`: the coverage of each true class, between `per_class_low` and `per_class_high`.
 
-        K entries each, None for an absent class; and the target.
+        The bounds are 95 % Clopper-Pearson intervals. K entries each, None for an absent class.
         """
         count = np.bincount(judged.labels, minlength=judged.num_classes)
-        hits = np.bincount(judged.labels, weights=_covered(judged), minlength=judged.num_classes)
+        covered = np.bincount(judged.labels, weights=self.per_sample(judged), minlength=judged.num_classes)
         tail = (1 - LEVEL) / 2
-        columns = hits / np.maximum(count, 1), lower_bound(hits, count, tail), upper_bound(hits, count, tail)
+        columns = covered / np.maximum(count, 1), lower_bound(covered, count, tail), upper_bound(covered, count, tail)
         share, low, high = ([float(v) if c else None for v, c in zip(x, count, strict=True)] for x in columns)
         return {
             "per_class": list(share),
             "per_class_low": list(low),
             "per_class_high": list(high),
-            **against_target(judged, "set_coverage", self.value(judged), "higher"),
+            **promise_details(judged, "set_coverage", self.value(judged), "higher"),
         }
-
-
-def _covered(judged: Judged) -> Floats:
-    covered: Floats = sets_of(judged)[np.arange(judged.n), judged.labels].astype(np.float64)
-    return covered

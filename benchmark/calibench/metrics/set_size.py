@@ -1,12 +1,13 @@
-"""Size of prediction sets: how many classes are not ruled out."""
+"""Size of prediction sets: the number of classes that are not ruled out."""
 
 from __future__ import annotations
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
+from calibench.metrics.decision_rule import sets_of
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Details, Metric, weighted_mean
-from calibench.metrics.set_coverage import sets_of
+from calibench.metrics.metric import Details
+from calibench.metrics.sample_mean import SampleMean
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -19,28 +20,25 @@ SPEC = MetricSpec(
     paper="Sadinle, Lei & Wasserman 2019, arXiv:1609.00451",
     needs_decision=True,
     rankable=False,
-    deviations=("An empty set counts as 0; its details hold the shares of empty, single and full sets.",),
+    deviations=("An empty set counts as 0; the details hold the shares of empty, single and full sets.",),
 )
 
 
-class SetSize(Metric):
-    """`mean(classes in the set)`, in classes, an empty set counted as 0. Source: Sadinle, Lei & Wasserman 2019."""
+class SetSize(SampleMean):
+    """`mean(classes in the set)`, in classes; an empty set counts as 0. Source: Sadinle, Lei & Wasserman 2019."""
 
     def applies(self, judged: Judged) -> bool:
-        """Only where a rule made sets."""
+        """True if the rule gives sets."""
         return judged.sets is not None
 
-    def value(self, judged: Judged) -> float:
-        """Members of all sets / N."""
-        return float(_sizes(judged).sum() / judged.n)
-
-    def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """Weighted mean size."""
-        return weighted_mean(weights, _sizes(judged))
+    def per_sample(self, judged: Judged) -> Floats:
+        """The number of classes in the set."""
+        sizes: Floats = sets_of(judged).sum(axis=1).astype(np.float64)
+        return sizes
 
     def details(self, judged: Judged) -> Details:
-        """Shares of sets that are `empty`, hold one class (`single`), or `all` classes, and `median` and `largest` size."""
-        sizes = _sizes(judged)
+        """Shares of `empty` sets, of sets of one class (`single`) and of `all` classes; `median` and `largest` size."""
+        sizes = self.per_sample(judged)
         return {
             "empty": float((sizes == 0).mean()),
             "single": float((sizes == 1).mean()),
@@ -48,8 +46,3 @@ class SetSize(Metric):
             "median": float(np.median(sizes)),
             "largest": int(sizes.max()),
         }
-
-
-def _sizes(judged: Judged) -> Floats:
-    sizes: Floats = sets_of(judged).sum(axis=1).astype(np.float64)
-    return sizes

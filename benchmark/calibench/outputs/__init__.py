@@ -1,4 +1,4 @@
-"""Outputs of a classifier, logits or probabilities, with labels; decisions; files of stored outputs."""
+"""Outputs of a classifier (logits or probabilities), decisions, uncertainty scores, and readers of stored outputs."""
 
 from calibench.outputs.outputs import ABSTAIN, Outputs, average
 

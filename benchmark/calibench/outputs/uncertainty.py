@@ -1,4 +1,4 @@
-"""Scores that abstention and OOD detection can go by: how doubtful a row is, least where the network is surest."""
+"""Uncertainty scores for abstention and OOD detection: one number per row, small where the network is sure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from calibench.outputs.outputs import Outputs
 
 
 def uncertainty_of(outputs: Outputs, score: str, pnorm: float = 5.0) -> torch.Tensor:
-    """`[N]` in float64, small where sure; rounded to float32, so that equal rows tie whatever loop computed them.
+    """`[N]` in float64, small = sure. Rounded to float32, so that equal rows tie whichever loop computed them.
 
     `max-softmax`: r = (1 - p_max) / p_max, that is sum over j != argmax of p_j / p_max, which never saturates.
     `entropy`: -sum_k p_k ln p_k, in nats.
@@ -20,12 +20,15 @@ def uncertainty_of(outputs: Outputs, score: str, pnorm: float = 5.0) -> torch.Te
     `max-logit-pnorm`: -max_k z_k / ||z||_p with z = x - mean(x) (Cattelan & Silva, UAI 2024); 0 where all x are equal.
     """
     if score == "max-logit-pnorm":
-        return _rounded(_max_logit_pnorm(outputs, pnorm))
-    return _rounded(_DOUBTS[score](outputs))
+        return _rounded(_negative_max_logit_pnorm(outputs, pnorm))
+    return _rounded(_UNCERTAINTIES[score](outputs))
 
 
 def threshold_of(score: str, uncertainty: float) -> float:
-    """A limit on the uncertainty as one on the score itself: a confidence, a margin, a normalised logit; else the uncertainty."""
+    """A limit on the uncertainty as a limit on the score that users know.
+
+    `max-softmax`: a confidence. `margin`: a margin. `max-logit-pnorm`: a normalised logit. All others: the uncertainty.
+    """
     if score == "max-softmax":
         return 1 / (1 + uncertainty)
     if score == "margin":
@@ -34,24 +37,25 @@ def threshold_of(score: str, uncertainty: float) -> float:
 
 
 def _rounded(uncertainty: torch.Tensor) -> torch.Tensor:
-    most = torch.finfo(torch.float32).max
-    return uncertainty.clamp(-most, most).float().double()
+    """Rounded to float32, in float64; infinities become float32's largest number."""
+    largest = torch.finfo(torch.float32).max
+    return uncertainty.clamp(-largest, largest).float().double()
 
 
-def _others(outputs: Outputs) -> tuple[torch.Tensor, torch.Tensor]:
-    """p_k / p_max for k other than the argmax, where it is 0, and their sum `[N, 1]`; probabilities are as they come."""
+def _relative_probs(outputs: Outputs) -> tuple[torch.Tensor, torch.Tensor]:
+    """p_k / p_max `[N, K]` with 0 at the argmax, and its sum over the classes `[N, 1]`. Probabilities are not normalised."""
     if outputs.from_probs:
         scores = outputs.scores.double()
-        shares = scores / scores.amax(dim=1, keepdim=True)
+        ratios = scores / scores.amax(dim=1, keepdim=True)
     else:
         logits = outputs.logits()
-        shares = (logits - logits.amax(dim=1, keepdim=True)).exp()
-    rest = shares.scatter(1, shares.argmax(dim=1, keepdim=True), 0.0)
+        ratios = (logits - logits.amax(dim=1, keepdim=True)).exp()
+    rest = ratios.scatter(1, ratios.argmax(dim=1, keepdim=True), 0.0)
     return rest, rest.sum(dim=1, keepdim=True)
 
 
 def _tail(outputs: Outputs) -> torch.Tensor:
-    return _others(outputs)[1][:, 0]
+    return _relative_probs(outputs)[1][:, 0]
 
 
 def _entropy(outputs: Outputs) -> torch.Tensor:
@@ -59,40 +63,40 @@ def _entropy(outputs: Outputs) -> torch.Tensor:
     return plogp.sum(dim=1)
 
 
-def _margin(outputs: Outputs) -> torch.Tensor:
-    """1 - (p_1 - p_2) = (sum of the others + the largest of them) / (1 + their sum), in units of p_1."""
-    rest, tail = _others(outputs)
+def _one_minus_margin(outputs: Outputs) -> torch.Tensor:
+    """1 - (p_1 - p_2) = (tail + p_2 / p_1) / (1 + tail), where p_1 and p_2 are the largest and second largest p."""
+    rest, tail = _relative_probs(outputs)
     return ((tail + rest.amax(dim=1, keepdim=True)) / (1 + tail))[:, 0]
 
 
 def _energy(outputs: Outputs) -> torch.Tensor:
     if outputs.from_probs:
         message = "score energy needs logits, and these are probabilities"
-        raise InputError(message, "a softmax has lost the energy; use another score, or give logits")
+        raise InputError(message, "a softmax loses the energy: use another score, or give logits")
     return -outputs.logits().logsumexp(dim=1)
 
 
-def _max_logit(outputs: Outputs) -> torch.Tensor:
+def _negative_max_logit(outputs: Outputs) -> torch.Tensor:
     if outputs.from_probs:
         message = "score max-logit needs logits, and these are probabilities"
-        raise InputError(message, "a softmax has lost their size; use another score, or give logits")
+        raise InputError(message, "a softmax loses the size of logits: use another score, or give logits")
     return -outputs.logits().amax(dim=1)
 
 
-def _max_logit_pnorm(outputs: Outputs, pnorm: float) -> torch.Tensor:
+def _negative_max_logit_pnorm(outputs: Outputs, pnorm: float) -> torch.Tensor:
     z = outputs.logits()
     z = z - z.mean(dim=1, keepdim=True)
-    # Over the largest first: a power of a large logit would overflow.
+    # Divide by the largest first: a power of a large logit would overflow.
     largest = z.abs().amax(dim=1)
     unit = z / largest.clamp_min(torch.finfo(torch.float64).tiny)[:, None]
     norm = unit.abs().pow(pnorm).sum(dim=1).pow(1 / pnorm)
     return torch.where(largest > 0, -unit.amax(dim=1) / norm.clamp_min(1.0), 0.0)
 
 
-_DOUBTS: dict[str, Callable[[Outputs], torch.Tensor]] = {
+_UNCERTAINTIES: dict[str, Callable[[Outputs], torch.Tensor]] = {
     "max-softmax": _tail,
     "entropy": _entropy,
-    "margin": _margin,
+    "margin": _one_minus_margin,
     "energy": _energy,
-    "max-logit": _max_logit,
+    "max-logit": _negative_max_logit,
 }

@@ -1,0 +1,83 @@
+"""Expected calibration error (ECE) of the top label, over groups of equally many samples."""
+
+from __future__ import annotations
+
+from calibench.lazy import np
+from calibench.metrics.binning import Bools, Floats, Ints, check_bins, one_hot
+from calibench.metrics.calibration_error import expected_calibration_error
+from calibench.metrics.judged import Judged
+from calibench.metrics.metric import Metric
+from calibench.metrics.weighted import weighted_sums
+from calibench.plugins.specs import MetricSpec
+
+SPEC = MetricSpec(
+    name="ece_equal_mass15",
+    place=70,
+    summary="Expected calibration error, top label, 15 groups of near-equal size.",
+    target=f"{__name__}:EqualMassECE",
+    options={"bins": 15},
+    equation="sum_g n_g / N |conf_g - acc_g|",
+    paper="Nixon et al. 2019, arXiv:1904.01685",
+    deviations=("Split by rank on (confidence, index); no sample is dropped.",),
+)
+
+
+class EqualMassECE(Metric):
+    """`sum over groups of n_g / N * |conf_g - acc_g|` of the predicted class, a fraction.
+
+    Samples are ranked by (confidence, index) and split by rank into M groups of near-equal size, the sizes of
+    `numpy.array_split`. With N < M some groups are empty and add 0. A group may end between equal confidences; their order
+    in the file then decides which group each is in. (netcal's "ACE" is not adaptive; Mukhoti's code drops a sample.)
+    Source: Nguyen & O'Connor 2015; Nixon et al. 2019.
+    """
+
+    bias_corrected = True
+
+    def __init__(self, bins: int = 15) -> None:
+        self.bins = check_bins(bins)
+
+    def value(self, judged: Judged) -> float:
+        """The figure of all samples."""
+        return float(self.resampled(judged, np.ones((1, judged.n)))[0])
+
+    def resampled(self, judged: Judged, weights: Floats) -> Floats:
+        """Each resample is ranked and split anew; a split may run through the copies of one sample."""
+        order = _order(judged)
+        gap = (judged.confidence - judged.correct)[order]
+        return np.array([self._error(row[order], gap) for row in weights])
+
+    def _error(self, weight: Floats, gap: Floats) -> float:
+        """The figure of one resample, from the weight and the gap of each sample in rank order."""
+        last_rank = weight.cumsum()
+        ends = group_ends(int(last_rank[-1]), self.bins)
+        # Group g ends within the copies of sample split[g]: some belong to it, the others to the next group.
+        split = np.searchsorted(last_rank, ends[1:-1], side="left")
+        copies = weight[split] - (last_rank[split] - ends[1:-1])
+        running = np.concatenate([[0.0], (weight * gap).cumsum()])
+        until_end = np.concatenate([[0.0], running[split] + copies * gap[split], running[-1:]])
+        return float(expected_calibration_error(np.diff(until_end), last_rank[-1]))
+
+    def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
+        """The figure if sample i is correct with probability confidence_i; the groups stay."""
+        in_group = judged.memo(("equal_mass_one_hot", self.bins), lambda: self._in_group(judged))
+        confidence_sums = weighted_sums(judged.confidence[None, :], in_group)
+        correct_sums = weighted_sums(correct.astype(np.float64), in_group)
+        return expected_calibration_error(confidence_sums - correct_sums, judged.n)
+
+    def _in_group(self, judged: Judged) -> Floats:
+        """`[N, M]`: 1 in the column of each sample's group."""
+        group = np.empty(judged.n, dtype=np.int64)
+        group[_order(judged)] = np.repeat(np.arange(self.bins), np.diff(group_ends(judged.n, self.bins)))
+        return one_hot(group, self.bins)
+
+
+def _order(judged: Judged) -> Ints:
+    """Samples from least to most confident, equals in the order of the file."""
+    return judged.memo("by_confidence", lambda: np.argsort(judged.confidence, kind="stable"))
+
+
+def group_ends(n: int, groups: int) -> Ints:
+    """Where the groups of `numpy.array_split` end, `[M + 1]`: 0 .. n, the first n mod M groups one larger."""
+    size, larger = divmod(n, groups)
+    index = np.arange(groups + 1)
+    return index * size + np.minimum(index, larger)

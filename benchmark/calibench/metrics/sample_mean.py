@@ -1,0 +1,36 @@
+"""SampleMean: the base class of metrics that are a mean over samples."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from calibench.metrics.binning import Floats
+from calibench.metrics.judged import Judged
+from calibench.metrics.metric import Metric
+from calibench.metrics.weighted import weighted_mean
+
+
+class SampleMean(Metric):
+    """The mean of one number per sample. Subclass it and write `per_sample`.
+
+    ```python
+    class MeanConfidence(SampleMean):
+        def per_sample(self, judged):
+            return judged.confidence
+    ```
+    """
+
+    @abstractmethod
+    def per_sample(self, judged: Judged) -> Floats:
+        """The number of each sample, `[N]`; called once per `judged`."""
+
+    def value(self, judged: Judged) -> float:
+        """The mean over samples."""
+        return float(self._numbers(judged).mean())
+
+    def resampled(self, judged: Judged, weights: Floats) -> Floats:
+        """The weighted mean over samples."""
+        return weighted_mean(weights, self._numbers(judged))
+
+    def _numbers(self, judged: Judged) -> Floats:
+        return judged.memo(("per_sample", self), lambda: self.per_sample(judged))

@@ -1,0 +1,60 @@
+"""Selective risk of a decision rule that may abstain: the error rate among the samples that it accepts."""
+
+from __future__ import annotations
+
+from calibench.lazy import np
+from calibench.metrics.aurc import area_under, risk_coverage
+from calibench.metrics.binning import Floats
+from calibench.metrics.decision_rule import acceptance, decisions_of, promise_details
+from calibench.metrics.judged import Judged
+from calibench.metrics.metric import Details, Metric
+from calibench.metrics.weighted import weighted_sums
+from calibench.plugins.specs import MetricSpec
+
+POINTS = 100
+"""A record holds at most this many points of the risk-coverage curve."""
+
+SPEC = MetricSpec(
+    name="selective_risk",
+    place=150,
+    summary="Error rate among the samples that the decision rule accepts.",
+    target=f"{__name__}:SelectiveRisk",
+    equation="errors among accepted / accepted",
+    paper="El-Yaniv & Wiener 2010; Geifman & El-Yaniv 2017, arXiv:1705.08500",
+    needs_decision=True,
+    deviations=("The details hold the risk-coverage curve and AURC of the score that the rule abstains by.",),
+)
+
+
+class SelectiveRisk(Metric):
+    """`errors among the accepted / accepted`, a fraction; a decision other than the label is an error.
+
+    NaN (undefined) if nothing is accepted. Source: El-Yaniv & Wiener 2010; Geifman & El-Yaniv 2017.
+    """
+
+    def value(self, judged: Judged) -> float:
+        """The figure of all samples; NaN at coverage 0."""
+        return float(self.resampled(judged, np.ones((1, judged.n)))[0])
+
+    def resampled(self, judged: Judged, weights: Floats) -> Floats:
+        """Weighted errors among the accepted / weighted count of the accepted; NaN if that is 0."""
+        accepted = acceptance(judged)
+        wrong = accepted * (decisions_of(judged) != judged.labels)
+        sums = weighted_sums(weights, np.stack([wrong, accepted], axis=1))
+        # The sum of whole-number weights is exact, so it can be compared with 0.
+        return np.where(sums[:, 1] > 0, sums[:, 0] / np.maximum(sums[:, 1], 1), np.nan)
+
+    def details(self, judged: Judged) -> Details:
+        """The target, and the risk-coverage curve of the rule's `score`: `curve_coverage`, `curve_risk` and its `aurc`.
+
+        The curve shows what other thresholds on the score would give, if the rule answered with the most probable class.
+        """
+        wrong = 1 - judged.correct
+        coverage, risk = risk_coverage(judged.uncertainty, wrong, POINTS)
+        return {
+            "score": judged.score,
+            "aurc": area_under(judged.uncertainty, wrong),
+            "curve_coverage": coverage.tolist(),
+            "curve_risk": risk.tolist(),
+            **promise_details(judged, "selective_risk", self.value(judged), "lower"),
+        }

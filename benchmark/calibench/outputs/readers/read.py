@@ -1,0 +1,52 @@
+"""Read stored outputs of any classifier, whatever the format of the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calibench.data.npzfile import existing, read_npy, read_npz
+from calibench.errors import InputError
+from calibench.lazy import torch
+from calibench.outputs.outputs import Outputs
+from calibench.outputs.readers.columns import Columns, array_named
+from calibench.outputs.readers.csv import read_csv
+from calibench.outputs.readers.npz import samples_from_npz
+from calibench.outputs.readers.parquet import read_parquet
+from calibench.outputs.readers.table import samples_from_table
+from calibench.outputs.several_labels import checked_samples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def read_outputs(path: str | Path, columns: Columns | None = None) -> tuple[Outputs, torch.Tensor]:
+    """Outputs and labels in a file, checked and ready to be judged.
+
+    `path` ends in `.npz`, `.csv` or `.parquet`; `columns` names the arrays or columns if they have unusual names. Raises
+    InputError naming the file, and the row or column.
+    """
+    columns = columns or Columns()
+    if columns.logits and columns.probs:
+        raise InputError("the scores are logits or probabilities, not both", "give --logits or --probs")
+    file = existing(path)
+    suffix = file.suffix.lower()
+    if suffix == ".npz":
+        samples = samples_from_npz(path, columns)
+    elif suffix == ".csv":
+        samples = samples_from_table(path, read_csv(file), columns)
+    elif suffix == ".parquet":
+        samples = samples_from_table(path, read_parquet(file), columns)
+    else:
+        raise InputError(f"{path}: cannot read files of type {suffix or 'unknown'!r}", "use .npz, .csv or .parquet")
+    scores, labels = torch.from_numpy(samples.scores), torch.from_numpy(samples.labels)
+    return checked_samples(scores, labels, samples.from_probs, str(path))
+
+
+def read_soft(path: str | Path, name: str) -> NDArray[Any]:
+    """Soft labels, the shares of people who gave each label: the array `name` of the `.npz`, or the `.npy` file `name`."""
+    if name.endswith(".npy"):
+        return read_npy(name)
+    if Path(path).suffix.lower() != ".npz":
+        raise InputError(f"{path} is a table: it holds no array {name!r}", "give the shares as a .npy file")
+    return array_named(name, read_npz(path), path)
