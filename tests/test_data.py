@@ -15,7 +15,8 @@ from scipy import stats
 from calibench import Arrays, InputError
 from calibench.config.from_words import resolve
 from calibench.data.load import load_data
-from calibench.data.prepare import SPLITS, Data, prepare, with_noisy_labels
+from calibench.data.noise import with_noisy_labels
+from calibench.data.prepare import SPLITS, Data, prepare
 from calibench.data.splits import hold_out, overlap, row_hashes
 from calibench_datasets.noise.symmetric import symmetric
 from calibench_datasets.sources.npz import npz

@@ -145,7 +145,7 @@ MISTAKES = {
     ),
     "endless": (lambda s: {"train": Endless()}, "an IterableDataset", "map-style"),
     "one tensor": (lambda s: TensorDataset(tensors(s["train"])[0]), "holds 1 tensors", "TensorDataset(x, y)"),
-    "broken": (lambda s: Broken(*s["train"]), "reading it failed: RuntimeError: no file", "mend"),
+    "broken": (lambda s: Broken(*s["train"]), "reading it failed: RuntimeError: no file", "correct"),
     "dicts": (lambda s: Dicts(*s["train"]), "row 0 is a dict, not (x, y)", "__getitem__"),
     "ragged": (lambda s: Ragged(*s["train"]), "rows of x differ in shape: (1,), (2,)", "one shape"),
     "pictures": (lambda s: Rows(*s["train"], change=picture), "row 0 is a picture", "ToTensor"),

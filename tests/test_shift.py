@@ -20,9 +20,9 @@ import calibench
 from calibench import InputError, PluginError, RunError, ShiftSpec, Variant
 from calibench.config.grammar import bind
 from calibench.data.folder import using_data_folder
+from calibench.data.load_shifts import load_shifts, made
 from calibench.data.prepare import Data, prepare
 from calibench.data.shift import Shifted, ShiftTask
-from calibench.data.shifts import load_shifts, made
 from calibench.plugins.discovery import registry
 from calibench_datasets.shift import cifar_c
 from calibench_datasets.shift.corruption_names import EXTRA_KINDS, KINDS

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from calibench.config.shift_and_ood import shift_metric
+from calibench.data.load_shifts import Shift, made
 from calibench.data.prepare import Data
 from calibench.data.shift import Floats as Rows
 from calibench.data.shift import Variant
-from calibench.data.shifts import Shift, made
 from calibench.errors import blaming
 from calibench.evaluation.added_figures import AddedFigures, Said
 from calibench.evaluation.judge import applicable

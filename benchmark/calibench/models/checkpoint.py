@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 
 from calibench.atomic import digest_of
-from calibench.data.npzfile import existing
+from calibench.data.numpy_files import existing
 from calibench.errors import InputError
 from calibench.models.network import Network
 from calibench.models.weight_names import few, our_names

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from calibench import models
 from calibench.atomic import digest_of
-from calibench.data.npzfile import existing
+from calibench.data.numpy_files import existing
 from calibench.errors import InputError
 from calibench.lazy import nn, torch
 from calibench.models.weight_names import few

@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from calibench.data.npzfile import existing, read_npz
+from calibench.data.numpy_files import existing, read_npz
 from calibench.errors import InputError
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")

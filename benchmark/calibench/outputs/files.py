@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from calibench.data.npzfile import existing, read_npy, read_npz
+from calibench.data.numpy_files import existing, read_npy, read_npz
 from calibench.errors import InputError, did_you_mean
 from calibench.lazy import np, torch
 from calibench.outputs.outputs import Outputs

@@ -20,9 +20,9 @@ from calibench.config.grammar import Bound
 from calibench.config.run_config import RunConfig
 from calibench.data.folder import using_data_folder
 from calibench.data.load import load_data
+from calibench.data.load_shifts import Shift, load_shifts
 from calibench.data.ood import OodSet, load_ood
 from calibench.data.prepare import SPLITS, Data
-from calibench.data.shifts import Shift, load_shifts
 from calibench.errors import InputError
 from calibench.evaluation.added_figures import AddedFigures
 from calibench.evaluation.judge import Judgement, judge

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from calibench import REQUIRED, InputError, NoiseSpec, Param
 from calibench.data.folder import VARIABLE, data_folder
-from calibench.data.npzfile import existing, read_npz
+from calibench.data.numpy_files import existing, read_npz
 from calibench.lazy import np
 from calibench_datasets.sources.plain_pickle import read_plain_pickle
 

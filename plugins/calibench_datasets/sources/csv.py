@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param
-from calibench.data.npzfile import existing
+from calibench.data.numpy_files import existing
 from calibench_datasets.sources.columns import check_columns, is_number
 from calibench_datasets.sources.table import CATEGORICAL, MISSING, TABLE, Column, arrays_of, named_categorical
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from calibench import InputError
-from calibench.data.npzfile import existing
+from calibench.data.numpy_files import existing
 from calibench.lazy import np
 
 if TYPE_CHECKING:

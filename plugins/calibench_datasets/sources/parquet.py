@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param
-from calibench.data.npzfile import existing
+from calibench.data.numpy_files import existing
 from calibench_datasets.sources.table import CATEGORICAL, TABLE, Column, arrays_of, named_categorical
 
 SPEC = DatasetSpec(
