@@ -41,7 +41,7 @@ def test_bad_arrays_are_refused(source: Arrays, message: str) -> None:
     assert caught.value.message.startswith("dataset toy")
 
 
-@pytest.mark.filterwarnings("ignore:overflow")
-def test_values_beyond_float32_are_refused() -> None:
+@pytest.mark.filterwarnings("error")
+def test_values_beyond_float32_are_refused_without_a_warning() -> None:
     with pytest.raises(InputError, match="beyond float32"):
         split(Arrays(x=np.full((8, 2), 1e300), y=Y))

@@ -35,6 +35,7 @@ def figures(record: Any) -> Any:
     return record.metrics, record.intervals
 
 
+@pytest.mark.slow
 def test_weights_from_our_own_cache_give_the_figures_of_the_trained_network(stage_1: Any, tmp_path: Path) -> None:
     (ce, *trained), file = stage_1
     again = run("ce", "digits", model_of(file), results=tmp_path)
@@ -47,6 +48,7 @@ def test_weights_from_our_own_cache_give_the_figures_of_the_trained_network(stag
     assert not list((tmp_path / "cache").glob("stage1-*"))
 
 
+@pytest.mark.slow
 def test_features_are_cached_once_for_all_seeds_recipes_and_noise(stage_1: Any, tmp_path: Path) -> None:
     for seed in range(2):
         for recipe in ("tst:epochs=1", "vtst:epochs=1"):

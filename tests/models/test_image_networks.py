@@ -238,6 +238,7 @@ def test_one_training_step_reaches_every_weight(text: str) -> None:
     assert all(moved)
 
 
+@pytest.mark.slow
 def test_a_run_names_the_network_as_the_user_did() -> None:
     for text in ("resnet", "wrn:depth=10,width=1,dropout=0.2", "vit:dim=16,depth=1,heads=2,mlp=16"):
         record = run("mc-dropout:samples=2" if "wrn" in text else "ce", "digits", text, epochs=1, results=None)

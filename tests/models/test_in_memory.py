@@ -58,7 +58,7 @@ RECIPES = {
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_every_kind_of_stage_works_on_it(recipe, net, data):
+def test_every_kind_of_stage_works_on_a_module(recipe, net, data):
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     record = run(recipe, data, net, results=None)
     assert RECIPES[recipe] in [stage["stage"] for stage in record.fitted]
@@ -66,6 +66,7 @@ def test_every_kind_of_stage_works_on_it(recipe, net, data):
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 
+@pytest.mark.slow
 def test_laplace_works_on_the_head(net, data):
     pytest.importorskip("laplace")
     record = run("laplace:structure=diag", data, net, results=None)
@@ -112,6 +113,7 @@ def test_recipes_share_stages_and_a_run_is_not_repeated(net, data, tmp_path):
     assert run("vtst:epochs=1", data, net, seed=1, results=tmp_path).cache["hits"] == ["features"]
 
 
+@pytest.mark.slow
 def test_the_five_lines_of_the_readme(net, tmp_path, monkeypatch, capsys):
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     lines = readme.partition("in five lines\n```python\n")[2].partition("```")[0]
@@ -220,6 +222,7 @@ def test_images_and_convolutions(splits):
         assert run(recipe, data, network, results=None).config["model"]["params"]["head"] == "5 Linear"
 
 
+@pytest.mark.slow
 def test_wrapped_modules_are_unwrapped(net, data):
     plain = run("ce", data, net, results=None)
     assert run("ce", data, nn.DataParallel(net), results=None).run_id == plain.run_id

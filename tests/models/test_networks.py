@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -98,6 +100,19 @@ def test_frozen_is_the_head_of_the_data(shape: tuple[int, ...]) -> None:
 def test_frozen_needs_the_head() -> None:
     with pytest.raises(InputError, match="needs the trained head"):
         frozen(task((12,)))
+
+
+def test_the_files_of_networks_import_neither_torch_nor_numpy() -> None:
+    code = """
+import importlib, pkgutil, sys
+import calibench.models.networks as package
+names = [module.name for module in pkgutil.iter_modules(package.__path__)]
+for name in names:
+    importlib.import_module(f"{package.__name__}.{name}")
+print(len(names), *{"torch", "numpy", "scipy", "timm"} & set(sys.modules))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["8"]
 
 
 # --- standardisation ------------------------------------------------------------------------------------------------
