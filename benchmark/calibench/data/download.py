@@ -62,7 +62,7 @@ def download(file: PublishedFile, target: Path, report: Report) -> None:
 def _fetch(file: PublishedFile, out: BinaryIO, report: Report) -> None:
     """Append to `out` the bytes of `file` that it lacks."""
     have = out.seek(0, os.SEEK_END)
-    if file.size is None or have > file.size:  # without a known size, what is there may be the whole file: start again
+    if file.size is None or have > file.size:  # of unknown size: the part may be the whole file, so start again
         have = out.truncate(0)
     if have == file.size:
         return

@@ -72,7 +72,7 @@ def _arrays_of(dataset: Any) -> Arrays:
 
 
 def _splits(dataset: Any) -> Mapping[str, Any]:
-    """The rows of each split by its name, in whatever form; InputError if there is no telling which split is which."""
+    """The rows of each split by its name, in the form that the caller used; InputError if the splits cannot be told apart."""
     if isinstance(dataset, Mapping):
         unknown = next((name for name in dataset if name not in SPLITS), None)
         if unknown is not None:

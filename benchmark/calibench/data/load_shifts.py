@@ -1,4 +1,4 @@
-"""Load a run's shifts: call their plugins and check the variants before training; the rows are made later, one variant at a time.
+"""Load a run's shifts: call their plugins and check the variants before training; the rows are made later, variant by variant.
 
 `calibench.data.shift` has the types that a plugin gets and returns.
 """
@@ -70,7 +70,7 @@ def _load(bound: Bound, task: ShiftTask) -> Shift:
 
 
 def _checked(variant: Variant, bound: Bound, n: int) -> Variant:
-    """The variant with a plain number as severity; PluginError for whatever is wrong with it, apart from its rows' values."""
+    """The variant with a plain number as severity; PluginError for a fault in anything but the values of its rows."""
     if not isinstance(variant, Variant):
         raise PluginError(f"{who(bound)} returned a {type(variant).__name__}, not a calibench.Variant")
     if not isinstance(variant.kind, str) or not variant.kind or not _is_finite(variant.severity):

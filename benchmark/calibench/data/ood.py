@@ -33,8 +33,8 @@ class OodSet:
 def load_ood(choices: Sequence[OodChoice], data: Data) -> list[OodSet]:
     """The test rows of every set; InputError, before any training, for a set that cannot be judged against these data.
 
-    From a set without a test split come the rows that a run on it would hold out for test. Rows whose content is in the
-    data are left out and counted; it is an error if they are more than half of the set.
+    If a set has no test split, its rows are those that a run on it would hold out for test. Rows whose content is in the
+    data are left out and counted; more than half of the set is an error.
     """
     if choices and data.labels_per_sample > 1:
         message = f"OOD scores are of one class a row; rows of these data have {data.labels_per_sample} labels each"
