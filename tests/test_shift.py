@@ -20,9 +20,9 @@ import calibench
 from calibench import InputError, PluginError, RunError, ShiftSpec, Variant
 from calibench.config.grammar import bind
 from calibench.data.folder import using_data_folder
+from calibench.data.load_shifts import load_shifts
 from calibench.data.prepare import Data, prepare
 from calibench.data.shift import Shifted, ShiftTask
-from calibench.data.shifts import load_shifts, made
 from calibench.plugins.discovery import registry
 from calibench_datasets.shift import cifar_c
 from calibench_datasets.shift.corruption_names import EXTRA_KINDS, KINDS
@@ -442,7 +442,7 @@ def test_wrong_variants_are_named(monkeypatch):
     def wrong(x: np.ndarray, match: str, **more: Any) -> None:
         shift, bound, data = loaded(lambda task: [Variant("a", 1, lambda: x, **more)], monkeypatch)
         with pytest.raises(RunError, match=match):
-            made(shift.variants[0], bound, data)
+            variant_rows(shift.variants[0], bound, data)
 
     wrong(np.zeros((18, 5)), r"shape \[18, 5\], not \[18, 4\]")
     wrong(np.zeros((18, 4)), r"shape \[18, 4\], not \[2, 4\]", rows=np.array([4, 1]))
@@ -454,14 +454,14 @@ def test_wrong_variants_are_named(monkeypatch):
     shift, bound, data = loaded(in_place, monkeypatch)
     before = data.test.x.copy()
     with pytest.raises(RunError, match="read-only"):
-        made(shift.variants[0], bound, data)
+        variant_rows(shift.variants[0], bound, data)
     np.testing.assert_array_equal(data.test.x, before)
     shift, bound, data = loaded(lambda task: [Variant("a", np.float32(1), lambda: task.x)], monkeypatch)
-    assert made(shift.variants[0], bound, data).flags.writeable
+    assert variant_rows(shift.variants[0], bound, data).flags.writeable
     assert type(shift.variants[0].severity) is float
     shift, bound, data = loaded(lambda task: [Variant("a", 1, lambda: {}["gone"])], monkeypatch)
     with pytest.raises(RunError, match="shift 'mine': a 1 failed: KeyError"):
-        made(shift.variants[0], bound, data)
+        variant_rows(shift.variants[0], bound, data)
 
 
 def test_what_a_plugin_returns_imports_no_torch():

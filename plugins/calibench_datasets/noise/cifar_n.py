@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from calibench import REQUIRED, InputError, NoiseSpec, Param
 from calibench.data.folder import VARIABLE, data_folder
-from calibench.data.npzfile import existing, read_npz
+from calibench.data.numpy_files import existing_file, read_npz
 from calibench.lazy import np
 from calibench_datasets.sources.plain_pickle import read_plain_pickle
 
@@ -90,7 +90,7 @@ def cifar100n(
 def _given(name: str, file: str, prefix: str, key: str, rows: tuple[Labels, int, Labels], path: str | None) -> Labels:
     labels, num_classes, ids = rows
     where = f"noise {name}"
-    place = _find(name, file, where) if path is None else existing(path)
+    place = _find(name, file, where) if path is None else existing_file(path)
     held = _held(place, f"{where}: {str(place)!r}")
     arrays: dict[str, NDArray[Any]] = {}
     for word in ("clean_label", key):

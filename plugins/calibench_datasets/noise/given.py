@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from calibench import REQUIRED, InputError, NoiseSpec, Param
-from calibench.data.npzfile import read_npz
+from calibench.data.numpy_files import read_npz
 from calibench.errors import did_you_mean
 from calibench.lazy import np
 

@@ -6,7 +6,7 @@ import dataclasses
 
 from calibench import Arrays, DatasetSpec, InputError
 from calibench.data.folder import data_folder
-from calibench.data.npzfile import read_npy
+from calibench.data.numpy_files import read_npy
 from calibench.data.published import PublishedFile
 from calibench_datasets.sources.cifar import cifar10
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param
-from calibench.data.npzfile import existing
+from calibench.data.numpy_files import existing_file
 from calibench_datasets.sources.columns import check_columns, is_number
 from calibench_datasets.sources.table import CATEGORICAL, MISSING, TABLE, Column, arrays_of, named_categorical
 
@@ -50,7 +50,7 @@ def csv(
 def read(path: str) -> dict[str, Column]:
     """The columns by name; the delimiter (comma, semicolon, tab, bar) is the one that splits the header into most parts."""
     try:
-        with Path(existing(path)).open(newline="", encoding="utf-8-sig") as file:
+        with Path(existing_file(path)).open(newline="", encoding="utf-8-sig") as file:
             header = file.readline()
             file.seek(0)
             delimiter = max(DELIMITERS, key=lambda sign: len(next(standard.reader([header], delimiter=sign), [])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from calibench import InputError
-from calibench.data.npzfile import existing
+from calibench.data.numpy_files import existing_file
 from calibench.lazy import np
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def read_table(path: str) -> dict[str, NDArray[Any]]:
     except ImportError:
         raise InputError("reading .parquet needs pyarrow", 'pip install "calibench[parquet]"') from None
     try:
-        table = pyarrow.parquet.read_table(existing(path))
+        table = pyarrow.parquet.read_table(existing_file(path))
     except (OSError, pyarrow.ArrowException) as error:
         raise InputError(f"cannot read {path}: {error}", "write it with pandas.to_parquet or pyarrow") from None
     arrays = {name: _column(table[name], f"{path}: column {name!r}") for name in table.column_names}

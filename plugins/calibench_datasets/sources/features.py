@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param, models
-from calibench.data.npzfile import read_npy
+from calibench.data.numpy_files import read_npy
 from calibench.data.splits import hold_out, row_hashes
 from calibench.errors import did_you_mean
 from calibench.lazy import np, torch

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param
 from calibench.data.arrays import Pair
-from calibench.data.npzfile import read_npz
+from calibench.data.numpy_files import read_npz
 from calibench.errors import did_you_mean
 from calibench_datasets.sources.encoded import LOSSY, decoded, encoded_names, is_encoded
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param
-from calibench.data.npzfile import existing
+from calibench.data.numpy_files import existing_file
 from calibench_datasets.sources.table import CATEGORICAL, TABLE, Column, arrays_of, named_categorical
 
 SPEC = DatasetSpec(
@@ -41,7 +41,7 @@ def read(path: str) -> dict[str, Column]:
         import pyarrow.parquet
     except ImportError:
         raise InputError("reading .parquet needs pyarrow", 'pip install "calibench[parquet]"') from None
-    file = existing(path)
+    file = existing_file(path)
     try:
         table = pyarrow.parquet.read_table(file)
     except (OSError, pyarrow.ArrowException) as error:

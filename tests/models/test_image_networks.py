@@ -1,4 +1,4 @@
-"""ResNet, WRN and ViT: sizes and block orders of the papers, one step of training, what they refuse."""
+"""ResNet, WRN and ViT: the sizes and block orders of the papers, one step of training, scaling, refusals."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ def task(shape: tuple[int, ...] = (3, 32, 32), classes: int = 10, n: int = 4) ->
     return Task(shape, classes, x)
 
 
-def built(text: str, given: Task | None = None) -> Network:
+def built(text: str, data: Task | None = None) -> Network:
+    """The network that a user calls `text`."""
     piece = parse_piece(text)
     bound = bind(registry().get("model", piece.name).spec, piece.values)
-    network = bound.spec.load()(given or task(), **bound.own())
+    network = bound.spec.load()(data or task(), **bound.own())
     assert isinstance(network, Network)
     return network
 
@@ -36,28 +37,28 @@ def size(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-# --- sizes, from the tables of the papers and by hand ---------------------------------------------------------------
+# --- sizes, from the papers' tables and computed here --------------------------------------------------------------
 
 
 def cifar_resnet(n: int) -> int:
     """Section 4.2: 3x3 convolutions without bias, two numbers of batch norm a channel, no weights in the shortcuts."""
-    total, inside = 27 * 16 + 2 * 16, 16
+    total, channels = 27 * 16 + 2 * 16, 16
     for width in (16, 32, 64):
         for _ in range(n):
-            total += 9 * inside * width + 9 * width * width + 4 * width
-            inside = width
+            total += 9 * channels * width + 9 * width * width + 4 * width
+            channels = width
     return total + 64 * 10 + 10
 
 
 def wide_resnet(n: int, k: int) -> int:
-    """Table 1: batch norm before each convolution, so of what goes in; one 1x1 convolution a stage; a last batch norm."""
-    total, inside = 27 * 16, 16
+    """Table 1: batch norm of each convolution's input; one 1x1 convolution a stage; a last batch norm."""
+    total, channels = 27 * 16, 16
     for width in (16 * k, 32 * k, 64 * k):
-        total += inside * width  # k = 1 has no such convolution in the first stage and is not asked for here
+        total += channels * width  # k = 1, which is not tested here, has no such convolution in the first stage
         for _ in range(n):
-            total += 2 * inside + 9 * inside * width + 2 * width + 9 * width * width
-            inside = width
-    return total + 2 * inside + inside * 10 + 10
+            total += 2 * channels + 9 * channels * width + 2 * width + 9 * width * width
+            channels = width
+    return total + 2 * channels + channels * 10 + 10
 
 
 def transformer(dim: int, depth: int, hidden: int, patches: int, patch_size: int) -> int:
@@ -83,31 +84,31 @@ SIZES = {
 @pytest.mark.parametrize("text", SIZES)
 def test_parameter_counts(text: str) -> None:
     exact, millions = SIZES[text]
-    found = size(built(text))
-    assert found == exact
-    assert round(found / 1e6, 2) == millions
+    count = size(built(text))
+    assert count == exact
+    assert round(count / 1e6, 2) == millions
 
 
-def test_the_formulas_give_the_known_sizes_too() -> None:
+def test_the_formulas_give_the_published_sizes() -> None:
     assert cifar_resnet(3) == 269_722
     assert wide_resnet(4, 10) == 36_479_194
     assert wide_resnet(2, 4) == 2_748_890
 
 
-def test_the_head_follows_the_classes() -> None:
+def test_the_head_has_one_output_a_class() -> None:
     network = built("resnet", task(classes=100))
     assert size(network) == 269_722 + 90 * 65
     assert network.head.out_features == 100
 
 
-# --- order: what runs, in what order --------------------------------------------------------------------------------
+# --- blocks: which layers run, in what order, and their formulas ----------------------------------------------------
 
 
 def order(network: nn.Module, module: nn.Module, x: torch.Tensor) -> list[str]:
-    """Names of the leaves of `module` as they run."""
-    seen: list[str] = []
+    """Names of the leaves of `module` in the order in which they run."""
+    names: list[str] = []
     handles = [
-        leaf.register_forward_hook(lambda *_, name=name: seen.append(name))
+        leaf.register_forward_hook(lambda *_, name=name: names.append(name))
         for name, leaf in module.named_modules()
         if not list(leaf.children()) and name
     ]
@@ -115,7 +116,7 @@ def order(network: nn.Module, module: nn.Module, x: torch.Tensor) -> list[str]:
     network(x)
     for handle in handles:
         handle.remove()
-    return seen
+    return names
 
 
 def test_wrn_runs_in_the_order_of_the_paper() -> None:
@@ -136,8 +137,8 @@ def normed(bn: Any, x: torch.Tensor) -> torch.Tensor:
     return (x - mean) / (var + 1e-5).sqrt() * bn.weight[:, None, None] + bn.bias[:, None, None]
 
 
-def shaken(network: Network) -> Network:
-    """Weights, norms and statistics that are no special case, in eval mode and float64."""
+def perturbed(network: Network) -> Network:
+    """The network with random changes to weights, norms and statistics, in eval mode and float64."""
     with torch.no_grad(), seeded(1):
         for tensor in network.state_dict().values():
             if tensor.is_floating_point():
@@ -145,8 +146,8 @@ def shaken(network: Network) -> Network:
     return network.double().eval()
 
 
-def test_a_wide_block_is_its_formula() -> None:
-    network = shaken(built("wrn:depth=10,width=2,dropout=0.5"))
+def test_a_wide_block_computes_its_formula() -> None:
+    network = perturbed(built("wrn:depth=10,width=2,dropout=0.5"))
     x = torch.randn(2, 32, 8, 8, dtype=torch.float64)
     block: Any = network.body.layer2[0]
     active = normed(block.bn1, x).relu()
@@ -156,19 +157,19 @@ def test_a_wide_block_is_its_formula() -> None:
     torch.testing.assert_close(block(x), expected)
 
 
-def test_a_cifar_block_is_its_formula_with_option_a() -> None:
-    network = shaken(built("resnet"))
+def test_a_cifar_block_computes_its_formula_with_option_a() -> None:
+    network = perturbed(built("resnet"))
     x = torch.randn(2, 16, 7, 9, dtype=torch.float64)
     block: Any = network.body.layer2[0]
     inner = normed(block.bn1, functional.conv2d(x, block.conv1.weight, stride=2, padding=1)).relu()
     expected = normed(block.bn2, functional.conv2d(inner, block.conv2.weight, padding=1))
-    expected[:, 8:24] += x[:, :, ::2, ::2]  # 16 channels amid 32, the rest zeros
+    expected[:, 8:24] += x[:, :, ::2, ::2]  # 16 channels in the middle of 32, zeros beside them
     torch.testing.assert_close(block(x), expected.relu())
     assert order(network, block, torch.zeros(1, 3, 32, 32).double()) == ["conv1", "bn1", "conv2", "bn2"]
 
 
-def test_an_imagenet_block_is_its_formula_with_option_b() -> None:
-    block: Any = shaken(built("resnet:depth=18")).body.layer2[0]
+def test_an_imagenet_block_computes_its_formula_with_option_b() -> None:
+    block: Any = perturbed(built("resnet:depth=18")).body.layer2[0]
     x = torch.randn(2, 64, 6, 6, dtype=torch.float64)
     inner = normed(block.bn1, functional.conv2d(x, block.conv1.weight, stride=2, padding=1)).relu()
     expected = normed(block.bn2, functional.conv2d(inner, block.conv2.weight, padding=1))
@@ -177,22 +178,22 @@ def test_an_imagenet_block_is_its_formula_with_option_b() -> None:
 
 
 def test_folding_batch_norm_into_the_convolutions_changes_no_logit() -> None:
-    network, folded = shaken(built("resnet")), shaken(built("resnet:norm=folded"))
-    held = network.state_dict()
-    state = {k: v for k, v in held.items() if k.startswith("head.") or "scaling" in k}
+    network, folded = perturbed(built("resnet")), perturbed(built("resnet:norm=folded"))
+    unfolded = network.state_dict()
+    state = {k: v for k, v in unfolded.items() if k.startswith("head.") or "scaling" in k}
     for name in (k.removesuffix(".weight") for k in folded.state_dict() if "conv" in k and k.endswith("weight")):
         bn = name.replace("conv", "bn")
-        gain = held[f"{bn}.weight"] / (held[f"{bn}.running_var"] + 1e-5).sqrt()
-        state[f"{name}.weight"] = held[f"{name}.weight"] * gain[:, None, None, None]
-        state[f"{name}.bias"] = held[f"{bn}.bias"] - held[f"{bn}.running_mean"] * gain
+        gain = unfolded[f"{bn}.weight"] / (unfolded[f"{bn}.running_var"] + 1e-5).sqrt()
+        state[f"{name}.weight"] = unfolded[f"{name}.weight"] * gain[:, None, None, None]
+        state[f"{name}.bias"] = unfolded[f"{bn}.bias"] - unfolded[f"{bn}.running_mean"] * gain
     folded.load_state_dict(state)
     x = torch.from_numpy(task().train_x).double()
     torch.testing.assert_close(folded(x), network(x))
 
 
-def test_a_transformer_is_torchs_own_encoder() -> None:
-    """torch.nn.TransformerEncoderLayer with norm_first is the oracle for a block; tokens and positions by hand."""
-    network = shaken(built("vit:patch=8,dim=24,depth=2,heads=3,mlp=40,standardize=false"))
+def test_a_transformer_equals_torchs_own_encoder() -> None:
+    """The oracle for a block is torch.nn.TransformerEncoderLayer with norm_first; tokens and positions are computed here."""
+    network = perturbed(built("vit:patch=8,dim=24,depth=2,heads=3,mlp=40,standardize=false"))
     x, body = torch.randn(2, 3, 32, 32, dtype=torch.float64), network.body
     rows = [x[:, :, 8 * i : 8 * i + 8, 8 * j : 8 * j + 8].flatten(1) for i in range(4) for j in range(4)]
     weight: Any = body.patch_embed.proj.weight
@@ -210,26 +211,35 @@ def test_a_transformer_is_torchs_own_encoder() -> None:
 
 # --- one step of training -------------------------------------------------------------------------------------------
 
-STEPS = ["resnet", "resnet:depth=110", "resnet:norm=folded", "resnet:depth=18", "resnet:depth=34", "wrn", "vit"]
+STEPS = [
+    "resnet",
+    "resnet:depth=110",
+    "resnet:norm=folded",
+    "resnet:depth=18",
+    "resnet:depth=34",
+    "wrn:depth=16,width=4",
+    "vit",
+]
 
 
 @pytest.mark.parametrize("text", STEPS)
 def test_one_training_step_reaches_every_weight(text: str) -> None:
-    given = task(n=2)
+    x = torch.from_numpy(task(n=2).train_x)
     with seeded(0):
-        network = built(text, given).train()
+        network = built(text, task(n=2)).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
     before = [p.detach().clone() for p in network.parameters()]
-    loss = functional.cross_entropy(network(torch.from_numpy(given.train_x)), torch.tensor([0, 7]))
+    loss = functional.cross_entropy(network(x), torch.tensor([0, 7]))
     loss.backward()
     optimizer.step()
     assert torch.isfinite(loss)
-    assert network.body(torch.from_numpy(given.train_x)).shape == (2, network.feature_size)
+    assert network.body(x).shape == (2, network.feature_size)
     moved = [not torch.equal(p, old) for p, old in zip(network.parameters(), before, strict=True)]
     assert all(moved)
 
 
-def test_a_run_from_the_command_lines_words() -> None:
+@pytest.mark.slow
+def test_a_run_names_the_network_as_the_user_did() -> None:
     for text in ("resnet", "wrn:depth=10,width=1,dropout=0.2", "vit:dim=16,depth=1,heads=2,mlp=16"):
         record = run("mc-dropout:samples=2" if "wrn" in text else "ce", "digits", text, epochs=1, results=None)
         assert record.metrics["accuracy"] > 0.1
@@ -240,21 +250,21 @@ def test_a_run_from_the_command_lines_words() -> None:
 
 
 def test_fixed_scaling_is_by_channel_and_in_units_of_x() -> None:
-    given = task()
-    network = built("resnet:mean=123.675;116.28;103.53,std=58.395;57.12;57.375", given)
-    found = network.body.scaling(torch.from_numpy(given.train_x)).numpy()
+    x = task().train_x
+    network = built("resnet:mean=123.675;116.28;103.53,std=58.395;57.12;57.375")
+    scaled = network.body.scaling(torch.from_numpy(x)).numpy()
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-    expected = (given.train_x / 255.0 - mean[:, None, None]) / std[:, None, None]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    expected = (x / 255.0 - mean[:, None, None]) / std[:, None, None]
+    np.testing.assert_allclose(scaled, expected, atol=1e-5)
     assert not [name for name in network.state_dict() if "scaling" in name]
 
 
 @pytest.mark.parametrize(("text", "mean", "sd"), [("vit", 0, 1), ("vit:standardize=false", 127, 74)])
-def test_standardize(text: str, mean: float, sd: float) -> None:
-    given = task(n=40)
-    found = built(text, given).body.scaling(torch.from_numpy(given.train_x)).numpy()
-    np.testing.assert_allclose(found.mean(axis=(0, 2, 3)), mean, atol=1e-5 if sd == 1 else 2)
-    np.testing.assert_allclose(found.std(axis=(0, 2, 3)), sd, rtol=0.02)
+def test_standardize_may_be_switched_off(text: str, mean: float, sd: float) -> None:
+    data = task(n=40)
+    scaled = built(text, data).body.scaling(torch.from_numpy(data.train_x)).numpy()
+    np.testing.assert_allclose(scaled.mean(axis=(0, 2, 3)), mean, atol=1e-5 if sd == 1 else 2)
+    np.testing.assert_allclose(scaled.std(axis=(0, 2, 3)), sd, rtol=0.02)
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------
@@ -281,11 +291,11 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("text", "shape"), REFUSED, ids=str)
-def test_what_is_refused(text: str, shape: tuple[int, ...]) -> None:
-    says, hint = REFUSED[text, shape]
+def test_depths_shapes_and_scalings_that_do_not_fit_are_refused(text: str, shape: tuple[int, ...]) -> None:
+    message, hint = REFUSED[text, shape]
     with pytest.raises(InputError) as caught:
         built(text, task(shape))
-    assert says in caught.value.message
+    assert message in caught.value.message
     assert hint in caught.value.hint
 
 
@@ -296,7 +306,7 @@ def test_values_out_of_bounds_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (1, 9, 4), (3, 4, 4)], ids=str)
-def test_odd_and_grey_images_are_taken(shape: tuple[int, ...]) -> None:
+def test_images_of_odd_sides_and_grey_images_work(shape: tuple[int, ...]) -> None:
     for text in ("resnet", "wrn:depth=10,width=1", "vit:patch=1,dim=8,depth=1,heads=2,mlp=8"):
         network = built(text, task(shape)).eval()
         assert network(torch.from_numpy(task(shape).train_x)).shape == (4, 10)

@@ -1,4 +1,4 @@
-"""Runs that begin with a checkpoint: what goes on from it, what is kept, what is refused."""
+"""Runs that start from a checkpoint: which stages continue from it, what is cached, what is refused."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from calibench import run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-GO_ON = ("tst:epochs=2", "reinit:epochs=2", "mean-field:epochs=2")
+CONTINUED = ("tst:epochs=2", "reinit:epochs=2", "mean-field:epochs=2")
 
 
 @pytest.fixture(scope="module")
 def stage_1(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A small network trained by calibench: its record, those of `GO_ON`, and the file of weights in its cache."""
+    """A small network trained by calibench: its record, the records of `CONTINUED`, and the file of weights in its cache."""
     results = tmp_path_factory.mktemp("trained")
     records = [
         run(recipe, "digits", "cnn:width=4", epochs=3, settings=["ce.lr=0.02"], results=results)
-        for recipe in ("ce", *GO_ON)
+        for recipe in ("ce", *CONTINUED)
     ]
     (file,) = (results / "cache").glob("stage1-*.safetensors")
     return records, file
@@ -35,19 +35,21 @@ def figures(record: Any) -> Any:
     return record.metrics, record.intervals
 
 
-def test_stage_1_from_our_own_cache_goes_on_as_if_it_had_been_trained(stage_1: Any, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_weights_from_our_own_cache_give_the_figures_of_the_trained_network(stage_1: Any, tmp_path: Path) -> None:
     (ce, *trained), file = stage_1
     again = run("ce", "digits", model_of(file), results=tmp_path)
     assert figures(again) == figures(ce)
     assert again.run_id != ce.run_id
     (entry,) = again.fitted
     assert (entry["trained"], len(entry["checkpoint_sha256"])) == (False, 64)
-    for recipe, record in zip(GO_ON, trained, strict=True):
+    for recipe, record in zip(CONTINUED, trained, strict=True):
         assert figures(run(recipe, "digits", model_of(file), results=tmp_path)) == figures(record)
     assert not list((tmp_path / "cache").glob("stage1-*"))
 
 
-def test_features_are_written_once_for_all_seeds_recipes_and_noise(stage_1: Any, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_features_are_cached_once_for_all_seeds_recipes_and_noise(stage_1: Any, tmp_path: Path) -> None:
     for seed in range(2):
         for recipe in ("tst:epochs=1", "vtst:epochs=1"):
             run(recipe, "digits", model_of(stage_1[1]), seed=seed, results=tmp_path)
@@ -60,30 +62,30 @@ def test_features_are_written_once_for_all_seeds_recipes_and_noise(stage_1: Any,
     "recipe",
     ["reinit:epochs=20,lr=0.02", "swag:epochs=2", "tst:epochs=1,views=2", "tta", "tst:epochs=1+ensemble:members=2"],
 )
-def test_what_needs_a_body_has_one(recipe: str, stage_1: Any) -> None:
+def test_stages_that_need_a_body_have_one(recipe: str, stage_1: Any) -> None:
     record = run(recipe, "digits", model_of(stage_1[1]), results=None)
     assert record.metrics["accuracy"] > 0.2
     assert record.fitted[0]["trained"] is False
 
 
 def test_a_changed_file_is_another_run(stage_1: Any, tmp_path: Path) -> None:
-    held, file = load_file(stage_1[1]), tmp_path / "w.safetensors"
-    save_file(held, file)
+    weights, file = load_file(stage_1[1]), tmp_path / "w.safetensors"
+    save_file(weights, file)
     runs = [run("tst:epochs=1", "digits", model_of(file), results=tmp_path / "r") for _ in range(2)]
-    assert runs[0] == runs[1]  # the record that was there
-    held["tensor.network.head.weight"][0] += 1
-    for name in held:
+    assert runs[0] == runs[1]  # the stored record
+    weights["tensor.network.head.weight"][0] += 1
+    for name in weights:
         if name.endswith("body.2.weight"):
-            held[name] = held[name].flip(0)
-    save_file(held, file)
-    other = run("tst:epochs=1", "digits", model_of(file), results=tmp_path / "r")
-    assert other.code != runs[0].code
-    assert other.metrics != runs[0].metrics
+            weights[name] = weights[name].flip(0)
+    save_file(weights, file)
+    changed = run("tst:epochs=1", "digits", model_of(file), results=tmp_path / "r")
+    assert changed.code != runs[0].code
+    assert changed.metrics != runs[0].metrics
     for product in ("features", "stage2"):
         assert len(list((tmp_path / "r" / "cache").glob(f"{product}-*.safetensors"))) == 2
 
 
-RUNS = {
+IDLE = {
     ("-m", "ce", "--epochs", "3"): "trains nothing in stage 1, so ce.epochs would do nothing",
     ("-m", "focal"): "objective 'focal' would do nothing",
     ("-m", "ce+ensemble"): "every member of 'ensemble' would be the same",
@@ -91,9 +93,9 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("args", RUNS, ids=" ".join)
-def test_what_a_checkpoint_leaves_nothing_to_do_is_refused(args: tuple[str, ...], refused: Any, stage_1: Any) -> None:
-    refused("run", *args, "-d", "digits", "--model", model_of(stage_1[1]), says=RUNS[args])
+@pytest.mark.parametrize("args", IDLE, ids=" ".join)
+def test_settings_that_a_checkpoint_makes_idle_are_refused(args: tuple[str, ...], refused: Any, stage_1: Any) -> None:
+    refused("run", *args, "-d", "digits", "--model", model_of(stage_1[1]), says=IDLE[args])
 
 
 def test_mistakes_on_the_command_line(refused: Any, stage_1: Any) -> None:

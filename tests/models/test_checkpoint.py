@@ -1,4 +1,4 @@
-"""`checkpoint=FILE`: every format and wrapping gives the same network, all else is refused."""
+"""`checkpoint=FILE`: every format and wrapping gives the same network; anything else is refused."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def fresh(seed: int, classes: int = 4, standardize: bool = False) -> Network:
 
 
 @pytest.fixture(scope="module")
-def given() -> Network:
-    """A network with weights and statistics unlike any fresh one."""
+def trained() -> Network:
+    """A network whose weights and statistics differ from those of any fresh one."""
     network = fresh(1)
     with torch.no_grad(), seeded(2):
         for tensor in network.state_dict().values():
@@ -45,74 +45,74 @@ def given() -> Network:
 
 
 @pytest.fixture(scope="module")
-def state(given: Network) -> State:
-    return {name: tensor.clone() for name, tensor in given.state_dict().items()}
+def state(trained: Network) -> State:
+    return {name: tensor.clone() for name, tensor in trained.state_dict().items()}
 
 
-def load(file: Path, network: Network | None = None, **more: str) -> Network:
+def load(file: Path, network: Network | None = None, **params: str) -> Network:
     network = fresh(3) if network is None else network
-    assert len(load_checkpoint(network, "resnet", {"checkpoint": str(file), **more})) == 64
+    assert len(load_checkpoint(network, "resnet", {"checkpoint": str(file), **params})) == 64
     return network
 
 
-def outside(state: State, head: str = "fc", prefix: str = "") -> State:
-    """Under the names that the files of others have."""
+def foreign_names(state: State, head: str = "fc", prefix: str = "") -> State:
+    """The state under the names that other libraries use: no `body.`, a head called `head`, everything under `prefix`."""
     short = {name.removeprefix("body.").replace("head.", f"{head}."): t for name, t in state.items()}
     return {prefix + name: tensor for name, tensor in short.items()}
 
 
-def save_npz(held: State, file: Path) -> None:
-    with file.open("wb") as stream:  # a path would gain a suffix
-        np.savez(stream, **{name: tensor.numpy() for name, tensor in held.items()})
+def save_npz(state: State, file: Path) -> None:
+    with file.open("wb") as stream:  # numpy would add a suffix to a path
+        np.savez(stream, **{name: tensor.numpy() for name, tensor in state.items()})
 
 
-def legacy(content: Any, file: Path) -> None:
+def save_legacy(content: Any, file: Path) -> None:
     torch.save(content, file, _use_new_zipfile_serialization=False)
 
 
-def modules(held: State) -> dict[str, nn.Parameter | torch.Tensor]:
-    return {name: nn.Parameter(t) if t.is_floating_point() else t for name, t in held.items()}
+def as_parameters(state: State) -> dict[str, nn.Parameter | torch.Tensor]:
+    return {name: nn.Parameter(t) if t.is_floating_point() else t for name, t in state.items()}
 
 
-def doubled(held: State) -> State:
-    return {k: t.double() if t.is_floating_point() else t for k, t in held.items()}
+def in_double_precision(state: State) -> State:
+    return {k: t.double() if t.is_floating_point() else t for k, t in state.items()}
 
 
-WAYS: dict[str, Callable[[State, Path], None]] = {
+FORMATS: dict[str, Callable[[State, Path], None]] = {
     "safetensors": save_file,
     "torch": torch.save,
-    "torch parameters": lambda held, file: torch.save(modules(held), file),
-    "torch legacy": lambda held, file: legacy({"state_dict": held, "best": 91.2, "epoch": 3}, file),
+    "torch parameters": lambda state, file: torch.save(as_parameters(state), file),
+    "torch legacy": lambda state, file: save_legacy({"state_dict": state, "best": 91.2, "epoch": 3}, file),
     "npz": save_npz,
-    "torchvision": lambda held, file: torch.save(outside(held), file),
-    "data parallel": lambda held, file: legacy({"state_dict": outside(held, "linear", "module.")}, file),
-    "lightning": lambda held, file: torch.save(
-        {"epoch": 3, "state_dict": outside(held, "classifier", "model."), "hyper_parameters": {"lr": 0.1}}, file
+    "torchvision": lambda state, file: torch.save(foreign_names(state), file),
+    "data parallel": lambda state, file: save_legacy({"state_dict": foreign_names(state, "linear", "module.")}, file),
+    "lightning": lambda state, file: torch.save(
+        {"epoch": 3, "state_dict": foreign_names(state, "classifier", "model."), "hyper_parameters": {"lr": 0.1}}, file
     ),
-    "compiled in lightning": lambda held, file: torch.save(
-        {"state_dict": outside(held, "head", "net._orig_mod."), "optimizer_states": [{"step": 1}]}, file
+    "compiled in lightning": lambda state, file: torch.save(
+        {"state_dict": foreign_names(state, "head", "net._orig_mod."), "optimizer_states": [{"step": 1}]}, file
     ),
-    "model key": lambda held, file: torch.save({"model": held, "args": {"lr": 0.1}}, file),
-    "without counters": lambda held, file: save_file({k: t for k, t in held.items() if "num_batches" not in k}, file),
-    "double precision": lambda held, file: save_npz(doubled(held), file),
+    "model key": lambda state, file: torch.save({"model": state, "args": {"lr": 0.1}}, file),
+    "without counters": lambda state, file: save_file({k: t for k, t in state.items() if "num_batches" not in k}, file),
+    "double precision": lambda state, file: save_npz(in_double_precision(state), file),
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("suffix", [".bin", ".npz"])  # the content decides
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("suffix", [".bin", ".npz"])  # the content tells the format
 def test_every_format_and_wrapping_gives_the_same_network(
-    way: str, suffix: str, given: Network, state: State, tmp_path: Path
+    kind: str, suffix: str, trained: Network, state: State, tmp_path: Path
 ) -> None:
     file = tmp_path / f"w{suffix}"
-    WAYS[way](state, file)
+    FORMATS[kind](state, file)
     network = load(file)
     assert network.pretrained
     x = torch.from_numpy(X)
-    assert torch.equal(predict(network, x), predict(given, x))
-    assert not torch.equal(predict(fresh(3), x), predict(given, x))
+    assert torch.equal(predict(network, x), predict(trained, x))
+    assert not torch.equal(predict(fresh(3), x), predict(trained, x))
 
 
-def test_half_precision_is_taken_at_its_value(state: State, tmp_path: Path) -> None:
+def test_half_precision_keeps_its_values(state: State, tmp_path: Path) -> None:
     save_file({k: t.bfloat16() if t.is_floating_point() else t for k, t in state.items()}, tmp_path / "w")
     network = load(tmp_path / "w")
     for name, tensor in network.state_dict().items():
@@ -120,12 +120,12 @@ def test_half_precision_is_taken_at_its_value(state: State, tmp_path: Path) -> N
         assert torch.equal(tensor, state[name].bfloat16().to(tensor.dtype) if "num_b" not in name else state[name])
 
 
-def test_a_part_of_a_file_and_other_names(given: Network, state: State, tmp_path: Path) -> None:
-    renamed = {name.replace("conv", "c").replace("layer", "stage"): t for name, t in outside(state).items()}
-    other = {f"student/{name}": t for name, t in renamed.items()} | {"teacher/w": torch.zeros(3)}
-    save_file(other, tmp_path / "w")
+def test_a_part_of_a_file_and_other_names(trained: Network, state: State, tmp_path: Path) -> None:
+    renamed = {name.replace("conv", "c").replace("layer", "stage"): t for name, t in foreign_names(state).items()}
+    two_networks = {f"student/{name}": t for name, t in renamed.items()} | {"teacher/w": torch.zeros(3)}
+    save_file(two_networks, tmp_path / "w")
     network = load(tmp_path / "w", checkpoint_part="student/", checkpoint_rename="stage=layer;c1=conv1;c2=conv2")
-    assert torch.equal(predict(network, torch.from_numpy(X)), predict(given, torch.from_numpy(X)))
+    assert torch.equal(predict(network, torch.from_numpy(X)), predict(trained, torch.from_numpy(X)))
 
 
 def test_timms_names_of_a_vision_transformer_are_ours(tmp_path: Path) -> None:
@@ -133,19 +133,19 @@ def test_timms_names_of_a_vision_transformer_are_ours(tmp_path: Path) -> None:
         with seeded(seed):
             return vit(Task((3, 8, 8), 4, X), 4, 8, 1, 2, 8, 0.0, False, None, None)
 
-    one, other = built(0), built(1)
-    held = outside(one.state_dict(), "head")
+    network, other_seed = built(0), built(1)
+    timm_state = foreign_names(network.state_dict(), "head")
     expected = {"cls_token", "pos_embed", "norm.weight", "norm.bias", "head.weight", "head.bias"}
     expected |= {f"patch_embed.proj.{end}" for end in ("weight", "bias")}
     inside = ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")
     expected |= {f"blocks.0.{layer}.{end}" for layer in inside for end in ("weight", "bias")}
-    assert set(held) == expected
-    save_file(held, tmp_path / "w")
-    load_checkpoint(other, "vit", {"checkpoint": str(tmp_path / "w")})
-    assert torch.equal(predict(one, torch.from_numpy(X)), predict(other, torch.from_numpy(X)))
+    assert set(timm_state) == expected
+    save_file(timm_state, tmp_path / "w")
+    load_checkpoint(other_seed, "vit", {"checkpoint": str(tmp_path / "w")})
+    assert torch.equal(predict(network, torch.from_numpy(X)), predict(other_seed, torch.from_numpy(X)))
 
 
-# --- what does not fit ----------------------------------------------------------------------------------------------
+# --- tensors that do not fit ----------------------------------------------------------------------------------------------
 
 
 def without(state: State, *names: str) -> State:
@@ -186,12 +186,12 @@ MISFITS: dict[str, tuple[Callable[[State], State], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("what", MISFITS)
-def test_misfits_are_told_and_change_nothing(what: str, state: State, tmp_path: Path) -> None:
-    change, says, hint = MISFITS[what]
+@pytest.mark.parametrize("misfit", MISFITS)
+def test_misfits_are_named_and_change_nothing(misfit: str, state: State, tmp_path: Path) -> None:
+    change, message, hint = MISFITS[misfit]
     save_file(change(state), tmp_path / "w")
     network = fresh(3)
-    with pytest.raises(InputError, match=re.escape(says)) as caught:
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
         load(tmp_path / "w", network)
     assert hint in caught.value.hint
     assert len(str(caught.value)) < 1200
@@ -201,7 +201,7 @@ def test_misfits_are_told_and_change_nothing(what: str, state: State, tmp_path: 
     )
 
 
-def test_a_scaling_that_the_file_does_not_know_is_asked_for(state: State, tmp_path: Path) -> None:
+def test_a_file_without_scaling_of_inputs_is_refused(state: State, tmp_path: Path) -> None:
     save_file(state, tmp_path / "w")
     with pytest.raises(InputError, match=r"missing: body\.scaling\.mean, body\.scaling\.scale") as caught:
         load(tmp_path / "w", fresh(0, standardize=True))
@@ -209,7 +209,7 @@ def test_a_scaling_that_the_file_does_not_know_is_asked_for(state: State, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("more", "says"),
+    ("params", "message"),
     [
         ({"checkpoint_part": "resnet20/"}, "no name begins with checkpoint_part=resnet20/"),
         ({"checkpoint_rename": "stem=conv1"}, "no name holds 'stem'"),
@@ -219,18 +219,18 @@ def test_a_scaling_that_the_file_does_not_know_is_asked_for(state: State, tmp_pa
     ],
 )
 def test_parts_and_renames_that_do_nothing_are_refused(
-    more: dict[str, str], says: str, state: State, tmp_path: Path
+    params: dict[str, str], message: str, state: State, tmp_path: Path
 ) -> None:
     save_file(state, tmp_path / "w")
-    with pytest.raises(InputError, match=re.escape(says)):
-        load(tmp_path / "w", **more)
+    with pytest.raises(InputError, match=re.escape(message)):
+        load(tmp_path / "w", **params)
 
 
 # --- hostile and damaged files --------------------------------------------------------------------------------------
 
 
-class Evil:
-    """Unpickling it makes a folder."""
+class CreatesFolder:
+    """Unpickling it creates a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = str(folder)
@@ -241,18 +241,18 @@ class Evil:
 
 @pytest.mark.parametrize("kind", ["zip", "legacy", "pickle", "npz", "inside"])
 def test_a_pickle_that_could_run_code_is_refused_unrun(kind: str, state: State, tmp_path: Path) -> None:
-    evil, file = Evil(tmp_path / "pwned"), tmp_path / "w.npz" if kind == "npz" else tmp_path / "w.pt"
+    hostile, file = CreatesFolder(tmp_path / "created"), tmp_path / "w.npz" if kind == "npz" else tmp_path / "w.pt"
     if kind == "pickle":
-        file.write_bytes(pickle.dumps({"state_dict": evil}, protocol=2))
+        file.write_bytes(pickle.dumps({"state_dict": hostile}, protocol=2))
     elif kind == "npz":
-        np.savez(file, allow_pickle=True, w=np.array([evil], dtype=object))
+        np.savez(file, allow_pickle=True, w=np.array([hostile], dtype=object))
     elif kind == "legacy":
-        legacy(evil, file)
+        save_legacy(hostile, file)
     else:
-        torch.save({**state, "x": evil} if kind == "inside" else evil, file)
+        torch.save({**state, "x": hostile} if kind == "inside" else hostile, file)
     with pytest.raises(InputError, match="could run code"):
         load(file)
-    assert not (tmp_path / "pwned").exists()
+    assert not (tmp_path / "created").exists()
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -264,28 +264,34 @@ def test_a_whole_module_and_a_tensor_are_no_state_dict(whole: bool, tmp_path: Pa
 
 
 def test_a_state_dict_holds_tensors_alone(tmp_path: Path) -> None:
-    for content, says in (({"epoch": 3}, "'epoch' is a int"), ({}, "no tensor"), ({3: torch.ones(1)}, "under a name")):
+    for content, message in (
+        ({"epoch": 3}, "'epoch' is a int"),
+        ({}, "no tensor"),
+        ({3: torch.ones(1)}, "under a name"),
+    ):
         torch.save(content, tmp_path / "w")
-        with pytest.raises(InputError, match=says):
+        with pytest.raises(InputError, match=message):
             load(tmp_path / "w")
 
 
-DAMAGED = [(w, d) for w in ("safetensors", "torch", "torch legacy", "npz") for d in ("half", "tail", "empty", "head")]
+DAMAGED = [(k, d) for k in ("safetensors", "torch", "torch legacy", "npz") for d in ("half", "tail", "empty", "head")]
 
 
-@pytest.mark.parametrize(("way", "damage"), [*DAMAGED, ("torch", "flipped"), ("npz", "flipped")])  # zips have checksums
-def test_damaged_files_are_refused(way: str, damage: str, state: State, tmp_path: Path) -> None:
-    file = tmp_path / ("w.npz" if way == "npz" else "w")
-    WAYS[way](state, file)
-    whole = bytearray(file.read_bytes())
-    whole[len(whole) // 2] ^= 255
-    cut = {"half": len(whole) // 2, "tail": len(whole) - 9, "flipped": None, "empty": 0, "head": 30}[damage]
-    file.write_bytes(bytes(whole[:cut]))
+@pytest.mark.parametrize(
+    ("kind", "damage"), [*DAMAGED, ("torch", "flipped"), ("npz", "flipped")]
+)  # zips have checksums
+def test_damaged_files_are_refused(kind: str, damage: str, state: State, tmp_path: Path) -> None:
+    file = tmp_path / ("w.npz" if kind == "npz" else "w")
+    FORMATS[kind](state, file)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 255
+    end = {"half": len(content) // 2, "tail": len(content) - 9, "flipped": None, "empty": 0, "head": 30}[damage]
+    file.write_bytes(bytes(content[:end]))
     with pytest.raises(InputError):
         load(file)
 
 
-def test_no_file_and_a_folder(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for file in (tmp_path / "absent.pt", tmp_path):
         with pytest.raises(InputError, match=r"no file|not a file"):
             load(file)

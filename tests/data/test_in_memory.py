@@ -1,4 +1,4 @@
-"""`run(dataset=...)` with arrays, tensors and torch Datasets: one meaning whatever the form, and what is no data is refused."""
+"""`run(dataset=...)` with arrays, tensors and torch Datasets: every form means the same, and mistakes are named."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def reference(splits):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_one_meaning_whatever_the_form(form, splits, reference):
+def test_every_form_means_the_same(form, splits, reference):
     record = run("ce:epochs=1", FORMS[form](splits), results=None)
     assert record.n == {"train": 120, "val": 40, "cal": 40, "test": 60}
     assert record.data["fingerprint"] == reference.data["fingerprint"]
@@ -69,26 +69,26 @@ def test_one_meaning_whatever_the_form(form, splits, reference):
     assert record.dataset == f"arrays:sha256={reference.data['clean_fingerprint'][:12]}"
 
 
-def test_splits_that_are_missing_are_held_out(splits):
+def test_missing_splits_are_held_out(splits):
     pair = splits["train"]
     record = run("ce:epochs=1", pair, results=None)
     assert sum(record.n.values()) == 120
     assert record.n["test"] == 30
-    named = run("ce:epochs=1", {"train": pair, "test": splits["test"]}, settings=["arrays.cal=0.2"], results=None)
-    assert named.n == {"train": 84, "val": 12, "cal": 24, "test": 60}
+    two_splits = run("ce:epochs=1", {"train": pair, "test": splits["test"]}, settings=["arrays.cal=0.2"], results=None)
+    assert two_splits.n == {"train": 84, "val": 12, "cal": 24, "test": 60}
     with pytest.raises(InputError, match=r"test=0\.5 would do nothing"):
         run("ce", {"train": pair, "test": splits["test"]}, settings=["arrays.test=0.5"], results=None)
 
 
-def test_a_dataset_alone_and_bytes_and_bfloat16(splits):
+def test_one_dataset_bytes_and_bfloat16(splits):
     x, y = splits["train"]
-    whole = run("ce:epochs=1", Rows(x, y), results=None)
-    assert whole.n == run("ce:epochs=1", (x, y), results=None).n
+    record = run("ce:epochs=1", Rows(x, y), results=None)
+    assert record.n == run("ce:epochs=1", (x, y), results=None).n
     run("ce:epochs=1", (torch.from_numpy(x).to(torch.bfloat16), y), results=None)
     run("ce:epochs=1", ((x * 10 + 128).clip(0, 255).astype(np.uint8), y.astype(np.uint8)), results=None)
 
 
-def test_data_and_network_of_ones_own_and_names_beside_them(splits):
+def test_data_in_memory_with_a_module_a_named_model_and_noise(splits):
     data = tuple(splits.values())
     assert run("ce", data, nn.Linear(3, 3), results=None).model.startswith("module:class=Linear")
     assert run("ce:epochs=1", data, "mlp:hidden=4", results=None).model == "mlp:hidden=4"
@@ -98,7 +98,7 @@ def test_data_and_network_of_ones_own_and_names_beside_them(splits):
     assert noisy.dataset == clean.dataset, "noise is not part of the data's name"
 
 
-def test_given_arrays_are_not_changed(splits):
+def test_the_callers_arrays_stay_unchanged(splits):
     data = {name: (x.copy(), y.copy()) for name, (x, y) in splits.items()}
     run("ce:epochs=1", data, noise="symmetric:rate=0.5", results=None)
     for name, (x, y) in data.items():
@@ -106,22 +106,38 @@ def test_given_arrays_are_not_changed(splits):
         np.testing.assert_array_equal(y, splits[name][1])
 
 
+def test_arrays_keep_everything_that_a_dataset_can_state(splits):
+    pairs = {name: splits[name] for name in ("val", "cal", "test")}
+    fields = {"notes": ("a note",), "repeats": "drop", "test_soft": np.full((60, 3), 1 / 3)}
+    head = {"head_weight": np.eye(3, dtype=np.float32), "head_bias": np.zeros(3, dtype=np.float32)}
+    spec = as_dataset(Arrays(*splits["train"], **pairs, **fields, **head))
+    for name, value in (fields | head).items():
+        assert getattr(spec.arrays, name) is value
+
+
+def test_soft_labels_in_memory_are_judged(splits):
+    pairs = {name: splits[name] for name in ("val", "cal", "test")}
+    soft = np.full((60, 3), 1 / 3)
+    record = run("ce:epochs=1", Arrays(*splits["train"], **pairs, test_soft=soft), results=None)
+    assert record.metrics["soft_nll"] >= np.log(3)
+
+
 class Endless(IterableDataset):
     def __iter__(self):
         return iter(())
 
 
-class Broken(Rows):
+class Unreadable(Rows):
     def __getitem__(self, number):
         raise RuntimeError("no file")
 
 
-class Dicts(Rows):
+class RowsAsDicts(Rows):
     def __getitem__(self, number):
         return {"x": self.x[number], "y": self.y[number]}
 
 
-class Ragged(Rows):
+class RowsOfManyShapes(Rows):
     def __getitem__(self, number):
         return self.x[number][: 1 + number % 3], self.y[number]
 
@@ -145,9 +161,9 @@ MISTAKES = {
     ),
     "endless": (lambda s: {"train": Endless()}, "an IterableDataset", "map-style"),
     "one tensor": (lambda s: TensorDataset(tensors(s["train"])[0]), "holds 1 tensors", "TensorDataset(x, y)"),
-    "broken": (lambda s: Broken(*s["train"]), "reading it failed: RuntimeError: no file", "mend"),
-    "dicts": (lambda s: Dicts(*s["train"]), "row 0 is a dict, not (x, y)", "__getitem__"),
-    "ragged": (lambda s: Ragged(*s["train"]), "rows of x differ in shape: (1,), (2,)", "one shape"),
+    "broken": (lambda s: Unreadable(*s["train"]), "reading it failed: RuntimeError: no file", "correct"),
+    "dicts": (lambda s: RowsAsDicts(*s["train"]), "row 0 is a dict, not (x, y)", "__getitem__"),
+    "ragged": (lambda s: RowsOfManyShapes(*s["train"]), "rows of x differ in shape: (1,), (2,)", "one shape"),
     "pictures": (lambda s: Rows(*s["train"], change=picture), "row 0 is a picture", "ToTensor"),
     "augmented": (
         lambda s: Rows(*s["train"], change=lambda x: x + torch.rand(1)),
@@ -180,13 +196,13 @@ def test_mistakes_are_named_before_anything_is_written(mistake, splits, tmp_path
     assert not (tmp_path / "r").exists()
 
 
-def test_names_stay_names():
+def test_a_name_stays_a_name():
     assert as_dataset(None) is None
     assert as_dataset("digits") == "digits"
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("arguments", "message"),
     [
         ({"method": ["ce", "tst"]}, "method is a list, and one run has one method"),
         ({"method": 3}, "method 3 is not a text"),
@@ -196,15 +212,15 @@ def test_names_stay_names():
         ({"settings": [3]}, "settings 3 is not a text"),
     ],
 )
-def test_arguments_of_the_wrong_type(asked, message):
+def test_arguments_of_the_wrong_type_are_refused(arguments, message):
     with pytest.raises(InputError) as raised:
-        run(**asked, results=None)
+        run(**arguments, results=None)
     assert message in raised.value.message
     assert raised.value.hint
 
 
-def test_one_setting_need_not_be_a_list_and_numpys_integers_are_seeds(splits):
+def test_a_single_setting_and_a_seed_of_numpy(splits):
     data = tuple(splits.values())
-    one = run("ce", data, seed=np.int64(3), settings="ce.epochs=1", results=None)
-    assert one.seed == 3
-    assert one.recipe == "ce:epochs=1"
+    record = run("ce", data, seed=np.int64(3), settings="ce.epochs=1", results=None)
+    assert record.seed == 3
+    assert record.recipe == "ce:epochs=1"
