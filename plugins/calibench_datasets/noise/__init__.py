@@ -1,1 +1,1 @@
-"""Models of wrong training labels, one a file."""
+"""Models of wrong training labels, one a file, called as the user calls them."""

@@ -1,1 +1,1 @@
-"""Shifts of the test split, one a file, and the corruptions that they share."""
+"""Shifts of the test rows, one a file called as the user calls it; `corrupt_*` hold the corruptions of images."""

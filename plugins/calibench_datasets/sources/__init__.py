@@ -1,1 +1,1 @@
-"""Sources of labelled data, one a file, and the readers that they share."""
+"""Sources of labelled data, one a file, called as the user calls them."""
