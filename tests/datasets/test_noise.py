@@ -165,10 +165,12 @@ def test_labels_from_a_file_follow_the_rows_of_val(tmp_path: Path) -> None:
     x, y = np.random.default_rng(0).normal(size=(90, 3)), np.arange(90) % 3
     np.savez(tmp_path / "own.npz", train_x=x[:60], train_y=y[:60], val_x=x[60:], val_y=y[60:])
     np.savez(tmp_path / "n.npz", labels=y[:60])
-    own = f"npz:path={tmp_path / 'own.npz'}"
+    dataset = f"npz:path={tmp_path / 'own.npz'}"
     with pytest.raises(InputError, match="val is a split of its own"):
-        load_data(resolve("ce", own, noise=f"given:path={tmp_path / 'n.npz'},on=train;val"))
-    assert load_data(resolve("ce", own, noise="symmetric:rate=0.5,on=train;val")).noise["realised_rates"]["val"] == 0.5
+        load_data(resolve("ce", dataset, noise=f"given:path={tmp_path / 'n.npz'},on=train;val"))
+    assert (
+        load_data(resolve("ce", dataset, noise="symmetric:rate=0.5,on=train;val")).noise["realised_rates"]["val"] == 0.5
+    )
 
 
 @pytest.mark.parametrize("on", ["cal", "test", "train;test", "val", ""])

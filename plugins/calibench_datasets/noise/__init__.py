@@ -1,1 +1,1 @@
-"""Models of wrong training labels, one a file, called as the user calls them."""
+"""Models of wrong training labels, each in a file of the name that the user types."""

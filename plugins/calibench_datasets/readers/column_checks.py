@@ -10,10 +10,10 @@ from calibench_datasets.readers.cells import Column, is_missing, is_number
 from calibench_datasets.readers.table import Roles
 
 FEW = 20
-"""Up to so many different values are categories, even if the table has few rows."""
+"""A column with at most this many different values holds categories, even if the table has few rows."""
 
 ENOUGH = 10
-"""With at least so many cells, the majority shows what a column is meant to hold."""
+"""Only with at least this many cells does the majority show what a column should hold."""
 
 LARGEST = 3.4e38
 """The largest value that float32 holds."""

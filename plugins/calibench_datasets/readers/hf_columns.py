@@ -30,7 +30,7 @@ class HfColumns:
 
     @property
     def names(self) -> list[str]:
-        """The names of all of them."""
+        """The names of the columns that are read."""
         return [name for name in (self.image, *self.features, self.label) if name]
 
 

@@ -1,1 +1,1 @@
-"""Shifts of the test rows, one a file called as the user calls it; `corrupt_*` hold the corruptions of images."""
+"""Shifts of the test rows, each in a file of the name that the user types; `corrupt_*` hold the corruptions of images."""

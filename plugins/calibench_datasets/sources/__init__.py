@@ -1,1 +1,1 @@
-"""Sources of labelled data, one a file, called as the user calls them."""
+"""Sources of labelled data, each in a file of the name that the user types."""

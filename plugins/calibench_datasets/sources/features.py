@@ -179,7 +179,7 @@ def _unit_rows(x: NDArray[Any], where: str) -> NDArray[np.float64]:
 
 
 def _move_test_rows_to_cal(arrays: Arrays, share: float, path: str) -> Arrays:
-    """`arrays` with a stratified share of the test rows as cal; rows of equal content stay in one split."""
+    """`arrays` with a stratified share of the test rows moved to cal; rows of equal content stay in one split."""
     if arrays.test is None or arrays.cal is not None or arrays.test_soft is not None:
         content = (
             "no test split" if arrays.test is None else "soft labels of test" if arrays.cal is None else "a cal split"

@@ -128,7 +128,10 @@ def _read(idx: Idx) -> Arrays:
 
 
 def _locate(idx: Idx, file: PublishedFile) -> Path:
-    """The gzipped file, or else a plain copy in the set's own folder: only the folder tells two sets' files of one name apart."""
+    """The gzipped file, or else a plain copy in the set's own folder.
+
+    Files of both sets have the same names, and without a checksum only the folder distinguishes them.
+    """
     folder = data_folder()
     plain = folder.path / idx.name / file.name.removesuffix(".gz")
     if folder.local(idx.name, file.name) is None and plain.is_file():
