@@ -210,7 +210,7 @@ REFUSED = [
     (("--shift", "rotatoin"), "there is no shift called 'rotatoin'", "did you mean 'rotation'?"),
     (("--shift", "corruptions:severities=6"), "severities=6 is outside [1, 5]", "all five"),
     (("--shift", "cifar10-c"), "rows of shape [1, 8, 8], not [3, 32, 32]", "--dataset cifar10"),
-    (("-d", "wine", "--shift", "corruptions"), "rows of shape [13], which are no pictures", "[C, H, W]"),
+    (("-d", "wine", "--shift", "corruptions"), "rows of shape [13], which are not images", "[C, H, W]"),
     (("--shift", "corruptions:frost=nowhere"), "cannot read frost=nowhere", "frost1.png"),
     (("--ood", "svhm"), "there is no dataset called 'svhm'", "did you mean 'svhn'?"),
     (("--ood", "near"), "dataset 'digits' declares no near OOD set", "--ood svhn"),
