@@ -3,9 +3,10 @@
 [project.entry-points.calibench]
 my-plugin = "my_module"
 
-Hooks run once per process, when a name is first looked up. They must import nothing heavy: describe, and let `target` load.
-The examples are one module each, to be short; a base class such as `calibench.Calibrator` imports torch, so a package puts
-its subclass into a module of its own, which only `target` names, and `calibench list` stays fast (plugins/template does).
+Hooks run once per process, when a name is first looked up. They describe, and `target` names the object that does the work.
+The module is imported when names are listed, so it imports no torch at its top: functions import torch, or `calibench.lazy`
+provides it on first use. A subclass of `nn.Module` goes into a module of its own, which a function imports. The base classes,
+such as `calibench.Calibrator`, import no torch.
 """
 
 from __future__ import annotations
