@@ -1,4 +1,4 @@
-"""The calibrators on the CIFAR-100 probabilities of three networks; run as a program it prints the table of docs/calibrators.md."""
+"""The calibrators on three CIFAR-100 networks; as a program it prints the table in docs/evidence/calibrators.md."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from calibench.seeds import seeded
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT.parent / "shared" / "data" / "cifar100_test_probs.npz"
-DOCS = ROOT / "docs" / "calibrators.md"
+DOCS = ROOT / "docs" / "evidence" / "calibrators.md"
 NETWORKS = ("lenet5", "wrn16_4", "densenet_bc_100")
 FITTED_ON = 5000
 SLOW = ("matrix", "bbq:of=classes")  # from probabilities matrix is dirichlet; both take 10 s

@@ -71,7 +71,7 @@ def test_every_hook_is_documented_with_a_plugin():
 
 @pytest.mark.parametrize("hook", plugins.HOOKS)
 def test_the_tutorial_shows_the_plugins_that_are_tested_here(hook):
-    tutorial = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
+    tutorial = (Path(__file__).parent.parent / "docs" / "guides" / "plugins.md").read_text(encoding="utf-8")
     assert pasted(hook).strip() in tutorial
 
 
@@ -140,7 +140,7 @@ def test_the_metric(installed):
 
 def test_the_preset(installed, tmp_path):
     text = re.search(r"```toml\n(.*?)```", inspect.getdoc(hookspecs.calibench_presets), re.DOTALL)[1]
-    assert text.strip() in (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
+    assert text.strip() in (Path(__file__).parent.parent / "docs" / "guides" / "plugins.md").read_text(encoding="utf-8")
     (tmp_path / "my_preset.toml").write_text(text)
     installed(pasted("calibench_presets"))
     records = calibench.run(preset="small-vtst", seed=1, results=None)

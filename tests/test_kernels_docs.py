@@ -1,4 +1,4 @@
-"""docs/kernels.md: its examples run from top to bottom, and it names every function there is."""
+"""docs/reference/kernels.md: its examples run from top to bottom, and it names every function there is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from calibench import kernels
 
-PAGE = Path(__file__).parents[1] / "docs" / "kernels.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "kernels.md"
 
 pytestmark = pytest.mark.usefixtures("backend")
 

@@ -1,7 +1,7 @@
 """The regression guard itself: what is slower is flagged, what is equal passes, and what cannot be compared is said.
 
 The gates run here on a core of ten lines, in a git repository of its own, through the same script, base choice and callgrind;
-docs/regressions.md shows the real core being flagged.
+docs/evidence/regressions.md shows the real core being flagged.
 """
 
 from __future__ import annotations

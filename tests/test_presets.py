@@ -358,6 +358,6 @@ def test_listed_and_shown(cli, small):
 
 
 def test_the_docs_name_every_key():
-    text = (Path(__file__).parent.parent / "docs" / "presets.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parent.parent / "docs" / "guides" / "presets.md").read_text(encoding="utf-8")
     for word in (*KEYS, *NAMES):
         assert f"`{word}`" in text or f"`[{word}]`" in text or f"`[{word}.NAME]`" in text

@@ -67,7 +67,7 @@ def kernels(
     """Time every kernel against torch eager, torch.compile and, with --peers, the packages that users have today.
 
     All contenders run in one process on the same tensors, in turns, and must agree with each other. The floor is
-    x.sum(), which reads the scores once. docs/performance.md says how to read the result.
+    x.sum(), which reads the scores once. docs/reference/benchmarks.md says how to read the result.
 
     \b
     calibench bench kernels --peers

@@ -189,7 +189,7 @@ class MetricSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class PresetSpec(Spec):
-    """A run by name. `target` is `module:file.toml`, a file beside that module; see docs/presets.md."""
+    """A run by name. `target` is `module:file.toml`, a file beside that module; see docs/guides/presets.md."""
 
     family: ClassVar[str] = "preset"
     _target_form: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z_][\w.]*:[\w-]+(/[\w-]+)*\.toml\Z")

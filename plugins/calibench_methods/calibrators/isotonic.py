@@ -22,7 +22,7 @@ SPEC = MethodSpec(
     deviations=(
         "values below floor are raised to it: a 0 for a label costs an infinite NLL. With about 50 hits a class (5 000 "
         "rows, 100 classes) the map overfits all the same and can raise the NLL of a network that was nearly "
-        "calibrated: WRN-16-4 in docs/calibrators.md; of=top does not there",
+        "calibrated: WRN-16-4 in docs/evidence/calibrators.md; of=top does not there",
         *ROWS,
     ),
 )

@@ -35,7 +35,7 @@ ROWS = (
 )
 
 TOP = (
-    "of=top by default: with many classes a map for each has too few hits (docs/calibrators.md shows both); of=classes is "
+    "of=top by default: with many classes a map for each has too few hits (docs/evidence/calibrators.md shows both); of=classes is "
     "one-vs-rest"
 )
 
