@@ -33,9 +33,7 @@ def shifted_record(seed: int, accuracy: list[float | None], **metrics: float) ->
     ]
     about = {"shift": "rotation", "variants": len(rows), "mean_over": len(rows), "notes": ["grey"], "files": ""}
     every = {"accuracy": 0.9, "ece15": 0.05, "nll": 0.5, **metrics}
-    return unstored_record(
-        "ce", seed, every, shift=rows, data={"shift": [about]}, intervals={"accuracy": [0.8, 0.95]}
-    )
+    return unstored_record("ce", seed, every, shift=rows, data={"shift": [about]}, intervals={"accuracy": [0.8, 0.95]})
 
 
 MEANS = {"shift_accuracy_rotation": 0.6, "shift_ece15_rotation": 0.1, "shift_nll_rotation": 2.0}
