@@ -62,6 +62,7 @@ def test_importing_calibench_imports_nothing(tmp_path):
     assert not packages(ended.stdout.split()) & (HEAVY | {"numpy", "rich", "click", "pluggy"})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("features")
 def test_boards_import_no_torch(cli, tmp_path):
     """Records become boards where torch is not installed: numpy and safetensors are enough."""

@@ -74,6 +74,7 @@ def test_again_and_force(cli, features):
     assert same(forced.document) == same(first.document)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(cli, features):
     """With an empty cache, with a warm one, with none at all; another seed differs."""
     small = (SMALL[1], SMALL[3])

@@ -78,7 +78,7 @@ def kernels(
     """Time every kernel against torch eager, torch.compile and, with --peers, the packages that users have today.
 
     All contenders run in turns in one process, on the same tensors, and their results must agree. The floor is x.sum(),
-    which reads the scores once. docs/performance.md explains how to read the result.
+    which reads the scores once. docs/reference/benchmarks.md explains how to read the result.
 
     \b
     calibench bench kernels --peers

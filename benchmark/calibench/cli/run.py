@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     "--ood",
     multiple=True,
     metavar="NAME",
-    help="Also judge how well the test rows of another dataset are told from these, as in svhn, npz:path=FILE; near, far and "
-    "all are the sets that the dataset declares. Repeatable.",
+    help="A dataset whose test rows are to be told from those of this one, as in svhn, npz:path=FILE; near, far and all "
+    "name the sets that the dataset declares. Repeatable.",
 )
 @click.option(
     "--ood-score",
