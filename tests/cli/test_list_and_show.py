@@ -26,11 +26,11 @@ def test_every_listed_name_can_be_shown_with_its_parameters(family, cli):
         document = cli("show", family, item["name"], "--json").document
         assert document["schema"] == "calibench.show/1"
         assert (document["name"], document["summary"]) == (item["name"], item["summary"])
-        shown = cli("show", family, item["name"])
-        assert shown.code == 0
+        text = cli("show", family, item["name"])
+        assert text.code == 0
         for param in document["params"]:
-            assert param["key"] in shown.out
-            assert param["meaning"][:20] in shown.out
+            assert param["key"] in text.out
+            assert param["meaning"][:20] in text.out
 
 
 def test_methods_are_listed_in_the_order_of_their_stages(cli):

@@ -19,7 +19,7 @@ SMALL = ("-d", "npz:path=features.npz", "--model", "mlp:hidden=8", "--epochs", "
 
 
 def same(document):
-    """A record without what may differ from run to run: how long it took, what was cached, and when."""
+    """The document without what differs from run to run: how long it took, what was cached, and when."""
     return {k: v for k, v in document.items() if k not in {"timings_s", "cache", "created", "predictions"}}
 
 
@@ -76,7 +76,7 @@ def test_again_and_force(cli, features):
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(cli, features):
-    """With an empty cache, with a warm one, with none at all; another seed differs."""
+    """With an empty cache, with a warm one and with none; another seed gives other figures."""
     small = (SMALL[1], SMALL[3])
     alone = cli("run", "-m", "vtst:epochs=3,lr=0.01", *SMALL, "--results", "one").document
     assert alone["cache"]["hits"] == []
@@ -87,10 +87,10 @@ def test_the_same_seed_gives_the_same_bytes(cli, features):
     assert hot["cache"] == {"hits": ["stage1", "features", "stage2"], "made": []}
     python = calibench.run("vtst:epochs=3,lr=0.01", *small, epochs=2, results=None)
     assert python.predictions is None
-    for other in (warm, python.to_dict()):
-        assert json.dumps(other["metrics"]) == json.dumps(alone["metrics"])
-        assert json.dumps(other["intervals"]) == json.dumps(alone["intervals"])
-        assert json.dumps(other["fitted"]) == json.dumps(alone["fitted"])
+    for document in (warm, python.to_dict()):
+        assert json.dumps(document["metrics"]) == json.dumps(alone["metrics"])
+        assert json.dumps(document["intervals"]) == json.dumps(alone["intervals"])
+        assert json.dumps(document["fitted"]) == json.dumps(alone["fitted"])
     cold = calibench.run("vtst:epochs=3,lr=0.01+temperature", *small, epochs=2, results=None)
     assert json.dumps(cold.metrics) == json.dumps(hot["metrics"])
     assert cold.fitted == hot["fitted"]
@@ -130,7 +130,7 @@ def test_stored_predictions_give_the_record(recipe, threads, cli, tmp_path, feat
 
 
 def test_several_methods_and_seeds(cli, features):
-    """One object whatever was asked for; each run is stored under its own id, and asked for twice is run once."""
+    """Several runs print one object. Each is stored under its own id; a recipe that is named twice runs once."""
     ran = cli("run", "-m", "ce", "-m", "ce+temperature", "-m", "ce", "-s", "0", "-s", "1", *FROZEN, "--json")
     document = ran.document
     assert document["schema"] == "calibench.records/1"

@@ -98,9 +98,9 @@ def test_only_runs_of_one_protocol_share_a_board(tmp_path: Path) -> None:
         store(tmp_path, "a", 0, {"nll": 1.0}, {"nll": np.ones(RESAMPLES)}, created=str(k), **changes)
         for k, changes in enumerate(variants)
     ]
-    found = boards(records, tmp_path, "nll")
-    assert len(found) == 5
-    assert {(board.dataset, board.model, board.noise) for board in found} == {
+    several = boards(records, tmp_path, "nll")
+    assert len(several) == 5
+    assert {(board.dataset, board.model, board.noise) for board in several} == {
         ("toy", "mlp", None),
         ("other", "mlp", None),
         ("toy", "cnn", None),
@@ -137,9 +137,9 @@ def test_a_board_is_made_without_torch(tmp_path: Path) -> None:
         "from calibench.report.render import render\n"
         "from calibench.records.store import read_records\n"
         "path = pathlib.Path(sys.argv[1])\n"
-        "found = boards(read_records(path), path, 'nll')\n"
-        "for form in ('table', 'markdown', 'csv', 'json'): assert 'nll' in render(found, form)\n"
-        "assert found[0].rows[0].cells['nll'].interval\n"
+        "(board,) = boards(read_records(path), path, 'nll')\n"
+        "for form in ('table', 'markdown', 'csv', 'json'): assert 'nll' in render([board], form)\n"
+        "assert board.rows[0].cells['nll'].interval\n"
         "print('torch' in sys.modules, 'sklearn' in sys.modules, 'scipy' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)

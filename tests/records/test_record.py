@@ -106,8 +106,8 @@ def test_from_dict_of_anything_raises_nothing_but_input_errors(document: Any) ->
 def test_every_record_that_from_dict_accepts_can_stand_on_a_board(changes: dict[str, Any]) -> None:
     try:
         record = ResultRecord.from_dict(example_record().to_dict() | changes, "here")
-        found = boards([record, example_record(seed=1)], Path("nowhere"), "accuracy")
+        several = boards([record, example_record(seed=1)], Path("nowhere"), "accuracy")
     except InputError:
         return
     for form in ("json", "csv", "markdown"):
-        render(found, form)
+        render(several, form)

@@ -30,9 +30,9 @@ def document(records: Mapping[Path, EvaluationRecord], comparable: bool) -> dict
 
 
 def same_labels(labels: Sequence[torch.Tensor]) -> bool:
-    """Whether all files hold the same labels in the same order, so that their figures are of the same samples."""
-    first = labels[0]
-    return all(other.shape == first.shape and bool((other == first).all()) for other in labels[1:])
+    """Whether all files, whose `labels` these are, hold the same labels in the same order: figures of the same samples."""
+    first, *rest = labels
+    return all(labels_of_file.equal(first) for labels_of_file in rest)
 
 
 def print_board(records: Mapping[Path, EvaluationRecord], comparable: bool) -> None:
