@@ -15,9 +15,10 @@ from calibench.errors import InputError
 from calibench.plugins.params import REQUIRED
 from calibench.plugins.specs import MethodSpec
 from calibench.progress import Report
+from calibench.records import schemas
 from calibench.records.environment import machine, versions
 
-SCHEMA = "calibench.bench-methods/1"
+SCHEMA = schemas.BENCH_METHODS
 BASELINE = "objective"
 """The default method of this kind is what the others are compared with."""
 

@@ -19,10 +19,11 @@ from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics, load_metrics, units_of
 from calibench.outputs.outputs import Outputs
 from calibench.recipe.posthoc import PostHoc
+from calibench.records import schemas
 from calibench.records.environment import versions
 from calibench.seeds import seeded
 
-SCHEMA = "calibench.evaluation/1"
+SCHEMA = schemas.EVALUATION
 _KEYS = {"labels_per_sample": "questions"}
 """Fields that have another name in the document."""
 Samples = tuple[Outputs, torch.Tensor]

@@ -1,15 +1,16 @@
-"""Start-up: what only looks imports nothing heavy. Modules are counted, since counts do not depend on the machine's load."""
+"""Start-up: commands that only list or show import nothing heavy. Modules are counted: a count does not depend on the load."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 HEAVY = {"torch", "scipy", "sklearn", "matplotlib", "safetensors", "pandas", "pyarrow"}
 PROBE = """
@@ -26,6 +27,7 @@ print("\\n" + json.dumps(sorted(set(sys.modules) - before)))
 
 
 def modules_of(*args, cwd):
+    """The modules that the command imports, in a process of its own."""
     ended = subprocess.run(
         [sys.executable, "-c", PROBE, json.dumps(args)], capture_output=True, text=True, check=False, cwd=cwd
     )
@@ -33,7 +35,7 @@ def modules_of(*args, cwd):
     return json.loads(ended.stdout.splitlines()[-1])
 
 
-def roots(modules):
+def packages(modules):
     return {name.partition(".")[0] for name in modules}
 
 
@@ -48,26 +50,28 @@ def roots(modules):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_looking_imports_little(args, most, tmp_path):
+def test_listing_and_showing_import_little(args, most, tmp_path):
     modules = modules_of(*args, cwd=tmp_path)
-    assert not roots(modules) & (HEAVY | {"numpy"})
+    assert not packages(modules) & (HEAVY | {"numpy"})
     assert len(modules) <= most, modules
 
 
 def test_importing_calibench_imports_nothing(tmp_path):
     probe = "import sys; import calibench; print(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert not roots(ended.stdout.split()) & (HEAVY | {"numpy", "rich", "click", "pluggy"})
+    assert not packages(ended.stdout.split()) & (HEAVY | {"numpy", "rich", "click", "pluggy"})
 
 
-@pytest.mark.parametrize("kind", ["table", "markdown", "csv", "json"])
-def test_boards_import_no_torch(kind, cli, features, tmp_path):
-    """Records become boards where torch is not installed; numpy and safetensors are enough."""
+@pytest.mark.slow
+@pytest.mark.usefixtures("features")
+def test_boards_import_no_torch(cli, tmp_path):
+    """Records become boards where torch is not installed: numpy and safetensors are enough."""
     run = ("run", "-m", "ce", "-m", "ce+temperature", "-d", "npz:path=features.npz", "--model", "frozen", "-q")
     assert cli(*run).code == 0
-    modules = modules_of("leaderboard", "--format", kind, cwd=tmp_path)
-    assert not roots(modules) & (HEAVY - {"safetensors"})
-    assert len(modules) <= 320, len(modules)
+    for form in ("table", "markdown", "csv", "json"):
+        modules = modules_of("leaderboard", "--format", form, cwd=tmp_path)
+        assert not packages(modules) & (HEAVY - {"safetensors"}), form
+        assert len(modules) <= 320, (form, len(modules))
 
 
 TEN_LINES = """
@@ -87,23 +91,28 @@ class Halve(calibench.Calibrator):
 
 @pytest.fixture
 def ten_lines(tmp_path, monkeypatch):
-    """The README's plugin, installed: a module and the entry point that a wheel would bring."""
+    """The README's plugin, installed: its module, and the entry point that its wheel would bring."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert TEN_LINES.strip() in readme, "README.md shows another plugin than the one that is tried here"
+    assert TEN_LINES.strip() in readme, "the plugin in README.md is not the one that this test installs"
     site = tmp_path / "site"
     info = site / "my_plugin-1.0.dist-info"
     info.mkdir(parents=True)
     (site / "my_plugin.py").write_text(TEN_LINES)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-plugin\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[calibench]\nmy-plugin = my_plugin\n")
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]))
 
 
 @pytest.mark.usefixtures("ten_lines")
 def test_a_plugin_of_ten_lines_keeps_listing_light(tmp_path):
-    before = modules_of("list", "methods", "--json", cwd=tmp_path)
-    assert "my_plugin" in before
-    assert not roots(before) & (HEAVY | {"numpy"})
+    modules = modules_of("list", "methods", "--json", cwd=tmp_path)
+    assert "my_plugin" in modules
+    assert not packages(modules) & (HEAVY | {"numpy"})
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ten_lines")
+def test_a_plugin_of_ten_lines_runs(tmp_path):
     ran = subprocess.run(
         [sys.executable, "-m", "calibench", "run", "-m", "ce+halve", "--epochs", "1", "--json", "-q"],
         capture_output=True, text=True, check=False, cwd=tmp_path,
