@@ -179,23 +179,23 @@ def one_thread() -> Iterator[None]:
 def install_plugin(tmp_path_factory, monkeypatch):
     """`install_plugin(module, source)`: a distribution MODULE-dist 3.1 in this process, whose plugin is that module.
 
-    Without `source` the module is one that can be imported already. Returns the module's file, or None.
+    Without `source` the module must be importable already. `name` is that of the entry point. Returns the module's file.
     """
     from calibench.plugins import discovery  # here, so that calibench is imported after the environment is set
 
     written = []
 
-    def install(module: str, source: str | None = None) -> Path | None:
+    def install(module: str, source: str | None = None, *, name: str = "") -> Path:
         folder = tmp_path_factory.mktemp(module)
-        info = folder / f"{module}_dist-3.1.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module.replace('_', '-')}-dist\nVersion: 3.1\n")
-        (info / "entry_points.txt").write_text(f"[calibench]\n{module.replace('_', '-')} = {module}\n")
-        file = None
+        file = folder / f"{module}.py"
         if source is not None:
-            file = folder / f"{module}.py"
             file.write_text(source)
             written.append(module)
+        info = folder / f"{module}_dist-3.1.dist-info"
+        info.mkdir()
+        dashed = module.replace("_", "-")
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dashed}-dist\nVersion: 3.1\n")
+        (info / "entry_points.txt").write_text(f"[calibench]\n{name or dashed} = {module}\n")
         monkeypatch.syspath_prepend(folder)
         discovery.registry.cache_clear()
         return file
