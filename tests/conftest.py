@@ -173,3 +173,35 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def install_plugin(tmp_path_factory, monkeypatch):
+    """`install_plugin(module, source)`: a distribution MODULE-dist 3.1 in this process, whose plugin is that module.
+
+    Without `source` the module must be importable already. `name` is that of the entry point. Returns the module's file.
+    """
+    from calibench.plugins import discovery  # here, so that calibench is imported after the environment is set
+
+    written = []
+
+    def install(module: str, source: str | None = None, *, name: str = "") -> Path:
+        folder = tmp_path_factory.mktemp(module)
+        file = folder / f"{module}.py"
+        if source is not None:
+            file.write_text(source)
+            written.append(module)
+        info = folder / f"{module}_dist-3.1.dist-info"
+        info.mkdir()
+        dashed = module.replace("_", "-")
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dashed}-dist\nVersion: 3.1\n")
+        (info / "entry_points.txt").write_text(f"[calibench]\n{name or dashed} = {module}\n")
+        monkeypatch.syspath_prepend(folder)
+        discovery.registry.cache_clear()
+        return file
+
+    monkeypatch.delenv(discovery.BLOCK_VARIABLE, raising=False)
+    yield install
+    for module in written:
+        sys.modules.pop(module, None)
+    discovery.registry.cache_clear()

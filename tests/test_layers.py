@@ -1,7 +1,8 @@
-"""The rooms of the core stay in order: an import goes down, none runs in a circle, and boards need no torch."""
+"""The rooms of the core stay in order, plugins import only public rooms, and the core imports no plugin."""
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import subprocess
 import sys
@@ -10,11 +11,17 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+ROOT = HERE.parent
 _spec = importlib.util.spec_from_file_location("structure", HERE / "structure.py")
 assert _spec is not None
 assert _spec.loader is not None
 structure = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(structure)
+
+PUBLIC = {"atomic", "data", "errors", "kernels", "lazy", "metrics", "models", "outputs", "stages", "training"}
+"""Rooms that plugins may import from, beside the names that `calibench` exports."""
+
+OUR_PLUGINS = ("calibench_methods", "calibench_datasets")
 
 
 def test_every_room_has_a_place_in_the_order():
@@ -63,3 +70,36 @@ def test_a_room_that_lists_ranks_or_shows_imports_no_torch(room, tmp_path):
     ended = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "torch" not in ended.stdout.split()
+
+
+# --- the core and its plugins ---------------------------------------------------------------------------------------
+
+
+def imported_modules(file: Path) -> set[str]:
+    """Every module that a file imports, wherever in it; `from a import b` counts as a and a.b."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            modules |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return modules
+
+
+def test_the_core_knows_no_plugin_by_name():
+    for file in structure.CORE.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        for name in OUR_PLUGINS:
+            assert not [module for module in imported_modules(file) if module.split(".")[0] == name], file
+            assert f"{name}." not in text, f"{file}: not even in a string that importlib may get"
+            assert f"{name}:" not in text, file
+
+
+def test_plugins_import_only_public_rooms():
+    assert set(structure.ORDER) > PUBLIC
+    private = {f"calibench.{room}" for room in set(structure.ORDER) - PUBLIC}
+    files = [file for file in (ROOT / "plugins").rglob("*.py") if "tests" not in file.parts]
+    assert len(files) > 50
+    for file in files:
+        assert not [m for m in imported_modules(file) if ".".join(m.split(".")[:2]) in private], file

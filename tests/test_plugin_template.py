@@ -20,7 +20,7 @@ from calibench.plugins import discovery as plugins
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = ROOT / "plugins" / "template"
-FIXTURES = Path(__file__).parent / "plugins"
+SAMPLES = Path(__file__).parent / "plugins" / "samples"
 
 
 def run(*command: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -106,8 +106,8 @@ def test_our_own_package_does_not_hold_the_template():
 
 
 def calibench_with(name: str, *words: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """The command line where the distribution in tests/plugins/NAME is installed."""
-    return run(sys.executable, "-m", "calibench", *words, cwd=cwd, PYTHONPATH=str(FIXTURES / name), **env)
+    """The command line where the distribution in tests/plugins/samples/NAME is installed."""
+    return run(sys.executable, "-m", "calibench", *words, cwd=cwd, PYTHONPATH=str(SAMPLES / name), **env)
 
 
 def names(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -162,10 +162,10 @@ def test_a_name_clash_is_an_error_that_says_who(tmp_path):
 
 @pytest.fixture
 def beside(monkeypatch):
-    """`beside("broken")` installs that fixture distribution in this process."""
+    """`beside("broken")` installs that sample distribution in this process."""
 
     def install(name: str) -> None:
-        monkeypatch.syspath_prepend(FIXTURES / name)
+        monkeypatch.syspath_prepend(SAMPLES / name)
         importlib.invalidate_caches()
         plugins.registry.cache_clear()
 

@@ -22,7 +22,7 @@ from calibench.evaluation.judge import RESAMPLES, SEED
 from calibench.evaluation.stored_outputs import EvaluationRecord, Samples, evaluate_samples
 from calibench.models.in_memory import as_model
 from calibench.models.network import Task
-from calibench.outputs.several_labels import checked_samples
+from calibench.outputs.several_labels import check_samples
 from calibench.processes import pick_device
 from calibench.progress import Report, quiet
 from calibench.records.record import ResultRecord
@@ -188,7 +188,7 @@ def _samples(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:
         raise InputError(f"{prefix}labels are missing", "as evaluate(logits=z, labels=y)")
     name = f"{prefix}{'probs' if logits is None else 'logits'}"
     scores, truth = _tensor(probs if logits is None else logits, name), _tensor(labels, f"{prefix}labels")
-    return checked_samples(scores, truth, logits is None, name)
+    return check_samples(scores, truth, logits is None, name)
 
 
 def _tensor(values: Any, name: str) -> torch.Tensor:

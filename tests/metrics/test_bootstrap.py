@@ -66,7 +66,9 @@ def test_subsets_of_one_set_share_its_resamples():
     judged = simulated(30, 3, seed=6)
     rows = np.array([4, 7])
     estimates = {"a": Accuracy().value(judged.take(rows))}
-    subset = bootstrap(judged.take(rows), {"a": Accuracy()}, estimates, resamples=1000, seed=4, rows=rows, of=30)["a"]
+    subset = bootstrap(
+        judged.take(rows), {"a": Accuracy()}, estimates, resamples=1000, seed=4, rows=rows, num_samples=30
+    )["a"]
     weights = np.concatenate(list(multiplicities(30, 1000, seed=4)))[:, rows]
     drawn = weights.sum(axis=1) > 0
     assert subset.undefined == (~drawn).sum() > 0

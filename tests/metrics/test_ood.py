@@ -78,7 +78,7 @@ def test_a_weight_is_a_repeated_row(uncertainty_in, uncertainty_out, seed):
     counts = [generator.integers(0, 4, size=len(d)) for d in (uncertainty_in, uncertainty_out)]
     for count in counts:
         count[0] += 1
-    ranked = Ranked.of(np.array(uncertainty_in), np.array(uncertainty_out))
+    ranked = Ranked.by_uncertainty(np.array(uncertainty_in), np.array(uncertainty_out))
     figures = ranked.figures(*(count.astype(float) for count in counts))
     repeated = [np.repeat(d, count) for d, count in zip((uncertainty_in, uncertainty_out), counts, strict=True)]
     assert figures == pytest.approx(oracle(*repeated), abs=1e-12)
@@ -87,7 +87,9 @@ def test_a_weight_is_a_repeated_row(uncertainty_in, uncertainty_out, seed):
 def test_replicates_resample_both_sets_and_pair_two_methods():
     generator = np.random.default_rng(3)
     uncertainty_in, uncertainty_out = generator.normal(size=300), generator.normal(1, 1, size=200)
-    replicates = ood_replicates(Ranked.of(uncertainty_in, uncertainty_out), resamples=1000, seed=0, seed_out=7)
+    replicates = ood_replicates(
+        Ranked.by_uncertainty(uncertainty_in, uncertainty_out), resamples=1000, seed=0, seed_out=7
+    )
     assert set(replicates) == set(FIGURES)
     estimate = ood_figures(uncertainty_in, uncertainty_out)
     for name, values in replicates.items():
@@ -98,7 +100,11 @@ def test_replicates_resample_both_sets_and_pair_two_methods():
     q1, q2 = a / (2 - a), 2 * a * a / (1 + a)
     variance = (a * (1 - a) + 299 * (q1 - a * a) + 199 * (q2 - a * a)) / (300 * 200)
     assert replicates["auroc"].std(ddof=1) == pytest.approx(np.sqrt(variance), rel=0.2)
-    again = ood_replicates(Ranked.of(2 * uncertainty_in, 2 * uncertainty_out), resamples=1000, seed=0, seed_out=7)
-    other_seed = ood_replicates(Ranked.of(uncertainty_in, uncertainty_out), resamples=1000, seed=0, seed_out=8)
+    again = ood_replicates(
+        Ranked.by_uncertainty(2 * uncertainty_in, 2 * uncertainty_out), resamples=1000, seed=0, seed_out=7
+    )
+    other_seed = ood_replicates(
+        Ranked.by_uncertainty(uncertainty_in, uncertainty_out), resamples=1000, seed=0, seed_out=8
+    )
     np.testing.assert_array_equal(replicates["auroc"], again["auroc"])
     assert (replicates["auroc"] != other_seed["auroc"]).any()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from calibench.errors import InputError
-from calibench.outputs.several_labels import checked_samples, label_scores, yes_no_outputs
+from calibench.outputs.several_labels import check_samples, label_scores, yes_no_outputs
 
 
 def test_label_scores_is_the_inverse_of_yes_no_outputs() -> None:
@@ -34,10 +34,10 @@ def test_label_scores_is_the_inverse_of_yes_no_outputs() -> None:
 )
 def test_unsound_scores_and_labels_are_refused(scores, labels, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        checked_samples(torch.from_numpy(scores), torch.from_numpy(labels), False, "here")
+        check_samples(torch.from_numpy(scores), torch.from_numpy(labels), False, "here")
 
 
 def test_a_probability_outside_0_1_is_refused() -> None:
     probs = torch.tensor([[1.5, 0], [0, 1]])
     with pytest.raises(InputError, match=r"here: row 0: a probability lies outside \[0, 1\]"):
-        checked_samples(probs, torch.tensor([[0, 1], [1, 1]]), True, "here")
+        check_samples(probs, torch.tensor([[0, 1], [1, 1]]), True, "here")

@@ -14,7 +14,7 @@ from calibench.evaluation.added_figures import AddedFigures, OutputsOf
 from calibench.evaluation.judge import RESAMPLES, SEED
 from calibench.metrics.binning import Floats
 from calibench.metrics.bootstrap import percentile_interval
-from calibench.metrics.ood import FIGURES, HIGHER, Ranked, ood_replicates
+from calibench.metrics.ood import FIGURES, HIGHER_IS_BETTER, Ranked, ood_replicates
 from calibench.outputs.outputs import Outputs
 from calibench.outputs.uncertainty import uncertainty_of
 from calibench.progress import Report
@@ -54,7 +54,7 @@ def _judge_set(
     except InputError as error:
         undefined: dict[str, Any] = dict.fromkeys(FIGURES)
         return {"metrics": undefined, "intervals": undefined, "note": error.message}, {}
-    ranked = Ranked.of(inside, outside)
+    ranked = Ranked.by_uncertainty(inside, outside)
     stream = derived_seed(SEED, f"ood {ood_set.fingerprint}")
     replicates = ood_replicates(ranked, resamples=RESAMPLES, seed=SEED, seed_out=stream)
     added.arrays[f"ood.{ood_set.text}.{score}"] = outside
@@ -64,7 +64,7 @@ def _judge_set(
 
 def _add(added: AddedFigures, what: str, score: str, figures: dict[str, Any], replicates: dict[str, Floats]) -> None:
     for name, value in figures.items():
-        unit = {"unit": "fraction", "better": "higher" if name in HIGHER else "lower", "rankable": True}
+        unit = {"unit": "fraction", "better": "higher" if name in HIGHER_IS_BETTER else "lower", "rankable": True}
         added.add(ood_metric(name, what, score), value, unit, replicates.get(name))
 
 

@@ -82,7 +82,9 @@ def _judge_variant(judged: Judged, metrics: Metrics, variant: Variant, shift: Sh
         with blaming(f"metric {name!r}"):
             estimates[name] = float(metric.value(judged))
     drawn = {name: metric for name, metric in chosen.items() if name in BOOTSTRAPPED}
-    replicates = bootstrap(judged, drawn, estimates, resamples=RESAMPLES, seed=SEED, rows=variant.rows, of=test_rows)
+    replicates = bootstrap(
+        judged, drawn, estimates, resamples=RESAMPLES, seed=SEED, rows=variant.rows, num_samples=test_rows
+    )
     values = {name: value if math.isfinite(value) else None for name, value in estimates.items()}
     row = {
         "shift": shift.text,

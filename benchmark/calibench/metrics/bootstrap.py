@@ -86,19 +86,19 @@ def bootstrap(
     resamples: int,
     seed: int,
     rows: Ints | None = None,
-    of: int = 0,
+    num_samples: int = 0,
 ) -> dict[str, Replicates]:
     """Replicates and 95 % interval of each metric. Those with `bias_corrected` are first recentred on their estimate.
 
     With the same seed and N, replicate b of two methods on one test set comes from the same resample, so their differences
-    are paired. `rows` are the samples of a larger set of `of` samples that are judged here: the larger set is resampled,
+    are paired. `rows` are the places of the judged samples in a larger set of `num_samples`: the larger set is resampled,
     so several subsets of it share their resamples. A resample without any judged sample is undefined. Raises InputError
     for fewer than 1 000 resamples, RunError if a metric does not return one number per resample.
     """
     check_sampling(resamples, seed)
     values = {name: np.empty(resamples) for name in metrics}
     start = 0
-    for weights in _weights(judged, rows, of, resamples, seed):
+    for weights in _weights(judged, rows, num_samples, resamples, seed):
         block = slice(start, start + len(weights))
         empty = weights.sum(axis=1) == 0
         weights[empty] = 1  # a metric needs at least one sample
@@ -109,14 +109,14 @@ def bootstrap(
     return {name: _replicates(values[name], metric, estimates[name]) for name, metric in metrics.items()}
 
 
-def _weights(judged: Judged, rows: Ints | None, of: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """Blocks `[b, N]` of how often each judged sample is in each resample, of itself or of the `of` samples around `rows`."""
+def _weights(judged: Judged, rows: Ints | None, num_samples: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """How often each judged sample is in each resample: blocks `[b, N]`. With `rows` the larger set is resampled."""
     labels_per_sample = judged.labels_per_sample
     if rows is None:
         yield from multiplicities(judged.n // labels_per_sample, resamples, seed, labels_per_sample)
         return
     answers = (rows[:, None] * labels_per_sample + np.arange(labels_per_sample)).ravel()
-    for weights in multiplicities(of, resamples, seed, labels_per_sample):
+    for weights in multiplicities(num_samples, resamples, seed, labels_per_sample):
         yield weights[:, answers]
 
 

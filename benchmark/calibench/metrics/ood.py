@@ -20,7 +20,7 @@ KEPT_PERCENT = 95
 FIGURES = ("auroc", "aupr", "aupr_out", "fpr95")
 """`auroc`, `aupr`: ID is positive; `aupr_out`: OOD is positive; `fpr95`: the share of OOD kept with 95 % of ID."""
 
-HIGHER = ("auroc", "aupr", "aupr_out")
+HIGHER_IS_BETTER = ("auroc", "aupr", "aupr_out")
 """The figures of which higher is better."""
 
 
@@ -33,7 +33,7 @@ class Ranked:
     num_ranks: int
 
     @classmethod
-    def of(cls, uncertainty_in: Floats, uncertainty_out: Floats) -> Ranked:
+    def by_uncertainty(cls, uncertainty_in: Floats, uncertainty_out: Floats) -> Ranked:
         """Rank uncertainties `[n]` and `[m]`. Raises InputError if one is empty or holds a NaN."""
         both = np.concatenate([uncertainty_in, uncertainty_out])
         if not len(uncertainty_in) or not len(uncertainty_out) or np.isnan(both).any():
@@ -60,7 +60,7 @@ def ood_figures(uncertainty_in: Floats, uncertainty_out: Floats) -> dict[str, fl
     Source: Hendrycks & Gimpel 2017 (arXiv 1610.02136), who write AUPR-In and AUPR-Out. OpenOOD takes OOD as positive: AUROC is
     the same, the other figures are not.
     """
-    return Ranked.of(uncertainty_in, uncertainty_out).figures()
+    return Ranked.by_uncertainty(uncertainty_in, uncertainty_out).figures()
 
 
 def _figures(count_in: Floats, count_out: Floats) -> dict[str, float]:

@@ -29,7 +29,7 @@ def label_scores(outputs: Outputs) -> torch.Tensor:
     return yes.reshape(-1, outputs.labels_per_sample)
 
 
-def as_stored(outputs: Outputs) -> Outputs:
+def round_to_float32(outputs: Outputs) -> Outputs:
     """The outputs rounded to float32, as records store them, so that the stored outputs are what is judged.
 
     float32 logits are exact to 1e-7 relative, so no confidence saturates.
@@ -39,7 +39,7 @@ def as_stored(outputs: Outputs) -> Outputs:
     return Outputs(outputs.scores.float(), outputs.from_probs, outputs.one_vs_rest)
 
 
-def checked_samples(
+def check_samples(
     scores: torch.Tensor, labels: torch.Tensor, from_probs: bool, where: str
 ) -> tuple[Outputs, torch.Tensor]:
     """Outputs and labels to judge, checked. `labels` are `[N]` (one class per row) or `[N, Q]` (several labels per row)."""

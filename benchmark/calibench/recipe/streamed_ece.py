@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 
 from calibench.kernels import CalibrationAccumulator
+from calibench.metrics.calibration_error import ece_of
 from calibench.processes import Processes
 
 
 def streamed_ece(logits: torch.Tensor, labels: torch.Tensor, processes: Processes) -> float:
-    """ECE over 15 bins, a fraction; each process brings its own rows `[n, K]` and `[n]`, n may be 0.
+    """ECE over 15 bins, a fraction; each process brings its own rows `[n, K]` and `[n]`, n may be 0. NaN without any row.
 
     Rows that are not finite count nothing: the figure is only shown, and what is judged in the end is checked there.
     """
@@ -18,5 +19,4 @@ def streamed_ece(logits: torch.Tensor, labels: torch.Tensor, processes: Processe
         accumulator.update(logits, labels)
     if processes.size > 1:
         accumulator.all_reduce()
-    stats = accumulator.compute()
-    return float((stats.confidence_sum - stats.correct_sum).abs().sum() / stats.n)
+    return ece_of(accumulator.compute())

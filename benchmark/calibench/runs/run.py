@@ -12,7 +12,7 @@ from calibench.config.run_config import RunConfig
 from calibench.evaluation.judge import judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics
-from calibench.outputs.several_labels import as_stored
+from calibench.outputs.several_labels import round_to_float32
 from calibench.processes import Processes, joined
 from calibench.progress import Report, quiet
 from calibench.recipe.members import Members
@@ -78,7 +78,7 @@ def run_config(
 def _posthoc(config: RunConfig, inputs: Inputs) -> PostHoc:
     stages = config.of_kind("calibrator") + config.of_kind("decision")
     data = inputs.data
-    return PostHoc(stages, data.num_classes, data.labels_per_sample, rounding=as_stored)
+    return PostHoc(stages, data.num_classes, data.labels_per_sample, rounding=round_to_float32)
 
 
 def _same(processes: Processes, record: ResultRecord | None) -> ResultRecord:

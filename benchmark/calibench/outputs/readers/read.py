@@ -14,7 +14,7 @@ from calibench.outputs.readers.csv import read_csv
 from calibench.outputs.readers.npz import samples_from_npz
 from calibench.outputs.readers.parquet import read_parquet
 from calibench.outputs.readers.table import samples_from_table
-from calibench.outputs.several_labels import checked_samples
+from calibench.outputs.several_labels import check_samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +40,7 @@ def read_outputs(path: str | Path, columns: Columns | None = None) -> tuple[Outp
     else:
         raise InputError(f"{path}: cannot read files of type {suffix or 'unknown'!r}", "use .npz, .csv or .parquet")
     scores, labels = torch.from_numpy(samples.scores), torch.from_numpy(samples.labels)
-    return checked_samples(scores, labels, samples.from_probs, str(path))
+    return check_samples(scores, labels, samples.from_probs, str(path))
 
 
 def read_soft(path: str | Path, name: str) -> NDArray[Any]:

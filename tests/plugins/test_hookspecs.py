@@ -1,12 +1,10 @@
-"""Every hook's docstring holds a plugin; each is pasted into a module, installed, and what it offers is used."""
+"""Every hook's docstring holds a plugin: each is pasted into a module, installed and used."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import inspect
 import re
-import sys
 import textwrap
 from pathlib import Path
 
@@ -14,49 +12,39 @@ import numpy as np
 import pytest
 
 import calibench
-from calibench.plugins import discovery as plugins
 from calibench.plugins import hookspecs
+from calibench.plugins.discovery import HOOKS, registry
 
 QUICK = {"epochs": 2, "results": None}
-DOCUMENTED = re.compile(r"```python\n(.*?)```", re.DOTALL)
+CODE_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
 def pasted(hook: str) -> str:
     """The plugin in a hook's docstring."""
-    blocks = DOCUMENTED.findall(inspect.getdoc(getattr(hookspecs, hook)))
+    blocks = CODE_BLOCK.findall(inspect.getdoc(getattr(hookspecs, hook)))
     assert len(blocks) == 1
     return textwrap.dedent(blocks[0])
 
 
+def tutorial() -> str:
+    page = Path(__file__).parents[2] / "docs" / "guides" / "plugins.md"
+    return page.read_text(encoding="utf-8")
+
+
 @pytest.fixture
-def installed(tmp_path, monkeypatch):
-    """`installed(source)`: a distribution my-dist 3.1 in this process, as the module docstring of hookspecs registers it."""
+def install(install_plugin):
+    """`install(hook)`: install the plugin of a hook's docstring, under the names in the docstring of hookspecs."""
     registration = re.search(
-        r"^\[project\.entry-points\.(\w+)\]\n([\w-]+) = \"(\w+)\"", inspect.getdoc(hookspecs), re.M
+        r"^\[project\.entry-points\.(\w+)\]\n([\w-]+) = \"(\w+)\"", inspect.getdoc(hookspecs), re.MULTILINE
     )
     group, name, module = registration.groups()
-
-    def install(source: str) -> plugins.Registry:
-        (tmp_path / f"{module}.py").write_text(source)
-        info = tmp_path / "my_dist-3.1.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-dist\nVersion: 3.1\n")
-        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}\n")
-        importlib.invalidate_caches()
-        plugins.registry.cache_clear()
-        return plugins.registry()
-
-    monkeypatch.delenv(plugins.BLOCK_VARIABLE, raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, module, raising=False)
-    yield install
-    sys.modules.pop(module, None)
-    plugins.registry.cache_clear()
+    assert group == "calibench"
+    return lambda hook: install_plugin(module, pasted(hook), name=name)
 
 
 def test_every_hook_is_documented_with_a_plugin():
     hooks = {name for name, member in vars(hookspecs).items() if hasattr(member, "calibench_spec")}
-    assert hooks == plugins.HOOKS.keys()
+    assert hooks == HOOKS.keys()
     for hook in hooks:
         function = getattr(hookspecs, hook)
         assert inspect.getdoc(function).splitlines()[0].endswith((".", "`.", "rules."))
@@ -64,20 +52,25 @@ def test_every_hook_is_documented_with_a_plugin():
         source = pasted(hook)
         assert f"@calibench.hookimpl\ndef {hook}():" in source
         assert len([line for line in source.splitlines() if line.strip()]) <= 16
-        spec = plugins.HOOKS[hook]
+        spec = HOOKS[hook]
         assert spec.__name__ in source
         assert spec.__name__ in str(inspect.signature(function).return_annotation)
 
 
-@pytest.mark.parametrize("hook", plugins.HOOKS)
+def test_every_hook_has_a_family():
+    families = [spec.family for spec in HOOKS.values()]
+    assert len(set(families)) == len(families)
+    assert "" not in families
+
+
+@pytest.mark.parametrize("hook", HOOKS)
 def test_the_tutorial_shows_the_plugins_that_are_tested_here(hook):
-    tutorial = (Path(__file__).parent.parent / "docs" / "guides" / "plugins.md").read_text(encoding="utf-8")
-    assert pasted(hook).strip() in tutorial
+    assert pasted(hook).strip() in tutorial()
 
 
-def test_the_calibrator(installed):
-    found = installed(pasted("calibench_methods"))
-    assert found.get("method", "halve").plugin.distribution == "my-dist"
+def test_the_calibrator(install):
+    install("calibench_methods")
+    assert registry().get("method", "halve").plugin.distribution == "my-module-dist"
     record = calibench.run(method="ce+halve", **QUICK)
     plain = calibench.run(method="ce", **QUICK)
     assert record.recipe == "ce:epochs=2+halve"
@@ -86,11 +79,11 @@ def test_the_calibrator(installed):
     assert record.metrics["nll"] > plain.metrics["nll"], (
         "halved logits are less sure, and two epochs are unsure already"
     )
-    assert record.versions["my-dist"] == "3.1"
+    assert record.versions["my-module-dist"] == "3.1"
 
 
-def test_the_dataset(installed):
-    installed(pasted("calibench_datasets"))
+def test_the_dataset(install):
+    install("calibench_datasets")
     record = calibench.run(method="ce", dataset="coins:rows=100", **QUICK)
     assert record.dataset == "coins:rows=100"
     assert sum(record.n.values()) == 100
@@ -99,35 +92,35 @@ def test_the_dataset(installed):
         calibench.run(method="ce", dataset="coins:rows=10", **QUICK)
 
 
-def test_the_model(installed):
-    installed(pasted("calibench_models"))
+def test_the_model(install):
+    install("calibench_models")
     for method in ("ce", "tst:epochs=1"):
         record = calibench.run(method=method, model="logistic", **QUICK)
         assert record.model == "logistic"
         assert record.metrics["accuracy"] > 0.15
 
 
-def test_the_noise(installed):
-    installed(pasted("calibench_noises"))
+def test_the_noise(install):
+    install("calibench_noises")
     record = calibench.run(method="ce", noise="shift-one", **QUICK)
     assert record.noise == "shift-one"
     assert record.data["noise"]["realised_rate"] == 1
     assert record.metrics["accuracy"] < 0.1, "it learns that every digit is the next"
 
 
-def test_the_shift(installed):
-    installed(pasted("calibench_shifts"))
+def test_the_shift(install):
+    install("calibench_shifts")
     record = calibench.run(method="ce", shift=["dimmed"], epochs=12, results=None)
     assert [(row["kind"], row["severity"]) for row in record.shift] == [("dimmed", 1), ("dimmed", 2), ("dimmed", 3)]
     accuracies = [row["metrics"]["accuracy"] for row in record.shift]
     assert record.metrics["shift_accuracy_dimmed"] == pytest.approx(np.mean(accuracies), abs=1e-12)
     assert record.metrics["accuracy"] > 0.9
     assert record.metrics["accuracy"] > accuracies[2]
-    assert record.versions["my-dist"] == "3.1"
+    assert record.versions["my-module-dist"] == "3.1"
 
 
-def test_the_metric(installed):
-    installed(pasted("calibench_metrics"))
+def test_the_metric(install):
+    install("calibench_metrics")
     logits = np.array([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 0.5]] * 10)
     labels = np.array([0, 1, 1, 1] * 10)
     record = calibench.evaluate(logits=logits, labels=labels)
@@ -138,11 +131,11 @@ def test_the_metric(installed):
     assert low < expected < high
 
 
-def test_the_preset(installed, tmp_path):
+def test_the_preset(install):
     text = re.search(r"```toml\n(.*?)```", inspect.getdoc(hookspecs.calibench_presets), re.DOTALL)[1]
-    assert text.strip() in (Path(__file__).parent.parent / "docs" / "guides" / "plugins.md").read_text(encoding="utf-8")
-    (tmp_path / "my_preset.toml").write_text(text)
-    installed(pasted("calibench_presets"))
+    assert text.strip() in tutorial()
+    file = install("calibench_presets").with_name("my_preset.toml")
+    file.write_text(text)
     records = calibench.run(preset="small-vtst", seed=1, results=None)
     assert [(record.recipe, record.seed) for record in records] == [
         ("ce:epochs=5", 1),
@@ -153,6 +146,6 @@ def test_the_preset(installed, tmp_path):
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
         "changed": ["seed: 0, 1 -> 1"],
     }
-    (tmp_path / "my_preset.toml").unlink()
+    file.unlink()
     with pytest.raises(calibench.PluginError, match="preset 'small-vtst' cannot be loaded"):
         calibench.run(preset="small-vtst", results=None)
