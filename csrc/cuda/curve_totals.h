@@ -2,12 +2,12 @@
 // lane that writes there.
 #pragma once
 
-#include "curve_sums.h"
+#include "curve_moments.h"
 #include "total.h"
 
 namespace calibench {
 
-constexpr int kMostPoints = 32;  // of a launch: a lane each
+constexpr int kMaxPoints = 32;  // of a launch: a lane each
 constexpr int kCurves = 3;
 
 struct CurveArgs {
@@ -21,15 +21,15 @@ struct CurveArgs {
 
 // What the block has summed: a place a warp and point, each with one lane that writes it.
 struct CurveTotals {
-  Point points[kMostPoints];
+  InverseTemperature points[kMaxPoints];
   double far;  // the largest |x| for which every point can be had in float32; negative if there is none
-  double sums[kWarps][kMostPoints][kCurves][2];
+  double sums[kWarps][kMaxPoints][kCurves][2];
 
   __device__ void begin(const CurveArgs& args) {
-    for (int i = threadIdx.x; i < kWarps * kMostPoints * kCurves * 2; i += kThreads)
+    for (int i = threadIdx.x; i < kWarps * kMaxPoints * kCurves * 2; i += kThreads)
       (&sums[0][0][0][0])[i] = 0.0;
     if (static_cast<int>(threadIdx.x) < args.points) {
-      points[threadIdx.x] = make_point(args.log_temperatures[threadIdx.x * args.stride]);
+      points[threadIdx.x] = make_inverse_temperature(args.log_temperatures[threadIdx.x * args.stride]);
     }
     __syncthreads();
     if (threadIdx.x == 0) {
@@ -47,7 +47,7 @@ struct CurveTotals {
     const double values[kCurves] = {point.nll, point.slope, point.curvature};
     for (int c = 0; c < kCurves; ++c) {
       double* pair = sums[threadIdx.x / kWarp][t][c];
-      Sum all = make_sum(pair[0], pair[1]);
+      Sum all = Sum{pair[0], pair[1]};
       all.add(values[c]);
       pair[0] = all.sum;
       pair[1] = all.carry;
@@ -60,7 +60,7 @@ struct CurveTotals {
       const int c = i / args.points;
       const int t = i % args.points;
       Sum all;
-      for (int warp = 0; warp < kWarps; ++warp) all.add(make_sum(sums[warp][t][c][0], sums[warp][t][c][1]));
+      for (int warp = 0; warp < kWarps; ++warp) all.add(Sum{sums[warp][t][c][0], sums[warp][t][c][1]});
       args.sums[(2 * static_cast<int64_t>(i)) * gridDim.x + blockIdx.x] = all.sum;
       args.sums[(2 * static_cast<int64_t>(i) + 1) * gridDim.x + blockIdx.x] = all.carry;
     }

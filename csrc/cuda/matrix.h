@@ -8,9 +8,9 @@
 
 namespace calibench {
 
-constexpr int kHeld = 32;  // numbers a lane holds
+constexpr int kLaneScores = 32;  // numbers a lane holds
 constexpr int kStretch =
-    kHeld * kWarp;        // numbers a warp holds: a row of up to 1024, or a stretch of a longer one
+    kLaneScores * kWarp;  // numbers a warp holds: a row of up to 1024, or a stretch of a longer one
 constexpr int kQuad = 4;  // what is skipped or summed together
 
 template <typename T>
@@ -27,11 +27,11 @@ struct Matrix {
 };
 
 template <typename T>
-constexpr int kVector = 16 / sizeof(T);
+constexpr int kVectorScores = 16 / sizeof(T);
 
 template <typename T>
 Matrix<T> matrix_of(const Scores& scores) {
-  constexpr int64_t kStep = kVector<T>;
+  constexpr int64_t kStep = kVectorScores<T>;
   const bool aligned = sizeof(T) < 8 && scores.class_stride == 1 && scores.classes % kStep == 0 &&
                        scores.row_stride % kStep == 0 && reinterpret_cast<uintptr_t>(scores.data) % 16 == 0;
   return {static_cast<const T*>(scores.data),
@@ -68,7 +68,7 @@ struct Stretch {
 // Where register i of a lane lies in the stretch.
 template <typename T>
 __device__ __forceinline__ int place(int i, const Group& group, bool aligned) {
-  constexpr int kStep = kVector<T>;
+  constexpr int kStep = kVectorScores<T>;
   return aligned ? (i / kStep * group.lanes + group.sub) * kStep + i % kStep : i * group.lanes + group.sub;
 }
 
@@ -76,7 +76,7 @@ __device__ __forceinline__ int place(int i, const Group& group, bool aligned) {
 // out.
 template <typename T>
 __device__ __forceinline__ bool quad_used(int q, const Group& group, int widest) {
-  constexpr int kQuads = kVector<T> / kQuad;
+  constexpr int kQuads = kVectorScores<T> / kQuad;
   return q / kQuads * kQuads * kQuad * group.lanes < widest;
 }
 
@@ -88,52 +88,52 @@ __device__ __forceinline__ bool quad_worth(int q, const Group& group, int widest
 }
 
 template <bool kDense, typename T>
-__device__ __forceinline__ void load_numbers(const Matrix<T>& matrix, const Stretch& part, const Group& group,
-                                             float fill, float (&x)[kHeld]) {
+__device__ __forceinline__ void load_numbers(const Matrix<T>& matrix, const Stretch& stretch,
+                                             const Group& group, float fill, float (&x)[kLaneScores]) {
   const int64_t stride = kDense ? 1 : matrix.class_stride;
-  const T* from = matrix.row(part.row) + (part.begin + group.sub) * stride;
-  RawNumber<T> raw[kHeld];
+  const T* from = matrix.row(stretch.row) + (stretch.begin + group.sub) * stride;
+  RawNumber<T> raw[kLaneScores];
 #pragma unroll
-  for (int q = 0; q < kHeld / kQuad; ++q) {
-    const bool worth = quad_worth<T>(q, group, part.widest);
+  for (int q = 0; q < kLaneScores / kQuad; ++q) {
+    const bool worth = quad_worth<T>(q, group, stretch.widest);
 #pragma unroll
     for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) raw[i] = no_number(fill, T{});
     if (!worth) continue;
 #pragma unroll
     for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) {
-      raw[i] = load_raw_if(i * group.lanes + group.sub < part.length, from, fill);
+      raw[i] = load_raw_if(i * group.lanes + group.sub < stretch.length, from, fill);
       from += group.lanes * stride;
     }
   }
 #pragma unroll
-  for (int i = 0; i < kHeld; ++i)
-    x[i] = decode_raw(raw[i], i * group.lanes + group.sub < part.length, fill, T{});
+  for (int i = 0; i < kLaneScores; ++i)
+    x[i] = decode_raw(raw[i], i * group.lanes + group.sub < stretch.length, fill, T{});
 }
 
 // Fills what lies past the end of the stretch with `fill`. All loads are under way before the first is used:
 // 4 KiB of float32 a warp.
 template <typename T>
-__device__ __forceinline__ void load(const Matrix<T>& matrix, const Stretch& part, const Group& group,
-                                     float fill, float (&x)[kHeld]) {
-  constexpr int kStep = kVector<T>;
+__device__ __forceinline__ void load(const Matrix<T>& matrix, const Stretch& stretch, const Group& group,
+                                     float fill, float (&x)[kLaneScores]) {
+  constexpr int kStep = kVectorScores<T>;
   if (!matrix.aligned) {
     if (matrix.class_stride == 1) {
-      load_numbers<true>(matrix, part, group, fill, x);
+      load_numbers<true>(matrix, stretch, group, fill, x);
     } else {
-      load_numbers<false>(matrix, part, group, fill, x);
+      load_numbers<false>(matrix, stretch, group, fill, x);
     }
     return;
   }
-  const T* from = matrix.row(part.row) + part.begin + group.sub * kStep;
-  const int left = part.length - group.sub * kStep;
-  uint4 raw[kHeld / kStep];
+  const T* from = matrix.row(stretch.row) + stretch.begin + group.sub * kStep;
+  const int left = stretch.length - group.sub * kStep;
+  uint4 raw[kLaneScores / kStep];
 #pragma unroll
-  for (int v = 0; v < kHeld / kStep; ++v) {
+  for (int v = 0; v < kLaneScores / kStep; ++v) {
     raw[v] = load_vector_if(v * group.lanes * kStep < left, from, sizeof(T) == 4 ? __float_as_uint(fill) : 0);
     from += group.lanes * kStep;
   }
 #pragma unroll
-  for (int v = 0; v < kHeld / kStep; ++v)
+  for (int v = 0; v < kLaneScores / kStep; ++v)
     decode(raw[v], v * group.lanes * kStep < left, fill, x + v * kStep, T{});
 }
 

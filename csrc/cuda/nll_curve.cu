@@ -3,7 +3,7 @@
 #include "curve_totals.h"
 #include "fault.h"
 #include "nll_curve.h"
-#include "plan.h"
+#include "row_plan.h"
 
 namespace calibench {
 namespace {
@@ -13,11 +13,11 @@ constexpr int kCurveBlocks = 4096;
 // Reports what is wrong with the row, or gives the label's distance from the top.
 template <typename T>
 __device__ __forceinline__ bool label_distance(const Matrix<T>& matrix, const CurveArgs& args, int64_t row,
-                                               bool finite, double top, bool speaks, double* distance) {
+                                               bool finite, double top, bool reports, double* distance) {
   const int64_t label = args.labels.at(row);
-  const bool labelled = label >= 0 && label < matrix.classes;
-  if (!finite || !labelled) {
-    if (speaks) report(args.fault, row, finite ? RowStatus::kLabel : RowStatus::kNonFinite);
+  const bool label_valid = label >= 0 && label < matrix.classes;
+  if (!finite || !label_valid) {
+    if (reports) report(args.fault, row, finite ? RowStatus::kLabel : RowStatus::kNonFinite);
     return false;
   }
   *distance = matrix.at(row, static_cast<int>(label)) - top;
@@ -26,7 +26,7 @@ __device__ __forceinline__ bool label_distance(const Matrix<T>& matrix, const Cu
 
 // What float32 scores say exactly: their top, how many stand there, the largest below, whether all are
 // finite.
-struct Outline {
+struct RowTop {
   double top = -HUGE_VAL;
   float second = -FLT_MAX;
   unsigned ties = 0;
@@ -35,21 +35,21 @@ struct Outline {
 
 // Leaves the scores in x, but for the top ones, which become nothing.
 template <typename T>
-__device__ __forceinline__ Outline outline(const Matrix<T>& matrix, const Stretch& part, const Group& group,
-                                           float (&x)[kHeld]) {
-  Outline out;
+__device__ __forceinline__ RowTop find_row_top(const Matrix<T>& matrix, const Stretch& part,
+                                               const Group& group, float (&x)[kLaneScores]) {
+  RowTop out;
   if constexpr (sizeof(T) < 8) {
     load(matrix, part, group, -FLT_MAX, x);
     float bad = 0.0f;
 #pragma unroll
-    for (int i = 0; i < kHeld; ++i) bad = __fmaf_rn(x[i], 0.0f, bad);
-    const Summit summit = take_summit<T>(x, part, group, matrix.aligned, -FLT_MAX);
+    for (int i = 0; i < kLaneScores; ++i) bad = __fmaf_rn(x[i], 0.0f, bad);
+    const TopScores summit = take_top<T>(x, part, group, matrix.aligned, -FLT_MAX);
     out.top = summit.top;
     out.second = summit.second;
     out.ties = summit.ties;
     out.finite = group_or(bad == 0.0f ? 0u : 1u, group.lanes) == 0;
   } else {
-    const Part found = find_exactly<false>(matrix, part, group);
+    const Part found = find_top_float64<false>(matrix, part, group);
     out.top = found.top;
     out.ties = found.ties;
     out.finite = found.flags == 0;
@@ -62,8 +62,8 @@ template <typename T>
 __device__ __forceinline__ void curve_of_rows(const Matrix<T>& matrix, const Stretch& part,
                                               const Group& group, const CurveArgs& args,
                                               CurveTotals* shared) {
-  float x[kHeld];
-  const Outline row = outline(matrix, part, group, x);
+  float x[kLaneScores];
+  const RowTop row = find_row_top(matrix, part, group, x);
   double d_label = 0.0;
   const bool good = part.length > 0 &&
                     label_distance(matrix, args, part.row, row.finite, row.top, group.sub == 0, &d_label);
@@ -72,7 +72,7 @@ __device__ __forceinline__ void curve_of_rows(const Matrix<T>& matrix, const Str
     Moments mine;
     double unit = 1.0;
     for (int t = start; t < min(start + group.lanes, args.points); ++t) {
-      const Point point = shared->points[t];
+      const InverseTemperature point = shared->points[t];
       Moments found;
       double its_unit = 1.0;
       if constexpr (sizeof(T) < 8) {
@@ -114,10 +114,10 @@ __global__ void __launch_bounds__(kThreads)
   CurveTotals* shared = shared_sums();
   shared->begin(args);
   const Group group(kWhole ? kWarp : lanes);
-  const int at_once = kWarp / group.lanes;
+  const int groups_per_warp = kWarp / group.lanes;
   const int64_t warp = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
   for (int64_t step = 0; step < per_warp; ++step) {
-    const int64_t first = (warp * per_warp + step) * at_once;
+    const int64_t first = (warp * per_warp + step) * groups_per_warp;
     if (first >= matrix.rows) break;  // the whole warp
     const int64_t i = first + group.index;
     const bool exists = i < matrix.rows;
@@ -128,7 +128,7 @@ __global__ void __launch_bounds__(kThreads)
   shared->finish(args);
 }
 
-__device__ __forceinline__ void merge(Outline* into, const Outline& other) {
+__device__ __forceinline__ void merge(RowTop* into, const RowTop& other) {
   if (other.top > into->top) {
     into->second = fmaxf(other.second, static_cast<float>(into->top));
     into->top = other.top;
@@ -148,7 +148,7 @@ __global__ void __launch_bounds__(kThreads) wide_curve(Matrix<T> matrix, RowPlan
   __shared__ float seconds[kWarps];
   __shared__ unsigned ties[kWarps];
   __shared__ bool finites[kWarps];
-  __shared__ double moments[kWarps][kMostPoints][3];
+  __shared__ double moments[kWarps][kMaxPoints][3];
   CurveTotals* shared = shared_sums();
   shared->begin(args);
   const Group group(kWarp);
@@ -159,9 +159,9 @@ __global__ void __launch_bounds__(kThreads) wide_curve(Matrix<T> matrix, RowPlan
       const int length = min(plan.part_length, matrix.classes - begin);
       return Stretch{i, begin, length, length};
     };
-    float x[kHeld];
-    Outline row;
-    for (int g = warp; g < plan.parts; g += kWarps) merge(&row, outline(matrix, stretch(g), group, x));
+    float x[kLaneScores];
+    RowTop row;
+    for (int g = warp; g < plan.parts; g += kWarps) merge(&row, find_row_top(matrix, stretch(g), group, x));
     if (group.sub == 0) {
       tops[warp] = row.top;
       seconds[warp] = row.second;
@@ -169,8 +169,8 @@ __global__ void __launch_bounds__(kThreads) wide_curve(Matrix<T> matrix, RowPlan
       finites[warp] = row.finite;
     }
     __syncthreads();
-    row = Outline{};
-    for (int w = 0; w < kWarps; ++w) merge(&row, Outline{tops[w], seconds[w], ties[w], finites[w]});
+    row = RowTop{};
+    for (int w = 0; w < kWarps; ++w) merge(&row, RowTop{tops[w], seconds[w], ties[w], finites[w]});
     double d_label = 0.0;
     const bool good = label_distance(matrix, args, i, row.finite, row.top, threadIdx.x == 0, &d_label);
     const bool fast = sizeof(T) < 8 && fabs(row.top) <= shared->far;
@@ -179,12 +179,12 @@ __global__ void __launch_bounds__(kThreads) wide_curve(Matrix<T> matrix, RowPlan
       if constexpr (sizeof(T) < 8) {
         load(matrix, stretch(g), group, -FLT_MAX, x);
 #pragma unroll
-        for (int j = 0; j < kHeld; ++j) {
+        for (int j = 0; j < kLaneScores; ++j) {
           if (x[j] == static_cast<float>(row.top)) x[j] = -FLT_MAX;
         }
       }
       for (int t = 0; t < args.points; ++t) {
-        const Point point = shared->points[t];
+        const InverseTemperature point = shared->points[t];
         Moments found;
         if constexpr (sizeof(T) < 8) {
           if (fast) {
@@ -208,7 +208,7 @@ __global__ void __launch_bounds__(kThreads) wide_curve(Matrix<T> matrix, RowPlan
         const double* part = moments[w][group.sub];
         all = {all.mass + part[0], all.first + part[1], all.second + part[2]};
       }
-      const Point point = shared->points[group.sub];
+      const InverseTemperature point = shared->points[group.sub];
       const float base = whole_exponent(row.second, point.high, point.far);
       const double unit = fast ? exp2(base - row.top * point.b * kLog2E) : 1.0;
       shared->add(group.sub, curve_point(all, unit, row.ties, d_label, point.b, sizeof(T) == 8));
@@ -231,33 +231,33 @@ struct CurvePlan {
   RowPlan rows;
   bool wide;
   int lanes;
-  int64_t per_warp;
-  int64_t blocks;
+  WarpPlan warps;
 
   explicit CurvePlan(const Scores& scores) : rows(plan_rows(scores.rows, scores.classes)) {
     wide = scores.classes > kStretch;
     lanes = rows.wide ? kWarp : rows.lanes;
-    const int64_t warps = wide ? scores.rows * kWarps : divide_up(scores.rows, kWarp / lanes);
-    per_warp = divide_up(warps, int64_t{kCurveBlocks} * kWarps);
-    blocks = per_warp == 0 ? 0 : divide_up(warps, per_warp * kWarps);
+    const int64_t steps = wide ? scores.rows * kWarps : divide_up(scores.rows, kWarp / lanes);
+    warps = plan_warps(steps, kCurveBlocks);
   }
 };
 
 template <typename T>
 cudaError_t run(const Matrix<T>& matrix, const CurvePlan& plan, const CurveArgs& args, cudaStream_t stream) {
-  if (plan.wide) return launch(wide_curve<T>, plan.blocks, kThreads, 0, stream, matrix, plan.rows, args);
+  if (plan.wide)
+    return launch(wide_curve<T>, plan.warps.blocks, kThreads, 0, stream, matrix, plan.rows, args);
   if (plan.rows.wide) {
-    return launch(resident_curve<T, true>, plan.blocks, kThreads, 0, stream, matrix, plan.lanes,
-                  plan.per_warp, args);
+    return launch(resident_curve<T, true>, plan.warps.blocks, kThreads, 0, stream, matrix, plan.lanes,
+                  plan.warps.per_warp, args);
   }
-  return launch(resident_curve<T, false>, plan.blocks, kThreads, 0, stream, matrix, plan.lanes, plan.per_warp,
-                args);
+  return launch(resident_curve<T, false>, plan.warps.blocks, kThreads, 0, stream, matrix, plan.lanes,
+                plan.warps.per_warp, args);
 }
 
 }  // namespace
 
 int64_t curve_bytes(const CurveInputs& inputs) {
-  return kCurves * kMostPoints * 2 * CurvePlan(inputs.scores).blocks * static_cast<int64_t>(sizeof(double));
+  return kCurves * kMaxPoints * 2 * CurvePlan(inputs.scores).warps.blocks *
+         static_cast<int64_t>(sizeof(double));
 }
 
 cudaError_t sum_curve(const CurveInputs& inputs, void* scratch, double* curve, int64_t* fault,
@@ -266,16 +266,16 @@ cudaError_t sum_curve(const CurveInputs& inputs, void* scratch, double* curve, i
   cudaError_t error = clear_fault(fault, stream);
   if (error != cudaSuccess) return error;
   for (int64_t first = 0; first == 0 || first < inputs.points;
-       first += kMostPoints) {  // once at least, for the fault
+       first += kMaxPoints) {  // once at least, for the fault
     CurveArgs args{inputs.labels,
                    inputs.log_temperatures + first * inputs.stride,
                    inputs.stride,
-                   static_cast<int>(between(0, inputs.points - first, kMostPoints)),
+                   static_cast<int>(between(0, inputs.points - first, kMaxPoints)),
                    static_cast<double*>(scratch),
                    fault};
     error = for_type(inputs.scores, [&](const auto& matrix) { return run(matrix, plan, args, stream); });
     if (error != cudaSuccess) return error;
-    error = launch(add_curves, kCurves * args.points, kThreads, 0, stream, args.sums, plan.blocks,
+    error = launch(add_curves, kCurves * args.points, kThreads, 0, stream, args.sums, plan.warps.blocks,
                    args.points, first, inputs.points, curve);
     if (error != cudaSuccess) return error;
   }

@@ -1,7 +1,7 @@
 // Parts of a row put together: what the row says of its largest score and of all the others.
 #pragma once
 
-#include "exact.h"
+#include "scan_float64.h"
 
 namespace calibench {
 
@@ -14,6 +14,13 @@ struct RowScan {
   unsigned index = 0;
   unsigned flags = 0;
 };
+
+// Why the kernels report a row, given that it has flags or no valid label.
+__device__ __forceinline__ RowStatus bad_row_status(const RowScan& row, bool label_valid) {
+  return row.flags & kInfinite ? RowStatus::kNonFinite
+         : label_valid         ? RowStatus::kProbability
+                               : RowStatus::kLabel;
+}
 
 // Beyond it float32 has no whole exponent left; so far below zero the terms of scan.h would start to vanish.
 __device__ __forceinline__ unsigned fast_range(double top) {
@@ -85,9 +92,9 @@ __device__ __forceinline__ double log_mass(double tail, bool exact) {
 
 // The whole row by a whole warp, in float64.
 template <bool kProbs, typename T>
-__device__ __noinline__ RowScan row_exactly(const Matrix<T>& matrix, int64_t row) {
+__device__ __noinline__ RowScan row_float64(const Matrix<T>& matrix, int64_t row) {
   const Stretch all{row, 0, matrix.classes, matrix.classes};
-  return row_of<kProbs, false>(scan_exactly<kProbs>(matrix, all, Group(kWarp)));
+  return row_of<kProbs, false>(scan_float64<kProbs>(matrix, all, Group(kWarp)));
 }
 
 }  // namespace calibench

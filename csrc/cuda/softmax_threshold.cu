@@ -1,8 +1,8 @@
 // softmax_threshold on CUDA: the argmax, tested by its confidence; where classes have thresholds of their own
 // and it fails, a warp looks through the row for the largest score that passes.
 #include "fault.h"
-#include "log_share.h"
-#include "rows.h"
+#include "log_probability.h"
+#include "scan_rows.h"
 #include "softmax_threshold.h"
 
 namespace calibench {
@@ -30,7 +30,7 @@ struct DecideOp {
    public:
     __device__ Worker(const DecideOp& op, unsigned char*) : op_(op) {}
 
-    __device__ bool doubtful(const RowScan& row) const {
+    __device__ bool needs_float64(const RowScan& row) const {
       const double t = op_.thresholds.values[row.index * op_.thresholds.stride];
       return fabs(1.0 / (1.0 + row.others) - t) <= 1e-6;
     }
@@ -43,8 +43,8 @@ struct DecideOp {
       const bool passed = good && passes(op_.thresholds, confidence, row.index);
       int64_t prediction = passed ? static_cast<int64_t>(row.index) : -1;
       if (op_.thresholds.count > 1) {
-        const bool hope = good && !passed && confidence * (1.0 + 1e-6) >= *op_.thresholds.least;
-        for (unsigned open = __ballot_sync(kAllLanes, hope); open != 0; open &= open - 1) {
+        const bool may_pass = good && !passed && confidence * (1.0 + 1e-6) >= *op_.thresholds.smallest;
+        for (unsigned open = __ballot_sync(kAllLanes, may_pass); open != 0; open &= open - 1) {
           const int owner = __ffs(open) - 1;
           RowScan shared = row;
           shared.top = __shfl_sync(kAllLanes, row.top, owner);
@@ -52,7 +52,7 @@ struct DecideOp {
           const Best best = search_row(matrix, &shared, __shfl_sync(kAllLanes, i, owner));
           if (static_cast<int>(threadIdx.x % kWarp) != owner) continue;
           prediction = best.index;
-          confidence = best.index < 0 ? 1.0 / (1.0 + shared.others) : share(best.score, shared);
+          confidence = best.index < 0 ? 1.0 / (1.0 + shared.others) : probability(best.score, shared);
         }
         __syncwarp();
       }
@@ -71,7 +71,7 @@ struct DecideOp {
       bool unsure = false;
       Best best = search(matrix, *row, i, sizeof(T) == 8, &unsure);
       if (__any_sync(kAllLanes, unsure)) {
-        *row = row_exactly<false>(matrix, i);
+        *row = row_float64<false>(matrix, i);
         best = search(matrix, *row, i, true, &unsure);
       }
       const double score = group_max(best.score, kWarp);
@@ -83,17 +83,17 @@ struct DecideOp {
     template <typename T>
     __device__ Best search(const Matrix<T>& matrix, const RowScan& row, int64_t i, bool exact,
                            bool* unsure) const {
-      const LogShare log_share(row);
-      const bool fast = sizeof(T) < 8 && log_share.usable;
+      const LogProbability log_probability(row);
+      const bool fast = sizeof(T) < 8 && log_probability.usable;
       Best best;
       for (int j = threadIdx.x % kWarp; j < matrix.classes; j += kWarp) {
         const double x = matrix.at(i, j);
         const Bounds bounds = op_.thresholds.bounds[j];
-        const float log_p = log_share(static_cast<float>(x));
+        const float log_p = log_probability(static_cast<float>(x));
         if (x <= best.score || (fast && log_p < bounds.lower)) continue;
         if (!(fast && log_p > bounds.upper)) {
           *unsure = true;
-          if (!exact || !passes(op_.thresholds, share(x, row), j)) continue;
+          if (!exact || !passes(op_.thresholds, probability(x, row), j)) continue;
         }
         best.score = x;
         best.index = j;

@@ -1,9 +1,9 @@
 // softmax_threshold_sets on CUDA. Rows of up to 1024 scores: by lanes of a warp, read a second time out of
 // the first-level cache. Longer ones: a block a row, read a second time out of the second-level cache.
+#include "class_sets.h"
 #include "fault.h"
-#include "flags.h"
-#include "log_share.h"
-#include "plan.h"
+#include "log_probability.h"
+#include "row_plan.h"
 #include "softmax_threshold_sets.h"
 
 namespace calibench {
@@ -29,19 +29,19 @@ __device__ __forceinline__ Membership compare(const Matrix<T>& matrix, const Str
                                               const Group& group, const SetsArgs& args, const RowScan& row,
                                               unsigned valid) {
   Membership found{0, valid};
-  const LogShare log_share(row);
+  const LogProbability log_probability(row);
   if constexpr (kFloat<T>) {
-    if (log_share.usable) {
-      float x[kHeld];
+    if (log_probability.usable) {
+      float x[kLaneScores];
       load(matrix, part, group, 0.0f, x);
       const bool shared = args.thresholds.count == 1;
       const Bounds common = args.thresholds.bounds[0];
 #pragma unroll
-      for (int q = 0; q < kHeld / kQuad; ++q) {
+      for (int q = 0; q < kLaneScores / kQuad; ++q) {
         if (!quad_used<T>(q, group, part.widest)) continue;
 #pragma unroll
         for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) {
-          const float log_p = log_share(x[i]);
+          const float log_p = log_probability(x[i]);
           Bounds bounds = common;
           if (!shared)
             bounds =
@@ -62,7 +62,7 @@ __device__ __forceinline__ unsigned resolve(const Matrix<T>& matrix, const Stret
                                             const SetsArgs& args, const RowScan& row, Membership found) {
   for (unsigned open = found.open; open != 0; open &= open - 1) {
     const int j = part.begin + place<T>(__ffs(open) - 1, group, kFloat<T> && matrix.aligned);
-    if (passes(args.thresholds, share(matrix.at(part.row, j), row), j)) found.inside |= open & -open;
+    if (passes(args.thresholds, probability(matrix.at(part.row, j), row), j)) found.inside |= open & -open;
   }
   return found.inside;
 }
@@ -71,11 +71,11 @@ template <typename T>
 __device__ __forceinline__ Part scan_stretch(const Matrix<T>& matrix, const Stretch& part,
                                              const Group& group) {
   if constexpr (kFloat<T>) {
-    float x[kHeld];
+    float x[kLaneScores];
     load(matrix, part, group, -FLT_MAX, x);
     return scan_logits<false, T>(x, part, group, matrix.aligned);
   } else {
-    return scan_exactly<false>(matrix, part, group);
+    return scan_float64<false>(matrix, part, group);
   }
 }
 
@@ -85,7 +85,7 @@ __device__ __forceinline__ void set_of_rows(const Matrix<T>& matrix, const Stret
                                             const SetsArgs& args) {
   const bool aligned = kFloat<T> && matrix.aligned;
   RowScan row = row_of<false, kFloat<T>>(scan_stretch(matrix, part, group));
-  const unsigned valid = held<T>(part, group, aligned);
+  const unsigned valid = valid_registers<T>(part, group, aligned);
   Membership found = compare(matrix, part, group, args, row, valid);
   if constexpr (kFloat<T>) {
     if (row.flags & kUnsure) found = {0, valid};
@@ -93,7 +93,7 @@ __device__ __forceinline__ void set_of_rows(const Matrix<T>& matrix, const Stret
     while (open != 0) {  // a row at a time, by the whole warp
       const int lane = __ffs(open) - 1;
       const int owner = lane / group.lanes;
-      const RowScan exact = row_exactly<false>(matrix, __shfl_sync(kAllLanes, part.row, lane));
+      const RowScan exact = row_float64<false>(matrix, __shfl_sync(kAllLanes, part.row, lane));
       if (group.index == owner) row = exact;
       const unsigned lanes = group.lanes == kWarp ? kAllLanes : (1u << group.lanes) - 1;
       open &= ~(lanes << (owner * group.lanes));
@@ -114,10 +114,10 @@ template <typename T, bool kWhole>
 __global__ void __launch_bounds__(kThreads)
     resident_sets(Matrix<T> matrix, int lanes, int64_t per_warp, SetsArgs args) {
   const Group group(kWhole ? kWarp : lanes);
-  const int at_once = kWarp / group.lanes;
+  const int groups_per_warp = kWarp / group.lanes;
   const int64_t warp = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
   for (int64_t step = 0; step < per_warp; ++step) {
-    const int64_t first = (warp * per_warp + step) * at_once;
+    const int64_t first = (warp * per_warp + step) * groups_per_warp;
     if (first >= matrix.rows) return;  // the whole warp
     const int64_t i = first + group.index;
     const bool exists = i < matrix.rows;
@@ -139,7 +139,7 @@ __device__ __forceinline__ RowScan scan_block(const Matrix<T>& matrix, const Row
     if constexpr (kFast) {
       found = scan_stretch(matrix, part, group);
     } else {
-      found = scan_exactly<false>(matrix, part, group);
+      found = scan_float64<false>(matrix, part, group);
     }
     if (group.sub == 0) parts[g] = found;
   }
@@ -151,7 +151,7 @@ __device__ __forceinline__ RowScan scan_block(const Matrix<T>& matrix, const Row
 
 template <typename T>
 __global__ void __launch_bounds__(kThreads) wide_sets(Matrix<T> matrix, RowPlan plan, SetsArgs args) {
-  __shared__ unsigned of_warp[kWarps];
+  __shared__ unsigned warp_sums[kWarps];
   Part* parts = reinterpret_cast<Part*>(dynamic_shared());
   const Group group(kWarp);
   const bool aligned = kFloat<T> && matrix.aligned;
@@ -165,7 +165,7 @@ __global__ void __launch_bounds__(kThreads) wide_sets(Matrix<T> matrix, RowPlan 
         const int begin = g * plan.part_length;
         const int length = min(plan.part_length, matrix.classes - begin);
         const Stretch part{i, begin, length, length};
-        const unsigned valid = held<T>(part, group, aligned);
+        const unsigned valid = valid_registers<T>(part, group, aligned);
         Membership found = compare(matrix, part, group, args, row, valid);
         open = open || found.open != 0;
         const unsigned inside = exact ? resolve(matrix, part, group, args, row, found) : found.inside;
@@ -174,14 +174,14 @@ __global__ void __launch_bounds__(kThreads) wide_sets(Matrix<T> matrix, RowPlan 
         __syncwarp();
       }
       size = group_sum(size, kWarp);
-      if (group.sub == 0) of_warp[threadIdx.x / kWarp] = size;
+      if (group.sub == 0) warp_sums[threadIdx.x / kWarp] = size;
       if (__syncthreads_or(!exact && (open || row.flags != 0)) == 0) break;
       row = scan_block<false>(matrix, plan, i, parts);
       exact = true;
     }
     if (threadIdx.x == 0) {
       int64_t size = 0;
-      for (int warp = 0; warp < kWarps; ++warp) size += of_warp[warp];
+      for (int warp = 0; warp < kWarps; ++warp) size += warp_sums[warp];
       args.out.sizes[i] = size;
       if (row.flags != 0) report(args.fault, i, RowStatus::kNonFinite);
     }
@@ -197,12 +197,12 @@ cudaError_t run(const Matrix<T>& matrix, const SetsArgs& args, cudaStream_t stre
     return launch(wide_sets<T>, blocks, kThreads, plan.parts * sizeof(Part), stream, matrix, plan, args);
   }
   const int lanes = plan.wide ? kWarp : plan.lanes;
-  const int64_t warps = divide_up(matrix.rows, kWarp / lanes);
-  const int64_t per_warp = divide_up(warps, kMaxBlocks * kWarps);
-  const int64_t blocks = per_warp == 0 ? 0 : divide_up(warps, per_warp * kWarps);
+  const WarpPlan warps = plan_warps(divide_up(matrix.rows, kWarp / lanes), kMaxBlocks);
   if (plan.wide)
-    return launch(resident_sets<T, true>, blocks, kThreads, 0, stream, matrix, lanes, per_warp, args);
-  return launch(resident_sets<T, false>, blocks, kThreads, 0, stream, matrix, lanes, per_warp, args);
+    return launch(resident_sets<T, true>, warps.blocks, kThreads, 0, stream, matrix, lanes, warps.per_warp,
+                  args);
+  return launch(resident_sets<T, false>, warps.blocks, kThreads, 0, stream, matrix, lanes, warps.per_warp,
+                args);
 }
 
 }  // namespace

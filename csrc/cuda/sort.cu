@@ -1,14 +1,14 @@
 // The three kernels of a pass: digits of each chunk of samples counted, counts into first places, samples to
 // their places.
 #include "device.h"
-#include "plan.h"
+#include "row_plan.h"
 #include "sort.h"
 
 namespace calibench {
 namespace {
 
 constexpr int kDigitBits = 8;
-constexpr int kMostDigits = 1 << kDigitBits;
+constexpr int kMaxDigits = 1 << kDigitBits;
 constexpr int kChunk =
     1024;  // samples that a warp takes, 32 at a time and in order: what makes the sort stable
 constexpr int kScanThreads = 1024;
@@ -23,7 +23,7 @@ struct Pass {
   __device__ int digit(uint32_t cell) const { return cell >> shift & (digits - 1); }
 };
 
-__device__ __forceinline__ uint32_t* own_digits(uint32_t (&all)[kWarps][kMostDigits], int digits) {
+__device__ __forceinline__ uint32_t* own_digits(uint32_t (&all)[kWarps][kMaxDigits], int digits) {
   uint32_t* own = all[threadIdx.x / kWarp];
   for (int d = threadIdx.x % kWarp; d < digits; d += kWarp) own[d] = 0;
   __syncwarp();
@@ -31,7 +31,7 @@ __device__ __forceinline__ uint32_t* own_digits(uint32_t (&all)[kWarps][kMostDig
 }
 
 __global__ void __launch_bounds__(kThreads) count_digits(Pass pass, const uint32_t* cells) {
-  __shared__ uint32_t all[kWarps][kMostDigits];
+  __shared__ uint32_t all[kWarps][kMaxDigits];
   const int lane = threadIdx.x % kWarp;
   const int64_t chunk = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
   if (chunk >= pass.chunks) return;  // the whole warp
@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(kThreads) count_digits(Pass pass, const uint32
 
 // counts[i] becomes the sum of all before it: one block, 1024 counts at a time, so that reads stay together.
 __global__ void __launch_bounds__(kScanThreads) first_places(uint32_t* counts, int64_t total) {
-  __shared__ uint32_t of_warp[kScanThreads / kWarp];
+  __shared__ uint32_t warp_sums[kScanThreads / kWarp];
   const int lane = threadIdx.x % kWarp;
   const int warp = threadIdx.x / kWarp;
   uint32_t before = 0;
@@ -56,14 +56,14 @@ __global__ void __launch_bounds__(kScanThreads) first_places(uint32_t* counts, i
       const uint32_t other = __shfl_up_sync(kAllLanes, up_to, step);
       if (lane >= step) up_to += other;
     }
-    if (lane == kWarp - 1) of_warp[warp] = up_to;
+    if (lane == kWarp - 1) warp_sums[warp] = up_to;
     __syncthreads();
-    uint32_t warps = of_warp[lane];
+    uint32_t warps = warp_sums[lane];
     for (int step = 1; step < kWarp; step *= 2) {
       const uint32_t other = __shfl_up_sync(kAllLanes, warps, step);
       if (lane >= step) warps += other;
     }
-    const uint32_t earlier = __shfl_sync(kAllLanes, warps, warp) - of_warp[warp];
+    const uint32_t earlier = __shfl_sync(kAllLanes, warps, warp) - warp_sums[warp];
     if (i < total) counts[i] = before + earlier + up_to - own;
     before += __shfl_sync(kAllLanes, warps, kWarp - 1);
     __syncthreads();  // before of_warp is written again
@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(kScanThreads) first_places(uint32_t* counts, i
 __global__ void __launch_bounds__(kThreads)
     move_samples(Pass pass, const uint32_t* cells, const uint64_t* values, uint32_t* to_cells,
                  uint64_t* to_values) {
-  __shared__ uint32_t all[kWarps][kMostDigits];
+  __shared__ uint32_t all[kWarps][kMaxDigits];
   const int lane = threadIdx.x % kWarp;
   const int64_t chunk = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
   if (chunk >= pass.chunks) return;
@@ -84,7 +84,7 @@ __global__ void __launch_bounds__(kThreads)
     const bool valid = i < end;
     const uint32_t cell = valid ? cells[i] : 0;
     // A lane without a sample gets a digit of its own, and joins no group.
-    const unsigned digit = valid ? pass.digit(cell) : kMostDigits;
+    const unsigned digit = valid ? pass.digit(cell) : kMaxDigits;
     const unsigned peers = __match_any_sync(kAllLanes, digit);
     const unsigned earlier = __popc(peers & ((1u << lane) - 1));
     if (valid) {

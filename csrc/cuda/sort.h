@@ -8,7 +8,7 @@
 
 namespace calibench {
 
-constexpr int64_t kMostSamples = (int64_t{1} << 32) - 1;  // positions are 32 bits
+constexpr int64_t kMaxSamples = (int64_t{1} << 32) - 1;  // positions are 32 bits
 
 // Two of each: a pass reads one and writes the other.
 struct CellArrays {

@@ -15,14 +15,14 @@ inline Scores check_threshold_inputs(const Tensor& logits, const Tensor& thresho
 }
 
 // `scratch` holds thresholds_bytes.
-inline Thresholds on_device(const Tensor& thresholds, bool strict, const Tensor& scratch) {
+inline Thresholds device_thresholds(const Tensor& thresholds, bool strict, const Tensor& scratch) {
   unsigned char* room = data<unsigned char>(scratch);
   const int64_t count = thresholds.numel();
   return {static_cast<const double*>(thresholds.const_data_ptr()),
           count == 1 ? 0 : thresholds.stride(0),
           count,
           strict,
-          reinterpret_cast<Bounds*>(room + kLeastBytes),
+          reinterpret_cast<Bounds*>(room + kSmallestBytes),
           reinterpret_cast<double*>(room)};
 }
 
@@ -37,8 +37,8 @@ inline std::tuple<Tensor, Tensor, Tensor> call_sets(const char* what, MakeSets m
   Tensor sizes = new_tensor<1>(logits, {scores.rows}, ScalarType::Long);
   Tensor fault = new_fault(logits);
   Tensor scratch = new_scratch(logits, thresholds_bytes(thresholds.numel()));
-  cuda_check(make(scores, on_device(thresholds, strict, scratch), data<uint8_t>(sets), data<int64_t>(sizes),
-                  data<int64_t>(fault), call.stream),
+  cuda_check(make(scores, device_thresholds(thresholds, strict, scratch), data<uint8_t>(sets),
+                  data<int64_t>(sizes), data<int64_t>(fault), call.stream),
              what);
   return {sets, sizes, fault};
 }

@@ -9,9 +9,9 @@ namespace {
 
 constexpr Bounds kAlways{-INFINITY, -INFINITY};  // for every finite score
 constexpr Bounds kNever{INFINITY, INFINITY};
-constexpr Bounds kAsk{-INFINITY, INFINITY};
+constexpr Bounds kUndecided{-INFINITY, INFINITY};
 
-__device__ Bounds around(double middle, double margin) {
+__device__ Bounds bounds_around(double middle, double margin) {
   return {__double2float_rd(middle - margin), __double2float_ru(middle + margin)};
 }
 
@@ -21,9 +21,9 @@ struct SoftmaxBounds {
   __device__ Bounds operator()(double t, bool strict) const {
     if (t < 0.0 || (t == 0.0 && !strict)) return kAlways;
     if (t > 1.0) return kNever;
-    if (!(t >= 1e-300)) return kAsk;
+    if (!(t >= 1e-300)) return kUndecided;
     const double cut = log2(t);
-    return around(cut, 1.2e-5 - 1e-6 * cut);
+    return bounds_around(cut, 1.2e-5 - 1e-6 * cut);
   }
 };
 
@@ -33,30 +33,30 @@ struct SigmoidBounds {
   __device__ Bounds operator()(double t, bool strict) const {
     if (t < 0.0 || (t == 0.0 && !strict)) return kAlways;
     if (t > 1.0 || (t == 1.0 && strict)) return kNever;
-    if (t != t) return kAsk;
+    if (t != t) return kUndecided;
     if (t < 1e-300) return {-1000.0f, -600.0f};
     if (1.0 - t < 1e-10) return {20.0f, 50.0f};
-    return around(log(t) - log1p(-t), 1e-5);
+    return bounds_around(log(t) - log1p(-t), 1e-5);
   }
 };
 
 template <typename Rule>
 __global__ void __launch_bounds__(kThreads) prepare(Thresholds thresholds, Rule rule) {
-  __shared__ double of_warp[kWarps];
-  double least = INFINITY;
+  __shared__ double warp_sums[kWarps];
+  double smallest = INFINITY;
   for (int64_t k = threadIdx.x; k < thresholds.count; k += kThreads) {
     const double t = thresholds.values[k * thresholds.stride];
     thresholds.bounds[k] = rule(t, thresholds.strict);
-    least = fmin(least, t);
+    smallest = fmin(smallest, t);
   }
   __syncwarp();
   for (int step = kWarp / 2; step > 0; step /= 2)
-    least = fmin(least, __shfl_xor_sync(kAllLanes, least, step));
-  if (threadIdx.x % kWarp == 0) of_warp[threadIdx.x / kWarp] = least;
+    smallest = fmin(smallest, __shfl_xor_sync(kAllLanes, smallest, step));
+  if (threadIdx.x % kWarp == 0) warp_sums[threadIdx.x / kWarp] = smallest;
   __syncthreads();
   if (threadIdx.x != 0) return;
-  for (int warp = 1; warp < kWarps; ++warp) least = fmin(least, of_warp[warp]);
-  *thresholds.least = least;
+  for (int warp = 1; warp < kWarps; ++warp) smallest = fmin(smallest, warp_sums[warp]);
+  *thresholds.smallest = smallest;
 }
 
 }  // namespace

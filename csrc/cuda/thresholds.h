@@ -18,9 +18,9 @@ struct Thresholds {
   const double* values;
   int64_t stride;  // 0: one for all
   int64_t count;
-  bool strict;     // p > t rather than p >= t
-  Bounds* bounds;  // [count]
-  double* least;   // of all of them
+  bool strict;       // p > t rather than p >= t
+  Bounds* bounds;    // [count]
+  double* smallest;  // of all of them
 };
 
 // bounds in terms of log2 p_k.
@@ -30,9 +30,9 @@ cudaError_t prepare_softmax(const Thresholds& thresholds, cudaStream_t stream);
 cudaError_t prepare_sigmoid(const Thresholds& thresholds, cudaStream_t stream);
 
 // Bytes behind `bounds` and `least`.
-constexpr int64_t kLeastBytes = 16;
+constexpr int64_t kSmallestBytes = 16;
 inline int64_t thresholds_bytes(int64_t count) {
-  return kLeastBytes + count * static_cast<int64_t>(sizeof(Bounds));
+  return kSmallestBytes + count * static_cast<int64_t>(sizeof(Bounds));
 }
 
 #if defined(__CUDACC__)

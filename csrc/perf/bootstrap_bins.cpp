@@ -50,8 +50,8 @@ class BootstrapCase : public Case {
         const int64_t position =
             narrow ? narrow_position(block.word[i % 4], samples_)
                    : wide_position(block.word[2 * (i % 2)], block.word[2 * (i % 2) + 1], samples_);
-        const int64_t* end = args.cells + 2 * bins_ + 1;
-        const int64_t cell = std::upper_bound(args.cells, end, position) - args.cells - 1;
+        const int64_t* end = args.cell_begins + 2 * bins_ + 1;
+        const int64_t cell = std::upper_bound(args.cell_begins, end, position) - args.cell_begins - 1;
         wanted[static_cast<size_t>(cell / 2)] += 1;
         wanted[static_cast<size_t>(bins_ + cell / 2)] += from_digits(args.digits + position, samples_);
         wanted[static_cast<size_t>(2 * bins_ + cell / 2)] += cell % 2;

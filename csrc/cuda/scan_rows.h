@@ -13,7 +13,7 @@
 //   finish()                  by all threads of a block together
 #pragma once
 
-#include "plan.h"
+#include "row_plan.h"
 #include "row_scan.h"
 
 namespace calibench {
@@ -24,7 +24,7 @@ constexpr bool kScansFast = Op::kFast && sizeof(T) < 8;
 template <typename Op, typename T>
 __device__ __forceinline__ Part scan_part(const Matrix<T>& matrix, const Stretch& part, const Group& group) {
   if constexpr (kScansFast<T, Op>) {
-    float x[kHeld];
+    float x[kLaneScores];
     load(matrix, part, group, Op::kProbs ? 0.0f : -FLT_MAX, x);
     if constexpr (Op::kProbs) {
       return scan_probabilities<Op::kSquares, T>(x, part, group, matrix.aligned);
@@ -32,19 +32,19 @@ __device__ __forceinline__ Part scan_part(const Matrix<T>& matrix, const Stretch
       return scan_logits<Op::kSquares, T>(x, part, group, matrix.aligned);
     }
   } else {
-    return scan_exactly<Op::kProbs>(matrix, part, group);
+    return scan_float64<Op::kProbs>(matrix, part, group);
   }
 }
 
 // Computes again in float64, a warp a row, what float32 left open; then every lane hands over its row.
 template <typename Op, typename T>
-__device__ __forceinline__ void settle(typename Op::Worker& worker, const Matrix<T>& matrix, RowScan scan,
-                                       int64_t row, bool valid) {
+__device__ __forceinline__ void resolve_and_accept(typename Op::Worker& worker, const Matrix<T>& matrix,
+                                                   RowScan scan, int64_t row, bool valid) {
   if constexpr (kScansFast<T, Op>) {
-    unsigned open = __ballot_sync(kAllLanes, valid && ((scan.flags & kUnsure) || worker.doubtful(scan)));
+    unsigned open = __ballot_sync(kAllLanes, valid && ((scan.flags & kUnsure) || worker.needs_float64(scan)));
     for (; open != 0; open &= open - 1) {
       const int owner = __ffs(open) - 1;
-      const RowScan exact = row_exactly<Op::kProbs>(matrix, __shfl_sync(kAllLanes, row, owner));
+      const RowScan exact = row_float64<Op::kProbs>(matrix, __shfl_sync(kAllLanes, row, owner));
       if (static_cast<int>(threadIdx.x % kWarp) == owner) scan = exact;
     }
   }
@@ -55,22 +55,22 @@ template <typename T, typename Op>
 __global__ void __launch_bounds__(kThreads) narrow_rows(Matrix<T> matrix, RowPlan plan, Op op) {
   typename Op::Worker worker(op, dynamic_shared());
   const Group group(plan.lanes);
-  const int at_once = kWarp / plan.lanes;
+  const int groups_per_warp = kWarp / plan.lanes;
   const int64_t first_batch = blockIdx.x * plan.per_block;
   for (int64_t batch = first_batch; batch < first_batch + plan.per_block; ++batch) {
-    const int64_t first = (batch * kWarps + threadIdx.x / kWarp) * plan.steps * at_once;
+    const int64_t first = (batch * kWarps + threadIdx.x / kWarp) * plan.steps * groups_per_warp;
     if (first >= matrix.rows) break;
     Part mine;
     for (int step = 0; step < plan.steps; ++step) {
-      const int64_t row = first + step * at_once + group.index;
+      const int64_t row = first + step * groups_per_warp + group.index;
       const bool exists = row < matrix.rows;
       const Stretch part{exists ? row : 0, 0, exists ? matrix.classes : 0, matrix.classes};
       const Part found = scan_part<Op>(matrix, part, group);
       if (step == group.sub) mine = found;
     }
-    const int64_t row = first + group.sub * at_once + group.index;
+    const int64_t row = first + group.sub * groups_per_warp + group.index;
     const bool valid = group.sub < plan.steps && row < matrix.rows;
-    settle<Op>(worker, matrix, row_of<Op::kProbs, kScansFast<T, Op>>(mine), row, valid);
+    resolve_and_accept<Op>(worker, matrix, row_of<Op::kProbs, kScansFast<T, Op>>(mine), row, valid);
   }
   worker.finish();
 }
@@ -113,7 +113,7 @@ __global__ void __launch_bounds__(kThreads) wide_rows(Matrix<T> matrix, RowPlan 
     }
     __syncwarp();
     r = lane * kWarps + warp;
-    settle<Op>(worker, matrix, lane < own ? scans[r] : RowScan{}, first + r, lane < own);
+    resolve_and_accept<Op>(worker, matrix, lane < own ? scans[r] : RowScan{}, first + r, lane < own);
     __syncthreads();  // before the parts are overwritten
   }
   worker.finish();

@@ -13,12 +13,13 @@ struct SetOutputs {
 
 // The registers of this lane that hold a score.
 template <typename T>
-__device__ __forceinline__ unsigned held(const Stretch& part, const Group& group, bool aligned) {
-  const int step = aligned ? kVector<T> : 1;
-  const int left = part.length - group.sub * step;
+__device__ __forceinline__ unsigned valid_registers(const Stretch& stretch, const Group& group,
+                                                    bool aligned) {
+  const int step = aligned ? kVectorScores<T> : 1;
+  const int left = stretch.length - group.sub * step;
   const int vectors = left <= 0 ? 0 : (left + group.lanes * step - 1) / (group.lanes * step);
   const int count = vectors * step;
-  return count >= kHeld ? 0xffffffffu : (1u << count) - 1;
+  return count >= kLaneScores ? 0xffffffffu : (1u << count) - 1;
 }
 
 // The low four bits as four bytes.
@@ -26,12 +27,12 @@ __device__ __forceinline__ unsigned spread(unsigned bits) { return (bits & 15u) 
 
 template <typename T>
 __device__ __forceinline__ void store_flags(unsigned inside, unsigned valid, const Matrix<T>& matrix,
-                                            const Stretch& part, const Group& group, uint8_t* sets) {
-  constexpr int kStep = kVector<T>;
-  uint8_t* to = sets + part.row * matrix.classes + part.begin;
+                                            const Stretch& stretch, const Group& group, uint8_t* sets) {
+  constexpr int kStep = kVectorScores<T>;
+  uint8_t* to = sets + stretch.row * matrix.classes + stretch.begin;
   if (matrix.aligned) {  // then K is a multiple of kStep, and so is every offset
 #pragma unroll
-    for (int i = 0; i < kHeld; i += kStep) {
+    for (int i = 0; i < kLaneScores; i += kStep) {
       if (!(valid >> i & 1)) continue;
       uint8_t* at = to + place<T>(i, group, true);
 #pragma unroll
@@ -40,7 +41,7 @@ __device__ __forceinline__ void store_flags(unsigned inside, unsigned valid, con
     return;
   }
 #pragma unroll 4
-  for (int i = 0; i < kHeld; ++i) {
+  for (int i = 0; i < kLaneScores; ++i) {
     if (valid >> i & 1) to[place<T>(i, group, false)] = inside >> i & 1;
   }
 }

@@ -8,15 +8,15 @@
 namespace calibench {
 
 // One inverse temperature.
-struct Point {
+struct InverseTemperature {
   double b;
   float high;  // b log2(e), rounded up, and what is left of it
   float low;
   float far;  // 2^20 / b
 };
 
-__device__ __forceinline__ Point make_point(double log_temperature) {
-  Point point;
+__device__ __forceinline__ InverseTemperature make_inverse_temperature(double log_temperature) {
+  InverseTemperature point;
   point.b = exp(-log_temperature);
   const double exponent = point.b * kLog2E;
   point.high = __double2float_ru(exponent);
@@ -50,14 +50,14 @@ __device__ __forceinline__ void add_term(Moments* sums, double e, double d) {
 
 // In units of 2^base, base = whole_exponent(second largest score).
 template <typename T>
-__device__ __forceinline__ Moments fast_moments(const float (&x)[kHeld], const Stretch& part,
-                                                const Group& group, const Point& point, double top,
-                                                float base) {
+__device__ __forceinline__ Moments fast_moments(const float (&x)[kLaneScores], const Stretch& stretch,
+                                                const Group& group, const InverseTemperature& point,
+                                                double top, float base) {
   const Exponential e{point.high, point.low, kMagic - base};
   Moments sums;
 #pragma unroll
-  for (int q = 0; q < kHeld / kQuad; ++q) {
-    if (!quad_used<T>(q, group, part.widest)) continue;
+  for (int q = 0; q < kLaneScores / kQuad; ++q) {
+    if (!quad_used<T>(q, group, stretch.widest)) continue;
 #pragma unroll
     for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) add_term(&sums, e(x[i]), x[i] - top);
   }
@@ -66,12 +66,12 @@ __device__ __forceinline__ Moments fast_moments(const float (&x)[kHeld], const S
 
 // In units of 1.
 template <typename T>
-__device__ __forceinline__ Moments exact_moments(const Matrix<T>& matrix, const Stretch& part,
+__device__ __forceinline__ Moments exact_moments(const Matrix<T>& matrix, const Stretch& stretch,
                                                  const Group& group, double b, double top) {
-  const T* from = matrix.row(part.row) + part.begin * matrix.class_stride;
+  const T* from = matrix.row(stretch.row) + stretch.begin * matrix.class_stride;
   Moments sums;
 #pragma unroll 2
-  for (int j = group.sub; j < part.length; j += group.lanes) {
+  for (int j = group.sub; j < stretch.length; j += group.lanes) {
     const double x = to_double(from[j * matrix.class_stride]);
     const double e = x == top ? 0.0 : exp(b * (x - top));
     if (e != 0.0) add_term(&sums, e, x - top);  // else d^2 may be infinite
@@ -84,9 +84,9 @@ __device__ __forceinline__ Moments exact_moments(const Matrix<T>& matrix, const 
 __device__ __forceinline__ CurvePoint curve_point(const Moments& sums, double unit, unsigned ties,
                                                   double d_label, double b, bool exact) {
   const double tail = sums.mass * unit + (static_cast<double>(ties) - 1.0);
-  const double share = 1.0 / (1.0 + tail);
-  const double mean = sums.first * unit * share;
-  const double variance = fmax(sums.second * unit * share - mean * mean, 0.0);
+  const double confidence = 1.0 / (1.0 + tail);
+  const double mean = sums.first * unit * confidence;
+  const double variance = fmax(sums.second * unit * confidence - mean * mean, 0.0);
   const double gap = b * (mean - d_label);
   return {log_mass(tail, exact) - b * d_label, -gap, gap + b * b * variance};
 }

@@ -27,6 +27,20 @@ inline int64_t between(int64_t low, int64_t value, int64_t high) {
   return value < low ? low : value > high ? high : value;
 }
 
+// How many consecutive steps each warp takes, and how many blocks of kWarps warps are launched.
+struct WarpPlan {
+  int64_t per_warp;
+  int64_t blocks;
+};
+
+// Distributes `steps` steps of one warp each over at most `max_blocks` blocks.
+inline WarpPlan plan_warps(int64_t steps, int64_t max_blocks) {
+  WarpPlan plan{};
+  plan.per_warp = divide_up(steps, max_blocks * kWarps);
+  plan.blocks = plan.per_warp == 0 ? 0 : divide_up(steps, plan.per_warp * kWarps);
+  return plan;
+}
+
 // Of 64 rows a block at a time, half of the lanes finish one each: that costs a wide row 3 % more
 // instructions than all of them, and leaves twice the blocks room for what they keep in shared memory.
 constexpr int kWideOwners = kThreads / 2;
@@ -44,12 +58,13 @@ inline RowPlan plan_rows(int64_t rows, int64_t classes, int64_t most = kWideOwne
     plan.owners = kWideOwners;
     plan.rows_per_block = static_cast<int>(between(1, rows / 2048, fit));
   } else {
-    while (plan.lanes * kHeld < classes) plan.lanes *= 2;
+    while (plan.lanes * kLaneScores < classes) plan.lanes *= 2;
     // Few rows: rather more warps than more rows a warp, until there are about 4096 warps, 30 a processor of
     // an H200.
-    const int at_once = kWarp / plan.lanes;
-    plan.steps = static_cast<int>(between(1, divide_up(between(1, rows / 4096, kWarp), at_once), plan.lanes));
-    plan.rows_per_block = kWarps * plan.steps * at_once;
+    const int groups_per_warp = kWarp / plan.lanes;
+    plan.steps =
+        static_cast<int>(between(1, divide_up(between(1, rows / 4096, kWarp), groups_per_warp), plan.lanes));
+    plan.rows_per_block = kWarps * plan.steps * groups_per_warp;
     plan.owners = kThreads;
   }
   plan.batches = divide_up(rows, plan.rows_per_block);

@@ -2,27 +2,27 @@
 // scores get, and any row that float32 cannot decide. Two reads, of which the second comes out of a cache.
 #pragma once
 
-#include "scan.h"
+#include "scan_float32.h"
 
 namespace calibench {
 
 // The top, where and how often it stands, and what is wrong with the scores.
 template <bool kProbs, typename T>
-__device__ __forceinline__ Part find_exactly(const Matrix<T>& matrix, const Stretch& part,
-                                             const Group& group) {
-  const T* from = matrix.row(part.row) + part.begin * matrix.class_stride;
+__device__ __forceinline__ Part find_top_float64(const Matrix<T>& matrix, const Stretch& stretch,
+                                                 const Group& group) {
+  const T* from = matrix.row(stretch.row) + stretch.begin * matrix.class_stride;
   double top = -HUGE_VAL;
   unsigned index = 0xffffffffu;
   unsigned ties = 0;
   unsigned flags = 0;
 #pragma unroll 4
-  for (int j = group.sub; j < part.length; j += group.lanes) {
+  for (int j = group.sub; j < stretch.length; j += group.lanes) {
     const double x = to_double(from[j * matrix.class_stride]);
     if (!is_finite(x)) flags |= kInfinite;
     if (kProbs && !(x >= 0.0 && x <= kProbabilityCeiling)) flags |= kOutside;
     if (x > top) {
       top = x;
-      index = part.begin + j;
+      index = stretch.begin + j;
       ties = 1;
     } else if (x == top) {
       ++ties;
@@ -38,11 +38,11 @@ __device__ __forceinline__ Part find_exactly(const Matrix<T>& matrix, const Stre
 }
 
 template <bool kProbs, typename T>
-__device__ Part scan_exactly(const Matrix<T>& matrix, const Stretch& part, const Group& group) {
-  Part out = find_exactly<kProbs>(matrix, part, group);
-  const T* from = matrix.row(part.row) + part.begin * matrix.class_stride;
+__device__ Part scan_float64(const Matrix<T>& matrix, const Stretch& stretch, const Group& group) {
+  Part out = find_top_float64<kProbs>(matrix, stretch, group);
+  const T* from = matrix.row(stretch.row) + stretch.begin * matrix.class_stride;
 #pragma unroll 4
-  for (int j = group.sub; j < part.length; j += group.lanes) {
+  for (int j = group.sub; j < stretch.length; j += group.lanes) {
     const double x = to_double(from[j * matrix.class_stride]);
     if (x == out.top) continue;
     const double e = kProbs ? x : exp(x - out.top);

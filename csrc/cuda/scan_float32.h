@@ -26,7 +26,7 @@ struct Part {
   unsigned flags = 0;
 };
 
-struct Summit {
+struct TopScores {
   float top;
   float second;  // the largest score below top
   unsigned index;
@@ -41,27 +41,27 @@ __device__ __forceinline__ float largest(const float* x) {
 // for it: the tail is a sum over the others, never a difference. Only quads that hold it are looked at one by
 // one.
 template <typename T>
-__device__ __forceinline__ Summit take_summit(float (&x)[kHeld], const Stretch& part, const Group& group,
-                                              bool aligned, float fill) {
-  float peak[kHeld / kQuad];
+__device__ __forceinline__ TopScores take_top(float (&x)[kLaneScores], const Stretch& stretch,
+                                              const Group& group, bool aligned, float fill) {
+  float peak[kLaneScores / kQuad];
   float mine = fill;
 #pragma unroll
-  for (int q = 0; q < kHeld / kQuad; ++q) {
+  for (int q = 0; q < kLaneScores / kQuad; ++q) {
     peak[q] = fill;
-    if (quad_worth<T>(q, group, part.widest)) {
+    if (quad_worth<T>(q, group, stretch.widest)) {
       peak[q] = largest(x + q * kQuad);
       mine = fmaxf(mine, peak[q]);
     }
   }
-  Summit found{group_max(mine, group.lanes), 0.0f, 0xffffffffu, 0};
+  TopScores found{group_max(mine, group.lanes), 0.0f, 0xffffffffu, 0};
   mine = fill;
 #pragma unroll
-  for (int q = 0; q < kHeld / kQuad; ++q) {
-    if (quad_worth<T>(q, group, part.widest) && peak[q] == found.top) {
+  for (int q = 0; q < kLaneScores / kQuad; ++q) {
+    if (quad_worth<T>(q, group, stretch.widest) && peak[q] == found.top) {
 #pragma unroll
       for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) {
         if (x[i] == found.top) {
-          const unsigned at = part.begin + place<T>(i, group, aligned);
+          const unsigned at = stretch.begin + place<T>(i, group, aligned);
           found.index = min(found.index, at);
           ++found.ties;
           x[i] = fill;
@@ -81,23 +81,23 @@ __device__ __forceinline__ Summit take_summit(float (&x)[kHeld], const Stretch& 
 // They are added in float32 four by four, two such sums in float32, and those in float64: at most four
 // roundings of 2^-24.
 template <bool kSquares, typename T>
-__device__ __forceinline__ Part scan_logits(float (&x)[kHeld], const Stretch& part, const Group& group,
-                                            bool aligned) {
-  const Summit summit = take_summit<T>(x, part, group, aligned, -FLT_MAX);
+__device__ __forceinline__ Part scan_logits(float (&x)[kLaneScores], const Stretch& stretch,
+                                            const Group& group, bool aligned) {
+  const TopScores summit = take_top<T>(x, stretch, group, aligned, -FLT_MAX);
   Part out;
   out.base = whole_exponent(summit.second, kLog2EHigh, kFar);
   const Exponential e{kLog2EHigh, kLog2ELow, kMagic - out.base};
   float sum = 0.0f;
   float squares = 0.0f;
 #pragma unroll
-  for (int q = 0; q < kHeld / kQuad; ++q) {
-    if (quad_used<T>(q, group, part.widest)) {
+  for (int q = 0; q < kLaneScores / kQuad; ++q) {
+    if (quad_used<T>(q, group, stretch.widest)) {
       const float* from = x + q * kQuad;
       const float a = e(from[0]), b = e(from[1]), c = e(from[2]), d = e(from[3]);
       sum += (a + b) + (c + d);
       if (kSquares) squares += __fmaf_rn(a, a, b * b) + __fmaf_rn(c, c, d * d);
     }
-    if (q % 2 == 1 && quad_used<T>(q - 1, group, part.widest)) {
+    if (q % 2 == 1 && quad_used<T>(q - 1, group, stretch.widest)) {
       out.sum += sum;
       if (kSquares) out.squares += squares;
       sum = squares = 0.0f;
@@ -115,16 +115,16 @@ __device__ __forceinline__ Part scan_logits(float (&x)[kHeld], const Stretch& pa
 
 // Probabilities are summed in float64 as they are: exact, but for the order.
 template <bool kSquares, typename T>
-__device__ __forceinline__ Part scan_probabilities(float (&x)[kHeld], const Stretch& part, const Group& group,
-                                                   bool aligned) {
+__device__ __forceinline__ Part scan_probabilities(float (&x)[kLaneScores], const Stretch& stretch,
+                                                   const Group& group, bool aligned) {
   float least = 0.0f;
 #pragma unroll
-  for (int i = 0; i < kHeld; ++i) least = fminf(least, x[i]);
-  const Summit summit = take_summit<T>(x, part, group, aligned, 0.0f);
+  for (int i = 0; i < kLaneScores; ++i) least = fminf(least, x[i]);
+  const TopScores summit = take_top<T>(x, stretch, group, aligned, 0.0f);
   Part out;
 #pragma unroll
-  for (int q = 0; q < kHeld / kQuad; ++q) {
-    if (quad_used<T>(q, group, part.widest)) {
+  for (int q = 0; q < kLaneScores / kQuad; ++q) {
+    if (quad_used<T>(q, group, stretch.widest)) {
 #pragma unroll
       for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) {
         const double p = x[i];

@@ -7,12 +7,12 @@
 namespace calibench {
 
 // log2 p = x log2(e) - whole - rest. Within 4e-7 of its size and 8e-6.
-struct LogShare {
+struct LogProbability {
   float whole;
   float rest;
   bool usable;  // else the row is beyond float32
 
-  __device__ __forceinline__ explicit LogShare(const RowScan& row) {
+  __device__ __forceinline__ explicit LogProbability(const RowScan& row) {
     const double log_top = row.top * kLog2E;
     whole = static_cast<float>(rint(log_top));
     rest = static_cast<float>(log_top - whole) + log2f(static_cast<float>(1.0 + row.others));
@@ -25,7 +25,7 @@ struct LogShare {
 };
 
 // The definition.
-__device__ __forceinline__ double share(double x, const RowScan& row) {
+__device__ __forceinline__ double probability(double x, const RowScan& row) {
   return exp(x - row.top) / (1.0 + row.others);
 }
 
