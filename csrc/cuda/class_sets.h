@@ -1,5 +1,4 @@
-// Sets of classes as a lane holds them, a bit for each of its 32 registers, and how they become bytes of 0
-// and 1.
+// Sets of classes: in a lane, one bit for each of its 32 registers; in memory, one byte of 0 or 1 per class.
 #pragma once
 
 #include "matrix.h"
@@ -11,7 +10,7 @@ struct SetOutputs {
   int64_t* sizes;  // [N]
 };
 
-// The registers of this lane that hold a score.
+// The registers of this lane that contain a score, one bit each.
 template <typename T>
 __device__ __forceinline__ unsigned valid_registers(const Stretch& stretch, const Group& group,
                                                     bool aligned) {
@@ -22,27 +21,30 @@ __device__ __forceinline__ unsigned valid_registers(const Stretch& stretch, cons
   return count >= kLaneScores ? 0xffffffffu : (1u << count) - 1;
 }
 
-// The low four bits as four bytes.
-__device__ __forceinline__ unsigned spread(unsigned bits) { return (bits & 15u) * 0x00204081u & 0x01010101u; }
+// The low four bits as four bytes of 0 or 1.
+__device__ __forceinline__ unsigned bits_to_bytes(unsigned bits) {
+  return (bits & 15u) * 0x00204081u & 0x01010101u;
+}
 
 template <typename T>
-__device__ __forceinline__ void store_flags(unsigned inside, unsigned valid, const Matrix<T>& matrix,
-                                            const Stretch& stretch, const Group& group, uint8_t* sets) {
+__device__ __forceinline__ void store_set(unsigned inside, unsigned valid, const Matrix<T>& matrix,
+                                          const Stretch& stretch, const Group& group, uint8_t* sets) {
   constexpr int kStep = kVectorScores<T>;
   uint8_t* to = sets + stretch.row * matrix.classes + stretch.begin;
-  if (matrix.aligned) {  // then K is a multiple of kStep, and so is every offset
+  if (matrix.aligned) {  // then K and every offset are multiples of kStep
 #pragma unroll
     for (int i = 0; i < kLaneScores; i += kStep) {
       if (!(valid >> i & 1)) continue;
-      uint8_t* at = to + place<T>(i, group, true);
+      uint8_t* target = to + register_position<T>(i, group, true);
 #pragma unroll
-      for (int q = 0; q < kStep; q += kQuad) *reinterpret_cast<unsigned*>(at + q) = spread(inside >> (i + q));
+      for (int q = 0; q < kStep; q += kQuad)
+        *reinterpret_cast<unsigned*>(target + q) = bits_to_bytes(inside >> (i + q));
     }
     return;
   }
 #pragma unroll 4
   for (int i = 0; i < kLaneScores; ++i) {
-    if (valid >> i & 1) to[place<T>(i, group, false)] = inside >> i & 1;
+    if (valid >> i & 1) to[register_position<T>(i, group, false)] = inside >> i & 1;
   }
 }
 

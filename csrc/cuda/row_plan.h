@@ -1,24 +1,23 @@
-// How rows are shared out over lanes, warps and blocks: by N and K alone, never by the device, because it
-// fixes the order of every sum.
+// The distribution of rows over lanes, warps and blocks. It depends on N and K only, never on the device,
+// because it fixes the order of every sum.
 #pragma once
 
 #include "matrix.h"
 
 namespace calibench {
 
-constexpr int64_t kMaxClasses = int64_t{1} << 20;  // 1024 stretches: 48 KiB of parts a block
-constexpr int64_t kMaxBlocks = 8192;  // each leaves partial sums; an H200 holds about 700 at a time
+constexpr int64_t kMaxBlocks = 8192;  // each writes partial sums; an H200 runs about 700 at a time
 
 struct RowPlan {
-  bool wide;  // the warps of a block take stretches of a row; else L < 32 lanes of a warp share one
-  int lanes;  // L
-  int steps;  // narrow: rows that a group takes one after the other, at most L, so that each lane owns one
-  int parts;  // wide: stretches a row
-  int part_length;     // wide
-  int rows_per_block;  // at a time
-  int owners;          // threads of a block that own rows: the first owners / 4 of each warp
-  int64_t batches;     // of rows_per_block rows
-  int64_t per_block;   // batches one after the other
+  bool wide;        // the warps of a block take stretches of a row; else L < 32 lanes of a warp share a row
+  int lanes;        // L
+  int steps;        // narrow: consecutive rows of a group, at most L, so that each lane owns at most one
+  int parts;        // wide: stretches per row
+  int part_length;  // wide: scores per stretch
+  int rows_per_block;  // processed together
+  int owners;          // threads of a block that own rows: the first owners / 4 lanes of each warp
+  int64_t batches;     // groups of rows_per_block rows
+  int64_t per_block;   // consecutive batches of a block
   int64_t blocks;
 };
 
@@ -41,26 +40,27 @@ inline WarpPlan plan_warps(int64_t steps, int64_t max_blocks) {
   return plan;
 }
 
-// Of 64 rows a block at a time, half of the lanes finish one each: that costs a wide row 3 % more
-// instructions than all of them, and leaves twice the blocks room for what they keep in shared memory.
+// A block processes 64 wide rows together, and half of its threads finish one each. If all threads did, a
+// wide row would take 3 % fewer instructions, but only half as many blocks would fit in shared memory.
 constexpr int kWideOwners = kThreads / 2;
 
-// `most`: rows of a block at a time where rows are long, at most kWideOwners.
-inline RowPlan plan_rows(int64_t rows, int64_t classes, int64_t most = kWideOwners) {
+// `max_wide_rows` is the largest number of wide rows that a block processes together, at most kWideOwners.
+inline RowPlan plan_rows(int64_t rows, int64_t classes, int64_t max_wide_rows = kWideOwners) {
   RowPlan plan{};
-  plan.wide = classes > kStretch / 2;  // with all 32 lanes at a row their number is known when it is compiled
+  plan.wide = classes > kStretch / 2;  // with all 32 lanes on a row, their number is known at compile time
   plan.lanes = 1;
   if (plan.wide) {
     plan.lanes = kWarp;
     plan.parts = static_cast<int>(divide_up(classes, kStretch));
-    plan.part_length = static_cast<int>(divide_up(divide_up(classes, plan.parts), 8) * 8);  // whole vectors
-    const int64_t fit = between(1, kThreads / plan.parts, most);
+    plan.part_length = static_cast<int>(divide_up(divide_up(classes, plan.parts), 8) *
+                                        8);  // a multiple of every vector length
+    const int64_t max_rows = between(1, kThreads / plan.parts, max_wide_rows);
     plan.owners = kWideOwners;
-    plan.rows_per_block = static_cast<int>(between(1, rows / 2048, fit));
+    plan.rows_per_block = static_cast<int>(between(1, rows / 2048, max_rows));
   } else {
     while (plan.lanes * kLaneScores < classes) plan.lanes *= 2;
-    // Few rows: rather more warps than more rows a warp, until there are about 4096 warps, 30 a processor of
-    // an H200.
+    // With few rows, more warps are better than more rows per warp, up to about 4096 warps: 30 per
+    // multiprocessor of an H200.
     const int groups_per_warp = kWarp / plan.lanes;
     plan.steps =
         static_cast<int>(between(1, divide_up(between(1, rows / 4096, kWarp), groups_per_warp), plan.lanes));
@@ -71,6 +71,15 @@ inline RowPlan plan_rows(int64_t rows, int64_t classes, int64_t most = kWideOwne
   plan.per_block = divide_up(plan.batches, kMaxBlocks);
   plan.blocks = plan.per_block == 0 ? 0 : divide_up(plan.batches, plan.per_block);
   return plan;
+}
+
+// Stretch g of row i, for a wide plan.
+template <typename T>
+__device__ __forceinline__ Stretch stretch_of(const Matrix<T>& matrix, const RowPlan& plan, int64_t i,
+                                              int g) {
+  const int begin = g * plan.part_length;
+  const int length = min(plan.part_length, matrix.classes - begin);
+  return {i, begin, length, length};
 }
 
 }  // namespace calibench

@@ -1,23 +1,23 @@
-// One stretch of a row in float64 from the exact stored numbers, by core/row.h's definition: what float64
-// scores get, and any row that float32 cannot decide. Two reads, of which the second comes out of a cache.
+// Scans one stretch of a row in float64, by the definition in core/row.h: for float64 scores, and for rows
+// that float32 cannot decide. The scores are read twice, the second time from a cache.
 #pragma once
 
 #include "scan_float32.h"
 
 namespace calibench {
 
-// The top, where and how often it stands, and what is wrong with the scores.
+// The top, its first index, its number of ties, and the flags of the scores.
 template <bool kProbs, typename T>
 __device__ __forceinline__ Part find_top_float64(const Matrix<T>& matrix, const Stretch& stretch,
                                                  const Group& group) {
-  const T* from = matrix.row(stretch.row) + stretch.begin * matrix.class_stride;
+  const T* scores = matrix.row(stretch.row) + stretch.begin * matrix.class_stride;
   double top = -HUGE_VAL;
   unsigned index = 0xffffffffu;
   unsigned ties = 0;
   unsigned flags = 0;
 #pragma unroll 4
   for (int j = group.sub; j < stretch.length; j += group.lanes) {
-    const double x = to_double(from[j * matrix.class_stride]);
+    const double x = to_double(scores[j * matrix.class_stride]);
     if (!is_finite(x)) flags |= kInfinite;
     if (kProbs && !(x >= 0.0 && x <= kProbabilityCeiling)) flags |= kOutside;
     if (x > top) {
@@ -28,7 +28,7 @@ __device__ __forceinline__ Part find_top_float64(const Matrix<T>& matrix, const 
       ++ties;
     }
   }
-  __syncwarp();  // the groups of a warp may have left the loop one by one
+  __syncwarp();  // the groups of a warp may leave the loop at different times
   Part out;
   out.top = group_max(top, group.lanes);
   out.index = group_min(top == out.top ? index : 0xffffffffu, group.lanes);
@@ -40,10 +40,10 @@ __device__ __forceinline__ Part find_top_float64(const Matrix<T>& matrix, const 
 template <bool kProbs, typename T>
 __device__ Part scan_float64(const Matrix<T>& matrix, const Stretch& stretch, const Group& group) {
   Part out = find_top_float64<kProbs>(matrix, stretch, group);
-  const T* from = matrix.row(stretch.row) + stretch.begin * matrix.class_stride;
+  const T* scores = matrix.row(stretch.row) + stretch.begin * matrix.class_stride;
 #pragma unroll 4
   for (int j = group.sub; j < stretch.length; j += group.lanes) {
-    const double x = to_double(from[j * matrix.class_stride]);
+    const double x = to_double(scores[j * matrix.class_stride]);
     if (x == out.top) continue;
     const double e = kProbs ? x : exp(x - out.top);
     out.sum += e;

@@ -1,16 +1,19 @@
-// The two kernels that bring rows of scores to their RowScan, and hand each to an operator's worker.
+// Two kernels that compute the RowScan of every row and pass it to the worker of an operator.
 //
-// Narrow (K <= 512): L < 32 lanes share a row that stays in registers; after up to L rows each lane owns one,
-// and the costly end of a row (division, logarithm, bin) is done for 32 rows at once. Wide: the warps of a
-// block take stretches of at most 1024 scores of some rows and put the parts into shared memory; each warp
-// then owns a quarter of the rows.
+// Narrow rows (K <= 512): L < 32 lanes share a row that stays in registers. After up to L rows each lane owns
+// one, and the expensive end of a row (division, logarithm, bin) is computed for 32 rows at once. Wide rows:
+// the warps of a block scan stretches of at most 1024 scores of some rows and write the parts to shared
+// memory. Then each warp owns a quarter of the rows.
 //
-// An operator is a struct of arguments with
-//   kProbs, kSquares, kFast   what is scanned; kFast: float32 will do for float32 and narrower scores
-//   Worker(op, shared)        per-thread state; `shared` is the block's memory of op.shared_bytes()
-//   doubtful(scan)            whether float32 leaves open what the operator asks
-//   accept(matrix, scan, row, valid)   by all lanes of a warp together, each with a row of its own if `valid`
-//   finish()                  by all threads of a block together
+// An operator is a struct of arguments with:
+// - kProbs: scan probabilities, not logits
+// - kSquares: sum squares too
+// - kFast: scan float32 and narrower scores in float32
+// - Worker(op, shared): the state of a thread; `shared` is block memory of op.shared_bytes() bytes
+// - Worker::needs_float64(scan): whether a scan in float32 is not precise enough
+// - Worker::accept(matrix, scan, row, valid): called by all lanes of a warp together; a lane has a row if
+// `valid`
+// - Worker::finish(): called by all threads of a block together
 #pragma once
 
 #include "row_plan.h"
@@ -22,21 +25,23 @@ template <typename T, typename Op>
 constexpr bool kScansFast = Op::kFast && sizeof(T) < 8;
 
 template <typename Op, typename T>
-__device__ __forceinline__ Part scan_part(const Matrix<T>& matrix, const Stretch& part, const Group& group) {
+__device__ __forceinline__ Part scan_part(const Matrix<T>& matrix, const Stretch& stretch,
+                                          const Group& group) {
   if constexpr (kScansFast<T, Op>) {
     float x[kLaneScores];
-    load(matrix, part, group, Op::kProbs ? 0.0f : -FLT_MAX, x);
+    load(matrix, stretch, group, Op::kProbs ? 0.0f : -FLT_MAX, x);
     if constexpr (Op::kProbs) {
-      return scan_probabilities<Op::kSquares, T>(x, part, group, matrix.aligned);
+      return scan_probabilities<Op::kSquares, T>(x, stretch, group, matrix.aligned);
     } else {
-      return scan_logits<Op::kSquares, T>(x, part, group, matrix.aligned);
+      return scan_logits<Op::kSquares, T>(x, stretch, group, matrix.aligned);
     }
   } else {
-    return scan_float64<Op::kProbs>(matrix, part, group);
+    return scan_float64<Op::kProbs>(matrix, stretch, group);
   }
 }
 
-// Computes again in float64, a warp a row, what float32 left open; then every lane hands over its row.
+// Scans again in float64, one warp per row, the rows that float32 cannot decide. Then every lane passes its
+// row to the worker.
 template <typename Op, typename T>
 __device__ __forceinline__ void resolve_and_accept(typename Op::Worker& worker, const Matrix<T>& matrix,
                                                    RowScan scan, int64_t row, bool valid) {
@@ -60,17 +65,17 @@ __global__ void __launch_bounds__(kThreads) narrow_rows(Matrix<T> matrix, RowPla
   for (int64_t batch = first_batch; batch < first_batch + plan.per_block; ++batch) {
     const int64_t first = (batch * kWarps + threadIdx.x / kWarp) * plan.steps * groups_per_warp;
     if (first >= matrix.rows) break;
-    Part mine;
+    Part owned_part;
     for (int step = 0; step < plan.steps; ++step) {
       const int64_t row = first + step * groups_per_warp + group.index;
       const bool exists = row < matrix.rows;
-      const Stretch part{exists ? row : 0, 0, exists ? matrix.classes : 0, matrix.classes};
-      const Part found = scan_part<Op>(matrix, part, group);
-      if (step == group.sub) mine = found;
+      const Stretch stretch{exists ? row : 0, 0, exists ? matrix.classes : 0, matrix.classes};
+      const Part part = scan_part<Op>(matrix, stretch, group);
+      if (step == group.sub) owned_part = part;
     }
     const int64_t row = first + group.sub * groups_per_warp + group.index;
     const bool valid = group.sub < plan.steps && row < matrix.rows;
-    resolve_and_accept<Op>(worker, matrix, row_of<Op::kProbs, kScansFast<T, Op>>(mine), row, valid);
+    resolve_and_accept<Op>(worker, matrix, row_of<Op::kProbs, kScansFast<T, Op>>(owned_part), row, valid);
   }
   worker.finish();
 }
@@ -95,37 +100,38 @@ __global__ void __launch_bounds__(kThreads) wide_rows(Matrix<T> matrix, RowPlan 
     int r = warp / plan.parts;
     int g = warp % plan.parts;
     while (r < rows) {
-      const int begin = g * plan.part_length;
-      const int length = min(plan.part_length, matrix.classes - begin);
-      const Part part = scan_part<Op>(matrix, Stretch{first + r, begin, length, length}, whole);
+      const Part part = scan_part<Op>(matrix, stretch_of(matrix, plan, first + r, g), whole);
       if (lane == 0) parts[r * plan.parts + g] = part;
       for (g += kWarps; g >= plan.parts; g -= plan.parts) ++r;
     }
     __syncthreads();
-    // Row i of this warp is row i * kWarps + warp of the batch; a group of lanes merges it, lane i owns it.
-    const int own = (rows - warp + kWarps - 1) / kWarps;
-    for (int start = 0; start < own; start += kWarp / lanes) {
+    // Row i of this warp is row i * kWarps + warp of the batch. A group of lanes merges it, and lane i owns
+    // it.
+    const int owned_rows = (rows - warp + kWarps - 1) / kWarps;
+    for (int start = 0; start < owned_rows; start += kWarp / lanes) {
       const int i = start + merging.index;
       r = i * kWarps + warp;
       const RowScan scan =
-          merge_parts<Op::kProbs, kFast>(parts + r * plan.parts, i < own ? plan.parts : 0, merging);
-      if (i < own && merging.sub == 0) scans[r] = scan;
+          merge_parts<Op::kProbs, kFast>(parts + r * plan.parts, i < owned_rows ? plan.parts : 0, merging);
+      if (i < owned_rows && merging.sub == 0) scans[r] = scan;
     }
     __syncwarp();
     r = lane * kWarps + warp;
-    resolve_and_accept<Op>(worker, matrix, lane < own ? scans[r] : RowScan{}, first + r, lane < own);
+    resolve_and_accept<Op>(worker, matrix, lane < owned_rows ? scans[r] : RowScan{}, first + r,
+                           lane < owned_rows);
     __syncthreads();  // before the parts are overwritten
   }
   worker.finish();
 }
 
-// One pass over the rows of `matrix`, leaving what op's worker leaves.
+// Scans all rows of `matrix` and passes them to the workers of `op`.
 template <typename T, typename Op>
 cudaError_t scan_rows(const Matrix<T>& matrix, const RowPlan& plan, const Op& op, cudaStream_t stream) {
   if (!plan.wide)
     return launch(narrow_rows<T, Op>, plan.blocks, kThreads, op.shared_bytes(), stream, matrix, plan, op);
-  const size_t own = plan.rows_per_block * (plan.parts * sizeof(Part) + sizeof(RowScan));
-  return launch(wide_rows<T, Op>, plan.blocks, kThreads, own + op.shared_bytes(), stream, matrix, plan, op);
+  const size_t scan_bytes = plan.rows_per_block * (plan.parts * sizeof(Part) + sizeof(RowScan));
+  return launch(wide_rows<T, Op>, plan.blocks, kThreads, scan_bytes + op.shared_bytes(), stream, matrix, plan,
+                op);
 }
 
 }  // namespace calibench

@@ -1,4 +1,4 @@
-// sigmoid_threshold on CUDA: each score against bounds on itself; between them the definition decides.
+// sigmoid_threshold on CUDA: compares each score with two bounds. Between the bounds the definition decides.
 #include "class_sets.h"
 #include "fault.h"
 #include "row_plan.h"
@@ -11,20 +11,21 @@ struct SigmoidArgs {
   Thresholds thresholds;
   SetOutputs out;
   int64_t* fault;
-  int lanes;  // of a group
-  int parts;  // stretches a row; the sizes are added up in integers where there are several
+  int lanes;  // per group
+  int parts;  // stretches per row; with several, the sizes are added by integer atomics
   int part_length;
-  int64_t per_warp;  // stretches that a group takes one after the other
+  int64_t per_warp;  // consecutive stretches of a group
 };
 
-// The registers between the bounds, or all of a float64 row.
+// Tests the registers in `open` by the definition, and returns those that pass. Clears `finite` if a score is
+// not finite.
 template <typename T>
 __device__ __forceinline__ unsigned resolve(const Matrix<T>& matrix, const Stretch& stretch,
                                             const Group& group, const Thresholds& thresholds, bool aligned,
                                             unsigned open, bool* finite) {
   unsigned inside = 0;
   for (; open != 0; open &= open - 1) {
-    const int j = stretch.begin + place<T>(__ffs(open) - 1, group, aligned);
+    const int j = stretch.begin + register_position<T>(__ffs(open) - 1, group, aligned);
     const double x = matrix.at(stretch.row, j);
     *finite = *finite && is_finite(x);
     if (passes(thresholds, 1.0 / (1.0 + exp(-x)), j)) inside |= open & -open;
@@ -33,8 +34,8 @@ __device__ __forceinline__ unsigned resolve(const Matrix<T>& matrix, const Stret
 }
 
 template <typename T>
-__device__ __forceinline__ void set_of_stretch(const Matrix<T>& matrix, const Stretch& stretch,
-                                               const Group& group, const SigmoidArgs& args) {
+__device__ __forceinline__ void write_set(const Matrix<T>& matrix, const Stretch& stretch, const Group& group,
+                                          const SigmoidArgs& args) {
   constexpr bool kFloat = sizeof(T) < 8;
   const bool aligned = kFloat && matrix.aligned;
   const unsigned valid = valid_registers<T>(stretch, group, aligned);
@@ -52,10 +53,11 @@ __device__ __forceinline__ void set_of_stretch(const Matrix<T>& matrix, const St
       if (!quad_used<T>(q, group, stretch.widest)) continue;
 #pragma unroll
       for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) {
-        bad = __fmaf_rn(x[i], 0.0f, bad);  // NaN as soon as one score is not finite
+        bad = __fmaf_rn(x[i], 0.0f, bad);  // NaN if a score is not finite
         Bounds bounds = common;
         if (!shared)
-          bounds = args.thresholds.bounds[valid >> i & 1 ? stretch.begin + place<T>(i, group, aligned) : 0];
+          bounds = args.thresholds
+                       .bounds[valid >> i & 1 ? stretch.begin + register_position<T>(i, group, aligned) : 0];
         if (x[i] > bounds.upper) inside |= 1u << i;
         if (x[i] > bounds.upper || x[i] < bounds.lower) open &= ~(1u << i);
       }
@@ -67,7 +69,7 @@ __device__ __forceinline__ void set_of_stretch(const Matrix<T>& matrix, const St
   __syncwarp();
   const unsigned size = group_sum(static_cast<unsigned>(__popc(inside)), group.lanes);
   if (stretch.length == 0) return;
-  store_flags(inside, valid, matrix, stretch, group, args.out.sets);
+  store_set(inside, valid, matrix, stretch, group, args.out.sets);
   if (!finite) report(args.fault, stretch.row, RowStatus::kNonFinite);
   if (group.sub != 0) return;
   if (args.parts == 1) {
@@ -92,7 +94,7 @@ __global__ void __launch_bounds__(kThreads) sigmoid_rows(Matrix<T> matrix, Sigmo
     const int64_t row = exists ? task / args.parts : 0;
     const int begin = exists ? static_cast<int>(task % args.parts) * args.part_length : 0;
     const int length = exists ? min(args.part_length, matrix.classes - begin) : 0;
-    set_of_stretch(matrix, Stretch{row, begin, length, args.part_length}, group, args);
+    write_set(matrix, Stretch{row, begin, length, args.part_length}, group, args);
     __syncwarp();
   }
 }

@@ -1,4 +1,4 @@
-// Compensated sums over the threads of a block and over the blocks of a grid, in a fixed order: no float
+// Compensated sums over the threads of a block and over the blocks of a grid, in a fixed order, without float
 // atomics.
 #pragma once
 
@@ -7,7 +7,7 @@
 
 namespace calibench {
 
-// Of the lanes of a warp; right in lane 0.
+// The sum over the lanes of a warp; valid in lane 0.
 __device__ __forceinline__ Sum warp_total(Sum value) {
 #pragma unroll
   for (int step = kWarp / 2; step > 0; step /= 2) {
@@ -18,12 +18,12 @@ __device__ __forceinline__ Sum warp_total(Sum value) {
   return value;
 }
 
-// Of the threads of a block of kThreads; right in thread 0. All threads call it.
+// The sum over the kThreads threads of a block; valid in thread 0. All threads must call it.
 __device__ __forceinline__ Sum block_total(Sum value) {
   __shared__ double sums[kWarps];
   __shared__ double carries[kWarps];
   value = warp_total(value);
-  __syncthreads();  // whoever still reads the sums of an earlier call
+  __syncthreads();  // an earlier call may still be reading the sums
   if (threadIdx.x % kWarp == 0) {
     sums[threadIdx.x / kWarp] = value.sum;
     carries[threadIdx.x / kWarp] = value.carry;
@@ -36,7 +36,7 @@ __device__ __forceinline__ Sum block_total(Sum value) {
 // Counts are whole numbers below 2^53: float64 adds them without error in any order.
 __device__ __forceinline__ double block_total(double value) { return block_total(Sum{value, 0.0}).value(); }
 
-// What each block of a grid left of a sum, at partial[block]; of all threads of one block, right in thread 0.
+// Adds up the sums that the blocks of a grid wrote. All threads of one block must call it; valid in thread 0.
 __device__ __forceinline__ Sum grid_total(const double* sums, const double* carries, int64_t blocks) {
   Sum value;
   for (int64_t b = threadIdx.x; b < blocks; b += kThreads) value.add(Sum{sums[b], carries[b]});
