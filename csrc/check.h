@@ -6,8 +6,8 @@
 
 namespace calibench {
 
-// torch turns std::runtime_error into RuntimeError. STD_TORCH_CHECK is not used: it puts a source path in
-// front of the message.
+// torch turns std::runtime_error into RuntimeError. STD_TORCH_CHECK is not used: it
+// puts a source path in front of the message.
 template <typename... Args>
 [[noreturn]] void fail(const Args&... args) {
   std::ostringstream message;

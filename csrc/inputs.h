@@ -1,6 +1,5 @@
-// Checks an op's tensor arguments and allocates its outputs; shared by cpu/ and cuda/.
-// Python checks the same arguments first and adds hints. These checks guard direct callers of torch.ops and
-// C++.
+// Checks an op's tensor arguments and allocates its outputs; shared by cpu/ and cuda/. Python checks the same
+// arguments first and adds hints. These checks guard direct callers of torch.ops and C++.
 #pragma once
 
 #include <torch/csrc/stable/ops.h>
@@ -81,8 +80,8 @@ inline CalibrationArgs check_inputs(const Tensor& scores, const Tensor& labels, 
   return {x.data, x.type, x.rows, x.classes, x.row_stride, x.class_stride, y, bins, from_probs};
 }
 
-// `values` must be a float64 vector of length `length` or `or_length`, of any stride, on the device of
-// `scores`.
+// `values` must be a float64 vector of length `length` or
+// `or_length`, of any stride, on the device of `scores`.
 inline void check_vector(const Tensor& values, const Tensor& scores, const char* what, int64_t length,
                          int64_t or_length) {
   CALIBENCH_CHECK(values.scalar_type() == ScalarType::Double, what, " are not float64");

@@ -10,8 +10,8 @@ CALIBENCH_HD double bin_edge(int64_t k, int64_t bins) {
   return static_cast<double>(k) / static_cast<double>(bins);
 }
 
-// The bin of a confidence. 1.0 is in bin M - 1 (there is no bin M), and a value on an edge is in the lower
-// bin.
+// The bin of a confidence. 1.0 is in bin M - 1 (there is no bin M),
+// and a value on an edge is in the lower bin.
 CALIBENCH_HD int64_t bin_of(double confidence, int64_t bins) {
   if (!(confidence > 0.0)) return 0;
   if (confidence >= 1.0) return bins - 1;

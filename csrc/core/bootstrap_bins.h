@@ -18,8 +18,8 @@ struct BootstrapArgs {
   int64_t seed;
 };
 
-// Bits s after the binary point. The sum of N confidences below 2^s must fit 63 bits; a double in [0.5, 1]
-// has no more than 52 bits.
+// Bits s after the binary point. The sum of N confidences below 2^s must fit 63 bits; a
+// double in [0.5, 1] has no more than 52 bits.
 inline int fixed_point_bits(int64_t samples) {
   int log2 = 1;
   while ((int64_t{1} << log2) < samples) ++log2;

@@ -59,8 +59,8 @@ CALIBENCH_HD void add_pair(double* pair, const Sum& part) {
   pair[1] = total.carry;
 }
 
-// Adds the chunks to the state, in order. A stream fed in whole chunks therefore gives the same bits as one
-// call.
+// Adds the chunks to the state, in order. A stream fed in whole chunks
+// therefore gives the same bits as one call.
 inline void add_chunks(const BinSums* bins, const ChunkTotals* chunks, int64_t num_chunks, int64_t M,
                        int64_t rows, double* state) {
   double* totals = state + M * kStateColumns;
@@ -81,8 +81,8 @@ inline void add_chunks(const BinSums* bins, const ChunkTotals* chunks, int64_t n
   totals[kStateColumns] += static_cast<double>(correct);
 }
 
-// Writes the state to bin_sums [3, M] (count, sum of confidence, number correct) and totals [4] (NLL, Brier,
-// number correct, N).
+// Writes the state to bin_sums [3, M] (count, sum of confidence, number correct) and
+// totals [4] (NLL, Brier, number correct, N).
 inline void read_state(const double* state, int64_t M, double* bin_sums, double* totals) {
   for (int64_t k = 0; k < M; ++k) {
     const double* bin = state + k * kStateColumns;

@@ -26,8 +26,8 @@ CALIBENCH_HD int64_t class_bin(const ClasswiseArgs& args, int64_t k, double p) {
 
 constexpr int64_t kClassTables = 4;  // number of entries, sum of p_k, its carry, number of labels equal to k
 
-// Number of chunks, each with its own [4, K, M] table: at most 32, and at most 256 MiB of tables. It depends
-// on the problem only.
+// Number of chunks, each with its own [4, K, M] table: at most 32, and at most 256 MiB
+// of tables. It depends on the problem only.
 inline int64_t classwise_chunks(int64_t rows, int64_t classes, int64_t bins) {
   const int64_t table = kClassTables * classes * bins * 8;
   int64_t chunks = rows * classes / (int64_t{1} << 18);

@@ -1,11 +1,11 @@
-// The instruction set in use: the one that the environment variable CALIBENCH_ISA names, else the best that
-// the processor has.
+// The instruction set in use: the one that the environment variable CALIBENCH_ISA
+// names, else the best that the processor has.
 #pragma once
 
 namespace calibench {
 
-// The names of the instruction sets in this build, and of those that run on this processor: best first,
-// separated by spaces.
+// The names of the instruction sets in this build, and of those that run on this
+// processor: best first, separated by spaces.
 const char* compiled_instruction_sets();
 const char* usable_instruction_sets();
 

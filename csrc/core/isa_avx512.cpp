@@ -1,5 +1,5 @@
-// The kernels for AVX-512. They are in every x86-64 build; dispatch.cpp calls them only if the processor has
-// it.
+// The kernels for AVX-512. They are in every x86-64 build;
+// dispatch.cpp calls them only if the processor has it.
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 

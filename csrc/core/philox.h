@@ -1,6 +1,6 @@
-// Philox4x32-10, the counter-based random number generator of Salmon et al. (2011), and positions drawn with
-// it; for host and device. It maps a counter to four words and has no state, so resample b draws the same
-// positions everywhere.
+// Philox4x32-10, the counter-based random number generator of Salmon et al. (2011), and positions
+// drawn with it; for host and device. It maps a counter to four words and has no state, so
+// resample b draws the same positions everywhere.
 #pragma once
 
 #include "types.h"

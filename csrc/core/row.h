@@ -1,5 +1,5 @@
-// The definition of one row's metrics, computed in float64 from the exact stored scores. No other file
-// defines them.
+// The definition of one row's metrics, computed in float64 from the exact
+// stored scores. No other file defines them.
 #pragma once
 
 #include <cmath>
@@ -16,8 +16,8 @@ struct Row {
   double brier;        // sum over classes, in [0, 2]
 };
 
-// The rounding error of a plain sum grows with its length. Blocks of 256 keep the error near 1e-13 for
-// K = 200 000, at no cost.
+// The rounding error of a plain sum grows with its length. Blocks of 256 keep the
+// error near 1e-13 for K = 200 000, at no cost.
 constexpr int64_t kBlock = 256;
 
 // First pass: the argmax (lowest index on ties) and the checks, in the order in which they are reported.

@@ -1,5 +1,5 @@
-// Compensated sums (Neumaier 1974), for host and device. The error is about one rounding for any number of
-// terms.
+// Compensated sums (Neumaier 1974), for host and device. The error is
+// about one rounding for any number of terms.
 #pragma once
 
 #include <cmath>

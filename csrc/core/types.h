@@ -51,8 +51,8 @@ CALIBENCH_HD double to_double(Float16 value) {
 // x - x is 0 for every x but NaN and infinity. (-ffast-math would break this; it is not used.)
 CALIBENCH_HD bool is_finite(double value) { return value - value == 0.0; }
 
-// One label per row. A switch per row costs nothing compared with the row, and it saves three copies of every
-// kernel.
+// One label per row. A switch per row costs nothing compared with the row,
+// and it saves three copies of every kernel.
 struct LabelView {
   const void* data;
   int64_t stride;

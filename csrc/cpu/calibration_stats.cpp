@@ -1,5 +1,5 @@
-// calibration_stats and calibration_update on the CPU: computes fixed chunks of rows and adds them to the
-// state in order.
+// calibration_stats and calibration_update on the CPU: computes fixed chunks
+// of rows and adds them to the state in order.
 #include "parallel.h"
 
 namespace calibench {

@@ -35,8 +35,8 @@ void run_tasks(int64_t count, const Work& work) {
   torch::stable::parallel_for(0, count, 1, [&](int64_t, int64_t) { work(next_task); });
 }
 
-// Calls work(chunk, begin, end, scratch) for every chunk of `step` rows. `work` must not throw; it records
-// bad rows instead.
+// Calls work(chunk, begin, end, scratch) for every chunk of `step` rows. `work`
+// must not throw; it records bad rows instead.
 template <typename Work>
 void for_chunks(int64_t rows, int64_t step, int64_t classes, const Work& work) {
   run_tasks((rows + step - 1) / step, [&](const auto& next_task) {

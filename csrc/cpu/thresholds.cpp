@@ -15,8 +15,8 @@ double logit_bound(double t) {
   return t >= 1.0 ? HUGE_VAL : std::log(t) - std::log1p(-t);
 }
 
-// The arguments of one call, and the thresholds that they point to. Scores are compared with `bound(t)`,
-// which needs no probability.
+// The arguments of one call, and the thresholds that they point to. Scores are compared
+// with `bound(t)`, which needs no probability.
 struct ThresholdCall {
   ThresholdArgs args{};
   std::vector<double> thresholds;

@@ -1,5 +1,5 @@
-// bootstrap_bins on CUDA: sorts the samples by cell, draws positions and adds the samples as integers, so the
-// bits are those of the CPU.
+// bootstrap_bins on CUDA: sorts the samples by cell, draws positions and adds the samples as
+// integers, so the bits are those of the CPU.
 #include "bootstrap_bins.h"
 #include "device.h"
 #include "fault.h"
@@ -123,8 +123,8 @@ __global__ void __launch_bounds__(kThreads) draw(Draws draws) {
   }
   if (!kInShared) return;
   __syncthreads();
-  // One thread per bin. Each starts at another column, so there are no bank conflicts. Sums of integers are
-  // the same in any order.
+  // One thread per bin. Each starts at another column, so there are no bank conflicts.
+  // Sums of integers are the same in any order.
   for (int bin = threadIdx.x; bin < draws.bins; bin += kThreads) {
     Tally total{0, 0};
     for (int column = 0; column < kThreads; ++column) {

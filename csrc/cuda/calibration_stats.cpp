@@ -1,5 +1,5 @@
-// Registers calibration_stats on CUDA: checks the tensors, allocates the outputs and calls
-// calibration_stats.cu.
+// Registers calibration_stats on CUDA: checks the tensors, allocates
+// the outputs and calls calibration_stats.cu.
 #include "calibration_stats.h"
 
 #include "call.h"

@@ -1,5 +1,5 @@
-// calibration_stats on CUDA: adds rows to the sums of blocks, and those to the sums of the batch, in a fixed
-// order.
+// calibration_stats on CUDA: adds rows to the sums of blocks, and those
+// to the sums of the batch, in a fixed order.
 #include "calibration_stats.h"
 #include "calibration_worker.h"
 #include "scan_rows.h"

@@ -1,5 +1,5 @@
-// What calibration_stats.cu and calibration_update.cu offer to their .cpp files. nvcc compiles the .cu files
-// without torch's headers.
+// What calibration_stats.cu and calibration_update.cu offer to their .cpp files. nvcc
+// compiles the .cu files without torch's headers.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -1,5 +1,5 @@
-// Registers calibration_update on CUDA: checks the tensors, allocates the outputs and calls
-// calibration_update.cu.
+// Registers calibration_update on CUDA: checks the tensors, allocates
+// the outputs and calls calibration_update.cu.
 #include "calibration_stats.h"
 #include "call.h"
 

@@ -1,5 +1,5 @@
-// calibration_stats after the scan of a row: computes NLL, Brier and bin, and adds them to the sums of the
-// thread.
+// calibration_stats after the scan of a row: computes NLL, Brier and
+// bin, and adds them to the sums of the thread.
 #pragma once
 
 #include "../core/calibration_stats.h"

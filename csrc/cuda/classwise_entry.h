@@ -1,5 +1,5 @@
-// One entry p_k of classwise_stats: its value and its bin, from float32 if that is precise enough, else by
-// the definition.
+// One entry p_k of classwise_stats: its value and its bin, from float32 if that
+// is precise enough, else by the definition.
 #pragma once
 
 #include "../core/classwise_stats.h"
@@ -8,8 +8,8 @@
 
 namespace calibench {
 
-// What the first pass computes of a row: p = exp(x - top) / total in float64, and
-// p = 2^(x log2(e) - whole) * scale in float32, if the scores are in its range.
+// What the first pass computes of a row. In float64, p = exp(x - top) / total. In float32, if the scores are
+// in its range, p = 2^(x log2(e) - whole) * scale.
 struct RowUnit {
   double top;
   double total;  // NaN if the row is bad
@@ -47,8 +47,8 @@ struct EntryRule {
     return {p, bin, p > threshold};
   }
 
-  // Returns false if p, whose relative error is 1e-6, is too near an edge or the threshold, or too small for
-  // float32.
+  // Returns false if p, whose relative error is 1e-6, is too near an edge
+  // or the threshold, or too small for float32.
   __device__ __forceinline__ bool float32_entry(float p, int k, Entry* out) const {
     if (!(p >= 1e-30f)) return false;
     const float limit = static_cast<float>(threshold);

@@ -71,8 +71,8 @@ struct TablePlan {
     while (in_shared && lanes / 2 >= classes) lanes /= 2;
     slabs = divide_up(classes, lanes);
     const int64_t groups = threads / lanes;
-    // About 1024 blocks of four warps, 7 per multiprocessor of an H200, but not so many that a table costs
-    // more than its rows.
+    // About 1024 blocks of four warps, 7 per multiprocessor of an H200, but not so
+    // many that a table costs more than its rows.
     const int64_t max_by_bytes =
         between(1, kMaxTableBytes / (classes * bins * static_cast<int64_t>(sizeof(Cell))), 1024);
     const int64_t max_shares = between(1, (in_shared ? 1024 : 4096) / slabs, max_by_bytes);

@@ -7,8 +7,8 @@
 
 namespace calibench {
 
-// Bytes of scratch: 32 per row, and for each of at most 1024 shares of the rows a table of 16 bytes per class
-// and bin.
+// Bytes of scratch: 32 per row, and for each of at most 1024 shares of the
+// rows a table of 16 bytes per class and bin.
 int64_t classwise_bytes(const ClasswiseArgs& args);
 
 // Writes sums [3, K, M]: number of entries, sum of p_k, number of labels. args.first_edges is not read.

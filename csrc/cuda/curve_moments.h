@@ -50,8 +50,8 @@ __device__ __forceinline__ void add_term(Moments* sums, double e, double d) {
   sums->second = fma(weighted, d, sums->second);
 }
 
-// The moments of a stretch in float32 terms, in units of 2^base with base = whole_exponent(second largest
-// score).
+// The moments of a stretch in float32 terms, in units of 2^base with
+// base = whole_exponent(second largest score).
 template <typename T>
 __device__ __forceinline__ Moments fast_moments(const float (&x)[kLaneScores], const Stretch& stretch,
                                                 const Group& group, const InverseTemperature& temperature,

@@ -1,5 +1,5 @@
-// What needs nvcc or PTX: launches, dynamic shared memory, predicated loads, conversions and the exponential
-// unit.
+// What needs nvcc or PTX: launches, dynamic shared memory, predicated
+// loads, conversions and the exponential unit.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -14,8 +14,8 @@ namespace calibench {
 constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23; adding it rounds to an integer
 constexpr float kFar = 1048576.0f;  // 2^20: up to this |x|, float32 can represent round(x log2(e)) + kMagic
 constexpr double kLog2E = 1.4426950408889634;
-// hi is rounded up, so lo is negative: then x = -inf gives inf - inf, and every number that is not finite
-// makes the sum NaN.
+// hi is rounded up, so lo is negative: then the term of x = -inf is inf - inf, and the sum is NaN if any
+// number is not finite.
 constexpr float kLog2EHigh = 1.44269514083862304688f;
 constexpr float kLog2ELow = -9.9949727e-8f;
 constexpr float kLowest = -120.0f;  // n is at least this; f is then very negative, so the term is 0

@@ -15,8 +15,8 @@ struct Group {
       : lanes(lanes_), sub(threadIdx.x % kWarp % lanes_), index(threadIdx.x % kWarp / lanes_) {}
 };
 
-// redux.sync is one instruction, but only for integers and whole warps: floats are mapped to integers in the
-// same order.
+// redux.sync is one instruction, but only for integers and whole warps:
+// floats are mapped to integers in the same order.
 __device__ __forceinline__ float group_max(float value, int lanes) {
   if (lanes == kWarp) {
     int key = __float_as_int(value);

@@ -1,5 +1,5 @@
-// log2 p_k of the classes of a scanned row: two fused multiply-adds and a subtraction per class, no
-// exponential.
+// log2 p_k of the classes of a scanned row: two fused multiply-adds
+// and a subtraction per class, no exponential.
 #pragma once
 
 #include "row_scan.h"

@@ -1,6 +1,6 @@
-// Scores in device memory, and the loading of a stretch of a row into registers: 32 scores per lane. Aligned
-// rows are loaded 16 bytes at a time, others one score at a time, with neighbouring lanes reading
-// neighbouring scores.
+// Scores in device memory, and the loading of a stretch of a row into registers: 32 scores per
+// lane. Aligned rows are loaded 16 bytes at a time, others one score at a time, with
+// neighbouring lanes reading neighbouring scores.
 #pragma once
 
 #include "../core/scores.h"
@@ -9,10 +9,9 @@
 
 namespace calibench {
 
-constexpr int kLaneScores = 32;  // scores in the registers of a lane
-constexpr int kStretch =
-    kLaneScores * kWarp;  // numbers a warp holds: a row of up to 1024, or a stretch of a longer one
-constexpr int kQuad = 4;  // scores that are skipped or summed together
+constexpr int kLaneScores = 32;                // scores in the registers of a lane
+constexpr int kStretch = kLaneScores * kWarp;  // scores in the registers of a warp, at most
+constexpr int kQuad = 4;                       // scores that are skipped or summed together
 
 template <typename T>
 struct Matrix {
@@ -73,8 +72,8 @@ __device__ __forceinline__ int register_position(int i, const Group& group, bool
   return aligned ? (i / kStep * group.lanes + group.sub) * kStep + i % kStep : i * group.lanes + group.sub;
 }
 
-// Whether quad q of any lane contains a score. Rounding down to whole vectors makes it right for both ways of
-// distribution.
+// Whether quad q of any lane contains a score. Rounding down to whole vectors
+// makes it right for both ways of distribution.
 template <typename T>
 __device__ __forceinline__ bool quad_used(int q, const Group& group, int widest) {
   constexpr int kQuads = kVectorScores<T> / kQuad;
@@ -111,8 +110,8 @@ __device__ __forceinline__ void load_numbers(const Matrix<T>& matrix, const Stre
     x[i] = decode_raw(raw[i], i * group.lanes + group.sub < stretch.length, fill, T{});
 }
 
-// Loads a stretch, with `fill` past its end. All loads start before the first result is used: 4 KiB of
-// float32 per warp.
+// Loads a stretch, with `fill` past its end. All loads start before the first
+// result is used: 4 KiB of float32 per warp.
 template <typename T>
 __device__ __forceinline__ void load(const Matrix<T>& matrix, const Stretch& stretch, const Group& group,
                                      float fill, float (&x)[kLaneScores]) {

@@ -1,5 +1,5 @@
-// nll_curve on CUDA: computes every temperature while the row is in registers (K <= 1024), or in a cache,
-// with one block per row.
+// nll_curve on CUDA: computes every temperature while the row is in registers (K <=
+// 1024), or in a cache, with one block per row.
 #include "curve_totals.h"
 #include "fault.h"
 #include "nll_curve.h"
@@ -109,8 +109,8 @@ __device__ __forceinline__ void curve_of_rows(const Matrix<T>& matrix, const Str
   }
 }
 
-// Rows of up to 1024 classes, which stay in registers. kWhole: 32 lanes share a row, and the compiler knows
-// it.
+// Rows of up to 1024 classes, which stay in registers. kWhole: 32
+// lanes share a row, and the compiler knows it.
 template <typename T, bool kWhole>
 __global__ void __launch_bounds__(kThreads)
     resident_curve(Matrix<T> matrix, int lanes, int64_t per_warp, CurveArgs args) {

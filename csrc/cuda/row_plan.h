@@ -52,15 +52,15 @@ inline RowPlan plan_rows(int64_t rows, int64_t classes, int64_t max_wide_rows = 
   if (plan.wide) {
     plan.lanes = kWarp;
     plan.parts = static_cast<int>(divide_up(classes, kStretch));
-    plan.part_length = static_cast<int>(divide_up(divide_up(classes, plan.parts), 8) *
-                                        8);  // a multiple of every vector length
+    // A multiple of every vector length.
+    plan.part_length = static_cast<int>(divide_up(divide_up(classes, plan.parts), 8) * 8);
     const int64_t max_rows = between(1, kThreads / plan.parts, max_wide_rows);
     plan.owners = kWideOwners;
     plan.rows_per_block = static_cast<int>(between(1, rows / 2048, max_rows));
   } else {
     while (plan.lanes * kLaneScores < classes) plan.lanes *= 2;
-    // With few rows, more warps are better than more rows per warp, up to about 4096 warps: 30 per
-    // multiprocessor of an H200.
+    // With few rows, more warps are better than more rows per warp, up to about
+    // 4096 warps: 30 per multiprocessor of an H200.
     const int groups_per_warp = kWarp / plan.lanes;
     plan.steps =
         static_cast<int>(between(1, divide_up(between(1, rows / 4096, kWarp), groups_per_warp), plan.lanes));

@@ -14,9 +14,9 @@ constexpr unsigned kInfinite = 1;  // a score is NaN or infinite
 constexpr unsigned kOutside = 2;   // a probability is outside [0, 1]
 constexpr unsigned kUnsure = 4;    // float32 is not precise enough
 
-// The scan of a stretch. For logits, `sum` and `squares` are sums over x < top in units of 2^base and its
-// square (scan_float32.h), or of exp(top) and its square (scan_float64.h). For probabilities they are the
-// sums of p and p^2.
+// The scan of a stretch. For logits, `sum` and `squares` are sums over x < top in units of 2^base
+// and its square (scan_float32.h), or of exp(top) and its square (scan_float64.h). For
+// probabilities they are the sums of p and p^2.
 struct Part {
   double sum = 0.0;
   double squares = 0.0;
@@ -38,9 +38,9 @@ __device__ __forceinline__ float largest(const float* x) {
   return fmaxf(fmaxf(x[0], x[1]), fmaxf(x[2], x[3]));
 }
 
-// Finds the largest score and overwrites all its occurrences with `fill`, so that later loops need not test
-// for it: the tail is a sum over the other scores, never a difference. Only quads that contain it are
-// searched score by score.
+// Finds the largest score and overwrites all its occurrences with `fill`, so that later loops
+// need not test for it: the tail is a sum over the other scores, never a difference. Only quads
+// that contain it are searched score by score.
 template <typename T>
 __device__ __forceinline__ TopScores take_top(float (&x)[kLaneScores], const Stretch& stretch,
                                               const Group& group, bool aligned, float fill) {
@@ -78,9 +78,9 @@ __device__ __forceinline__ TopScores take_top(float (&x)[kLaneScores], const Str
   return top_scores;
 }
 
-// Terms are relative to the second largest score, so that the tail cannot underflow, however much larger the
-// largest is. Sums of four terms, and sums of two of those, are float32; the rest is float64: at most four
-// roundings of 2^-24.
+// Terms are relative to the second largest score, so that the tail cannot
+// underflow, however much larger the largest is. Sums of four terms, and sums of
+// two of those, are float32; the rest is float64: at most four roundings of 2^-24.
 template <bool kSquares, typename T>
 __device__ __forceinline__ Part scan_logits(float (&x)[kLaneScores], const Stretch& stretch,
                                             const Group& group, bool aligned) {

@@ -11,8 +11,7 @@
 // - kFast: scan float32 and narrower scores in float32
 // - Worker(op, shared): the state of a thread; `shared` is block memory of op.shared_bytes() bytes
 // - Worker::needs_float64(scan): whether a scan in float32 is not precise enough
-// - Worker::accept(matrix, scan, row, valid): called by all lanes of a warp together; a lane has a row if
-// `valid`
+// - Worker::accept(matrix, scan, row, valid): called by all lanes of a warp; a lane has a row if `valid`
 // - Worker::finish(): called by all threads of a block together
 #pragma once
 
@@ -40,8 +39,8 @@ __device__ __forceinline__ Part scan_part(const Matrix<T>& matrix, const Stretch
   }
 }
 
-// Scans again in float64, one warp per row, the rows that float32 cannot decide. Then every lane passes its
-// row to the worker.
+// Scans again in float64, one warp per row, the rows that float32 cannot decide.
+// Then every lane passes its row to the worker.
 template <typename Op, typename T>
 __device__ __forceinline__ void resolve_and_accept(typename Op::Worker& worker, const Matrix<T>& matrix,
                                                    RowScan scan, int64_t row, bool valid) {
@@ -105,8 +104,8 @@ __global__ void __launch_bounds__(kThreads) wide_rows(Matrix<T> matrix, RowPlan 
       for (g += kWarps; g >= plan.parts; g -= plan.parts) ++r;
     }
     __syncthreads();
-    // Row i of this warp is row i * kWarps + warp of the batch. A group of lanes merges it, and lane i owns
-    // it.
+    // Row i of this warp is row i * kWarps + warp of the batch. A
+    // group of lanes merges it, and lane i owns it.
     const int owned_rows = (rows - warp + kWarps - 1) / kWarps;
     for (int start = 0; start < owned_rows; start += kWarp / lanes) {
       const int i = start + merging.index;

@@ -1,5 +1,5 @@
-// Registers sigmoid_threshold on CUDA: checks the tensors, allocates the outputs and calls
-// sigmoid_threshold.cu.
+// Registers sigmoid_threshold on CUDA: checks the tensors, allocates
+// the outputs and calls sigmoid_threshold.cu.
 #include "sigmoid_threshold.h"
 
 #include "threshold_call.h"

@@ -17,8 +17,8 @@ struct SigmoidArgs {
   int64_t per_warp;  // consecutive stretches of a group
 };
 
-// Tests the registers in `open` by the definition, and returns those that pass. Clears `finite` if a score is
-// not finite.
+// Tests the registers in `open` by the definition, and returns those that
+// pass. Clears `finite` if a score is not finite.
 template <typename T>
 __device__ __forceinline__ unsigned resolve(const Matrix<T>& matrix, const Stretch& stretch,
                                             const Group& group, const Thresholds& thresholds, bool aligned,

@@ -1,5 +1,5 @@
-// Registers softmax_threshold on CUDA: checks the tensors, allocates the outputs and calls
-// softmax_threshold.cu.
+// Registers softmax_threshold on CUDA: checks the tensors, allocates
+// the outputs and calls softmax_threshold.cu.
 #include "softmax_threshold.h"
 
 #include "threshold_call.h"

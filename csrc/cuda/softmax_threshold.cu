@@ -65,8 +65,8 @@ struct DecideOp {
     __device__ void finish() const {}
 
    private:
-    // Called by a whole warp. If float32 is not precise enough, the row is scanned again in float64 and the
-    // definition decides.
+    // Called by a whole warp. If float32 is not precise enough, the row is scanned
+    // again in float64 and the definition decides.
     template <typename T>
     __device__ Best search_row(const Matrix<T>& matrix, RowScan* row, int64_t i) const {
       bool unsure = false;

@@ -1,5 +1,5 @@
-// What softmax_threshold.cu offers to softmax_threshold.cpp. nvcc compiles the .cu file without torch's
-// headers.
+// What softmax_threshold.cu offers to softmax_threshold.cpp. nvcc
+// compiles the .cu file without torch's headers.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -1,5 +1,5 @@
-// Registers softmax_threshold_sets on CUDA: checks the tensors, allocates the outputs and calls
-// softmax_threshold_sets.cu.
+// Registers softmax_threshold_sets on CUDA: checks the tensors, allocates the
+// outputs and calls softmax_threshold_sets.cu.
 #include "softmax_threshold_sets.h"
 
 #include "threshold_call.h"

@@ -1,6 +1,6 @@
-// softmax_threshold_sets on CUDA. Lanes of a warp share a row of up to 1024 scores, and read it a second time
-// from the first-level cache. A block takes a longer row, and reads it a second time from the second-level
-// cache.
+// softmax_threshold_sets on CUDA. Lanes of a warp share a row of up to 1024 scores, and
+// read it a second time from the first-level cache. A block takes a longer row, and reads
+// it a second time from the second-level cache.
 #include "class_sets.h"
 #include "fault.h"
 #include "log_probability.h"
@@ -135,8 +135,8 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// Scans row i with the whole block. Every warp merges all parts by itself, in the same order, so all get the
-// same bits.
+// Scans row i with the whole block. Every warp merges all parts by itself,
+// in the same order, so all get the same bits.
 template <bool kFast, typename T>
 __device__ __forceinline__ RowScan scan_block(const Matrix<T>& matrix, const RowPlan& plan, int64_t i,
                                               Part* parts) {

@@ -1,5 +1,5 @@
-// What softmax_threshold_sets.cu offers to softmax_threshold_sets.cpp. nvcc compiles the .cu file without
-// torch's headers.
+// What softmax_threshold_sets.cu offers to softmax_threshold_sets.cpp. nvcc
+// compiles the .cu file without torch's headers.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -9,8 +9,8 @@
 
 namespace calibench {
 
-// Writes sets [N, K], one byte per class, and sizes [N]. Fills the bounds of `thresholds`, which are
-// allocated.
+// Writes sets [N, K], one byte per class, and sizes [N]. Fills the
+// bounds of `thresholds`, which are allocated.
 cudaError_t softmax_sets(const Scores& scores, const Thresholds& thresholds, uint8_t* sets, int64_t* sizes,
                          int64_t* fault, cudaStream_t stream);
 

@@ -1,5 +1,5 @@
-// The three kernels of a pass: count the digits of each chunk of samples, turn counts into positions, move
-// the samples.
+// The three kernels of a pass: count the digits of each chunk of samples,
+// turn counts into positions, move the samples.
 #include "device.h"
 #include "row_plan.h"
 #include "sort.h"
@@ -43,8 +43,8 @@ __global__ void __launch_bounds__(kThreads) count_digits(Pass pass, const uint32
   for (int d = lane; d < pass.digits; d += kWarp) pass.counts[d * pass.chunks + chunk] = count[d];
 }
 
-// Replaces counts[i] by the sum of all earlier counts, with one block and 1024 counts at a time, so that
-// reads are coalesced.
+// Replaces counts[i] by the sum of all earlier counts, with one block and 1024
+// counts at a time, so that reads are coalesced.
 __global__ void __launch_bounds__(kScanThreads) prefix_sums(uint32_t* counts, int64_t total) {
   __shared__ uint32_t warp_sums[kScanThreads / kWarp];
   const int lane = threadIdx.x % kWarp;

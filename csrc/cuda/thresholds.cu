@@ -15,9 +15,9 @@ __device__ Bounds bounds_around(double middle, double margin) {
   return {__double2float_rd(middle - margin), __double2float_ru(middle + margin)};
 }
 
-// Bounds of log2 p_k. log_probability.h gives it with an error of 8e-6 + 4e-7 |log2 p_k|, most of it from the
-// logarithm of a sum over up to 2^20 classes. Near 2^-1022, where p_k loses digits in float64, only the
-// definition can decide.
+// Bounds of log2 p_k. log_probability.h gives it with an error of 8e-6 + 4e-7 |log2 p_k|, most
+// of it from the logarithm of a sum over up to 2^20 classes. Near 2^-1022, where p_k loses
+// digits in float64, only the definition can decide.
 struct SoftmaxBounds {
   __device__ Bounds operator()(double t, bool strict) const {
     if (t < 0.0 || (t == 0.0 && !strict)) return kAlways;

@@ -1,5 +1,5 @@
-// Compensated sums over the threads of a block and over the blocks of a grid, in a fixed order, without float
-// atomics.
+// Compensated sums over the threads of a block and over the blocks of a
+// grid, in a fixed order, without float atomics.
 #pragma once
 
 #include "../core/sum.h"

@@ -1,5 +1,5 @@
-// Vectors for AVX2 + FMA + F16C: D is 8 doubles and F is 16 floats, in two registers each. avx512.h explains
-// the functions.
+// Vectors for AVX2 + FMA + F16C: D is 8 doubles and F is 16 floats, in two
+// registers each. avx512.h explains the functions.
 #pragma once
 
 #include "integers256.h"

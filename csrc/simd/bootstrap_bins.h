@@ -73,9 +73,9 @@ CALIBENCH_INLINE void sum_cell(const uint8_t* counts, const BootstrapArgs& args,
   }
 }
 
-// Writes sums [3, M] of resample b: count, sum of confidence, number correct. `counts` [N] is scratch. A byte
-// per sample is enough: a count is at most Poisson(1) distributed, so 256 draws of one sample have
-// probability 1e-507.
+// Writes sums [3, M] of resample b: count, sum of confidence, number correct.
+// `counts` [N] is scratch. A byte per sample is enough: a count is at most
+// Poisson(1) distributed, so 256 draws of one sample have probability 1e-507.
 static void resample(const BootstrapArgs& args, int64_t b, uint8_t* counts, double* sums) {
   const int64_t N = args.samples, M = args.bins;
   const PhiloxKey key = philox_key(args.seed);

@@ -24,8 +24,8 @@ CALIBENCH_INLINE void stage_columns(const T* const* rows, int64_t classes, int64
   }
 }
 
-// Fills rows i .. i + 15 of the block from `staged`, which holds class j of the sixteen rows at staged + 16
-// j.
+// Fills rows i .. i + 15 of the block from `staged`, which holds
+// class j of the sixteen rows at staged + 16 j.
 template <bool kSquares>
 CALIBENCH_FUNCTION void fast_columns(const float* staged, int64_t classes, int i, RowBlock* block) {
   const F zero = set(0.0f), one = set(1.0f);

@@ -5,6 +5,7 @@
 namespace calibench::CALIBENCH_ISA {
 
 constexpr int64_t kRun = 128;  // classes searched for the largest score in one step
+
 // Distance ahead of use. Hardware prefetch stops at the end of a page, and rows end there.
 constexpr int64_t kPrefetchBytes = 8192;
 
@@ -61,10 +62,10 @@ CALIBENCH_INLINE int64_t find_in_run(const T* x, int64_t begin, int64_t end, flo
 template <typename T>
 CALIBENCH_INLINE RowRange find_range(const T* x, int64_t classes) {
   const float first = to_float(x[0]);
-  F top = set(first), bottom = top, where = set(0.0f), run = where;
+  F top = set(first), bottom = top, top_run = set(0.0f), run = top_run;
   int64_t j = 0;
   auto record_run = [&](F run_max, F run_min) __attribute__((always_inline)) {
-    where = select(less(top, run_max), run, where);
+    top_run = select(less(top, run_max), run, top_run);
     top = max(run_max, top);
     bottom = min(run_min, bottom);
     run = run + set(1.0f);
@@ -87,10 +88,10 @@ CALIBENCH_INLINE RowRange find_range(const T* x, int64_t classes) {
   }
   record_run(run_max, run_min);
   RowRange range{largest(top), smallest(bottom), 0};
-  // `where` holds, per lane, the run that raised it last. The first run that raised a lane to the largest
+  // `top_run` holds, per lane, the run that raised it last. The first run that raised a lane to the largest
   // score contains the first class with that score.
   const float runs = static_cast<float>(j / kRun);
-  const float first_run = smallest(select(equal(top, set(range.top)), where, set(runs)));
+  const float first_run = smallest(select(equal(top, set(range.top)), top_run, set(runs)));
   const int64_t begin = static_cast<int64_t>(first_run) * kRun;
   range.index = find_in_run(x, begin, min_of(begin + kRun, classes), range.top);
   return range;
@@ -159,8 +160,8 @@ CALIBENCH_FUNCTION void fast_sums(const T* x, int64_t classes, int64_t index, fl
   *squares = sum(q_all);
 }
 
-// Fills row i of the block. There is no search for NaN: it makes the sums NaN. An infinite score is seen in
-// the range of the row.
+// Fills row i of the block. There is no search for NaN: it makes the sums NaN. An
+// infinite score is seen in the range of the row.
 template <bool kSquares, typename T>
 CALIBENCH_FUNCTION void fast_row(const T* x, int64_t classes, int i, RowBlock* block) {
   const RowRange range = find_range(x, classes);

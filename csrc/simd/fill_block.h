@@ -7,8 +7,8 @@ namespace calibench::CALIBENCH_ISA {
 
 constexpr int64_t kTileBytes = 1 << 18;  // of rows copied together if classes are not contiguous
 
-// Rows copied together: as many as fit kTileBytes, up to 16, so that a column-major matrix is read along its
-// columns.
+// Rows copied together: as many as fit kTileBytes, up to 16, so that a
+// column-major matrix is read along its columns.
 CALIBENCH_INLINE int64_t tile_rows(int64_t classes, size_t size) {
   const int64_t fit = kTileBytes / (classes * static_cast<int64_t>(size));
   return fit < 1 ? 1 : fit > 16 ? 16 : fit;

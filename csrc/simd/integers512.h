@@ -1,5 +1,5 @@
-// 8 unsigned 64-bit integers in one AVX-512 register. A bootstrap draw takes 2.0 cycles; with two registers
-// of 256 bits it takes 2.2.
+// 8 unsigned 64-bit integers in one AVX-512 register. A bootstrap draw takes 2.0 cycles;
+// with two registers of 256 bits it takes 2.2.
 #pragma once
 
 #include "x86.h"

@@ -1,5 +1,5 @@
-// The kernel table of one instruction set. Each entry selects the kernel for the type of the scores, once per
-// chunk.
+// The kernel table of one instruction set. Each entry selects the kernel
+// for the type of the scores, once per chunk.
 #pragma once
 
 #include "../core/kernels.h"

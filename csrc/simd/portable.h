@@ -1,5 +1,5 @@
-// The vectors of avx512.h as plain C++ loops, which the compiler turns into NEON, SSE2 or other baseline
-// instructions.
+// The vectors of avx512.h as plain C++ loops, which the compiler turns into
+// NEON, SSE2 or other baseline instructions.
 #pragma once
 
 #include "scalar.h"

@@ -1,6 +1,6 @@
-// A block of 64 rows, reduced to what the metrics need: per row the largest score, the sum of the other terms
-// relative to it, and the sum of their squares. exact_row computes them in float64; fast_row.h and
-// fast_columns.h in float32.
+// A block of 64 rows, reduced to what the metrics need: per row the largest score, the sum of
+// the other terms relative to it, and the sum of their squares. exact_row computes them in
+// float64; fast_row.h and fast_columns.h in float32.
 #pragma once
 
 namespace calibench::CALIBENCH_ISA {
@@ -9,8 +9,8 @@ constexpr int kBlockRows = 64;
 
 struct RowBlock {
   double top[kBlockRows];  // largest score
-  // exp2_shifted of the largest score: the unit of sums in float32. A tie with the largest score counts 1
-  // unit.
+  // exp2_shifted of the largest score: the unit of sums in float32.
+  // A tie with the largest score counts 1 unit.
   double unit[kBlockRows];
   double others[kBlockRows];       // sum of the terms of the other scores
   double squares[kBlockRows];      // sum of the squares of these terms

@@ -14,10 +14,10 @@ struct RowMetrics {
   uint64_t unsure;   // rows to be computed again in float64; 0 if the sums are float64
 };
 
-// Corrects S = sum exp(-(1 + kGapError) d_j), the sum in float32 (math.h says why): S (1 + kGapError * mean
-// d) is sum exp(-d_j) to first order. The mean weighted by the terms lies in [-ln S, ln K - ln S], because
-// their entropy lies in [0, ln K]. The middle of that range gives the sum to within 1e-7. The same holds for
-// the sum of squares, where each d_j counts twice.
+// Corrects S = sum exp(-(1 + kGapError) d_j), the sum in float32 (math.h gives the reason).
+// To first order, sum exp(-d_j) = S (1 + kGapError * mean d), with the mean weighted by the terms.
+// This mean is in [-ln S, ln K - ln S], because the entropy of the terms is in [0, ln K]. The middle of that
+// range gives the sum to within 1e-7. The same holds for the sum of squares, where each d_j counts twice.
 CALIBENCH_INLINE D restore_gaps(D sum, double half_log_classes) {
   D mantissa, exponent;
   split(max(set(0x1p-100), sum), &mantissa, &exponent);

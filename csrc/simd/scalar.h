@@ -1,7 +1,7 @@
-// Macros and scalar functions that every instruction set uses. This file is included under a target pragma,
-// so every function here must be always inlined or local to the file: otherwise the linker could keep an
-// AVX-512 copy for a processor without AVX-512. For the same reason nothing in simd/ calls an inline std::
-// function.
+// Macros and scalar functions that every instruction set uses. This file is included
+// under a target pragma, so every function here must be always inlined or local to
+// the file: otherwise the linker could keep an AVX-512 copy for a processor without
+// AVX-512. For the same reason nothing in simd/ calls an inline std:: function.
 #pragma once
 
 #include <cstddef>

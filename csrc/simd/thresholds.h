@@ -1,6 +1,6 @@
-// softmax_threshold, softmax_threshold_sets and sigmoid_threshold. The test p_k >= t_k is computed as
-// x_k - logsumexp(x) >= ln t_k, which needs no probability. Scores close to equality are tested again by the
-// definition, in float64.
+// softmax_threshold, softmax_threshold_sets and sigmoid_threshold. The test p_k >= t_k is
+// computed as x_k - logsumexp(x) >= ln t_k, which needs no probability. Scores close to equality
+// are tested again by the definition, in float64.
 #pragma once
 
 #include "../core/thresholds.h"
@@ -67,8 +67,8 @@ CALIBENCH_INLINE int64_t first_infinite(const RowBlock& block, int64_t begin, in
   return kNoBadRow;
 }
 
-// Stores the low n bits as n bytes of 0 or 1. One multiplication and a mask move each of the low 7 bits to
-// the lowest bit of its byte.
+// Stores the low n bits as n bytes of 0 or 1. One multiplication and a mask move each of
+// the low 7 bits to the lowest bit of its byte.
 CALIBENCH_INLINE void store_bits(unsigned bits, int64_t n, uint8_t* out) {
   const uint64_t low = (bits & 0x7fu) * 0x0002040810204081u & 0x0101010101010101u;
   const uint64_t spread = low | static_cast<uint64_t>(bits >> 7 & 1) << 56;
