@@ -82,12 +82,12 @@ inline CalibrationArgs check_inputs(const Tensor& scores, const Tensor& labels, 
 
 // `values` must be a float64 vector of length `length` or
 // `or_length`, of any stride, on the device of `scores`.
-inline void check_vector(const Tensor& values, const Tensor& scores, const char* what, int64_t length,
+inline void check_vector(const Tensor& values, const Tensor& scores, const char* name, int64_t length,
                          int64_t or_length) {
-  CALIBENCH_CHECK(values.scalar_type() == ScalarType::Double, what, " are not float64");
-  CALIBENCH_CHECK(values.dim() == 1 && (values.size(0) == length || values.size(0) == or_length), what,
+  CALIBENCH_CHECK(values.scalar_type() == ScalarType::Double, name, " are not float64");
+  CALIBENCH_CHECK(values.dim() == 1 && (values.size(0) == length || values.size(0) == or_length), name,
                   " have the wrong shape: [", length, "] expected");
-  CALIBENCH_CHECK(same_device(values, scores), what, " and scores are on different devices");
+  CALIBENCH_CHECK(same_device(values, scores), name, " and scores are on different devices");
 }
 
 // `edges` is empty (equal-width bins), [M - 1] or [K, M - 1]. Returns the stride between the edges of two

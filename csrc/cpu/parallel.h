@@ -27,9 +27,9 @@ inline const Kernels& selected_kernels() {
 // division all threads would wait for it.
 template <typename Work>
 void run_tasks(int64_t count, const Work& work) {
-  std::atomic<int64_t> taken{0};
+  std::atomic<int64_t> next_index{0};
   const auto next_task = [&] {
-    const int64_t task = taken.fetch_add(1, std::memory_order_relaxed);
+    const int64_t task = next_index.fetch_add(1, std::memory_order_relaxed);
     return task < count ? task : int64_t{-1};
   };
   torch::stable::parallel_for(0, count, 1, [&](int64_t, int64_t) { work(next_task); });

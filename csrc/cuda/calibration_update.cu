@@ -11,11 +11,11 @@ __global__ void add_state(const double* batch, const int64_t* batch_fault, const
   if (batch_fault[0] != kNoBadRow || fault[0] != kNoBadRow) return;
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (row >= rows) return;
-  const double* from = batch + row * kStateColumns;
-  double* to = state + row * kStateColumns;
-  to[0] += from[0];
-  to[1] += from[1];
-  add_pair(to + 2, Sum{from[2], from[3]});
+  const double* batch_row = batch + row * kStateColumns;
+  double* state_row = state + row * kStateColumns;
+  state_row[0] += batch_row[0];
+  state_row[1] += batch_row[1];
+  add_pair(state_row + 2, Sum{batch_row[2], batch_row[3]});
 }
 
 // Must run after add_state, whose blocks all read the fault before it changes.

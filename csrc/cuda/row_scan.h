@@ -95,8 +95,8 @@ __device__ __forceinline__ double log_mass(double tail, bool exact) {
 // Scans a whole row in float64 with a whole warp.
 template <bool kProbs, typename T>
 __device__ __noinline__ RowScan row_float64(const Matrix<T>& matrix, int64_t row) {
-  const Stretch all{row, 0, matrix.classes, matrix.classes};
-  return row_of<kProbs, false>(scan_float64<kProbs>(matrix, all, Group(kWarp)));
+  const Stretch stretch{row, 0, matrix.classes, matrix.classes};
+  return row_of<kProbs, false>(scan_float64<kProbs>(matrix, stretch, Group(kWarp)));
 }
 
 }  // namespace calibench

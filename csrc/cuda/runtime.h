@@ -10,9 +10,9 @@
 namespace calibench {
 
 // STD_CUDA_CHECK is not used: it needs torch_c10_cuda_check_msg, which CPU-only torch lacks.
-inline void cuda_check(cudaError_t error, const char* what) {
-  CALIBENCH_CHECK(error == cudaSuccess, what, ": ", cudaGetErrorString(error), " (", cudaGetErrorName(error),
-                  ")");
+inline void cuda_check(cudaError_t error, const char* operation) {
+  CALIBENCH_CHECK(error == cudaSuccess, operation, ": ", cudaGetErrorString(error), " (",
+                  cudaGetErrorName(error), ")");
 }
 
 class DeviceGuard {

@@ -87,10 +87,10 @@ __global__ void __launch_bounds__(kThreads) wide_rows(Matrix<T> matrix, RowPlan 
   typename Op::Worker worker(op, reinterpret_cast<unsigned char*>(scans + plan.rows_per_block));
   const int warp = threadIdx.x / kWarp;
   const int lane = threadIdx.x % kWarp;
-  const Group whole(kWarp);
+  const Group warp_group(kWarp);
   int lanes = 1;
   while (lanes < plan.parts && lanes < kWarp) lanes *= 2;
-  const Group merging(lanes);
+  const Group merge_group(lanes);
 
   const int64_t first_batch = blockIdx.x * plan.per_block;
   for (int64_t batch = first_batch; batch < first_batch + plan.per_block && batch < plan.batches; ++batch) {
@@ -99,7 +99,7 @@ __global__ void __launch_bounds__(kThreads) wide_rows(Matrix<T> matrix, RowPlan 
     int r = warp / plan.parts;
     int g = warp % plan.parts;
     while (r < rows) {
-      const Part part = scan_part<Op>(matrix, stretch_of(matrix, plan, first + r, g), whole);
+      const Part part = scan_part<Op>(matrix, stretch_of(matrix, plan, first + r, g), warp_group);
       if (lane == 0) parts[r * plan.parts + g] = part;
       for (g += kWarps; g >= plan.parts; g -= plan.parts) ++r;
     }
@@ -108,11 +108,11 @@ __global__ void __launch_bounds__(kThreads) wide_rows(Matrix<T> matrix, RowPlan 
     // group of lanes merges it, and lane i owns it.
     const int owned_rows = (rows - warp + kWarps - 1) / kWarps;
     for (int start = 0; start < owned_rows; start += kWarp / lanes) {
-      const int i = start + merging.index;
+      const int i = start + merge_group.index;
       r = i * kWarps + warp;
-      const RowScan scan =
-          merge_parts<Op::kProbs, kFast>(parts + r * plan.parts, i < owned_rows ? plan.parts : 0, merging);
-      if (i < owned_rows && merging.sub == 0) scans[r] = scan;
+      const RowScan scan = merge_parts<Op::kProbs, kFast>(parts + r * plan.parts,
+                                                          i < owned_rows ? plan.parts : 0, merge_group);
+      if (i < owned_rows && merge_group.sub == 0) scans[r] = scan;
     }
     __syncwarp();
     r = lane * kWarps + warp;

@@ -10,8 +10,8 @@ constexpr int64_t kTileBytes = 1 << 18;  // of rows copied together if classes a
 // Rows copied together: as many as fit kTileBytes, up to 16, so that a
 // column-major matrix is read along its columns.
 CALIBENCH_INLINE int64_t tile_rows(int64_t classes, size_t size) {
-  const int64_t fit = kTileBytes / (classes * static_cast<int64_t>(size));
-  return fit < 1 ? 1 : fit > 16 ? 16 : fit;
+  const int64_t max_rows = kTileBytes / (classes * static_cast<int64_t>(size));
+  return max_rows < 1 ? 1 : max_rows > 16 ? 16 : max_rows;
 }
 
 // Whether rows of type T are computed in float32. Instruction sets without FMA always use float64.
