@@ -68,8 +68,7 @@ struct CalibrationOp {
   LabelView labels;
   int64_t rows;
   int bins;
-  int columns;  // threads that own rows, each with a column of bins in shared memory; 0 if there are too many
-                // bins
+  int columns;  // threads that own rows, each with a column of bins in shared memory; 0 with too many bins
   CalibrationOutputs out;
 
   size_t shared_bytes() const { return bins * columns * (2 * sizeof(double) + sizeof(uint32_t)); }
@@ -124,8 +123,8 @@ class CalibrationOp<kFromProbs>::Worker {
       sum.add(metrics.confidence);
       sums_[cell] = sum.sum;
       carries_[cell] = sum.carry;
-      counts_[cell] +=
-          correct ? 0x10001u : 1u;  // high half: correct; low half: count. 8192 blocks keep both below 2^16
+      // High half: number correct. Low half: count. With 8192 blocks both stay below 2^16.
+      counts_[cell] += correct ? 0x10001u : 1u;
     } else {
       op_.out.cells[i] = static_cast<uint32_t>(2 * bin + correct);
       op_.out.confidence[i] = metrics.confidence;

@@ -1,5 +1,5 @@
-// nll_curve on CUDA: computes every temperature while the row is in registers (K <=
-// 1024), or in a cache, with one block per row.
+// nll_curve on CUDA: computes every temperature while the row is in registers (K <= 1024), or in a cache with
+// one block per row.
 #include "curve_totals.h"
 #include "fault.h"
 #include "nll_curve.h"

@@ -38,8 +38,7 @@ class Random {
 // offsets, so that vectors are not aligned by luck.
 struct Placement {
   int64_t offset = 0;  // elements before the buffer
-  bool exact =
-      false;  // allocate with malloc, so that AddressSanitizer's red zone starts right after the last element
+  bool exact = false;  // use malloc, so that AddressSanitizer's red zone starts right after the last element
 };
 
 // Zeroed memory for `count` elements of `size` bytes. With an exact placement it ends with the last element.

@@ -101,8 +101,7 @@ CALIBENCH_INLINE RowRange find_range(const T* x, int64_t classes) {
 enum class Terms {
   kPlain,    // c = 0
   kShifted,  // relative to 2^c
-  kClamped   // relative to 2^c, and scores far below the largest are raised until their term is a normal
-             // number
+  kClamped   // relative to 2^c; scores far below the largest are raised, so that every term is normal
 };
 
 // Sums over all classes but `index` of e_j = 2^(x_j log2(e) - c) and, with kSquares, of e_j^2.

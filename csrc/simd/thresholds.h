@@ -8,8 +8,8 @@
 namespace calibench::CALIBENCH_ISA {
 
 constexpr double kExactMargin = 1e-9;  // distance of two logarithms; far above the error of float64
-constexpr double kTinyLog =
-    -700.0;  // if both sides are below it, exp underflows and the definition must decide
+// If both sides are below it, exp underflows and the definition must decide.
+constexpr double kTinyLog = -700.0;
 // Beyond it float64 cannot represent 1 - p, and ln(t / (1 - t)) may be infinite.
 constexpr double kSaturatedSigmoid = 36.0;
 
