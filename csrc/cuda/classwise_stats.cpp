@@ -1,4 +1,4 @@
-// classwise_stats on CUDA, torch's side.
+// Registers classwise_stats on CUDA: checks the tensors, allocates the outputs and calls classwise_stats.cu.
 #include "classwise_stats.h"
 
 #include "call.h"

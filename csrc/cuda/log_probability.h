@@ -1,4 +1,5 @@
-// log2 p_k of the classes of a row, from what its scan says: a multiplication and an addition a class.
+// log2 p_k of the classes of a scanned row: two fused multiply-adds
+// and a subtraction per class, no exponential.
 #pragma once
 
 #include "row_scan.h"
@@ -6,13 +7,13 @@
 
 namespace calibench {
 
-// log2 p = x log2(e) - whole - rest. Within 4e-7 of its size and 8e-6.
-struct LogShare {
+// log2 p = x log2(e) - whole - rest, with an error of at most 8e-6 + 4e-7 |log2 p|.
+struct LogProbability {
   float whole;
   float rest;
-  bool usable;  // else the row is beyond float32
+  bool usable;  // false if the row is out of the range of float32
 
-  __device__ __forceinline__ explicit LogShare(const RowScan& row) {
+  __device__ __forceinline__ explicit LogProbability(const RowScan& row) {
     const double log_top = row.top * kLog2E;
     whole = static_cast<float>(rint(log_top));
     rest = static_cast<float>(log_top - whole) + log2f(static_cast<float>(1.0 + row.others));
@@ -24,8 +25,8 @@ struct LogShare {
   }
 };
 
-// The definition.
-__device__ __forceinline__ double share(double x, const RowScan& row) {
+// p of score x, by the definition.
+__device__ __forceinline__ double probability(double x, const RowScan& row) {
   return exp(x - row.top) / (1.0 + row.others);
 }
 

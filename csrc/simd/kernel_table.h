@@ -1,15 +1,16 @@
-// The table of one instruction set: every kernel, with the type of the scores resolved once a chunk.
+// The kernel table of one instruction set. Each entry selects the kernel
+// for the type of the scores, once per chunk.
 #pragma once
 
 #include "../core/kernels.h"
 
 // clang-format off: in this order
 #include "math.h"
-#include "rows.h"
+#include "row_block.h"
 #include "fast_columns.h"
 #include "fast_row.h"
-#include "tiles.h"
-#include "finish.h"
+#include "fill_block.h"
+#include "row_metrics.h"
 #include "bootstrap_bins.h"
 #include "calibration_stats.h"
 #include "classwise_stats.h"

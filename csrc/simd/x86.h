@@ -1,9 +1,19 @@
-// Counts times digits, for sums of drawn confidences: AVX2 and AVX-512 alike, which wait for memory here.
+// What AVX2 and AVX-512 share: loads of four scores, and products of 16-bit words for sums of drawn
+// confidences. Those sums wait for memory, so wider registers would not be faster.
 #pragma once
 
 #include "scalar.h"
 
 namespace calibench::CALIBENCH_ISA {
+
+CALIBENCH_INLINE __m128 load4(const float* p) { return _mm_loadu_ps(p); }
+CALIBENCH_INLINE __m128 load4(const BFloat16* p) {
+  const __m128i raw = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return _mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(raw), 16));
+}
+CALIBENCH_INLINE __m128 load4(const Float16* p) {
+  return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+}
 
 // 16 signed 16-bit words, and 8 signed 32-bit sums of products of neighbouring words.
 struct W {

@@ -1,19 +1,20 @@
-// Brings rows of any type and any strides before the row functions, 64 at a time.
+// Fills a RowBlock with up to 64 rows of any type and any strides.
 #pragma once
 
 #include "../core/scores.h"
 
 namespace calibench::CALIBENCH_ISA {
 
-constexpr int64_t kTileBytes = 1 << 18;  // of rows copied together when classes do not lie side by side
+constexpr int64_t kTileBytes = 1 << 18;  // of rows copied together if classes are not contiguous
 
-// Rows copied at a time: as many as kTileBytes hold, so that a column-major matrix is read along its columns.
+// Rows copied together: as many as fit kTileBytes, up to 16, so that a
+// column-major matrix is read along its columns.
 CALIBENCH_INLINE int64_t tile_rows(int64_t classes, size_t size) {
-  const int64_t fit = kTileBytes / (classes * static_cast<int64_t>(size));
-  return fit < 1 ? 1 : fit > 16 ? 16 : fit;
+  const int64_t max_rows = kTileBytes / (classes * static_cast<int64_t>(size));
+  return max_rows < 1 ? 1 : max_rows > 16 ? 16 : max_rows;
 }
 
-// Whether rows of this problem are computed in float32: an instruction set without FMA has no fast path.
+// Whether rows of type T are computed in float32. Instruction sets without FMA always use float64.
 template <typename T>
 constexpr bool kFast = kHasFma && sizeof(T) < 8;
 
@@ -24,8 +25,8 @@ CALIBENCH_INLINE void fill_fast(const Scores& scores, int64_t begin, int rows, v
   if (scores.classes <= kNarrow) {
     float* staged = static_cast<float*>(scratch);
     for (int i = 0; i < rows; i += 16) {
-      const T* sixteen[16];  // lanes past the last row repeat it
-      for (int l = 0; l < 16; ++l) sixteen[l] = x + least(i + l, rows - 1) * scores.row_stride;
+      const T* sixteen[16];  // lanes past the last row repeat the last row
+      for (int l = 0; l < 16; ++l) sixteen[l] = x + min_of(i + l, rows - 1) * scores.row_stride;
       stage_columns(sixteen, scores.classes, scores.class_stride, staged);
       fast_columns<kSquares>(staged, scores.classes, i, block);
     }
@@ -38,7 +39,7 @@ CALIBENCH_INLINE void fill_fast(const Scores& scores, int64_t begin, int rows, v
   T* tile = static_cast<T*>(scratch);
   const int64_t step = tile_rows(scores.classes, sizeof(T));
   for (int64_t i = 0; i < rows; i += step) {
-    const int64_t count = least<int64_t>(step, rows - i);
+    const int64_t count = min_of<int64_t>(step, rows - i);
     for (int64_t j = 0; j < scores.classes; ++j) {
       for (int64_t l = 0; l < count; ++l) {
         tile[l * scores.classes + j] = x[(i + l) * scores.row_stride + j * scores.class_stride];
@@ -50,7 +51,7 @@ CALIBENCH_INLINE void fill_fast(const Scores& scores, int64_t begin, int rows, v
   }
 }
 
-// The row itself where classes lie side by side, else a copy in `scratch`.
+// The row itself if its classes are contiguous, else a copy in `scratch`.
 template <typename T>
 CALIBENCH_INLINE const T* contiguous_row(const Scores& scores, int64_t row, void* scratch) {
   const T* x = static_cast<const T*>(scores.data) + row * scores.row_stride;
@@ -68,7 +69,7 @@ CALIBENCH_INLINE void fill_exact(const Scores& scores, int64_t begin, int rows, 
   }
 }
 
-// Adds what the labels say and returns the first bad row of the block as a code, or kNoBadRow.
+// Fills label_score and correct, and returns the code of the first bad row of the block, or kNoBadRow.
 template <typename T>
 CALIBENCH_INLINE int64_t fill_labels(const Scores& scores, const LabelView& labels, bool from_probs,
                                      int64_t begin, int rows, RowBlock* block) {
@@ -78,19 +79,19 @@ CALIBENCH_INLINE int64_t fill_labels(const Scores& scores, const LabelView& labe
     if (CALIBENCH_UNLIKELY(!block->finite[i])) return bad_row_code(begin + i, RowStatus::kNonFinite);
     if (CALIBENCH_UNLIKELY(label < 0 || label >= scores.classes))
       return bad_row_code(begin + i, RowStatus::kLabel);
-    if (CALIBENCH_UNLIKELY(from_probs && !block->proper[i])) {
+    if (CALIBENCH_UNLIKELY(from_probs && !block->in_range[i])) {
       return bad_row_code(begin + i, RowStatus::kProbability);
     }
-    block->truth[i] = to_double(x[i * scores.row_stride + label * scores.class_stride]);
-    block->hit[i] = block->prediction[i] == label ? 1.0 : 0.0;
+    block->label_score[i] = to_double(x[i * scores.row_stride + label * scores.class_stride]);
+    block->correct[i] = block->prediction[i] == label ? 1.0 : 0.0;
   }
   return kNoBadRow;
 }
 
-// Fills the lanes up to the next group of 8 with rows that add nothing: certain, and right.
+// Fills the rows up to the next multiple of 8 with certain, correct rows, which add nothing to the sums.
 CALIBENCH_INLINE void pad(int rows, RowBlock* block) {
   for (int i = rows; i % 8 != 0; ++i) {
-    block->top[i] = block->truth[i] = block->hit[i] = block->unit[i] = 1.0;
+    block->top[i] = block->label_score[i] = block->correct[i] = block->unit[i] = 1.0;
     block->others[i] = block->squares[i] = block->ties[i] = 0.0;
   }
 }
