@@ -1,4 +1,4 @@
-"""fit_temperature by each backend: the minimum of the NLL, and the temperature that three other fits find."""
+"""fit_temperature on each backend finds the minimum of the NLL, and the temperature of three other fits."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from functools import cache
 
 import pytest
 import torch
+from kernel_backends import each_backend
 from kernel_cases import draw
 from kernel_definitions import TYPES, tolerance
 from scipy.optimize import minimize_scalar
 
 from calibench import CalibenchError, kernels
 
-each_backend = pytest.mark.usefixtures("backend")
-
 
 def confident(n: int, k: int, sharpness: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits `sharpness` times too large for how often they are right."""
+    """Logits that are `sharpness` times as large as those of a calibrated model."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(n, k, generator=generator, dtype=torch.float64) * 2
     y = torch.multinomial(x.softmax(dim=1), 1, generator=generator)[:, 0]
@@ -41,10 +40,12 @@ def test_the_fit_is_the_minimum(dtype: torch.dtype, sharpness: float) -> None:
     x, y = confident(600, 10, sharpness)
     x = x.to(dtype)
     fit = kernels.fit_temperature(x, y)
-    found = minimize_scalar(
+    minimum = minimize_scalar(
         lambda u: mean_nll(x, y, math.exp(u)), bracket=(-1, 1), method="brent", options={"xtol": 1e-9}
     )
-    assert math.log(fit.temperature) == pytest.approx(found.x, abs=3e-6)  # Brent sees a flat floor of 1e-8 at best
+    assert math.log(fit.temperature) == pytest.approx(
+        minimum.x, abs=3e-6
+    )  # Brent's method sees a flat floor of 1e-8 at best
     assert fit.nll_before == pytest.approx(mean_nll(x, y, 1.0), rel=2 * tolerance(dtype))
     assert fit.nll_after == pytest.approx(mean_nll(x, y, fit.temperature), rel=2 * tolerance(dtype))
     assert fit.nll_after <= fit.nll_before
@@ -55,7 +56,7 @@ def test_the_fit_is_the_minimum(dtype: torch.dtype, sharpness: float) -> None:
 
 @cache
 def lbfgs(dtype: torch.dtype, k: int, sharpness: float) -> float:
-    """As temperature scaling is fitted everywhere, but in float64 and until it has converged."""
+    """The usual fit of temperature scaling, but in float64 and until it has converged."""
     x, y = case(dtype, k, sharpness)
     u = torch.zeros((), dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS(
@@ -81,9 +82,10 @@ def test_lbfgs_finds_the_same_temperature(dtype: torch.dtype, k: int, sharpness:
     assert fit.temperature == pytest.approx(lbfgs(dtype, k, sharpness), rel=1e-5)
 
 
+@pytest.mark.slow
 @each_backend
 def test_scikit_learn_finds_the_same_temperature() -> None:
-    """Its `_TemperatureScaling` minimises over log beta, beta = 1/T, by minimize_scalar to 64 float32 epsilons."""
+    """scikit-learn's `_TemperatureScaling` minimises over log beta, beta = 1/T, to 64 float32 epsilons."""
     calibration = pytest.importorskip("sklearn.calibration")
     if not hasattr(calibration, "_TemperatureScaling"):
         pytest.skip("this scikit-learn has no temperature scaling")
@@ -91,8 +93,8 @@ def test_scikit_learn_finds_the_same_temperature() -> None:
         x, y = confident(2000, k, sharpness, seed=k)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            other = calibration._TemperatureScaling().fit(x.numpy(), y.numpy())
-        assert kernels.fit_temperature(x, y).temperature == pytest.approx(1 / other.beta_, rel=1e-5)
+            scaling = calibration._TemperatureScaling().fit(x.numpy(), y.numpy())
+        assert kernels.fit_temperature(x, y).temperature == pytest.approx(1 / scaling.beta_, rel=1e-5)
 
 
 @each_backend
@@ -118,7 +120,7 @@ def test_a_fit_that_runs_away_is_refused() -> None:
 
 
 @each_backend
-def test_where_every_row_is_constant_any_temperature_does_and_one_is_given() -> None:
+def test_the_temperature_is_1_if_every_row_is_constant() -> None:
     x = torch.randn(20, 1, dtype=torch.float64).expand(20, 4)
     fit = kernels.fit_temperature(x, torch.arange(20) % 4)
     assert fit.temperature == 1.0

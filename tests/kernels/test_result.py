@@ -1,4 +1,4 @@
-"""`Result`: named, read-only, and looked at only when somebody asks; faults written by hand stand for those of a GPU."""
+"""`Result`: named, read-only fields, and a fault that the first read raises. The tests write the fault of a GPU by hand."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from kernel_backends import needs_fused
 
 from calibench import kernels
 from calibench.errors import InputError
@@ -19,11 +20,11 @@ NONE = 2**63 - 1
 FIELDS = ("count", "confidence_sum", "correct_sum", "nll_sum", "brier_sum", "correct", "n")
 
 
-def told(code: int, label: int = 0, classes: int = 10, where: str = "calibration_stats") -> CalibrationStats:
-    return CalibrationStats._of(VALUES, Fault(where, classes, torch.tensor([code, label])))
+def with_fault(code: int, label: int = 0, classes: int = 10, caller: str = "calibration_stats") -> CalibrationStats:
+    return CalibrationStats._of(VALUES, Fault(caller, classes, torch.tensor([code, label])))
 
 
-LOOKS: dict[str, Callable[[Result], object]] = {
+READS: dict[str, Callable[[Result], object]] = {
     "a field": lambda result: result.nll_sum,  # type: ignore[attr-defined]
     "unpacking": lambda result: [*result],
     "an index": lambda result: result[0],
@@ -35,13 +36,13 @@ LOOKS: dict[str, Callable[[Result], object]] = {
 }
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_every_first_look_tells(look: Callable[[Result], object]) -> None:
-    bad = told(7 * 4 + 1)
-    for _ in range(2):  # and every further one, too
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_every_read_raises_the_fault(read: Callable[[Result], object]) -> None:
+    bad = with_fault(7 * 4 + 1)
+    for _ in range(2):  # every further read too
         with pytest.raises(InputError, match=r"^calibration_stats: row 7: a score is NaN or infinite\n"):
-            look(bad)
-    look(told(NONE))
+            read(bad)
+    read(with_fault(NONE))
 
 
 @pytest.mark.parametrize(
@@ -56,18 +57,18 @@ def test_every_first_look_tells(look: Callable[[Result], object]) -> None:
 )
 def test_the_words_are_those_of_the_cpu(code: int, label: int, classes: int, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        told(code, label, classes, "somewhere").check()
+        with_fault(code, label, classes, "somewhere").check()
     assert caught.value.message == f"somewhere: {message}"
     assert caught.value.hint
 
 
-def test_nothing_is_read_before_the_first_look_and_once_after_it() -> None:
-    result = told(NONE)
+def test_the_first_read_of_a_field_reads_the_fault_once() -> None:
+    result = with_fault(NONE)
     assert result._fault is not None
-    result._fault.flag[0] = 4 + 1  # as a kernel that is still running may do
+    result._fault.flag[0] = 4 + 1  # as a running kernel may do
     with pytest.raises(InputError, match="row 1"):
         _ = result.n
-    good = told(NONE)
+    good = with_fault(NONE)
     assert good.n == 6
     assert good._fault is not None
     good._fault.flag[0] = 4 + 1  # as a replayed CUDA graph does
@@ -76,7 +77,7 @@ def test_nothing_is_read_before_the_first_look_and_once_after_it() -> None:
         good.check()
 
 
-def test_it_behaves_like_the_named_tuple_that_it_was() -> None:
+def test_fields_come_by_name_by_index_and_in_order() -> None:
     by_name = CalibrationStats(**dict(zip(FIELDS, VALUES, strict=True)))
     mixed = CalibrationStats(*VALUES[:3], **dict(zip(FIELDS[3:], VALUES[3:], strict=True)))
     for result in (by_name, CalibrationStats(*VALUES), mixed):
@@ -92,40 +93,48 @@ def test_it_behaves_like_the_named_tuple_that_it_was() -> None:
     assert repr(by_name).startswith("CalibrationStats(count=0.0, confidence_sum=1.0")
     with pytest.raises(AttributeError):
         by_name.count = VALUES[0]  # type: ignore[misc]
-    for wrong in (
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
         (VALUES[:6], {}),
         (VALUES, {"n": VALUES[0]}),
         ((*VALUES, VALUES[0]), {}),
         (VALUES[:6], {"m": VALUES[0]}),
-    ):
-        with pytest.raises(TypeError, match="takes count, confidence_sum"):
-            CalibrationStats(*wrong[0], **wrong[1])
+    ],
+    ids=["too few", "twice", "too many", "unknown"],
+)
+def test_wrong_fields_are_refused(values: tuple[torch.Tensor, ...], named: dict[str, torch.Tensor]) -> None:
+    with pytest.raises(TypeError, match="takes count, confidence_sum"):
+        CalibrationStats(*values, **named)
 
 
-def test_pickles_hold_the_figures_alone() -> None:
-    again = pickle.loads(pickle.dumps(told(NONE)))
-    assert type(again) is CalibrationStats
-    assert list(again) == list(VALUES)
-    again.check()
+def test_pickles_hold_only_the_figures() -> None:
+    loaded = pickle.loads(pickle.dumps(with_fault(NONE)))
+    assert type(loaded) is CalibrationStats
+    assert list(loaded) == list(VALUES)
+    loaded.check()
 
 
-def test_torch_takes_it_apart_without_looking() -> None:
-    """torch.compile and torch.export carry the fault through their graphs as one more tensor."""
-    leaves, shape = torch.utils._pytree.tree_flatten(told(5 * 4 + 2, 99))
+def test_torch_takes_a_result_apart_without_reading_the_fault() -> None:
+    """torch.compile and torch.export pass the fault through their graphs as one more tensor."""
+    leaves, shape = torch.utils._pytree.tree_flatten(with_fault(5 * 4 + 2, 99))
     assert len(leaves) == 8
-    again = torch.utils._pytree.tree_unflatten(leaves, shape)
+    rebuilt = torch.utils._pytree.tree_unflatten(leaves, shape)
     with pytest.raises(InputError, match=r"row 5: the label is 99, outside \[0, 10\)"):
-        _ = again.n
+        _ = rebuilt.n
     leaves, shape = torch.utils._pytree.tree_flatten(CalibrationStats(*VALUES))
     assert len(leaves) == 7
     assert torch.utils._pytree.tree_unflatten(leaves, shape).n == 6
 
 
-@pytest.mark.skipif(not kernels.extension_status().ops, reason=f"not built: {kernels.extension_status().error}")
+@pytest.mark.slow
+@needs_fused
 def test_compiled_code_returns_the_fault_unread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on CUDA: the flag leaves the compiled region with the result, and the first look outside tells."""
+    """As on CUDA: the flag leaves the compiled region with the result, and the first read outside raises the fault."""
     monkeypatch.setattr(
-        "calibench.kernels.dispatch.fault", lambda where, flag, classes: Fault(where, classes, flag + BAD)
+        "calibench.kernels.dispatch.fault", lambda caller, flag, classes: Fault(caller, classes, flag + BAD)
     )
     x, y = torch.randn(20, 3), torch.zeros(20, dtype=torch.int64)
 

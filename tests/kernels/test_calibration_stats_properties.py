@@ -1,4 +1,4 @@
-"""What CONVENTIONS promises of calibration_stats whatever the numbers: shifts, orders, weights, ECE <= MCE, Brier's parts."""
+"""calibration_stats keeps the promises of CONVENTIONS for any numbers: shifts, orders, weights, ECE <= MCE, Brier's parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from calibench import kernels
 
-# The backend is the same for all examples of a test; hypothesis cannot know.
+# The backend is the same for all examples of a test, but hypothesis cannot know that.
 pytestmark = [pytest.mark.usefixtures("backend"), pytest.mark.filterwarnings("error")]
 EXAMPLES = settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
@@ -32,8 +32,10 @@ def labels_of(x: torch.Tensor, seed: int) -> torch.Tensor:
     return torch.randint(0, x.shape[1], (len(x),), generator=torch.Generator().manual_seed(seed))
 
 
-def same(a: kernels.CalibrationStats, b: kernels.CalibrationStats, times: int = 1, rtol: float = 2e-15) -> None:
-    """`a` is `b`, times `times`."""
+def assert_multiple(
+    a: kernels.CalibrationStats, b: kernels.CalibrationStats, times: int = 1, rtol: float = 2e-15
+) -> None:
+    """The sums of `a` are `times` those of `b`."""
     for name in ("count", "correct_sum", "correct", "n"):
         assert torch.equal(getattr(a, name), times * getattr(b, name)), name
     for name in ("confidence_sum", "nll_sum", "brier_sum"):
@@ -49,8 +51,8 @@ def test_orders_and_weights(scores: npt.NDArray[np.float64], seed: int, dtype: t
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
     # A float32 path may place a row elsewhere in its vector, but never recompute it differently.
     rtol = 2e-15 if dtype == torch.float64 else 1e-6
-    same(kernels.calibration_stats(x[order], y[order]), base, rtol=rtol)
-    same(kernels.calibration_stats(torch.cat([x, x]), torch.cat([y, y])), base, 2, rtol)
+    assert_multiple(kernels.calibration_stats(x[order], y[order]), base, rtol=rtol)
+    assert_multiple(kernels.calibration_stats(torch.cat([x, x]), torch.cat([y, y])), base, 2, rtol)
 
 
 @EXAMPLES
@@ -58,11 +60,11 @@ def test_orders_and_weights(scores: npt.NDArray[np.float64], seed: int, dtype: t
 def test_a_constant_added_to_a_row_changes_nothing(
     scores: npt.NDArray[np.float64], seed: int, shift: int, dtype: torch.dtype
 ) -> None:
-    x = torch.from_numpy(np.round(scores * 8) / 8)  # so that adding is exact, in float32 too
+    x = torch.from_numpy(np.round(scores * 8) / 8)  # makes the addition exact, in float32 too
     y = labels_of(x, seed)
     wide = torch.float64 if dtype == torch.float64 else torch.float32
     base, shifted = (kernels.calibration_stats(z.to(wide), y) for z in (x, x + shift))
-    same(shifted, base, rtol=2e-15 if wide == torch.float64 else 1e-6)
+    assert_multiple(shifted, base, rtol=2e-15 if wide == torch.float64 else 1e-6)
 
 
 @EXAMPLES
@@ -73,7 +75,7 @@ def test_bounds(scores: npt.NDArray[np.float64], seed: int, dtype: torch.dtype, 
     stats, samples = kernels.calibration_stats(x, y, bins, return_samples=True)
     ece, mce = ece_and_mce(stats)
     assert ece <= mce + 1e-15
-    one_bin = abs(float(stats.confidence_sum.sum() - stats.correct)) / len(x)  # the least there is, by Jensen
+    one_bin = abs(float(stats.confidence_sum.sum() - stats.correct)) / len(x)  # the least possible, by Jensen
     assert ece >= one_bin - 1e-12
     assert 0 <= float(stats.brier_sum) <= 2 * len(x) * (1 + 1e-6)
     assert stats.count.sum() == stats.n == len(x)
@@ -98,61 +100,59 @@ def test_where_every_bin_is_over_confident_ece_is_mean_confidence_less_accuracy(
     scores: npt.NDArray[np.float64], seed: int, dtype: torch.dtype
 ) -> None:
     x = torch.from_numpy(scores).to(dtype)
-    x = torch.cat([x, x.flip(0)], dim=1) if x.shape[1] == 1 else x  # one class is always right
+    x = torch.cat([x, x.flip(0)], dim=1) if x.shape[1] == 1 else x  # with one class every prediction is right
     k = x.shape[1]
-    times = 2 * k  # each row 2 K times and right once: accuracy 1/(2K) in every bin, confidence at least 1/K
+    times = 2 * k  # each row is there 2 K times and right once: accuracy 1/(2K) in every bin, confidence at least 1/K
     prediction = x.double().argmax(dim=1)
     y = ((prediction + 1) % k).repeat(times)
     y[: len(x)] = prediction
     x = x.repeat(times, 1)
-    found = [kernels.calibration_stats(x, y, bins) for bins in (10, 15, 1)]
-    for stats in found:
-        want = float((stats.confidence_sum.sum() - stats.correct) / stats.n)
-        assert ece_and_mce(stats)[0] == pytest.approx(want, rel=1e-13)
-    first = ece_and_mce(found[0])[0]
+    results = [kernels.calibration_stats(x, y, bins) for bins in (10, 15, 1)]
+    for stats in results:
+        expected = float((stats.confidence_sum.sum() - stats.correct) / stats.n)
+        assert ece_and_mce(stats)[0] == pytest.approx(expected, rel=1e-13)
+    first = ece_and_mce(results[0])[0]
     assert first > 0
-    for stats in found[1:]:
+    for stats in results[1:]:
         assert ece_and_mce(stats)[0] == pytest.approx(first, rel=1e-12 if dtype == torch.float64 else 2e-6)
 
 
 @EXAMPLES
 @given(scores=LOGITS, seed=SEEDS)
-def test_brier_is_rel_less_res_plus_unc_and_what_varies_within_bins(scores: npt.NDArray[np.float64], seed: int) -> None:
-    """Murphy 1973 with the within-bin terms of Stephenson 2008, a class at a time: brier_sum from classwise_stats."""
+def test_brier_is_rel_minus_res_plus_unc_plus_terms_within_bins(scores: npt.NDArray[np.float64], seed: int) -> None:
+    """Murphy 1973 with the within-bin terms of Stephenson 2008, class by class: brier_sum from classwise_stats."""
     x = torch.from_numpy(scores)
     y = labels_of(x, seed)
     n, k = x.shape
-    got = kernels.classwise_stats(x, y, 15)
+    sums = kernels.classwise_stats(x, y, 15)
     e = np.exp(scores - scores.max(axis=1, keepdims=True))
     p = e / e.sum(axis=1, keepdims=True)
     onehot = np.eye(k)[y.numpy()]
     total = 0.0
     for c in range(k):
-        weight, probs, labels = (np.asarray(field[c]) for field in got)
-        seen = weight > 0
-        mean_p, rate = (np.divide(v, weight, out=np.zeros(15), where=seen) for v in (probs, labels))
+        weight, probs, labels = (np.asarray(field[c]) for field in sums)
+        filled = weight > 0
+        mean_p, rate = (np.divide(v, weight, out=np.zeros(15), where=filled) for v in (probs, labels))
         base = labels.sum() / n
         rel, res = (weight * (mean_p - rate) ** 2).sum() / n, (weight * (rate - base) ** 2).sum() / n
         index = np.searchsorted(np.arange(1, 15) / 15, p[:, c])
-        apart = p[:, c] - mean_p[index]
-        within = (apart**2).mean() - 2 * (apart * (onehot[:, c] - rate[index])).mean()
+        deviation = p[:, c] - mean_p[index]
+        within = (deviation**2).mean() - 2 * (deviation * (onehot[:, c] - rate[index])).mean()
         total += rel - res + base * (1 - base) + within
     assert total * n == pytest.approx(float(kernels.calibration_stats(x, y).brier_sum), rel=1e-12, abs=1e-12 * n)
 
 
 @EXAMPLES
 @given(choice=hnp.arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 4)), seed=SEEDS)
-def test_brier_is_rel_less_res_plus_unc_where_a_bin_holds_one_forecast(
-    choice: npt.NDArray[np.int64], seed: int
-) -> None:
-    """No within-bin term is left, so the three parts need the kernels' sums alone."""
+def test_brier_is_rel_minus_res_plus_unc_if_each_bin_has_one_forecast(choice: npt.NDArray[np.int64], seed: int) -> None:
+    """No within-bin term is left, so the three parts need only the kernels' sums."""
     x = torch.tensor([[0.0, -3.0], [0.0, -1.5], [0.0, 0.0], [-2.5, 0.0], [-4.0, 0.0]], dtype=torch.float64)[choice]
     y = labels_of(x, seed)
     n = len(x)
-    got = kernels.classwise_stats(x, y, 15)
-    weight = got.count.clamp_min(1)
-    mean_p, rate, base = got.prob_sum / weight, got.label_sum / weight, got.label_sum.sum(dim=1, keepdim=True) / n
-    rel = (got.count * (mean_p - rate).square()).sum()
-    res = (got.count * (rate - base).square()).sum()
+    sums = kernels.classwise_stats(x, y, 15)
+    weight = sums.count.clamp_min(1)
+    mean_p, rate, base = sums.prob_sum / weight, sums.label_sum / weight, sums.label_sum.sum(dim=1, keepdim=True) / n
+    rel = (sums.count * (mean_p - rate).square()).sum()
+    res = (sums.count * (rate - base).square()).sum()
     brier = rel - res + n * (base * (1 - base)).sum()
     assert float(brier) == pytest.approx(float(kernels.calibration_stats(x, y).brier_sum), rel=1e-12, abs=1e-12)

@@ -1,4 +1,4 @@
-"""The operators under torch's own tools: opcheck, fake tensors, torch.compile without a graph break, export, autograd."""
+"""The operators under torch's tools: opcheck, fake tensors, torch.compile without a graph break, export, autograd."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Any
 
 import pytest
 import torch
+from kernel_backends import needs_fused
 from kernel_cases import draw
 from kernel_definitions import TYPES
-from kernel_ops import EVERY
+from kernel_ops import ALL_OPS
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from calibench import kernels
 from calibench.kernels.signatures import OPS
 
-pytestmark = pytest.mark.skipif(
-    kernels.backend() == "reference", reason=f"the fused kernels are not built: {kernels.extension_status().error}"
-)
+pytestmark = needs_fused
 
-FUNCTIONS = [op for op in EVERY if op != "CalibrationAccumulator.update"]
+FUNCTIONS = [op for op in ALL_OPS if op != "CalibrationAccumulator.update"]
 
 NO_FAULT = torch.iinfo(torch.int64).max
 
 
-def state_of(bins: int) -> tuple[torch.Tensor, torch.Tensor]:
+def empty_state(bins: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The state and the fault of no rows."""
     return torch.zeros(bins + 2, 4, dtype=torch.float64), torch.tensor([NO_FAULT, 0])
 
 
 def arguments(op: str, n: int = 7, k: int = 5, dtype: torch.dtype = torch.float32) -> list[tuple[Any, ...]]:
-    """Valid arguments of an operator, each way of calling it once."""
+    """Valid arguments of an operator, once for each way of calling it."""
     x, y = draw(n, k, dtype)
     p = x.double().softmax(dim=1).to(dtype)
     t = torch.full((k,), 0.3, dtype=torch.float64)
@@ -37,7 +37,7 @@ def arguments(op: str, n: int = 7, k: int = 5, dtype: torch.dtype = torch.float3
     empty = edges[:0]
     return {
         "calibration_stats": [(x, y, 15, False, True), (p, y.int(), 4, True, False)],
-        "calibration_update": [(*state_of(15), x, y, 15, False), (*state_of(3), p, y, 3, True)],
+        "calibration_update": [(*empty_state(15), x, y, 15, False), (*empty_state(3), p, y, 3, True)],
         "classwise_stats": [
             (x, y, empty, 15, False, -1.0),
             (p, y, edges, 3, True, 0.01),
@@ -55,23 +55,24 @@ def operator(op: str) -> Any:
     return getattr(torch.ops.calibench, op).default
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", OPS)
 def test_opcheck(op: str) -> None:
-    """Schema (nothing changed that is not said to be), fake tensors, autograd registration, AOT dispatch, dynamic shapes."""
-    first, *others = arguments(op)
+    """Schema (only declared inputs change), fake tensors, autograd registration, AOT dispatch, dynamic shapes."""
+    first, *further = arguments(op)
     torch.library.opcheck(operator(op), first)
-    for given in others:
-        torch.library.opcheck(operator(op), given, test_utils=("test_schema", "test_faketensor"))
+    for inputs in further:
+        torch.library.opcheck(operator(op), inputs, test_utils=("test_schema", "test_faketensor"))
 
 
 @pytest.mark.parametrize("op", OPS)
 def test_fake_tensors_have_the_shapes_and_types_of_real_ones(op: str) -> None:
     for dtype in TYPES:
         for n, k in ((0, 3), (1, 1), (6, 4)):
-            for given in arguments(op, n, k, dtype):
-                real = operator(op)(*given)
+            for inputs in arguments(op, n, k, dtype):
+                real = operator(op)(*inputs)
                 with FakeTensorMode(allow_non_fake_inputs=False) as mode:
-                    fake = operator(op)(*[mode.from_tensor(a) if isinstance(a, torch.Tensor) else a for a in given])
+                    fake = operator(op)(*[mode.from_tensor(a) if isinstance(a, torch.Tensor) else a for a in inputs])
                 if real is None:
                     assert fake is None
                     continue
@@ -81,9 +82,9 @@ def test_fake_tensors_have_the_shapes_and_types_of_real_ones(op: str) -> None:
 
 @pytest.mark.parametrize("op", OPS)
 def test_a_good_call_has_no_fault(op: str) -> None:
-    for given in arguments(op):
-        result = operator(op)(*given)
-        fault = given[1] if op == "calibration_update" else result[-1]
+    for inputs in arguments(op):
+        result = operator(op)(*inputs)
+        fault = inputs[1] if op == "calibration_update" else result[-1]
         assert fault.tolist() == [NO_FAULT, 0]
 
 
@@ -92,22 +93,24 @@ def compiled(call: Callable[..., Any]) -> Callable[..., Any]:
     return torch.compile(call, fullgraph=True, backend="aot_eager", dynamic=True)
 
 
+@pytest.mark.slow
 def test_compiled_without_a_graph_break() -> None:
-    """Every typed function in one graph, with what is computed around them; sizes change and nothing is compiled again."""
+    """Every typed function in one graph together with other operations; other sizes compile nothing again."""
 
     def call(x: torch.Tensor, y: torch.Tensor) -> list[torch.Tensor]:
-        found = [2 * field for op in FUNCTIONS for field in EVERY[op](x * 1.0, y)]
+        fields = [2 * field for op in FUNCTIONS for field in ALL_OPS[op](x * 1.0, y)]
         _, samples = kernels.calibration_stats(x, y, return_samples=True)
         bins = kernels.bootstrap_bins(samples.confidence, samples.prediction == y, resamples=5, seed=2)
-        return [*found, *bins]
+        return [*fields, *bins]
 
     run = compiled(call)
     for n, k in ((9, 5), (17, 6), (33, 7)):
         x, y = draw(n, k, torch.float32)
-        for got, want in zip(run(x, y), call(x, y), strict=True):
-            assert torch.equal(got, want)
+        for compiled_field, field in zip(run(x, y), call(x, y), strict=True):
+            assert torch.equal(compiled_field, field)
 
 
+@pytest.mark.slow
 def test_a_compiled_call_still_refuses_a_bad_row() -> None:
     run = compiled(lambda x, y: list(kernels.calibration_stats(x, y)))
     x, y = draw(9, 5)
@@ -117,23 +120,24 @@ def test_a_compiled_call_still_refuses_a_bad_row() -> None:
         run(x, y)
 
 
+@pytest.mark.slow
 def test_an_update_under_compile_changes_the_state_once() -> None:
     def step(state: torch.Tensor, fault: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         torch.ops.calibench.calibration_update(state, fault, x, y, 15, False)
         return state.sum()
 
     x, y = draw(40, 6)
-    (mine, fault), (other, _) = state_of(15), state_of(15)
+    (state, fault), (eager_state, _) = empty_state(15), empty_state(15)
     run = compiled(step)
     for _ in range(2):
-        run(mine, fault, x, y)
-        torch.ops.calibench.calibration_update(other, fault, x, y, 15, False)
-    assert torch.equal(mine, other)
-    assert mine[15, 0] == 80
+        run(state, fault, x, y)
+        torch.ops.calibench.calibration_update(eager_state, fault, x, y, 15, False)
+    assert torch.equal(state, eager_state)
+    assert state[15, 0] == 80
 
 
 class Judge(torch.nn.Module):
-    """A network's last layer with everything that one would export behind it."""
+    """The last layer of a network, with the kernels that one would export behind it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -148,6 +152,7 @@ class Judge(torch.nn.Module):
         return decision.prediction, decision.confidence, sets.sizes, stats.count, stats.nll_sum, classes.prob_sum
 
 
+@pytest.mark.slow
 def test_exported_with_any_number_of_rows() -> None:
     model = Judge()
     x, y = draw(11, 6)[0], draw(11, 4)[1]
@@ -156,27 +161,30 @@ def test_exported_with_any_number_of_rows() -> None:
     assert sum("calibench" in str(node.target) for node in program.graph.nodes) == 4
     for n in (11, 64, 257):
         x, y = draw(n, 6)[0], draw(n, 4)[1]
-        for got, want in zip(program.module()(x, y), model(x, y), strict=True):
-            assert torch.equal(got, want)
+        for exported, field in zip(program.module()(x, y), model(x, y), strict=True):
+            assert torch.equal(exported, field)
 
 
 @pytest.mark.parametrize("op", OPS)
 def test_a_gradient_is_refused_clearly(op: str) -> None:
-    """By the operators too, for those who call torch.ops: not silently cut, and never a wrong one."""
-    for given in arguments(op):
-        wanted = [
-            a.clone().requires_grad_() if isinstance(a, torch.Tensor) and a.is_floating_point() else a for a in given
-        ]
-
-        def through(wanted: list[Any] = wanted) -> None:
-            result = operator(op)(*wanted)
-            sums = [field.sum() for field in result if field.is_floating_point() and field.requires_grad]
-            assert sums or all(not field.is_floating_point() for field in result), "the gradient was cut silently"
-            if not sums:  # sets and whole numbers have no gradient to ask for
-                raise RuntimeError("not differentiable")
-            sum(sums).backward()
-
+    """The operators refuse it themselves for callers of torch.ops; they neither cut it silently nor return a wrong one."""
+    for inputs in arguments(op):
+        tracked = [a.clone().requires_grad_() if is_float(a) else a for a in inputs]
         with pytest.raises(RuntimeError, match="not differentiable"):
-            through()
+            backward_through(op, tracked)
         with torch.no_grad():
-            operator(op)(*[a.detach() if isinstance(a, torch.Tensor) else a for a in wanted])
+            operator(op)(*[a.detach() if isinstance(a, torch.Tensor) else a for a in tracked])
+
+
+def is_float(value: object) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point()
+
+
+def backward_through(op: str, inputs: list[Any]) -> None:
+    """Calls backward() on the outputs. RuntimeError too if all outputs are sets and whole numbers, without a gradient."""
+    result = operator(op)(*inputs)
+    sums = [field.sum() for field in result if field.is_floating_point() and field.requires_grad]
+    assert sums or not any(map(is_float, result)), "the gradient was cut silently"
+    if not sums:
+        raise RuntimeError("not differentiable")
+    sum(sums).backward()

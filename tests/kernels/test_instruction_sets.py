@@ -1,4 +1,4 @@
-"""Every instruction set gives one result: AVX-512 and AVX2 to the last bit, the portable build within what is promised."""
+"""Instruction sets agree: AVX-512 and AVX2 to the last bit, the portable build within the stated precision."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_backends import NOT_BUILT, needs_fused
 from kernel_definitions import UNDERFLOW
 
 from calibench import kernels
 
 PROBE = str(Path(__file__).with_name("kernel_probe.py"))
 
-Found = dict[str, list[Any]]
+Results = dict[str, list[Any]]
+"""The fields of each case."""
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
-    """What the kernels make of the same inputs under CALIBENCH_ISA, a process each: it is read on loading."""
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Results]:
+    """Results of the kernels on the same inputs under each CALIBENCH_ISA, from processes: loading the kernels reads it."""
     if kernels.backend() == "reference":
-        pytest.skip(f"the fused kernels are not built: {kernels.extension_status().error}")
+        pytest.skip(NOT_BUILT)
     folder = tmp_path_factory.mktemp("isa")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CALIBENCH_")}
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, PROBE, str(folder), *kernels.extension_status().instruction_sets],
         env={**environment, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -35,22 +37,23 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
         timeout=120,
         check=False,
     )
-    results = {}
+    by_isa = {}
     for isa in kernels.extension_status().instruction_sets:
-        assert (folder / isa).exists(), f"{isa}: {ended.stderr}"
-        backend, used, results[isa] = pickle.loads((folder / isa).read_bytes())
+        assert (folder / isa).exists(), f"{isa}: {process.stderr}"
+        backend, used, by_isa[isa] = pickle.loads((folder / isa).read_bytes())
         assert (backend, used) == ("fused-cpu", isa)
-    return results
+    return by_isa
 
 
-def of(found: dict[str, Found], isa: str) -> Found:
-    if isa not in found:
+def of_isa(results: dict[str, Results], isa: str) -> Results:
+    if isa not in results:
         pytest.skip(f"this processor or this build has no {isa}")
-    return found[isa]
+    return results[isa]
 
 
-def test_vectors_of_four_and_of_eight_give_the_same_bits(found: dict[str, Found]) -> None:
-    wide, narrow = of(found, "avx512"), of(found, "avx2")
+@pytest.mark.slow
+def test_vectors_of_four_and_of_eight_give_the_same_bits(results: dict[str, Results]) -> None:
+    wide, narrow = of_isa(results, "avx512"), of_isa(results, "avx2")
     assert wide.keys() == narrow.keys()
     assert len(wide) > 500
     for case, fields in wide.items():
@@ -59,11 +62,12 @@ def test_vectors_of_four_and_of_eight_give_the_same_bits(found: dict[str, Found]
             assert a.tobytes() == b.tobytes(), case
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("isa", ["avx512", "avx2", "neon"])
-def test_the_portable_build_agrees(found: dict[str, Found], isa: str) -> None:
-    fast, portable = of(found, isa), of(found, "generic")
+def test_the_portable_build_agrees(results: dict[str, Results], isa: str) -> None:
+    fast, portable = of_isa(results, isa), of_isa(results, "generic")
     for case, fields in fast.items():
-        # Each is right to 1e-12 or 1e-6 of its own; nll_curve's slopes are differences, which may cancel.
+        # Each is right to 1e-12 or 1e-6. The derivatives of nll_curve are differences, which may cancel.
         rtol = 2e-12 if "float64" in case else 2e-6
         for index, (a, b) in enumerate(zip(fields, portable[case], strict=True)):
             if a.dtype.kind in "bi" or (b == np.rint(b)).all():  # counts, predictions, sets
@@ -75,23 +79,23 @@ def test_the_portable_build_agrees(found: dict[str, Found], isa: str) -> None:
                 np.testing.assert_allclose(a, b, rtol=rtol, atol=UNDERFLOW, err_msg=case)
 
 
-def test_the_draws_of_a_bootstrap_are_the_same_bits_everywhere(found: dict[str, Found]) -> None:
-    bits = {isa: [field.tobytes() for field in fields["bootstrap_bins"]] for isa, fields in found.items()}
+@pytest.mark.slow
+def test_the_draws_of_a_bootstrap_have_the_same_bits(results: dict[str, Results]) -> None:
+    bits = {isa: [field.tobytes() for field in fields["bootstrap_bins"]] for isa, fields in results.items()}
     assert len(set(map(tuple, bits.values()))) == 1
 
 
-def test_the_one_in_use_is_the_best_there_is() -> None:
+@needs_fused
+def test_the_best_available_instruction_set_is_in_use() -> None:
     status = kernels.extension_status()
-    if not status.ops:
-        pytest.skip("the fused kernels are not built")
     best = next(isa for isa in ("avx512", "avx2", "neon", "generic") if isa in status.instruction_sets)
     assert status.instruction_set == (os.environ.get("CALIBENCH_ISA") or best)
 
 
-def test_an_extension_that_is_there_serves_every_operator() -> None:
-    """Else half of these tests would be skipped, and nobody would look."""
+def test_a_built_extension_serves_every_operator() -> None:
+    """If it served none, the tests of the fused kernels would be skipped silently."""
     status = kernels.extension_status()
     if status.path is None:
-        pytest.skip("the fused kernels are not built")
+        pytest.skip(NOT_BUILT)
     assert status.error is None
     assert set(status.ops) == set(kernels.OPS)

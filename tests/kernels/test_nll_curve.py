@@ -1,4 +1,4 @@
-"""nll_curve by each backend against its definition: NLL, slope and curvature in log T."""
+"""nll_curve on each backend equals its definition: NLL, slope and curvature in log T."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import math
 import numpy as np
 import pytest
 import torch
+from kernel_backends import assert_threads_change_nothing, each_backend, fused_only
 from kernel_cases import CLASSES, LENGTHS, draw, hard_rows, layouts, rows_for
-from kernel_definitions import TYPES, Floats, exact, nll_curve, tolerance
+from kernel_definitions import TYPES, Floats, assert_exact, nll_curve, tolerance
 
 from calibench import kernels
 
-each_backend = pytest.mark.usefixtures("backend")
-fused_only = pytest.mark.usefixtures("fused")  # places in a vector, which the reference does not have
-
-US = np.array([0.0, -0.5, 0.5, 1.7, math.log(50.0), -math.log(50.0)])
+LOG_TEMPERATURES = np.array([0.0, -0.5, 0.5, 1.7, math.log(50.0), -math.log(50.0)])
 
 
-def check(x: torch.Tensor, y: torch.Tensor, us: Floats = US, name: str = "") -> kernels.NllCurve:
-    """Each figure to the tolerance of its type, relative to the absolute values of what its differences are made of."""
-    got = kernels.nll_curve(x, y, us.tolist())
-    want, parts = nll_curve(x, y, us)
-    for field, values, scale in zip(got, want, parts, strict=True):
+def check(
+    x: torch.Tensor, y: torch.Tensor, log_temperatures: Floats = LOG_TEMPERATURES, name: str = ""
+) -> kernels.NllCurve:
+    """Compares each figure with the definition, within the tolerance of its type relative to the scale of its error."""
+    curve = kernels.nll_curve(x, y, log_temperatures.tolist())
+    expected, scales = nll_curve(x, y, log_temperatures)
+    for field, values, scale in zip(curve, expected, scales, strict=True):
         assert field.dtype == torch.float64
-        assert field.shape == us.shape
+        assert field.shape == log_temperatures.shape
         bound = tolerance(x.dtype) * scale.astype(np.float64) + 1e-305
-        wrong = np.abs(field.numpy() - values.astype(np.float64)) / bound
-        assert (wrong <= 1).all(), (name, field, values, wrong)
-    return got
+        error = np.abs(field.numpy() - values.astype(np.float64)) / bound
+        assert (error <= 1).all(), (name, field, values, error)
+    return curve
 
 
 @each_backend
@@ -43,7 +43,7 @@ def test_equals_the_definition(dtype: torch.dtype, k: int) -> None:
 @pytest.mark.parametrize("n", LENGTHS)
 def test_any_number_of_rows_and_temperatures(n: int) -> None:
     for k, dtype in ((2, torch.float64), (10, torch.float32), (33, torch.float64)):
-        check(*draw(n, k, dtype), US[: n % 6])
+        check(*draw(n, k, dtype), LOG_TEMPERATURES[: n % 6])
     check(*draw(n, 5), np.linspace(-2, 2, 17))
 
 
@@ -51,7 +51,7 @@ def test_any_number_of_rows_and_temperatures(n: int) -> None:
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_any_number_of_classes(dtype: torch.dtype) -> None:
     for k in [*range(1, 20), 31, 32, 33, 63, 65, 129, 513]:
-        check(*draw(5, k, dtype), US[1:4])
+        check(*draw(5, k, dtype), LOG_TEMPERATURES[1:4])
 
 
 @each_backend
@@ -62,21 +62,21 @@ def test_any_strides_and_labels(dtype: torch.dtype) -> None:
         doubled = torch.full((2 * n,), 99)
         doubled[::2] = y
         for _, view in layouts(x):
-            check(view, doubled[::2], US[:2])
-        check(x[:1].expand(n, k), y.int(), US[:2])
-        check(x[:, :1].expand(n, k), y.to(torch.uint8), US[:2])
-    strided = torch.from_numpy(np.repeat(US, 2))[::2]
-    for a, b in zip(kernels.nll_curve(x, y, strided), kernels.nll_curve(x, y, US.tolist()), strict=True):
+            check(view, doubled[::2], LOG_TEMPERATURES[:2])
+        check(x[:1].expand(n, k), y.int(), LOG_TEMPERATURES[:2])
+        check(x[:, :1].expand(n, k), y.to(torch.uint8), LOG_TEMPERATURES[:2])
+    strided = torch.from_numpy(np.repeat(LOG_TEMPERATURES, 2))[::2]
+    for a, b in zip(kernels.nll_curve(x, y, strided), kernels.nll_curve(x, y, LOG_TEMPERATURES.tolist()), strict=True):
         assert torch.equal(a, b)
 
 
 @each_backend
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_a_hard_row_alone_and_repeated(backend: str, dtype: torch.dtype) -> None:
-    """A correct saturated row alone has an NLL of 1e-15 and a slope as small: right to 6 or 12 digits."""
+    """A correct saturated row alone has an NLL of 1e-15 and as small a slope, right to 6 or 12 digits."""
     for name, (row, label) in hard_rows(dtype).items():
         if float(row.abs().max()) > 1e37:
-            continue  # below
+            continue  # test_huge_logits
         for copies in (1, 35)[: 1 + (backend == "fused")]:
             if row.shape[1] * copies < 33_000:
                 check(row.repeat(copies, 1), torch.full((copies,), label), np.array([0.0, 0.7]), name)
@@ -84,7 +84,7 @@ def test_a_hard_row_alone_and_repeated(backend: str, dtype: torch.dtype) -> None
 
 @fused_only
 def test_the_longest_rows() -> None:
-    """200 000 equal classes: a plain sum would have rounded 200 000 times the same way."""
+    """200 000 equal classes: a plain sum would repeat the same rounding error 200 000 times."""
     for dtype in TYPES[:2]:
         x = torch.full((1, 200_000), 0.3, dtype=dtype)
         x[0, 7] = 11.7
@@ -98,45 +98,37 @@ def test_the_longest_rows() -> None:
 @each_backend
 @pytest.mark.parametrize("dtype", TYPES[:3], ids=str)
 def test_huge_logits(dtype: torch.dtype) -> None:
-    """A class far below holds nothing: it adds 0 to every sum, not 0 * inf."""
+    """A class far below the maximum has probability 0: it adds 0 to every sum, not 0 * inf."""
     for far in (1e37, 1e30, 1e300 if dtype == torch.float64 else 3e38):
         for label in (0, 1):
             x = torch.tensor([[far, far, -far, 0.0]], dtype=torch.float64).to(dtype).repeat(3, 1)
-            got = kernels.nll_curve(x, torch.full((3,), label), [0.0, 1.0])
-            np.testing.assert_allclose(got.nll_sum, 3 * math.log(2), rtol=1e-6)
-            exact(got.slope_sum, 0.0)
-            exact(got.curvature_sum, 0.0)
+            curve = kernels.nll_curve(x, torch.full((3,), label), [0.0, 1.0])
+            np.testing.assert_allclose(curve.nll_sum, 3 * math.log(2), rtol=1e-6)
+            assert_exact(curve.slope_sum, 0.0)
+            assert_exact(curve.curvature_sum, 0.0)
 
 
 @each_backend
 def test_derivatives_are_those_of_the_curve() -> None:
-    """By differences of the kernel's own NLL, apart from any formula."""
+    """Compares with differences of the kernel's NLL, without any formula."""
     x, y = draw(200, 10)
     h = 1e-4
     for u in (-1.0, 0.0, 0.8):
         nll = [float(v) for v in kernels.nll_curve(x, y, [u - h, u, u + h]).nll_sum]
-        got = kernels.nll_curve(x, y, [u])
-        assert float(got.slope_sum) == pytest.approx((nll[2] - nll[0]) / (2 * h), rel=1e-6)
-        assert float(got.curvature_sum) == pytest.approx((nll[2] - 2 * nll[1] + nll[0]) / h**2, rel=1e-4)
+        curve = kernels.nll_curve(x, y, [u])
+        assert float(curve.slope_sum) == pytest.approx((nll[2] - nll[0]) / (2 * h), rel=1e-6)
+        assert float(curve.curvature_sum) == pytest.approx((nll[2] - 2 * nll[1] + nll[0]) / h**2, rel=1e-4)
 
 
 @each_backend
-def test_at_one_it_is_calibration_stats() -> None:
+def test_the_nll_at_temperature_1_is_that_of_calibration_stats() -> None:
     for dtype in TYPES:
         x, y = draw(300, 10, dtype)
-        got = float(kernels.nll_curve(x, y, [0.0]).nll_sum)
-        assert got == pytest.approx(float(kernels.calibration_stats(x, y).nll_sum), rel=2 * tolerance(dtype))
+        nll = float(kernels.nll_curve(x, y, [0.0]).nll_sum)
+        assert nll == pytest.approx(float(kernels.calibration_stats(x, y).nll_sum), rel=2 * tolerance(dtype))
 
 
 @each_backend
 def test_threads_change_nothing() -> None:
     inputs = [draw(n, k, dtype) for n, k, dtype in ((6_001, 7, torch.float32), (601, 100, torch.float64))]
-    threads = torch.get_num_threads()
-    try:
-        found = []
-        for count in (1, 2, 3):
-            torch.set_num_threads(count)
-            found.append([f.numpy().tobytes() for x, y in inputs for f in kernels.nll_curve(x, y, [0.0, 0.5])])
-    finally:
-        torch.set_num_threads(threads)
-    assert found[0] == found[1] == found[2]
+    assert_threads_change_nothing(lambda: [field for x, y in inputs for field in kernels.nll_curve(x, y, [0.0, 0.5])])

@@ -1,17 +1,16 @@
-"""Decisions and sets where floating point is hardest: beside a threshold, far from zero, and at the ends of each type."""
+"""Decisions and sets on the hardest inputs: beside a threshold, far from zero, and at the limits of each type."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from kernel_cases import LARGEST, draw, hard_rows, near
-from kernel_definitions import TYPES, exact, sigmoid, softmax
+from kernel_backends import each_backend
+from kernel_cases import LARGEST, draw, hard_rows, rows_near
+from kernel_definitions import TYPES, assert_exact, sigmoid, softmax
 from kernel_threshold_checks import check_sigmoid, check_softmax
 
 from calibench import kernels
-
-each_backend = pytest.mark.usefixtures("backend")
 
 STRICT = pytest.mark.parametrize("strict", [False, True], ids=["reaches", "exceeds"])
 
@@ -21,12 +20,12 @@ STRICT = pytest.mark.parametrize("strict", [False, True], ids=["reaches", "excee
 @pytest.mark.parametrize(("dtype", "k"), [(dtype, k) for dtype in TYPES for k in (3, 10, 100)], ids=str)
 def test_softmax_beside_a_threshold(dtype: torch.dtype, k: int, strict: bool) -> None:
     for target in (0.5, 0.9, 0.01):
-        x, _ = near(dtype, (target,), k, top_only=False)
+        x, _ = rows_near(dtype, (target,), k, top_only=False)
         check_softmax(x, target, strict)
         for i in range(0, len(x), 13):
             check_softmax(x[i : i + 1], target, strict)
         thresholds = np.full(k, 2.0)
-        thresholds[k // 3] = target  # the class that was placed beside it, alone
+        thresholds[k // 3] = target  # only the class that lies beside it
         assert {-1, k // 3} == set(check_softmax(x, thresholds, strict).tolist())
 
 
@@ -34,10 +33,10 @@ def test_softmax_beside_a_threshold(dtype: torch.dtype, k: int, strict: bool) ->
 @STRICT
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_sigmoid_beside_a_threshold(dtype: torch.dtype, strict: bool) -> None:
-    """Every number of the type near the threshold's logit; 16-bit types: thresholds near a number's probability."""
+    """Every number of the type near the threshold's logit, with thresholds near the probability of the logit."""
     for target in (0.5, 0.9, 0.01, 1e-5):
-        at = torch.tensor(np.log(target / (1 - target)), dtype=dtype)
-        values, low, high = [at], at, at
+        root = torch.tensor(np.log(target / (1 - target)), dtype=dtype)
+        values, low, high = [root], root, root
         for _ in range(60):
             low, high = (torch.nextafter(v, torch.tensor(to, dtype=dtype)) for v, to in ((low, -99.0), (high, 99.0)))
             values += [low, high]
@@ -65,7 +64,7 @@ def test_hard_rows(backend: str, dtype: torch.dtype) -> None:
 @each_backend
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_far_from_zero_on_and_beside_a_threshold(dtype: torch.dtype) -> None:
-    """At 1e12 a score holds no digits for its own log-sum-exp: differences must be taken first."""
+    """At 1e12 a score has no digits left for its log-sum-exp: the kernel must take differences first."""
     generator = torch.Generator().manual_seed(0)
     for base in (3e4, 1e6, 1e8, 1e12, 1e30):
         if base * 1.1 > LARGEST[dtype]:
@@ -77,7 +76,7 @@ def test_far_from_zero_on_and_beside_a_threshold(dtype: torch.dtype) -> None:
             p = softmax(x).p.astype(np.float64)
             for row in range(0, 6, 2):
                 t = p[row].max()
-                if round(1 / t) * t == 1:  # ties and nothing else: on the threshold, exactly
+                if round(1 / t) * t == 1:  # only ties: exactly on the threshold
                     check_softmax(x[row : row + 1], float(t), False)
                     check_softmax(x[row : row + 1], float(t), True)
                 for beside in (1 - 1e-8, 1 + 1e-10):
@@ -88,8 +87,8 @@ def test_far_from_zero_on_and_beside_a_threshold(dtype: torch.dtype) -> None:
 
 
 @each_backend
-def test_the_smallest_probabilities_pass_where_float64_says_so() -> None:
-    """exp(-720) is 2e-313: more than nothing, though a fast exponential may end at 1e-308."""
+def test_the_smallest_probabilities_pass_as_in_float64() -> None:
+    """exp(-720) is 2e-313: above 0, although a fast exponential may end at 1e-308."""
     for dtype in TYPES:
         for k in (2, 9, 40):
             x = torch.full((3, k), -900.0, dtype=dtype)
@@ -102,12 +101,12 @@ def test_the_smallest_probabilities_pass_where_float64_says_so() -> None:
 
 
 @each_backend
-def test_with_nothing_to_pass_the_answer_is_the_argmax() -> None:
-    """calibration_stats and softmax_threshold predict alike, also where two probabilities are one number in float64."""
+def test_the_prediction_at_threshold_0_is_the_argmax() -> None:
+    """calibration_stats and softmax_threshold predict the same class, even if two probabilities are equal in float64."""
     close = torch.tensor([[0.0, 1e-17], [1e-17, 0.0], [0.0, 5e-324], [1.0, 1.0]], dtype=torch.float64)
     for x in (close, close.repeat(9, 1), draw(100, 10)[0], draw(100, 10, torch.bfloat16)[0]):
         _, samples = kernels.calibration_stats(x, torch.zeros(len(x), dtype=torch.int64), return_samples=True)
-        exact(kernels.softmax_threshold(x, 0.0).prediction, samples.prediction.numpy())
+        assert_exact(kernels.softmax_threshold(x, 0.0).prediction, samples.prediction.numpy())
 
 
 @each_backend

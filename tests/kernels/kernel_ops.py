@@ -1,4 +1,4 @@
-"""Every kernel under one signature, for what holds of all: bad rows, instruction sets, compilation."""
+"""Every kernel with the same signature, for tests of all kernels: bad rows, instruction sets, compilation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LABELLED: dict[str, Call] = {
     "classwise_stats": lambda x, y: iter(kernels.classwise_stats(x, y, threshold=0.01)),
     "nll_curve": lambda x, y: iter(kernels.nll_curve(x, y, [0.0, 0.5])),
 }
-"""By the name that their errors start with."""
+"""Kernels that take labels, by the name that starts their errors."""
 
 UNLABELLED: dict[str, Call] = {
     "softmax_threshold": lambda x, y: iter(kernels.softmax_threshold(x, 0.4)),
@@ -37,4 +37,4 @@ UNLABELLED: dict[str, Call] = {
     "sigmoid_threshold": lambda x, y: iter(kernels.sigmoid_threshold(x, 0.6)),
 }
 
-EVERY: dict[str, Call] = LABELLED | UNLABELLED
+ALL_OPS: dict[str, Call] = LABELLED | UNLABELLED

@@ -1,7 +1,7 @@
-"""What each kernel computes, written down naively and apart from calibench: numpy in 80-bit floats, loops over bins.
+"""Naive definitions of the kernels' results, independent of calibench: numpy in 80-bit floats, loops over bins.
 
-Probabilities are rounded to float64 once, at the end, before they meet an edge or a threshold: that is what "equal to the
-float64 definition" means for counts and sets, wherever a case keeps away from its edge by more than float64's own rounding.
+Probabilities are rounded to float64 once, at the end, before they are compared with an edge or a threshold. That is what
+"equal to the float64 definition" means for counts and sets, if a case keeps farther from its edge than float64 rounds.
 """
 
 from __future__ import annotations
@@ -22,33 +22,36 @@ TYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 BINS = 15
 
 UNDERFLOW = 2.3e-308
-"""Below float64's smallest normal number a relative error means nothing."""
+"""Below float64's smallest normal number a relative error has no meaning."""
 
 
 def tolerance(dtype: torch.dtype) -> float:
-    """CONVENTIONS, row Precision: relative error of a sum, in float64 of what is stored."""
+    """Largest relative error of a sum over float64 values of the stored numbers (CONVENTIONS, row Precision)."""
     return 1e-12 if dtype == torch.float64 else 1e-6
 
 
-def close(got: torch.Tensor | npt.NDArray[Any], want: npt.NDArray[Any], dtype: torch.dtype, what: str = "") -> None:
-    """Relative, with no absolute slack: a sum of 1e-15 must be right to six or twelve digits too."""
+def assert_close(
+    actual: torch.Tensor | npt.NDArray[Any], expected: npt.NDArray[Any], dtype: torch.dtype, message: str = ""
+) -> None:
+    """Equal within the tolerance of the type, with no absolute slack: a sum of 1e-15 must have six or twelve digits too."""
     with np.errstate(over="ignore"):  # 80 bits reach further than float64, whose infinity is then right
-        want = np.asarray(want).astype(np.float64)
-    got = np.asarray(got)
+        expected = np.asarray(expected).astype(np.float64)
+    actual = np.asarray(actual)
     with np.errstate(invalid="ignore"):
-        if got.shape == want.shape and (np.abs(got - want) <= UNDERFLOW + tolerance(dtype) * np.abs(want)).all():
-            return  # assert_allclose takes ten times as long to say so
-    np.testing.assert_allclose(got, want, rtol=tolerance(dtype), atol=UNDERFLOW, err_msg=what)
+        bound = UNDERFLOW + tolerance(dtype) * np.abs(expected)
+        if actual.shape == expected.shape and (np.abs(actual - expected) <= bound).all():
+            return  # ten times as fast as assert_allclose
+    np.testing.assert_allclose(actual, expected, rtol=tolerance(dtype), atol=UNDERFLOW, err_msg=message)
 
 
-def exact(got: torch.Tensor, want: npt.NDArray[Any] | float, what: str = "") -> None:
-    """Counts, predictions and sets."""
-    if not np.array_equal(got.numpy(), want):
-        np.testing.assert_array_equal(got.numpy(), want, err_msg=what)
+def assert_exact(actual: torch.Tensor, expected: npt.NDArray[Any] | float, message: str = "") -> None:
+    """Equal, as counts, predictions and sets must be."""
+    if not np.array_equal(actual.numpy(), expected):
+        np.testing.assert_array_equal(actual.numpy(), expected, err_msg=message)
 
 
 def widen(tensor: torch.Tensor) -> Wide:
-    """The stored numbers."""
+    """The stored numbers in 80 bits."""
     return tensor.detach().to(torch.float64).numpy().astype(np.longdouble)
 
 
@@ -58,25 +61,29 @@ def edges_of(bins: int) -> Floats:
 
 
 def bin_of(p: Floats, edges: Floats) -> Ints:
-    """The number of ascending edges below p: so (lo, hi], 0 in the first bin and everything from 1 upwards in the last."""
+    """The number of ascending edges below p, so bins are (lo, hi]: 0 is in the first, 1 and more in the last."""
     return np.searchsorted(edges, p, side="left").astype(np.int64)
 
 
 class Softmax(NamedTuple):
-    """Of scores `[N, K]`."""
+    """Softmax of scores `[N, K]`."""
 
     top: Wide
+    """[N] the largest score."""
     prediction: Ints
+    """[N] the first class with that score."""
     tail: Wide
+    """[N] r = sum of exp(x_j - max) over the other classes."""
     p: Wide
+    """[N, K] probabilities."""
 
 
 def softmax(scores: torch.Tensor) -> Softmax:
-    """The maximum of each row, where it first stands, r = sum of exp(x_j - max) over the others, and p `[N, K]`."""
+    """Softmax of each row in 80 bits."""
     return _softmax(scores.to(torch.float64).numpy().tobytes(), tuple(scores.shape))
 
 
-@lru_cache(maxsize=128)  # the same rows meet both backends, and many thresholds
+@lru_cache(maxsize=128)  # tests use the same rows for both backends and for many thresholds
 def _softmax(numbers: bytes, shape: tuple[int, int]) -> Softmax:
     x = np.frombuffer(numbers).reshape(shape).astype(np.longdouble)
     rows = np.arange(len(x))
@@ -90,7 +97,7 @@ def _softmax(numbers: bytes, shape: tuple[int, int]) -> Softmax:
 
 
 def calibration_samples(scores: torch.Tensor, labels: torch.Tensor, from_probs: bool = False) -> dict[str, Any]:
-    """What `CalibrationSamples` holds, in 80 bits."""
+    """The fields of `CalibrationSamples`, in 80 bits."""
     y = labels.numpy().astype(np.int64)
     rows = np.arange(len(y))
     x = widen(scores)
@@ -122,19 +129,19 @@ def calibration_samples(scores: torch.Tensor, labels: torch.Tensor, from_probs: 
 def calibration(
     scores: torch.Tensor, labels: torch.Tensor, bins: int = BINS, from_probs: bool = False
 ) -> dict[str, Any]:
-    """What `CalibrationStats` holds."""
-    of = calibration_samples(scores, labels, from_probs)
+    """The fields of `CalibrationStats`."""
+    samples = calibration_samples(scores, labels, from_probs)
     y = labels.numpy().astype(np.int64)
-    hit = of["prediction"] == y
-    index = bin_of(of["confidence"].astype(np.float64), edges_of(bins))
+    hit = samples["prediction"] == y
+    index = bin_of(samples["confidence"].astype(np.float64), edges_of(bins))
     sums = np.zeros(bins, np.longdouble)
-    np.add.at(sums, index, of["confidence"])
+    np.add.at(sums, index, samples["confidence"])
     return {
         "count": np.bincount(index, minlength=bins),
         "confidence_sum": sums,
         "correct_sum": np.bincount(index[hit], minlength=bins),
-        "nll_sum": of["nll"].sum(),
-        "brier_sum": of["brier"].sum(),
+        "nll_sum": samples["nll"].sum(),
+        "brier_sum": samples["brier"].sum(),
         "correct": hit.sum(),
         "n": len(y),
     }
@@ -147,25 +154,25 @@ def classwise(
     from_probs: bool = False,
     threshold: float | None = None,
 ) -> dict[str, Any]:
-    """What `ClasswiseStats` holds; `edges` are interior, `[M-1]` or `[K, M-1]`; equal width in 15 bins without them."""
+    """The fields of `ClasswiseStats`; `edges` are interior, `[M-1]` or `[K, M-1]`; None means 15 bins of equal width."""
     p = widen(scores) if from_probs else softmax(scores).p
-    single = p.astype(np.float64)
+    rounded = p.astype(np.float64)
     classes = scores.shape[1]
     edges = edges_of(BINS) if edges is None else edges
     bins = edges.shape[-1] + 1
-    index = bin_of(single, edges) if edges.ndim == 1 else (single[:, :, None] > edges).sum(axis=2)
+    index = bin_of(rounded, edges) if edges.ndim == 1 else (rounded[:, :, None] > edges).sum(axis=2)
     cell = np.arange(classes) * bins + index
-    kept = np.ones(p.shape, bool) if threshold is None else single > threshold
-    true = kept & (np.arange(classes) == labels.numpy().astype(np.int64)[:, None])
+    counted = np.ones(p.shape, bool) if threshold is None else rounded > threshold
+    true = counted & (np.arange(classes) == labels.numpy().astype(np.int64)[:, None])
     prob_sum = np.zeros(classes * bins, np.longdouble)
-    np.add.at(prob_sum, cell[kept], p[kept])
-    count, label_sum = (np.bincount(cell[mask], minlength=classes * bins) for mask in (kept, true))
+    np.add.at(prob_sum, cell[counted], p[counted])
+    count, label_sum = (np.bincount(cell[mask], minlength=classes * bins) for mask in (counted, true))
     sums = {"count": count, "prob_sum": prob_sum, "label_sum": label_sum}
     return {name: values.reshape(classes, bins) for name, values in sums.items()}
 
 
 def sigmoid(scores: torch.Tensor) -> Wide:
-    """1 / (1 + exp(-x)); 0 where exp(-x) is beyond float64, as the formula has it."""
+    """1 / (1 + exp(-x)); 0 where exp(-x) overflows float64, as the formula gives there."""
     x = widen(scores)
     e = np.exp(-np.abs(x))
     p = np.where(x >= 0, 1, e) / (1 + e)
@@ -180,9 +187,10 @@ def passing(p: Wide, thresholds: float | Floats, strict: bool) -> npt.NDArray[np
 
 
 def decide(scores: torch.Tensor, thresholds: float | Floats, strict: bool) -> tuple[Ints, Wide]:
-    """The most probable passing class, -1 where none passes, and its probability or else the largest.
+    """The most probable passing class (-1 where none passes) and its probability (the largest where none passes).
 
-    By its score, so that with nothing to pass it is the argmax, also where float64 no longer tells probabilities apart.
+    Classes are compared by score. So if all pass, the answer is the argmax, even if float64 rounds probabilities to one
+    number.
     """
     p = softmax(scores).p
     passes = passing(p, thresholds, strict)
@@ -192,16 +200,16 @@ def decide(scores: torch.Tensor, thresholds: float | Floats, strict: bool) -> tu
 
 
 def nll_curve(scores: torch.Tensor, labels: torch.Tensor, log_temperatures: Floats) -> tuple[Wide, Wide]:
-    """`[3, T]`: the sum of the NLL at each T, and its first and second derivatives in log T; and what each is made of.
+    """`[3, T]`: the sum of the NLL at each T and its first two derivatives in log T; and the scale `[3, T]` of their errors.
 
-    The derivatives are differences: their error is relative to the `[3, T]` sums of the absolute values of their parts.
+    The derivatives are differences, so their error is relative to the sums of the absolute values of their terms.
     """
     x = widen(scores)
     rows = np.arange(len(x))
     top = x.argmax(axis=1)
     d = x - x[rows, top][:, None]
     truth = d[rows, labels.numpy().astype(np.int64)]
-    curve, parts = np.zeros((2, 3, len(log_temperatures)), np.longdouble)
+    curve, scales = np.zeros((2, 3, len(log_temperatures)), np.longdouble)
     for t, u in enumerate(log_temperatures):
         b = np.exp(-np.longdouble(u))
         e = np.exp(b * d)
@@ -212,5 +220,5 @@ def nll_curve(scores: torch.Tensor, labels: torch.Tensor, log_temperatures: Floa
         nll = np.log1p(e.sum(axis=1)) - b * truth
         curve[:, t] = nll.sum(), (-b * (mean - truth)).sum(), (b * (mean - truth) + b * b * variance).sum()
         slopes = b * (np.abs(mean) + np.abs(truth))
-        parts[:, t] = nll.sum(), slopes.sum(), (slopes + b * b * variance).sum()
-    return curve, parts
+        scales[:, t] = nll.sum(), slopes.sum(), (slopes + b * b * variance).sum()
+    return curve, scales

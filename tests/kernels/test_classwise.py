@@ -1,17 +1,15 @@
-"""classwise_stats by each backend: the bin sums of every class, equal-width or between given edges, above a threshold."""
+"""classwise_stats on each backend: bin sums of every class, of equal width or between edges, above a threshold."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from kernel_cases import CLASSES, LENGTHS, draw, hard_rows, layouts, near, rows_for, steps
-from kernel_definitions import BINS, TYPES, Floats, classwise, close, edges_of, exact, softmax
+from kernel_backends import assert_threads_change_nothing, each_backend, fused_only
+from kernel_cases import CLASSES, LENGTHS, draw, hard_rows, layouts, rows_for, rows_near, rows_stepping_over
+from kernel_definitions import BINS, TYPES, Floats, assert_close, assert_exact, classwise, edges_of, softmax
 
 from calibench import kernels
-
-each_backend = pytest.mark.usefixtures("backend")
-fused_only = pytest.mark.usefixtures("fused")  # places in a vector, which the reference does not have
 
 EDGES = tuple(float(edge) for edge in edges_of(BINS))
 
@@ -24,24 +22,24 @@ def check(
     from_probs: bool = False,
     threshold: float | None = None,
 ) -> kernels.ClasswiseStats:
-    """Against the definition, given `edges` or equal `bins`."""
-    given = bins if edges is None else torch.from_numpy(edges)
-    got = kernels.classwise_stats(x, y, given, from_probs=from_probs, threshold=threshold)
-    want = classwise(x, y, edges_of(bins) if edges is None else edges, from_probs, threshold)
-    exact(got.count, want["count"], "count")
-    exact(got.label_sum, want["label_sum"], "label_sum")
-    close(got.prob_sum, want["prob_sum"], x.dtype, "prob_sum")
-    for field in got:
+    """Compares with the definition, with `edges` or with equal `bins`."""
+    bins_or_edges = bins if edges is None else torch.from_numpy(edges)
+    sums = kernels.classwise_stats(x, y, bins_or_edges, from_probs=from_probs, threshold=threshold)
+    expected = classwise(x, y, edges_of(bins) if edges is None else edges, from_probs, threshold)
+    assert_exact(sums.count, expected["count"], "count")
+    assert_exact(sums.label_sum, expected["label_sum"], "label_sum")
+    assert_close(sums.prob_sum, expected["prob_sum"], x.dtype, "prob_sum")
+    for field in sums:
         assert field.dtype == torch.float64
-        assert field.shape == want["count"].shape
-    return got
+        assert field.shape == expected["count"].shape
+    return sums
 
 
-def middles(x: torch.Tensor, bins: int, from_probs: bool = False) -> Floats:
-    """Edges `[K, bins - 1]` half way between order statistics of each class: what equal-mass bins are cut at."""
+def equal_mass_edges(x: torch.Tensor, bins: int, from_probs: bool = False) -> Floats:
+    """Edges `[K, bins - 1]` of equal-mass bins, half way between order statistics of each class."""
     p = np.sort((x.double().numpy() if from_probs else softmax(x).p.astype(np.float64)), axis=0)
-    at = np.linspace(0, len(p) - 1, bins + 1).astype(int)[1:-1]
-    return np.sort((p[at] + p[at + 1]) / 2, axis=0).T.copy()
+    ranks = np.linspace(0, len(p) - 1, bins + 1).astype(int)[1:-1]
+    return np.sort((p[ranks] + p[ranks + 1]) / 2, axis=0).T.copy()
 
 
 @each_backend
@@ -49,11 +47,11 @@ def middles(x: torch.Tensor, bins: int, from_probs: bool = False) -> Floats:
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_equals_the_definition(dtype: torch.dtype, k: int) -> None:
     x, y = draw(max(3, rows_for(k) // 2), k, dtype)
-    got = check(x, y)
-    assert got.count.sum(dim=1).eq(len(x)).all()
+    sums = check(x, y)
+    assert sums.count.sum(dim=1).eq(len(x)).all()
     if k > 1000:
         return  # the definition takes seconds
-    assert got.label_sum.sum() == len(x)
+    assert sums.label_sum.sum() == len(x)
     p = x.double().softmax(dim=1).to(dtype)
     check(p, y, bins=10, from_probs=True)
     check(x, y, bins=10, threshold=0.01)
@@ -64,8 +62,8 @@ def test_equals_the_definition(dtype: torch.dtype, k: int) -> None:
 @pytest.mark.parametrize("n", LENGTHS)
 def test_any_number_of_rows(n: int) -> None:
     for k in (2, 10, 33):
-        got = check(*draw(n, k))
-        assert got.count.shape == (k, BINS)
+        sums = check(*draw(n, k))
+        assert sums.count.shape == (k, BINS)
         check(*draw(n, k, torch.float32))
 
 
@@ -106,56 +104,56 @@ def test_any_strides(dtype: torch.dtype, n: int, k: int) -> None:
 @each_backend
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 @pytest.mark.parametrize("k", [2, 10, 17, 100])
-def test_given_edges(dtype: torch.dtype, k: int) -> None:
-    """One set of edges for all classes or one a class; equal-mass edges of rare classes lie at 1e-6 and below."""
+def test_edges(dtype: torch.dtype, k: int) -> None:
+    """The same edges for all classes, or edges of each class; equal-mass edges of rare classes are at 1e-6 and below."""
     x, y = draw(150, k, dtype)
     check(x, y, np.array([1e-9, 1e-4, 0.013, 0.2, 0.77]))
     check(x, y, np.array([0.5]))
     check(x, y, np.zeros(0))
-    own = middles(x, 15)
-    assert own.shape == (k, 14)
-    got = check(x, y, own)
-    strided = torch.from_numpy(own).repeat_interleave(2, dim=1)[:, ::2]
-    transposed = torch.from_numpy(own.T.copy()).T
+    per_class = equal_mass_edges(x, 15)
+    assert per_class.shape == (k, 14)
+    sums = check(x, y, per_class)
+    strided = torch.from_numpy(per_class).repeat_interleave(2, dim=1)[:, ::2]
+    transposed = torch.from_numpy(per_class.T.copy()).T
     for edges in (strided, transposed):
-        for a, b in zip(kernels.classwise_stats(x, y, edges), got, strict=True):
+        for a, b in zip(kernels.classwise_stats(x, y, edges), sums, strict=True):
             assert torch.equal(a, b)
-    check(x, y, np.tile(own[0], (k, 1)))
+    check(x, y, np.tile(per_class[0], (k, 1)))
     if dtype == torch.float64:
-        assert (got.count - len(x) / 15).abs().max() <= 2  # equal mass
-    check(x, y, own, threshold=0.01)
+        assert (sums.count - len(x) / 15).abs().max() <= 2  # equal mass
+    check(x, y, per_class, threshold=0.01)
     p = x.double().softmax(dim=1).to(dtype)
-    check(p, y, middles(p, 9, True), from_probs=True)
+    check(p, y, equal_mass_edges(p, 9, True), from_probs=True)
 
 
 @fused_only
-def test_edges_that_coincide_leave_a_bin_empty() -> None:
+def test_equal_edges_leave_a_bin_empty() -> None:
     x, y = draw(200, 5)
     edges = np.array([0.1, 0.1, 0.1, 0.6])
-    got = check(x, y, edges)
-    assert got.count[:, 1:3].eq(0).all()
-    assert got.count.sum(dim=1).tolist() == [200.0] * 5
+    sums = check(x, y, edges)
+    assert sums.count[:, 1:3].eq(0).all()
+    assert sums.count.sum(dim=1).tolist() == [200.0] * 5
 
 
 @each_backend
-def test_a_given_edge_belongs_to_the_lower_bin() -> None:
+def test_an_edge_belongs_to_the_lower_bin() -> None:
     for dtype in TYPES:
         p = torch.tensor([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]], dtype=dtype).repeat(11, 1)
         y = torch.zeros(33, dtype=torch.int64)
-        got = check(p, y, np.array([0.25, 0.5]), from_probs=True)
-        assert got.count.tolist() == [[11.0, 11.0, 11.0], [11.0, 11.0, 11.0]]
+        sums = check(p, y, np.array([0.25, 0.5]), from_probs=True)
+        assert sums.count.tolist() == [[11.0, 11.0, 11.0], [11.0, 11.0, 11.0]]
         even = torch.zeros(19, 4, dtype=dtype)  # p = 0.25 exactly
         assert check(even, y[:19], np.array([0.25])).count.tolist() == [[19.0, 0.0]] * 4
-        assert check(even, y[:19], threshold=0.25).count.sum() == 0  # only what lies above the threshold
+        assert check(even, y[:19], threshold=0.25).count.sum() == 0  # p must be above the threshold
         assert check(even, y[:19], threshold=np.nextafter(0.25, 0)).count.sum() == 76
 
 
 @each_backend
 @pytest.mark.parametrize(("dtype", "k"), [(dtype, k) for dtype in TYPES for k in (3, 10, 100)], ids=str)
 def test_counts_beside_an_edge_and_a_threshold(dtype: torch.dtype, k: int) -> None:
-    x, y = near(dtype, (1 / 15, 2 / 15, 4 / 15, 8 / 15, 14 / 15), k, top_only=False)
+    x, y = rows_near(dtype, (1 / 15, 2 / 15, 4 / 15, 8 / 15, 14 / 15), k, top_only=False)
     check(x, y)
-    x, y = near(dtype, (0.01, 0.1, 0.37), k, top_only=False)
+    x, y = rows_near(dtype, (0.01, 0.1, 0.37), k, top_only=False)
     check(x, y, threshold=0.01)
     check(x, y, np.array([0.01, 0.1, 0.37]))
     for i in range(0, len(x), 11):
@@ -163,15 +161,15 @@ def test_counts_beside_an_edge_and_a_threshold(dtype: torch.dtype, k: int) -> No
 
 
 @each_backend
-def test_counts_as_float32_steps_over_an_edge() -> None:
-    x, y = steps(edges_of(BINS), 17, 12)
+def test_counts_while_float32_steps_over_an_edge() -> None:
+    x, y = rows_stepping_over(edges_of(BINS), 17, 12)
     check(x, y)
 
 
 @each_backend
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
-def test_probabilities_far_below_a_bin_keep_their_digits(backend: str, dtype: torch.dtype) -> None:
-    """A class whose every probability is 1e-14, or 1e-300: its sum is right to 6 or 12 digits all the same."""
+def test_tiny_probabilities_keep_their_digits(backend: str, dtype: torch.dtype) -> None:
+    """Even if all probabilities of a class are 1e-14, or 1e-300, their sum is right to 6 or 12 digits."""
     for name, (row, label) in hard_rows(dtype).items():
         k = row.shape[1]
         if k > 1000:
@@ -179,26 +177,26 @@ def test_probabilities_far_below_a_bin_keep_their_digits(backend: str, dtype: to
         for copies in (1, 35)[: 1 + (backend == "fused")]:
             if copies * k < 2000:
                 x, y = row.repeat(copies, 1), torch.full((copies,), label)
-                got = kernels.classwise_stats(x, y)
-                want = classwise(x, y)
-                exact(got.count, want["count"], name)
-                exact(got.label_sum, want["label_sum"], name)
-                close(got.prob_sum, want["prob_sum"], dtype, name)
+                sums = kernels.classwise_stats(x, y)
+                expected = classwise(x, y)
+                assert_exact(sums.count, expected["count"], name)
+                assert_exact(sums.label_sum, expected["label_sum"], name)
+                assert_close(sums.prob_sum, expected["prob_sum"], dtype, name)
 
 
 @each_backend
-def test_every_probability_of_a_row_is_counted_once_and_they_sum_to_one() -> None:
+def test_probabilities_are_counted_once_and_sum_to_one() -> None:
     for dtype in TYPES:
         for k in (2, 10, 1000):
             x, y = draw(50, k, dtype)
-            got = kernels.classwise_stats(x, y)
-            assert float(got.prob_sum.sum()) == pytest.approx(50, rel=1e-13 if dtype == torch.float64 else 1e-6)
-            assert got.count.sum() == 50 * k
-            assert got.label_sum.sum(dim=1).tolist() == torch.bincount(y, minlength=k).tolist()
+            sums = kernels.classwise_stats(x, y)
+            assert float(sums.prob_sum.sum()) == pytest.approx(50, rel=1e-13 if dtype == torch.float64 else 1e-6)
+            assert sums.count.sum() == 50 * k
+            assert sums.label_sum.sum(dim=1).tolist() == torch.bincount(y, minlength=k).tolist()
 
 
 @each_backend
-def test_a_threshold_below_zero_counts_what_is_zero_and_one_at_zero_does_not() -> None:
+def test_a_threshold_of_zero_excludes_zero_and_no_threshold_counts_it() -> None:
     p = torch.tensor([[0.0, 1.0], [0.5, 0.5]])
     y = torch.tensor([1, 0])
     assert kernels.classwise_stats(p, y, from_probs=True).count.sum() == 4
@@ -211,24 +209,16 @@ def test_a_threshold_below_zero_counts_what_is_zero_and_one_at_zero_does_not() -
 
 @each_backend
 def test_sums_stay_exact_over_many_rows() -> None:
-    """200 000 times the same rounding error is 1e-11 of a plain sum."""
+    """A plain sum repeats the same rounding error 200 000 times, which is 1e-11 of the sum."""
     x = torch.zeros(200_000, 3, dtype=torch.float64)
     x[:, 0], x[:, 1] = 0.7, 0.1
     y = torch.zeros(len(x), dtype=torch.int64)
-    got = kernels.classwise_stats(x, y)
-    for total, p in zip(got.prob_sum.sum(dim=1), softmax(x[:1]).p[0].astype(np.float64), strict=True):
+    sums = kernels.classwise_stats(x, y)
+    for total, p in zip(sums.prob_sum.sum(dim=1), softmax(x[:1]).p[0].astype(np.float64), strict=True):
         assert float(total) == pytest.approx(200_000 * p, rel=1e-12)
 
 
 @each_backend
 def test_threads_change_nothing() -> None:
     inputs = [draw(n, k, dtype) for n, k, dtype in ((6_001, 7, torch.float32), (2_001, 100, torch.float64))]
-    threads = torch.get_num_threads()
-    try:
-        found = []
-        for count in (1, 2, 3):
-            torch.set_num_threads(count)
-            found.append([f.numpy().tobytes() for x, y in inputs for f in kernels.classwise_stats(x, y)])
-    finally:
-        torch.set_num_threads(threads)
-    assert found[0] == found[1] == found[2]
+    assert_threads_change_nothing(lambda: [field for x, y in inputs for field in kernels.classwise_stats(x, y)])
