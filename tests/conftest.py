@@ -20,7 +20,7 @@ import calibench.cli
 # As main() does, but before any test imports torch: libgomp reads it once, and idle threads that spin double every time.
 os.environ.setdefault("GOMP_SPINCOUNT", calibench.cli.SPIN)
 
-from calibench.models.vision_import import torchvision_operators  # noqa: E402
+from calibench.models.vision_import import torchvision_operators
 
 torchvision_operators()  # torchmetrics, an oracle, imports torchvision where it finds one
 

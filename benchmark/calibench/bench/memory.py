@@ -34,7 +34,6 @@ MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": 
 TIMEOUT = 1800.0
 """Seconds for all contenders of a case."""
 
-VM_RSS, VM_HWM = "VmRSS:", "VmHWM:"
 _NO_HUGE_PAGES = 41  # PR_SET_THP_DISABLE: a huge page would round a small buffer up to 2 MiB
 
 
@@ -101,11 +100,11 @@ def peak_extra(call: Callable[[], Any]) -> MemoryUse:
         ctypes.CDLL(None).malloc_trim(0)
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        before = _resident(VM_RSS)
+        before = _resident("VmRSS:")
     except OSError as error:
         return MemoryUse(None, None, f"this system does not reset its high-water mark ({error.strerror or error})")
     result = call()
-    return MemoryUse(max(0, _resident(VM_HWM) - before), bytes_in(result))
+    return MemoryUse(max(0, _resident("VmHWM:") - before), bytes_in(result))
 
 
 def resolution(threads: int) -> int:

@@ -76,8 +76,12 @@ def _check_names(kind: str, names: Sequence[str], known: Mapping[str, Any]) -> N
 
 
 def run(options: Options, report: Report) -> dict[str, Any]:
-    """Runs every case and returns the document `calibench.bench/1`."""
-    chosen = cases(options)
+    """Runs the cases of these options and returns the document `calibench.bench/1`."""
+    return run_cases(cases(options), options, report)
+
+
+def run_cases(chosen: Sequence[Case], options: Options, report: Report) -> dict[str, Any]:
+    """Runs these cases and returns the document `calibench.bench/1`."""
     facts = noise.surroundings(torch.get_num_threads(), options.device)
     start, load_before = noise.ticks(), noise.load()
     entries = [_run_case(case, options, report) for case in chosen]
