@@ -21,9 +21,9 @@ CONTENDER = {
 @pytest.mark.slow
 def test_the_document(cli, tmp_path):
     options = ("--op", "calibration_stats", "--shape", "300x5", "--dtype", "float32", "--contender", "torch eager")
-    ran = cli("bench", "kernels", *options, "--repeats", 3, "--json", "--output", "deep/out.json", "--threads", 1)
-    assert ran.code == 0, ran.err
-    document = ran.document
+    result = cli("bench", "kernels", *options, "--repeats", 3, "--json", "--output", "deep/out.json", "--threads", 1)
+    assert result.code == 0, result.err
+    document = result.document
     assert json.loads((tmp_path / "deep/out.json").read_text()) == document
     assert document["schema"] == "calibench.bench/1"
     assert {"python", "torch", "torchmetrics", "netcal", "scikit-learn"} <= set(document["versions"])
@@ -63,11 +63,11 @@ def check_contender(contender, ours, floor):
 @pytest.mark.slow
 def test_the_table_has_units_and_says_what_was_scaled(cli):
     some = ("--op", "bootstrap_bins", "--shape", "200x100", "--no-memory", "--contender", "numpy, binned once")
-    ran = cli("bench", "kernels", *some, "--repeats", 3)
-    assert ran.code == 0, ran.err
+    result = cli("bench", "kernels", *some, "--repeats", 3)
+    assert result.code == 0, result.err
     for word in ("median ms", "quartiles ms", "x floor", "x ours", "extra MiB", "load average before"):
-        assert word in ran.out
-    assert "numpy, binned once: 50 resamples timed, scaled to 100" in ran.out
+        assert word in result.out
+    assert "numpy, binned once: 50 resamples timed, scaled to 100" in result.out
     assert cli("bench", "kernels", *some, "--repeats", 1, "-q")[1:] == ("", "")
 
 

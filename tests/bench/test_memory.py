@@ -72,11 +72,11 @@ def uses():
 @needs_high_water_mark
 def test_a_temporary_as_large_as_the_logits_is_counted(uses):
     temporaries = uses["temporaries"]
-    less, more = memory.resolution(2), 1 << 19  # code that a call loads counts too
-    assert temporaries["none"][0] <= more
+    below, above = memory.resolution(2), 1 << 19  # code that a call loads counts too
+    assert temporaries["none"][0] <= above
     for name, matrices in {"torch": 1, "numpy": 1, "freed": 1, "returned": 1, "twice": 2}.items():
         extra = temporaries[name][0]
-        assert matrices * MATRIX - less <= extra <= matrices * MATRIX + more, (name, extra)
+        assert matrices * MATRIX - below <= extra <= matrices * MATRIX + above, (name, extra)
     assert {name: returned for name, (_, returned) in temporaries.items()} == {
         **dict.fromkeys(("none", "torch", "numpy", "freed"), 4),
         **{"returned": MATRIX, "twice": 2 * MATRIX},

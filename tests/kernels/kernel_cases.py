@@ -68,23 +68,23 @@ def rows_near(
     """
     generator = np.random.default_rng(k)
     common = _rounded(generator.normal(size=max(k - 3, 0)) - 2, dtype)  # the same in all rows
-    chosen = []
+    blocks = []
     for target in targets:
         tries = 40_000 if dtype in (torch.bfloat16, torch.float16) else 300
-        others = _rounded(generator.normal(size=(tries, min(k - 1, 2))) * 1.5, dtype)
-        mass = np.exp(others).sum(axis=1) + np.exp(common).sum()
+        varying = _rounded(generator.normal(size=(tries, min(k - 1, 2))) * 1.5, dtype)
+        mass = np.exp(varying).sum(axis=1) + np.exp(common).sum()
         aim = _aims(target, dtype, tries, generator)
         solved = _rounded(np.log(mass * aim / (1 - aim)), dtype)
         p = np.exp(solved) / (np.exp(solved) + mass)
         near = (np.abs(p - target) < 1.5e-6) & (np.abs(p - target) > 1e-13)
         if top_only:
-            near &= solved > np.maximum(others.max(axis=1), common.max(initial=-np.inf))
+            near &= solved > np.maximum(varying.max(axis=1), common.max(initial=-np.inf))
         rows = near.nonzero()[0][: 40 if k < 100 else 10]
         x = np.broadcast_to(np.concatenate([np.zeros(k - len(common)), common]), (len(rows), k)).copy()
-        x[:, 0], x[:, 1 : 1 + others.shape[1]] = solved[rows], others[rows]
+        x[:, 0], x[:, 1 : 1 + varying.shape[1]] = solved[rows], varying[rows]
         assert (p[rows] < target).any() == (p[rows] > target).any()
-        chosen.append(x)
-    scores = torch.from_numpy(np.concatenate(chosen)).to(dtype).roll(k // 3, dims=1)
+        blocks.append(x)
+    scores = torch.from_numpy(np.concatenate(blocks)).to(dtype).roll(k // 3, dims=1)
     assert len(scores) >= 9 * len(targets), (len(scores), dtype, k)
     return scores, torch.from_numpy(generator.integers(0, k, len(scores)))
 

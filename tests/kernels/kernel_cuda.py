@@ -77,4 +77,4 @@ def calls(n: int = 3000, k: int = 100) -> Iterator[tuple[str, Callable[[torch.Te
 
 
 def same(a: object, b: object) -> bool:
-    return all(torch.equal(one, other) for one, other in zip(a, b, strict=True))  # type: ignore[call-overload]
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))  # type: ignore[call-overload]

@@ -90,9 +90,9 @@ def _softmax(numbers: bytes, shape: tuple[int, int]) -> Softmax:
     prediction = x.argmax(axis=1)
     top = x[rows, prediction]
     e = np.exp(x - top[:, None])
-    others = e.copy()
-    others[rows, prediction] = 0
-    tail = others.sum(axis=1)
+    without_top = e.copy()
+    without_top[rows, prediction] = 0
+    tail = without_top.sum(axis=1)
     return Softmax(top, prediction, tail, e / (1 + tail)[:, None])
 
 
@@ -104,10 +104,10 @@ def calibration_samples(scores: torch.Tensor, labels: torch.Tensor, from_probs: 
     if from_probs:
         p, prediction = x, x.argmax(axis=1)
         confidence = x[rows, prediction]
-        others = x.copy()
-        others[rows, prediction] = 0
+        without_top = x.copy()
+        without_top[rows, prediction] = 0
         with np.errstate(divide="ignore", invalid="ignore"):
-            tail = np.where(confidence > 0, others.sum(axis=1) / confidence, np.inf)
+            tail = np.where(confidence > 0, without_top.sum(axis=1) / confidence, np.inf)
         nll = -np.log(np.maximum(x[rows, y], 1e-12))
         miss = 1 - x[rows, y]
     else:
@@ -115,14 +115,14 @@ def calibration_samples(scores: torch.Tensor, labels: torch.Tensor, from_probs: 
         confidence = 1 / (1 + tail)
         nll = np.log1p(tail) + (top - x[rows, y])
         miss = np.where(prediction == y, tail * confidence, 1 - p[rows, y])
-    rest = p.copy()
-    rest[rows, y] = 0
+    without_label = p.copy()
+    without_label[rows, y] = 0
     return {
         "confidence": confidence,
         "tail": tail,
         "prediction": prediction,
         "nll": nll,
-        "brier": miss**2 + (rest**2).sum(axis=1),
+        "brier": miss**2 + (without_label**2).sum(axis=1),
     }
 
 

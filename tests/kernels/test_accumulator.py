@@ -74,9 +74,9 @@ def test_batches_of_any_size_and_any_order_of_merging(cuts: list[int], k: int, b
     for part in parts[1:]:
         left.merge(part)
     for part in parts[-2::-1]:
-        rest = copy.deepcopy(part)
-        rest.merge(right)
-        right = rest
+        front = copy.deepcopy(part)
+        front.merge(right)
+        right = front
     assert_stats_close(left.compute(), right.compute())
 
 

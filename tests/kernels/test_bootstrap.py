@@ -55,13 +55,13 @@ def resampled(
     fixed = [int(np.rint(np.ldexp(value, shift))) for value in values]
     sums = np.zeros((resamples, 3, bins))
     for b in range(resamples):
-        drawn = [order[q] for q in draws(n, b, seed)]
+        sample = [order[q] for q in draws(n, b, seed)]
         whole = [0] * bins
-        for i in drawn:
+        for i in sample:
             whole[index[i]] += fixed[i]
-        sums[b, 0] = np.bincount(index[drawn], minlength=bins)
+        sums[b, 0] = np.bincount(index[sample], minlength=bins)
         sums[b, 1] = [np.ldexp(float(total), -shift) for total in whole]
-        sums[b, 2] = np.bincount(index[drawn], weights=hits[drawn], minlength=bins)
+        sums[b, 2] = np.bincount(index[sample], weights=hits[sample], minlength=bins)
     return sums
 
 

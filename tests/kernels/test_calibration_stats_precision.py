@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,13 @@ from kernel_definitions import BINS, TYPES, assert_close, assert_exact, calibrat
 from calibench import kernels
 
 EDGES = tuple(float(edge) for edge in edges_of(BINS))
+
+
+def assert_samples_close(
+    samples: kernels.CalibrationSamples, expected: dict[str, Any], dtype: torch.dtype, case: str = ""
+) -> None:
+    for field in ("confidence", "tail", "nll", "brier"):
+        assert_close(getattr(samples, field), expected[field], dtype, f"{case}: {field}")
 
 
 @each_backend
@@ -26,8 +35,8 @@ def test_a_hard_row_alone_and_repeated(backend: str, dtype: torch.dtype, copies:
         expected = calibration_samples(row, y[:1])
         sums, samples = kernels.calibration_stats(x, y, return_samples=True)
         assert_exact(samples.prediction, expected["prediction"][0], name)
-        for what in ("confidence", "tail", "nll", "brier"):
-            assert_close(getattr(samples, what), np.repeat(expected[what], copies), dtype, f"{name}: {what}")
+        repeated = {field: np.repeat(values, copies) for field, values in expected.items()}
+        assert_samples_close(samples, repeated, dtype, name)
         assert_close(sums.nll_sum, copies * expected["nll"][0], dtype, name)
         assert_close(sums.brier_sum, copies * expected["brier"][0], dtype, name)
         assert sums.count.max() == copies, name
@@ -49,8 +58,7 @@ def test_hard_rows_among_easy_ones(dtype: torch.dtype) -> None:
         expected = calibration_samples(moved, labels)
         _, samples = kernels.calibration_stats(moved, labels, return_samples=True)
         assert_exact(samples.prediction, expected["prediction"])
-        for what in ("confidence", "tail", "nll", "brier"):
-            assert_close(getattr(samples, what), expected[what], dtype, what)
+        assert_samples_close(samples, expected, dtype)
 
 
 @each_backend
@@ -95,8 +103,7 @@ def test_equal_classes_at_every_gap(k: int) -> None:
         y = torch.arange(len(x)) % 2
         expected = calibration_samples(x, y)
         _, samples = kernels.calibration_stats(x, y, return_samples=True)
-        for what in ("confidence", "tail", "nll", "brier"):
-            assert_close(getattr(samples, what), expected[what], dtype, what)
+        assert_samples_close(samples, expected, dtype)
 
 
 @each_backend
@@ -152,8 +159,7 @@ def test_the_longest_rows() -> None:
             y = torch.tensor([label])
             expected = calibration_samples(x, y)
             _, samples = kernels.calibration_stats(x, y, return_samples=True)
-            for what in ("confidence", "tail", "nll", "brier"):
-                assert_close(getattr(samples, what), expected[what], dtype, what)
+            assert_samples_close(samples, expected, dtype)
 
 
 @each_backend
@@ -215,8 +221,7 @@ def test_rows_about_the_bounds_of_unshifted_exponentials(dtype: torch.dtype, k: 
         exact_shift = torch.equal(relative_to_top(moved), relative_to_top(x))
         expected_here = expected if exact_shift else calibration_samples(moved, y)
         _, samples = kernels.calibration_stats(moved, y, return_samples=True)
-        for what in ("confidence", "tail", "nll", "brier"):
-            assert_close(getattr(samples, what), expected_here[what], dtype, f"{top}: {what}")
+        assert_samples_close(samples, expected_here, dtype, f"{top}")
 
 
 def relative_to_top(x: torch.Tensor) -> torch.Tensor:

@@ -22,10 +22,10 @@ def test_the_first_read_names_the_lowest_bad_row(dtype: torch.dtype, k: int) -> 
         for value in (float("nan"), float("inf"), -float("inf")):
             x, y = draw(70, k, dtype)
             x[[34, 69, 40], [3, 0, 4]] = value
-            with pytest.raises(InputError) as caught:
+            with pytest.raises(InputError) as excinfo:
                 [*call(x.cuda(), y.cuda())]
-            assert caught.value.message.endswith("row 34: a score is NaN or infinite"), name
-            assert caught.value.message.startswith(name), name
+            assert excinfo.value.message.endswith("row 34: a score is NaN or infinite"), name
+            assert excinfo.value.message.startswith(name), name
             if name not in LABELLED:
                 continue
             for row, label in ((33, k), (2, -1)):

@@ -43,11 +43,11 @@ def test_a_call_returns_before_the_kernel_ends() -> None:
     for name, call in calls():
         call(x, y)
         torch.cuda.synchronize()
-        done = torch.cuda.Event()
+        event = torch.cuda.Event()
         torch.cuda._sleep(200_000_000)  # about 0.1 s
         call(x, y)
-        done.record()
-        assert not done.query(), name
+        event.record()
+        assert not event.query(), name
         torch.cuda.synchronize()
 
 

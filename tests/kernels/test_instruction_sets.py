@@ -40,8 +40,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Results]:
     by_isa = {}
     for isa in kernels.extension_status().instruction_sets:
         assert (folder / isa).exists(), f"{isa}: {process.stderr}"
-        backend, used, by_isa[isa] = pickle.loads((folder / isa).read_bytes())
-        assert (backend, used) == ("fused-cpu", isa)
+        backend, isa_in_use, by_isa[isa] = pickle.loads((folder / isa).read_bytes())
+        assert (backend, isa_in_use) == ("fused-cpu", isa)
     return by_isa
 
 

@@ -23,9 +23,9 @@ def test_the_definition_has_seventeen_digits() -> None:
                 references = {"confidence": 1 / total, "nll": mpmath.log(total) + scale - row[label]}
                 if references["nll"] < 1e-40:
                     continue  # 60 digits end here
-                for what, expected in references.items():
+                for field, expected in references.items():
                     np.testing.assert_allclose(
-                        samples[what][0], np.longdouble(str(expected)), rtol=1e-17, err_msg=f"{name}: {what}"
+                        samples[field][0], np.longdouble(str(expected)), rtol=1e-17, err_msg=f"{name}: {field}"
                     )
 
 

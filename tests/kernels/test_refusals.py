@@ -25,10 +25,10 @@ each_labelled = pytest.mark.parametrize("op", LABELLED)
 
 def refused(call: Callable[..., Any], *arguments: Any, **options: Any) -> str:
     """The message of the InputError that the call raises; its hint must not be empty."""
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError) as excinfo:
         call(*arguments, **options)
-    assert caught.value.hint
-    return caught.value.message
+    assert excinfo.value.hint
+    return excinfo.value.message
 
 
 def run(op: str, x: torch.Tensor, y: torch.Tensor) -> None:

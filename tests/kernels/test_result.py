@@ -56,10 +56,10 @@ def test_every_read_raises_the_fault(read: Callable[[Result], object]) -> None:
     ],
 )
 def test_the_words_are_those_of_the_cpu(code: int, label: int, classes: int, message: str) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError) as excinfo:
         with_fault(code, label, classes, "somewhere").check()
-    assert caught.value.message == f"somewhere: {message}"
-    assert caught.value.hint
+    assert excinfo.value.message == f"somewhere: {message}"
+    assert excinfo.value.hint
 
 
 def test_the_first_read_of_a_field_reads_the_fault_once() -> None:

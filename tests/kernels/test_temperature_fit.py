@@ -110,9 +110,9 @@ def test_scaling_the_logits_scales_the_temperature() -> None:
 def test_a_fit_that_runs_away_is_refused() -> None:
     x, _ = draw(100, 5)
     for y, end in ((x.argmax(dim=1), "1/50"), (x.argmin(dim=1), "50")):
-        with pytest.raises(CalibenchError, match=f"T = {end}") as caught:
+        with pytest.raises(CalibenchError, match=f"T = {end}") as excinfo:
             kernels.fit_temperature(x, y)
-        assert caught.value.hint
+        assert excinfo.value.hint
     with pytest.raises(CalibenchError, match="no rows"):
         kernels.fit_temperature(x[:0], x[:0, 0].long())
     with pytest.raises(CalibenchError, match="row 7: a score is NaN or infinite"):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from workloads import BINS, Prepared, Workload, assert_close, drawn, softmax
+from workloads import BINS, Prepared, Workload, assert_close, draw, softmax
 
 from calibench import kernels
 
@@ -24,13 +24,13 @@ def _stats(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> P
         stats, samples = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
         top = probs.max(dim=1)
         right = top.indices == labels
-        picked = probs[torch.arange(len(labels)), labels]
+        at_label = probs[torch.arange(len(labels)), labels]
         assert int(stats.n) == len(labels)
         assert int(stats.correct) == int(right.sum())
         assert float(stats.count.sum()) == len(labels)
         assert_close(stats.confidence_sum.sum(), top.values.sum())
-        assert_close(stats.nll_sum, -picked.log().sum())
-        assert_close(stats.brier_sum, ((probs**2).sum(dim=1) - 2 * picked + 1).sum())
+        assert_close(stats.nll_sum, -at_label.log().sum())
+        assert_close(stats.brier_sum, ((probs**2).sum(dim=1) - 2 * at_label + 1).sum())
         if samples is not None:
             assert_close(samples.confidence, top.values)
             assert torch.equal(samples.prediction, top.indices)
@@ -164,7 +164,7 @@ FEWER = {"bootstrap_bins": SHAPES[:1], "CalibrationAccumulator": SHAPES[:1]}
 def _kernel(op: str, maker: Maker, n: int, k: int, dtype: torch.dtype) -> Workload:
     name = f"{op}/{n}x{k}/{str(dtype).removeprefix('torch.')}"
     elements = {"CalibrationAccumulator": PART * k, "bootstrap_bins": n}.get(op, n * k)
-    return Workload(name, op, elements, lambda: maker(*drawn(n, k, dtype), softmax(n, k, dtype)))
+    return Workload(name, op, elements, lambda: maker(*draw(n, k, dtype), softmax(n, k, dtype)))
 
 
 def kernel_workloads() -> list[Workload]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from workloads import BINS, Prepared, Workload, drawn, softmax
+from workloads import BINS, Prepared, Workload, draw, softmax
 
 from calibench.evaluation.judge import judge
 from calibench.metrics.judged import Judged
@@ -47,14 +47,14 @@ def soft(n: int, k: int) -> np.ndarray[Any, Any]:
 
 def judged(n: int, k: int, *, soft_labels: bool = False) -> Judged:
     """A fresh `Judged`, with nothing cached by an earlier call."""
-    logits, labels = drawn(n, k, torch.float32)
+    logits, labels = draw(n, k, torch.float32)
     return Judged(Outputs(logits), labels, decisions(n, k), soft(n, k) if soft_labels else None)
 
 
 @cache
 def expected_figures(n: int, k: int) -> dict[str, float]:
     """Figures by plain numpy definitions; other metrics only have to lie in [0, 1]."""
-    labels = drawn(n, k, torch.float32)[1]
+    labels = draw(n, k, torch.float32)[1]
     p = softmax(n, k, torch.float32).numpy()
     y, top, confidence = labels.numpy(), p.argmax(axis=1), p.max(axis=1)
     right = top == y
@@ -87,12 +87,12 @@ def check_figure(name: str, value: float | None, n: int, k: int) -> None:
 
 def several(n: int, labels: int) -> Judged:
     """A fresh `Judged` of n samples with several labels; the sign of each logit is the prediction."""
-    logits, _ = drawn(n, labels, torch.float32)
+    logits, _ = draw(n, labels, torch.float32)
     return Judged(yes_no_outputs(logits), (logits.roll(1, dims=0) > 0).long().flatten())
 
 
 def _of_several_labels(name: str, metric: Metric, n: int, labels: int) -> Workload:
-    predicted = drawn(n, labels, torch.float32)[0].numpy() > 0
+    predicted = draw(n, labels, torch.float32)[0].numpy() > 0
     true = np.roll(predicted, 1, axis=0)
     hits, both = (predicted & true).sum(axis=0), predicted.sum(axis=0) + true.sum(axis=0)
     expected = {

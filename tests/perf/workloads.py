@@ -35,7 +35,7 @@ class Workload:
 
 
 @cache
-def drawn(n: int, k: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+def draw(n: int, k: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """Over-confident logits `[N, K]` and labels `[N]`."""
     generator = torch.Generator().manual_seed(n + k)
     labels = torch.randint(k, (n,), generator=generator)
@@ -47,7 +47,7 @@ def drawn(n: int, k: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tenso
 @cache
 def softmax(n: int, k: int, dtype: torch.dtype) -> torch.Tensor:
     """Probabilities of the stored logits, in float64."""
-    return drawn(n, k, dtype)[0].double().softmax(dim=1)
+    return draw(n, k, dtype)[0].double().softmax(dim=1)
 
 
 def assert_close(actual: torch.Tensor | float, expected: torch.Tensor | float, relative: float = 1e-6) -> None:

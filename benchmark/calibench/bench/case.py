@@ -104,8 +104,8 @@ class Case:
     def contenders(self, peers: bool, names: tuple[str, ...] = ()) -> list[Contender]:
         """The floor and ours always, packages of the extra `peers` if `peers`, and only `names` if there are any."""
         contenders = [c for c in self.op.contenders(self.shape) if peers or not c.peer]
-        chosen = [c for c in contenders if not names or c.name == OURS or c.name in names]
-        return [Contender(FLOOR, read_once, lambda result: {}), *chosen]
+        participants = [c for c in contenders if not names or c.name == OURS or c.name in names]
+        return [Contender(FLOOR, read_once, lambda result: {}), *participants]
 
 
 def read_once(scores: torch.Tensor, *unused: torch.Tensor) -> torch.Tensor:

@@ -54,8 +54,8 @@ class Cost:
         return None if self.peak_bytes is None or self.base_bytes is None else self.peak_bytes - self.base_bytes
 
 
-def recipes(chosen: Sequence[str]) -> list[tuple[str, str]]:
-    """`(kind, recipe)` to measure, the baseline first: the chosen recipes, else every method without required parameters."""
+def recipes(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """`(kind, recipe)` to measure, the baseline first: the recipes of `texts`, else every method without required parameters."""
     from calibench.config.from_words import resolve
     from calibench.plugins.discovery import registry
 
@@ -63,8 +63,8 @@ def recipes(chosen: Sequence[str]) -> list[tuple[str, str]]:
     baseline = next((spec for spec in specs if spec.default and spec.kind == BASELINE), None)
     if baseline is None:
         raise InputError("no plugin offers a default objective to compare with")
-    if chosen:
-        pairs = [(resolve(text).stages[-1].spec.kind, text) for text in chosen]
+    if texts:
+        pairs = [(resolve(text).stages[-1].spec.kind, text) for text in texts]
     else:
         pairs = [(spec.kind, spec.name) for spec in specs if not _has_required_parameters(spec)]
     return [(baseline.kind, baseline.name), *(pair for pair in pairs if pair[1] != baseline.name)]
@@ -74,12 +74,12 @@ def _has_required_parameters(spec: MethodSpec) -> bool:
     return any(parameter.default is REQUIRED for parameter in spec.params)
 
 
-def run(chosen: Sequence[str], work: Workload, report: Report) -> dict[str, Any]:
+def run(texts: Sequence[str], work: Workload, report: Report) -> dict[str, Any]:
     """Measures the recipes one after another; a recipe that cannot run on this workload is listed with the reason."""
     from calibench.config.from_words import settings_for
 
     costs: list[Cost] = []
-    pairs = recipes(chosen)
+    pairs = recipes(texts)
     names = [recipe for _, recipe in pairs]
     for done, (kind, recipe) in enumerate(pairs):
         report("methods", done, len(pairs), recipe)

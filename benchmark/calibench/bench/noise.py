@@ -29,12 +29,12 @@ def ticks() -> Ticks | None:
     numbers = [int(field) / hertz for field in fields[:8]]
     if len(numbers) < 8:
         return None
-    used = os.times()
+    times = os.times()
     return Ticks(
         sum(numbers),
         numbers[3] + numbers[4],
         numbers[7],
-        used.user + used.system + used.children_user + used.children_system,
+        times.user + times.system + times.children_user + times.children_system,
     )
 
 

@@ -60,19 +60,19 @@ def cases(options: Options) -> list[Case]:
     _check_names("op", options.ops, OPS)
     _check_names("dtype", options.dtypes, DTYPES)
     device = torch.device(options.device)
-    chosen = []
+    selection = []
     for op in (OPS[name] for name in dict.fromkeys(options.ops or OPS)):
         dtypes = [DTYPES[name] for name in dict.fromkeys(options.dtypes)] or op.dtypes
         shapes = tuple(dict.fromkeys(options.shapes)) or op.shapes
-        chosen += [Case(op, shape, dtype, device) for shape in shapes for dtype in dtypes]
-    _check_contenders(chosen, options)
-    return chosen
+        selection += [Case(op, shape, dtype, device) for shape in shapes for dtype in dtypes]
+    _check_contenders(selection, options)
+    return selection
 
 
-def _check_names(kind: str, names: Sequence[str], known: Mapping[str, Any]) -> None:
+def _check_names(kind: str, names: Sequence[str], choices: Mapping[str, Any]) -> None:
     for name in names:
-        if name not in known:
-            raise InputError(f"there is no {kind} {name!r} to benchmark", did_you_mean(name, known))
+        if name not in choices:
+            raise InputError(f"there is no {kind} {name!r} to benchmark", did_you_mean(name, choices))
 
 
 def run(options: Options, report: Report) -> dict[str, Any]:
@@ -80,11 +80,11 @@ def run(options: Options, report: Report) -> dict[str, Any]:
     return run_cases(cases(options), options, report)
 
 
-def run_cases(chosen: Sequence[Case], options: Options, report: Report) -> dict[str, Any]:
+def run_cases(selection: Sequence[Case], options: Options, report: Report) -> dict[str, Any]:
     """Runs these cases and returns the document `calibench.bench/1`."""
     facts = noise.surroundings(torch.get_num_threads(), options.device)
     start, load_before = noise.ticks(), noise.load()
-    entries = [_run_case(case, options, report) for case in chosen]
+    entries = [_run_case(case, options, report) for case in selection]
     return {
         "schema": SCHEMA,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -190,8 +190,8 @@ def _ratio(above: Timing, below: Timing) -> float | None:
     return above.median / below.median if above.median is not None and below.median else None
 
 
-def _check_contenders(chosen: Sequence[Case], options: Options) -> None:
-    contenders = {contender.name: contender for case in chosen for contender in case.op.contenders(case.shape)}
+def _check_contenders(selection: Sequence[Case], options: Options) -> None:
+    contenders = {contender.name: contender for case in selection for contender in case.op.contenders(case.shape)}
     for name in options.contenders:
         if name not in contenders:
             raise InputError(f"there is no contender {name!r} in these cases", did_you_mean(name, contenders))

@@ -91,12 +91,12 @@ def _missing_cuda(status: loader.ExtensionStatus) -> Missing | None:
 
 
 def _missing_gpu(build: loader.BuildInfo | None) -> Missing:
-    what = "GPU for the CUDA kernels"
+    gpu = "GPU for the CUDA kernels"
     if torch.version.cuda is not None:
-        return Missing(what, "torch sees no GPU", "check nvidia-smi and CUDA_VISIBLE_DEVICES")
+        return Missing(gpu, "torch sees no GPU", "check nvidia-smi and CUDA_VISIBLE_DEVICES")
     wheel = "cu" + (build["cuda_version"].replace(".", "") if build else "130")
     how = f'pip install "torch>=2.10,<2.14" in its CUDA build ({wheel}): pytorch.org gives the command for your machine'
-    return Missing(what, f"this torch ({torch.__version__}) is built without CUDA", how)
+    return Missing(gpu, f"this torch ({torch.__version__}) is built without CUDA", how)
 
 
 def _unsupported_gpu(build: loader.BuildInfo | None) -> Missing | None:

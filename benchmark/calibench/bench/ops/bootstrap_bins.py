@@ -41,8 +41,8 @@ def torchmetrics(confidence: torch.Tensor, correct: torch.Tensor, resamples: int
     eces = []
     for _ in range(resamples):
         rows = generator.integers(0, n, n)
-        drawn = torch.from_numpy(values[rows]), torch.from_numpy(hits[rows])
-        eces.append(binary_calibration_error(*drawn, n_bins=BINS, norm="l1", validate_args=False))
+        sample = torch.from_numpy(values[rows]), torch.from_numpy(hits[rows])
+        eces.append(binary_calibration_error(*sample, n_bins=BINS, norm="l1", validate_args=False))
     return summary(torch.stack(eces))
 
 

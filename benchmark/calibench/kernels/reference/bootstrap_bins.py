@@ -48,8 +48,8 @@ def _resample(
     """Number of draws `[M, 2]` of each (bin, correct), and the sums of their confidences as whole numbers."""
     counts, total = np.zeros((2, num_cells), dtype=np.int64)
     for start in range(0, len(cells), DRAWS):
-        drawn = positions(len(cells), start, min(start + DRAWS, len(cells)), b, seed)
-        cell, value = cells[drawn], fixed[drawn]
+        draws = positions(len(cells), start, min(start + DRAWS, len(cells)), b, seed)
+        cell, value = cells[draws], fixed[draws]
         counts += np.bincount(cell, minlength=num_cells)
         # np.bincount adds weights in float64, which holds the sum of 2^20 halves of 31 bits exactly.
         for half, shift in ((value & 0x7FFFFFFF, 0), (value >> 31, 31)):

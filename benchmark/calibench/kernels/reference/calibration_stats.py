@@ -77,14 +77,14 @@ def _rows(x: torch.Tensor, labels: torch.Tensor, from_probs: bool) -> Tensors:
     truth = x.gather(1, labels[:, None])[:, 0]
     if from_probs:
         top, prediction = x.max(dim=1)
-        rest = x.scatter(1, prediction[:, None], 0.0)
-        tail = torch.where(top > 0, rest.sum(dim=1) / top, math.inf)
-        others = x.scatter(1, labels[:, None], 0.0).square().sum(dim=1)
-        return top, tail, prediction, -truth.clamp_min(PROBABILITY_FLOOR).log(), (1 - truth).square() + others
+        without_top = x.scatter(1, prediction[:, None], 0.0)
+        tail = torch.where(top > 0, without_top.sum(dim=1) / top, math.inf)
+        square_sum = x.scatter(1, labels[:, None], 0.0).square().sum(dim=1)
+        return top, tail, prediction, -truth.clamp_min(PROBABILITY_FLOOR).log(), (1 - truth).square() + square_sum
     e, prediction, tail = softmax(x)
     margin = x.gather(1, prediction[:, None])[:, 0] - truth
     confidence = 1 / (1 + tail)
     # 1 - p_y without cancellation where the label is the argmax.
     miss = torch.where(prediction == labels, tail * confidence, 1 - (-margin).exp() * confidence)
-    others = e.scatter(1, labels[:, None], 0.0).square().sum(dim=1) * confidence.square()
-    return confidence, tail, prediction, tail.log1p() + margin, miss.square() + others
+    square_sum = e.scatter(1, labels[:, None], 0.0).square().sum(dim=1) * confidence.square()
+    return confidence, tail, prediction, tail.log1p() + margin, miss.square() + square_sum

@@ -19,8 +19,8 @@ def softmax_threshold(caller: str, logits: torch.Tensor, thresholds: torch.Tenso
             # By score, which orders two classes even if their probabilities round to one number.
             best = torch.where(passing, x, -torch.inf).argmax(dim=1)
             any_passing = passing.any(dim=1)
-            chosen = torch.where(any_passing, best, prediction)
-            decisions.append((best.where(any_passing, ABSTAIN), p.gather(1, chosen[:, None])[:, 0]))
+            index = torch.where(any_passing, best, prediction)
+            decisions.append((best.where(any_passing, ABSTAIN), p.gather(1, index[:, None])[:, 0]))
         return tuple(torch.cat(column) for column in zip(*decisions, strict=True))
 
 
