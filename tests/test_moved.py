@@ -24,6 +24,7 @@ def test_an_old_path_is_the_new_module_and_warns(old, new, monkeypatch):
 def test_the_names_that_were_documented_are_there():
     code = (
         "from calibench.models.training import mean_nll, predict, seeded, train\n"
+        "from calibench.data.noisy import Noisy\n"
         "from calibench.decisions import Decisions\n"
         "from calibench import kernels, training\n"
         "from calibench.outputs.decisions import Decisions as new\n"

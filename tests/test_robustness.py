@@ -251,7 +251,7 @@ def test_the_same_predictions_are_the_same_bytes(whole, tmp_path):
     """Else two runs at once can leave one's record beside the other's predictions, which then look damaged."""
     record = store.read_record(tmp_path / "elsewhere" / "records" / f"{whole['run_id']}.json")
     arrays = store.read_predictions(tmp_path / "elsewhere", record)
-    digests = {store.write(tmp_path / "elsewhere", record, arrays).predictions["sha256"] for _ in range(12)}
+    digests = {store.write_run(tmp_path / "elsewhere", record, arrays).predictions["sha256"] for _ in range(12)}
     assert len(digests) == 1
 
 

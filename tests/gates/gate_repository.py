@@ -1,6 +1,7 @@
 """A git repository with a core of ten lines, on which the gates run as on the real core.
 
-It uses the real build script, choice of the base, and callgrind. docs/evidence/regressions.md shows the gates failing on the real core.
+It uses the real build script, choice of the base, and callgrind. docs/evidence/regressions.md shows the gates failing on the
+real core.
 """
 
 from __future__ import annotations

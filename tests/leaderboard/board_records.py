@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calibench.leaderboard.boards import Board, boards
 from calibench.records.record import ResultRecord
-from calibench.records.store import write
+from calibench.records.store import write_run
 
 UNITS: dict[str, dict[str, Any]] = {
     "accuracy": {"unit": "fraction", "better": "higher", "rankable": True},
@@ -75,7 +75,7 @@ def store(
     for folder in ("records", "predictions"):
         (results / folder).mkdir(parents=True, exist_ok=True)
     arrays = {f"bootstrap.{name}": np.asarray(values) for name, values in replicates.items()}
-    return write(results, unstored_record(recipe, seed, metrics, **changes), arrays)
+    return write_run(results, unstored_record(recipe, seed, metrics, **changes), arrays)
 
 
 def store_runs(results: Path, recipe: str, shifts: Sequence[float], spread: float = 0.3) -> list[ResultRecord]:

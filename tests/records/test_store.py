@@ -14,7 +14,7 @@ import pytest
 from example_record import example_record, results_folder
 
 from calibench import InputError, RunError
-from calibench.records.store import find, named_by, read_predictions, read_record, read_records, write
+from calibench.records.store import find_record, read_predictions, read_record, read_records, with_preset, write_run
 
 ARRAYS = {
     "test.logits": np.arange(6, dtype=np.float32).reshape(3, 2),
@@ -25,7 +25,7 @@ ARRAYS = {
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
-    written = write(results_folder(tmp_path), example_record(), ARRAYS)
+    written = write_run(results_folder(tmp_path), example_record(), ARRAYS)
     assert read_record(tmp_path / "records" / "toy-mlp-ce-s0-abc.json") == written
     assert read_records(tmp_path) == [written]
     assert written == dataclasses.replace(example_record(), predictions=written.predictions)
@@ -36,7 +36,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
-    written = write(results_folder(tmp_path), example_record(), ARRAYS)
+    written = write_run(results_folder(tmp_path), example_record(), ARRAYS)
     assert written.predictions is not None
     content = (tmp_path / written.predictions["file"]).read_bytes()
     assert hashlib.sha256(content).hexdigest() == written.predictions["sha256"]
@@ -51,53 +51,53 @@ def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_figure_that_json_does_not_have_is_never_written(value: float, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
-        write(results_folder(tmp_path), example_record(metrics={"nll": value}), ARRAYS)
+        write_run(results_folder(tmp_path), example_record(metrics={"nll": value}), ARRAYS)
     assert list((tmp_path / "records").iterdir()) == []
 
 
 def test_a_write_that_fails_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = write(results_folder(tmp_path), example_record(), ARRAYS)
+    before = write_run(results_folder(tmp_path), example_record(), ARRAYS)
 
     def full_disk(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("safetensors.numpy.save_file", full_disk)
     with pytest.raises(RunError, match="No space left"):
-        write(tmp_path, example_record(code="other"), ARRAYS)
+        write_run(tmp_path, example_record(code="other"), ARRAYS)
     assert read_records(tmp_path) == [before]
     assert set(read_predictions(tmp_path, before)) == set(ARRAYS)
     assert list(tmp_path.rglob("*.tmp")) == []
 
 
 def test_a_stored_record_gets_the_preset_that_now_asks_for_it(tmp_path: Path) -> None:
-    written = write(results_folder(tmp_path), example_record(), ARRAYS)
-    assert named_by(tmp_path, written, None) == written
+    written = write_run(results_folder(tmp_path), example_record(), ARRAYS)
+    assert with_preset(tmp_path, written, None) == written
     preset = {"name": "quick", "sha256": "0", "changed": []}
-    changed = named_by(tmp_path, written, preset)
+    changed = with_preset(tmp_path, written, preset)
     assert changed == dataclasses.replace(written, preset=preset)
     assert read_records(tmp_path) == [changed]
-    assert named_by(tmp_path, changed, preset) is changed
+    assert with_preset(tmp_path, changed, preset) is changed
 
 
 # --- find ---------------------------------------------------------------------------------------------------------------
 
 
 def test_find_wants_the_same_code_and_unchanged_predictions(tmp_path: Path) -> None:
-    assert find(tmp_path, "toy-mlp-ce-s0-abc", "c0de") is None
-    written = write(results_folder(tmp_path), example_record(), ARRAYS)
-    assert find(tmp_path, written.run_id, "c0de") == written
-    assert find(tmp_path, written.run_id, "other") is None
-    assert find(tmp_path, "toy", "c0de") is None
+    assert find_record(tmp_path, "toy-mlp-ce-s0-abc", "c0de") is None
+    written = write_run(results_folder(tmp_path), example_record(), ARRAYS)
+    assert find_record(tmp_path, written.run_id, "c0de") == written
+    assert find_record(tmp_path, written.run_id, "other") is None
+    assert find_record(tmp_path, "toy", "c0de") is None
     assert written.predictions is not None
     file = tmp_path / written.predictions["file"]
     content = file.read_bytes()
     for changed in (content[:-1] + bytes([content[-1] ^ 1]), b"", content + b"\0"):
         file.write_bytes(changed)
-        assert find(tmp_path, written.run_id, "c0de") is None
+        assert find_record(tmp_path, written.run_id, "c0de") is None
         with pytest.raises(InputError, match="has changed since its record was written"):
             read_predictions(tmp_path, written)
     file.unlink()
-    assert find(tmp_path, written.run_id, "c0de") is None
+    assert find_record(tmp_path, written.run_id, "c0de") is None
     with pytest.raises(InputError, match="cannot read"):
         read_predictions(tmp_path, written)
     with pytest.raises(InputError, match="names no predictions"):
@@ -108,17 +108,17 @@ def test_find_wants_the_same_code_and_unchanged_predictions(tmp_path: Path) -> N
     "text", ["", "{", "[]", "null", '{"schema": "other"}', '{"schema": 7}', "\ud800", "[" * 100_000]
 )
 def test_find_ignores_a_record_that_cannot_be_read(text: str, tmp_path: Path) -> None:
-    written = write(results_folder(tmp_path), example_record(), ARRAYS)
+    written = write_run(results_folder(tmp_path), example_record(), ARRAYS)
     (tmp_path / "records" / f"{written.run_id}.json").write_text(text, errors="surrogatepass")
-    assert find(tmp_path, written.run_id, "c0de") is None
+    assert find_record(tmp_path, written.run_id, "c0de") is None
 
 
 @pytest.mark.parametrize("value", [[], {}, {"file": 1, "sha256": "x"}, "x", 3])
 def test_find_ignores_a_record_whose_predictions_are_nonsense(value: Any, tmp_path: Path) -> None:
-    written = write(results_folder(tmp_path), example_record(), ARRAYS)
+    written = write_run(results_folder(tmp_path), example_record(), ARRAYS)
     file = tmp_path / "records" / f"{written.run_id}.json"
     file.write_text(json.dumps(written.to_dict() | {"predictions": value}))
-    assert find(tmp_path, written.run_id, "c0de") is None
+    assert find_record(tmp_path, written.run_id, "c0de") is None
 
 
 # --- files that are not records -----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from calibench.cli.doctor import doctor
 from calibench.cli.evaluate import evaluate
 from calibench.cli.leaderboard import leaderboard
 from calibench.cli.list import list_
-from calibench.cli.output import is_first_rank
+from calibench.cli.output import is_first_process
 from calibench.cli.run import run
 from calibench.cli.show import show
 from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
@@ -115,7 +115,7 @@ def main() -> None:
 
 def _fail(message: str, hint: str, code: int) -> int:
     """Print an error and its hint on standard error; return the exit code."""
-    if not is_first_rank():
+    if not is_first_process():
         if code == 2:  # rank 0 makes the same mistake, and prints it
             return code
         message = f"rank {os.environ['RANK']}: {message}"
@@ -133,5 +133,5 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    if is_first_rank():
+    if is_first_process():
         click.echo(f"{'note' if issubclass(category, CalibenchNote) else 'warning'}: {message}", err=True)

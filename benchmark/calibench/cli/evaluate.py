@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from calibench.cli.json_output import emit_json, json_option
-from calibench.cli.output import stdout, to_stderr, warn_of_broken, words_to_stderr
+from calibench.cli.output import plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
 from calibench.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,9 +78,9 @@ def evaluate(
     columns = Columns(logits, probs, labels)
     _check_files(files, fit_on)
     fit_samples = None if fit_on is None else read_outputs(fit_on, columns)
-    warn_of_broken(registry())
+    warn_about_broken_plugins(registry())
     samples = [read_outputs(file, columns) for file in files]
-    with words_to_stderr():
+    with plugin_output_to_stderr():
         records = {
             file: evaluate_samples(judged, fit, fit_samples, soft=None if soft is None else read_soft(file, soft))
             for file, judged in zip(files, samples, strict=True)
@@ -187,7 +187,7 @@ def _lines(record: EvaluationRecord) -> Sequence[str]:
     lines = []
     if record.fit is not None:
         values = {key: value for key, value in record.fit.items() if key != "recipe"}
-        learned = ", ".join(f"{key} {_short(value)}" for key, value in values.items())
+        learned = ", ".join(f"{key} {_learned_value(value)}" for key, value in values.items())
         lines.append(f"fit {record.fit['recipe']}: {learned}" if learned else f"fit {record.fit['recipe']}")
     if record.after is not None:
         lines += [f"before: {record.verdict}", f"after: {record.after['verdict']}"]
@@ -202,12 +202,12 @@ LISTED = 8
 """The longest list of numbers that is printed: a threshold a class fits on a line, a map of isotonic regression does not."""
 
 
-def _short(value: Any) -> str:
+def _learned_value(value: Any) -> str:
     """A learned value as text; lists that are too long for a line, and tables, are only counted."""
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list) and len(value) <= LISTED and all(isinstance(item, int | float) for item in value):
-        return f"[{', '.join(map(_short, value))}]"
+        return f"[{', '.join(map(_learned_value, value))}]"
     if isinstance(value, list | dict):
         return f"({len(value)} entries, in --json)"
     return str(value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from calibench.cli.json_output import emit_json, json_option
-from calibench.cli.output import stdout, warn_of_broken
+from calibench.cli.output import stdout, warn_about_broken_plugins
 from calibench.errors import did_you_mean
 from calibench.plugins.specs import STAGE_ORDER, kind_of
 from calibench.records import schemas
@@ -30,7 +30,7 @@ def list_(what: str, as_json: bool) -> None:
 
     plugins = registry(FAMILIES[what])
     items = _items(plugins, FAMILIES[what])
-    warn_of_broken(plugins)
+    warn_about_broken_plugins(plugins)
     if as_json:
         emit_json({"schema": schemas.LIST, "items": items})
         return

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from calibench.plugins.registry import Registry
 
 
-def is_first_rank() -> bool:
+def is_first_process() -> bool:
     """Whether this process prints and asks: of the processes that torchrun started, rank 0 alone."""
     return os.environ.get("RANK", "0") == "0" or "WORLD_SIZE" not in os.environ
 
@@ -47,14 +47,14 @@ def to_stderr(text: str) -> None:
     click.echo(text, err=True)
 
 
-def warn_of_broken(plugins: Registry) -> None:
+def warn_about_broken_plugins(plugins: Registry) -> None:
     """Name each plugin that failed to load on standard error; the others work without it."""
     for plugin in plugins.broken():
         to_stderr(f"warning: {plugin} failed to load: {plugin.error}")
 
 
 @contextmanager
-def words_to_stderr() -> Iterator[None]:
+def plugin_output_to_stderr() -> Iterator[None]:
     """Send to standard error what plugins print inside the block, so that standard output holds the result alone."""
     with redirect_stdout(sys.stderr):
         yield

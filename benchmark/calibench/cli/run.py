@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calibench.cli.json_output import emit_json, json_option
-from calibench.cli.output import is_first_rank, stdout, to_stderr, warn_of_broken, words_to_stderr
+from calibench.cli.output import is_first_process, plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -122,19 +122,13 @@ def run(
     calibench run --preset quick
     calibench run -m ce -m ensemble -d cifar10 --model wrn --shift cifar10-c --ood near --ood far
     """
-    import torch
-
     from calibench.config.expand import configure
     from calibench.config.preset import load_preset
     from calibench.config.request import RunRequest
     from calibench.plugins.discovery import registry
-    from calibench.processes import pick_device
     from calibench.runs.options import RunOptions
 
-    if threads is not None:
-        torch.set_num_threads(threads)
-    warn_of_broken(registry())
-    place = pick_device(device)
+    warn_about_broken_plugins(registry())
     chosen = None if preset is None else load_preset(preset)
     if chosen is None and not methods:
         raise click.UsageError("give a --method, as vtst, or a --preset; calibench list methods shows them")
@@ -147,24 +141,34 @@ def run(
         epochs=epochs,
         select=select,
         settings=settings,
-        device=place,
+        device=_device(device, threads),
         compile=compiled,
         shift=shifts,
         ood=ood,
         ood_score=ood_scores,
     )
     configs = configure(request, chosen)
-    first = is_first_rank()
+    first = is_first_process()
     quiet, as_json = quiet or not first, as_json and first
     if chosen is not None and not quiet:
-        _say_preset(chosen, configs)
+        _note_preset(chosen, configs)
     records = _launched(configs, RunOptions(results, force, data_dir, download), quiet)
     if as_json:
-        documents = [record.to_dict() for record in records]
-        emit_json(documents[0] if len(documents) == 1 else {"schema": "calibench.records/1", "records": documents})
+        _emit_records(records)
     elif not quiet:
         _print_board(records, results)
         _print_shift_and_ood(records)
+
+
+def _device(name: str, threads: int | None) -> str:
+    """The device that trains; torch uses `threads` CPU threads from now on, if that is set."""
+    import torch
+
+    from calibench.processes import pick_device
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return pick_device(name)
 
 
 def _launched(configs: Sequence[RunConfig], options: RunOptions, quiet: bool) -> list[ResultRecord]:
@@ -175,18 +179,26 @@ def _launched(configs: Sequence[RunConfig], options: RunOptions, quiet: bool) ->
 
     @contextmanager
     def progress_of(number: int, config: RunConfig) -> Iterator[Report]:
-        with progress(labels[number - 1], silent=quiet) as report, words_to_stderr():
+        with progress(labels[number - 1], silent=quiet) as report, plugin_output_to_stderr():
             yield report
 
     records = []
     for label, finished in zip(labels, launch(configs, options, progress_of), strict=True):
         records.append(finished.record)
         if not quiet:
-            _say(finished.record, finished.there_already, options.results or Path(), label)
+            _note_run(finished.record, finished.there_already, options.results or Path(), label)
     return records
 
 
-def _say_preset(preset: Preset, configs: Sequence[RunConfig]) -> None:
+def _emit_records(records: Sequence[ResultRecord]) -> None:
+    """One record by itself; several in a list."""
+    from calibench.records import schemas
+
+    documents = [record.to_dict() for record in records]
+    emit_json(documents[0] if len(documents) == 1 else {"schema": schemas.RECORDS, "records": documents})
+
+
+def _note_preset(preset: Preset, configs: Sequence[RunConfig]) -> None:
     """How many runs the preset makes, and what the other options changed in it."""
     runs = f"{len(configs)} runs" if len(configs) > 1 else "1 run"
     to_stderr(f"preset {preset.name}: {runs}; calibench show preset {preset.name} explains it")
@@ -194,7 +206,7 @@ def _say_preset(preset: Preset, configs: Sequence[RunConfig]) -> None:
         to_stderr(f"  changed: {change}")
 
 
-def _say(record: ResultRecord, stored: bool, results: Path, label: str) -> None:
+def _note_run(record: ResultRecord, stored: bool, results: Path, label: str) -> None:
     """The main figures of a run, its seconds and its file; or that it was already stored."""
     path = results / "records" / f"{record.run_id}.json"
     if stored:

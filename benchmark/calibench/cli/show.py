@@ -10,7 +10,7 @@ import click
 
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.list import FAMILIES
-from calibench.cli.output import stdout, warn_of_broken
+from calibench.cli.output import stdout, warn_about_broken_plugins
 from calibench.errors import did_you_mean
 from calibench.plugins.params import REQUIRED, Param
 from calibench.plugins.specs import Spec, kind_of
@@ -45,7 +45,7 @@ def show(family: str, name: str, as_json: bool) -> None:
         return
     plugins = registry(family)
     entry = plugins.get(family, parse_piece(name).name)
-    warn_of_broken(plugins)
+    warn_about_broken_plugins(plugins)
     if as_json:
         emit_json(_document(entry.spec) | {"distribution": entry.plugin.distribution, "version": entry.plugin.version})
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from calibench.cli.json_output import emit_json
-from calibench.cli.output import stdout, warn_of_broken
+from calibench.cli.output import stdout, warn_about_broken_plugins
 from calibench.records import schemas
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def show_preset(name: str, plugins: Registry, as_json: bool) -> None:
 
     preset = load_preset(name)
     entry = None if is_file(name) else plugins.get("preset", name)
-    warn_of_broken(plugins)
+    warn_about_broken_plugins(plugins)
     summary = "" if entry is None else entry.spec.summary
     origin = "a file of yours" if entry is None else f"{entry.plugin.distribution} {entry.plugin.version}"
     if as_json:

@@ -50,7 +50,7 @@ def read_records(results: Path) -> list[ResultRecord]:
     return [read_record(path) for path in sorted(folder.glob("*.json"))]
 
 
-def find(results: Path, run_id: str, code: str) -> ResultRecord | None:
+def find_record(results: Path, run_id: str, code: str) -> ResultRecord | None:
     """The stored record of this run, if the same code made it and the checksum of its predictions is right; else None."""
     path = results / RECORDS / f"{run_id}.json"
     if not path.is_file():
@@ -65,7 +65,7 @@ def find(results: Path, run_id: str, code: str) -> ResultRecord | None:
     return None
 
 
-def write(results: Path, record: ResultRecord, arrays: Mapping[str, NDArray[Any]]) -> ResultRecord:
+def write_run(results: Path, record: ResultRecord, arrays: Mapping[str, NDArray[Any]]) -> ResultRecord:
     """Write the predictions `arrays`, then the record with their file and checksum; each whole or not at all.
 
     Returns the record as written.
@@ -83,7 +83,7 @@ def write(results: Path, record: ResultRecord, arrays: Mapping[str, NDArray[Any]
     return record
 
 
-def named_by(results: Path, record: ResultRecord, preset: Mapping[str, Any] | None) -> ResultRecord:
+def with_preset(results: Path, record: ResultRecord, preset: Mapping[str, Any] | None) -> ResultRecord:
     """The stored record with `preset` as the preset that it came from; rewritten if that is a change. None changes nothing."""
     if preset is None or record.preset == dict(preset):
         return record
