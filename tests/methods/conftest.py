@@ -1,0 +1,29 @@
+"""For the tests of methods: the helper modules beside this file, and a single thread."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread(one_thread: None) -> None:
+    """Tensors are tiny here: threads would only wait for each other."""
+
+
+@pytest.fixture
+def two_files(tmp_path: Path, samples: Callable[..., tuple[np.ndarray, np.ndarray]]) -> Callable[..., None]:
+    """`two_files(n, classes)` writes `test.npz` and `val.npz` of logits and labels into `tmp_path`."""
+
+    def write(n: int, classes: int = 3) -> None:
+        for name, seed in (("test.npz", 1), ("val.npz", 2)):
+            logits, labels = samples(n, classes, seed)
+            np.savez(tmp_path / name, logits=logits, labels=labels)
+
+    return write
