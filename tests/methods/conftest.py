@@ -19,10 +19,10 @@ def _one_thread(one_thread: None) -> None:
 
 @pytest.fixture
 def two_files(tmp_path: Path, samples: Callable[..., tuple[np.ndarray, np.ndarray]]) -> Callable[..., None]:
-    """`two_files(n, classes)` writes `test.npz` and `val.npz` of logits and labels into `tmp_path`."""
+    """`two_files(n, classes, seeds)` writes `test.npz` and `val.npz` of logits and labels into `tmp_path`."""
 
-    def write(n: int, classes: int = 3) -> None:
-        for name, seed in (("test.npz", 1), ("val.npz", 2)):
+    def write(n: int, classes: int = 3, seeds: tuple[int, int] = (1, 2)) -> None:
+        for name, seed in zip(("test.npz", "val.npz"), seeds, strict=True):
             logits, labels = samples(n, classes, seed)
             np.savez(tmp_path / name, logits=logits, labels=labels)
 

@@ -1,4 +1,4 @@
-"""Temperature scaling: never out of its bracket, never worse than it was on what it was fitted on, and truly a minimum."""
+"""Temperature scaling: T stays in its bracket, the fitted NLL never rises, and T is the minimum."""
 
 from __future__ import annotations
 
@@ -17,34 +17,25 @@ from calibench_methods.calibrators.temperature import Temperature
 SETS = 10_000
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Ten thousand small fits: threads would only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def nll(logits: torch.Tensor, labels: torch.Tensor, temperature: float) -> float:
-    """Written apart from the method, in float64."""
+    """Written independently of the method, in float64."""
     scaled = logits.double() / temperature
     return float((torch.logsumexp(scaled, dim=1) - scaled.gather(1, labels[:, None])[:, 0]).mean())
 
 
 def fit(logits: torch.Tensor, labels: torch.Tensor) -> float | None:
-    """T after every promise about it is checked; None where the method refused."""
+    """T, after checks of everything that the method promises; None if it refused."""
     method, outputs = Temperature(), Outputs(logits)
     try:
         fitted = method.fit(outputs, labels)
-    except RunError:  # what it says is tested below
+    except RunError:  # a test below checks the message
         return None
     t = fitted["temperature"]
     assert 1 / BOUND <= t <= BOUND
     assert fitted["nll_after"] <= fitted["nll_before"]
     before, after = nll(logits, labels, 1.0), nll(logits, labels, t)
-    scale = float(logits.double().abs().max())  # rounding of logits this large, divided by T
-    slack = 1e-13 * (1 + before + scale * max(1.0, 1 / t))
+    largest = float(logits.double().abs().max())
+    slack = 1e-13 * (1 + before + largest * max(1.0, 1 / t))  # rounding of logits this large, divided by T
     assert fitted["nll_before"] == pytest.approx(before, rel=1e-12, abs=slack)
     assert fitted["nll_after"] == pytest.approx(after, rel=1e-12, abs=slack)
     assert after <= before + slack
@@ -122,13 +113,13 @@ def many_classes(rng):
 
 
 def scales(rng):
-    """Each row of its own size, from 1e-300 to 1e300."""
+    """Every row has another scale, from 1e-300 to 1e300."""
     logits, labels = plain(rng)
     return logits * 10.0 ** rng.integers(-300, 300, size=(len(logits), 1)), labels
 
 
 def edges(rng):
-    """The largest numbers there are, of both signs."""
+    """The largest float64 numbers, of both signs."""
     logits, labels = plain(rng)
     return np.where(rng.random(logits.shape) < 0.5, 1, -1) * np.finfo(np.float64).max, labels
 
@@ -148,8 +139,9 @@ KINDS = (
 )
 
 
+@pytest.mark.slow
 def test_ten_thousand_sets():
-    ends: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    results: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for i in range(SETS):
         rng = np.random.default_rng([i, 7])
         kind = KINDS[i % len(KINDS)]
@@ -161,18 +153,18 @@ def test_ten_thousand_sets():
         except Exception as error:
             error.add_note(f"set {i}, {kind.__name__}, {list(scores.shape)} {scores.dtype}")
             raise
-        ends[kind.__name__]["refused" if t is None else "one" if t == 1.0 else "fitted"] += 1
-    assert set(ends) == {kind.__name__ for kind in KINDS}
-    assert ends["plain"]["fitted"] > SETS / len(KINDS) / 3, ends
-    assert ends["all_correct"]["fitted"] == 0, ends
-    assert ends["all_wrong"]["fitted"] == 0, ends
+        results[kind.__name__]["refused" if t is None else "one" if t == 1.0 else "fitted"] += 1
+    assert set(results) == {kind.__name__ for kind in KINDS}
+    assert results["plain"]["fitted"] > SETS / len(KINDS) / 3, results
+    assert results["all_correct"]["fitted"] == 0, results
+    assert results["all_wrong"]["fitted"] == 0, results
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_it_is_the_minimum(seed):
-    """No T of a fine grid over the bracket has a lower NLL, and the nearest ones enclose the T that was found."""
+def test_the_fit_is_the_minimum(seed):
+    """No T of a fine grid over the bracket has a lower NLL, and the best T of the grid is next to the fitted one."""
     grid = np.exp(np.linspace(-math.log(BOUND), math.log(BOUND), 401))
-    found = 0
+    fitted = 0
     for i in range(60):
         logits, labels = (torch.from_numpy(a) for a in plain(np.random.default_rng([i, seed])))
         t = fit(logits, labels)
@@ -180,10 +172,10 @@ def test_it_is_the_minimum(seed):
         if t is None:
             assert int(curve.argmin()) in {0, len(grid) - 1}
             continue
-        found += 1
+        fitted += 1
         assert nll(logits, labels, t) <= float(curve.min()) + 1e-12
         assert abs(math.log(t) - math.log(grid[int(curve.argmin())])) <= math.log(grid[1] / grid[0]) + 2e-6
-    assert found > 20
+    assert fitted > 20
 
 
 def _curve(logits: torch.Tensor, labels: torch.Tensor, grid: np.ndarray) -> torch.Tensor:
@@ -192,8 +184,8 @@ def _curve(logits: torch.Tensor, labels: torch.Tensor, grid: np.ndarray) -> torc
     return (scaled.logsumexp(dim=2) - true).mean(dim=1)
 
 
-def test_a_known_temperature_comes_back():
-    """Labels drawn from softmax(z) and logits T z: T comes back, from float32 and float16 too."""
+def test_a_known_temperature_is_recovered():
+    """Labels are drawn from softmax(z), and logits are T z in float64, float32 and narrower types."""
     generator = torch.Generator().manual_seed(0)
     z = 2 * torch.randn(50_000, 4, generator=generator, dtype=torch.float64)
     labels = torch.multinomial(z.softmax(dim=1), 1, generator=generator)[:, 0]
@@ -212,7 +204,7 @@ def test_a_constant_added_to_a_row_changes_nothing():
     assert fit(shifted, labels) == pytest.approx(fit(logits, labels), rel=2e-6)
 
 
-def test_refusals_say_which_end():
+def test_a_refusal_names_the_end_of_the_bracket():
     rng = np.random.default_rng(0)
     logits = torch.from_numpy(rng.normal(size=(50, 5)) * 3)
     with pytest.raises(RunError, match=r"still falls at T = 1/50") as low:
@@ -226,18 +218,18 @@ def test_refusals_say_which_end():
     assert "float64" in wide.value.hint
 
 
-def test_constant_rows_leave_one():
+def test_constant_rows_give_temperature_1():
     outputs = Outputs(torch.full((10, 3), 7.0))
     fitted = Temperature().fit(outputs, torch.arange(10) % 3)
     assert fitted["temperature"] == 1.0
     assert fitted["nll_before"] == fitted["nll_after"] == pytest.approx(math.log(3), rel=1e-12)
 
 
-# --- the fit beneath -------------------------------------------------------------------------------------------------
+# --- the kernel's fit ------------------------------------------------------------------------------------------------
 
 
 def drawn(n: int, k: int, t: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits t z, and labels drawn from softmax(z): what a network that is over-confident by t says."""
+    """Logits t z, which are over-confident by t, and labels drawn from softmax(z)."""
     generator = torch.Generator().manual_seed(n + k)
     z = 2 * torch.randn(n, k, generator=generator, dtype=torch.float64)
     return t * z, torch.multinomial(z.softmax(dim=1), 1, generator=generator)[:, 0]
@@ -245,15 +237,15 @@ def drawn(n: int, k: int, t: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("k", [2, 10, 300])
 @pytest.mark.parametrize("t", [0.2, 0.5, 0.9, 1.0, 1.3, 2.0, 4.0, 15.0, 40.0])
-def test_a_handful_of_passes(t: float, k: int) -> None:
-    found = fit_temperature(*drawn(2000, k, t))
-    assert found.passes <= (3 if 0.6 < t < 1.6 else 6)
-    assert found.nll_after <= found.nll_before
+def test_the_fit_takes_few_passes(t: float, k: int) -> None:
+    fitted = fit_temperature(*drawn(2000, k, t))
+    assert fitted.passes <= (3 if 0.6 < t < 1.6 else 6)
+    assert fitted.nll_after <= fitted.nll_before
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
 def test_each_backend_and_layout_finds_the_root_of_the_slope(dtype: torch.dtype, backend: str) -> None:
-    """Against scipy's bracketed search on a slope written here."""
+    """The root is that of scipy's bracketed search on a slope written here."""
     optimize = pytest.importorskip("scipy.optimize")
     logits, labels = drawn(3000, 17, 1.8)
     logits = logits.to(dtype)
@@ -263,31 +255,28 @@ def test_each_backend_and_layout_finds_the_root_of_the_slope(dtype: torch.dtype,
         p = (x * math.exp(-u)).softmax(dim=1)
         return float((x.gather(1, labels[:, None])[:, 0] - (p * x).sum(dim=1)).sum())
 
-    want = optimize.brentq(slope, -3, 3, xtol=1e-12)
+    expected = optimize.brentq(slope, -3, 3, xtol=1e-12)
     for view in (logits, logits.t().contiguous().t(), logits.repeat(1, 2)[:, :17]):
-        found = fit_temperature(view, labels.int())
-        # From the narrower types a sum is right to 1e-6 of itself, and the root of the slope to about as much.
-        assert abs(math.log(found.temperature) - want) <= (1.1e-6 if dtype == torch.float64 else 5e-6)
-        assert found.nll_before == pytest.approx(nll(x, labels, 1.0), rel=1e-12 if dtype == torch.float64 else 1e-6)
-        assert found.nll_after == pytest.approx(nll(x, labels, found.temperature), rel=1e-6)
+        fitted = fit_temperature(view, labels.int())
+        # In the narrower types a sum is right to 1e-6 of itself, and so is, about, the root of the slope.
+        assert abs(math.log(fitted.temperature) - expected) <= (1.1e-6 if dtype == torch.float64 else 5e-6)
+        assert fitted.nll_before == pytest.approx(nll(x, labels, 1.0), rel=1e-12 if dtype == torch.float64 else 1e-6)
+        assert fitted.nll_after == pytest.approx(nll(x, labels, fitted.temperature), rel=1e-6)
 
 
-def test_the_method_is_the_fit_in_float64() -> None:
+def test_the_method_is_the_kernels_fit_in_float64() -> None:
     logits, labels = drawn(500, 5, 3.0)
-    fitted = Temperature().fit(Outputs(logits.float()), labels)
-    found = fit_temperature(logits.float().double(), labels)
-    assert fitted == {
-        "temperature": found.temperature,
-        "nll_before": found.nll_before,
-        "nll_after": found.nll_after,
+    by_kernel = fit_temperature(logits.float().double(), labels)
+    assert Temperature().fit(Outputs(logits.float()), labels) == {
+        "temperature": by_kernel.temperature,
+        "nll_before": by_kernel.nll_before,
+        "nll_after": by_kernel.nll_after,
     }
-    probs = logits.softmax(dim=1)
-    assert Temperature().fit(Outputs(probs, from_probs=True), labels)["temperature"] == pytest.approx(
-        found.temperature, rel=3e-6
-    )
+    from_probs = Temperature().fit(Outputs(logits.softmax(dim=1), from_probs=True), labels)
+    assert from_probs["temperature"] == pytest.approx(by_kernel.temperature, rel=3e-6)
 
 
-def test_the_fit_refuses(backend: str) -> None:
+def test_the_fit_refuses_bad_samples(backend: str) -> None:
     logits, labels = drawn(50, 5)
     with pytest.raises(InputError, match="fit_temperature: there are no rows"):
         fit_temperature(logits[:0], labels[:0])
@@ -300,9 +289,9 @@ def test_the_fit_refuses(backend: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16], ids=str)
-def test_where_nothing_depends_on_it_it_is_one(dtype: torch.dtype, backend: str) -> None:
+def test_t_is_1_if_the_nll_does_not_depend_on_it(dtype: torch.dtype, backend: str) -> None:
     rows = torch.linspace(-60, 60, 30)[:, None].expand(30, 4).to(dtype)
     for logits in (rows, rows[:, :1]):
-        found = fit_temperature(logits, torch.zeros(30, dtype=torch.int64))
-        assert found.temperature == 1.0
-        assert found.nll_before == found.nll_after == pytest.approx(math.log(logits.shape[1]), abs=1e-15)
+        fitted = fit_temperature(logits, torch.zeros(30, dtype=torch.int64))
+        assert fitted.temperature == 1.0
+        assert fitted.nll_before == fitted.nll_after == pytest.approx(math.log(logits.shape[1]), abs=1e-15)
