@@ -57,23 +57,15 @@ class Transition:
     def matrix_for(self, task: TrainTask) -> torch.Tensor:
         """The matrix `[K, K]` in float64 on the labels' device.
 
-        An estimate is made from the task; `figures` then holds its diagonal. RunError if the labels contradict the file or
-        the estimate is impossible.
+        An estimate is made from the task; `figures` then holds its diagonal. RunError if the estimate is impossible.
         """
         if self.rate is not None:
             return uniform(self.rate, task.num_classes).to(task.labels.device)
         if self.matrix is not None:
-            self._check_labels(self.matrix, task.labels)
             return self.matrix.to(task.labels.device)
         matrix = self._estimated(task)
         self.figures = {"transition_diagonal": matrix.diagonal().tolist()}
         return matrix
-
-    def _check_labels(self, matrix: torch.Tensor, labels: torch.Tensor) -> None:
-        impossible = [int(j) for j in labels.unique() if matrix[:, j].sum() == 0]
-        if impossible:
-            message = f"{self.method}: a training label is {impossible[0]}, which no class has in {self.path}"
-            raise RunError(message, f"correct the matrix: its column {impossible[0]} is 0")
 
     def _estimated(self, task: TrainTask) -> torch.Tensor:
         assert task.out_of_fold is not None
