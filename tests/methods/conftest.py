@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+pytest.register_assert_rewrite("objective_cases", "process_cases")
 
 
 @pytest.fixture(autouse=True, scope="module")

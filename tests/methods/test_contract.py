@@ -1,4 +1,4 @@
-"""One contract for every registered method, alone and in drawn compositions, from the command line's grammar."""
+"""One contract for every registered method, alone and in random compositions, written in the grammar of the command line."""
 
 from __future__ import annotations
 
@@ -19,66 +19,43 @@ from calibench.config.from_words import resolve
 from calibench.data.load import load_data
 from calibench.outputs.outputs import Outputs
 from calibench.plugins.discovery import registry
-from calibench.plugins.params import REQUIRED
+from calibench.plugins.params import REQUIRED, Param
 from calibench.plugins.specs import STAGE_ORDER, MethodSpec
 from calibench.progress import quiet
 from calibench.recipe.members import Members
 from calibench.recipe.posthoc import PostHoc
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-CHEAP = {"epochs": 2, "samples": 3, "members": 2, "cycles": 2, "folds": 2, "rank": 2, "views": 2, "batch_size": 32}
-"""What these parameters are set to where a method has them: the contract needs few steps."""
+SMALL = {"epochs": 2, "samples": 3, "members": 2, "cycles": 2, "folds": 2, "rank": 2, "views": 2, "batch_size": 32}
+"""Values of whole-number parameters for which the contract needs few steps."""
 
 LEARNING_RATE = 0.01
-"""So that few steps train something: logits that say nothing have no temperature, which is refused."""
+"""Large enough that a few steps train something: logits without information have no temperature, which is refused."""
 
 CONTRADICTIONS = ({"laplace", "batch-ensemble"},)
 """Pairs that are refused before anything is trained; each has a test of its own."""
 
 K = 4
 COMPOSITIONS = 60
-KEEP_GOING = ("sampler", "ensemble", "refit")
-"""Kinds without which a drawn composition may do."""
+OPTIONAL_KINDS = ("sampler", "ensemble", "refit")
+"""Kinds that a random composition leaves out more often than not."""
 
 
 @cache
 def specs() -> dict[str, MethodSpec]:
-    found = {e.spec.name: e.spec for e in registry().all("method") if e.plugin.distribution == "calibench"}
-    return {name: spec for name, spec in found.items() if isinstance(spec, MethodSpec)}
-
-
-def needed(folder: Path) -> dict[str, str]:
-    """Values of parameters that have no default, by `method.parameter`."""
-    costs = folder / "costs.csv"
-    np.savetxt(costs, 1 - np.eye(K), delimiter=",")
-    return {"cost.matrix": str(costs)}
-
-
-def text(spec: MethodSpec, given: dict[str, str]) -> str:
-    """`name:key=value,...` with what the contract sets."""
-    values: dict[str, Any] = {}
-    for param in spec.params:
-        if param.default is REQUIRED:
-            values[param.key] = given[f"{spec.name}.{param.key}"]
-        elif param.key == "lr" and spec.kind == "refit":
-            values[param.key] = LEARNING_RATE
-        elif param.key in CHEAP and param.type == "int" and param.default != CHEAP[param.key]:
-            values[param.key] = CHEAP[param.key]
-    if spec.name == "laplace":
-        values.pop("samples")  # of prediction=mc alone
-    inside = ",".join(
-        f'{key}="{value}"' if isinstance(value, str) else f"{key}={value}" for key, value in values.items()
-    )
-    return f"{spec.name}:{inside}" if inside else spec.name
+    """The methods that calibench itself registers, by name."""
+    own = {
+        entry.spec.name: entry.spec for entry in registry().all("method") if entry.plugin.distribution == "calibench"
+    }
+    return {name: spec for name, spec in own.items() if isinstance(spec, MethodSpec)}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small real task: the digits 0 to 3 as images, 720 rows."""
+    """A small real dataset, the digits 0 to 3 as 720 images, and a cost matrix."""
     at = tmp_path_factory.mktemp("contract")
     x, y = load_digits(n_class=K, return_X_y=True)
     np.savez(at / "digits.npz", train_x=x.reshape(-1, 8, 8).astype(np.float32), train_y=y)
+    np.savetxt(at / "costs.csv", 1 - np.eye(K), delimiter=",")
     return at
 
 
@@ -87,10 +64,34 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def go(recipe: str, folder: Path, cache: StageCache, seed: int = 0) -> tuple[Outputs, Any, list[dict[str, Any]]]:
+def setting(spec: MethodSpec, param: Param, folder: Path) -> str | int | float | None:
+    """The value that the contract gives a parameter; None for its default."""
+    if param.default is REQUIRED:
+        assert (spec.name, param.key) == ("cost", "matrix"), "a required parameter needs a value here"
+        return f'"{folder / "costs.csv"}"'
+    if param.key == "lr" and spec.kind == "refit":
+        return LEARNING_RATE
+    if (spec.name, param.key) == ("laplace", "samples"):  # for prediction=mc only
+        return None
+    small = SMALL.get(param.key) if param.type == "int" else None
+    return None if small == param.default else small
+
+
+def text(name: str, folder: Path) -> str:
+    """`name:key=value,...` with the contract's settings."""
+    spec = specs()[name]
+    values = {param.key: setting(spec, param, folder) for param in spec.params}
+    settings = ",".join(f"{key}={value}" for key, value in values.items() if value is not None)
+    return f"{name}:{settings}" if settings else name
+
+
+def run_recipe(
+    recipe: str, folder: Path, cache: StageCache, seed: int = 0
+) -> tuple[Outputs, Any, list[dict[str, Any]]]:
+    """The test outputs after calibration, the decisions, and the record's `fitted`."""
     dataset, model = f"npz:path={folder / 'digits.npz'}", "mlp:hidden=16,dropout=0.1"
-    first = resolve(recipe, dataset, model).objective.name
-    config = resolve(recipe, dataset, model, seed=seed, epochs=4, settings=[f"{first}.lr={LEARNING_RATE}"])
+    objective = resolve(recipe, dataset, model).objective.name
+    config = resolve(recipe, dataset, model, seed=seed, epochs=4, settings=[f"{objective}.lr={LEARNING_RATE}"])
     data = load_data(config)
     pipeline = Members(config, data, cache, quiet)
     chain = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes)
@@ -98,12 +99,13 @@ def go(recipe: str, folder: Path, cache: StageCache, seed: int = 0) -> tuple[Out
     with torch.random.fork_rng():
         torch.manual_seed(0)
         fitted = pipeline.fitted + chain.fit(outputs["cal"], torch.from_numpy(data.cal.y))
-        final = chain.apply(outputs["test"])
-        decided = chain.decide(final)
-    return final, decided, fitted
+        calibrated = chain.apply(outputs["test"])
+        decisions = chain.decide(calibrated)
+    return calibrated, decisions, fitted
 
 
 def same(a: Any, b: Any) -> bool:
+    """True if two decisions, or two of their fields, are equal."""
     if isinstance(a, torch.Tensor):
         return bool(torch.equal(a, b))
     if hasattr(a, "__dataclass_fields__"):
@@ -111,93 +113,82 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def hold_to_the_contract(recipe: str, folder: Path, where: Path) -> None:
-    cache = StageCache(where)
-    outputs, decided, fitted = go(recipe, folder, cache)
+def check_contract(recipe: str, folder: Path, cache_folder: Path) -> None:
+    outputs, decisions, fitted = run_recipe(recipe, folder, StageCache(cache_folder))
     probs = outputs.check(recipe).probs()
     assert probs.shape[1] == K
     assert bool(torch.isfinite(probs).all())
     assert bool((probs >= 0).all())
     torch.testing.assert_close(probs.sum(1), torch.ones(len(probs), dtype=torch.float64), rtol=0, atol=1e-3)
-    assert json.loads(json.dumps(fitted, allow_nan=False)) == fitted  # goes into the record and comes back
+    assert json.loads(json.dumps(fitted, allow_nan=False)) == fitted  # a record can hold it
 
-    again = StageCache(where)
-    outputs_2, decided_2, fitted_2 = go(recipe, folder, again)
-    assert again.misses == []  # a run that was stopped goes on from what is there
-    assert torch.equal(outputs.scores, outputs_2.scores)
-    assert same(decided, decided_2)
-    assert fitted == fitted_2
-
-
-def all_names() -> list[str]:
-    return sorted(specs())
+    warm = StageCache(cache_folder)
+    again = run_recipe(recipe, folder, warm)
+    assert warm.misses == []  # a run that was stopped continues from the cache
+    assert torch.equal(outputs.scores, again[0].scores)
+    assert same(decisions, again[1])
+    assert fitted == again[2]
 
 
-@pytest.mark.parametrize("name", all_names())
+@pytest.mark.parametrize("name", sorted(specs()))
 def test_every_method_alone(name: str, folder: Path, cache_folder: Path) -> None:
-    hold_to_the_contract(text(specs()[name], needed(folder)), folder, cache_folder)
+    check_contract(text(name, folder), folder, cache_folder)
 
 
 def clash(names: set[str]) -> bool:
     return any(pair <= names for pair in CONTRADICTIONS)
 
 
-def drawn() -> list[tuple[str, ...]]:
-    """Compositions of at least three stages, in order, in which every method stands at least once."""
+def composition(first: str, rng: random.Random) -> tuple[str, ...]:
+    """Methods in the order of their kinds: `first`, and random methods of the other kinds."""
+    chosen: list[str] = []
+    for kind in STAGE_ORDER:
+        if specs()[first].kind == kind:
+            chosen.append(first)
+        elif kind not in OPTIONAL_KINDS or rng.random() < 0.3:
+            names = sorted(name for name, spec in specs().items() if spec.kind == kind)
+            chosen.append(rng.choice([name for name in names if not clash({*chosen, name, first})]))
+    return tuple(chosen)
+
+
+def compositions() -> list[tuple[str, ...]]:
+    """At least 60 random compositions of three methods or more; every method is in one of them."""
     rng = random.Random(20261122)
-    by_kind = {kind: sorted(n for n, s in specs().items() if s.kind == kind) for kind in STAGE_ORDER}
-    waiting = [name for kind in STAGE_ORDER for name in by_kind[kind]]
-    rng.shuffle(waiting)
-    found = []
-    while waiting or len(found) < COMPOSITIONS:
-        first = waiting.pop() if waiting else None
-        chosen: list[str] = []
-        for kind in STAGE_ORDER:
-            if first is not None and specs()[first].kind == kind:
-                chosen.append(first)
-            elif kind not in KEEP_GOING or rng.random() < 0.3:
-                chosen.append(rng.choice([n for n in by_kind[kind] if not clash({*chosen, n} | {first or n})]))
-        waiting = [name for name in waiting if name not in chosen]
-        found.append(tuple(chosen))
-    return found
+    names = sorted(specs())
+    waiting = rng.sample(names, len(names))
+    drawn = []
+    while waiting or len(drawn) < COMPOSITIONS:
+        drawn.append(composition(waiting.pop() if waiting else rng.choice(names), rng))
+        waiting = [name for name in waiting if name not in drawn[-1]]
+    return drawn
 
 
-@pytest.mark.parametrize("names", drawn(), ids="+".join)
-def test_drawn_compositions(names: tuple[str, ...], folder: Path, cache_folder: Path) -> None:
-    recipe = "+".join(text(specs()[name], needed(folder)) for name in names)
-    hold_to_the_contract(recipe, folder, cache_folder)
+@pytest.mark.parametrize("names", compositions(), ids="+".join)
+def test_random_compositions(names: tuple[str, ...], folder: Path, cache_folder: Path) -> None:
+    check_contract("+".join(text(name, folder) for name in names), folder, cache_folder)
 
 
-def test_the_draw_holds_every_method_and_enough_compositions() -> None:
-    found = drawn()
-    assert len(found) >= COMPOSITIONS
-    assert {name for names in found for name in names} == set(specs())
+def test_compositions_are_many_and_have_every_method() -> None:
+    drawn = compositions()
+    assert len(drawn) >= COMPOSITIONS
+    assert all(len(names) >= 3 for names in drawn)
+    assert {name for names in drawn for name in names} == set(specs())
 
 
-@pytest.mark.parametrize("name", all_names())
-def test_every_method_explains_itself(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(specs()))
+def test_every_method_is_described_and_its_parameters_are_bounded(name: str) -> None:
     spec = specs()[name]
-    assert spec.equation, "an equation in plain text"
-    assert spec.paper or name in {"ce", "clipped-ce"}, "where it comes from"
+    assert spec.equation
+    assert spec.paper or name in {"ce", "clipped-ce"}
     for param in spec.params:
-        bounded = (
-            param.minimum is not None
-            or param.maximum is not None
-            or param.choices
-            or param.type in {"bool", "path", "str"}
-        )
-        assert bounded, f"{param.key} takes any number"
-        assert (
-            param.default is None
-            or param.default is REQUIRED
-            or not isinstance(param.default, float)
-            or math.isfinite(param.default)
-        )
+        has_bounds = param.minimum is not None or param.maximum is not None or bool(param.choices)
+        assert has_bounds or param.type in {"bool", "path", "str"}, param.key
+        assert not isinstance(param.default, float) or math.isfinite(param.default), param.key
 
 
-@pytest.mark.parametrize("name", [n for n in all_names() if specs()[n].kind in {"objective", "refit"}])
+@pytest.mark.parametrize("name", [name for name in sorted(specs()) if specs()[name].kind in {"objective", "refit"}])
 def test_another_seed_trains_another_network(name: str, folder: Path, cache_folder: Path) -> None:
-    recipe = text(specs()[name], needed(folder))
-    one, _, _ = go(recipe, folder, StageCache(cache_folder), seed=0)
-    other, _, _ = go(recipe, folder, StageCache(cache_folder), seed=1)
-    assert not torch.equal(one.scores, other.scores)
+    recipe = text(name, folder)
+    first, _, _ = run_recipe(recipe, folder, StageCache(cache_folder), seed=0)
+    other, _, _ = run_recipe(recipe, folder, StageCache(cache_folder), seed=1)
+    assert not torch.equal(first.scores, other.scores)
