@@ -6,6 +6,7 @@ from typing import Any
 
 from calibench import InputError, MethodSpec, Outputs, Param, training
 from calibench.lazy import functional, nn, torch
+from calibench.stages import RefitTask
 from calibench_methods.refits.parameters import (
     AUGMENTATION_DEVIATION,
     LATENT_DIM,
@@ -71,6 +72,10 @@ class TST(FeatureRefit):
     def loss(self, head: nn.Module, features: torch.Tensor, labels: torch.Tensor, rows: int) -> torch.Tensor:
         """Cross-entropy, in nats."""
         return functional.cross_entropy(head(features), labels)
+
+    def validation_nll(self, head: nn.Module, task: RefitTask) -> float:
+        """The NLL of the head's logits on the validation split, in nats; nothing is drawn at random."""
+        return training.mean_nll(training.predict(head, task.val_features), task.val_labels)
 
     def outputs(self, head: nn.Module, features: torch.Tensor) -> Outputs:
         """Logits `[N, K]`."""

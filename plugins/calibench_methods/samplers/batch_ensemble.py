@@ -43,7 +43,7 @@ class BatchEnsemble(Sampler):
     def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
         """InputError for a pretrained network."""
         if network.pretrained:
-            message = "batch-ensemble: stage 1 learns its factors, and this model comes trained"
+            message = "batch-ensemble: its factors are learned in stage 1, and this model comes trained"
             raise InputError(message, "use a model that stage 1 trains, such as mlp")
 
     def convert(self, network: Network) -> None:
