@@ -43,10 +43,10 @@ def fit(text: str, outputs: Outputs, labels: torch.Tensor) -> tuple[Any, dict[st
     return stage, json.loads(json.dumps(stage.fit(outputs, labels), allow_nan=False))
 
 
-def calibrated(text: str, outputs: Outputs, labels: torch.Tensor, others: Outputs | None = None) -> np.ndarray:
-    """Probabilities of the outputs (or of `others`) after a fit that went through JSON into a new calibrator."""
+def calibrated(text: str, outputs: Outputs, labels: torch.Tensor, test_outputs: Outputs | None = None) -> np.ndarray:
+    """Probabilities of the outputs (or of `test_outputs`) after a fit that went through JSON into a new calibrator."""
     _, fitted = fit(text, outputs, labels)
-    return calibrator(text).apply(outputs if others is None else others, fitted).probs().numpy()
+    return calibrator(text).apply(outputs if test_outputs is None else test_outputs, fitted).probs().numpy()
 
 
 def nll(p: np.ndarray, y: np.ndarray) -> float:

@@ -28,3 +28,14 @@ def two_files(tmp_path: Path, samples: Callable[..., tuple[np.ndarray, np.ndarra
             np.savez(tmp_path / name, logits=logits, labels=labels)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """160 images of three classes, as a dataset that a user names."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=160)
+    x = (rng.normal(size=(160, 1, 6, 6)) + y[:, None, None, None]).astype(np.float32)
+    file = tmp_path_factory.mktemp("images") / "images.npz"
+    np.savez(file, train_x=x, train_y=y)
+    return f"npz:path={file}"

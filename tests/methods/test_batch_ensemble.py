@@ -51,7 +51,7 @@ def test_every_layer_is_converted_once_and_members_differ() -> None:
     assert isinstance(module.head, MemberLayer)
     probs = variant_probs(sampler, module, inputs())
     assert len(probs) == 4
-    assert all(not torch.allclose(probs[0], other) for other in probs[1:])
+    assert all(not torch.allclose(probs[0], member) for member in probs[1:])
 
 
 def test_a_pretrained_network_is_refused() -> None:

@@ -165,7 +165,7 @@ def test_bbq_equals_its_formula() -> None:
     np.testing.assert_allclose(one_map("bbq:of=classes", p, hit, at), expected, rtol=1e-10)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.integers(2, 25), grid=st.sampled_from([5, 50, 10**6]))
 def test_ivap_equals_two_isotonic_fits_per_sample(seed: int, n: int, grid: int) -> None:
     rng = np.random.default_rng(seed)

@@ -71,7 +71,7 @@ def float16(n: int, k: int, seed: int) -> tuple[Outputs, torch.Tensor]:
 SAMPLES = {
     "two classes": lambda: overconfident(200, 2),
     "twenty rows": lambda: overconfident(20, 3),
-    "twenty rows of a hundred classes": lambda: overconfident(20, 100),
+    "more classes than rows": lambda: overconfident(20, 50),
     "float16": lambda: float16(60, 4, 0),
     "one-hot": lambda: one_hot(60, 3, 0),
     "one-hot of two": lambda: one_hot(60, 2, 1),

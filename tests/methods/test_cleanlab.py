@@ -30,7 +30,6 @@ def precision_and_recall(suspected: Array, wrong: Array) -> tuple[float, float]:
 
 
 @needs_cleanlab
-@pytest.mark.slow
 @pytest.mark.skipif(not OUT_OF_FOLD.is_file(), reason=f"there is no {OUT_OF_FOLD}")
 @pytest.mark.parametrize("setting", ["0.0_0.4", "0.6_0.4"])
 def test_suspected_labels_of_cifar_10_are_those_of_the_package(setting: str) -> None:

@@ -43,10 +43,10 @@ OPTIONAL_KINDS = ("sampler", "ensemble", "refit")
 @cache
 def specs() -> dict[str, MethodSpec]:
     """The methods that calibench itself registers, by name."""
-    own = {
+    by_name = {
         entry.spec.name: entry.spec for entry in registry().all("method") if entry.plugin.distribution == "calibench"
     }
-    return {name: spec for name, spec in own.items() if isinstance(spec, MethodSpec)}
+    return {name: spec for name, spec in by_name.items() if isinstance(spec, MethodSpec)}
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +189,6 @@ def test_every_method_is_described_and_its_parameters_are_bounded(name: str) -> 
 @pytest.mark.parametrize("name", [name for name in sorted(specs()) if specs()[name].kind in {"objective", "refit"}])
 def test_another_seed_trains_another_network(name: str, folder: Path, cache_folder: Path) -> None:
     recipe = text(name, folder)
-    first, _, _ = run_recipe(recipe, folder, StageCache(cache_folder), seed=0)
-    other, _, _ = run_recipe(recipe, folder, StageCache(cache_folder), seed=1)
-    assert not torch.equal(first.scores, other.scores)
+    first_seed, _, _ = run_recipe(recipe, folder, StageCache(cache_folder), seed=0)
+    other_seed, _, _ = run_recipe(recipe, folder, StageCache(cache_folder), seed=1)
+    assert not torch.equal(first_seed.scores, other_seed.scores)

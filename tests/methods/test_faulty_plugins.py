@@ -36,7 +36,6 @@ def names_without(plugin: str, blocked: str, cwd: Path) -> list[str]:
     return names(calibench_with(plugin, "list", "methods", "--json", cwd=cwd, CALIBENCH_DISABLE_PLUGINS=blocked))
 
 
-@pytest.mark.slow
 def test_a_broken_plugin_is_named_and_the_others_work(tmp_path: Path) -> None:
     done = calibench_with("broken", "list", "methods", "--json", cwd=tmp_path)
     assert set(names(done)) >= OURS
@@ -52,7 +51,6 @@ def test_a_broken_plugin_is_named_and_the_others_work(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.slow
 def test_a_misspelt_hook_is_an_error_that_names_the_plugin(tmp_path: Path) -> None:
     done = calibench_with("misspelt", "list", "methods", "--json", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
@@ -64,7 +62,6 @@ def test_a_misspelt_hook_is_an_error_that_names_the_plugin(tmp_path: Path) -> No
     assert set(names_without("misspelt", "misspelt", tmp_path)) >= OURS
 
 
-@pytest.mark.slow
 def test_a_name_clash_is_an_error_that_names_both_plugins(tmp_path: Path) -> None:
     done = calibench_with("clash", "list", "methods", "--json", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
@@ -107,9 +104,9 @@ def test_doctor_shows_the_plugin_and_is_not_healthy(
     install(plugin)
     ran = cli("doctor", "--json")
     assert (ran.code, ran.document["healthy"]) == (1, False)
-    shown = next(entry for entry in ran.document["plugins"] if entry["name"] == plugin)
-    assert (shown["distribution"], shown["status"]) == (f"{plugin}-plugin", status)
-    assert error in shown["error"]
+    entry = next(row for row in ran.document["plugins"] if row["name"] == plugin)
+    assert (entry["distribution"], entry["status"]) == (f"{plugin}-plugin", status)
+    assert error in entry["error"]
     assert len(ran.document["faults"]) == faults
     table = cli("doctor")
     assert table.code == 1

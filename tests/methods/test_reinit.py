@@ -16,11 +16,11 @@ from calibench.training.prediction import predict
 RECIPE = "reinit:epochs=2,lr=0.01"
 
 
-def test_stage_2_trains_the_body_with_its_batch_norm(tmp_path: Path) -> None:
+def test_stage_2_trains_the_body_with_its_batch_norm(images: str, tmp_path: Path) -> None:
     cache = StageCache(tmp_path)
-    before = members("ce", model="cnn:width=4", cache=cache)
+    before = members("ce", images, "cnn:width=4", cache)
     before.run(("test",))
-    after = members(RECIPE, model="cnn:width=4", cache=cache)
+    after = members(RECIPE, images, "cnn:width=4", cache)
     outputs = after.run(("test",))["test"]
     assert cache.hits == ["stage1"]
     assert cache.misses == ["stage1", "stage2"]
@@ -32,7 +32,7 @@ def test_stage_2_trains_the_body_with_its_batch_norm(tmp_path: Path) -> None:
     test_x = torch.from_numpy(after.data.test.x)
     torch.testing.assert_close(outputs.scores, predict(after.network, test_x), rtol=0, atol=0)
     assert [entry["stage"] for entry in after.fitted] == ["ce", "reinit"]
-    again = members(RECIPE, model="cnn:width=4", cache=cache).run(("test",))["test"]
+    again = members(RECIPE, images, "cnn:width=4", cache).run(("test",))["test"]
     assert torch.equal(again.scores, outputs.scores)
 
 

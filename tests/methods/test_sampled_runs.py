@@ -52,12 +52,14 @@ def test_an_ensemble_is_the_mean_of_runs_with_its_members_seeds(tmp_path: Path) 
         ("vtst:epochs=2,samples=2+swag:epochs=2,samples=2,rank=2+ensemble:members=2", "mlp:hidden=8"),
     ],
 )
-def test_outputs_are_the_same_from_a_cold_cache_a_warm_one_and_none(recipe: str, model: str, tmp_path: Path) -> None:
+def test_outputs_are_the_same_from_a_cold_cache_a_warm_one_and_none(
+    recipe: str, model: str, images: str, tmp_path: Path
+) -> None:
     cache = StageCache(tmp_path)
-    cold = members(recipe, model=model, cache=cache).run(("cal", "test"))
+    cold = members(recipe, images, model, cache).run(("cal", "test"))
     trained = list(cache.misses)
-    warm = members(recipe, model=model, cache=cache).run(("cal", "test"))
-    uncached = members(recipe, model=model).run(("cal", "test"))
+    warm = members(recipe, images, model, cache).run(("cal", "test"))
+    uncached = members(recipe, images, model).run(("cal", "test"))
     assert cache.misses == trained  # nothing was trained again
     for name in ("cal", "test"):
         assert torch.equal(cold[name].scores, warm[name].scores)

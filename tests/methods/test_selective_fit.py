@@ -176,7 +176,6 @@ def share_above_target(
     return count / len(splits)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not CIFAR100.is_file(), reason=f"there is no {CIFAR100}")
 @pytest.mark.parametrize("score", ["max-softmax", "entropy"])
 @pytest.mark.parametrize("target", [0.02, 0.05])

@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -57,17 +56,6 @@ def test_epochs_and_batch_size_can_be_set() -> None:
 
 
 # --- in a recipe ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """160 images of three classes, as the dataset that a user names."""
-    rng = np.random.default_rng(0)
-    y = rng.integers(3, size=160)
-    x = (rng.normal(size=(160, 1, 6, 6)) + y[:, None, None, None]).astype(np.float32)
-    file = tmp_path_factory.mktemp("stage_2") / "images.npz"
-    np.savez(file, train_x=x, train_y=y)
-    return f"npz:path={file}"
 
 
 def built(recipe: str, images: str, seed: int = 0, cache: StageCache | None = None) -> Members:

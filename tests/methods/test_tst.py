@@ -76,10 +76,10 @@ def test_stage_2_depends_on_the_seed_only(method: Any) -> None:
             module = method.build(D, K)
             return module, method.fit(module, refit_task())
 
-    (first, figures), (again, same_figures), (other, _) = fitted(0), fitted(0), fitted(1)
+    (first, figures), (again, same_figures), (other_seed, _) = fitted(0), fitted(0), fitted(1)
     assert figures == same_figures
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
-    assert any(not torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(first.parameters(), other_seed.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("kind", ["mlp", "linear"])

@@ -77,17 +77,17 @@ def test_tta_refuses_rows_that_are_no_images_and_views_that_are_equal(
 
 
 @pytest.mark.parametrize("recipe", ["tst", "vtst", "mean-field"])
-def test_the_body_sees_each_view_once(recipe: str, tmp_path: Path) -> None:
+def test_the_body_sees_each_view_once(recipe: str, images: str, tmp_path: Path) -> None:
     cache = StageCache(tmp_path)
-    members("ce", model="cnn:width=4", cache=cache).run(("test",))
-    pipeline = members(f"{recipe}:views=3,epochs=4", model="cnn:width=4", cache=cache)
+    members("ce", images, "cnn:width=4", cache).run(("test",))
+    pipeline = members(f"{recipe}:views=3,epochs=4", images, "cnn:width=4", cache)
     body = RowCount(pipeline.network.body)
     outputs = pipeline.run(("test",))["test"]
     sizes = pipeline.data.sizes()
     assert body.rows == sum(sizes.values()) + 2 * sizes["train"]
-    without_cache = members(f"{recipe}:views=3,epochs=4", model="cnn:width=4").run(("test",))["test"]
+    without_cache = members(f"{recipe}:views=3,epochs=4", images, "cnn:width=4").run(("test",))["test"]
     assert torch.equal(outputs.scores, without_cache.scores)
-    without_views = members(f"{recipe}:epochs=4", model="cnn:width=4", cache=cache).run(("test",))["test"]
+    without_views = members(f"{recipe}:epochs=4", images, "cnn:width=4", cache).run(("test",))["test"]
     assert not torch.equal(outputs.scores, without_views.scores)
 
 

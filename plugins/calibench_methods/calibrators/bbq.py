@@ -58,15 +58,15 @@ class BBQ(StepMap):
         binnings = [self._binning(column.p, hit, count) for count in bins]
         score = np.array([log_score for log_score, _ in binnings])
         weight = np.exp(score - score.max())
-        kept = np.flatnonzero(weight >= LEAST_WEIGHT)
-        weight = weight[kept] / weight[kept].sum()
-        edges = np.unique(np.concatenate([binnings[i][1]["edges"] for i in kept]))
+        indices = np.flatnonzero(weight >= LEAST_WEIGHT)
+        weight = weight[indices] / weight[indices].sum()
+        edges = np.unique(np.concatenate([binnings[i][1]["edges"] for i in indices]))
         upper_ends = np.append(edges, 1.0)  # the upper end of a step belongs to it
-        value = weight @ np.stack([step_values(upper_ends, binnings[i][1]) for i in kept])
+        value = weight @ np.stack([step_values(upper_ends, binnings[i][1]) for i in indices])
         return {
             "edges": edges.tolist(),
             "value": value.tolist(),
-            "bins": [bins[i] for i in kept],
+            "bins": [bins[i] for i in indices],
             "weight": weight.tolist(),
         }
 

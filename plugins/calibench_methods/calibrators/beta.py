@@ -58,7 +58,7 @@ class Beta(BinaryMap):
         features = np.stack([column.log_p, -column.log_q, np.ones(len(hit))], axis=1)
         pull = self.pull / len(hit)
         identity = np.array(IDENTITY)
-        best, least = identity, np.inf
+        best, least_loss = identity, np.inf
         for free in FREE_COEFFICIENTS:
             coefficients = np.zeros(3)
             coefficients[free] = logistic(features[:, free], hit, pull, identity[free], "beta")
@@ -66,8 +66,8 @@ class Beta(BinaryMap):
                 continue
             x = features @ coefficients
             loss = np.mean(np.logaddexp(0, x) - hit * x) + pull / 2 * np.square(coefficients - identity).sum()
-            if loss < least:
-                best, least = coefficients, loss
+            if loss < least_loss:
+                best, least_loss = coefficients, loss
             if len(free) == 3:
                 break  # the unconstrained minimum meets the bounds
         return dict(zip("abc", best.tolist(), strict=True))

@@ -63,7 +63,7 @@ def simplex_weights(label_probs: Floats) -> Floats:
     solution is the best of those whose weights are all positive.
     """
     label_probs = np.maximum(label_probs, 1e-300)
-    best, least = np.array([1.0, 0.0, 0.0]), np.inf
+    best, least_loss = np.array([1.0, 0.0, 0.0]), np.inf
     for support in SUPPORTS:
         loss = mixture_loss(label_probs[:, support])
         try:
@@ -71,8 +71,8 @@ def simplex_weights(label_probs: Floats) -> Floats:
         except RunError:  # equal parts, or a minimum far outside: then a smaller support has the solution
             continue
         value = loss(weights)[0]
-        if (weights >= 0).all() and value < least - 1e-15:
-            best, least = np.zeros(3), value
+        if (weights >= 0).all() and value < least_loss - 1e-15:
+            best, least_loss = np.zeros(3), value
             best[support] = weights
     simplex: Floats = best / best.sum() * (1 - LEAST_SCALED) + np.array([LEAST_SCALED, 0, 0])
     return simplex

@@ -50,17 +50,17 @@ class IVAP(StepMap):
         edges = np.empty(2 * len(scores))
         edges[0::2] = np.nextafter(scores, -1)  # the gap ends just before the score
         edges[1::2] = scores
-        kept = distinct_steps(steps)
-        return {"edges": edges[np.array(kept[1:], dtype=int) - 1].tolist(), "value": steps[kept].tolist()}
+        indices = distinct_steps(steps)
+        return {"edges": edges[np.array(indices[1:], dtype=int) - 1].tolist(), "value": steps[indices].tolist()}
 
 
 def distinct_steps(steps: Floats) -> list[int]:
     """Indices of the steps that differ from the last kept one by more than `STEP_TOLERANCE`, the first step included."""
-    kept = [0]
+    indices = [0]
     for j in range(1, len(steps)):
-        if abs(steps[j] - steps[kept[-1]]) > STEP_TOLERANCE:
-            kept.append(j)
-    return kept
+        if abs(steps[j] - steps[indices[-1]]) > STEP_TOLERANCE:
+            indices.append(j)
+    return indices
 
 
 def isotonic_with_a_hit(count: Floats, hits: Floats) -> Floats:

@@ -96,7 +96,7 @@ def cross_validated(
     """
     fold = folds(labels)
     starts: list[Floats | None] = [None] * FOLDS
-    best, least, worse_in_a_row = weights[0], np.inf, 0
+    best, least_nll, worse_in_a_row = weights[0], np.inf, 0
     for weight in weights:
         total = 0.0
         for number in range(FOLDS):
@@ -106,9 +106,9 @@ def cross_validated(
             x = build(weight).fit(z[~held_out], labels[~held_out], name, LOOSE_TOLERANCE, starts[number])
             starts[number] = x  # the next weight starts here
             total += build(weight).nll(x, z[held_out], labels[held_out]) * int(held_out.sum())
-        worse_in_a_row = 0 if total < least else worse_in_a_row + 1
-        if total < least:
-            best, least = weight, total
-        if worse_in_a_row == 2 or total > STOP_RATIO * least:
+        worse_in_a_row = 0 if total < least_nll else worse_in_a_row + 1
+        if total < least_nll:
+            best, least_nll = weight, total
+        if worse_in_a_row == 2 or total > STOP_RATIO * least_nll:
             break
     return best

@@ -72,12 +72,12 @@ def columns(outputs: Outputs) -> list[Column]:
     """The K columns of the outputs; `ln(1 - p)` is summed over the other classes, so that p = 1 costs no digits."""
     log_p = outputs.logits().log_softmax(dim=1).cpu().numpy()
     top = log_p.argmax(axis=1)
-    rest = log_p.copy()
-    rest[np.arange(len(rest)), top] = -np.inf
-    highest = rest.max(axis=1)
-    rest_sum = highest + np.log(np.exp(rest - highest[:, None]).sum(axis=1))
+    others = log_p.copy()
+    others[np.arange(len(others)), top] = -np.inf
+    highest = others.max(axis=1)
+    log_sum = highest + np.log(np.exp(others - highest[:, None]).sum(axis=1))
     log_q = np.log1p(-np.exp(np.minimum(log_p, np.log(0.75))))  # only the top class can exceed 1/2
-    log_q[np.arange(len(log_q)), top] = rest_sum
+    log_q[np.arange(len(log_q)), top] = log_sum
     probs = unit_rows(outputs)
     return [Column(*(a[:, k] for a in (probs, log_p, log_q))) for k in range(outputs.num_classes)]
 
@@ -114,10 +114,10 @@ def with_top(outputs: Outputs, predicted: Ints, top: Floats) -> Outputs:
     it, so no prediction changes. If the others are all 0, they share 1 - top equally.
     """
     rows = np.arange(len(predicted))
-    rest = unit_rows(outputs)
-    rest[rows, predicted] = 0
-    rest_sum = rest.sum(axis=1, keepdims=True)
-    shares = np.where(rest_sum > 0, rest / np.where(rest_sum > 0, rest_sum, 1), 1 / (rest.shape[1] - 1))
+    others = unit_rows(outputs)
+    others[rows, predicted] = 0
+    others_sum = others.sum(axis=1, keepdims=True)
+    shares = np.where(others_sum > 0, others / np.where(others_sum > 0, others_sum, 1), 1 / (others.shape[1] - 1))
     shares[rows, predicted] = 0
     second = shares.max(axis=1)
     top = np.clip(top, second / (1 + second) * ABOVE_THE_REST, 1)

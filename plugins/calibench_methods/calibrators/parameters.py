@@ -23,7 +23,7 @@ FLOOR = Param(
     "floor",
     "float",
     None,
-    "least value of a map; not set: 1 / (rows + 2); 0 is the paper's",
+    "least value of a map; not set: 1 / (rows + 2), Laplace's rule for no hits; 0 is the paper's",
     "probability",
     minimum=0,
     maximum=0.1,

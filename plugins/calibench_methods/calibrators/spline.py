@@ -53,8 +53,8 @@ class Spline(BinaryMap):
         basis = CubicSpline(np.linspace(0, 1, self.knots), np.eye(self.knots), bc_type="natural")
         coefficients = np.linalg.lstsq(basis(t), h, rcond=None)[0]
         points = np.unique(np.linspace(0, rows - 1, min(MAX_POINTS, rows)).round().astype(int))
-        least = least_value(None, rows)
-        slopes = np.clip(basis((points + 0.5) / rows, 1) @ coefficients, least, 1 - least)
+        floor = least_value(None, rows)
+        slopes = np.clip(basis((points + 0.5) / rows, 1) @ coefficients, floor, 1 - floor)
         value, _ = _means_by_score(scores[points], slopes)
         return {"score": np.unique(scores[points]).tolist(), "value": value.tolist()}
 

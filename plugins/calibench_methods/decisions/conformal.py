@@ -105,10 +105,8 @@ class Conformal(DecisionRule):
         rank = math.ceil((n + 1) * (1 - Fraction(repr(self.alpha))))
         fitted: dict[str, Any] = {"n_scores": n, "rank": rank, "at_least": min(rank / (n + 1), 1.0)}
         if rank > n:
-            least = math.ceil(1 / Fraction(repr(self.alpha))) - 1
-            note = (
-                f"{n} samples are too few for alpha {self.alpha:g}, which needs {least}: every set contains all classes"
-            )
+            enough = math.ceil(1 / Fraction(repr(self.alpha))) - 1
+            note = f"{n} samples are too few for alpha {self.alpha:g}, which needs {enough}: every set contains all classes"
             return {**fitted, "quantile": None, "at_least": 1.0, "note": note}
         scores = self._scores(outputs).gather(1, labels.to(outputs.scores.device)[:, None])[:, 0]
         return {**fitted, "quantile": float(scores.sort().values[rank - 1])}

@@ -82,8 +82,8 @@ def limit_coverage(uncertainty: Floats, wrong: Bools, target: float, guarantee: 
     if not len(reaching):
         note = f"{n} samples cannot show a coverage of {target:g}: everything is accepted"
         return Limit(math.inf, n, int(ends.errors[-1]), 1.0, note)
-    least = int(k[reaching[0]])
-    return _accepting(least, ends, float(lower_bound(np.array(least), np.array(n), delta)))
+    accepted = int(k[reaching[0]])
+    return _accepting(accepted, ends, float(lower_bound(np.array(accepted), np.array(n), delta)))
 
 
 def _tie_ends(uncertainty: Floats, wrong: Bools) -> TieEnds:

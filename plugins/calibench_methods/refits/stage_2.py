@@ -73,7 +73,7 @@ class Stage2:
 
 
 class FeatureRefit(HeadRefit):
-    """A refit that trains its head by gradient descent on features; a subclass says what the head and its loss are."""
+    """A refit that trains its head by gradient descent on features; a subclass defines the head and its loss."""
 
     name: ClassVar[str]
     title: ClassVar[str]

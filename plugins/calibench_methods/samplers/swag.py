@@ -35,7 +35,7 @@ SPEC = MethodSpec(
     ),
     paper="W. Maddox et al., A Simple Baseline for Bayesian Uncertainty in Deep Learning, NeurIPS 2019 (arXiv 1902.02476)",
     deviations=(
-        "SGD starts from the checkpoint that stage 1 kept, with momentum 0.9 reset to zero and no weight decay",
+        "SGD starts from the checkpoint that stage 1 kept; momentum 0.9 starts from zero, and there is no weight decay",
         "batch-norm statistics are estimated again for every drawn network, from all training rows",
     ),
 )
