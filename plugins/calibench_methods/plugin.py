@@ -3,7 +3,6 @@
 from calibench import MethodSpec, PresetSpec, hookimpl, specs_in
 
 KINDS = ("objectives", "refits", "samplers", "ensembles", "calibrators", "decisions")
-
 """A folder of this package for each kind of stage."""
 
 JORDAHN = "TST and V-TST on {} with a WRN-28-10, trained as by Jordahn and Olmos (ICML 2024): hours on a GPU per seed."

@@ -68,7 +68,7 @@ def test_the_index_names_every_page() -> None:
     assert not missing, sorted(map(name, missing))
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*/*.md")), ids=name)
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")), ids=name)
 def test_prose_is_wrapped(page: Path) -> None:
     long = [number for number, line in prose(page) if len(line) > WIDTH and not line.startswith("|")]
     assert not long, f"lines over {WIDTH} characters: {long}"

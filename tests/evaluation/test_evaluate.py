@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import calibench
-from calibench.evaluation.stored_outputs import EvaluationRecord
+from calibench.evaluation.evaluation_record import EvaluationRecord
 
 CIFAR100 = Path(__file__).resolve().parents[3] / "shared" / "data" / "cifar100_test_probs.npz"
 METRICS = ["accuracy", "nll", "brier", "ece15", "ece10", "mce15", "ece_equal_mass15", "classwise_ece15", "aurc"]

@@ -60,7 +60,7 @@ bench.add_command(methods)
 @json_file_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress, no notes and no table.")
-def kernels(
+def kernels(  # noqa: PLR0913 - an argument for each option
     peers: bool,
     ops: tuple[str, ...],
     shapes: tuple[str, ...],

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @json_file_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no table.")
-def methods(
+def methods(  # noqa: PLR0913 - an argument for each option
     methods: tuple[str, ...],
     dataset: str | None,
     model: str | None,

@@ -15,7 +15,7 @@ from calibench.errors import InputError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from calibench.evaluation.stored_outputs import EvaluationRecord
+    from calibench.evaluation.evaluation_record import EvaluationRecord
     from calibench.report.diagram import Panel
 
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 )
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no notes and no table.")
-def evaluate(
+def evaluate(  # noqa: PLR0913 - an argument for each option
     files: tuple[Path, ...],
     logits: str | None,
     probs: str | None,

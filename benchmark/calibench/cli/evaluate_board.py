@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from rich.table import Table
 
-    from calibench.evaluation.stored_outputs import EvaluationRecord
+    from calibench.evaluation.evaluation_record import EvaluationRecord
 
 Judgement = Mapping[str, Any]
 """`metrics`, `intervals` and `verdict` of one file; after the fit if there was one."""

@@ -90,7 +90,7 @@ if TYPE_CHECKING:
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads for training. Default: torch's own choice.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress, no notes and no board.")
-def run(
+def run(  # noqa: PLR0913 - an argument for each option
     methods: tuple[str, ...],
     preset: str | None,
     dataset: str | None,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calibench.errors import InputError, did_you_mean
-from calibench.leaderboard.bands import with_ranks
+from calibench.leaderboard.rank_bands import with_ranks
 from calibench.leaderboard.replicates import read_replicates
 from calibench.leaderboard.rows import Row, unranked_row
 from calibench.records.record import ResultRecord
@@ -39,7 +39,7 @@ def boards(records: Iterable[ResultRecord], results: Path, metric: str = RANK_BY
     """One board for each combination of data, model and noise among `records`, ranked by `metric`.
 
     The replicates of a row are the mean over its seeds, resample by resample, so an interval is about the test samples;
-    the SD beside it is about the seeds. `calibench.leaderboard.bands` says which rows share a rank. Records of data that do
+    the SD beside it is about the seeds. `calibench.leaderboard.rank_bands` says which rows share a rank. Records of data that do
     not have the metric, as `soft_nll` needs soft labels, make no board.
 
     Raises InputError for a metric that no record has, or that may not rank.

@@ -1,4 +1,4 @@
-"""Bands: methods whose figures cannot be told apart share a rank."""
+"""Rank bands: methods whose figures cannot be told apart share a rank."""
 
 from __future__ import annotations
 
