@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "core/calibration_stats.h"
+#include "core/classwise_stats.h"
 
 namespace calibench {
 
@@ -100,6 +101,21 @@ inline int64_t check_edges(const Tensor& edges, const Tensor& scores, int64_t bi
   const bool per_class = edges.dim() == 2 && edges.size(0) == scores.size(1) && edges.size(1) == bins - 1;
   CALIBENCH_CHECK(shared || per_class, "edges have the wrong shape: [M - 1] or [K, M - 1] expected");
   return per_class ? bins - 1 : 0;
+}
+
+// All but `first_edges`.
+inline ClasswiseArgs check_classwise_inputs(const Tensor& scores, const Tensor& labels, const Tensor& edges,
+                                            int64_t bins, bool from_probs, double threshold) {
+  ClasswiseArgs args{};
+  args.scores = check_scores(scores);
+  args.labels = check_labels(labels, scores);
+  check_bins(bins);
+  args.edges_stride = check_edges(edges, scores, bins);
+  args.edges = edges.numel() == 0 ? nullptr : static_cast<const double*>(edges.const_data_ptr());
+  args.bins = bins;
+  args.from_probs = from_probs;
+  args.threshold = threshold;
+  return args;
 }
 
 inline void check_state(const Tensor& state, const Tensor& fault, const Tensor& scores, int64_t bins) {

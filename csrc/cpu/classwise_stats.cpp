@@ -6,22 +6,13 @@ namespace {
 
 std::tuple<Tensor, Tensor> classwise_stats(const Tensor& scores, const Tensor& labels, const Tensor& edges,
                                            int64_t bins, bool from_probs, double threshold) {
-  ClasswiseArgs args{};
-  args.scores = check_scores(scores);
-  args.labels = check_labels(labels, scores);
-  check_bins(bins);
-  args.edges_stride = check_edges(edges, scores, bins);
-  args.bins = bins;
-  args.from_probs = from_probs;
-  args.threshold = threshold;
-  const bool equal_width = edges.numel() == 0;
-  args.edges = equal_width ? nullptr : static_cast<const double*>(edges.const_data_ptr());
+  ClasswiseArgs args = check_classwise_inputs(scores, labels, edges, bins, from_probs, threshold);
   const int64_t K = args.scores.classes;
   std::vector<double> first_edges(static_cast<size_t>(K));
   for (int64_t k = 0; k < K; ++k) {
-    first_edges[static_cast<size_t>(k)] = bins == 1     ? HUGE_VAL
-                                          : equal_width ? bin_edge(1, bins)
-                                                        : args.edges[k * args.edges_stride];
+    first_edges[static_cast<size_t>(k)] = bins == 1               ? HUGE_VAL
+                                          : args.edges == nullptr ? bin_edge(1, bins)
+                                                                  : args.edges[k * args.edges_stride];
   }
   args.first_edges = first_edges.data();
 

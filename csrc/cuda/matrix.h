@@ -65,6 +65,23 @@ struct Stretch {
   int widest;  // the length in groups that have a row; the same for all lanes, so that they do not diverge
 };
 
+// The rows of a grid in which each group of lanes takes whole rows, `per_warp` times. Calls `work` with each
+// row's stretch; the groups of a warp go on together, so a group past the last row gets an empty one.
+template <typename T, typename Work>
+__device__ __forceinline__ void for_each_row(const Matrix<T>& matrix, const Group& group, int64_t per_warp,
+                                             Work work) {
+  const int groups_per_warp = kWarp / group.lanes;
+  const int64_t warp = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
+  for (int64_t step = 0; step < per_warp; ++step) {
+    const int64_t first = (warp * per_warp + step) * groups_per_warp;
+    if (first >= matrix.rows) return;  // the whole warp
+    const int64_t i = first + group.index;
+    const bool exists = i < matrix.rows;
+    work(Stretch{exists ? i : 0, 0, exists ? matrix.classes : 0, matrix.classes});
+    __syncwarp();
+  }
+}
+
 // The position in the stretch of register i of a lane.
 template <typename T>
 __device__ __forceinline__ int register_position(int i, const Group& group, bool aligned) {

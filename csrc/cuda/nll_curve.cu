@@ -117,18 +117,8 @@ __global__ void __launch_bounds__(kThreads)
   CurveTotals* shared = shared_totals();
   shared->begin(args);
   const Group group(kWhole ? kWarp : lanes);
-  const int groups_per_warp = kWarp / group.lanes;
-  const int64_t warp = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
-  for (int64_t step = 0; step < per_warp; ++step) {
-    const int64_t first = (warp * per_warp + step) * groups_per_warp;
-    if (first >= matrix.rows) break;  // the whole warp
-    const int64_t i = first + group.index;
-    const bool exists = i < matrix.rows;
-    const Stretch stretch{exists ? i : 0, 0, exists ? matrix.classes : 0, matrix.classes};
-    curve_of_rows(matrix, stretch, group, args, shared);
-
-    __syncwarp();
-  }
+  for_each_row(matrix, group, per_warp,
+               [&](const Stretch& stretch) { curve_of_rows(matrix, stretch, group, args, shared); });
   shared->finish(args);
 }
 

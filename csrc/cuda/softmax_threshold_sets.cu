@@ -121,18 +121,8 @@ template <typename T, bool kWhole>
 __global__ void __launch_bounds__(kThreads)
     resident_sets(Matrix<T> matrix, int lanes, int64_t per_warp, SetsArgs args) {
   const Group group(kWhole ? kWarp : lanes);
-  const int groups_per_warp = kWarp / group.lanes;
-  const int64_t warp = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
-  for (int64_t step = 0; step < per_warp; ++step) {
-    const int64_t first = (warp * per_warp + step) * groups_per_warp;
-    if (first >= matrix.rows) return;  // the whole warp
-    const int64_t i = first + group.index;
-    const bool exists = i < matrix.rows;
-    const Stretch stretch{exists ? i : 0, 0, exists ? matrix.classes : 0, matrix.classes};
-    write_sets(matrix, stretch, group, args);
-
-    __syncwarp();
-  }
+  for_each_row(matrix, group, per_warp,
+               [&](const Stretch& stretch) { write_sets(matrix, stretch, group, args); });
 }
 
 // Scans row i with the whole block. Every warp merges all parts by itself,

@@ -44,9 +44,7 @@ class CalibrationCase : public Case {
   std::string difference() const override {
     Comparison compare;
     const MatrixSpec& spec = matrix_.spec();
-    const int64_t bad = first_bad_row(matrix_, true);
-    compare.exact("first bad row", 0, static_cast<double>(first_bad_), static_cast<double>(bad));
-    if (bad != kNoBadRow) return compare.text();
+    if (compare_first_bad_row(matrix_, first_bad_, &compare)) return compare.text();
     std::vector<double> count(static_cast<size_t>(bins_)), right(count);
     std::vector<Sum> confidence(static_cast<size_t>(bins_));
     Sum nll, brier, correct;

@@ -135,4 +135,12 @@ inline int64_t first_bad_row(const Matrix& matrix, bool labels_matter) {
   return kNoBadRow;
 }
 
+// Compares the row that a kernel reported with the first bad one; true if there is one, and no figures to
+// compare.
+inline bool compare_first_bad_row(const Matrix& matrix, int64_t reported, Comparison* compare) {
+  const int64_t bad = first_bad_row(matrix, true);
+  compare->exact("first bad row", 0, static_cast<double>(reported), static_cast<double>(bad));
+  return bad != kNoBadRow;
+}
+
 }  // namespace calibench::perf

@@ -46,9 +46,7 @@ class ClasswiseCase : public Case {
   std::string difference() const override {
     Comparison compare;
     const MatrixSpec& spec = matrix_.spec();
-    const int64_t bad = first_bad_row(matrix_, true);
-    compare.exact("first bad row", 0, static_cast<double>(first_bad_), static_cast<double>(bad));
-    if (bad != kNoBadRow) return compare.text();
+    if (compare_first_bad_row(matrix_, first_bad_, &compare)) return compare.text();
     const size_t cells = static_cast<size_t>(spec.classes * bins_);
     std::vector<double> count(cells), labels(cells);
     std::vector<Sum> total(cells);

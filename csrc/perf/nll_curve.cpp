@@ -28,9 +28,7 @@ class CurveCase : public Case {
   std::string difference() const override {
     Comparison compare;
     const MatrixSpec& spec = matrix_.spec();
-    const int64_t bad = first_bad_row(matrix_, true);
-    compare.exact("first bad row", 0, static_cast<double>(first_bad_), static_cast<double>(bad));
-    if (bad != kNoBadRow) return compare.text();
+    if (compare_first_bad_row(matrix_, first_bad_, &compare)) return compare.text();
     for (int64_t t = 0; t < points_; ++t) {
       const double b = inverse_.as<double>()[t];
       Sum nll, slope, curvature;
