@@ -9,30 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from imported_modules import imported_modules
 
 ROOT = Path(__file__).resolve().parents[2]
 
 HEAVY = {"torch", "scipy", "sklearn", "matplotlib", "safetensors", "pandas", "pyarrow"}
-PROBE = """
-import json, sys
-before = set(sys.modules)
-from calibench.cli import main
-sys.argv = ["calibench", *json.loads(sys.argv[1])]
-try:
-    main()
-except SystemExit as ended:
-    assert not ended.code, ended.code
-print("\\n" + json.dumps(sorted(set(sys.modules) - before)))
-"""
-
-
-def modules_of(*args, cwd):
-    """The modules that the command imports, in a process of its own."""
-    ended = subprocess.run(
-        [sys.executable, "-c", PROBE, json.dumps(args)], capture_output=True, text=True, check=False, cwd=cwd
-    )
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout.splitlines()[-1])
 
 
 def packages(modules):
@@ -51,7 +32,7 @@ def packages(modules):
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_listing_and_showing_import_little(args, most, tmp_path):
-    modules = modules_of(*args, cwd=tmp_path)
+    modules = imported_modules(args, tmp_path)
     assert not packages(modules) & (HEAVY | {"numpy"})
     assert len(modules) <= most, modules
 
@@ -69,7 +50,7 @@ def test_boards_import_no_torch(cli, tmp_path):
     run = ("run", "-m", "ce", "-m", "ce+temperature", "-d", "npz:path=features.npz", "--model", "frozen", "-q")
     assert cli(*run).code == 0
     for form in ("table", "markdown", "csv", "json"):
-        modules = modules_of("leaderboard", "--format", form, cwd=tmp_path)
+        modules = imported_modules(("leaderboard", "--format", form), tmp_path)
         assert not packages(modules) & (HEAVY - {"safetensors"}), form
         assert len(modules) <= 320, (form, len(modules))
 
@@ -105,7 +86,7 @@ def ten_lines(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("ten_lines")
 def test_a_plugin_of_ten_lines_keeps_listing_light(tmp_path):
-    modules = modules_of("list", "methods", "--json", cwd=tmp_path)
+    modules = imported_modules(("list", "methods", "--json"), tmp_path)
     assert "my_plugin" in modules
     assert not packages(modules) & (HEAVY | {"numpy"})
 

@@ -27,6 +27,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from imported_modules import imported_modules
 from reads import Reads
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
@@ -36,17 +37,6 @@ BUDGETS = Path(__file__).with_name("budgets.json")
 SLACK = {"peak_bytes": (0.02, 4096), "modules": (0.05, 0)}
 """How far a count may exceed its budget: a share of the budget, and an amount beyond it."""
 COMMANDS = (("--help",), ("list", "methods"), ("list", "metrics", "--json"))
-PROBE = """
-import json, sys
-before = set(sys.modules)
-from calibench.cli import main
-sys.argv = ["calibench", *json.loads(sys.argv[1])]
-try:
-    main()
-except SystemExit as ended:
-    assert not ended.code, ended.code
-print("\\n" + json.dumps(sorted(set(sys.modules) - before)))
-"""
 
 Counts = dict[str, dict[str, int]]
 
@@ -55,10 +45,7 @@ def imports() -> Counts:
     """Number of modules that each command imports, each in a fresh process."""
     counts: Counts = {}
     for command in COMMANDS:
-        process = subprocess.run(
-            [sys.executable, "-c", PROBE, json.dumps(command)], capture_output=True, text=True, check=True
-        )
-        names = json.loads(process.stdout.splitlines()[-1])
+        names = imported_modules(command)
         ours = [name for name in names if name.partition(".")[0].startswith("calibench")]
         counts["calibench " + " ".join(command)] = {"modules": len(names), "ours": len(ours)}
     return counts
