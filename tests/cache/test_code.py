@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 import calibench
+from calibench import MethodSpec
+from calibench.cache import code
 from calibench.cache.code import JUDGES, SHOWS, code_of, sources_of
+from calibench.config.grammar import bind
 from calibench.config.resolve import resolve
 
 CORE = Path(calibench.__file__).parent
@@ -68,3 +71,16 @@ def test_the_rooms_that_are_left_out_exist():
 def test_a_stage_and_a_run_have_digests_of_their_own():
     objective = resolve("ce").objective
     assert code_of(objective) != code_of(objective, judged=True)
+
+
+def test_edited_code_of_a_plugin_has_another_digest(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "edited_objective.py"
+    file.write_text("class Edited:\n    a = 1\n")
+    bound = bind(MethodSpec(name="edited", kind="objective", target=f"{file.stem}:Edited", summary="A test."), ())
+    before = code_of(bound)
+    file.write_text("class Edited:\n    a = 2\n")
+    assert code_of(bound) == before, "this process has imported the old code"
+    code._sources.cache_clear()  # as in another process
+    assert code_of(bound) != before
+    sys.modules.pop(file.stem)
