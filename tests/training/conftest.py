@@ -16,3 +16,13 @@ from short_runs import blobs, scores, trainings  # noqa: E402, F401 - fixtures
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread(one_thread: None) -> None:
     """Tensors are tiny here: threads would only wait for each other, and a forked process must not find any."""
+
+
+@pytest.fixture
+def watch(install_plugin):
+    """What the model `watched` and the objective `pair` see in this test."""
+    import watched
+
+    install_plugin("watched")
+    watched.watch.clear()
+    return watched.watch

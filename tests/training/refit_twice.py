@@ -11,7 +11,7 @@ from calibench import MethodSpec, hookimpl
 from calibench.stages import RefitTask
 from calibench_methods.refits import tst
 
-FIGURES: list[dict[str, float]] = []
+figures_of_fits: list[dict[str, float]] = []
 """What each training returned."""
 
 
@@ -22,6 +22,6 @@ def calibench_methods() -> list[MethodSpec]:
 
 class Twice(tst.TST):
     def fit(self, head: nn.Module, task: RefitTask) -> dict[str, float]:
-        FIGURES.append(super().fit(copy.deepcopy(head), task))
-        FIGURES.append(super().fit(head, task))
+        figures_of_fits.append(super().fit(copy.deepcopy(head), task))
+        figures_of_fits.append(super().fit(head, task))
         return {"second": 1.0}

@@ -201,11 +201,11 @@ def test_a_second_training_of_a_stage_does_not_go_on_from_the_first(
 ) -> None:
     """The refit trains two heads with one task: the second is the same as where nothing is kept."""
     install_plugin("refit_twice")
-    refit_twice.FIGURES.clear()
+    refit_twice.figures_of_fits.clear()
     method = f"tst-twice:epochs={EPOCHS},batch_size=64,lr=0.01"
     kept, plain = train_members(method, dataset, tmp_path), train_members(method, dataset, None)
     assert kept.cache.resumed == []
-    first, second, first_plain, second_plain = refit_twice.FIGURES
+    first, second, first_plain, second_plain = refit_twice.figures_of_fits
     assert (first, second) == (first_plain, second_plain)
     assert torch.equal(kept.scores["test"], plain.scores["test"])
 
