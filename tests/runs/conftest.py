@@ -1,4 +1,4 @@
-"""For these tests: helper modules of the folder above, small data, and a single thread."""
+"""For these tests: helper modules here and in the folder above, small data, and a single thread."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 pytest.register_assert_rewrite("short_runs")
 
 from short_runs import blobs, scores, trainings  # noqa: E402, F401 - fixtures
