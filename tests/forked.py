@@ -21,10 +21,19 @@ import calibench.cli
 from calibench import InputError
 
 
+def join(rank: int, count: int, store: Path) -> Callable[[], None]:
+    """A function by which this process joins `count` processes as number `rank`, as torchrun's do; they meet at `store`."""
+
+    def prepare() -> None:
+        os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(count), "LOCAL_RANK": str(rank)}
+        torch.set_num_threads(1)
+        torch.distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=count)
+
+    return prepare
+
+
 def _run_task(rank: int, count: int, folder: str, task: Callable[[], Any]) -> None:
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(count), "LOCAL_RANK": str(rank)}
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=count)
+    join(rank, count, Path(folder) / "store")()
     result: Any
     try:
         result = task()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from calibench import run
 from calibench.progress import Report
@@ -50,6 +51,19 @@ def write_scores(folder: Path) -> str:
     return f"npz:path={folder / 'scores.npz'}"
 
 
+def write_uneven_splits(folder: Path) -> str:
+    """Digits 0, 1 and 2 in splits of 301, 57, 43 and 99 rows; returns their dataset as `npz:path=...`."""
+    x, y = load_digits(n_class=3, return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))
+    x, y = x[order].reshape(-1, 8, 8).astype(np.float32), y[order]
+    arrays, start = {}, 0
+    for name, size in {"train": 301, "val": 57, "cal": 43, "test": 99}.items():
+        arrays |= {f"{name}_x": x[start : start + size], f"{name}_y": y[start : start + size]}
+        start += size
+    np.savez(folder / "uneven.npz", **arrays)
+    return f"npz:path={folder / 'uneven.npz'}"
+
+
 def short_run(recipe: str, dataset: str, results: Path | None, **options: Any) -> ResultRecord:
     """A run of a small network for two epochs in each stage that trains; `options` are those of `calibench.run`."""
     stages = [part.partition(":")[0] for part in recipe.split("+")]
@@ -75,6 +89,12 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> str:
 def scores(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The dataset of `write_scores`."""
     return write_scores(tmp_path_factory.mktemp("scores"))
+
+
+@pytest.fixture(scope="module")
+def uneven_splits(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The dataset of `write_uneven_splits`."""
+    return write_uneven_splits(tmp_path_factory.mktemp("uneven"))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 pytest.register_assert_rewrite("short_runs")
 
-from short_runs import blobs, scores, trainings  # noqa: E402, F401 - fixtures
+from short_runs import blobs, scores, trainings, uneven_splits  # noqa: E402, F401 - fixtures
 
 
 @pytest.fixture(autouse=True, scope="module")
