@@ -61,6 +61,7 @@ def test_killed_while_it_writes(moment: int, cli: Any, undisturbed: dict[str, An
     assert cli("leaderboard", "--results", "results").code == 0
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """kill -9 at an arbitrary moment, once two epochs are kept; the same command says where it goes on, and ends the same."""
     monkeypatch.setenv(VARIABLE, "0")
