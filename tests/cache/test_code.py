@@ -11,7 +11,7 @@ import pytest
 import calibench
 from calibench import MethodSpec
 from calibench.cache import code
-from calibench.cache.code import JUDGES, SHOWS, code_of, sources_of
+from calibench.cache.code import JUDGING, PRESENTATION, code_of, sources_of
 from calibench.config.grammar import bind
 from calibench.config.resolve import resolve
 
@@ -22,7 +22,7 @@ CORE = Path(calibench.__file__).parent
 def package(tmp_path, monkeypatch):
     """A package with calibench's rooms, each holding one module."""
     root = tmp_path / "rooms_of_a_test"
-    for room in (*SHOWS, *JUDGES, "recipe", "training", "seeds.py"):
+    for room in (*PRESENTATION, *JUDGING, "recipe", "training", "seeds.py"):
         file = root / room if room.endswith(".py") else root / room / "module.py"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("x = 1\n")
@@ -35,7 +35,7 @@ def package(tmp_path, monkeypatch):
 
 def digests(package):
     """Of a stage's code, and of the code of a run's figures."""
-    return sources_of(package.name, SHOWS | JUDGES), sources_of(package.name, SHOWS)
+    return sources_of(package.name, PRESENTATION | JUDGING), sources_of(package.name, PRESENTATION)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_new_room_counts_until_somebody_says_that_it_decides_nothing(package):
 
 
 def test_the_rooms_that_are_left_out_exist():
-    assert all((CORE / name).exists() for name in SHOWS | JUDGES)
+    assert all((CORE / name).exists() for name in PRESENTATION | JUDGING)
 
 
 def test_a_stage_and_a_run_have_digests_of_their_own():

@@ -17,20 +17,20 @@ def test_seconds_leave_out_results_that_were_made_on_the_way(monkeypatch: pytest
     results = StageResults(StageCache(None))
 
     def outer() -> StageResult:
-        results.of("inner", "a", lambda: StageResult({}, {}))
+        results.get_or_make("inner", "a", lambda: StageResult({}, {}))
         return StageResult({}, {})
 
     with monkeypatch.context() as patch:
         patch.setattr(time, "perf_counter", lambda: next(clock))
-        results.of("outer", "b", outer)
+        results.get_or_make("outer", "b", outer)
     assert results.timings == {"inner": 3.0, "outer": 3.0}
 
 
 def test_a_result_from_the_cache_is_the_one_that_was_made_and_counts_its_seconds(tmp_path: Path) -> None:
     made = StageResult({"a": torch.ones(2)}, {"epoch": 3.0}, {"rate": [0.25, "x"]})
     before, after = StageResults(StageCache(tmp_path)), StageResults(StageCache(tmp_path))
-    before.of("stage1", "key", lambda: made)
-    cached = after.of("stage1", "key", lambda: pytest.fail("it is in the cache"))
+    before.get_or_make("stage1", "key", lambda: made)
+    cached = after.get_or_make("stage1", "key", lambda: pytest.fail("it is in the cache"))
     assert torch.equal(cached.tensors["a"], torch.ones(2))
     assert (cached.figures, cached.learned) == ({"epoch": 3.0}, {"rate": [0.25, "x"]})
     assert after.timings == before.timings

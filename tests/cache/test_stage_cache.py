@@ -40,11 +40,11 @@ def test_a_cache_returns_the_tensors_of_that_stage_and_key(tmp_path: Path) -> No
 
 def test_a_fresh_cache_reads_only_keys_that_its_command_has_made(tmp_path: Path) -> None:
     StageCache(tmp_path).put("stage1", KEY, TENSORS)
-    made: set[str] = set()
-    first = StageCache(tmp_path, fresh=True, made=made)
+    keys: set[str] = set()
+    first = StageCache(tmp_path, fresh=True, fresh_keys=keys)
     assert first.get("stage1", KEY) is None
     first.put("stage1", KEY, TENSORS)
-    assert_equal(StageCache(tmp_path, fresh=True, made=made).get("stage1", KEY))
+    assert_equal(StageCache(tmp_path, fresh=True, fresh_keys=keys).get("stage1", KEY))
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

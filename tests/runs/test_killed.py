@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from features_run import RUN, temporary_files
-from forked import ForkedCommand
+from forked import Ended, ForkedCommand
 from short_runs import figures
 
 from calibench.cache.resume import VARIABLE
@@ -61,6 +62,17 @@ def test_killed_while_it_writes(moment: int, cli: Any, undisturbed: dict[str, An
     assert cli("leaderboard", "--results", "results").code == 0
 
 
+def kill_once_two_epochs_are_kept(command: ForkedCommand, cache: Path) -> Ended:
+    stamps: set[int] = set()
+    while command.running() and len(stamps) < 2:
+        for file in cache.glob("*.unfinished"):
+            with contextlib.suppress(FileNotFoundError):  # it is removed when the training ends
+                stamps.add(file.stat().st_mtime_ns)
+        time.sleep(0.001)
+    command.send(signal.SIGKILL)
+    return command.wait()
+
+
 @pytest.mark.slow
 def test_killed_in_the_middle_of_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """kill -9 at an arbitrary moment, once two epochs are kept; the same command says where it goes on, and ends the same."""
@@ -69,12 +81,7 @@ def test_killed_in_the_middle_of_a_training(tmp_path: Path, monkeypatch: pytest.
     undisturbed = ForkedCommand(*command, "--results", "elsewhere", cwd=tmp_path).wait()
     assert undisturbed.code == 0, undisturbed.err
     cache = tmp_path / "results" / "cache"
-    running, stamps = ForkedCommand(*command, cwd=tmp_path), set()
-    while running.running() and len(stamps) < 2:
-        stamps |= {file.stat().st_mtime_ns for file in cache.glob("*.unfinished")}
-        time.sleep(0.001)
-    running.send(signal.SIGKILL)
-    killed = running.wait()
+    killed = kill_once_two_epochs_are_kept(ForkedCommand(*command, cwd=tmp_path), cache)
     assert killed.code == -signal.SIGKILL, killed.err
     assert killed.out == ""
     again = ForkedCommand(*command, cwd=tmp_path).wait()

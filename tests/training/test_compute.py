@@ -12,7 +12,7 @@ from torch import nn
 from calibench import InputError, RunError, run
 from calibench.models.network import Network
 from calibench.seeds import seeded
-from calibench.training.compute import computed
+from calibench.training.compute import compute_settings
 from calibench.training.prediction import predict
 from calibench.training.schedule import Schedule
 from calibench.training.stepper import Stepper
@@ -35,7 +35,7 @@ def test_training_passes_compute_in_a_smaller_type_and_end_in_float32(precision:
     module, types = convolutional(), []
     module.body[0].register_forward_hook(lambda layer, args, out: types.append(out.dtype))
     x = torch.randn(5, 2, 6, 6)
-    with computed(module, schedule(precision=precision)):
+    with compute_settings(module, schedule(precision=precision)):
         assert module.train()(x).dtype == torch.float32
         module.eval()(x)  # judged outputs are float32 throughout
     module.train()(x)
@@ -106,7 +106,7 @@ def test_memory_has_channels_last_only_in_training() -> None:
     module.body[0].register_forward_hook(
         lambda layer, args, out: channels_last.append(out.is_contiguous(memory_format=torch.channels_last))
     )
-    with computed(module, schedule(channels_last=True)):
+    with compute_settings(module, schedule(channels_last=True)):
         inside = module(x)
     assert torch.allclose(inside, module(x), atol=1e-5)
     assert channels_last == [True, False]
@@ -149,7 +149,7 @@ def compiled_rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 def test_only_the_body_is_compiled_and_only_for_training(compiled_rows: list[int]) -> None:
     module, x = convolutional(), torch.randn(5, 2, 6, 6)
     plain = predict(module, x)
-    with computed(module, schedule(compile=True)):
+    with compute_settings(module, schedule(compile=True)):
         assert torch.equal(predict(module, x), plain)
         assert compiled_rows == []
         inside = module.train()(x)

@@ -18,7 +18,7 @@ from calibench.processes import ALONE, Processes, joined
 from calibench.records.store import read_predictions
 from calibench.seeds import seeded
 from calibench.training.prediction import predict
-from calibench.training.synced_norm import synced
+from calibench.training.synced_norm import synced_norms
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked")
 
@@ -114,7 +114,7 @@ def normed(x: torch.Tensor, y: torch.Tensor, processes: Processes, momentum: flo
     with seeded(0):
         layers = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3, momentum=momentum), nn.Flatten(), nn.Linear(48, 2))
     part = processes.part(len(x))
-    with synced(layers, processes):
+    with synced_norms(layers, processes):
         for _ in range(2):
             layers.zero_grad()
             loss = processes.share(
