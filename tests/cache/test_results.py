@@ -27,9 +27,9 @@ def test_seconds_leave_out_results_that_were_made_on_the_way(monkeypatch: pytest
 
 
 def test_a_result_from_the_cache_is_the_one_that_was_made_and_counts_its_seconds(tmp_path: Path) -> None:
-    made = StageResult({"a": torch.ones(2)}, {"epoch": 3.0}, {"rate": [0.25, "x"]})
+    result = StageResult({"a": torch.ones(2)}, {"epoch": 3.0}, {"rate": [0.25, "x"]})
     before, after = StageResults(StageCache(tmp_path)), StageResults(StageCache(tmp_path))
-    before.get_or_make("stage1", "key", lambda: made)
+    before.get_or_make("stage1", "key", lambda: result)
     cached = after.get_or_make("stage1", "key", lambda: pytest.fail("it is in the cache"))
     assert torch.equal(cached.tensors["a"], torch.ones(2))
     assert (cached.figures, cached.learned) == ({"epoch": 3.0}, {"rate": [0.25, "x"]})
