@@ -36,7 +36,7 @@ bench: $(VENV)/.stamp-test  ## time every kernel and metric; the trend file is f
 bench-once: $(VENV)/.stamp-test  ## every benchmark once, for its result alone
 	$(PERF) --benchmark-disable
 
-bench-compare:  ## instructions and wall clock of the core against BASE=rev (docs/regressions.md)
+bench-compare:  ## instructions and wall clock of the core against BASE=rev (docs/reference/regressions.md)
 	@failed=0; for gate in instructions wallclock; do $(MAKE) --no-print-directory $$gate || failed=1; done; exit $$failed
 
 figures: $(VENV)/.stamp-test  ## the records of thirty recipes here and at BASE=rev, on this machine

@@ -1,9 +1,9 @@
 """Builds the compiled kernels; everything else about the package is in pyproject.toml.
 
-CALIBENCH_BUILD=auto (default)  CPU kernels, and CUDA ones where nvcc is found; what cannot be built is said in one line
-                                and the install succeeds: the float64 reference takes over at run time
+CALIBENCH_BUILD=auto (default)  CPU kernels, and CUDA kernels if nvcc is found. If something cannot be built, the install
+                                prints one line and succeeds: the float64 reference takes over at run time
 CALIBENCH_BUILD=cpu             CPU kernels; a failure is an error
-CALIBENCH_BUILD=cuda            CPU and CUDA kernels; a failure is an error (no nvcc, for one)
+CALIBENCH_BUILD=cuda            CPU and CUDA kernels; a failure is an error (a missing nvcc too)
 CALIBENCH_BUILD=none            pure Python
 """
 
@@ -29,7 +29,7 @@ if MODE not in MODES:
 BUILD_REQUIRES = ["torch>=2.10,<2.14", "ninja", "pybind11>=2.13", "numpy"]
 HOW_TO_BUILD = "CALIBENCH_BUILD={} pip install --no-build-isolation -e ."
 ABI_TARGET = "2.10"
-# No -march=native: a wheel must run elsewhere. No contraction to FMA: a row must not depend on the compiler's mood.
+# No -march=native: a wheel must run on other machines. No contraction to FMA: compilers differ in where they contract.
 CXX_FLAGS = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fvisibility=hidden"]
 CUDA_ARCHITECTURES = ["sm_80", "sm_90", "compute_90"]
 NVCC_FLAGS = ["-O3", "-std=c++17", "--fmad=false", "--Werror", "all-warnings", "-Xcompiler", "-fPIC"]
@@ -40,60 +40,67 @@ CSRC = Path("csrc")
 HEADERS = sorted(str(path) for path in CSRC.rglob("*.h"))
 CPU_FILES = sorted(str(path) for folder in ("core", "cpu") for path in (CSRC / folder).glob("*.cpp"))
 CPU_SOURCES = [str(CSRC / "library.cpp"), *CPU_FILES]
-INSTRUCTION_SET = str(CSRC / "core" / "instruction_set.cpp")  # _C tells which one serves, without torch
+INSTRUCTION_SET = str(CSRC / "core" / "instruction_set.cpp")  # in _C too, which reports the one in use without torch
 CUDA_SOURCES = sorted(str(path) for path in CSRC.glob("cuda/*.cpp"))
 KERNELS = sorted(CSRC.glob("cuda/*.cu"))
 
 
 class BuildError(Exception):
-    """Why the kernels, or their CUDA side, cannot be built."""
+    """The kernels, or their CUDA side, cannot be built."""
+
+
+class NoToolkitError(BuildError):
+    """There is no CUDA toolkit on this machine."""
 
 
 class Cuda:
-    """The CUDA toolkit: torch's CUDAExtension refuses CPU builds of torch, so nvcc is called from here."""
+    """The CUDA toolkit. It calls nvcc itself, because torch's CUDAExtension refuses CPU builds of torch."""
 
     def __init__(self) -> None:
-        homes = [os.environ.get("CUDA_HOME", ""), "/usr/local/cuda"]
-        folders = [f"{homes[0]}/bin"] if homes[0] else []
-        nvcc = shutil.which("nvcc", path=os.pathsep.join([*folders, os.environ.get("PATH", ""), f"{homes[1]}/bin"]))
+        home, default = os.environ.get("CUDA_HOME", ""), "/usr/local/cuda"
+        folders = [f"{home}/bin"] if home else []
+        nvcc = shutil.which("nvcc", path=os.pathsep.join([*folders, os.environ.get("PATH", ""), f"{default}/bin"]))
         if nvcc is None:
-            raise BuildError("nvcc is neither in $CUDA_HOME/bin nor on PATH nor in /usr/local/cuda/bin")
+            raise NoToolkitError("nvcc is neither in $CUDA_HOME/bin nor on PATH nor in /usr/local/cuda/bin")
         self.nvcc = nvcc
-        roots = [Path(home) for home in (homes[0], Path(nvcc).resolve().parent.parent, homes[1]) if home]
-        self.include = _first([root / "include" for root in roots], "cuda_runtime_api.h")
+        roots = [Path(root) for root in (home, Path(nvcc).resolve().parent.parent, default) if root]
+        self.include = _folder_with("cuda_runtime_api.h", [root / "include" for root in roots])
         libraries = [root / name for root in roots for name in ("lib64", "lib", "targets/x86_64-linux/lib")]
-        self.lib = _first(libraries, "libcudart_static.a")
+        self.lib = _folder_with("libcudart_static.a", libraries)
 
     def version(self) -> str:
         text = subprocess.run([self.nvcc, "--version"], capture_output=True, text=True, check=False).stdout
         return text.rpartition("release ")[2].partition(",")[0]
 
     def compile(self, source: Path, folder: Path) -> str:
-        """The object of one .cu; compiled again when it, a header or the command has changed."""
+        """Path of the object of one .cu; compiles it if the source, a header or the command has changed."""
         target = folder / source.with_suffix(".cuda.o")
         command = [self.nvcc, *NVCC_FLAGS, "-c", str(source), "-o", str(target)]
         stamp = target.with_suffix(".command")
-        known = stamp.read_text() if stamp.exists() else ""
-        if known == " ".join(command) and not newer_group([str(source), *HEADERS], str(target)):
+        last_command = stamp.read_text() if stamp.exists() else ""
+        if last_command == " ".join(command) and not newer_group([str(source), *HEADERS], str(target)):
             return str(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         stamp.unlink(missing_ok=True)
         print(f"calibench: nvcc {source} for {', '.join(CUDA_ARCHITECTURES)}")
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            print(done.stdout + done.stderr)
-            errors = [line for line in (done.stderr + done.stdout).splitlines() if "error" in line]
-            raise BuildError(f"nvcc could not compile {source} ({errors[0] if errors else done.returncode})")
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        if process.returncode:
+            print(process.stdout + process.stderr)
+            errors = [line for line in (process.stderr + process.stdout).splitlines() if "error" in line]
+            raise BuildError(f"nvcc could not compile {source} ({errors[0] if errors else process.returncode})")
         stamp.write_text(" ".join(command))
         return str(target)
 
     def compile_all(self, folder: Path) -> list[str]:
-        """The objects of every .cu, as many at a time as MAX_JOBS or the processors allow; the first failure is raised."""
+        """Paths of the objects of every .cu, compiled in MAX_JOBS processes (default: one per CPU).
+
+        Raises the first failure.
+        """
         jobs = int(os.environ.get("MAX_JOBS") or 0) or os.cpu_count() or 1
         with ThreadPoolExecutor(jobs) as pool:
             futures = [pool.submit(self.compile, source, folder) for source in KERNELS]
-            done, rest = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in rest:
+            done, pending = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in pending:
                 future.cancel()
             for future in done:
                 future.result()  # raises the failure
@@ -104,20 +111,19 @@ class Cuda:
         return [f"-L{self.lib}", "-lcudart_static", *culibos, "-ldl", "-lrt", "-lpthread"]
 
 
-def _first(folders: list[Path], name: str) -> Path:
+def _folder_with(name: str, folders: list[Path]) -> Path:
     for folder in folders:
         if (folder / name).exists():
             return folder
     raise BuildError(f"{name} is not in {', '.join(map(str, folders))}")
 
 
-def extensions(version: str, folder: Path, cuda: Cuda | None) -> list[Extension]:
-    """`calibench._ops` (torch's stable ABI, any Python) and `calibench._C` (pybind11, no torch)."""
-    import pybind11
+def operators(folder: Path, cuda: Cuda | None) -> Extension:
+    """`calibench._ops`, built on torch's stable ABI. It contains no Python, so one .so serves every Python."""
     from torch.utils.cpp_extension import include_paths, library_paths
 
     major, minor = (int(part) for part in ABI_TARGET.split("."))
-    ops = Extension(
+    return Extension(
         "calibench._ops",
         sources=CPU_SOURCES + (CUDA_SOURCES if cuda else []),
         depends=HEADERS,
@@ -128,9 +134,15 @@ def extensions(version: str, folder: Path, cuda: Cuda | None) -> list[Extension]
         extra_compile_args=list(CXX_FLAGS),
         extra_objects=cuda.compile_all(folder) if cuda else [],
         extra_link_args=cuda.link_args() if cuda else [],
-        py_limited_api=True,  # it holds no Python at all, so one .so serves every Python
+        py_limited_api=True,
         language="c++",
     )
+
+
+def build_info(version: str, cuda: Cuda | None) -> Extension:
+    """`calibench._C`, which reports how the kernels were built (pybind11, no torch)."""
+    import pybind11
+
     facts = {
         "FLAGS": " ".join(CXX_FLAGS),
         "CUDA_ARCHITECTURES": " ".join(CUDA_ARCHITECTURES) if cuda else "",
@@ -139,86 +151,103 @@ def extensions(version: str, folder: Path, cuda: Cuda | None) -> list[Extension]
         "BUILD_MODE": MODE,
         "VERSION": version,
     }
-    info = Extension(
+    macros = [(f"CALIBENCH_{key}", f'"{value}"') for key, value in facts.items()]
+    return Extension(
         "calibench._C",
         sources=[str(CSRC / "module.cpp"), INSTRUCTION_SET],
         include_dirs=[pybind11.get_include()],
-        define_macros=[(f"CALIBENCH_{key}", f'"{value}"') for key, value in facts.items()]
-        + [("CALIBENCH_CUDA", str(int(cuda is not None)))],
+        define_macros=[*macros, ("CALIBENCH_CUDA", str(int(cuda is not None)))],
         extra_compile_args=list(CXX_FLAGS),
         language="c++",
     )
-    return [ops, info]
+
+
+class KernelBuild:
+    """Mixed into build_ext: builds the kernels of CALIBENCH_BUILD."""
+
+    torch_problem = ""
+    """Why torch cannot be imported; empty if it can."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        if self.editable_mode:  # setuptools would compile in a temporary folder and compile everything again next time
+            self.build_temp = str(Path("build") / f"editable-{sys.implementation.cache_tag}")
+
+    def run(self) -> None:
+        if MODE == "auto":
+            self._build_available()
+            return
+        error = self._attempt(with_cuda=MODE == "cuda")
+        if error is not None:
+            raise SystemExit(f"calibench: CALIBENCH_BUILD={MODE}, but {_one_line(error)}") from error
+
+    def _build_available(self) -> None:
+        """Builds CPU and CUDA kernels, or those for the CPU, or none, and prints what could not be built."""
+        cuda_error = self._attempt(with_cuda=True)
+        if cuda_error is None:
+            return
+        error = self._attempt(with_cuda=False)
+        if error is not None:
+            remove_compiled(Path(self.build_lib) / "calibench")
+            if self.inplace:
+                remove_compiled(PACKAGE)
+            command = HOW_TO_BUILD.format("cpu")
+            _warn(f"no compiled kernels: {_one_line(error)}; the float64 reference will be used. To build: {command}")
+        elif not isinstance(cuda_error, NoToolkitError):
+            command = HOW_TO_BUILD.format("cuda")
+            _warn(
+                f"no CUDA kernels: {_one_line(cuda_error)}; CUDA tensors will use the float64 reference. To build: {command}"
+            )
+
+    def _attempt(self, with_cuda: bool) -> Exception | None:
+        """Builds; returns the error of a failed build."""
+        try:
+            self._build(with_cuda)
+        except Exception as error:  # ninja, distutils and pybind11 raise errors of many types
+            return error
+        return None
+
+    def _build(self, with_cuda: bool) -> None:
+        if self.torch_problem:
+            raise BuildError(self.torch_problem)
+        compiler = (os.environ.get("CXX") or "c++").split()[0]
+        if shutil.which(compiler) is None:  # checked here, because torch would print a warning of its own
+            raise BuildError(f"there is no C++ compiler {compiler!r}")
+        before = (self.compiler, self.inplace)
+        try:
+            cuda = Cuda() if with_cuda else None
+            version = self.distribution.get_version()
+            self._set_extensions([operators(Path(self.build_temp), cuda), build_info(version, cuda)])
+            super().run()
+        except BaseException:
+            self.extensions = self.distribution.ext_modules = []
+            self.compiler, self.inplace = before
+            raise
+
+    def _set_extensions(self, extensions: list[Extension]) -> None:
+        """Registers the extensions as finalize_options does for those of setup(): names and abi3 suffix."""
+        self.extensions = self.distribution.ext_modules = extensions
+        self.ext_map = {}
+        for extension in extensions:
+            extension._full_name = extension.name
+            extension._links_to_dynamic = extension._needs_stub = False
+            self.ext_map[extension.name] = self.ext_map[extension.name.rpartition(".")[2]] = extension
+            extension._file_name = self.get_ext_filename(extension.name)
 
 
 def build_command() -> type[setuptools_build_ext]:
-    """build_ext upon torch's BuildExtension (ninja, MAX_JOBS), or upon setuptools' own where torch is missing."""
-    base: Any = setuptools_build_ext
-    missing = ""
+    """build_ext on top of torch's BuildExtension (ninja, MAX_JOBS), or of setuptools' own without torch."""
+    base: type[setuptools_build_ext] = setuptools_build_ext
+    problem = ""
     try:
         from torch.utils.cpp_extension import BuildExtension as base  # noqa: N813
-    except Exception as error:  # a broken torch raises anything from OSError to RuntimeError
-        missing = f"torch cannot be imported while building ({error})"
-
-    class BuildKernels(base):  # type: ignore[misc]
-        def finalize_options(self) -> None:
-            super().finalize_options()
-            if self.editable_mode:  # setuptools would compile in a folder that it throws away
-                self.build_temp = str(Path("build") / f"editable-{sys.implementation.cache_tag}")
-
-        def run(self) -> None:
-            why_no_cuda = ""
-            if MODE in {"auto", "cuda"} and not missing:
-                try:
-                    return self._build(Cuda())
-                except Exception as error:  # ninja, distutils and pybind11 raise what they like
-                    why_no_cuda = _one_line(error)
-                    if MODE == "cuda":
-                        raise SystemExit(f"calibench: CALIBENCH_BUILD=cuda, but {why_no_cuda}") from error
-            try:
-                self._build(None)
-            except Exception as error:
-                if MODE == "cpu":
-                    raise SystemExit(f"calibench: CALIBENCH_BUILD=cpu, but {_one_line(error)}") from error
-                remove_compiled(Path(self.build_lib) / "calibench")
-                if self.inplace:
-                    remove_compiled(PACKAGE)
-                how = HOW_TO_BUILD.format("cpu")
-                _say(f"no compiled kernels: {_one_line(error)}; the float64 reference will be used. To build: {how}")
-                return None
-            if why_no_cuda and not why_no_cuda.startswith("nvcc is neither"):  # no toolkit is no failure
-                how = HOW_TO_BUILD.format("cuda")
-                _say(f"no CUDA kernels: {why_no_cuda}; CUDA tensors will use the float64 reference. To build: {how}")
-            return None
-
-        def _build(self, cuda: Cuda | None) -> None:
-            if missing:
-                raise BuildError(missing)
-            compiler = (os.environ.get("CXX") or "c++").split()[0]
-            if shutil.which(compiler) is None:  # asked first, because torch would print a warning of its own
-                raise BuildError(f"there is no C++ compiler {compiler!r}")
-            before = (self.compiler, self.inplace)
-            try:
-                version = self.distribution.get_version()
-                self.extensions = self.distribution.ext_modules = extensions(version, Path(self.build_temp), cuda)
-                # What finalize_options does for extensions that are known from the start: names and abi3 suffix.
-                self.ext_map = {}
-                for extension in self.extensions:
-                    extension._full_name = extension.name
-                    extension._links_to_dynamic = extension._needs_stub = False
-                    self.ext_map[extension.name] = self.ext_map[extension.name.rpartition(".")[2]] = extension
-                    extension._file_name = self.get_ext_filename(extension.name)
-                super().run()
-            except BaseException:
-                self.extensions = self.distribution.ext_modules = []
-                self.compiler, self.inplace = before
-                raise
-
-    return BuildKernels
+    except Exception as error:  # a broken torch raises errors from OSError to RuntimeError
+        problem = f"torch cannot be imported while building ({error})"
+    return type("BuildKernels", (KernelBuild, base), {"torch_problem": problem})
 
 
 def remove_compiled(package: Path) -> None:
-    """An older build lying there would be packed or loaded although this one says that there is none."""
+    """Removes an older build, which would be packed or loaded although this build has no kernels."""
     for path in [*package.glob("_ops*.so"), *package.glob("_C*.so")]:
         path.unlink()
 
@@ -227,18 +256,18 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
-def _say(line: str) -> None:
+def _warn(line: str) -> None:
     print(f"calibench: {line}", file=sys.stderr, flush=True)
 
 
 def arguments() -> dict[str, Any]:
-    """What setup() gets: build requirements only when a frontend asks for them, torch only in commands that build."""
+    """Arguments of setup(): build requirements only if a frontend asks for them, torch only for commands that build."""
     if MODE == "none":
         if "editable_wheel" in sys.argv:
             remove_compiled(PACKAGE)
         return {}
     if build_meta.distutils.core.Distribution is build_meta.Distribution:
-        # Inside get_requires_for_build_*: the frontend installs these. Elsewhere setuptools would fetch them itself.
+        # Inside get_requires_for_build_*: the frontend installs these. Elsewhere setuptools would download them itself.
         return {"setup_requires": BUILD_REQUIRES}
     # Placeholders make the wheel a platform wheel and put the sources into an sdist; build_ext replaces them.
     placeholders = [
@@ -247,7 +276,7 @@ def arguments() -> dict[str, Any]:
     ]
     if {"egg_info", "dist_info", "sdist"} & set(sys.argv):
         return {"ext_modules": placeholders}
-    # pip does not put the scripts of a venv that is not activated on PATH, and ninja is one.
+    # ninja is a script of the environment. pip does not put an environment's scripts on PATH unless it is activated.
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
     return {"ext_modules": placeholders, "cmdclass": {"build_ext": build_command()}}
 

@@ -1,4 +1,4 @@
-// Errors of the ops: one readable sentence, without file and line, because Python shows it to the user.
+// Errors of the ops: one sentence without file and line, because Python shows it to the user.
 #pragma once
 
 #include <sstream>
@@ -6,8 +6,8 @@
 
 namespace calibench {
 
-// torch turns std::runtime_error into RuntimeError; STD_TORCH_CHECK would put a source path in front of the
-// message.
+// torch turns std::runtime_error into RuntimeError. STD_TORCH_CHECK is not used: it
+// puts a source path in front of the message.
 template <typename... Args>
 [[noreturn]] void fail(const Args&... args) {
   std::ostringstream message;

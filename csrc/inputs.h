@@ -1,5 +1,5 @@
-// Arguments of the ops, checked, and their outputs, on torch's side; the CPU and CUDA files share them.
-// Python checks the same with hints: this guards callers of torch.ops and C++.
+// Checks an op's tensor arguments and allocates its outputs; shared by cpu/ and cuda/. Python checks the same
+// arguments first and adds hints. These checks guard direct callers of torch.ops and C++.
 #pragma once
 
 #include <torch/csrc/stable/ops.h>
@@ -10,14 +10,15 @@
 
 #include "check.h"
 #include "core/calibration_stats.h"
+#include "core/classwise_stats.h"
 
 namespace calibench {
 
 using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
 
-constexpr int64_t kMaxBins = int64_t{1}
-                             << 24;  // beyond it 3 * M doubles a chunk stop being small; nobody needs it
+// With more bins, the 3 M doubles of each chunk would no longer be small. Nobody needs more.
+constexpr int64_t kMaxBins = int64_t{1} << 24;
 
 inline ScoreType score_type(const Tensor& scores) {
   switch (scores.scalar_type()) {
@@ -80,24 +81,41 @@ inline CalibrationArgs check_inputs(const Tensor& scores, const Tensor& labels, 
   return {x.data, x.type, x.rows, x.classes, x.row_stride, x.class_stride, y, bins, from_probs};
 }
 
-// A float64 vector of one of two lengths on the device of `scores`, with any stride.
-inline void check_vector(const Tensor& values, const Tensor& scores, const char* what, int64_t length,
+// `values` must be a float64 vector of length `length` or
+// `or_length`, of any stride, on the device of `scores`.
+inline void check_vector(const Tensor& values, const Tensor& scores, const char* name, int64_t length,
                          int64_t or_length) {
-  CALIBENCH_CHECK(values.scalar_type() == ScalarType::Double, what, " are not float64");
-  CALIBENCH_CHECK(values.dim() == 1 && (values.size(0) == length || values.size(0) == or_length), what,
+  CALIBENCH_CHECK(values.scalar_type() == ScalarType::Double, name, " are not float64");
+  CALIBENCH_CHECK(values.dim() == 1 && (values.size(0) == length || values.size(0) == or_length), name,
                   " have the wrong shape: [", length, "] expected");
-  CALIBENCH_CHECK(same_device(values, scores), what, " and scores are on different devices");
+  CALIBENCH_CHECK(same_device(values, scores), name, " and scores are on different devices");
 }
 
-// Empty edges: equal width. Else [M - 1] or [K, M - 1]; the stride from one class to the next is returned.
+// `edges` is empty (equal-width bins), [M - 1] or [K, M - 1]. Returns the stride between the edges of two
+// neighbouring classes: 0 if all classes share them.
 inline int64_t check_edges(const Tensor& edges, const Tensor& scores, int64_t bins) {
   CALIBENCH_CHECK(edges.scalar_type() == ScalarType::Double && edges.is_contiguous(),
                   "edges are not contiguous float64");
   CALIBENCH_CHECK(same_device(edges, scores), "edges and scores are on different devices");
   const bool shared = edges.dim() == 1 && (edges.size(0) == bins - 1 || edges.size(0) == 0);
-  const bool own = edges.dim() == 2 && edges.size(0) == scores.size(1) && edges.size(1) == bins - 1;
-  CALIBENCH_CHECK(shared || own, "edges have the wrong shape: [M - 1] or [K, M - 1] expected");
-  return own ? bins - 1 : 0;
+  const bool per_class = edges.dim() == 2 && edges.size(0) == scores.size(1) && edges.size(1) == bins - 1;
+  CALIBENCH_CHECK(shared || per_class, "edges have the wrong shape: [M - 1] or [K, M - 1] expected");
+  return per_class ? bins - 1 : 0;
+}
+
+// All but `first_edges`.
+inline ClasswiseArgs check_classwise_inputs(const Tensor& scores, const Tensor& labels, const Tensor& edges,
+                                            int64_t bins, bool from_probs, double threshold) {
+  ClasswiseArgs args{};
+  args.scores = check_scores(scores);
+  args.labels = check_labels(labels, scores);
+  check_bins(bins);
+  args.edges_stride = check_edges(edges, scores, bins);
+  args.edges = edges.numel() == 0 ? nullptr : static_cast<const double*>(edges.const_data_ptr());
+  args.bins = bins;
+  args.from_probs = from_probs;
+  args.threshold = threshold;
+  return args;
 }
 
 inline void check_state(const Tensor& state, const Tensor& fault, const Tensor& scores, int64_t bins) {
@@ -109,6 +127,17 @@ inline void check_state(const Tensor& state, const Tensor& fault, const Tensor& 
                   "the fault is not a contiguous int64 [2]");
   CALIBENCH_CHECK(same_device(state, scores) && same_device(fault, scores),
                   "the state, its fault and the scores are on different devices");
+}
+
+inline void check_bootstrap_inputs(const Tensor& confidence, const Tensor& correct, int64_t bins,
+                                   int64_t resamples) {
+  CALIBENCH_CHECK(confidence.scalar_type() == ScalarType::Double && confidence.dim() == 1,
+                  "confidence is not float64 [N]");
+  CALIBENCH_CHECK(correct.scalar_type() == ScalarType::Bool && correct.dim() == 1 &&
+                      correct.size(0) == confidence.size(0) && same_device(confidence, correct),
+                  "correct is not bool [N] on the device of confidence");
+  CALIBENCH_CHECK(resamples >= 0, "resamples is ", resamples, ", not at least 0");
+  check_bins(bins);
 }
 
 template <size_t kDims>
@@ -124,7 +153,7 @@ inline Tensor new_float64(const Tensor& like, int64_t size) {
   return new_tensor<1>(like, {size}, ScalarType::Double);
 }
 
-// [2]: the code of the lowest bad row, or kNoBadRow, and its label.
+// An uninitialised int64 [2]: the code of the lowest bad row (kNoBadRow if there is none), and its label.
 inline Tensor new_fault(const Tensor& like) { return new_tensor<1>(like, {2}, ScalarType::Long); }
 
 template <typename T>
@@ -132,7 +161,8 @@ T* data(const Tensor& tensor) {
   return static_cast<T*>(tensor.mutable_data_ptr());
 }
 
-// The sentence that calibench.kernels turns into an InputError; its reference says the same word for word.
+// Fails with the sentence that calibench.kernels turns into an InputError. The Python reference raises the
+// same sentence, word for word.
 [[noreturn]] inline void fail_row(int64_t code, int64_t label, int64_t classes) {
   const int64_t row = bad_row_index(code);
   switch (bad_row_status(code)) {

@@ -17,14 +17,10 @@ import pytest
 
 import calibench.cli
 
-# The kernel_*.py beside this file are imported by several test files, and importlib mode adds no folder to the path.
-sys.path.insert(0, str(Path(__file__).parent))
-pytest.register_assert_rewrite("kernel_cases", "kernel_threshold_checks")
-
 # As main() does, but before any test imports torch: libgomp reads it once, and idle threads that spin double every time.
 os.environ.setdefault("GOMP_SPINCOUNT", calibench.cli.SPIN)
 
-from calibench.models.vision_import import torchvision_operators  # noqa: E402
+from calibench.models.vision_import import torchvision_operators
 
 torchvision_operators()  # torchmetrics, an oracle, imports torchvision where it finds one
 

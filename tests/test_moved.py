@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from calibench import kernels, training
+from calibench.data import noise
 from calibench.moved import MOVED
 from calibench.outputs import decisions
 
@@ -28,11 +29,13 @@ def test_documented_names_lead_to_the_objects_of_today(monkeypatch):
         monkeypatch.delitem(sys.modules, old, raising=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
+        from calibench.data.noisy import Noisy
         from calibench.decisions import Decisions
         from calibench.models.training import mean_nll, predict, seeded, train
     assert (train, predict, mean_nll) == (training.train, training.predict, training.mean_nll)
     assert seeded is training.seeded
     assert Decisions is decisions.Decisions
+    assert Noisy is noise.Noisy
     assert kernels.fit_temperature
 
 

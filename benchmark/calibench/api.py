@@ -18,8 +18,9 @@ from calibench.config.request import RunRequest
 from calibench.config.run_config import RunConfig
 from calibench.data.in_memory import as_dataset
 from calibench.errors import InputError
+from calibench.evaluation.evaluation_record import EvaluationRecord
 from calibench.evaluation.judge import RESAMPLES, SEED
-from calibench.evaluation.stored_outputs import EvaluationRecord, Samples, evaluate_samples
+from calibench.evaluation.stored_outputs import Samples, evaluate_samples
 from calibench.models.in_memory import as_model
 from calibench.models.network import Task
 from calibench.outputs.several_labels import check_samples

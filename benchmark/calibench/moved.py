@@ -10,6 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 MOVED = {
+    "calibench.data.noisy": "calibench.data.noise",
     "calibench.decisions": "calibench.outputs.decisions",
     "calibench.hookspecs": "calibench.plugins.hookspecs",
     "calibench.models.training": "calibench.training",

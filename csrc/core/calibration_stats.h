@@ -1,4 +1,4 @@
-// calibration_stats: its arguments, the sums of a chunk of rows, and how chunks become the result. No torch.
+// calibration_stats without torch: its arguments, the sums of a chunk of rows, and how chunks are added up.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace calibench {
 
-// Where the samples go: five rows of N float64, in this order.
+// The rows of the `samples` output, [5, N] float64.
 enum SampleRow : int { kConfidence = 0, kTail = 1, kPrediction = 2, kNll = 3, kBrier = 4, kSampleRows = 5 };
 
 struct CalibrationArgs {
@@ -38,30 +38,29 @@ struct ChunkTotals {
   int64_t first_bad = kNoBadRow;
 };
 
-// Rows a chunk: a function of the problem alone, never of the thread count, because the chunks fix the order
-// of the sums. 262 144 scores take about 0.1 ms, long beside waking a thread; 4 * bins keeps partial sums
-// below 8 doubles a row.
+// Rows per chunk. It depends on the problem only, never on the number of threads, because the chunks fix the
+// order of the sums. 262 144 scores take about 0.1 ms, much longer than waking a thread; at least 4 * bins
+// rows keep the partial sums below 8 doubles per row.
 inline int64_t chunk_rows(int64_t classes, int64_t bins) {
   const int64_t by_size = 262144 / classes;
   const int64_t bounded = by_size < 64 ? 64 : by_size > 1024 ? 1024 : by_size;
   return bounded > 4 * bins ? bounded : 4 * bins;
 }
 
-// The state of calibration_update, [M + 2, 4]: a bin's count, correct, confidence sum and carry; then N, -,
-// NLL sum and carry; then correct, -, Brier sum and carry.
+// The state of calibration_update is [M + 2, 4]. Row k < M: count, number correct, confidence sum and carry
+// of bin k. Row M: N, unused, NLL sum and carry. Row M + 1: number correct, unused, Brier sum and carry.
 constexpr int64_t kStateColumns = 4;
 
-inline void add_pair(double* pair, const Sum& part) {
-  Sum all;
-  all.sum = pair[0];
-  all.carry = pair[1];
-  all.add(part);
-  pair[0] = all.sum;
-  pair[1] = all.carry;
+// Adds `part` to a sum and its carry at pair[0] and pair[1].
+CALIBENCH_HD void add_pair(double* pair, const Sum& part) {
+  Sum total{pair[0], pair[1]};
+  total.add(part);
+  pair[0] = total.sum;
+  pair[1] = total.carry;
 }
 
-// Adds chunk after chunk to the state, in their order: so a stream fed in whole chunks ends with the bits of
-// one call.
+// Adds the chunks to the state, in order. A stream fed in whole chunks
+// therefore gives the same bits as one call.
 inline void add_chunks(const BinSums* bins, const ChunkTotals* chunks, int64_t num_chunks, int64_t M,
                        int64_t rows, double* state) {
   double* totals = state + M * kStateColumns;
@@ -82,7 +81,8 @@ inline void add_chunks(const BinSums* bins, const ChunkTotals* chunks, int64_t n
   totals[kStateColumns] += static_cast<double>(correct);
 }
 
-// bin_sums [3, M] = count, confidence, correct; totals [4] = NLL, Brier, correct, N.
+// Writes the state to bin_sums [3, M] (count, sum of confidence, number correct) and
+// totals [4] (NLL, Brier, number correct, N).
 inline void read_state(const double* state, int64_t M, double* bin_sums, double* totals) {
   for (int64_t k = 0; k < M; ++k) {
     const double* bin = state + k * kStateColumns;

@@ -1,4 +1,4 @@
-// From the name of an instruction set to its table.
+// Finds the kernel table of the selected instruction set.
 #include <cstring>
 
 #include "instruction_set.h"

@@ -6,13 +6,13 @@
 namespace calibench {
 namespace {
 
-// Whether `names`, joined by a space, hold `name`.
-bool holds(const std::string& names, const std::string& name) {
+// Whether `name` is one of `names`, which are separated by spaces.
+bool contains(const std::string& names, const std::string& name) {
   return (" " + names + " ").find(" " + name + " ") != std::string::npos;
 }
 
-// Empty unless one is asked for.
-std::string asked() {
+// The value of CALIBENCH_ISA; empty if it is unset or `auto`.
+std::string requested_instruction_set() {
   const char* name = std::getenv("CALIBENCH_ISA");
   const std::string text = name == nullptr ? "" : name;
   return text == "auto" ? "" : text;
@@ -47,16 +47,16 @@ const char* usable_instruction_sets() {
 }
 
 const char* instruction_set() {
-  static const std::string chosen = [] {
-    const std::string usable = usable_instruction_sets(), name = asked();
-    return !name.empty() && holds(usable, name) ? name : usable.substr(0, usable.find(' '));
+  static const std::string selected = [] {
+    const std::string usable = usable_instruction_sets(), name = requested_instruction_set();
+    return !name.empty() && contains(usable, name) ? name : usable.substr(0, usable.find(' '));
   }();
-  return chosen.c_str();
+  return selected.c_str();
 }
 
 const char* refused_instruction_set() {
-  static const std::string name = asked();
-  return name.empty() || holds(usable_instruction_sets(), name) ? nullptr : name.c_str();
+  static const std::string name = requested_instruction_set();
+  return name.empty() || contains(usable_instruction_sets(), name) ? nullptr : name.c_str();
 }
 
 }  // namespace calibench

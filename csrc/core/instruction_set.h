@@ -1,17 +1,18 @@
-// Which instruction set serves: the best that the processor has, or the one that the environment's
-// CALIBENCH_ISA names.
+// The instruction set in use: the one that the environment variable CALIBENCH_ISA
+// names, else the best that the processor has.
 #pragma once
 
 namespace calibench {
 
-// Names that this build holds, and those of them that run on this processor: best first, joined by a space.
+// The names of the instruction sets in this build, and of those that run on this
+// processor: best first, separated by spaces.
 const char* compiled_instruction_sets();
 const char* usable_instruction_sets();
 
-// avx512, avx2, neon or generic. Asked once: results must not change within a process.
+// avx512, avx2, neon or generic. It is decided once, so results cannot change within a process.
 const char* instruction_set();
 
-// What CALIBENCH_ISA asks for and this processor or build lacks, or null.
+// The value of CALIBENCH_ISA if this processor or build lacks that instruction set, else null.
 const char* refused_instruction_set();
 
 }  // namespace calibench

@@ -1,5 +1,5 @@
-// The kernels for AVX2 with FMA and F16C, compiled into every x86-64 build and called only where the
-// processor has them.
+// The kernels for AVX2 with FMA and F16C. They are in every x86-64 build; dispatch.cpp calls them only if the
+// processor has these instructions.
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 
@@ -12,7 +12,7 @@
 // clang-format off: in this order
 #include "../simd/target_avx2.h"
 #include "../simd/avx2.h"
-#include "../simd/table.h"
+#include "../simd/kernel_table.h"
 // clang-format on
 
 namespace calibench {

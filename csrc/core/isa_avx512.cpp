@@ -1,4 +1,5 @@
-// The kernels for AVX-512, compiled into every x86-64 build and called only where the processor has it.
+// The kernels for AVX-512. They are in every x86-64 build;
+// dispatch.cpp calls them only if the processor has it.
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 
@@ -11,7 +12,7 @@
 // clang-format off: in this order
 #include "../simd/target_avx512.h"
 #include "../simd/avx512.h"
-#include "../simd/table.h"
+#include "../simd/kernel_table.h"
 // clang-format on
 
 namespace calibench {

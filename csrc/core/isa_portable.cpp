@@ -1,4 +1,4 @@
-// The kernels for any processor: NEON by the compiler's own vectoriser on 64-bit Arm, the baseline elsewhere.
+// The kernels for any processor. On 64-bit Arm the compiler's vectoriser uses NEON, elsewhere the baseline.
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -12,7 +12,7 @@
 #endif
 // clang-format off: in this order
 #include "../simd/portable.h"
-#include "../simd/table.h"
+#include "../simd/kernel_table.h"
 // clang-format on
 
 namespace calibench {

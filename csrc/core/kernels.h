@@ -1,5 +1,4 @@
-// The torch-free entry points of the core, one table for each instruction set; kernels() gives the one
-// that serves.
+// The torch-free entry points of the core: one table per instruction set. kernels() returns the table in use.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +11,8 @@
 
 namespace calibench {
 
-// Every function works on rows [begin, end) (or one resample) on the calling thread, with `scratch` of
-// scratch_bytes().
+// Every function processes rows [begin, end), or one resample, on the calling thread. `scratch` has
+// scratch_bytes(classes) bytes.
 struct Kernels {
   const char* name;
   void (*calibration_chunk)(const CalibrationArgs&, int64_t begin, int64_t end, BinSums* bins,
@@ -28,12 +27,12 @@ struct Kernels {
   void (*resample)(const BootstrapArgs&, int64_t b, uint8_t* counts, double* sums);
 };
 
-// Bytes for one thread: a tile of rows, or four rows in float64.
+// Bytes of scratch for one thread: room for a tile of rows, and for four rows in float64.
 inline size_t scratch_bytes(int64_t classes) {
   return static_cast<size_t>(classes) * 32 + (size_t{1} << 18) + 4096;
 }
 
-// The table of instruction_set().
+// The kernel table of instruction_set().
 const Kernels& kernels();
 
 }  // namespace calibench

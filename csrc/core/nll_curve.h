@@ -1,5 +1,6 @@
-// nll_curve: its arguments and sums. With u = ln T, b = 1 / T, d_j = x_j - max and p = softmax(x / T):
-// nll = ln sum exp(b d_j) - b d_y, slope = -b (E[d] - d_y), curvature = b (E[d] - d_y) + b^2 Var[d].
+// Arguments and sums of nll_curve. With u = ln T, b = 1 / T, d_j = x_j - max and p = softmax(x / T),
+// nll = ln sum exp(b d_j) - b d_y, slope = -b (E[d] - d_y), curvature = b (E[d] - d_y) + b^2 Var[d],
+// where slope and curvature are the derivatives of nll in u, and y is the label.
 #pragma once
 
 #include "scores.h"
@@ -10,7 +11,7 @@ namespace calibench {
 struct CurveArgs {
   Scores scores;
   LabelView labels;
-  const double* inverse_temperatures;  // [T] of b
+  const double* inverse_temperatures;  // [T], b
   int64_t points;                      // T
 };
 
@@ -20,8 +21,8 @@ struct CurveSums {
   Sum curvature;
 };
 
-// Rows a chunk, by the problem alone.
-inline int64_t curve_rows(int64_t classes) {
+// Rows per chunk. It depends on the problem only.
+inline int64_t curve_chunk_rows(int64_t classes) {
   const int64_t rows = 262144 / classes;
   return rows < 64 ? 64 : rows > 1024 ? 1024 : rows;
 }

@@ -1,11 +1,11 @@
-// Philox4x32-10, the counter-based generator of Salmon et al. (2011), and positions drawn with it; host and
-// device. Counter in, four words out, no state: so resample b draws the same everywhere.
+// Philox4x32-10, the counter-based random number generator of Salmon et al. (2011), and positions
+// drawn with it; for host and device. It maps a counter to four words and has no state, so
+// resample b draws the same positions everywhere.
 #pragma once
 
 #include "types.h"
 
-// Inlined always: a generator called as a function costs more in moving its four words than in its ten
-// rounds.
+// Always inlined: in a function call, passing the four words would cost more than the ten rounds.
 #define CALIBENCH_PHILOX CALIBENCH_HD __attribute__((always_inline))
 
 namespace calibench {
@@ -31,7 +31,7 @@ CALIBENCH_PHILOX PhiloxBlock philox_round(PhiloxBlock in, PhiloxKey key) {
            static_cast<uint32_t>(first >> 32) ^ in.word[3] ^ key.high, static_cast<uint32_t>(first)}};
 }
 
-// Random123's philox4x32_R(10, counter, key): the key is bumped between rounds, nine times.
+// Random123's philox4x32_R(10, counter, key): ten rounds, and the key changes between rounds, nine times.
 CALIBENCH_PHILOX PhiloxBlock philox4x32_10(PhiloxBlock counter, PhiloxKey key) {
 #if defined(__CUDA_ARCH__)
 #pragma unroll
@@ -44,15 +44,15 @@ CALIBENCH_PHILOX PhiloxBlock philox4x32_10(PhiloxBlock counter, PhiloxKey key) {
   return philox_round(counter, key);
 }
 
-// The block j of draws of resample b.
+// Block j of the random words of resample b.
 CALIBENCH_PHILOX PhiloxBlock philox_draws(uint64_t j, uint64_t b, PhiloxKey key) {
   return philox4x32_10({{static_cast<uint32_t>(j), static_cast<uint32_t>(j >> 32), static_cast<uint32_t>(b),
                          static_cast<uint32_t>(b >> 32)}},
                        key);
 }
 
-// Up to this many samples a 32-bit word draws a position with a bias below 2^-12 of its probability, four a
-// block; beyond it 64 bits are used, two a block.
+// Up to this many samples, one 32-bit word draws a position (four per block) with a bias below 2^-12 of its
+// probability. With more samples, 64 bits draw a position (two per block).
 constexpr int64_t kNarrowDraws = int64_t{1} << 20;
 
 CALIBENCH_PHILOX int64_t narrow_position(uint32_t word, int64_t samples) {

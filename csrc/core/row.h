@@ -1,4 +1,5 @@
-// What one row of scores says, in float64 from the exact stored values; the only place with this arithmetic.
+// The definition of one row's metrics, computed in float64 from the exact
+// stored scores. No other file defines them.
 #pragma once
 
 #include <cmath>
@@ -8,42 +9,43 @@
 namespace calibench {
 
 struct Row {
-  double confidence;   // of the argmax; 1 / (1 + tail) from logits
-  double tail;         // what the other classes hold relative to the argmax; sharp where confidence is 1.0
+  double confidence;  // probability of the argmax; 1 / (1 + tail) from logits
+  double tail;  // probability of the other classes / that of the argmax; precise even if confidence is 1.0
   int64_t prediction;  // lowest index on ties
   double nll;          // nats
   double brier;        // sum over classes, in [0, 2]
 };
 
-// Rounding of a plain sum grows with its length; blocks of 256 keep K = 200 000 near 1e-13 at no cost.
+// The rounding error of a plain sum grows with its length. Blocks of 256 keep the
+// error near 1e-13 for K = 200 000, at no cost.
 constexpr int64_t kBlock = 256;
 
-// First pass: argmax (lowest index on ties), and the checks, in the order in which they are reported.
+// First pass: the argmax (lowest index on ties) and the checks, in the order in which they are reported.
 template <bool kFromProbs, typename T>
 CALIBENCH_HD RowStatus find_top(const T* row, int64_t classes, int64_t stride, int64_t label, int64_t* index,
                                 double* top) {
   double best = to_double(row[0]);
-  int64_t at = 0;
+  int64_t best_index = 0;
   bool finite = true;
-  bool inside = true;
+  bool in_range = true;
   for (int64_t j = 0; j < classes; ++j) {
     const double x = to_double(row[j * stride]);
     finite = finite && is_finite(x);
-    if (kFromProbs) inside = inside && x >= 0.0 && x <= kProbabilityCeiling;
+    if (kFromProbs) in_range = in_range && x >= 0.0 && x <= kProbabilityCeiling;
     if (x > best) {
       best = x;
-      at = j;
+      best_index = j;
     }
   }
-  *index = at;
+  *index = best_index;
   *top = best;
   if (!finite) return RowStatus::kNonFinite;
   if (label < 0 || label >= classes) return RowStatus::kLabel;
-  return inside ? RowStatus::kOk : RowStatus::kProbability;
+  return in_range ? RowStatus::kOk : RowStatus::kProbability;
 }
 
-// Second pass: sums over the classes but the argmax of e_j, and of e_j^2 where j is not the label either;
-// e_j is exp(x_j - top) for logits and p_j for probabilities.
+// Second pass: `others` is the sum of e_j over all classes but the argmax, `squares` the sum of e_j^2 over
+// all classes but the argmax and the label. e_j is exp(x_j - top) for logits and p_j for probabilities.
 template <bool kFromProbs, typename T>
 CALIBENCH_HD void sum_others(const T* row, int64_t classes, int64_t stride, int64_t label, int64_t index,
                              double top, double* others, double* squares) {
@@ -98,11 +100,11 @@ CALIBENCH_HD RowStatus row_from_probs(const T* row, int64_t classes, int64_t str
   double others;
   double squares;
   sum_others<true>(row, classes, stride, label, out->prediction, top, &others, &squares);
-  const double truth = to_double(row[label * stride]);
-  const double miss = 1.0 - truth;
+  const double label_probability = to_double(row[label * stride]);
+  const double miss = 1.0 - label_probability;
   out->confidence = top;
-  out->tail = top > 0.0 ? others / top : HUGE_VAL;  // a row of zeros is the least confident there is
-  out->nll = -::log(truth > kProbabilityFloor ? truth : kProbabilityFloor);
+  out->tail = top > 0.0 ? others / top : HUGE_VAL;  // a row of zeros is the least confident row
+  out->nll = -::log(label_probability > kProbabilityFloor ? label_probability : kProbabilityFloor);
   out->brier = miss * miss + squares + (label == out->prediction ? 0.0 : top * top);
   return RowStatus::kOk;
 }

@@ -1,5 +1,5 @@
-// Compensated sums (Neumaier 1974), host and device: error of about one rounding however many terms there
-// are.
+// Compensated sums (Neumaier 1974), for host and device. The error is
+// about one rounding for any number of terms.
 #pragma once
 
 #include <cmath>
@@ -14,7 +14,7 @@ struct Sum {
 
   CALIBENCH_HD void add(double value) {
     const double total = sum + value;
-    if (is_finite(total)) {  // else the correction would be inf - inf and turn an infinite NLL into NaN
+    if (is_finite(total)) {  // else the correction inf - inf would turn an infinite NLL into NaN
       carry += ::fabs(sum) >= ::fabs(value) ? (sum - total) + value : (value - total) + sum;
     }
     sum = total;

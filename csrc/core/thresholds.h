@@ -1,4 +1,4 @@
-// softmax_threshold, softmax_threshold_sets and sigmoid_threshold: their arguments.
+// Arguments of softmax_threshold, softmax_threshold_sets and sigmoid_threshold.
 #pragma once
 
 #include "scores.h"
@@ -7,13 +7,13 @@ namespace calibench {
 
 struct ThresholdArgs {
   Scores scores;
-  const double* thresholds;  // [K], or one for all
-  const double* bounds;      // of the same length: ln t_k for softmax, ln(t_k / (1 - t_k)) for sigmoid
-  bool per_class;            // whether thresholds differ between classes
-  double smallest;           // of the thresholds
-  bool strict;               // p > t rather than p >= t
-  int64_t* prediction;       // [N], or null for the sets
-  double* confidence;        // [N], or null for the sets
+  const double* thresholds;  // [K], or [1] for all classes
+  const double* bounds;      // same length: ln t_k for softmax, ln(t_k / (1 - t_k)) for sigmoid
+  bool per_class;            // whether thresholds has K elements
+  double smallest;           // smallest threshold
+  bool strict;               // a class passes if p > t, not if p >= t
+  int64_t* prediction;       // [N], or null if sets are computed
+  double* confidence;        // [N], or null if sets are computed
   uint8_t* sets;             // [N, K], or null
   int64_t* sizes;            // [N], or null
 

@@ -1,4 +1,4 @@
-// Numbers as they lie in memory, read as float64 without loss; no torch, host and device.
+// Number types in memory and their exact conversion to float64. No torch; for host and device.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace calibench {
 enum class ScoreType { kFloat64, kFloat32, kBFloat16, kFloat16 };
 enum class LabelType { kInt64, kInt32, kUInt8 };
 
-// Two bytes each; own types so that core/ compiles without torch and without cuda_fp16.h.
+// Two bytes each. Types of torch or cuda_fp16.h are not used, so that core/ compiles without them.
 struct BFloat16 {
   uint16_t bits;
 };
@@ -43,15 +43,16 @@ CALIBENCH_HD double to_double(Float16 value) {
     const double magnitude = static_cast<double>(mantissa) * 0x1p-24;
     return sign ? -magnitude : magnitude;
   }
-  // 127 - 15 = 112 moves the bias; exponent 31 is infinity or NaN in both formats.
+  // The exponent bias changes by 127 - 15 = 112; exponent 31 is infinity or NaN in float16, 255 in float32.
   const uint32_t wide = exponent == 31 ? 255u : exponent + 112u;
   return float_from_bits(sign | (wide << 23) | (mantissa << 13));
 }
 
-// NaN and infinity are the only values whose difference with themselves is not 0 (no -ffast-math here).
+// x - x is 0 for every x but NaN and infinity. (-ffast-math would break this; it is not used.)
 CALIBENCH_HD bool is_finite(double value) { return value - value == 0.0; }
 
-// One label a row. A switch per row costs nothing beside the row and saves three copies of every kernel.
+// One label per row. A switch per row costs nothing compared with the row,
+// and it saves three copies of every kernel.
 struct LabelView {
   const void* data;
   int64_t stride;

@@ -1,5 +1,5 @@
-// calibration_stats and calibration_update on the CPU: fixed chunks of rows, added to the state in their
-// order.
+// calibration_stats and calibration_update on the CPU: computes fixed chunks
+// of rows and adds them to the state in order.
 #include "parallel.h"
 
 namespace calibench {
@@ -8,7 +8,7 @@ namespace {
 using StatsTensors = std::tuple<Tensor, Tensor, Tensor, Tensor>;
 
 void update(const CalibrationArgs& args, double* state, double* samples) {
-  const Kernels& table = serving_kernels();
+  const Kernels& table = selected_kernels();
   const int64_t step = chunk_rows(args.classes, args.bins);
   const int64_t chunks = (args.rows + step - 1) / step;
   std::vector<BinSums> bins(static_cast<size_t>(chunks * args.bins));
@@ -40,7 +40,8 @@ void calibration_update(const Tensor& state, const Tensor& fault, const Tensor& 
                         int64_t bins, bool from_probs) {
   const CalibrationArgs args = check_inputs(scores, labels, bins, from_probs);
   check_state(state, fault, scores, bins);
-  if (data<int64_t>(fault)[0] != kNoBadRow) return;  // as on CUDA: a state with a fault waits for a reset
+  if (data<int64_t>(fault)[0] != kNoBadRow)
+    return;  // as on CUDA, a state with a fault is not updated until a reset
   update(args, data<double>(state), nullptr);
 }
 

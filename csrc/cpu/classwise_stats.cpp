@@ -1,4 +1,4 @@
-// classwise_stats on the CPU: a table for each of at most 32 chunks, added up in their order.
+// classwise_stats on the CPU: fills a table per chunk of rows, at most 32, and adds the tables in order.
 #include "parallel.h"
 
 namespace calibench {
@@ -6,35 +6,26 @@ namespace {
 
 std::tuple<Tensor, Tensor> classwise_stats(const Tensor& scores, const Tensor& labels, const Tensor& edges,
                                            int64_t bins, bool from_probs, double threshold) {
-  ClasswiseArgs args{};
-  args.scores = check_scores(scores);
-  args.labels = check_labels(labels, scores);
-  check_bins(bins);
-  args.edges_stride = check_edges(edges, scores, bins);
-  args.bins = bins;
-  args.from_probs = from_probs;
-  args.threshold = threshold;
-  const bool equal_width = edges.numel() == 0;
-  args.edges = equal_width ? nullptr : static_cast<const double*>(edges.const_data_ptr());
+  ClasswiseArgs args = check_classwise_inputs(scores, labels, edges, bins, from_probs, threshold);
   const int64_t K = args.scores.classes;
-  std::vector<double> first(static_cast<size_t>(K));
+  std::vector<double> first_edges(static_cast<size_t>(K));
   for (int64_t k = 0; k < K; ++k) {
-    first[static_cast<size_t>(k)] = bins == 1     ? HUGE_VAL
-                                    : equal_width ? bin_edge(1, bins)
-                                                  : args.edges[k * args.edges_stride];
+    first_edges[static_cast<size_t>(k)] = bins == 1               ? HUGE_VAL
+                                          : args.edges == nullptr ? bin_edge(1, bins)
+                                                                  : args.edges[k * args.edges_stride];
   }
-  args.first = first.data();
+  args.first_edges = first_edges.data();
 
-  const Kernels& table = serving_kernels();
+  const Kernels& kernel_table = selected_kernels();
   const int64_t cells = K * bins;
-  const int64_t wanted = classwise_chunks(args.scores.rows, K, bins);
-  const int64_t step = std::max<int64_t>(1, (args.scores.rows + wanted - 1) / wanted);
+  const int64_t max_chunks = classwise_chunks(args.scores.rows, K, bins);
+  const int64_t step = std::max<int64_t>(1, (args.scores.rows + max_chunks - 1) / max_chunks);
   const int64_t chunks = (args.scores.rows + step - 1) / step;
-  std::vector<double> parts(static_cast<size_t>(chunks * kClassTables * cells));
+  std::vector<double> tables(static_cast<size_t>(chunks * kClassTables * cells));
   std::vector<int64_t> first_bad(static_cast<size_t>(chunks), kNoBadRow);
   for_chunks(args.scores.rows, step, K, [&](int64_t c, int64_t begin, int64_t end, char* scratch) {
-    table.classwise_chunk(args, begin, end, &parts[static_cast<size_t>(c * kClassTables * cells)],
-                          &first_bad[static_cast<size_t>(c)], scratch);
+    kernel_table.classwise_chunk(args, begin, end, &tables[static_cast<size_t>(c * kClassTables * cells)],
+                                 &first_bad[static_cast<size_t>(c)], scratch);
   });
   fail_if_bad(first_bad, &args.labels, K);
 
@@ -42,20 +33,17 @@ std::tuple<Tensor, Tensor> classwise_stats(const Tensor& scores, const Tensor& l
   double* out = data<double>(sums);
   torch::stable::parallel_for(0, cells, 4096, [&](int64_t first_cell, int64_t last_cell) {
     for (int64_t cell = first_cell; cell < last_cell; ++cell) {
-      double count = 0.0, of_label = 0.0;
+      double count = 0.0, label_count = 0.0;
       Sum total;
       for (int64_t c = 0; c < chunks; ++c) {
-        const double* part = parts.data() + c * kClassTables * cells + cell;
-        Sum all;
-        all.sum = part[cells];
-        all.carry = part[2 * cells];
-        count += part[0];
-        total.add(all);
-        of_label += part[3 * cells];
+        const double* table = tables.data() + c * kClassTables * cells + cell;
+        count += table[0];
+        total.add(Sum{table[cells], table[2 * cells]});
+        label_count += table[3 * cells];
       }
       out[cell] = count;
       out[cells + cell] = total.value();
-      out[2 * cells + cell] = of_label;
+      out[2 * cells + cell] = label_count;
     }
   });
   return {sums, no_fault(scores)};

@@ -1,4 +1,4 @@
-// nll_curve on the CPU: fixed chunks of rows, added up in their order.
+// nll_curve on the CPU: computes fixed chunks of rows and adds them in order.
 #include <cmath>
 
 #include "parallel.h"
@@ -13,15 +13,15 @@ std::tuple<Tensor, Tensor> nll_curve(const Tensor& logits, const Tensor& labels,
   args.labels = check_labels(labels, logits);
   args.points = log_temperatures.numel();
   check_vector(log_temperatures, logits, "log temperatures", args.points, args.points);
-  std::vector<double> inverse;
+  std::vector<double> inverse_temperatures;
   for (const double log_t : read_vector(log_temperatures)) {
-    CALIBENCH_CHECK(std::isfinite(log_t), "log temperature ", inverse.size(), " is not finite");
-    inverse.push_back(std::exp(-log_t));
+    CALIBENCH_CHECK(std::isfinite(log_t), "log temperature ", inverse_temperatures.size(), " is not finite");
+    inverse_temperatures.push_back(std::exp(-log_t));
   }
-  args.inverse_temperatures = inverse.data();
+  args.inverse_temperatures = inverse_temperatures.data();
 
-  const Kernels& table = serving_kernels();
-  const int64_t step = curve_rows(args.scores.classes);
+  const Kernels& table = selected_kernels();
+  const int64_t step = curve_chunk_rows(args.scores.classes);
   const int64_t chunks = (args.scores.rows + step - 1) / step;
   std::vector<CurveSums> parts(static_cast<size_t>(chunks * args.points));
   std::vector<int64_t> first_bad(static_cast<size_t>(chunks), kNoBadRow);
@@ -35,16 +35,16 @@ std::tuple<Tensor, Tensor> nll_curve(const Tensor& logits, const Tensor& labels,
   Tensor curve = new_float64(logits, {3, args.points});
   double* out = data<double>(curve);
   for (int64_t t = 0; t < args.points; ++t) {
-    CurveSums all;
+    CurveSums total;
     for (int64_t c = 0; c < chunks; ++c) {
       const CurveSums& part = parts[static_cast<size_t>(c * args.points + t)];
-      all.nll.add(part.nll);
-      all.slope.add(part.slope);
-      all.curvature.add(part.curvature);
+      total.nll.add(part.nll);
+      total.slope.add(part.slope);
+      total.curvature.add(part.curvature);
     }
-    out[t] = all.nll.value();
-    out[args.points + t] = all.slope.value();
-    out[2 * args.points + t] = all.curvature.value();
+    out[t] = total.nll.value();
+    out[args.points + t] = total.slope.value();
+    out[2 * args.points + t] = total.curvature.value();
   }
   return {curve, no_fault(logits)};
 }

@@ -6,7 +6,7 @@
 namespace calibench {
 namespace {
 
-constexpr int64_t kRows = 256;  // a chunk: of 10 classes 10 us
+constexpr int64_t kChunkRows = 256;  // 10 us with 10 classes
 
 double log_bound(double t) { return t > 0.0 ? std::log(t) : -HUGE_VAL; }
 
@@ -15,14 +15,14 @@ double logit_bound(double t) {
   return t >= 1.0 ? HUGE_VAL : std::log(t) - std::log1p(-t);
 }
 
-// The arguments of one call, and the thresholds that they point to. What a score is compared with is
-// `bound(t)`, so that no probability need be formed.
-struct Call {
+// The arguments of one call, and the thresholds that they point to. Scores are compared
+// with `bound(t)`, which needs no probability.
+struct ThresholdCall {
   ThresholdArgs args{};
   std::vector<double> thresholds;
   std::vector<double> bounds;
 
-  Call(const Tensor& logits, const Tensor& values, bool strict, double (*bound)(double)) {
+  ThresholdCall(const Tensor& logits, const Tensor& values, bool strict, double (*bound)(double)) {
     args.scores = check_scores(logits);
     check_vector(values, logits, "thresholds", args.scores.classes, 1);
     thresholds = read_vector(values);
@@ -37,13 +37,13 @@ struct Call {
     args.per_class = thresholds.size() > 1;
     args.strict = strict;
   }
-  Call(const Call&) = delete;  // args points into it
-  Call& operator=(const Call&) = delete;
+  ThresholdCall(const ThresholdCall&) = delete;  // args points to its vectors
+  ThresholdCall& operator=(const ThresholdCall&) = delete;
 };
 
 template <typename Chunk>
-void over_rows(const ThresholdArgs& args, const Chunk& chunk) {
-  const int64_t step = std::max<int64_t>(1, std::min(kRows, 262144 / args.scores.classes));
+void for_row_chunks(const ThresholdArgs& args, const Chunk& chunk) {
+  const int64_t step = std::max<int64_t>(1, std::min(kChunkRows, 262144 / args.scores.classes));
   std::vector<int64_t> first_bad(static_cast<size_t>((args.scores.rows + step - 1) / step), kNoBadRow);
   for_chunks(args.scores.rows, step, args.scores.classes,
              [&](int64_t c, int64_t begin, int64_t end, char* scratch) {
@@ -54,44 +54,44 @@ void over_rows(const ThresholdArgs& args, const Chunk& chunk) {
 
 std::tuple<Tensor, Tensor, Tensor> softmax_threshold(const Tensor& logits, const Tensor& thresholds,
                                                      bool strict) {
-  Call call(logits, thresholds, strict, log_bound);
+  ThresholdCall call(logits, thresholds, strict, log_bound);
   ThresholdArgs& args = call.args;
   Tensor prediction = new_tensor<1>(logits, {args.scores.rows}, ScalarType::Long);
   Tensor confidence = new_float64(logits, args.scores.rows);
   args.prediction = data<int64_t>(prediction);
   args.confidence = data<double>(confidence);
-  const Kernels& table = serving_kernels();
-  over_rows(args, [&](int64_t begin, int64_t end, int64_t* bad, char* scratch) {
-    table.threshold_chunk(args, begin, end, bad, scratch);
+  const Kernels& table = selected_kernels();
+  for_row_chunks(args, [&](int64_t begin, int64_t end, int64_t* first_bad, char* scratch) {
+    table.threshold_chunk(args, begin, end, first_bad, scratch);
   });
   return {prediction, confidence, no_fault(logits)};
 }
 
-std::tuple<Tensor, Tensor, Tensor> sets_of(const Tensor& logits, const Tensor& thresholds, bool strict,
-                                           bool sigmoid) {
-  Call call(logits, thresholds, strict, sigmoid ? logit_bound : log_bound);
+std::tuple<Tensor, Tensor, Tensor> compute_sets(const Tensor& logits, const Tensor& thresholds, bool strict,
+                                                bool sigmoid) {
+  ThresholdCall call(logits, thresholds, strict, sigmoid ? logit_bound : log_bound);
   ThresholdArgs& args = call.args;
   Tensor sets = new_tensor<2>(logits, {args.scores.rows, args.scores.classes}, ScalarType::Bool);
   Tensor sizes = new_tensor<1>(logits, {args.scores.rows}, ScalarType::Long);
   args.sets = data<uint8_t>(sets);
   args.sizes = data<int64_t>(sizes);
-  const Kernels& table = serving_kernels();
-  over_rows(args, [&](int64_t begin, int64_t end, int64_t* bad, char* scratch) {
+  const Kernels& table = selected_kernels();
+  for_row_chunks(args, [&](int64_t begin, int64_t end, int64_t* first_bad, char* scratch) {
     if (sigmoid) {
-      table.sigmoid_chunk(args, begin, end, bad);
+      table.sigmoid_chunk(args, begin, end, first_bad);
     } else {
-      table.threshold_chunk(args, begin, end, bad, scratch);
+      table.threshold_chunk(args, begin, end, first_bad, scratch);
     }
   });
   return {sets, sizes, no_fault(logits)};
 }
 
 std::tuple<Tensor, Tensor, Tensor> softmax_sets(const Tensor& logits, const Tensor& thresholds, bool strict) {
-  return sets_of(logits, thresholds, strict, false);
+  return compute_sets(logits, thresholds, strict, false);
 }
 
 std::tuple<Tensor, Tensor, Tensor> sigmoid_sets(const Tensor& logits, const Tensor& thresholds, bool strict) {
-  return sets_of(logits, thresholds, strict, true);
+  return compute_sets(logits, thresholds, strict, true);
 }
 
 }  // namespace

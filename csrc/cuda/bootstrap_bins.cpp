@@ -1,4 +1,4 @@
-// bootstrap_bins on CUDA, torch's side.
+// Registers bootstrap_bins on CUDA: checks the tensors, allocates the outputs and calls bootstrap_bins.cu.
 #include "bootstrap_bins.h"
 
 #include "call.h"
@@ -7,21 +7,11 @@
 namespace calibench {
 namespace {
 
-void check_bootstrap_bins(const Tensor& confidence, const Tensor& correct, int64_t bins, int64_t resamples) {
-  CALIBENCH_CHECK(confidence.scalar_type() == ScalarType::Double && confidence.dim() == 1,
-                  "confidence is not float64 [N]");
-  CALIBENCH_CHECK(correct.scalar_type() == ScalarType::Bool && correct.dim() == 1 &&
-                      correct.size(0) == confidence.size(0) && same_device(confidence, correct),
-                  "correct is not bool [N] beside the confidences");
-  CALIBENCH_CHECK(resamples >= 0, "resamples is ", resamples, ", below 0");
-  CALIBENCH_CHECK(confidence.size(0) <= kMostSamples, confidence.size(0), " samples: on CUDA at most ",
-                  kMostSamples);
-  check_bins(bins);
-}
-
 std::tuple<Tensor, Tensor> bootstrap_bins(const Tensor& confidence, const Tensor& correct, int64_t bins,
                                           int64_t resamples, int64_t seed) {
-  check_bootstrap_bins(confidence, correct, bins, resamples);
+  check_bootstrap_inputs(confidence, correct, bins, resamples);
+  CALIBENCH_CHECK(confidence.size(0) <= kMaxSamples, "on CUDA, at most ", kMaxSamples,
+                  " samples are allowed, not ", confidence.size(0));
   const BootstrapInputs inputs{static_cast<const double*>(confidence.const_data_ptr()),
                                confidence.stride(0),
                                static_cast<const uint8_t*>(correct.const_data_ptr()),

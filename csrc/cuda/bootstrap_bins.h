@@ -1,4 +1,4 @@
-// Between the .cu, which nvcc compiles without torch's headers, and its torch side.
+// What bootstrap_bins.cu offers to bootstrap_bins.cpp. nvcc compiles the .cu file without torch's headers.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -18,10 +18,10 @@ struct BootstrapInputs {
   int64_t seed;
 };
 
-// Bytes of scratch: 24 a sample and, beyond digits of the sort, 16 a resample and bin.
+// Bytes of scratch: 24 per sample, 16 per resample and bin, and the digit counts of the sort.
 int64_t bootstrap_bytes(const BootstrapInputs& inputs);
 
-// sums [B, 3, M]: count, confidence, correct.
+// Writes sums [B, 3, M]: count, sum of confidence, number correct.
 cudaError_t resample(const BootstrapInputs& inputs, void* scratch, double* sums, int64_t* fault,
                      cudaStream_t stream);
 

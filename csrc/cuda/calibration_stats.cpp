@@ -1,4 +1,5 @@
-// calibration_stats on CUDA, torch's side.
+// Registers calibration_stats on CUDA: checks the tensors, allocates
+// the outputs and calls calibration_stats.cu.
 #include "calibration_stats.h"
 
 #include "call.h"
@@ -19,10 +20,10 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> calibration_stats(const Tensor& score
   Tensor fault = new_fault(scores);
   Tensor batch = new_float64(scores, {bins + 2, kStateColumns});
   Tensor scratch = new_scratch(scores, batch_bytes(args));
-  double* wanted = return_samples ? data<double>(samples) : nullptr;
-  cuda_check(
-      sum_batch(args, data<void>(scratch), data<double>(batch), wanted, data<int64_t>(fault), call.stream),
-      "calibration_stats");
+  double* samples_out = return_samples ? data<double>(samples) : nullptr;
+  cuda_check(sum_batch(args, data<void>(scratch), data<double>(batch), samples_out, data<int64_t>(fault),
+                       call.stream),
+             "calibration_stats");
   cuda_check(read_batch(data<double>(batch), bins, data<double>(bin_sums), data<double>(totals), call.stream),
              "calibration_stats");
   return {bin_sums, totals, samples, fault};

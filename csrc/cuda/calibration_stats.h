@@ -1,4 +1,5 @@
-// Between the .cu files, which nvcc compiles without torch's headers, and their torch sides.
+// What calibration_stats.cu and calibration_update.cu offer to their .cpp files. nvcc
+// compiles the .cu files without torch's headers.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -7,23 +8,23 @@
 
 namespace calibench {
 
-// Up to here every thread keeps its own bins in shared memory, 20 bytes each: 80 KiB a block. More bins are
-// summed after the samples have been sorted by bin.
-constexpr int64_t kMostColumns = 32;
+// Up to this number of bins every thread keeps its own bins in shared memory, 20 bytes each: 80 KiB per
+// block. With more bins the samples are sorted by bin and then summed.
+constexpr int64_t kMaxSharedBins = 32;
 
-// Bytes of scratch that sum_batch needs: O(N + M), and without many bins O(M) times at most 8192 blocks.
+// Bytes of scratch for sum_batch: O(N + M) with many bins; with few, O(M) for each of at most 8192 blocks.
 int64_t batch_bytes(const CalibrationArgs& args);
 
-// The sums of all rows as a state of calibration_update, `batch` [M + 2, 4]; what is wrong with the lowest
-// bad row in `fault`, and then the sums mean nothing. `samples` is [5, N] or null.
+// Writes the sums of all rows to `batch` [M + 2, 4], laid out as the state of calibration_update, and the
+// lowest bad row to `fault`. If there is a bad row, the sums are meaningless. `samples` is [5, N] or null.
 cudaError_t sum_batch(const CalibrationArgs& args, void* scratch, double* batch, double* samples,
                       int64_t* fault, cudaStream_t stream);
 
-// bin_sums [3, M] and totals [4] of a batch.
+// Writes a batch to bin_sums [3, M] and totals [4].
 cudaError_t read_batch(const double* batch, int64_t bins, double* bin_sums, double* totals,
                        cudaStream_t stream);
 
-// Adds a batch to `state` unless it, or a batch before it, was bad; keeps the first fault.
+// Adds a batch to `state`, unless this batch or an earlier one has a bad row. Keeps the first fault.
 cudaError_t add_batch(const double* batch, const int64_t* batch_fault, int64_t bins, double* state,
                       int64_t* fault, cudaStream_t stream);
 

@@ -1,4 +1,5 @@
-// calibration_update on CUDA, torch's side.
+// Registers calibration_update on CUDA: checks the tensors, allocates
+// the outputs and calls calibration_update.cu.
 #include "calibration_stats.h"
 #include "call.h"
 

@@ -1,9 +1,7 @@
-// calibration_update on CUDA: whether a batch counts is decided on the device, by what its rows left in the
-// fault.
-#include "../core/sum.h"
+// calibration_update on CUDA. The device decides whether a batch counts: its rows report to the fault.
 #include "calibration_stats.h"
 #include "device.h"
-#include "plan.h"
+#include "row_plan.h"
 
 namespace calibench {
 namespace {
@@ -13,22 +11,14 @@ __global__ void add_state(const double* batch, const int64_t* batch_fault, const
   if (batch_fault[0] != kNoBadRow || fault[0] != kNoBadRow) return;
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (row >= rows) return;
-  const double* from = batch + row * kStateColumns;
-  double* to = state + row * kStateColumns;
-  Sum all;
-  all.sum = to[2];
-  all.carry = to[3];
-  Sum part;
-  part.sum = from[2];
-  part.carry = from[3];
-  all.add(part);
-  to[0] += from[0];
-  to[1] += from[1];
-  to[2] = all.sum;
-  to[3] = all.carry;
+  const double* batch_row = batch + row * kStateColumns;
+  double* state_row = state + row * kStateColumns;
+  state_row[0] += batch_row[0];
+  state_row[1] += batch_row[1];
+  add_pair(state_row + 2, Sum{batch_row[2], batch_row[3]});
 }
 
-// Only after add_state, all of whose blocks look at the fault as it was.
+// Must run after add_state, whose blocks all read the fault before it changes.
 __global__ void keep_fault(const int64_t* batch_fault, int64_t* fault) {
   if (fault[0] != kNoBadRow || batch_fault[0] == kNoBadRow) return;
   fault[0] = batch_fault[0];

@@ -1,6 +1,6 @@
-// What every op does on torch's side: the device of its input, torch's current stream there, and scratch from
-// torch's allocator, which hands it out again in the order of that stream and knows of graph capture. Nothing
-// here waits.
+// What every CUDA op needs from torch: the device of its input, torch's current
+// stream there, and scratch memory. torch's allocator reuses scratch in the order
+// of that stream and supports graph capture. Nothing here waits for the device.
 #pragma once
 
 #include <torch/csrc/stable/library.h>
@@ -10,6 +10,7 @@
 
 namespace calibench {
 
+// Makes the device of `input` current during its lifetime.
 class Call {
  public:
   explicit Call(const Tensor& input)
@@ -22,21 +23,23 @@ class Call {
   const cudaStream_t stream;
 };
 
-// 512 bytes apart at least, as torch's allocator gives them.
+// Uninitialised bytes, aligned to 512 by torch's allocator.
 inline Tensor new_scratch(const Tensor& like, int64_t bytes) {
   return new_tensor<1>(like, {bytes}, ScalarType::Byte);
 }
 
-// Parts of a wide row lie in shared memory, 48 bytes for 1024 classes.
+// The parts of a wide row are in shared memory, 48 bytes per 1024 classes: 48 KiB at most.
 inline void check_classes(const Tensor& scores) {
-  constexpr int64_t kMost = int64_t{1} << 20;
-  CALIBENCH_CHECK(scores.size(1) <= kMost, scores.size(1), " classes: on CUDA at most ", kMost);
+  constexpr int64_t kMaxClasses = int64_t{1} << 20;
+  CALIBENCH_CHECK(scores.size(1) <= kMaxClasses, "on CUDA, at most ", kMaxClasses,
+                  " classes are allowed, not ", scores.size(1));
 }
 
-// Beyond kMostColumns bins the samples are sorted by bin, and positions there are 32 bits.
+// With more than kMaxSharedBins bins the samples are sorted by bin, and their positions have 32 bits.
 inline void check_batch(const CalibrationArgs& args) {
-  constexpr int64_t kMost = (int64_t{1} << 32) - 1;
-  CALIBENCH_CHECK(args.rows <= kMost, args.rows, " rows: on CUDA at most ", kMost, " at a time");
+  constexpr int64_t kMaxRows = (int64_t{1} << 32) - 1;
+  CALIBENCH_CHECK(args.rows <= kMaxRows, "on CUDA, at most ", kMaxRows, " rows are allowed in one call, not ",
+                  args.rows);
 }
 
 }  // namespace calibench

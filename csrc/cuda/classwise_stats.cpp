@@ -1,4 +1,4 @@
-// classwise_stats on CUDA, torch's side.
+// Registers classwise_stats on CUDA: checks the tensors, allocates the outputs and calls classwise_stats.cu.
 #include "classwise_stats.h"
 
 #include "call.h"
@@ -8,15 +8,7 @@ namespace {
 
 std::tuple<Tensor, Tensor> classwise_stats(const Tensor& scores, const Tensor& labels, const Tensor& edges,
                                            int64_t bins, bool from_probs, double threshold) {
-  ClasswiseArgs args{};
-  args.scores = check_scores(scores);
-  args.labels = check_labels(labels, scores);
-  check_bins(bins);
-  args.edges_stride = check_edges(edges, scores, bins);
-  args.bins = bins;
-  args.from_probs = from_probs;
-  args.threshold = threshold;
-  args.edges = edges.numel() == 0 ? nullptr : static_cast<const double*>(edges.const_data_ptr());
+  const ClasswiseArgs args = check_classwise_inputs(scores, labels, edges, bins, from_probs, threshold);
   check_classes(scores);
   const Call call(scores);
   Tensor sums = new_tensor<3>(scores, {3, args.scores.classes, bins}, ScalarType::Double);

@@ -1,4 +1,4 @@
-// Between the .cu, which nvcc compiles without torch's headers, and its torch side.
+// What classwise_stats.cu offers to classwise_stats.cpp. nvcc compiles the .cu file without torch's headers.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -7,11 +7,11 @@
 
 namespace calibench {
 
-// Bytes of scratch: 32 a row, and a table of 16 bytes a class and bin for each of at most 1024 shares of the
-// rows.
+// Bytes of scratch: 32 per row, and for each of at most 1024 shares of the
+// rows a table of 16 bytes per class and bin.
 int64_t classwise_bytes(const ClasswiseArgs& args);
 
-// sums [3, K, M]: entries, sum of p_k, labels. `args.first` is not read.
+// Writes sums [3, K, M]: number of entries, sum of p_k, number of labels. args.first_edges is not read.
 cudaError_t classwise_sums(const ClasswiseArgs& args, void* scratch, double* sums, int64_t* fault,
                            cudaStream_t stream);
 

@@ -1,5 +1,5 @@
-// What the kernels take from nvcc alone: launches, dynamic shared memory, conversions and the exponential
-// unit.
+// What needs nvcc or PTX: launches, dynamic shared memory, predicated
+// loads, conversions and the exponential unit.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -11,12 +11,12 @@
 namespace calibench {
 
 constexpr int kWarp = 32;
-constexpr int kThreads = 128;  // of every block over rows: four warps, so that a block's tail stays short
+constexpr int kThreads = 128;  // per block: four warps, so that the last rows of a block do not take long
 constexpr int kWarps = kThreads / kWarp;
 constexpr unsigned kAllLanes = 0xffffffffu;
 
-// A launch of no blocks is an error to CUDA, and nothing to do for us. More than 48 KiB of shared memory a
-// block must be asked for; the call is host-side and may stand inside a graph capture.
+// Launches a kernel. CUDA refuses a launch of 0 blocks; here it does nothing. More than 48 KiB of shared
+// memory per block must be requested first; that call is host-side and is allowed during graph capture.
 template <typename... Params, typename... Args>
 cudaError_t launch(void (*kernel)(Params...), int64_t blocks, int threads, size_t shared, cudaStream_t stream,
                    const Args&... args) {
@@ -35,41 +35,41 @@ __device__ __forceinline__ unsigned char* dynamic_shared() {
   return calibench_bytes;
 }
 
-// 2^x, one instruction, within 2 units in the last place; below 2^-126 it gives 0.
+// 2^x in one instruction, to 2 ulp. A result below 2^-126 is 0.
 __device__ __forceinline__ float exp2_unit(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
 
-// 16 bytes, or `fill` in each word where there is nothing to read: a predicated load, never a branch, so that
-// all loads of a row are under way before the first is waited for.
-__device__ __forceinline__ uint4 load_vector_if(bool wanted, const void* from, unsigned fill) {
+// Loads 16 bytes if `condition`, else returns `fill` in each word. It is a predicated load, not a branch, so
+// that all loads of a row start before the first result is needed.
+__device__ __forceinline__ uint4 load_vector_if(bool condition, const void* from, unsigned fill) {
   uint4 raw;
   asm volatile(
       "{\n\t.reg .pred p;\n\tsetp.ne.u32 p, %5, 0;\n\t"
       "mov.b32 %0, %6;\n\tmov.b32 %1, %6;\n\tmov.b32 %2, %6;\n\tmov.b32 %3, %6;\n\t"
       "@p ld.global.nc.v4.b32 {%0, %1, %2, %3}, [%4];\n\t}"
       : "=&r"(raw.x), "=&r"(raw.y), "=&r"(raw.z), "=&r"(raw.w)
-      : "l"(from), "r"(static_cast<unsigned>(wanted)), "r"(fill));
+      : "l"(from), "r"(static_cast<unsigned>(condition)), "r"(fill));
   return raw;
 }
 
-__device__ __forceinline__ float load_if(bool wanted, const float* from, float fill) {
+__device__ __forceinline__ float load_if(bool condition, const float* from, float fill) {
   float x;
   asm volatile(
       "{\n\t.reg .pred p;\n\tsetp.ne.u32 p, %2, 0;\n\tmov.f32 %0, %3;\n\t@p ld.global.nc.f32 %0, [%1];\n\t}"
       : "=&f"(x)
-      : "l"(from), "r"(static_cast<unsigned>(wanted)), "f"(fill));
+      : "l"(from), "r"(static_cast<unsigned>(condition)), "f"(fill));
   return x;
 }
 
-__device__ __forceinline__ uint16_t load_bits_if(bool wanted, const void* from) {
+__device__ __forceinline__ uint16_t load_bits_if(bool condition, const void* from) {
   uint16_t bits;
   asm volatile(
       "{\n\t.reg .pred p;\n\tsetp.ne.u32 p, %2, 0;\n\tmov.b16 %0, 0;\n\t@p ld.global.nc.b16 %0, [%1];\n\t}"
       : "=&h"(bits)
-      : "l"(from), "r"(static_cast<unsigned>(wanted)));
+      : "l"(from), "r"(static_cast<unsigned>(condition)));
   return bits;
 }
 
@@ -85,7 +85,7 @@ __device__ __forceinline__ float to_float(BFloat16 x) {
 }
 __device__ __forceinline__ float to_float(Float16 x) { return half_to_float(x.bits); }
 
-// 16 bytes as they lie in memory, decoded; of 16-bit types `fill` where they were not read.
+// Decodes 16 bytes. For 16-bit types the result is `fill` if they were not read.
 __device__ __forceinline__ void decode(const uint4& raw, bool, float, float* out, float) {
   out[0] = __uint_as_float(raw.x);
   out[1] = __uint_as_float(raw.y);
@@ -105,7 +105,7 @@ __device__ __forceinline__ void decode(const uint4& raw, bool read, float fill, 
   }
 }
 
-// One number: loaded first, decoded when all loads are under way.
+// The raw bits of one number. It is decoded after all loads have started.
 template <typename T>
 using RawNumber = std::conditional_t<sizeof(T) == 4, float, uint16_t>;
 
@@ -115,12 +115,12 @@ __device__ __forceinline__ uint16_t no_number(float, Half) {
   return 0;
 }
 
-__device__ __forceinline__ float load_raw_if(bool wanted, const float* from, float fill) {
-  return load_if(wanted, from, fill);
+__device__ __forceinline__ float load_raw_if(bool condition, const float* from, float fill) {
+  return load_if(condition, from, fill);
 }
 template <typename Half>
-__device__ __forceinline__ uint16_t load_raw_if(bool wanted, const Half* from, float) {
-  return load_bits_if(wanted, from);
+__device__ __forceinline__ uint16_t load_raw_if(bool condition, const Half* from, float) {
+  return load_bits_if(condition, from);
 }
 
 __device__ __forceinline__ float decode_raw(float raw, bool, float, float) { return raw; }

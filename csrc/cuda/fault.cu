@@ -1,4 +1,4 @@
-// The two one-thread kernels around every pass over rows.
+// Two kernels of one thread: one clears the fault before a pass over rows, one adds the label after it.
 #include "device.h"
 #include "fault.h"
 
@@ -10,7 +10,7 @@ __global__ void clear(int64_t* fault) {
   fault[1] = 0;
 }
 
-__global__ void add_label(LabelView labels, int64_t* fault) {
+__global__ void write_label(LabelView labels, int64_t* fault) {
   const int64_t code = fault[0];
   if (code != kNoBadRow && bad_row_status(code) == RowStatus::kLabel)
     fault[1] = labels.at(bad_row_index(code));
@@ -21,7 +21,7 @@ __global__ void add_label(LabelView labels, int64_t* fault) {
 cudaError_t clear_fault(int64_t* fault, cudaStream_t stream) { return launch(clear, 1, 1, 0, stream, fault); }
 
 cudaError_t label_fault(const LabelView& labels, int64_t* fault, cudaStream_t stream) {
-  return launch(add_label, 1, 1, 0, stream, labels, fault);
+  return launch(write_label, 1, 1, 0, stream, labels, fault);
 }
 
 }  // namespace calibench

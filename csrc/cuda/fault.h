@@ -1,5 +1,5 @@
-// The lowest bad row, told on the device: nobody waits for it. int64 [2]: row * 4 + status (or kNoBadRow),
-// and its label.
+// The fault: the lowest bad row, reported on the device, so that the host need not wait. int64 [2]: row * 4 +
+// status (or kNoBadRow), and its label.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -10,12 +10,12 @@ namespace calibench {
 
 cudaError_t clear_fault(int64_t* fault, cudaStream_t stream);
 
-// After the rows: the label of the lowest bad one, where that is what is wrong with it.
+// Must run after the pass over rows. Writes the label of the lowest bad row if the label is what is wrong.
 cudaError_t label_fault(const LabelView& labels, int64_t* fault, cudaStream_t stream);
 
 #if defined(__CUDACC__)
 __device__ __forceinline__ void report(int64_t* fault, int64_t row, RowStatus status) {
-  // The least code wins, whatever the order of the threads.
+  // The smallest code wins in any order of the threads.
   atomicMin(reinterpret_cast<long long*>(fault), static_cast<long long>(bad_row_code(row, status)));
 }
 #endif

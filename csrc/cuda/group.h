@@ -1,23 +1,22 @@
-// A warp as 32 / L groups of L lanes, a row each, L a power of two: what a group agrees on, known to all its
-// lanes. Every call is made by all 32 lanes together, also by those without a row.
+// A warp divided into 32 / L groups of L lanes, one row per group, L a power of two; and reductions over a
+// group, whose result every lane gets. All 32 lanes must make each call together, also those without a row.
 #pragma once
 
 #include "device.h"
 
 namespace calibench {
 
-// L lanes of a warp share a row; `sub` is this lane's place among them.
 struct Group {
-  int lanes;
-  int sub;
+  int lanes;  // L
+  int sub;    // index of this lane in its group
   int index;  // of the group in its warp
 
   __device__ explicit Group(int lanes_)
       : lanes(lanes_), sub(threadIdx.x % kWarp % lanes_), index(threadIdx.x % kWarp / lanes_) {}
 };
 
-// redux.sync, one instruction, knows integers and whole warps only: floats are mapped to integers of the same
-// order.
+// redux.sync is one instruction, but only for integers and whole warps:
+// floats are mapped to integers in the same order.
 __device__ __forceinline__ float group_max(float value, int lanes) {
   if (lanes == kWarp) {
     int key = __float_as_int(value);
@@ -54,7 +53,7 @@ __device__ __forceinline__ unsigned group_or(unsigned value, int lanes) {
   return value;
 }
 
-// A butterfly: the same tree for every lane, so all end with the same bits.
+// A butterfly: every lane adds in the same tree, so all lanes get the same bits.
 __device__ __forceinline__ double group_sum(double value, int lanes) {
   for (int step = lanes / 2; step > 0; step /= 2) value += __shfl_xor_sync(kAllLanes, value, step);
   return value;

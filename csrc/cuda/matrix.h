@@ -1,5 +1,6 @@
-// Scores in device memory, and a stretch of a row in a lane's registers: 32 numbers a lane, 16 bytes a load
-// where the rows are aligned, else number by number, neighbouring lanes reading neighbouring numbers.
+// Scores in device memory, and the loading of a stretch of a row into registers: 32 scores per
+// lane. Aligned rows are loaded 16 bytes at a time, others one score at a time, with
+// neighbouring lanes reading neighbouring scores.
 #pragma once
 
 #include "../core/scores.h"
@@ -8,10 +9,9 @@
 
 namespace calibench {
 
-constexpr int kHeld = 32;  // numbers a lane holds
-constexpr int kStretch =
-    kHeld * kWarp;        // numbers a warp holds: a row of up to 1024, or a stretch of a longer one
-constexpr int kQuad = 4;  // what is skipped or summed together
+constexpr int kLaneScores = 32;                // scores in the registers of a lane
+constexpr int kStretch = kLaneScores * kWarp;  // scores in the registers of a warp, at most
+constexpr int kQuad = 4;                       // scores that are skipped or summed together
 
 template <typename T>
 struct Matrix {
@@ -20,18 +20,18 @@ struct Matrix {
   int classes;
   int64_t row_stride;
   int64_t class_stride;
-  bool aligned;  // each row starts at 16 bytes, lies densely and is a multiple of 16 bytes long
+  bool aligned;  // each row is contiguous, and its address and size are multiples of 16 bytes
 
   __device__ const T* row(int64_t i) const { return data + i * row_stride; }
   __device__ double at(int64_t i, int j) const { return to_double(data[i * row_stride + j * class_stride]); }
 };
 
 template <typename T>
-constexpr int kVector = 16 / sizeof(T);
+constexpr int kVectorScores = 16 / sizeof(T);
 
 template <typename T>
 Matrix<T> matrix_of(const Scores& scores) {
-  constexpr int64_t kStep = kVector<T>;
+  constexpr int64_t kStep = kVectorScores<T>;
   const bool aligned = sizeof(T) < 8 && scores.class_stride == 1 && scores.classes % kStep == 0 &&
                        scores.row_stride % kStep == 0 && reinterpret_cast<uintptr_t>(scores.data) % 16 == 0;
   return {static_cast<const T*>(scores.data),
@@ -42,7 +42,7 @@ Matrix<T> matrix_of(const Scores& scores) {
           aligned};
 }
 
-// Calls `f(Matrix<T>)` for the type that the scores have.
+// Calls f(Matrix<T>) for the type T of the scores.
 template <typename F>
 cudaError_t for_type(const Scores& scores, const F& f) {
   switch (scores.type) {
@@ -57,84 +57,102 @@ cudaError_t for_type(const Scores& scores, const F& f) {
   }
 }
 
-// A stretch [begin, begin + length) of a row, dealt out to the lanes of a group.
+// A stretch [begin, begin + length) of a row, distributed over the lanes of a group.
 struct Stretch {
-  int64_t row;  // one that exists, also where this group has none
+  int64_t row;  // exists even if this group has no row
   int begin;
-  int length;  // 0: this group has no row
-  int widest;  // the length of the groups that have one: the same for all lanes, so that none diverges
+  int length;  // 0 if this group has no row
+  int widest;  // the length in groups that have a row; the same for all lanes, so that they do not diverge
 };
 
-// Where register i of a lane lies in the stretch.
+// The rows of a grid in which each group of lanes takes whole rows, `per_warp` times. Calls `work` with each
+// row's stretch; the groups of a warp go on together, so a group past the last row gets an empty one.
+template <typename T, typename Work>
+__device__ __forceinline__ void for_each_row(const Matrix<T>& matrix, const Group& group, int64_t per_warp,
+                                             Work work) {
+  const int groups_per_warp = kWarp / group.lanes;
+  const int64_t warp = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
+  for (int64_t step = 0; step < per_warp; ++step) {
+    const int64_t first = (warp * per_warp + step) * groups_per_warp;
+    if (first >= matrix.rows) return;  // the whole warp
+    const int64_t i = first + group.index;
+    const bool exists = i < matrix.rows;
+    work(Stretch{exists ? i : 0, 0, exists ? matrix.classes : 0, matrix.classes});
+    __syncwarp();
+  }
+}
+
+// The position in the stretch of register i of a lane.
 template <typename T>
-__device__ __forceinline__ int place(int i, const Group& group, bool aligned) {
-  constexpr int kStep = kVector<T>;
+__device__ __forceinline__ int register_position(int i, const Group& group, bool aligned) {
+  constexpr int kStep = kVectorScores<T>;
   return aligned ? (i / kStep * group.lanes + group.sub) * kStep + i % kStep : i * group.lanes + group.sub;
 }
 
-// Whether any lane holds anything in quad q. Rounded down to whole vectors: right for both ways of dealing
-// out.
+// Whether quad q of any lane contains a score. Rounding down to whole vectors
+// makes it right for both ways of distribution.
 template <typename T>
 __device__ __forceinline__ bool quad_used(int q, const Group& group, int widest) {
-  constexpr int kQuads = kVector<T> / kQuad;
+  constexpr int kQuads = kVectorScores<T> / kQuad;
   return q / kQuads * kQuads * kQuad * group.lanes < widest;
 }
 
-// The same for what costs less than asking: a whole warp, whose lanes are known when this is compiled, never
-// asks.
+// quad_used for work that is cheaper than the test. For a whole warp, whose number of lanes is known at
+// compile time, there is no test.
 template <typename T>
 __device__ __forceinline__ bool quad_worth(int q, const Group& group, int widest) {
   return group.lanes == kWarp || quad_used<T>(q, group, widest);
 }
 
 template <bool kDense, typename T>
-__device__ __forceinline__ void load_numbers(const Matrix<T>& matrix, const Stretch& part, const Group& group,
-                                             float fill, float (&x)[kHeld]) {
+__device__ __forceinline__ void load_numbers(const Matrix<T>& matrix, const Stretch& stretch,
+                                             const Group& group, float fill, float (&x)[kLaneScores]) {
   const int64_t stride = kDense ? 1 : matrix.class_stride;
-  const T* from = matrix.row(part.row) + (part.begin + group.sub) * stride;
-  RawNumber<T> raw[kHeld];
+  const T* source = matrix.row(stretch.row) + (stretch.begin + group.sub) * stride;
+  RawNumber<T> raw[kLaneScores];
 #pragma unroll
-  for (int q = 0; q < kHeld / kQuad; ++q) {
-    const bool worth = quad_worth<T>(q, group, part.widest);
+  for (int q = 0; q < kLaneScores / kQuad; ++q) {
+    const bool used = quad_worth<T>(q, group, stretch.widest);
 #pragma unroll
     for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) raw[i] = no_number(fill, T{});
-    if (!worth) continue;
+    if (!used) continue;
 #pragma unroll
     for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) {
-      raw[i] = load_raw_if(i * group.lanes + group.sub < part.length, from, fill);
-      from += group.lanes * stride;
+      raw[i] = load_raw_if(i * group.lanes + group.sub < stretch.length, source, fill);
+      source += group.lanes * stride;
     }
   }
 #pragma unroll
-  for (int i = 0; i < kHeld; ++i)
-    x[i] = decode_raw(raw[i], i * group.lanes + group.sub < part.length, fill, T{});
+  for (int i = 0; i < kLaneScores; ++i)
+    x[i] = decode_raw(raw[i], i * group.lanes + group.sub < stretch.length, fill, T{});
 }
 
-// Fills what lies past the end of the stretch with `fill`. All loads are under way before the first is used:
-// 4 KiB of float32 a warp.
+// Loads a stretch, with `fill` past its end. All loads start before the first
+// result is used: 4 KiB of float32 per warp.
 template <typename T>
-__device__ __forceinline__ void load(const Matrix<T>& matrix, const Stretch& part, const Group& group,
-                                     float fill, float (&x)[kHeld]) {
-  constexpr int kStep = kVector<T>;
+__device__ __forceinline__ void load(const Matrix<T>& matrix, const Stretch& stretch, const Group& group,
+                                     float fill, float (&x)[kLaneScores]) {
+  constexpr int kStep = kVectorScores<T>;
   if (!matrix.aligned) {
     if (matrix.class_stride == 1) {
-      load_numbers<true>(matrix, part, group, fill, x);
+      load_numbers<true>(matrix, stretch, group, fill, x);
     } else {
-      load_numbers<false>(matrix, part, group, fill, x);
+      load_numbers<false>(matrix, stretch, group, fill, x);
     }
     return;
   }
-  const T* from = matrix.row(part.row) + part.begin + group.sub * kStep;
-  const int left = part.length - group.sub * kStep;
-  uint4 raw[kHeld / kStep];
+  const T* source = matrix.row(stretch.row) + stretch.begin + group.sub * kStep;
+  const int remaining = stretch.length - group.sub * kStep;
+  uint4 raw[kLaneScores / kStep];
 #pragma unroll
-  for (int v = 0; v < kHeld / kStep; ++v) {
-    raw[v] = load_vector_if(v * group.lanes * kStep < left, from, sizeof(T) == 4 ? __float_as_uint(fill) : 0);
-    from += group.lanes * kStep;
+  for (int v = 0; v < kLaneScores / kStep; ++v) {
+    raw[v] = load_vector_if(v * group.lanes * kStep < remaining, source,
+                            sizeof(T) == 4 ? __float_as_uint(fill) : 0);
+    source += group.lanes * kStep;
   }
 #pragma unroll
-  for (int v = 0; v < kHeld / kStep; ++v)
-    decode(raw[v], v * group.lanes * kStep < left, fill, x + v * kStep, T{});
+  for (int v = 0; v < kLaneScores / kStep; ++v)
+    decode(raw[v], v * group.lanes * kStep < remaining, fill, x + v * kStep, T{});
 }
 
 }  // namespace calibench

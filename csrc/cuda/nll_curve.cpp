@@ -1,4 +1,4 @@
-// nll_curve on CUDA, torch's side.
+// Registers nll_curve on CUDA: checks the tensors, allocates the outputs and calls nll_curve.cu.
 #include "nll_curve.h"
 
 #include "call.h"

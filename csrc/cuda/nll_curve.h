@@ -1,4 +1,4 @@
-// Between the .cu, which nvcc compiles without torch's headers, and its torch side.
+// What nll_curve.cu offers to nll_curve.cpp. nvcc compiles the .cu file without torch's headers.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -17,7 +17,7 @@ struct CurveInputs {
 
 int64_t curve_bytes(const CurveInputs& inputs);
 
-// curve [3, T]: sums of NLL, slope and curvature.
+// Writes curve [3, T]: the sums over rows of NLL, slope and curvature.
 cudaError_t sum_curve(const CurveInputs& inputs, void* scratch, double* curve, int64_t* fault,
                       cudaStream_t stream);
 

@@ -1,12 +1,12 @@
-// Parts of a row put together: what the row says of its largest score and of all the others.
+// Merges the parts of a row: its largest score and the sums over the other scores.
 #pragma once
 
-#include "exact.h"
+#include "scan_float64.h"
 
 namespace calibench {
 
-// `others` and `squares` run over all classes but the argmax: of e_j = exp(x_j - top) for logits (so `others`
-// is the tail), of p_j for probabilities.
+// `others` and `squares` are sums over all classes but the argmax: of e_j = exp(x_j - top) and e_j^2 for
+// logits (so `others` is the tail), of p_j and p_j^2 for probabilities.
 struct RowScan {
   double top = 0.0;
   double others = 0.0;
@@ -15,12 +15,20 @@ struct RowScan {
   unsigned flags = 0;
 };
 
-// Beyond it float32 has no whole exponent left; so far below zero the terms of scan.h would start to vanish.
+// Why the kernels report a row, given that it has flags or no valid label.
+__device__ __forceinline__ RowStatus bad_row_status(const RowScan& row, bool label_valid) {
+  return row.flags & kInfinite ? RowStatus::kNonFinite
+         : label_valid         ? RowStatus::kProbability
+                               : RowStatus::kLabel;
+}
+
+// 0 if float32 can handle a row with this top, else kUnsure. A top beyond kFar has no whole exponent in
+// float32; near -kFar the terms of scan_float32.h would start to vanish.
 __device__ __forceinline__ unsigned fast_range(double top) {
   return top <= kFar && top >= 4096.0 - kFar ? 0u : kUnsure;
 }
 
-// What the other scores equal to the top add: 1 each.
+// Adds 1 for each further score equal to the top.
 template <bool kProbs>
 __device__ __forceinline__ void add_ties(RowScan* row, unsigned ties) {
   const double others = static_cast<double>(ties) - 1.0;
@@ -28,6 +36,7 @@ __device__ __forceinline__ void add_ties(RowScan* row, unsigned ties) {
   row->squares += kProbs ? others * row->top * row->top : others;
 }
 
+// The scan of a row that has one part.
 template <bool kProbs, bool kFast>
 __device__ __forceinline__ RowScan row_of(const Part& part) {
   RowScan row{part.top, part.sum, part.squares, part.index, part.flags};
@@ -41,7 +50,7 @@ __device__ __forceinline__ RowScan row_of(const Part& part) {
   return row;
 }
 
-// The row of `count` parts, a group of lanes a row; every lane of the group gets it.
+// Merges `count` parts of a row with one group of lanes. Every lane of the group gets the result.
 template <bool kProbs, bool kFast>
 __device__ __forceinline__ RowScan merge_parts(const Part* parts, int count, const Group& group) {
   RowScan row;
@@ -76,18 +85,18 @@ __device__ __forceinline__ RowScan merge_parts(const Part* parts, int count, con
   return row;
 }
 
-// ln(1 + tail). Of float32 scores log1pf is good enough, within 1e-7; below 1e-3 two terms of the series are
-// within 4e-7, and do not underflow.
+// ln(1 + tail). For float32 scores log1pf, with an error of 1e-7, is precise enough; below 1e-3 two terms of
+// the series have an error of 4e-7 and do not underflow.
 __device__ __forceinline__ double log_mass(double tail, bool exact) {
   if (exact) return log1p(tail);
   return tail < 1e-3 ? tail - 0.5 * tail * tail : log1pf(static_cast<float>(tail));
 }
 
-// The whole row by a whole warp, in float64.
+// Scans a whole row in float64 with a whole warp.
 template <bool kProbs, typename T>
-__device__ __noinline__ RowScan row_exactly(const Matrix<T>& matrix, int64_t row) {
-  const Stretch all{row, 0, matrix.classes, matrix.classes};
-  return row_of<kProbs, false>(scan_exactly<kProbs>(matrix, all, Group(kWarp)));
+__device__ __noinline__ RowScan row_float64(const Matrix<T>& matrix, int64_t row) {
+  const Stretch stretch{row, 0, matrix.classes, matrix.classes};
+  return row_of<kProbs, false>(scan_float64<kProbs>(matrix, stretch, Group(kWarp)));
 }
 
 }  // namespace calibench

@@ -1,5 +1,5 @@
-// The few calls into the CUDA runtime that the ops need. Host only; one .so must also load on CPU-only torch,
-// so nothing here may need a symbol that only CUDA torch has.
+// The calls into the CUDA runtime that the ops need, for the host. The same .so must load with CPU-only
+// torch, so nothing here may need a symbol that only CUDA torch has.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -9,10 +9,10 @@
 
 namespace calibench {
 
-// Not STD_CUDA_CHECK: it pulls in torch_c10_cuda_check_msg, which CPU torch lacks.
-inline void cuda_check(cudaError_t error, const char* what) {
-  CALIBENCH_CHECK(error == cudaSuccess, what, ": ", cudaGetErrorString(error), " (", cudaGetErrorName(error),
-                  ")");
+// STD_CUDA_CHECK is not used: it needs torch_c10_cuda_check_msg, which CPU-only torch lacks.
+inline void cuda_check(cudaError_t error, const char* operation) {
+  CALIBENCH_CHECK(error == cudaSuccess, operation, ": ", cudaGetErrorString(error), " (",
+                  cudaGetErrorName(error), ")");
 }
 
 class DeviceGuard {
@@ -21,7 +21,7 @@ class DeviceGuard {
     cuda_check(cudaGetDevice(&previous_), "cudaGetDevice");
     cuda_check(cudaSetDevice(device), "cudaSetDevice");
   }
-  // A destructor must not throw; the next checked call reports a device that is gone.
+  // A destructor must not throw. If the device is gone, the next checked call reports it.
   ~DeviceGuard() { static_cast<void>(cudaSetDevice(previous_)); }
   DeviceGuard(const DeviceGuard&) = delete;
   DeviceGuard& operator=(const DeviceGuard&) = delete;
@@ -30,7 +30,8 @@ class DeviceGuard {
   int previous_ = 0;
 };
 
-// torch's current stream. A stream's native handle needs target 2.13, so the symbol is looked up at run time.
+// torch's current stream. The stable ABI gives the native handle of a stream from target 2.13 only, so the
+// symbol is looked up at run time.
 inline cudaStream_t current_stream(int device) {
   using Getter = int32_t (*)(int32_t, void**);
   static const Getter getter = [] {

@@ -1,4 +1,5 @@
-// sigmoid_threshold on CUDA, torch's side.
+// Registers sigmoid_threshold on CUDA: checks the tensors, allocates
+// the outputs and calls sigmoid_threshold.cu.
 #include "sigmoid_threshold.h"
 
 #include "threshold_call.h"

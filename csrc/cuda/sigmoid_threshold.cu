@@ -1,7 +1,7 @@
-// sigmoid_threshold on CUDA: each score against bounds on itself; between them the definition decides.
+// sigmoid_threshold on CUDA: compares each score with two bounds. Between the bounds the definition decides.
+#include "class_sets.h"
 #include "fault.h"
-#include "flags.h"
-#include "plan.h"
+#include "row_plan.h"
 #include "sigmoid_threshold.h"
 
 namespace calibench {
@@ -11,21 +11,22 @@ struct SigmoidArgs {
   Thresholds thresholds;
   SetOutputs out;
   int64_t* fault;
-  int lanes;  // of a group
-  int parts;  // stretches a row; the sizes are added up in integers where there are several
+  int lanes;  // per group
+  int parts;  // stretches per row; with several, the sizes are added by integer atomics
   int part_length;
-  int64_t per_warp;  // stretches that a group takes one after the other
+  int64_t per_warp;  // consecutive stretches of a group
 };
 
-// The registers between the bounds, or all of a float64 row.
+// Tests the registers in `open` by the definition, and returns those that
+// pass. Clears `finite` if a score is not finite.
 template <typename T>
-__device__ __forceinline__ unsigned resolve(const Matrix<T>& matrix, const Stretch& part, const Group& group,
-                                            const Thresholds& thresholds, bool aligned, unsigned open,
-                                            bool* finite) {
+__device__ __forceinline__ unsigned resolve(const Matrix<T>& matrix, const Stretch& stretch,
+                                            const Group& group, const Thresholds& thresholds, bool aligned,
+                                            unsigned open, bool* finite) {
   unsigned inside = 0;
   for (; open != 0; open &= open - 1) {
-    const int j = part.begin + place<T>(__ffs(open) - 1, group, aligned);
-    const double x = matrix.at(part.row, j);
+    const int j = stretch.begin + register_position<T>(__ffs(open) - 1, group, aligned);
+    const double x = matrix.at(stretch.row, j);
     *finite = *finite && is_finite(x);
     if (passes(thresholds, 1.0 / (1.0 + exp(-x)), j)) inside |= open & -open;
   }
@@ -33,29 +34,30 @@ __device__ __forceinline__ unsigned resolve(const Matrix<T>& matrix, const Stret
 }
 
 template <typename T>
-__device__ __forceinline__ void set_of_stretch(const Matrix<T>& matrix, const Stretch& part,
-                                               const Group& group, const SigmoidArgs& args) {
+__device__ __forceinline__ void write_set(const Matrix<T>& matrix, const Stretch& stretch, const Group& group,
+                                          const SigmoidArgs& args) {
   constexpr bool kFloat = sizeof(T) < 8;
   const bool aligned = kFloat && matrix.aligned;
-  const unsigned valid = held<T>(part, group, aligned);
+  const unsigned valid = valid_registers<T>(stretch, group, aligned);
   unsigned inside = 0;
   unsigned open = valid;
   bool finite = true;
   if constexpr (kFloat) {
-    float x[kHeld];
-    load(matrix, part, group, 0.0f, x);
+    float x[kLaneScores];
+    load(matrix, stretch, group, 0.0f, x);
     const bool shared = args.thresholds.count == 1;
     const Bounds common = args.thresholds.bounds[0];
     float bad = 0.0f;
 #pragma unroll
-    for (int q = 0; q < kHeld / kQuad; ++q) {
-      if (!quad_used<T>(q, group, part.widest)) continue;
+    for (int q = 0; q < kLaneScores / kQuad; ++q) {
+      if (!quad_used<T>(q, group, stretch.widest)) continue;
 #pragma unroll
       for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) {
-        bad = __fmaf_rn(x[i], 0.0f, bad);  // NaN as soon as one score is not finite
+        bad = __fmaf_rn(x[i], 0.0f, bad);  // NaN if a score is not finite
         Bounds bounds = common;
         if (!shared)
-          bounds = args.thresholds.bounds[valid >> i & 1 ? part.begin + place<T>(i, group, aligned) : 0];
+          bounds = args.thresholds
+                       .bounds[valid >> i & 1 ? stretch.begin + register_position<T>(i, group, aligned) : 0];
         if (x[i] > bounds.upper) inside |= 1u << i;
         if (x[i] > bounds.upper || x[i] < bounds.lower) open &= ~(1u << i);
       }
@@ -63,17 +65,17 @@ __device__ __forceinline__ void set_of_stretch(const Matrix<T>& matrix, const St
     inside &= valid;
     finite = bad == 0.0f;
   }
-  inside |= resolve(matrix, part, group, args.thresholds, aligned, open, &finite);
+  inside |= resolve(matrix, stretch, group, args.thresholds, aligned, open, &finite);
   __syncwarp();
   const unsigned size = group_sum(static_cast<unsigned>(__popc(inside)), group.lanes);
-  if (part.length == 0) return;
-  store_flags(inside, valid, matrix, part, group, args.out.sets);
-  if (!finite) report(args.fault, part.row, RowStatus::kNonFinite);
+  if (stretch.length == 0) return;
+  store_set(inside, valid, matrix, stretch, group, args.out.sets);
+  if (!finite) report(args.fault, stretch.row, RowStatus::kNonFinite);
   if (group.sub != 0) return;
   if (args.parts == 1) {
-    args.out.sizes[part.row] = size;
+    args.out.sizes[stretch.row] = size;
   } else {
-    atomicAdd(reinterpret_cast<unsigned long long*>(args.out.sizes + part.row),
+    atomicAdd(reinterpret_cast<unsigned long long*>(args.out.sizes + stretch.row),
               static_cast<unsigned long long>(size));
   }
 }
@@ -81,18 +83,18 @@ __device__ __forceinline__ void set_of_stretch(const Matrix<T>& matrix, const St
 template <typename T>
 __global__ void __launch_bounds__(kThreads) sigmoid_rows(Matrix<T> matrix, SigmoidArgs args) {
   const Group group(args.lanes);
-  const int at_once = kWarp / args.lanes;
+  const int groups_per_warp = kWarp / args.lanes;
   const int64_t tasks = matrix.rows * args.parts;
   const int64_t warp = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
   for (int64_t step = 0; step < args.per_warp; ++step) {
-    const int64_t first = (warp * args.per_warp + step) * at_once;
+    const int64_t first = (warp * args.per_warp + step) * groups_per_warp;
     if (first >= tasks) return;  // the whole warp
     const int64_t task = first + group.index;
     const bool exists = task < tasks;
     const int64_t row = exists ? task / args.parts : 0;
     const int begin = exists ? static_cast<int>(task % args.parts) * args.part_length : 0;
     const int length = exists ? min(args.part_length, matrix.classes - begin) : 0;
-    set_of_stretch(matrix, Stretch{row, begin, length, args.part_length}, group, args);
+    write_set(matrix, Stretch{row, begin, length, args.part_length}, group, args);
     __syncwarp();
   }
 }
@@ -123,14 +125,13 @@ cudaError_t sigmoid_sets(const Scores& scores, const Thresholds& thresholds, uin
     args.parts = plan.parts;
     args.part_length = plan.part_length;
   }
-  const int64_t warps = divide_up(scores.rows * args.parts, kWarp / args.lanes);
-  args.per_warp = divide_up(warps, kMaxBlocks * kWarps);
-  const int64_t blocks = args.per_warp == 0 ? 0 : divide_up(warps, args.per_warp * kWarps);
+  const WarpPlan warps = plan_warps(divide_up(scores.rows * args.parts, kWarp / args.lanes), kMaxBlocks);
+  args.per_warp = warps.per_warp;
   if (args.parts > 1) {
     error = launch(clear_sizes, divide_up(scores.rows, kThreads), kThreads, 0, stream, sizes, scores.rows);
     if (error != cudaSuccess) return error;
   }
-  return for_type(scores, [&](const auto& matrix) { return run(matrix, args, blocks, stream); });
+  return for_type(scores, [&](const auto& matrix) { return run(matrix, args, warps.blocks, stream); });
 }
 
 }  // namespace calibench

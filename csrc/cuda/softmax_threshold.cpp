@@ -1,4 +1,5 @@
-// softmax_threshold on CUDA, torch's side.
+// Registers softmax_threshold on CUDA: checks the tensors, allocates
+// the outputs and calls softmax_threshold.cu.
 #include "softmax_threshold.h"
 
 #include "threshold_call.h"
@@ -14,7 +15,7 @@ std::tuple<Tensor, Tensor, Tensor> softmax_threshold(const Tensor& logits, const
   Tensor confidence = new_float64(logits, scores.rows);
   Tensor fault = new_fault(logits);
   Tensor scratch = new_scratch(logits, thresholds_bytes(thresholds.numel()));
-  cuda_check(decide(scores, on_device(thresholds, strict, scratch), data<int64_t>(prediction),
+  cuda_check(decide(scores, device_thresholds(thresholds, strict, scratch), data<int64_t>(prediction),
                     data<double>(confidence), data<int64_t>(fault), call.stream),
              "softmax_threshold");
   return {prediction, confidence, fault};

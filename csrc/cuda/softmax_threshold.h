@@ -1,4 +1,5 @@
-// Between the .cu, which nvcc compiles without torch's headers, and its torch side.
+// What softmax_threshold.cu offers to softmax_threshold.cpp. nvcc
+// compiles the .cu file without torch's headers.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -8,7 +9,7 @@
 
 namespace calibench {
 
-// prediction and confidence [N]; `thresholds` with room for its bounds.
+// Writes prediction [N] and confidence [N]. Fills the bounds of `thresholds`, which are allocated.
 cudaError_t decide(const Scores& scores, const Thresholds& thresholds, int64_t* prediction,
                    double* confidence, int64_t* fault, cudaStream_t stream);
 

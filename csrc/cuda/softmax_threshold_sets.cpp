@@ -1,4 +1,5 @@
-// softmax_threshold_sets on CUDA, torch's side.
+// Registers softmax_threshold_sets on CUDA: checks the tensors, allocates the
+// outputs and calls softmax_threshold_sets.cu.
 #include "softmax_threshold_sets.h"
 
 #include "threshold_call.h"

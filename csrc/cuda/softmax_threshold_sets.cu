@@ -1,9 +1,10 @@
-// softmax_threshold_sets on CUDA. Rows of up to 1024 scores: by lanes of a warp, read a second time out of
-// the first-level cache. Longer ones: a block a row, read a second time out of the second-level cache.
+// softmax_threshold_sets on CUDA. Lanes of a warp share a row of up to 1024 scores, and
+// read it a second time from the first-level cache. A block takes a longer row, and reads
+// it a second time from the second-level cache.
+#include "class_sets.h"
 #include "fault.h"
-#include "flags.h"
-#include "log_share.h"
-#include "plan.h"
+#include "log_probability.h"
+#include "row_plan.h"
 #include "softmax_threshold_sets.h"
 
 namespace calibench {
@@ -18,130 +19,127 @@ struct SetsArgs {
 template <typename T>
 constexpr bool kFloat = sizeof(T) < 8;
 
+// The classes in the registers of a lane, one bit each.
 struct Membership {
-  unsigned inside = 0;
-  unsigned open = 0;  // registers for which only the definition will do
+  unsigned inside = 0;  // classes that pass
+  unsigned open = 0;    // classes that only the definition can decide
 };
 
-// `valid`: registers that hold a score.
+// Compares the registers in `valid`, which contain a score, with the bounds of their thresholds.
 template <typename T>
-__device__ __forceinline__ Membership compare(const Matrix<T>& matrix, const Stretch& part,
+__device__ __forceinline__ Membership compare(const Matrix<T>& matrix, const Stretch& stretch,
                                               const Group& group, const SetsArgs& args, const RowScan& row,
                                               unsigned valid) {
-  Membership found{0, valid};
-  const LogShare log_share(row);
+  Membership membership{0, valid};
+  const LogProbability log_probability(row);
   if constexpr (kFloat<T>) {
-    if (log_share.usable) {
-      float x[kHeld];
-      load(matrix, part, group, 0.0f, x);
+    if (log_probability.usable) {
+      float x[kLaneScores];
+      load(matrix, stretch, group, 0.0f, x);
       const bool shared = args.thresholds.count == 1;
       const Bounds common = args.thresholds.bounds[0];
 #pragma unroll
-      for (int q = 0; q < kHeld / kQuad; ++q) {
-        if (!quad_used<T>(q, group, part.widest)) continue;
+      for (int q = 0; q < kLaneScores / kQuad; ++q) {
+        if (!quad_used<T>(q, group, stretch.widest)) continue;
 #pragma unroll
         for (int i = q * kQuad; i < (q + 1) * kQuad; ++i) {
-          const float log_p = log_share(x[i]);
+          const float log_p = log_probability(x[i]);
           Bounds bounds = common;
           if (!shared)
             bounds =
-                args.thresholds.bounds[valid >> i & 1 ? part.begin + place<T>(i, group, matrix.aligned) : 0];
-          if (log_p > bounds.upper) found.inside |= 1u << i;
-          if (log_p > bounds.upper || log_p < bounds.lower) found.open &= ~(1u << i);
+                args.thresholds
+                    .bounds[valid >> i & 1 ? stretch.begin + register_position<T>(i, group, matrix.aligned)
+                                           : 0];
+          if (log_p > bounds.upper) membership.inside |= 1u << i;
+          if (log_p > bounds.upper || log_p < bounds.lower) membership.open &= ~(1u << i);
         }
       }
-      found.inside &= valid;
+      membership.inside &= valid;
     }
   }
-  return found;
+  return membership;
 }
 
-// Asks the definition for the open registers, given the row in float64.
+// Decides the open registers by the definition. `row` is scanned in float64. Returns the registers that pass.
 template <typename T>
-__device__ __forceinline__ unsigned resolve(const Matrix<T>& matrix, const Stretch& part, const Group& group,
-                                            const SetsArgs& args, const RowScan& row, Membership found) {
-  for (unsigned open = found.open; open != 0; open &= open - 1) {
-    const int j = part.begin + place<T>(__ffs(open) - 1, group, kFloat<T> && matrix.aligned);
-    if (passes(args.thresholds, share(matrix.at(part.row, j), row), j)) found.inside |= open & -open;
+__device__ __forceinline__ unsigned resolve(const Matrix<T>& matrix, const Stretch& stretch,
+                                            const Group& group, const SetsArgs& args, const RowScan& row,
+                                            Membership membership) {
+  for (unsigned open = membership.open; open != 0; open &= open - 1) {
+    const int j = stretch.begin + register_position<T>(__ffs(open) - 1, group, kFloat<T> && matrix.aligned);
+    if (passes(args.thresholds, probability(matrix.at(stretch.row, j), row), j))
+      membership.inside |= open & -open;
   }
-  return found.inside;
+  return membership.inside;
 }
 
 template <typename T>
-__device__ __forceinline__ Part scan_stretch(const Matrix<T>& matrix, const Stretch& part,
+__device__ __forceinline__ Part scan_stretch(const Matrix<T>& matrix, const Stretch& stretch,
                                              const Group& group) {
   if constexpr (kFloat<T>) {
-    float x[kHeld];
-    load(matrix, part, group, -FLT_MAX, x);
-    return scan_logits<false, T>(x, part, group, matrix.aligned);
+    float x[kLaneScores];
+    load(matrix, stretch, group, -FLT_MAX, x);
+    return scan_logits<false, T>(x, stretch, group, matrix.aligned);
   } else {
-    return scan_exactly<false>(matrix, part, group);
+    return scan_float64<false>(matrix, stretch, group);
   }
 }
 
-// A step of a warp: a row a group.
+// One step of a warp: one row per group.
 template <typename T>
-__device__ __forceinline__ void set_of_rows(const Matrix<T>& matrix, const Stretch& part, const Group& group,
-                                            const SetsArgs& args) {
+__device__ __forceinline__ void write_sets(const Matrix<T>& matrix, const Stretch& stretch,
+                                           const Group& group, const SetsArgs& args) {
   const bool aligned = kFloat<T> && matrix.aligned;
-  RowScan row = row_of<false, kFloat<T>>(scan_stretch(matrix, part, group));
-  const unsigned valid = held<T>(part, group, aligned);
-  Membership found = compare(matrix, part, group, args, row, valid);
+  RowScan row = row_of<false, kFloat<T>>(scan_stretch(matrix, stretch, group));
+  const unsigned valid = valid_registers<T>(stretch, group, aligned);
+  Membership membership = compare(matrix, stretch, group, args, row, valid);
   if constexpr (kFloat<T>) {
-    if (row.flags & kUnsure) found = {0, valid};
-    unsigned open = __ballot_sync(kAllLanes, found.open != 0 || (part.length > 0 && (row.flags & kUnsure)));
-    while (open != 0) {  // a row at a time, by the whole warp
+    if (row.flags & kUnsure) membership = {0, valid};
+    unsigned open =
+        __ballot_sync(kAllLanes, membership.open != 0 || (stretch.length > 0 && (row.flags & kUnsure)));
+    while (open != 0) {  // one row at a time, with the whole warp
       const int lane = __ffs(open) - 1;
       const int owner = lane / group.lanes;
-      const RowScan exact = row_exactly<false>(matrix, __shfl_sync(kAllLanes, part.row, lane));
+      const RowScan exact = row_float64<false>(matrix, __shfl_sync(kAllLanes, stretch.row, lane));
       if (group.index == owner) row = exact;
       const unsigned lanes = group.lanes == kWarp ? kAllLanes : (1u << group.lanes) - 1;
       open &= ~(lanes << (owner * group.lanes));
     }
   }
-  const unsigned inside = resolve(matrix, part, group, args, row, found);
+  const unsigned inside = resolve(matrix, stretch, group, args, row, membership);
   __syncwarp();
   const unsigned size = group_sum(static_cast<unsigned>(__popc(inside)), group.lanes);
-  if (part.length == 0) return;
-  store_flags(inside, valid, matrix, part, group, args.out.sets);
+  if (stretch.length == 0) return;
+  store_set(inside, valid, matrix, stretch, group, args.out.sets);
   if (group.sub != 0) return;
-  args.out.sizes[part.row] = size;
-  if (row.flags != 0) report(args.fault, part.row, RowStatus::kNonFinite);
+  args.out.sizes[stretch.row] = size;
+  if (row.flags != 0) report(args.fault, stretch.row, RowStatus::kNonFinite);
 }
 
-// kWhole: 32 lanes a row, known when this is compiled.
+// Rows of up to 1024 classes. kWhole: 32 lanes share a row, and the compiler knows it.
 template <typename T, bool kWhole>
 __global__ void __launch_bounds__(kThreads)
     resident_sets(Matrix<T> matrix, int lanes, int64_t per_warp, SetsArgs args) {
   const Group group(kWhole ? kWarp : lanes);
-  const int at_once = kWarp / group.lanes;
-  const int64_t warp = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
-  for (int64_t step = 0; step < per_warp; ++step) {
-    const int64_t first = (warp * per_warp + step) * at_once;
-    if (first >= matrix.rows) return;  // the whole warp
-    const int64_t i = first + group.index;
-    const bool exists = i < matrix.rows;
-    set_of_rows(matrix, Stretch{exists ? i : 0, 0, exists ? matrix.classes : 0, matrix.classes}, group, args);
-    __syncwarp();
-  }
+  for_each_row(matrix, group, per_warp,
+               [&](const Stretch& stretch) { write_sets(matrix, stretch, group, args); });
 }
 
-// Every warp puts the parts together for itself: the same order, so the same bits.
+// Scans row i with the whole block. Every warp merges all parts by itself,
+// in the same order, so all get the same bits.
 template <bool kFast, typename T>
 __device__ __forceinline__ RowScan scan_block(const Matrix<T>& matrix, const RowPlan& plan, int64_t i,
                                               Part* parts) {
   const Group group(kWarp);
   for (int g = threadIdx.x / kWarp; g < plan.parts; g += kWarps) {
-    const int begin = g * plan.part_length;
-    const int length = min(plan.part_length, matrix.classes - begin);
-    const Stretch part{i, begin, length, length};
-    Part found;
+    const Stretch stretch = stretch_of(matrix, plan, i, g);
+    Part part;
     if constexpr (kFast) {
-      found = scan_stretch(matrix, part, group);
+      part = scan_stretch(matrix, stretch, group);
     } else {
-      found = scan_exactly<false>(matrix, part, group);
+      part = scan_float64<false>(matrix, stretch, group);
     }
-    if (group.sub == 0) parts[g] = found;
+    if (group.sub == 0) parts[g] = part;
   }
   __syncthreads();
   const RowScan row = merge_parts<false, kFast>(parts, plan.parts, group);
@@ -149,9 +147,10 @@ __device__ __forceinline__ RowScan scan_block(const Matrix<T>& matrix, const Row
   return row;
 }
 
+// Rows of more than 1024 classes, one block per row.
 template <typename T>
 __global__ void __launch_bounds__(kThreads) wide_sets(Matrix<T> matrix, RowPlan plan, SetsArgs args) {
-  __shared__ unsigned of_warp[kWarps];
+  __shared__ unsigned warp_sizes[kWarps];
   Part* parts = reinterpret_cast<Part*>(dynamic_shared());
   const Group group(kWarp);
   const bool aligned = kFloat<T> && matrix.aligned;
@@ -162,30 +161,29 @@ __global__ void __launch_bounds__(kThreads) wide_sets(Matrix<T> matrix, RowPlan 
       bool open = false;
       unsigned size = 0;
       for (int g = threadIdx.x / kWarp; g < plan.parts; g += kWarps) {
-        const int begin = g * plan.part_length;
-        const int length = min(plan.part_length, matrix.classes - begin);
-        const Stretch part{i, begin, length, length};
-        const unsigned valid = held<T>(part, group, aligned);
-        Membership found = compare(matrix, part, group, args, row, valid);
-        open = open || found.open != 0;
-        const unsigned inside = exact ? resolve(matrix, part, group, args, row, found) : found.inside;
-        store_flags(inside, valid, matrix, part, group, args.out.sets);
+        const Stretch stretch = stretch_of(matrix, plan, i, g);
+        const unsigned valid = valid_registers<T>(stretch, group, aligned);
+        Membership membership = compare(matrix, stretch, group, args, row, valid);
+        open = open || membership.open != 0;
+        const unsigned inside =
+            exact ? resolve(matrix, stretch, group, args, row, membership) : membership.inside;
+        store_set(inside, valid, matrix, stretch, group, args.out.sets);
         size += __popc(inside);
         __syncwarp();
       }
       size = group_sum(size, kWarp);
-      if (group.sub == 0) of_warp[threadIdx.x / kWarp] = size;
+      if (group.sub == 0) warp_sizes[threadIdx.x / kWarp] = size;
       if (__syncthreads_or(!exact && (open || row.flags != 0)) == 0) break;
       row = scan_block<false>(matrix, plan, i, parts);
       exact = true;
     }
     if (threadIdx.x == 0) {
       int64_t size = 0;
-      for (int warp = 0; warp < kWarps; ++warp) size += of_warp[warp];
+      for (int warp = 0; warp < kWarps; ++warp) size += warp_sizes[warp];
       args.out.sizes[i] = size;
       if (row.flags != 0) report(args.fault, i, RowStatus::kNonFinite);
     }
-    __syncthreads();  // before of_warp is overwritten
+    __syncthreads();  // before warp_sizes is overwritten
   }
 }
 
@@ -197,12 +195,12 @@ cudaError_t run(const Matrix<T>& matrix, const SetsArgs& args, cudaStream_t stre
     return launch(wide_sets<T>, blocks, kThreads, plan.parts * sizeof(Part), stream, matrix, plan, args);
   }
   const int lanes = plan.wide ? kWarp : plan.lanes;
-  const int64_t warps = divide_up(matrix.rows, kWarp / lanes);
-  const int64_t per_warp = divide_up(warps, kMaxBlocks * kWarps);
-  const int64_t blocks = per_warp == 0 ? 0 : divide_up(warps, per_warp * kWarps);
+  const WarpPlan warps = plan_warps(divide_up(matrix.rows, kWarp / lanes), kMaxBlocks);
   if (plan.wide)
-    return launch(resident_sets<T, true>, blocks, kThreads, 0, stream, matrix, lanes, per_warp, args);
-  return launch(resident_sets<T, false>, blocks, kThreads, 0, stream, matrix, lanes, per_warp, args);
+    return launch(resident_sets<T, true>, warps.blocks, kThreads, 0, stream, matrix, lanes, warps.per_warp,
+                  args);
+  return launch(resident_sets<T, false>, warps.blocks, kThreads, 0, stream, matrix, lanes, warps.per_warp,
+                args);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Between the .cu, which nvcc compiles without torch's headers, and its torch side.
+// What softmax_threshold_sets.cu offers to softmax_threshold_sets.cpp. nvcc
+// compiles the .cu file without torch's headers.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -8,7 +9,8 @@
 
 namespace calibench {
 
-// sets [N, K] of bytes and sizes [N]; `thresholds` with room for its bounds.
+// Writes sets [N, K], one byte per class, and sizes [N]. Fills the
+// bounds of `thresholds`, which are allocated.
 cudaError_t softmax_sets(const Scores& scores, const Thresholds& thresholds, uint8_t* sets, int64_t* sizes,
                          int64_t* fault, cudaStream_t stream);
 

@@ -1,4 +1,4 @@
-// One block that turns thresholds into bounds.
+// Computes the bounds of thresholds with one block.
 #include <cmath>
 
 #include "device.h"
@@ -7,56 +7,57 @@
 namespace calibench {
 namespace {
 
-constexpr Bounds kAlways{-INFINITY, -INFINITY};  // for every finite score
-constexpr Bounds kNever{INFINITY, INFINITY};
-constexpr Bounds kAsk{-INFINITY, INFINITY};
+constexpr Bounds kAlways{-INFINITY, -INFINITY};    // every finite score passes
+constexpr Bounds kNever{INFINITY, INFINITY};       // no finite score passes
+constexpr Bounds kUndecided{-INFINITY, INFINITY};  // the definition decides
 
-__device__ Bounds around(double middle, double margin) {
+__device__ Bounds bounds_around(double middle, double margin) {
   return {__double2float_rd(middle - margin), __double2float_ru(middle + margin)};
 }
 
-// log_share.h gives log2 p_k to 4e-7 of itself and 8e-6, most of it from the logarithm of up to 2^20 classes.
-// Where p_k loses digits to float64 itself, near 2^-1022, nothing but the definition will do.
+// Bounds of log2 p_k. log_probability.h gives it with an error of 8e-6 + 4e-7 |log2 p_k|, most
+// of it from the logarithm of a sum over up to 2^20 classes. Near 2^-1022, where p_k loses
+// digits in float64, only the definition can decide.
 struct SoftmaxBounds {
   __device__ Bounds operator()(double t, bool strict) const {
     if (t < 0.0 || (t == 0.0 && !strict)) return kAlways;
     if (t > 1.0) return kNever;
-    if (!(t >= 1e-300)) return kAsk;
-    const double cut = log2(t);
-    return around(cut, 1.2e-5 - 1e-6 * cut);
+    if (!(t >= 1e-300)) return kUndecided;
+    const double log_threshold = log2(t);
+    return bounds_around(log_threshold, 1.2e-5 - 1e-6 * log_threshold);
   }
 };
 
-// ln(t / (1 - t)). Where 1 - t is lost to float64, p is 1 from x = 37 on; where exp(-x) overflows, at -709.8,
-// it is 0.
+// Bounds of the score, around ln(t / (1 - t)). In float64 p is 1 from x = 37 on, because 1 - p is too small,
+// and 0 below x = -709.8, where exp(-x) overflows.
 struct SigmoidBounds {
   __device__ Bounds operator()(double t, bool strict) const {
     if (t < 0.0 || (t == 0.0 && !strict)) return kAlways;
     if (t > 1.0 || (t == 1.0 && strict)) return kNever;
-    if (t != t) return kAsk;
+    if (t != t) return kUndecided;
     if (t < 1e-300) return {-1000.0f, -600.0f};
     if (1.0 - t < 1e-10) return {20.0f, 50.0f};
-    return around(log(t) - log1p(-t), 1e-5);
+    return bounds_around(log(t) - log1p(-t), 1e-5);
   }
 };
 
 template <typename Rule>
 __global__ void __launch_bounds__(kThreads) prepare(Thresholds thresholds, Rule rule) {
-  __shared__ double of_warp[kWarps];
-  double least = INFINITY;
+  __shared__ double warp_sums[kWarps];
+  double smallest = INFINITY;
   for (int64_t k = threadIdx.x; k < thresholds.count; k += kThreads) {
     const double t = thresholds.values[k * thresholds.stride];
     thresholds.bounds[k] = rule(t, thresholds.strict);
-    least = fmin(least, t);
+    smallest = fmin(smallest, t);
   }
   __syncwarp();
   for (int step = kWarp / 2; step > 0; step /= 2)
-    least = fmin(least, __shfl_xor_sync(kAllLanes, least, step));
-  if (threadIdx.x % kWarp == 0) of_warp[threadIdx.x / kWarp] = least;
+    smallest = fmin(smallest, __shfl_xor_sync(kAllLanes, smallest, step));
+  if (threadIdx.x % kWarp == 0) warp_sums[threadIdx.x / kWarp] = smallest;
   __syncthreads();
   if (threadIdx.x != 0) return;
-  for (int warp = 1; warp < kWarps; ++warp) least = fmin(least, of_warp[warp]);
-  *thresholds.least = least;
+  for (int warp = 1; warp < kWarps; ++warp) smallest = fmin(smallest, warp_sums[warp]);
+  *thresholds.smallest = smallest;
 }
 
 }  // namespace

@@ -1,5 +1,4 @@
-// Thresholds on the device: the definition p_k >= t_k, and bounds that decide it for nearly all scores
-// without it.
+// Thresholds on the device: the definition p_k >= t_k, and bounds that decide nearly all scores without it.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -8,31 +7,31 @@
 
 namespace calibench {
 
-// Of class k, or of all classes; what lies between the bounds is asked by the definition.
+// The bounds of one class, or of all classes. Between them the definition decides.
 struct Bounds {
-  float lower;  // a score below it does not pass
-  float upper;  // a score above it does
+  float lower;  // a value below it does not pass
+  float upper;  // a value above it passes
 };
 
 struct Thresholds {
   const double* values;
-  int64_t stride;  // 0: one for all
+  int64_t stride;  // 0 if there is one threshold for all classes
   int64_t count;
-  bool strict;     // p > t rather than p >= t
-  Bounds* bounds;  // [count]
-  double* least;   // of all of them
+  bool strict;       // a class passes if p > t, not if p >= t
+  Bounds* bounds;    // [count]
+  double* smallest;  // smallest threshold
 };
 
-// bounds in terms of log2 p_k.
+// Computes bounds of log2 p_k, and the smallest threshold.
 cudaError_t prepare_softmax(const Thresholds& thresholds, cudaStream_t stream);
 
-// bounds in terms of the score.
+// Computes bounds of the score, and the smallest threshold.
 cudaError_t prepare_sigmoid(const Thresholds& thresholds, cudaStream_t stream);
 
-// Bytes behind `bounds` and `least`.
-constexpr int64_t kLeastBytes = 16;
+// Bytes of `smallest` (padded) and `bounds`.
+constexpr int64_t kSmallestBytes = 16;
 inline int64_t thresholds_bytes(int64_t count) {
-  return kLeastBytes + count * static_cast<int64_t>(sizeof(Bounds));
+  return kSmallestBytes + count * static_cast<int64_t>(sizeof(Bounds));
 }
 
 #if defined(__CUDACC__)
@@ -41,9 +40,6 @@ __device__ __forceinline__ bool passes(const Thresholds& thresholds, double p, i
   return thresholds.strict ? p > t : p >= t;
 }
 
-__device__ __forceinline__ Bounds bounds_of(const Thresholds& thresholds, int64_t k) {
-  return thresholds.bounds[thresholds.count == 1 ? 0 : k];
-}
 #endif
 
 }  // namespace calibench

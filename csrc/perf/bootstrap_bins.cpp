@@ -1,4 +1,5 @@
-// bootstrap_bins: resamples, against positions drawn one at a time by core/philox.h; equal to the last bit.
+// bootstrap_bins: compares resamples with positions drawn one at a time by
+// core/philox.h. They must be equal to the last bit.
 #include "case.h"
 
 namespace calibench::perf {
@@ -15,17 +16,19 @@ class BootstrapCase : public Case {
         counts_(samples, 1, placement),
         sums_(resamples * 3 * bins, 8, placement) {
     Random random(static_cast<uint64_t>(samples));
-    std::vector<std::pair<int64_t, double>> drawn;
+    std::vector<std::pair<int64_t, double>> cells_and_confidences;
     for (int64_t i = 0; i < samples; ++i) {
       const double confidence = 1.0 - random.uniform() * random.uniform();
-      drawn.emplace_back(2 * bin_by_counting(confidence, bins) + (random.uniform() < confidence), confidence);
+      cells_and_confidences.emplace_back(
+          2 * bin_by_counting(confidence, bins) + (random.uniform() < confidence), confidence);
     }
-    std::stable_sort(drawn.begin(), drawn.end(),
+    std::stable_sort(cells_and_confidences.begin(), cells_and_confidences.end(),
                      [](const auto& a, const auto& b) { return a.first < b.first; });
     bits_ = fixed_point_bits(samples);
     for (int64_t i = 0; i < samples; ++i) {
-      to_digits(to_fixed(drawn[static_cast<size_t>(i)].second, bits_), samples, digits_.as<int16_t>() + i);
-      ++cells_.as<int64_t>()[drawn[static_cast<size_t>(i)].first + 1];
+      to_digits(to_fixed(cells_and_confidences[static_cast<size_t>(i)].second, bits_), samples,
+                digits_.as<int16_t>() + i);
+      ++cells_.as<int64_t>()[cells_and_confidences[static_cast<size_t>(i)].first + 1];
     }
     for (int64_t c = 0; c < 2 * bins; ++c) cells_.as<int64_t>()[c + 1] += cells_.as<int64_t>()[c];
   }
@@ -42,7 +45,7 @@ class BootstrapCase : public Case {
     const BootstrapArgs args = arguments();
     const PhiloxKey key = philox_key(args.seed);
     for (int64_t b = 0; b < resamples_; ++b) {
-      std::vector<int64_t> wanted(static_cast<size_t>(3 * bins_));
+      std::vector<int64_t> expected(static_cast<size_t>(3 * bins_));
       for (int64_t i = 0; i < samples_; ++i) {
         const bool narrow = samples_ <= kNarrowDraws;
         const PhiloxBlock block =
@@ -50,16 +53,16 @@ class BootstrapCase : public Case {
         const int64_t position =
             narrow ? narrow_position(block.word[i % 4], samples_)
                    : wide_position(block.word[2 * (i % 2)], block.word[2 * (i % 2) + 1], samples_);
-        const int64_t* end = args.cells + 2 * bins_ + 1;
-        const int64_t cell = std::upper_bound(args.cells, end, position) - args.cells - 1;
-        wanted[static_cast<size_t>(cell / 2)] += 1;
-        wanted[static_cast<size_t>(bins_ + cell / 2)] += from_digits(args.digits + position, samples_);
-        wanted[static_cast<size_t>(2 * bins_ + cell / 2)] += cell % 2;
+        const int64_t* end = args.cell_begins + 2 * bins_ + 1;
+        const int64_t cell = std::upper_bound(args.cell_begins, end, position) - args.cell_begins - 1;
+        expected[static_cast<size_t>(cell / 2)] += 1;
+        expected[static_cast<size_t>(bins_ + cell / 2)] += from_digits(args.digits + position, samples_);
+        expected[static_cast<size_t>(2 * bins_ + cell / 2)] += cell % 2;
       }
-      for (int64_t at = 0; at < 3 * bins_; ++at) {
-        const double unit = at / bins_ == 1 ? args.unit : 1.0;
-        const double value = static_cast<double>(wanted[static_cast<size_t>(at)]) * unit;
-        compare.exact("sums", b * 3 * bins_ + at, sums_.as<double>()[b * 3 * bins_ + at], value);
+      for (int64_t index = 0; index < 3 * bins_; ++index) {
+        const double unit = index / bins_ == 1 ? args.unit : 1.0;
+        const double value = static_cast<double>(expected[static_cast<size_t>(index)]) * unit;
+        compare.exact("sums", b * 3 * bins_ + index, sums_.as<double>()[b * 3 * bins_ + index], value);
       }
     }
     return compare.text();
@@ -90,8 +93,8 @@ void add(Entries& entries, int64_t samples, int64_t bins, int64_t resamples, boo
   const std::string name = "bootstrap_bins/" + std::to_string(samples) + "_bins" + std::to_string(bins) +
                            "_B" + std::to_string(resamples);
   entries.push_back({name, gated, [=](Placement placement, int64_t divisor) -> std::unique_ptr<Case> {
-                       const int64_t some = std::max<int64_t>(1, samples / divisor);
-                       return std::make_unique<BootstrapCase>(some, bins, resamples, placement);
+                       const int64_t rows = std::max<int64_t>(1, samples / divisor);
+                       return std::make_unique<BootstrapCase>(rows, bins, resamples, placement);
                      }});
 }
 
@@ -103,7 +106,7 @@ void add_bootstrap_bins(Entries& entries) {
   for (const int64_t samples : {1, 2, 31, 32, 33, 1000}) {
     for (const int64_t bins : {1, 15}) add(entries, samples, bins, 2, false);
   }
-  add(entries, kNarrowDraws + 1, 15, 1, false);  // the first size that takes 64-bit draws
+  add(entries, kNarrowDraws + 1, 15, 1, false);  // the smallest size with 64-bit draws
 }
 
 }  // namespace calibench::perf

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the core's driver from the tree in which this script lies, without torch: build.sh OUTPUT [more flags]
-# The flags are setup.py's, so that what is counted is what is shipped; CXX is the compiler, MAX_JOBS how many at a time.
+# Builds the driver of the core, without torch, from the tree that contains this script: build.sh OUTPUT [more flags]
+# The flags are those of setup.py, so that the counted code is the shipped code. CXX is the compiler, MAX_JOBS the number of jobs.
 set -eu
 case $1 in /*) out=$1 ;; *) out=$PWD/$1 ;; esac
 shift
@@ -11,11 +11,11 @@ compile="${CXX:-c++} $flags $*"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 {
-  # The core in reverse order: isa_portable.cpp takes 44 s and the others 20 s, so it must start first.
+  # The core in reverse order, so that isa_portable.cpp starts first: it takes 44 s, the others 20 s.
   sources="$(ls -r csrc/core/*.cpp) $(ls csrc/perf/*.cpp)"
   printf 'driver:'
   for source in $sources; do printf ' %s.o' "$(echo "$source" | tr '/.' '__')"; done
-  # Bound at load (-z now): a symbol looked up at its first call would be counted in whatever case comes first.
+  # Symbols are bound at load (-z now): a lookup at the first call would be counted in the first case that makes it.
   printf '\n\t%s $^ -Wl,-z,now -o $@\n' "$compile"
   for source in $sources; do
     printf '%s.o:\n\t%s -c %s -o $@\n' "$(echo "$source" | tr '/.' '__')" "$compile" "$PWD/$source"

@@ -1,11 +1,11 @@
-// calibration_stats: two chunks, added to a state, read out; against core/row.h row by row.
+// calibration_stats: adds two chunks to a state, reads the state, and compares with core/row.h row by row.
 #include "case.h"
 
 namespace calibench::perf {
 namespace {
 
-// What a term too small for its type comes to: exp below e^-708 is 0 (simd/math.h), and so is the square of a
-// float32 term below 2^-126. K of them may be lost from a tail, or from a Brier score.
+// Bounds on terms that become 0: exp is 0 below e^-708 (simd/math.h), and so is the square of a float32 term
+// below 2^-126. A tail or a Brier score may miss K of them.
 constexpr double kLostTerm = 0x1p-1021;
 constexpr double kLostSquare = 0x1p-125;
 
@@ -44,9 +44,7 @@ class CalibrationCase : public Case {
   std::string difference() const override {
     Comparison compare;
     const MatrixSpec& spec = matrix_.spec();
-    const int64_t bad = first_bad_row(matrix_, true);
-    compare.exact("first bad row", 0, static_cast<double>(first_bad_), static_cast<double>(bad));
-    if (bad != kNoBadRow) return compare.text();
+    if (compare_first_bad_row(matrix_, first_bad_, &compare)) return compare.text();
     std::vector<double> count(static_cast<size_t>(bins_)), right(count);
     std::vector<Sum> confidence(static_cast<size_t>(bins_));
     Sum nll, brier, correct;

@@ -1,4 +1,5 @@
-// A named case: inputs and outputs of one entry point of the core, how it is called, and what it must give.
+// A case: the inputs and outputs of one entry point of the core, the
+// call, and the comparison with its definition.
 #pragma once
 
 #include <algorithm>
@@ -13,28 +14,29 @@ namespace calibench::perf {
 class Case {
  public:
   virtual ~Case() = default;
-  // Makes the next run start from nothing; neither counted nor timed.
+  // Resets the outputs before a run. It is neither counted nor timed.
   virtual void clear() {}
   // The call that is counted and timed.
   virtual void run(const Kernels& kernels) = 0;
-  // How the outputs of the last run differ from the float64 definition; empty if they do not.
+  // The first difference between the outputs of the last run and the
+  // float64 definition; empty if there is none.
   virtual std::string difference() const = 0;
   virtual uint64_t fingerprint() const = 0;
   virtual uint64_t checksum() const = 0;
 };
 
-// Made when it is its turn, so that memory stays small and heap addresses do not depend on the cases that are
-// chosen.
+// A named case that is created just before it runs, so that memory stays small and heap addresses do not
+// depend on the selected cases.
 struct Entry {
   std::string name;
-  bool gated;  // counted and timed; the others are for `--check` alone
-  // `divisor` asks for that many times fewer rows: a trap an instruction is slow.
+  bool gated;  // counted and timed; other cases are for `--check` only
+  // The number of rows is divided by `divisor`, because one trap per instruction is slow.
   std::function<std::unique_ptr<Case>(Placement, int64_t divisor)> make;
 };
 
 using Entries = std::vector<Entry>;
 
-// One file an op.
+// Each is defined in the .cpp file of its op.
 void add_calibration_stats(Entries& entries);
 void add_classwise_stats(Entries& entries);
 void add_thresholds(Entries& entries);
@@ -46,8 +48,8 @@ inline MatrixSpec divided(MatrixSpec spec, int64_t divisor) {
   return spec;
 }
 
-// Every type, layout, kind of row and awkward number of classes, small: what `--check` and the sanitizers go
-// through.
+// Small matrices of every type, layout, kind of row and awkward number of
+// classes, for `--check` and the sanitizers.
 inline std::vector<MatrixSpec> awkward_matrices(bool with_probs, bool with_label_faults) {
   std::vector<MatrixSpec> specs;
   const Rows kinds[] = {Rows::kPlain, Rows::kSaturated, Rows::kNearEdge, Rows::kTied, Rows::kProbs};
@@ -67,46 +69,47 @@ inline std::vector<MatrixSpec> awkward_matrices(bool with_probs, bool with_label
     }
     for (const int64_t rows : {0, 1, 7, 8, 9, 63, 64, 65}) specs.push_back({rows, 10, type});
     for (const Layout layout : {Layout::kRows, Layout::kColumns}) {
-      specs.push_back({1, 50021, type, Rows::kPlain, layout});  // more than any tile holds
+      specs.push_back({1, 50021, type, Rows::kPlain, layout});  // more than fit in a tile
     }
   }
   return specs;
 }
 
-// Collects the first difference between what came out and what should have.
+// Records the first difference between actual and expected values.
 class Comparison {
  public:
-  void exact(const char* what, int64_t index, double found, double wanted) {
-    if (!(found == wanted)) note(what, index, found, wanted);
+  void exact(const char* what, int64_t index, double actual, double expected) {
+    if (!(actual == expected)) record(what, index, actual, expected);
   }
-  // Relative to |wanted|, or to `scale` where terms of both signs were summed; `floor` is absolute.
-  void near(const char* what, int64_t index, double found, double wanted, double tolerance,
+  // `tolerance` is relative to |expected|, or to `scale` if that is larger (for sums of
+  // terms of both signs). `floor` is absolute.
+  void near(const char* what, int64_t index, double actual, double expected, double tolerance,
             double scale = 0.0, double floor = 0.0) {
-    const double bound = std::max(tolerance * std::max(std::fabs(wanted), scale), floor);
-    if (found == wanted || std::fabs(found - wanted) <= bound) return;
-    note(what, index, found, wanted);
+    const double bound = std::max(tolerance * std::max(std::fabs(expected), scale), floor);
+    if (actual == expected || std::fabs(actual - expected) <= bound) return;
+    record(what, index, actual, expected);
   }
   const std::string& text() const { return text_; }
 
  private:
-  void note(const char* what, int64_t index, double found, double wanted) {
+  void record(const char* what, int64_t index, double actual, double expected) {
     if (!text_.empty()) return;
     char line[160];
     std::snprintf(line, sizeof(line), "%s[%lld] is %.17g, not %.17g", what, static_cast<long long>(index),
-                  found, wanted);
+                  actual, expected);
     text_ = line;
   }
   std::string text_;
 };
 
-// Bin by counting the edges below, (lo, hi]: slower than core/bins.h, and not the same code.
+// The bin, by counting the edges below p; bins are (lo, hi]. Slower than core/bins.h, and independent of it.
 inline int64_t bin_by_counting(double p, int64_t bins) {
   int64_t bin = 0;
   for (int64_t k = 1; k < bins; ++k) bin += static_cast<double>(k) / static_cast<double>(bins) < p;
   return bin;
 }
 
-// Probabilities of one row of logits by the definition, p_k = exp(x_k - max) / (1 + tail).
+// The probabilities of one row of logits, by the definition p_k = exp(x_k - max) / (1 + tail).
 inline std::vector<double> softmax(const std::vector<double>& x) {
   const size_t top = static_cast<size_t>(std::max_element(x.begin(), x.end()) - x.begin());
   std::vector<double> p(x.size());
@@ -115,11 +118,11 @@ inline std::vector<double> softmax(const std::vector<double>& x) {
     p[j] = j == top ? 1.0 : std::exp(x[j] - x[top]);
     if (j != top) tail.add(p[j]);
   }
-  for (double& each : p) each /= 1.0 + tail.value();
+  for (double& probability : p) probability /= 1.0 + tail.value();
   return p;
 }
 
-// The lowest bad row as the kernels tell it, or kNoBadRow.
+// The code of the lowest bad row, or kNoBadRow.
 inline int64_t first_bad_row(const Matrix& matrix, bool labels_matter) {
   for (int64_t i = 0; i < matrix.spec().rows; ++i) {
     for (const double x : matrix.row(i)) {
@@ -130,6 +133,14 @@ inline int64_t first_bad_row(const Matrix& matrix, bool labels_matter) {
       return bad_row_code(i, RowStatus::kLabel);
   }
   return kNoBadRow;
+}
+
+// Compares the row that a kernel reported with the first bad one; true if there is one, and no figures to
+// compare.
+inline bool compare_first_bad_row(const Matrix& matrix, int64_t reported, Comparison* compare) {
+  const int64_t bad = first_bad_row(matrix, true);
+  compare->exact("first bad row", 0, static_cast<double>(reported), static_cast<double>(bad));
+  return bad != kNoBadRow;
 }
 
 }  // namespace calibench::perf

@@ -1,30 +1,31 @@
-// classwise_stats: one chunk into a table of entries, sums, their carries, and labels; against a loop over
-// rows, classes and edges.
+// classwise_stats: adds one chunk to a table (entries, sums, carries, labels) and
+// compares with a loop over rows, classes and edges.
 #include "case.h"
 
 namespace calibench::perf {
 namespace {
 
-enum class Edges { kEqual, kShared, kOwn };
+enum class Edges { kEqual, kShared, kPerClass };
 
 class ClasswiseCase : public Case {
  public:
   ClasswiseCase(const MatrixSpec& spec, int64_t bins, Edges edges, double threshold, Placement placement)
       : matrix_(spec, placement),
         bins_(bins),
-        how_(edges),
+        edges_kind_(edges),
         threshold_(threshold),
-        edges_(edges == Edges::kEqual ? 0 : (bins - 1) * (edges == Edges::kOwn ? spec.classes : 1), 8,
+        edges_(edges == Edges::kEqual ? 0 : (bins - 1) * (edges == Edges::kPerClass ? spec.classes : 1), 8,
                placement),
-        first_(spec.classes, 8, placement),
+        first_edges_(spec.classes, 8, placement),
         sums_(kClassTables * spec.classes * bins, 8, placement),
         scratch_(static_cast<int64_t>(scratch_bytes(spec.classes)), 1, {0, placement.exact}) {
-    for (int64_t at = 0; at < static_cast<int64_t>(edges_.bytes() / 8); ++at) {
-      // Squares crowd near 0, where most probabilities lie, as the edges of equal mass do.
-      const double share = static_cast<double>(at % (bins - 1) + 1) / static_cast<double>(bins);
-      edges_.as<double>()[at] = share * share / (1.0 + static_cast<double>(at / (bins - 1) % 5));
+    for (int64_t index = 0; index < static_cast<int64_t>(edges_.bytes() / 8); ++index) {
+      // Squares are dense near 0, where most probabilities are, like equal-mass edges.
+      const double share = static_cast<double>(index % (bins - 1) + 1) / static_cast<double>(bins);
+      edges_.as<double>()[index] = share * share / (1.0 + static_cast<double>(index / (bins - 1) % 5));
     }
-    for (int64_t k = 0; k < spec.classes; ++k) first_.as<double>()[k] = bins > 1 ? edge(k, 0) : HUGE_VAL;
+    for (int64_t k = 0; k < spec.classes; ++k)
+      first_edges_.as<double>()[k] = bins > 1 ? edge(k, 0) : HUGE_VAL;
   }
 
   void clear() override { std::memset(sums_.data(), 0, sums_.bytes()); }
@@ -35,9 +36,9 @@ class ClasswiseCase : public Case {
                              bins_,
                              matrix_.spec().from_probs(),
                              threshold_,
-                             how_ == Edges::kEqual ? nullptr : edges_.as<double>(),
-                             how_ == Edges::kOwn ? bins_ - 1 : 0,
-                             first_.as<double>()};
+                             edges_kind_ == Edges::kEqual ? nullptr : edges_.as<double>(),
+                             edges_kind_ == Edges::kPerClass ? bins_ - 1 : 0,
+                             first_edges_.as<double>()};
     first_bad_ = kNoBadRow;
     kernels.classwise_chunk(args, 0, matrix_.spec().rows, sums_.as<double>(), &first_bad_, scratch_.data());
   }
@@ -45,9 +46,7 @@ class ClasswiseCase : public Case {
   std::string difference() const override {
     Comparison compare;
     const MatrixSpec& spec = matrix_.spec();
-    const int64_t bad = first_bad_row(matrix_, true);
-    compare.exact("first bad row", 0, static_cast<double>(first_bad_), static_cast<double>(bad));
-    if (bad != kNoBadRow) return compare.text();
+    if (compare_first_bad_row(matrix_, first_bad_, &compare)) return compare.text();
     const size_t cells = static_cast<size_t>(spec.classes * bins_);
     std::vector<double> count(cells), labels(cells);
     std::vector<Sum> total(cells);
@@ -66,11 +65,11 @@ class ClasswiseCase : public Case {
     }
     const double* sums = sums_.as<double>();
     for (size_t cell = 0; cell < cells; ++cell) {
-      const int64_t at = static_cast<int64_t>(cell);
-      compare.exact("count", at, sums[cell], count[cell]);
-      const double found = sums[cells + cell] + sums[2 * cells + cell];
-      compare.near("probability sum", at, found, total[cell].value(), matrix_.tolerance());
-      compare.exact("label count", at, sums[3 * cells + cell], labels[cell]);
+      const int64_t index = static_cast<int64_t>(cell);
+      compare.exact("count", index, sums[cell], count[cell]);
+      const double actual = sums[cells + cell] + sums[2 * cells + cell];
+      compare.near("probability sum", index, actual, total[cell].value(), matrix_.tolerance());
+      compare.exact("label count", index, sums[3 * cells + cell], labels[cell]);
     }
     return compare.text();
   }
@@ -82,16 +81,16 @@ class ClasswiseCase : public Case {
 
  private:
   double edge(int64_t k, int64_t e) const {
-    if (how_ == Edges::kEqual) return static_cast<double>(e + 1) / static_cast<double>(bins_);
-    return edges_.as<double>()[(how_ == Edges::kOwn ? k * (bins_ - 1) : 0) + e];
+    if (edges_kind_ == Edges::kEqual) return static_cast<double>(e + 1) / static_cast<double>(bins_);
+    return edges_.as<double>()[(edges_kind_ == Edges::kPerClass ? k * (bins_ - 1) : 0) + e];
   }
 
   Matrix matrix_;
   int64_t bins_;
-  Edges how_;
+  Edges edges_kind_;
   double threshold_;
   Buffer edges_;
-  Buffer first_;
+  Buffer first_edges_;
   Buffer sums_;
   Buffer scratch_;
   int64_t first_bad_ = kNoBadRow;
@@ -99,7 +98,7 @@ class ClasswiseCase : public Case {
 
 void add(Entries& entries, const MatrixSpec& spec, bool gated, Edges edges = Edges::kEqual,
          double threshold = -1.0, int64_t bins = 15) {
-  const char* suffix = edges == Edges::kShared ? "_edges" : edges == Edges::kOwn ? "_classedges" : "";
+  const char* suffix = edges == Edges::kShared ? "_edges" : edges == Edges::kPerClass ? "_classedges" : "";
   const std::string name = "classwise_stats/" + spec.name() + suffix + (threshold >= 0.0 ? "_tace" : "") +
                            (bins != 15 ? "_bins" + std::to_string(bins) : "");
   entries.push_back({name, gated, [=](Placement placement, int64_t divisor) -> std::unique_ptr<Case> {
@@ -118,13 +117,13 @@ void add_classwise_stats(Entries& entries) {
   add(entries, {256, 100, T::kBFloat16}, true);
   add(entries, {2048, 10, T::kFloat64}, true);
   add(entries, {2048, 10, T::kFloat32, Rows::kProbs}, true);
-  add(entries, {2048, 10}, true, Edges::kOwn);
+  add(entries, {2048, 10}, true, Edges::kPerClass);
   add(entries, {256, 100}, true, Edges::kShared, 0.01);
   add(entries, {256, 100, T::kFloat32, Rows::kPlain, Layout::kColumns}, true);
   for (const MatrixSpec& spec : awkward_matrices(true, true)) {
     add(entries, spec, false);
     if (spec.classes <= 33) {
-      add(entries, spec, false, Edges::kOwn, spec.rows % 2 ? 0.01 : -1.0);
+      add(entries, spec, false, Edges::kPerClass, spec.rows % 2 ? 0.01 : -1.0);
       add(entries, spec, false, Edges::kShared, 0.01);
     }
     if (spec.classes == 10) add(entries, spec, false, Edges::kEqual, -1.0, 1);

@@ -1,16 +1,17 @@
-// Calls the torch-free core case by case: to check it, to count its instructions, or to time it.
+// Runs the cases of the torch-free core: to check them, to count their instructions, or to time them.
 //
-//   driver [--case NAME]...     runs each counted case once: name, checksum
-//   driver --list               name, fingerprint of the inputs
-//   driver --isas               the instruction sets that this build and this processor have, best first
-//   driver --check              every case against its float64 definition, on buffers of exact size and odd
-//   alignment driver --count              for `valgrind --tool=callgrind --toggle-collect=calibench_perf_case
-//                               --dump-after=calibench_perf_case`: one dump a case, in the order printed
-//   driver --steps              name, fingerprint, instructions of a sixteenth of the rows (perf/steps.h)
-//   driver --time SECONDS       name, nanoseconds a call: the fastest of nine batches, since load only ever
-//   adds
+// - driver [--case NAME]...   runs each gated case, or the named cases: name, checksum
+// - driver --list             name, fingerprint of the inputs
+// - driver --isas             the instruction sets that this build and this processor have, best first
+// - driver --check            compares every case with its float64 definition, on exact and shifted buffers
+// - driver --count            name, fingerprint; one dump per case, in the order printed, under
+//                             `valgrind --tool=callgrind --toggle-collect=calibench_perf_case
+//                             --dump-after=calibench_perf_case`
+// - driver --steps            name, fingerprint, instructions, on a sixteenth of the rows (perf/steps.h)
+// - driver --time SECONDS     name, nanoseconds per call: the minimum of nine batches, as load only adds time
 //
-// CALIBENCH_ISA chooses the instruction set. Exit code 1: a case is wrong; 2: what was asked cannot be done.
+// CALIBENCH_ISA selects the instruction set. Exit code 1: a case is wrong. Exit
+// code 2: the request cannot be carried out.
 #include <chrono>
 #include <cinttypes>
 #include <cstdio>
@@ -18,11 +19,11 @@
 #include "case.h"
 #include "steps.h"
 
-// By its name callgrind knows where to count.
-extern "C" __attribute__((noinline)) void calibench_perf_case(calibench::perf::Case* each,
+// callgrind counts in the function of this name.
+extern "C" __attribute__((noinline)) void calibench_perf_case(calibench::perf::Case* perf_case,
                                                               const calibench::Kernels* kernels) {
-  each->run(*kernels);
-  asm volatile("" ::: "memory");  // no tail call: callgrind stops counting when this function returns
+  perf_case->run(*kernels);
+  asm volatile("" ::: "memory");  // prevents a tail call: callgrind stops counting when this function returns
 }
 
 namespace calibench::perf {
@@ -42,11 +43,11 @@ struct Options {
   }
 };
 
-double nanoseconds(Case* each, const Kernels& kernels, double seconds) {
+double nanoseconds(Case* perf_case, const Kernels& kernels, double seconds) {
   using Clock = std::chrono::steady_clock;
   const auto timed = [&](int64_t calls) {
     const auto begin = Clock::now();
-    for (int64_t i = 0; i < calls; ++i) calibench_perf_case(each, &kernels);
+    for (int64_t i = 0; i < calls; ++i) calibench_perf_case(perf_case, &kernels);
     return std::chrono::duration<double, std::nano>(Clock::now() - begin).count();
   };
   timed(1);
@@ -61,9 +62,9 @@ int check(const Entries& entries, const Options& options, const Kernels& kernels
   int wrong = 0, right = 0, index = 0;
   for (const Entry& entry : entries) {
     if (!options.wants(entry)) continue;
-    const std::unique_ptr<Case> each = entry.make({index++ % 4, true}, 1);
-    each->run(kernels);
-    const std::string difference = each->difference();
+    const std::unique_ptr<Case> perf_case = entry.make({index++ % 4, true}, 1);
+    perf_case->run(kernels);
+    const std::string difference = perf_case->difference();
     if (difference.empty()) {
       ++right;
     } else if (++wrong <= 40) {
@@ -74,29 +75,30 @@ int check(const Entries& entries, const Options& options, const Kernels& kernels
   return wrong ? 1 : 0;
 }
 
-void show(const Entry& entry, const Options& options, const Kernels& kernels) {
+void run_case(const Entry& entry, const Options& options, const Kernels& kernels) {
   const bool stepping = options.mode == "--steps";
-  const std::unique_ptr<Case> each = entry.make({}, stepping ? kStepDivisor : 1);
+  const std::unique_ptr<Case> perf_case = entry.make({}, stepping ? kStepDivisor : 1);
   const char* name = entry.name.c_str();
   if (options.mode == "--list") {
-    std::printf("%s %016" PRIx64 "\n", name, each->fingerprint());
+    std::printf("%s %016" PRIx64 "\n", name, perf_case->fingerprint());
   } else if (options.mode == "--time") {
-    std::printf("%s %.1f\n", name, nanoseconds(each.get(), kernels, std::atof(options.argument.c_str())));
+    std::printf("%s %.1f\n", name,
+                nanoseconds(perf_case.get(), kernels, std::atof(options.argument.c_str())));
   } else {
-    each->run(kernels);  // the first call touches memory and warms the heap; it is not counted
-    each->clear();
+    perf_case->run(kernels);  // the first call touches memory and warms the heap; it is not counted
+    perf_case->clear();
     if (stepping) {
-      const uint64_t steps = count_steps([&] { calibench_perf_case(each.get(), &kernels); });
-      std::printf("%s %016" PRIx64 " %" PRIu64 "\n", name, each->fingerprint(), steps);
+      const uint64_t steps = count_steps([&] { calibench_perf_case(perf_case.get(), &kernels); });
+      std::printf("%s %016" PRIx64 " %" PRIu64 "\n", name, perf_case->fingerprint(), steps);
     } else {
-      calibench_perf_case(each.get(), &kernels);
-      const uint64_t shown = options.mode == "--count" ? each->fingerprint() : each->checksum();
-      std::printf("%s %016" PRIx64 "\n", name, shown);
+      calibench_perf_case(perf_case.get(), &kernels);
+      const uint64_t value = options.mode == "--count" ? perf_case->fingerprint() : perf_case->checksum();
+      std::printf("%s %016" PRIx64 "\n", name, value);
     }
   }
 }
 
-int main_of(const Options& options) {
+int run_driver(const Options& options) {
   if (options.mode == "--isas") {
     std::printf("%s\n", usable_instruction_sets());
     return 0;
@@ -125,7 +127,7 @@ int main_of(const Options& options) {
   }
   if (options.mode == "--check") return check(entries, options, kernels());
   for (const Entry& entry : entries) {
-    if (options.wants(entry)) show(entry, options, kernels());
+    if (options.wants(entry)) run_case(entry, options, kernels());
   }
   return 0;
 }
@@ -150,5 +152,5 @@ int main(int argc, char** argv) {
     }
   }
   if (options.mode == "--time" && options.argument.empty()) options.argument = "0.01";
-  return calibench::perf::main_of(options);
+  return calibench::perf::run_driver(options);
 }

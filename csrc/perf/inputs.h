@@ -1,5 +1,5 @@
-// Inputs of the cases: the same on every machine (sums and products of exact numbers, no libm), and awkward
-// on purpose.
+// Inputs of the cases. They are the same on every machine, because they are sums and
+// products of exact numbers and use no libm.
 #pragma once
 
 #include <cmath>
@@ -27,33 +27,32 @@ class Random {
   }
   double uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
   int64_t below(int64_t n) { return static_cast<int64_t>(bits() % static_cast<uint64_t>(n)); }
-  double bell() {
-    return uniform() + uniform() + uniform() + uniform() - 2.0;
-  }  // nearly normal, variance 1 / 3
+  // Nearly normal, with variance 1 / 3.
+  double bell() { return uniform() + uniform() + uniform() + uniform() - 2.0; }
 
  private:
   uint64_t state_;
 };
 
-// How many elements into its allocation a buffer begins. The gates use a multiple of 64 bytes; `--check` also
-// odd ones, so that vectors do not lie on their own boundaries by luck.
+// The placement of a buffer in its allocation. The gates align buffers to 64 bytes. `--check` also uses
+// offsets, so that vectors are not aligned by luck.
 struct Placement {
-  int64_t offset = 0;
-  bool exact = false;  // malloc, so that AddressSanitizer's red zone follows the last element at once
+  int64_t offset = 0;  // elements before the buffer
+  bool exact = false;  // use malloc, so that AddressSanitizer's red zone starts right after the last element
 };
 
-// Memory that ends with its last element.
+// Zeroed memory for `count` elements of `size` bytes. With an exact placement it ends with the last element.
 class Buffer {
  public:
   Buffer() = default;
   Buffer(int64_t count, size_t size, Placement placement) : bytes_(static_cast<size_t>(count) * size) {
-    const size_t skipped = placement.exact ? static_cast<size_t>(placement.offset) * size : 0;
-    const size_t whole = skipped + bytes_;
-    void* block =
-        placement.exact ? std::malloc(whole ? whole : 1) : std::aligned_alloc(64, (whole / 64 + 1) * 64);
+    const size_t skipped_bytes = placement.exact ? static_cast<size_t>(placement.offset) * size : 0;
+    const size_t total_bytes = skipped_bytes + bytes_;
+    void* block = placement.exact ? std::malloc(total_bytes ? total_bytes : 1)
+                                  : std::aligned_alloc(64, (total_bytes / 64 + 1) * 64);
     if (block == nullptr) throw std::bad_alloc();
     block_.reset(block);
-    data_ = static_cast<unsigned char*>(block) + skipped;
+    data_ = static_cast<unsigned char*>(block) + skipped_bytes;
     std::memset(data_, 0, bytes_);
   }
   template <typename T>
@@ -72,11 +71,11 @@ class Buffer {
   size_t bytes_ = 0;
 };
 
-// What the rows look like.
+// The kind of the rows.
 enum class Rows {
   kPlain,      // the label leads in about two rows of three
   kSaturated,  // one class leads by 40 to 800, so most confidences round to 1
-  kNearEdge,   // confidences within 2e-7 of an edge k / 15: the rows that a float32 path computes again
+  kNearEdge,   // confidences within 2e-7 of an edge k / 15: rows that the float32 path computes again
   kTied,       // small whole numbers
   kProbs,      // probabilities
 };
@@ -112,15 +111,15 @@ inline const char* name_of(ScoreType type) {
   }
 }
 
-// To the nearest bfloat16, ties to even.
+// The bits of the nearest bfloat16, ties to even.
 inline uint16_t bfloat16_bits(float value) {
   uint32_t raw;
   std::memcpy(&raw, &value, sizeof(raw));
   return static_cast<uint16_t>((raw + 0x7fffu + ((raw >> 16) & 1u)) >> 16);
 }
 
-// To float16, cut off after its last bit (which of two neighbours is taken is all the same here); |value| <
-// 65504, or NaN.
+// The bits of a float16, truncated: which of two neighbours it is
+// does not matter here. |value| < 65504, or NaN.
 inline uint16_t float16_bits(double value) {
   if (std::isnan(value)) return 0x7e00u;
   const uint16_t sign = std::signbit(value) ? 0x8000u : 0u;
@@ -161,18 +160,18 @@ inline double get(const Buffer& buffer, ScoreType type, int64_t index) {
   }
 }
 
-// log((c / (1 - c)) of c = k / 15, k = 2 .. 14, by table: the inputs must not depend on a libm.
+// log(c / (1 - c)) for c = k / 15, k = 2 .. 14. It is a table because the inputs must not depend on a libm.
 constexpr double kLogOdds[] = {
     -1.8718021769015913, -1.3862943611198906, -1.0116009116784799, -0.6931471805599453, -0.4054651081081644,
     -0.1335313926245226, 0.1335313926245226,  0.4054651081081644,  0.6931471805599453,  1.0116009116784799,
     1.3862943611198906,  1.8718021769015913,  2.6390573296152586};
 constexpr int kLogOddsCount = static_cast<int>(sizeof(kLogOdds) / sizeof(kLogOdds[0]));
 
-// One row of K numbers, before they are stored; `scale` 3 gives a confident network's logits.
+// Fills one row of K numbers in float64, which are then stored in the type of the matrix.
 inline void fill_row(Random& random, Rows rows, int64_t label, std::vector<double>& row) {
   const int64_t K = static_cast<int64_t>(row.size());
   if (rows == Rows::kNearEdge) {
-    // K = 2 exactly on an edge but for a nudge; with more classes the others are far below.
+    // The confidence of two classes is on an edge, up to a tiny random shift. Further classes are far below.
     for (double& x : row) x = -60.0;
     const double odds = kLogOdds[random.below(kLogOddsCount)] + (random.uniform() - 0.5) * 4e-7;
     const int64_t top = K > 1 && random.below(3) == 0 ? (label + 1) % K : label;
@@ -188,13 +187,13 @@ inline void fill_row(Random& random, Rows rows, int64_t label, std::vector<doubl
   if (rows != Rows::kProbs) return;
   double total = 0.0;
   for (double& x : row) {
-    x = (x + 12.0) * (x + 12.0) * (x + 12.0);  // positive, since a bell lies above -2
+    x = (x + 12.0) * (x + 12.0) * (x + 12.0);  // positive, because a bell is above -2
     total += x;
   }
   for (double& x : row) x /= total;
 }
 
-// FNV-1a: what a case's inputs hold, so that only equal ones are compared between commits.
+// The FNV-1a hash of memory. Two commits are compared only on cases whose inputs have equal hashes.
 inline uint64_t digest(const void* data, size_t bytes, uint64_t hash = 0xcbf29ce484222325u) {
   const unsigned char* at = static_cast<const unsigned char*>(data);
   for (size_t i = 0; i < bytes; ++i) hash = (hash ^ at[i]) * 0x100000001b3u;

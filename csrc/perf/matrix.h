@@ -1,4 +1,5 @@
-// A matrix of scores with labels, of any type and layout, and the same numbers in float64 for the definition.
+// A matrix of scores with labels, of any type and layout. It also
+// gives its rows in float64, for the definition.
 #pragma once
 
 #include "../core/scores.h"
@@ -7,9 +8,9 @@
 namespace calibench::perf {
 
 enum class Layout {
-  kRows,        // classes side by side, rows too
-  kPadded,      // rows three elements apart, as a slice of a wider matrix
-  kColumns,     // column-major, one element between columns
+  kRows,        // contiguous
+  kPadded,      // a gap of three elements between rows, as in a slice of a wider matrix
+  kColumns,     // column-major, with a gap of one element between columns
   kEverySecond  // every second class of a wider matrix
 };
 
@@ -26,7 +27,7 @@ inline const char* name_of(Layout layout) {
   }
 }
 
-// What may be wrong with one row.
+// The fault in two of the rows.
 enum class Fault { kNone, kScore, kLabel };
 
 struct MatrixSpec {
@@ -38,7 +39,7 @@ struct MatrixSpec {
   Fault fault = Fault::kNone;
 
   bool from_probs() const { return kind == Rows::kProbs; }
-  LabelType label_type() const {  // narrower ones beside the rarer layouts, so that each is met
+  LabelType label_type() const {  // narrower types come with the rarer layouts, so that all are tested
     if (classes > 256) return LabelType::kInt64;
     return layout == Layout::kColumns  ? LabelType::kUInt8
            : layout == Layout::kPadded ? LabelType::kInt32
@@ -78,7 +79,7 @@ class Matrix {
       for (int64_t j = 0; j < K; ++j) put(scores_, spec.type, at(i, j), row[static_cast<size_t>(j)]);
       put_label(i, label);
     }
-    // Two bad rows, so that a kernel which reports any but the lowest is found out.
+    // Two bad rows, to catch a kernel that does not report the lowest.
     for (const int64_t bad : {2 * N / 3, N - 1}) {
       if (spec.fault == Fault::kScore) put(scores_, spec.type, at(bad, bad % K), NAN);
       if (spec.fault == Fault::kLabel) put_label(bad, K);
@@ -91,7 +92,7 @@ class Matrix {
   }
   LabelView labels() const { return {labels_.data(), label_stride_, spec_.label_type()}; }
   int64_t label(int64_t i) const { return labels().at(i); }
-  // Row i as float64, side by side.
+  // Row i in float64, contiguous.
   std::vector<double> row(int64_t i) const {
     std::vector<double> out(static_cast<size_t>(spec_.classes));
     for (int64_t j = 0; j < spec_.classes; ++j)
@@ -101,7 +102,7 @@ class Matrix {
   uint64_t fingerprint() const {
     return digest(labels_.data(), labels_.bytes(), digest(scores_.data(), scores_.bytes()));
   }
-  // What CONVENTIONS grants sums: 1e-12 from float64, 1e-6 from narrower types.
+  // The tolerance for sums: 1e-12 for float64, 1e-6 for narrower types.
   double tolerance() const { return spec_.type == ScoreType::kFloat64 ? 1e-12 : 1e-6; }
 
  private:

@@ -1,4 +1,5 @@
-// nll_curve: one chunk at several temperatures; against the formulas of core/nll_curve.h term by term.
+// nll_curve: computes one chunk at several temperatures and compares with the
+// formulas of core/nll_curve.h, term by term.
 #include "case.h"
 
 namespace calibench::perf {
@@ -27,18 +28,16 @@ class CurveCase : public Case {
   std::string difference() const override {
     Comparison compare;
     const MatrixSpec& spec = matrix_.spec();
-    const int64_t bad = first_bad_row(matrix_, true);
-    compare.exact("first bad row", 0, static_cast<double>(first_bad_), static_cast<double>(bad));
-    if (bad != kNoBadRow) return compare.text();
+    if (compare_first_bad_row(matrix_, first_bad_, &compare)) return compare.text();
     for (int64_t t = 0; t < points_; ++t) {
       const double b = inverse_.as<double>()[t];
       Sum nll, slope, curvature;
-      double slope_size = 0.0,
-             curvature_size = 0.0;  // terms of both signs: what their errors are relative to
+      // Terms have both signs, so errors are relative to these sums of magnitudes.
+      double slope_size = 0.0, curvature_size = 0.0;
       for (int64_t i = 0; i < spec.rows; ++i) {
         const std::vector<double> x = matrix_.row(i);
         std::vector<double> e(x.size());
-        const double truth = x[static_cast<size_t>(matrix_.label(i))];
+        const double label_score = x[static_cast<size_t>(matrix_.label(i))];
         const double top = *std::max_element(x.begin(), x.end());
         Sum mass, first, second;
         for (size_t j = 0; j < x.size(); ++j) {
@@ -54,18 +53,18 @@ class CurveCase : public Case {
           const double d = x[j] - top - mean;
           spread.add(e[j] * d * d);
         }
-        const double gap = b * (mean - (truth - top)), variance = b * b * spread.value() / mass.value();
-        nll.add(std::log(mass.value()) - b * (truth - top));
+        const double gap = b * (mean - (label_score - top)), variance = b * b * spread.value() / mass.value();
+        nll.add(std::log(mass.value()) - b * (label_score - top));
         slope.add(-gap);
         curvature.add(gap + variance);
-        slope_size += b * (std::fabs(mean) + std::fabs(truth - top));
+        slope_size += b * (std::fabs(mean) + std::fabs(label_score - top));
         curvature_size += std::fabs(gap) + b * b * second.value() / mass.value();
       }
-      const CurveSums& found = sums_[static_cast<size_t>(t)];
+      const CurveSums& actual = sums_[static_cast<size_t>(t)];
       const double rows = static_cast<double>(spec.rows);
-      compare.near("nll", t, found.nll.value(), nll.value(), matrix_.tolerance(), 1e-3 * rows);
-      compare.near("slope", t, found.slope.value(), slope.value(), matrix_.tolerance(), slope_size);
-      compare.near("curvature", t, found.curvature.value(), curvature.value(), matrix_.tolerance(),
+      compare.near("nll", t, actual.nll.value(), nll.value(), matrix_.tolerance(), 1e-3 * rows);
+      compare.near("slope", t, actual.slope.value(), slope.value(), matrix_.tolerance(), slope_size);
+      compare.near("curvature", t, actual.curvature.value(), curvature.value(), matrix_.tolerance(),
                    curvature_size);
     }
     return compare.text();

@@ -1,4 +1,4 @@
-// softmax_threshold, its sets, and sigmoid_threshold; against every probability written out.
+// softmax_threshold, softmax_threshold_sets and sigmoid_threshold: compares with a test of every probability.
 #include "case.h"
 
 namespace calibench::perf {
@@ -27,8 +27,9 @@ class ThresholdCase : public Case {
       t[k] = 0.02 + 0.9 * static_cast<double>(k % 7) / 7.0;
     smallest_ = *std::min_element(t, t + (per_class ? spec.classes : 1));
     for (int64_t k = 0; k < spec.classes; ++k) {
-      const double each = t[per_class ? k : 0];
-      bounds_.as<double>()[k] = op == Op::kSigmoid ? std::log(each / (1.0 - each)) : std::log(each);
+      const double threshold_k = t[per_class ? k : 0];
+      bounds_.as<double>()[k] =
+          op == Op::kSigmoid ? std::log(threshold_k / (1.0 - threshold_k)) : std::log(threshold_k);
     }
   }
 
@@ -78,10 +79,10 @@ class ThresholdCase : public Case {
         compare.exact("size", i, static_cast<double>(sizes_.as<int64_t>()[i]), static_cast<double>(size));
         continue;
       }
-      const double wanted = best < 0 ? *std::max_element(p.begin(), p.end()) : p[static_cast<size_t>(best)];
+      const double expected = best < 0 ? *std::max_element(p.begin(), p.end()) : p[static_cast<size_t>(best)];
       compare.exact("prediction", i, static_cast<double>(prediction_.as<int64_t>()[i]),
                     static_cast<double>(best));
-      compare.near("confidence", i, confidence_.as<double>()[i], wanted, matrix_.tolerance());
+      compare.near("confidence", i, confidence_.as<double>()[i], expected, matrix_.tolerance());
     }
     return compare.text();
   }

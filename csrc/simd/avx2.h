@@ -1,5 +1,5 @@
-// Vectors for AVX2 + FMA + F16C: D is 8 doubles and F 16 floats in two registers each; see avx512.h for the
-// names.
+// Vectors for AVX2 + FMA + F16C: D is 8 doubles and F is 16 floats, in two
+// registers each. avx512.h explains the functions.
 #pragma once
 
 #include "integers256.h"
@@ -81,7 +81,7 @@ CALIBENCH_INLINE void split_half(__m256d a, __m256d* m, __m256d* e) {
   const __m256i raw = _mm256_castpd_si256(a);
   const __m256i mantissa = _mm256_and_si256(raw, _mm256_set1_epi64x(0x000fffffffffffff));
   *m = _mm256_castsi256_pd(_mm256_or_si256(mantissa, _mm256_set1_epi64x(0x3ff0000000000000)));
-  // The biased exponent, placed into the low bits of 2^52, becomes 2^52 + exponent.
+  // With the biased exponent in its low bits, 2^52 becomes 2^52 + exponent.
   const __m256i exponent =
       _mm256_or_si256(_mm256_srli_epi64(raw, 52), _mm256_set1_epi64x(0x4330000000000000));
   *e = _mm256_sub_pd(_mm256_castsi256_pd(exponent), _mm256_set1_pd(0x1p52 + 1023));
@@ -173,16 +173,7 @@ CALIBENCH_INLINE D load8(const T* p) {
   return widen(load_half(p));
 }
 
-CALIBENCH_INLINE __m128 load4(const float* p) { return _mm_loadu_ps(p); }
-CALIBENCH_INLINE __m128 load4(const BFloat16* p) {
-  const __m128i raw = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
-  return _mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(raw), 16));
-}
-CALIBENCH_INLINE __m128 load4(const Float16* p) {
-  return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
-}
-
-// Four values from each of four places, in that order.
+// Four values from each of the four pointers, in that order.
 template <typename T>
 CALIBENCH_INLINE F quads(const T* p0, const T* p1, const T* p2, const T* p3) {
   return {_mm256_insertf128_ps(_mm256_castps128_ps256(load4(p0)), load4(p1), 1),
@@ -200,13 +191,13 @@ CALIBENCH_INLINE void transpose_half(__m256* v0, __m256* v1, __m256* v2, __m256*
   *v3 = _mm256_castpd_ps(_mm256_unpackhi_pd(b, d));
 }
 
-// Lane 4 q + r of v[c] and lane 4 q + c of v[r] change places.
+// Swaps lane 4 q + r of v[c] with lane 4 q + c of v[r], for q, r, c in 0 .. 3.
 CALIBENCH_INLINE void transpose_quads(F* v) {
   transpose_half(&v[0].a, &v[1].a, &v[2].a, &v[3].a);
   transpose_half(&v[0].b, &v[1].b, &v[2].b, &v[3].b);
 }
 
-// The first n values, `fill` in the lanes after them; nothing behind them is read.
+// The first n values, and `fill` in the other lanes. Memory past the n values is not read.
 template <typename T>
 CALIBENCH_INLINE F load16(const T* p, int64_t n, float fill) {
   alignas(32) float padded[16];

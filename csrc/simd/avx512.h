@@ -1,6 +1,6 @@
-// Vectors for AVX-512 (F, DQ, BW, VL): D is 8 doubles and F 16 floats in one register each.
-// Every instruction set gives these names the same lanes and the same operations, so all with FMA agree to
-// the last bit.
+// Vectors for AVX-512 (F, DQ, BW, VL): D is 8 doubles and F is 16 floats, in one register each.
+// avx2.h and portable.h define the same functions with the same lanes and operations, so all instruction sets
+// with FMA agree to the last bit.
 #pragma once
 
 #include "integers512.h"
@@ -46,19 +46,19 @@ CALIBENCH_INLINE unsigned bits(Mask8 m) { return m.bits; }
 CALIBENCH_INLINE Mask8 mask8(unsigned bits) { return {static_cast<__mmask8>(bits)}; }
 CALIBENCH_INLINE D select(Mask8 m, D yes, D no) { return {_mm512_mask_blend_pd(m.bits, no.v, yes.v)}; }
 
-// p * 2^n, where the low bits of `shifted` hold n (it is n + 1.5 * 2^52).
+// p * 2^n, with n in the low bits of `shifted` = n + 1.5 * 2^52.
 CALIBENCH_INLINE D scale(D p, D shifted) {
   const __m512i n = _mm512_slli_epi64(_mm512_castpd_si512(shifted.v), 52);
   return {_mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(p.v), n))};
 }
 
-// m in [1, 2) and e with a = m * 2^e, for positive normal numbers.
+// Splits positive normal numbers: a = m * 2^e with m in [1, 2).
 CALIBENCH_INLINE void split(D a, D* m, D* e) {
   *m = {_mm512_getmant_pd(a.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src)};
   *e = {_mm512_getexp_pd(a.v)};
 }
 
-// Lanes l and l + 4, then l and l + 2, then the last two: the one order of every instruction set.
+// Adds lanes l and l + 4, then l and l + 2, then the last two. Every instruction set uses this order.
 CALIBENCH_INLINE double sum(D a) {
   const __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(a.v), _mm512_extractf64x4_pd(a.v, 1));
   const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
@@ -72,7 +72,7 @@ CALIBENCH_INLINE F operator-(F a, F b) { return {_mm512_sub_ps(a.v, b.v)}; }
 CALIBENCH_INLINE F operator*(F a, F b) { return {_mm512_mul_ps(a.v, b.v)}; }
 CALIBENCH_INLINE F fma(F a, F b, F c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 CALIBENCH_INLINE F fms(F a, F b, F c) { return {_mm512_fmsub_ps(a.v, b.v, c.v)}; }
-CALIBENCH_INLINE F max(F a, F b) { return {_mm512_max_ps(a.v, b.v)}; }  // b where either is NaN
+CALIBENCH_INLINE F max(F a, F b) { return {_mm512_max_ps(a.v, b.v)}; }  // b if either is NaN
 CALIBENCH_INLINE F min(F a, F b) { return {_mm512_min_ps(a.v, b.v)}; }
 CALIBENCH_INLINE Mask16 less(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
 CALIBENCH_INLINE Mask16 equal(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
@@ -84,12 +84,12 @@ CALIBENCH_INLINE float smallest(F a) { return _mm512_reduce_min_ps(a.v); }
 CALIBENCH_INLINE D low(F a) { return {_mm512_cvtps_pd(_mm512_castps512_ps256(a.v))}; }
 CALIBENCH_INLINE D high(F a) { return {_mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1))}; }
 
-// p * 2^n, where the low bits of `shifted` hold n (it is n + 1.5 * 2^23).
+// p * 2^n, with n in the low bits of `shifted` = n + 1.5 * 2^23.
 CALIBENCH_INLINE F scale(F p, F shifted) {
   const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(shifted.v), 23);
   return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p.v), n))};
 }
-// The same where n is at hand: one instruction.
+// The same if n itself is known: one instruction.
 CALIBENCH_INLINE F scale(F p, F n, F) { return {_mm512_scalef_ps(p.v, n.v)}; }
 
 CALIBENCH_INLINE F load16(const float* p) { return {_mm512_loadu_ps(p)}; }
@@ -111,23 +111,14 @@ CALIBENCH_INLINE D load8(const Float16* p) {
   return {_mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
 }
 
-CALIBENCH_INLINE __m128 load4(const float* p) { return _mm_loadu_ps(p); }
-CALIBENCH_INLINE __m128 load4(const BFloat16* p) {
-  const __m128i raw = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
-  return _mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(raw), 16));
-}
-CALIBENCH_INLINE __m128 load4(const Float16* p) {
-  return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
-}
-
-// Four values from each of four places, in that order.
+// Four values from each of the four pointers, in that order.
 template <typename T>
 CALIBENCH_INLINE F quads(const T* p0, const T* p1, const T* p2, const T* p3) {
   const __m512 one = _mm512_castps128_ps512(load4(p0)), two = _mm512_insertf32x4(one, load4(p1), 1);
   return {_mm512_insertf32x4(_mm512_insertf32x4(two, load4(p2), 2), load4(p3), 3)};
 }
 
-// Lane 4 q + r of v[c] and lane 4 q + c of v[r] change places.
+// Swaps lane 4 q + r of v[c] with lane 4 q + c of v[r], for q, r, c in 0 .. 3.
 CALIBENCH_INLINE void transpose_quads(F* v) {
   const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(v[0].v, v[1].v)),
                 b = _mm512_castps_pd(_mm512_unpackhi_ps(v[0].v, v[1].v)),
@@ -139,7 +130,7 @@ CALIBENCH_INLINE void transpose_quads(F* v) {
   v[3] = {_mm512_castpd_ps(_mm512_unpackhi_pd(b, d))};
 }
 
-// The first n values, `fill` in the lanes after them; nothing behind them is read.
+// The first n values, and `fill` in the other lanes. Memory past the n values is not read.
 CALIBENCH_INLINE F load16(const float* p, int64_t n, float fill) {
   return {_mm512_mask_loadu_ps(_mm512_set1_ps(fill), static_cast<__mmask16>((1u << n) - 1), p)};
 }

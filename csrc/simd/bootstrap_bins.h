@@ -1,5 +1,5 @@
-// One bootstrap resample: N positions drawn 64 at a time, counted, and the counts multiplied into the cells'
-// sums.
+// One bootstrap resample: draws N positions, 64 at a time, counts how often each was drawn, and multiplies
+// the counts into the sums of the cells.
 #pragma once
 
 #include "../core/bootstrap_bins.h"
@@ -21,7 +21,7 @@ CALIBENCH_INLINE KeySchedule schedule(PhiloxKey key) {
   return keys;
 }
 
-// Philox4x32-10 on 8 counters j .. j + 7 at once (core/philox.h is the definition), as 4 x 8 positions.
+// Philox4x32-10 on the 8 counters j .. j + 7 at once, as 4 x 8 positions. core/philox.h is the definition.
 CALIBENCH_INLINE void draw32(uint64_t j, uint64_t b, const KeySchedule& keys, uint64_t samples,
                              uint64_t* positions) {
   const U multiplier0 = set_integer(0xD2511F53u), multiplier1 = set_integer(0xCD9E8D57u);
@@ -30,7 +30,7 @@ CALIBENCH_INLINE void draw32(uint64_t j, uint64_t b, const KeySchedule& keys, ui
     const U first = multiply(c0, multiplier0), second = multiply(c2, multiplier1);
     c0 = exclusive_or(high_word(second), c1, set_integer(keys.low[round]));
     c2 = exclusive_or(high_word(first), c3, set_integer(keys.high[round]));
-    c1 = second;  // the low halves are the words; `multiply` ignores the high ones
+    c1 = second;  // the words are the low halves; `multiply` ignores the high halves
     c3 = first;
   }
   const U n = set_integer(samples);
@@ -48,14 +48,14 @@ CALIBENCH_INLINE int64_t total(V a) {
   return sum;
 }
 
-// Adds up one cell [from, to): how often it was drawn, and its confidences in fixed point.
+// Adds up one cell, samples [from, to): the number of draws, and the drawn confidences in fixed point.
 CALIBENCH_INLINE void sum_cell(const uint8_t* counts, const BootstrapArgs& args, int64_t from, int64_t to,
                                int64_t* drawn, int64_t* confidence) {
-  constexpr int64_t kSafe = 16 * 128;  // 128 pairs of products below 255 * 2^15 fit 31 bits
+  constexpr int64_t kMaxRun = 16 * 128;  // 128 pairs of products below 255 * 2^15 fit 31 bits
   const W one = set_words(1);
   int64_t q = from;
   while (q + 16 <= to) {
-    const int64_t end = least(to, q + kSafe);
+    const int64_t end = min_of(to, q + kMaxRun);
     V times = set_sums(0), parts[kDigits] = {times, times, times, times};
     for (; q + 16 <= end; q += 16) {
       const W count = widen_bytes(counts + q);
@@ -73,8 +73,9 @@ CALIBENCH_INLINE void sum_cell(const uint8_t* counts, const BootstrapArgs& args,
   }
 }
 
-// sums [3, M] of resample b: count, confidence, correct. `counts` [N] is scratch. A byte a sample is enough:
-// a count is Poisson(1) or narrower, and 256 of one sample has probability 1e-507.
+// Writes sums [3, M] of resample b: count, sum of confidence, number correct.
+// `counts` [N] is scratch. A byte per sample is enough: a count is at most
+// Poisson(1) distributed, so 256 draws of one sample have probability 1e-507.
 static void resample(const BootstrapArgs& args, int64_t b, uint8_t* counts, double* sums) {
   const int64_t N = args.samples, M = args.bins;
   const PhiloxKey key = philox_key(args.seed);
@@ -102,8 +103,8 @@ static void resample(const BootstrapArgs& args, int64_t b, uint8_t* counts, doub
   }
   for (int64_t k = 0; k < M; ++k) {
     int64_t wrong = 0, right = 0, confidence = 0;
-    sum_cell(counts, args, args.cells[2 * k], args.cells[2 * k + 1], &wrong, &confidence);
-    sum_cell(counts, args, args.cells[2 * k + 1], args.cells[2 * k + 2], &right, &confidence);
+    sum_cell(counts, args, args.cell_begins[2 * k], args.cell_begins[2 * k + 1], &wrong, &confidence);
+    sum_cell(counts, args, args.cell_begins[2 * k + 1], args.cell_begins[2 * k + 2], &right, &confidence);
     sums[k] = static_cast<double>(wrong + right);
     sums[M + k] = static_cast<double>(confidence) * args.unit;
     sums[2 * M + k] = static_cast<double>(right);

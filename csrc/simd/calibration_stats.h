@@ -1,19 +1,19 @@
-// A chunk of calibration_stats: blocks of 64 rows into sums per bin and totals.
+// A chunk of calibration_stats: adds blocks of 64 rows to the sums per bin and to the totals.
 #pragma once
 
 #include "../core/calibration_stats.h"
 
 namespace calibench::CALIBENCH_ISA {
 
-// Neumaier's Sum without its branch: confidences are finite.
+// Sum::add without its branch on infinity, which finite confidences do not need.
 CALIBENCH_INLINE void add_finite(Sum* sum, double value) {
   const double total = sum->sum + value;
-  const double back = total - sum->sum;
-  sum->carry += (sum->sum - (total - back)) + (value - back);
+  const double rounded_value = total - sum->sum;
+  sum->carry += (sum->sum - (total - rounded_value)) + (value - rounded_value);
   sum->sum = total;
 }
 
-CALIBENCH_INLINE void copy_lane(const Finished& from, int lane, int i, Finished* to) {
+CALIBENCH_INLINE void copy_lane(const RowMetrics& from, int lane, int i, RowMetrics* to) {
   to->confidence[i] = from.confidence[lane];
   to->tail[i] = from.tail[lane];
   to->nll[i] = from.nll[lane];
@@ -22,31 +22,31 @@ CALIBENCH_INLINE void copy_lane(const Finished& from, int lane, int i, Finished*
   to->on_edge |= (from.on_edge >> lane & 1) << i;
 }
 
-// Computes again in float64 the rows that float32 left open, eight at a time.
+// Computes the metrics of the rows in out->unsure again in float64, eight rows at a time.
 template <typename T>
-CALIBENCH_FUNCTION void settle(const CalibrationArgs& args, int64_t begin, const RowBlock& block,
-                               void* scratch, Finished* out) {
+CALIBENCH_FUNCTION void recompute_in_float64(const CalibrationArgs& args, int64_t begin,
+                                             const RowBlock& block, void* scratch, RowMetrics* out) {
   uint64_t open = out->unsure;
   while (open != 0) {
     RowBlock exact;
-    Finished finished;
-    int where[8], count = 0;
+    RowMetrics metrics;
+    int block_row[8], count = 0;
     for (; open != 0 && count < 8; open &= open - 1) {
       const int i = __builtin_ctzll(open);
       exact_row<false>(contiguous_row<T>(args.view(), begin + i, scratch), args.classes, count, &exact);
-      exact.truth[count] = block.truth[i];
-      exact.hit[count] = block.hit[i];
-      where[count++] = i;
+      exact.label_score[count] = block.label_score[i];
+      exact.correct[count] = block.correct[i];
+      block_row[count++] = i;
     }
     pad(count, &exact);
-    finish_logits<false>(exact, count, args.classes, args.bins, &finished);
-    for (int l = 0; l < count; ++l) copy_lane(finished, l, where[l], out);
+    metrics_from_logits<false>(exact, count, args.classes, args.bins, &metrics);
+    for (int l = 0; l < count; ++l) copy_lane(metrics, l, block_row[l], out);
   }
 }
 
 template <typename T>
-CALIBENCH_INLINE void finish_block(const CalibrationArgs& args, int64_t begin, int rows, void* scratch,
-                                   RowBlock* block, Finished* out, int64_t* bad) {
+CALIBENCH_INLINE void block_metrics(const CalibrationArgs& args, int64_t begin, int rows, void* scratch,
+                                    RowBlock* block, RowMetrics* out, int64_t* bad) {
   const Scores scores = args.view();
   if (args.from_probs) {
     fill_exact<true, T>(scores, begin, rows, scratch, block);
@@ -59,47 +59,48 @@ CALIBENCH_INLINE void finish_block(const CalibrationArgs& args, int64_t begin, i
   if (CALIBENCH_UNLIKELY(*bad != kNoBadRow)) return;
   pad(rows, block);
   if (args.from_probs) {
-    finish_probs(*block, rows, args.bins, out);
+    metrics_from_probs(*block, rows, args.bins, out);
   } else {
-    finish_logits<kFast<T>>(*block, rows, args.classes, args.bins, out);
+    metrics_from_logits<kFast<T>>(*block, rows, args.classes, args.bins, out);
   }
   if (rows < kBlockRows) {
     out->unsure &= (uint64_t{1} << rows) - 1;
     out->on_edge &= (uint64_t{1} << rows) - 1;
   }
   if constexpr (kFast<T>) {
-    if (CALIBENCH_UNLIKELY(out->unsure)) settle<T>(args, begin, *block, scratch, out);
+    if (CALIBENCH_UNLIKELY(out->unsure)) recompute_in_float64<T>(args, begin, *block, scratch, out);
   }
-  for (uint64_t edge = out->on_edge; edge != 0; edge &= edge - 1) {
-    const int i = __builtin_ctzll(edge);
+  for (uint64_t rest = out->on_edge; rest != 0; rest &= rest - 1) {
+    const int i = __builtin_ctzll(rest);
     out->bin[i] = static_cast<double>(bin_of(out->confidence[i], args.bins));
   }
 }
 
-// Adds rows [begin, end) to `bins` [M] and `totals`; stops at the first bad row. `samples` is [5, N] or null.
+// Adds rows [begin, end) to `bins` [M] and `totals`, and writes their samples if `samples` [5, N] is not
+// null. Stops at the first bad row.
 template <typename T>
 static void calibration_chunk(const CalibrationArgs& args, int64_t begin, int64_t end, BinSums* bins,
                               ChunkTotals* totals, double* samples, void* scratch) {
   RowBlock block;
-  Finished done;
+  RowMetrics metrics;
   Sums nll{set(0.0), set(0.0)}, brier = nll;
   for (int64_t start = begin; start < end; start += kBlockRows) {
-    const int rows = static_cast<int>(least<int64_t>(kBlockRows, end - start));
-    finish_block<T>(args, start, rows, scratch, &block, &done, &totals->first_bad);
+    const int rows = static_cast<int>(min_of<int64_t>(kBlockRows, end - start));
+    block_metrics<T>(args, start, rows, scratch, &block, &metrics, &totals->first_bad);
     if (CALIBENCH_UNLIKELY(totals->first_bad != kNoBadRow)) return;
     for (int i = 0; i < rows; ++i) {
-      BinSums& bin = bins[static_cast<int64_t>(done.bin[i])];
+      BinSums& bin = bins[static_cast<int64_t>(metrics.bin[i])];
       bin.count += 1;
-      bin.correct += static_cast<int64_t>(block.hit[i]);
-      add_finite(&bin.confidence, done.confidence[i]);
+      bin.correct += static_cast<int64_t>(block.correct[i]);
+      add_finite(&bin.confidence, metrics.confidence[i]);
     }
-    for (int i = rows; i % 8 != 0; ++i) done.nll[i] = done.brier[i] = 0.0;
+    for (int i = rows; i % 8 != 0; ++i) metrics.nll[i] = metrics.brier[i] = 0.0;
     for (int i = 0; i < rows; i += 8) {
-      add(&nll, load(done.nll + i));
-      add(&brier, load(done.brier + i));
+      add(&nll, load(metrics.nll + i));
+      add(&brier, load(metrics.brier + i));
     }
     if (samples == nullptr) continue;
-    const double* columns[] = {done.confidence, done.tail, nullptr, done.nll, done.brier};
+    const double* columns[] = {metrics.confidence, metrics.tail, nullptr, metrics.nll, metrics.brier};
     for (int r = 0; r < kSampleRows; ++r) {
       double* out = samples + r * args.rows + start;
       for (int i = 0; i < rows; ++i) {
@@ -113,13 +114,8 @@ static void calibration_chunk(const CalibrationArgs& args, int64_t begin, int64_
   store(sums[2], brier.sum);
   store(sums[3], brier.carry);
   for (int l = 0; l < 8; ++l) {
-    Sum part;
-    part.sum = sums[0][l];
-    part.carry = sums[1][l];
-    totals->nll.add(part);
-    part.sum = sums[2][l];
-    part.carry = sums[3][l];
-    totals->brier.add(part);
+    totals->nll.add(Sum{sums[0][l], sums[1][l]});
+    totals->brier.add(Sum{sums[2][l], sums[3][l]});
   }
 }
 

@@ -1,11 +1,11 @@
-// Narrow rows in float32, sixteen abreast, a lane each: no lane idles and nothing is added across lanes.
+// Narrow rows in float32: sixteen rows at once, one per lane, so that no lane idles and no sum crosses lanes.
 #pragma once
 
 namespace calibench::CALIBENCH_ISA {
 
-constexpr int64_t kNarrow = 256;  // classes up to which this beats one row at a time
+constexpr int64_t kNarrow = 256;  // up to this number of classes it is faster than one row at a time
 
-// Classes of sixteen rows, which lie `rows[l]`, to staged + 16 j: class j of every row side by side.
+// Copies sixteen rows, at `rows[l]`, to `staged`, transposed: class j of the sixteen rows at staged + 16 j.
 template <typename T>
 CALIBENCH_INLINE void stage_columns(const T* const* rows, int64_t classes, int64_t class_stride,
                                     float* staged) {
@@ -24,8 +24,8 @@ CALIBENCH_INLINE void stage_columns(const T* const* rows, int64_t classes, int64
   }
 }
 
-// Sixteen narrow rows at once, a lane each, into lanes i .. i + 15; `staged` holds class j of the rows at
-// staged + 16 j.
+// Fills rows i .. i + 15 of the block from `staged`, which holds
+// class j of the sixteen rows at staged + 16 j.
 template <bool kSquares>
 CALIBENCH_FUNCTION void fast_columns(const float* staged, int64_t classes, int i, RowBlock* block) {
   const F zero = set(0.0f), one = set(1.0f);

@@ -1,30 +1,32 @@
-// One wide row in float32: where its largest score is, then the sums over the others. Memory is read once,
-// ahead of use; the second reading finds the row in the cache.
+// One wide row in float32: first its largest score and the index of it, then the sums over the other scores.
+// Memory is read once, ahead of use; the second pass over the row reads the cache.
 #pragma once
 
 namespace calibench::CALIBENCH_ISA {
 
-constexpr int64_t kRun = 128;  // classes that are searched for the largest score at one go
-constexpr int64_t kPrefetchBytes =
-    8192;  // ahead of the row: rows end at pages, where hardware prefetch stops
+constexpr int64_t kRun = 128;  // classes searched for the largest score in one step
 
-constexpr int64_t kBurst = 2 * kRun;  // classes whose memory is asked for at one go: evenly spread, or in
-                                      // larger portions, requests hold up the sums by 10 to 30 %
+// Distance ahead of use. Hardware prefetch stops at the end of a page, and rows end there.
+constexpr int64_t kPrefetchBytes = 8192;
 
-// Asks for the burst kPrefetchBytes behind class j, where one begins. The first reading, which is short, asks
-// for a quarter and the second for the rest, so that memory is never idle.
-enum class Reading { kFirst, kSecond };
-template <Reading kReading, typename T>
+// Classes whose memory is requested together. Evenly spread requests, or larger portions, delay the sums by
+// 10 to 30 %.
+constexpr int64_t kBurst = 2 * kRun;
+
+// If a burst begins at class j, requests the memory kPrefetchBytes after it. The first pass over a row, which
+// is short, requests a quarter of it and the second pass the rest, so that memory is never idle.
+enum class Pass { kFirst, kSecond };
+template <Pass kPass, typename T>
 CALIBENCH_INLINE void prefetch(const T* x, int64_t j) {
   if (j % kBurst != 0) return;
   constexpr int kLines = static_cast<int>(kBurst * sizeof(T) / 64), kQuarter = kLines / 4;
   const char* ahead = reinterpret_cast<const char*>(x + j) + kPrefetchBytes;
-  constexpr int kFrom = kReading == Reading::kFirst ? 0 : kQuarter;
-  constexpr int kTo = kReading == Reading::kFirst ? kQuarter : kLines;
+  constexpr int kFrom = kPass == Pass::kFirst ? 0 : kQuarter;
+  constexpr int kTo = kPass == Pass::kFirst ? kQuarter : kLines;
   for (int line = kFrom; line < kTo; ++line) __builtin_prefetch(ahead + 64 * line, 0, 3);
 }
 
-// Whether every score is finite: 0 * x is NaN where one is not.
+// Whether every score is finite: 0 * x is NaN if x is not.
 template <typename T>
 CALIBENCH_FUNCTION bool all_finite(const T* x, int64_t classes) {
   F bad = set(0.0f);
@@ -35,15 +37,15 @@ CALIBENCH_FUNCTION bool all_finite(const T* x, int64_t classes) {
 }
 
 struct RowRange {
-  float top, least;
-  int64_t index;  // the first class with the largest score; any class where the row holds NaN
+  float top, bottom;
+  int64_t index;  // the first class with the largest score; any class if the row contains NaN
 };
 
-// The first of classes [begin, end), at most kRun, whose score is `top`.
+// The first class in [begin, end), which are at most kRun classes, whose score is `top`.
 template <typename T>
 CALIBENCH_INLINE int64_t find_in_run(const T* x, int64_t begin, int64_t end, float top) {
   uint64_t hits[2] = {0, 0};
-  if (end - begin == kRun) {  // without branches: where the largest score lies cannot be foretold
+  if (end - begin == kRun) {  // without branches: the index of the largest score is unpredictable
     for (int v = 0; v < 8; ++v) {
       hits[v / 4] |= static_cast<uint64_t>(bits(equal(load16(x + begin + 16 * v), set(top)))) << 16 * (v % 4);
     }
@@ -52,54 +54,57 @@ CALIBENCH_INLINE int64_t find_in_run(const T* x, int64_t begin, int64_t end, flo
       if (to_float(x[j]) == top) return j;
     }
   }
-  const bool late = hits[0] == 0;
-  const uint64_t found = late ? hits[1] : hits[0];
-  return found == 0 ? begin : begin + 64 * late + __builtin_ctzll(found);
+  const bool second_half = hits[0] == 0;
+  const uint64_t half_hits = second_half ? hits[1] : hits[0];
+  return half_hits == 0 ? begin : begin + 64 * second_half + __builtin_ctzll(half_hits);
 }
 
 template <typename T>
 CALIBENCH_INLINE RowRange find_range(const T* x, int64_t classes) {
   const float first = to_float(x[0]);
-  F top = set(first), least_lanes = top, where = set(0.0f), run = where;
+  F top = set(first), bottom = top, top_run = set(0.0f), run = top_run;
   int64_t j = 0;
-  auto note_run = [&](F most, F fewest) __attribute__((always_inline)) {
-    where = select(less(top, most), run, where);
-    top = max(most, top);
-    least_lanes = min(fewest, least_lanes);
+  auto record_run = [&](F run_max, F run_min) __attribute__((always_inline)) {
+    top_run = select(less(top, run_max), run, top_run);
+    top = max(run_max, top);
+    bottom = min(run_min, bottom);
     run = run + set(1.0f);
   };
   for (; j + kRun <= classes; j += kRun) {
-    prefetch<Reading::kFirst>(x, j);
-    F most[2] = {load16(x + j), load16(x + j + 16)}, fewest[2] = {most[0], most[1]};
+    prefetch<Pass::kFirst>(x, j);
+    F run_max[2] = {load16(x + j), load16(x + j + 16)}, run_min[2] = {run_max[0], run_max[1]};
     for (int v = 2; v < 8; ++v) {
       const F a = load16(x + j + 16 * v);
-      most[v % 2] = max(a, most[v % 2]);
-      fewest[v % 2] = min(a, fewest[v % 2]);
+      run_max[v % 2] = max(a, run_max[v % 2]);
+      run_min[v % 2] = min(a, run_min[v % 2]);
     }
-    note_run(max(most[0], most[1]), min(fewest[0], fewest[1]));
+    record_run(max(run_max[0], run_max[1]), min(run_min[0], run_min[1]));
   }
-  F most = set(first), fewest = most;
+  F run_max = set(first), run_min = run_max;
   for (int64_t at = j; at < classes; at += 16) {
     const F a = at + 16 <= classes ? load16(x + at) : load16(x + at, classes - at, first);
-    most = max(a, most);
-    fewest = min(a, fewest);
+    run_max = max(a, run_max);
+    run_min = min(a, run_min);
   }
-  note_run(most, fewest);
-  RowRange range{largest(top), smallest(least_lanes), 0};
-  // The first run that raised a lane to the largest score holds its first class.
+  record_run(run_max, run_min);
+  RowRange range{largest(top), smallest(bottom), 0};
+  // `top_run` holds, per lane, the run that raised it last. The first run that raised a lane to the largest
+  // score contains the first class with that score.
   const float runs = static_cast<float>(j / kRun);
-  const float found = smallest(select(equal(top, set(range.top)), where, set(runs)));
-  const int64_t begin = static_cast<int64_t>(found) * kRun;
-  range.index = find_in_run(x, begin, least(begin + kRun, classes), range.top);
+  const float first_run = smallest(select(equal(top, set(range.top)), top_run, set(runs)));
+  const int64_t begin = static_cast<int64_t>(first_run) * kRun;
+  range.index = find_in_run(x, begin, min_of(begin + kRun, classes), range.top);
   return range;
 }
 
-// How terms are taken: of scores that need no reference; relative to 2^c; or so, with scores far below the
-// largest raised to where a power of 2 is a normal number.
-enum class Terms { kPlain, kShifted, kClamped };
+// How the terms e_j are computed.
+enum class Terms {
+  kPlain,    // c = 0
+  kShifted,  // relative to 2^c
+  kClamped   // relative to 2^c; scores far below the largest are raised, so that every term is normal
+};
 
-// Sums over the classes but `index` of e_j = 2^(x_j log2(e) - c) and, if asked, of e_j^2; plain terms have c
-// = 0.
+// Sums over all classes but `index` of e_j = 2^(x_j log2(e) - c) and, with kSquares, of e_j^2.
 template <Terms kTerms, bool kSquares, typename T>
 CALIBENCH_FUNCTION void fast_sums(const T* x, int64_t classes, int64_t index, float top, float c,
                                   double* others, double* squares) {
@@ -115,8 +120,8 @@ CALIBENCH_FUNCTION void fast_sums(const T* x, int64_t classes, int64_t index, fl
     s_all = s_all + (low(s) + high(s));
     if constexpr (kSquares) q_all = q_all + (low(q) + high(q));
   };
-  // At most a run, without the largest score and without the lanes behind the last class.
-  auto careful = [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
+  // Adds at most one run, without the largest score and without the lanes past the last class.
+  auto add_partial_run = [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
     F s = zero, q = zero;
     for (int64_t at = begin; at < end; at += 16) {
       const int64_t n = end - at, lane = index - at;
@@ -133,9 +138,9 @@ CALIBENCH_FUNCTION void fast_sums(const T* x, int64_t classes, int64_t index, fl
   int64_t j = 0;
   F s[2] = {zero, zero}, q[2] = {zero, zero};
   for (; j + kRun <= classes; j += kRun) {
-    prefetch<Reading::kSecond>(x, j);
+    prefetch<Pass::kSecond>(x, j);
     if (CALIBENCH_UNLIKELY(index >= j && index < j + kRun)) {
-      careful(j, j + kRun);
+      add_partial_run(j, j + kRun);
     } else {
       for (int v = 0; v < 8; ++v) {
         const F e = power(load16(x + j + 16 * v));
@@ -149,19 +154,19 @@ CALIBENCH_FUNCTION void fast_sums(const T* x, int64_t classes, int64_t index, fl
     }
   }
   widen(s[0] + s[1], q[0] + q[1]);
-  if (j < classes) careful(j, classes);
+  if (j < classes) add_partial_run(j, classes);
   *others = sum(s_all);
   *squares = sum(q_all);
 }
 
-// One row into lane i of the block. NaN is not looked for: it passes into the sums, and infinities show in
-// the range.
+// Fills row i of the block. There is no search for NaN: it makes the sums NaN. An
+// infinite score is seen in the range of the row.
 template <bool kSquares, typename T>
 CALIBENCH_FUNCTION void fast_row(const T* x, int64_t classes, int i, RowBlock* block) {
   const RowRange range = find_range(x, classes);
   const float top = range.top;
-  const bool plain = range.least >= kPlainLeast && top >= kPlainLow && top <= kPlainMost;
-  const bool near = range.least >= top - kLowest && top <= kFastTop && top >= -kFastTop;
+  const bool plain = range.bottom >= kPlainMin && top >= kPlainMinTop && top <= kPlainMax;
+  const bool near = range.bottom >= top - kLowest && top <= kFastTop && top >= -kFastTop;
   const float c = plain ? 0.0f : top * kLog2eF + kRoundF - kRoundF;
   double *others = &block->others[i], *squares = &block->squares[i];
   if (plain) {
@@ -174,7 +179,7 @@ CALIBENCH_FUNCTION void fast_row(const T* x, int64_t classes, int i, RowBlock* b
   block->finite[i] = plain || near ? *others - *others == 0.0 : all_finite(x, classes);
   block->top[i] = top;
   block->unit[i] = first_lane(exp2_shifted(set(top), set(kRoundF - c)));
-  block->ties[i] = 0.0;  // a tie is a term like any other: one unit
+  block->ties[i] = 0.0;  // a tie is a term like the others: 1 unit
   block->prediction[i] = range.index;
 }
 

@@ -1,11 +1,11 @@
 // 8 unsigned 64-bit integers in two AVX2 registers.
 #pragma once
 
-#include "words256.h"
+#include "x86.h"
 
 namespace calibench::CALIBENCH_ISA {
 
-// `multiply` takes the low halves of the lanes, whatever the high halves hold.
+// `multiply` reads the low halves of the lanes and ignores the high halves.
 struct U {
   __m256i a, b;
 };
@@ -20,8 +20,8 @@ CALIBENCH_INLINE U count_from(uint64_t x) {
 }
 CALIBENCH_INLINE U multiply(U x, U y) { return {_mm256_mul_epu32(x.a, y.a), _mm256_mul_epu32(x.b, y.b)}; }
 CALIBENCH_INLINE U high_half(U x) { return {_mm256_srli_epi64(x.a, 32), _mm256_srli_epi64(x.b, 32)}; }
-// The high halves where `multiply` reads; what the rest of the lanes holds does not matter. A shuffle, which
-// takes another port than the shift.
+// Moves the high halves to the low halves, for `multiply`; the high halves of the result are unspecified. A
+// shuffle runs on another port than a shift.
 CALIBENCH_INLINE U high_word(U x) {
   return {_mm256_shuffle_epi32(x.a, 0xf5), _mm256_shuffle_epi32(x.b, 0xf5)};
 }

@@ -1,12 +1,12 @@
-// 8 unsigned 64-bit integers in one AVX-512 register: a bootstrap draw costs 2.0 cycles, in two of 256
-// bits 2.2.
+// 8 unsigned 64-bit integers in one AVX-512 register. A bootstrap draw takes 2.0 cycles;
+// with two registers of 256 bits it takes 2.2.
 #pragma once
 
-#include "words256.h"
+#include "x86.h"
 
 namespace calibench::CALIBENCH_ISA {
 
-// `multiply` takes the low halves of the lanes, whatever the high halves hold.
+// `multiply` reads the low halves of the lanes and ignores the high halves.
 struct U {
   __m512i v;
 };
@@ -17,8 +17,8 @@ CALIBENCH_INLINE U count_from(uint64_t x) {
 }
 CALIBENCH_INLINE U multiply(U x, U y) { return {_mm512_mul_epu32(x.v, y.v)}; }
 CALIBENCH_INLINE U high_half(U x) { return {_mm512_srli_epi64(x.v, 32)}; }
-// The high halves where `multiply` reads; what the rest of the lanes holds does not matter. A shuffle, which
-// takes another port than the shift.
+// Moves the high halves to the low halves, for `multiply`; the high halves of the result are unspecified. A
+// shuffle runs on another port than a shift.
 CALIBENCH_INLINE U high_word(U x) { return {_mm512_shuffle_epi32(x.v, static_cast<_MM_PERM_ENUM>(0xf5))}; }
 CALIBENCH_INLINE U exclusive_or(U x, U y, U z) { return {_mm512_ternarylogic_epi64(x.v, y.v, z.v, 0x96)}; }
 CALIBENCH_INLINE void store(uint64_t* p, U x) { _mm512_storeu_si512(p, x.v); }

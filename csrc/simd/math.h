@@ -1,4 +1,4 @@
-// exp, log and compensated sums of vectors, in terms of the names that avx512.h, avx2.h and portable.h give.
+// exp, log and compensated sums of vectors, written with the functions of avx512.h, avx2.h or portable.h.
 #pragma once
 
 namespace calibench::CALIBENCH_ISA {
@@ -6,10 +6,10 @@ namespace calibench::CALIBENCH_ISA {
 constexpr double kLn2High = 6.93147180369123816490e-01;  // its low 32 bits are zero: n * kLn2High is exact
 constexpr double kLn2Low = 1.90821492927058770002e-10;
 constexpr double kLog2e = 1.4426950408889634074;
-constexpr double kRound = 0x1.8p52;       // adding it rounds to an integer, which then lies in the low bits
-constexpr double kExpUnderflow = -708.0;  // exp is normal above it; below, it is flushed to 0
+constexpr double kRound = 0x1.8p52;       // adding it rounds to an integer, which is then in the low bits
+constexpr double kExpUnderflow = -708.0;  // above it exp is a normal number; below it exp is set to 0
 
-// The first n < 8 values, `fill` in the lanes after them; nothing behind them is read.
+// The first n < 8 values, and `fill` in the other lanes. Memory past the n values is not read.
 template <typename T>
 CALIBENCH_INLINE D load8(const T* p, int64_t n, double fill) {
   alignas(64) double padded[8];
@@ -17,8 +17,8 @@ CALIBENCH_INLINE D load8(const T* p, int64_t n, double fill) {
   return load(padded);
 }
 
-// exp(x) to 2 ulp for x <= 709: x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of degree 10 in r
-// (Chebyshev's truncation of the series, off by 2.1e-16). Below -708 it is 0.
+// exp(x) to 2 ulp for x <= 709: x = n ln 2 + r with |r| <= ln 2 / 2, and a polynomial of degree 10 in r
+// (Chebyshev's truncation of the series, with an error of 2.1e-16). Below -708 the result is 0.
 CALIBENCH_INLINE D exp(D x) {
   const D clamped = max(set(kExpUnderflow), x);
   const D shifted = fma(clamped, set(kLog2e), set(kRound));
@@ -38,8 +38,8 @@ CALIBENCH_INLINE D exp(D x) {
   return select(less(x, set(kExpUnderflow)), set(0.0), scale(p, shifted));
 }
 
-// ln(x) of positive normal x: m in [sqrt(1/2), sqrt(2)), s = (m - 1) / (m + 1), ln m = 2 (s + s^3 / 3 + s^5 /
-// 5 + ...).
+// ln(x) of positive normal x = m 2^e: with m in [sqrt(1/2), sqrt(2)) and s = (m - 1) / (m + 1),
+// ln m = 2 (s + s^3 / 3 + s^5 / 5 + ...).
 CALIBENCH_INLINE D log(D x) {
   D m, e;
   split(x, &m, &e);
@@ -48,48 +48,49 @@ CALIBENCH_INLINE D log(D x) {
   e = select(upper, e + set(1.0), e);
   const D s = (m - set(1.0)) / (m + set(1.0));
   const D z = s * s;
-  D p = set(1.0 / 21);  // z^10 / 21 < 3e-17: where the series may stop
+  D p = set(1.0 / 21);  // the series may stop here: z^10 / 21 < 3e-17
   for (int k = 19; k >= 3; k -= 2) p = fma(p, z, set(1.0 / k));
   const D tail = s * z * p;  // s^3 / 3 + ...
   return fma(e, set(kLn2High), fma(e, set(kLn2Low), (s + tail) + (s + tail)));
 }
 
-// ln(1 + t) of t >= 0 without cancellation: what 1 + t rounds away is put back to first order. `inverse` is 1
-// / (1 + t).
+// ln(1 + t) for t >= 0 without cancellation: the part of t that the rounding of 1 + t loses is added back to
+// first order. `inverse` is 1 / (1 + t).
 CALIBENCH_INLINE D log1p(D t, D* inverse) {
   const D u = set(1.0) + t;
   *inverse = set(1.0) / u;
   return log(u) + (t - (u - set(1.0))) * *inverse;
 }
 
-// Sums with their rounding errors beside them (Knuth's two-sum, lane by lane); an infinite sum keeps a finite
-// carry.
+// Sums and their rounding errors (Knuth's two-sum, lane by lane). An infinite sum keeps a finite carry.
 struct Sums {
   D sum, carry;
 };
 CALIBENCH_INLINE void add(Sums* sums, D value) {
   const D total = sums->sum + value;
-  const D back = total - sums->sum;
-  const D error = (sums->sum - (total - back)) + (value - back);
+  const D rounded_value = total - sums->sum;
+  const D error = (sums->sum - (total - rounded_value)) + (value - rounded_value);
   sums->carry = sums->carry + select(equal(error, error), error, set(0.0));
   sums->sum = total;
 }
 
-// e_j = 2^(x_j h - c) in float32 with c a whole number and h = log2(e) rounded to float32: x h - c is reduced
-// to n + f by a fused step that rounds nothing but f itself, so e_j is good to 2e-7 however far x_j lies from
-// the row's largest score. That h is too small by 1.3e-8 of itself shrinks every gap between scores by as
-// much; `restore_gaps` in finish.h puts it back into the sums.
+// e_j = 2^(x_j h - c) in float32, with a whole number c and h = log2(e) rounded to float32. A fused step
+// splits x h - c into n + f and rounds f only, so e_j has a relative error of 2e-7 however far x_j is from
+// the largest score of the row. h is too small by a relative 1.3e-8, which shrinks every gap between scores
+// by as much; `restore_gaps` in row_metrics.h corrects the sums for it.
 constexpr float kRoundF = 0x1.8p23f;
 constexpr float kLog2eF = 0x1.715476p+0f;
 constexpr double kGapError = -1.33497582e-8;  // kLog2eF / log2(e) - 1
-constexpr float kLowest = 86.0f;     // below max - 86 a score counts as max - 86: 2^-125, and n stays normal
-constexpr double kFastTop = 0x1p20;  // beyond it c leaves the integers that kRoundF can hold
-constexpr double kFastTail =
-    0x1p-40;  // below it the squares of K = 2^18 equal terms would leave float32's normal numbers
-constexpr double kFastMargin =
-    1e-6;  // of a bin edge or a threshold: more than float32's error in a probability
+// A score below top - 86 counts as top - 86, a term of 2^-125: so 2^n is a normal number.
+constexpr float kLowest = 86.0f;
+// Limit on |top|: beyond it c is not among the integers that kRoundF can represent.
+constexpr double kFastTop = 0x1p20;
+// Below this tail the squares of K = 2^18 equal terms would not be normal numbers of float32.
+constexpr double kFastTail = 0x1p-40;
+// Distance to a bin edge or a threshold; larger than the error of a probability in float32.
+constexpr double kFastMargin = 1e-6;
 
-// 2^f for |f| <= 1/2: minimax with p(0) = 1, off by 1e-7, as much as the rounding.
+// 2^f for |f| <= 1/2: the minimax polynomial with p(0) = 1. Its error of 1e-7 is as large as the rounding.
 CALIBENCH_INLINE F exp2_fraction(F f) {
   F p = set(0x1.5bb8d6p-10f);
   p = fma(p, f, set(0x1.3ceb86p-7f));
@@ -104,9 +105,9 @@ CALIBENCH_INLINE F exp2_shifted(F x, F round_minus_c) {
   return scale(exp2_fraction(fms(x, set(kLog2eF), shifted - round_minus_c)), shifted);
 }
 
-// The same with c = 0, for scores that need no reference: in [kPlainLeast, kPlainMost], the largest of them
-// no less than kPlainLow. Terms and their squares are then normal numbers wherever they count.
-constexpr float kPlainLeast = -80.0f, kPlainLow = -3.0f, kPlainMost = 40.0f;
+// exp2_shifted with c = 0, for rows with all scores in [kPlainMin, kPlainMax] and the largest at least
+// kPlainMinTop: then all terms and squares that affect the result are normal numbers.
+constexpr float kPlainMin = -80.0f, kPlainMinTop = -3.0f, kPlainMax = 40.0f;
 
 CALIBENCH_INLINE F exp2_plain(F x) {
   const F shifted = fma(x, set(kLog2eF), set(kRoundF)), n = shifted - set(kRoundF);

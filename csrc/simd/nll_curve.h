@@ -1,4 +1,4 @@
-// Rows of nll_curve: every temperature while the row is in cache, in float64.
+// Rows of nll_curve in float64: computes every temperature while the row is in the cache.
 #pragma once
 
 #include "../core/nll_curve.h"
@@ -33,8 +33,8 @@ static void nll_curve_chunk(const CurveArgs& args, int64_t begin, int64_t end, C
       const double b = args.inverse_temperatures[t];
       D tail = set(0.0), first_moment = tail, second_moment = tail;
       int ties = -1;
-      for (int64_t start = 0; start < K; start += 512) {  // short runs, as in rows.h
-        const int64_t end = least<int64_t>(start + 512, K);
+      for (int64_t start = 0; start < K; start += 512) {  // short runs, as in row_block.h
+        const int64_t end = min_of<int64_t>(start + 512, K);
         D s0 = set(0.0), s1 = s0, s2 = s0;
         for (int64_t j = start; j < end; j += 8) {
           const D a = j + 8 <= K ? load8(x + j) : load8(x + j, K - j, top);
@@ -45,7 +45,7 @@ static void nll_curve_chunk(const CurveArgs& args, int64_t begin, int64_t end, C
             ties += __builtin_popcount(bits(hits) & (K - j >= 8 ? 0xffu : (1u << (K - j)) - 1));
             e = select(hits, set(0.0), e);
           }
-          // A score so far below the top that d^2 or d itself overflows has e = 0, and must count as nothing.
+          // A score so far below the top that d^2, or even d, overflows has e = 0 and must add 0, not NaN.
           const Mask8 nothing = equal(e, set(0.0));
           const D weighted = select(nothing, set(0.0), e * d);
           s0 = s0 + e;
@@ -57,8 +57,7 @@ static void nll_curve_chunk(const CurveArgs& args, int64_t begin, int64_t end, C
         second_moment = second_moment + s2;
       }
       const double r = sum(tail) + ties;
-      const double mass = 1.0 / (1.0 + r);
-      const double mean = sum(first_moment) * mass;
+      const double mass = 1.0 / (1.0 + r), mean = sum(first_moment) * mass;
       const double variance = sum(second_moment) * mass - mean * mean;
       const double gap = b * (mean - d_label);
       sums[t].nll.add(::log1p(r) - b * d_label);

@@ -1,4 +1,5 @@
-// The same vectors in plain C++ loops, which compilers turn into NEON, SSE2 or whatever the baseline offers.
+// The vectors of avx512.h as plain C++ loops, which the compiler turns into
+// NEON, SSE2 or other baseline instructions.
 #pragma once
 
 #include "scalar.h"
@@ -8,7 +9,7 @@ namespace calibench::CALIBENCH_ISA {
 #if defined(__FP_FAST_FMA) && defined(__FP_FAST_FMAF)
 inline constexpr bool kHasFma = true;  // 64-bit Arm
 #else
-inline constexpr bool kHasFma = false;  // x86-64's baseline: float32 is computed in float64 throughout
+inline constexpr bool kHasFma = false;  // the x86-64 baseline: float32 scores are computed in float64
 #endif
 
 struct Mask8 {
@@ -218,7 +219,7 @@ CALIBENCH_INLINE D load8(const T* p) {
   return r;
 }
 
-// Four values from each of four places, in that order.
+// Four values from each of the four pointers, in that order.
 template <typename T>
 CALIBENCH_INLINE F quads(const T* p0, const T* p1, const T* p2, const T* p3) {
   F r;
@@ -231,7 +232,7 @@ CALIBENCH_INLINE F quads(const T* p0, const T* p1, const T* p2, const T* p3) {
   return r;
 }
 
-// Lane 4 q + r of v[c] and lane 4 q + c of v[r] change places.
+// Swaps lane 4 q + r of v[c] with lane 4 q + c of v[r], for q, r, c in 0 .. 3.
 CALIBENCH_INLINE void transpose_quads(F* v) {
   const F old[4] = {v[0], v[1], v[2], v[3]};
   for (int c = 0; c < 4; ++c) {

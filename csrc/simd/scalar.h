@@ -1,6 +1,7 @@
-// What every instruction set shares. Included under a target pragma: everything here is inlined by force or
-// local to the file, or the linker could keep an AVX-512 copy for a processor without it. For the same reason
-// no std:: function is called in simd/.
+// Macros and scalar functions that every instruction set uses. This file is included
+// under a target pragma, so every function here must be always inlined or local to
+// the file: otherwise the linker could keep an AVX-512 copy for a processor without
+// AVX-512. For the same reason nothing in simd/ calls an inline std:: function.
 #pragma once
 
 #include <cstddef>
@@ -10,13 +11,14 @@
 #include "../core/types.h"
 
 #define CALIBENCH_INLINE static inline __attribute__((always_inline))
-#define CALIBENCH_FUNCTION static __attribute__((noinline))  // large: one copy a type keeps the build short
+#define CALIBENCH_FUNCTION \
+  static __attribute__((noinline))  // large functions: one copy per type keeps the build short
 #define CALIBENCH_UNLIKELY(condition) __builtin_expect(static_cast<bool>(condition), 0)
 
 namespace calibench::CALIBENCH_ISA {
 
 template <typename T>
-CALIBENCH_INLINE T least(T a, T b) {
+CALIBENCH_INLINE T min_of(T a, T b) {
   return b < a ? b : a;
 }
 

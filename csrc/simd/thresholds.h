@@ -1,15 +1,17 @@
-// softmax_threshold and its sets, and sigmoid_threshold: p_k >= t_k is asked as x_k - logsumexp(x) >= ln t_k,
-// which needs no probability; whatever lies close to equality is asked again by the definition, in float64.
+// softmax_threshold, softmax_threshold_sets and sigmoid_threshold. The test p_k >= t_k is
+// computed as x_k - logsumexp(x) >= ln t_k, which needs no probability. Scores close to equality
+// are tested again by the definition, in float64.
 #pragma once
 
 #include "../core/thresholds.h"
 
 namespace calibench::CALIBENCH_ISA {
 
-constexpr double kExactMargin = 1e-9;  // of a logarithm, far above the error of float64
-constexpr double kTinyLog = -700.0;    // both sides below it: exp underflows, and only the definition tells
-constexpr double kSaturatedSigmoid =
-    36.0;  // beyond it 1 - p is lost to float64, and ln(t / (1 - t)) may be infinite
+constexpr double kExactMargin = 1e-9;  // distance of two logarithms; far above the error of float64
+// If both sides are below it, exp underflows and the definition must decide.
+constexpr double kTinyLog = -700.0;
+// Beyond it float64 cannot represent 1 - p, and ln(t / (1 - t)) may be infinite.
+constexpr double kSaturatedSigmoid = 36.0;
 
 struct RowMass {
   double top;
@@ -26,7 +28,7 @@ CALIBENCH_FUNCTION RowMass exact_mass(const T* x, int64_t classes) {
   return {block.top[0], 1.0 / (1.0 + tail), ::log1p(tail), block.prediction[0]};
 }
 
-// The most probable class that passes, by the definition; -1 if none does.
+// Writes the most probable class that passes by the definition, -1 if none passes, and its confidence.
 template <typename T>
 CALIBENCH_FUNCTION void decide_exactly(const ThresholdArgs& args, const T* x, int64_t row) {
   const RowMass mass = exact_mass(x, args.scores.classes);
@@ -39,7 +41,7 @@ CALIBENCH_FUNCTION void decide_exactly(const ThresholdArgs& args, const T* x, in
   if (!args.per_class || mass.confidence < args.smallest) return;
   double best = -__builtin_inf();
   for (int64_t j = 0; j < args.scores.classes; j += 8) {
-    const int64_t n = least<int64_t>(8, args.scores.classes - j);
+    const int64_t n = min_of<int64_t>(8, args.scores.classes - j);
     const D d = load8(x + j, n, mass.top) - set(mass.top), p = exp(d) * set(mass.confidence);
     const D t = load8(args.thresholds + j, n, 2.0);
     const unsigned close = bits(less(abs(p - t), t * set(kExactMargin))) | bits(less(d, set(kTinyLog)));
@@ -65,8 +67,8 @@ CALIBENCH_INLINE int64_t first_infinite(const RowBlock& block, int64_t begin, in
   return kNoBadRow;
 }
 
-// The low n bits as n bytes of 0 or 1: each is brought to the lowest bit of its byte by one multiplication
-// and a mask.
+// Stores the low n bits as n bytes of 0 or 1. One multiplication and a mask move each of
+// the low 7 bits to the lowest bit of its byte.
 CALIBENCH_INLINE void store_bits(unsigned bits, int64_t n, uint8_t* out) {
   const uint64_t low = (bits & 0x7fu) * 0x0002040810204081u & 0x0101010101010101u;
   const uint64_t spread = low | static_cast<uint64_t>(bits >> 7 & 1) << 56;
@@ -77,21 +79,21 @@ CALIBENCH_INLINE void store_bits(unsigned bits, int64_t n, uint8_t* out) {
   for (int64_t l = 0; l < n; ++l) out[l] = static_cast<uint8_t>(spread >> (8 * l));
 }
 
-// The set of one row, given its mass to within `margin`; false if some class lies that close to its
-// threshold.
+// Writes the set of one row. Classes closer than `margin` to their threshold are decided by the definition if
+// `exact`; else the function returns false at the first of them.
 template <typename T>
 CALIBENCH_FUNCTION bool fill_set(const ThresholdArgs& args, const T* x, int64_t row, const RowMass& mass,
                                  double margin, bool exact) {
   const int64_t K = args.scores.classes;
-  uint8_t* set_of_row = args.sets + row * K;
+  uint8_t* row_set = args.sets + row * K;
   int64_t size = 0;
   for (int64_t j = 0; j < K; j += 8) {
-    const int64_t n = least<int64_t>(8, K - j);
+    const int64_t n = min_of<int64_t>(8, K - j);
     const D a = n == 8 ? load8(x + j) : load8(x + j, n, mass.top);
     const D bound = !args.per_class ? set(args.bounds[0])
                     : n == 8        ? load(args.bounds + j)
                                     : load8(args.bounds + j, n, 1.0);
-    const D d = (a - set(mass.top)) - set(mass.log_mass);  // the top first: it may be 1e308
+    const D d = (a - set(mass.top)) - set(mass.log_mass);  // subtract the top first: it may be 1e308
     unsigned inside = ~bits(less(d, bound)) & ((1u << n) - 1);
     const unsigned close = bits(less(abs(d - bound), set(margin)));
     const unsigned tiny = bits(less(d, set(kTinyLog))) & bits(less(bound, set(kTinyLog)));
@@ -104,7 +106,7 @@ CALIBENCH_FUNCTION bool fill_set(const ThresholdArgs& args, const T* x, int64_t 
         inside = (inside & ~(1u << l)) | static_cast<unsigned>(args.passes(p, j + l)) << l;
       }
     }
-    store_bits(inside, n, set_of_row + j);
+    store_bits(inside, n, row_set + j);
     size += __builtin_popcount(inside);
   }
   args.sizes[row] = size;
@@ -117,7 +119,7 @@ static void threshold_chunk(const ThresholdArgs& args, int64_t begin, int64_t en
   RowBlock block;
   alignas(64) double confidence[kBlockRows], log_mass[kBlockRows];
   for (int64_t start = begin; start < end; start += kBlockRows) {
-    const int rows = static_cast<int>(least<int64_t>(kBlockRows, end - start));
+    const int rows = static_cast<int>(min_of<int64_t>(kBlockRows, end - start));
     if constexpr (kFast<T>) {
       fill_fast<false, T>(args.scores, start, rows, scratch, &block);
     } else {
@@ -125,7 +127,7 @@ static void threshold_chunk(const ThresholdArgs& args, int64_t begin, int64_t en
     }
     *first_bad = first_infinite<T>(block, start, rows);
     if (CALIBENCH_UNLIKELY(*first_bad != kNoBadRow)) return;
-    for (int i = 0; i < rows; ++i) block.truth[i] = block.hit[i] = 0.0;
+    for (int i = 0; i < rows; ++i) block.label_score[i] = block.correct[i] = 0.0;
     pad(rows, &block);
     uint64_t unsure = 0;
     const double half_log_classes = half_log(args.scores.classes);
@@ -144,10 +146,10 @@ static void threshold_chunk(const ThresholdArgs& args, int64_t begin, int64_t en
       if (args.sets != nullptr) {
         const T* x = contiguous_row<T>(args.scores, row, scratch);
         const RowMass mass{block.top[i], confidence[i], log_mass[i], at};
-        const bool sure = !(unsure >> i & 1);
-        const bool done =
-            sure && fill_set(args, x, row, mass, kFast<T> ? 2 * kFastMargin : kExactMargin, !kFast<T>);
-        if (!done) fill_set(args, x, row, exact_mass(x, args.scores.classes), kExactMargin, true);
+        const bool decided = !(unsure >> i & 1);
+        const bool written =
+            decided && fill_set(args, x, row, mass, kFast<T> ? 2 * kFastMargin : kExactMargin, !kFast<T>);
+        if (!written) fill_set(args, x, row, exact_mass(x, args.scores.classes), kExactMargin, true);
         continue;
       }
       const double t = args.threshold(at);
@@ -175,11 +177,11 @@ static void sigmoid_chunk(const ThresholdArgs& args, int64_t begin, int64_t end,
   const int64_t K = args.scores.classes, stride = args.scores.class_stride;
   for (int64_t i = begin; i < end; ++i) {
     const T* x = static_cast<const T*>(args.scores.data) + i * args.scores.row_stride;
-    uint8_t* set_of_row = args.sets + i * K;
+    uint8_t* row_set = args.sets + i * K;
     int64_t size = 0;
     D bad = set(0.0);
     for (int64_t j = 0; j < K; j += 8) {
-      const int64_t n = least<int64_t>(8, K - j);
+      const int64_t n = min_of<int64_t>(8, K - j);
       const D a = stride == 1 ? (n == 8 ? load8(x + j) : load8(x + j, n, 0.0))
                               : load8_strided(x + j * stride, stride, n);
       const D bound = !args.per_class ? set(args.bounds[0])
@@ -195,7 +197,7 @@ static void sigmoid_chunk(const ThresholdArgs& args, int64_t begin, int64_t end,
         const double p = 1.0 / (1.0 + ::exp(-to_double(x[(j + l) * stride])));
         inside = (inside & ~(1u << l)) | static_cast<unsigned>(args.passes(p, j + l)) << l;
       }
-      store_bits(inside, n, set_of_row + j);
+      store_bits(inside, n, row_set + j);
       size += __builtin_popcount(inside);
     }
     if (CALIBENCH_UNLIKELY(bits(equal(bad, set(0.0))) != 0xffu)) {

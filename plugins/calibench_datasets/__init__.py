@@ -1,1 +1,1 @@
-"""calibench's own datasets and label-noise models, one a file; `plugin` lists them."""
+"""calibench's own datasets, noise models and shifts, one a file; `plugin` registers them."""

@@ -5,13 +5,13 @@ from calibench import DatasetSpec, NoiseSpec, ShiftSpec, hookimpl, specs_in
 
 @hookimpl
 def calibench_datasets() -> list[DatasetSpec]:
-    """What scikit-learn ships, the user's own files, and the published image sets."""
+    """Data that scikit-learn ships, the user's own files, and the published image sets."""
     return specs_in("calibench_datasets.sources", DatasetSpec)
 
 
 @hookimpl
 def calibench_noises() -> list[NoiseSpec]:
-    """Models of wrong labels, and labels that people gave."""
+    """Models of wrong labels, and people's labels."""
     return specs_in("calibench_datasets.noise", NoiseSpec)
 
 

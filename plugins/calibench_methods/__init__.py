@@ -1,1 +1,1 @@
-"""calibench's own methods, one a file; `plugin` lists them."""
+"""calibench's own methods, one per file; `plugin` registers them."""

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import calibench
-from calibench.evaluation.stored_outputs import EvaluationRecord
+from calibench.evaluation.evaluation_record import EvaluationRecord
 
 CIFAR100 = Path(__file__).resolve().parents[3] / "shared" / "data" / "cifar100_test_probs.npz"
 METRICS = ["accuracy", "nll", "brier", "ece15", "ece10", "mce15", "ece_equal_mass15", "classwise_ece15", "aurc"]
@@ -222,11 +222,11 @@ def test_the_temperature_of_a_cifar100_network(cifar100):
 
 
 def test_a_long_map_is_counted_and_not_printed() -> None:
-    from calibench.cli.evaluate import _short
+    from calibench.cli.evaluate import _learned_value
 
-    assert _short(0.123456789) == "0.123457"
-    assert _short([0.2, 0.4, 0.4]) == "[0.2, 0.4, 0.4]"
-    assert _short([0.1] * 500) == "(500 entries, in --json)"
-    assert _short([[0.1, 0.2], [0.3, 0.4]]) == "(2 entries, in --json)"
-    assert _short({"a": 1}) == "(1 entries, in --json)"
-    assert _short(7) == "7"
+    assert _learned_value(0.123456789) == "0.123457"
+    assert _learned_value([0.2, 0.4, 0.4]) == "[0.2, 0.4, 0.4]"
+    assert _learned_value([0.1] * 500) == "(500 entries, in --json)"
+    assert _learned_value([[0.1, 0.2], [0.3, 0.4]]) == "(2 entries, in --json)"
+    assert _learned_value({"a": 1}) == "(1 entries, in --json)"
+    assert _learned_value(7) == "7"

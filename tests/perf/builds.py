@@ -1,8 +1,8 @@
-"""The core's driver at two commits, built in one job: the base commit from `git archive`, the head from the working tree.
+"""Builds the core's driver at two commits: the base commit from `git archive`, the head from the working tree.
 
-Each tree is compiled by its own `csrc/perf/build.sh`, with one compiler. A driver is kept in `build/perf/<digest>/`, the digest
-taken over all that goes into it, so that a gate which runs after another compiles nothing, and two commits with the same core
-share one file.
+Each tree is compiled by its own `csrc/perf/build.sh`, with the same compiler. A driver is stored in `build/perf/<digest>/`; the
+digest covers everything that goes into it. So the second gate compiles nothing, and two commits with the same core share a
+driver.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ UPSTREAMS = ("@{upstream}", "origin/HEAD", "origin/main", "origin/master")
 
 
 class GuardError(Exception):
-    """The comparison cannot be made, and that is a failure: exit code 2."""
+    """The comparison is impossible, and that is a failure: exit code 2."""
 
 
 @dataclass(frozen=True)
 class Base:
-    """The commit to compare with, and how it was chosen; `commit` None: there is none, and `why` says so."""
+    """The commit to compare with, and how it was chosen; `commit` is None if there is none, and `why` is the reason."""
 
     commit: str | None
     why: str
@@ -39,14 +39,14 @@ class Base:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two built drivers; `base` None: there is nothing to compare with, and `why` says so."""
+    """Two built drivers; `base` is None if there is no base, and `why` is the reason."""
 
     base: Path | None
     head: Path
     why: str
 
     def nothing_to_compare(self) -> str:
-        """Why no comparison can find anything, in words; empty where there is one to make."""
+        """Why a comparison could find nothing; empty if the two drivers differ."""
         if self.base is None:
             return "there is nothing to compare with"
         if self.base == self.head:
@@ -55,15 +55,15 @@ class Pair:
 
 
 def choose_base(root: Path = ROOT, environ: Mapping[str, str] | None = None) -> Base:
-    """CALIBENCH_BASE, else where HEAD left the upstream branch, else HEAD's first parent."""
-    asked = (os.environ if environ is None else environ).get("CALIBENCH_BASE", "")
-    if asked:
-        commit = git(root, "rev-parse", "--verify", "--quiet", f"{asked}^{{commit}}")
+    """CALIBENCH_BASE, else the commit at which HEAD left the upstream branch, else HEAD's first parent."""
+    revision = (os.environ if environ is None else environ).get("CALIBENCH_BASE", "")
+    if revision:
+        commit = git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         if not commit:
             raise GuardError(
-                f"CALIBENCH_BASE={asked} is no commit of this clone (a shallow one? git fetch --unshallow)"
+                f"CALIBENCH_BASE={revision} is no commit of this clone (a shallow one? git fetch --unshallow)"
             )
-        return Base(commit, f"CALIBENCH_BASE={asked}")
+        return Base(commit, f"CALIBENCH_BASE={revision}")
     head = git(root, "rev-parse", "--verify", "--quiet", "HEAD")
     if not head:
         return Base(None, "this is no git clone, or one without commits: there is no base commit")
@@ -80,47 +80,47 @@ def choose_base(root: Path = ROOT, environ: Mapping[str, str] | None = None) -> 
 
 
 def git(root: Path, *args: str) -> str:
-    """What git prints, stripped; empty where it fails."""
-    done = subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else ""
+    """The output of git, stripped; empty if git fails."""
+    process = subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True, check=False)
+    return process.stdout.strip() if process.returncode == 0 else ""
 
 
 def build_pair(base: Base, root: Path = ROOT) -> Pair:
-    """Both drivers."""
+    """The drivers of the base and of the working tree."""
     if base.commit is None:
         return Pair(None, build(root, root), base.why)
-    where = f"{base.commit[:12]} ({base.why})"
+    name = f"base {base.commit[:12]} ({base.why})"
     with exported(root, base.commit) as tree:
         if not (tree / SCRIPT).exists():
-            return Pair(None, build(root, root), f"base {where} has no {SCRIPT}: it is older than the guard")
-        head, old = build(root, root), build(tree, root)
-    return Pair(old, head, f"base {where}")
+            return Pair(None, build(root, root), f"{name} has no {SCRIPT}: it is older than the guard")
+        return Pair(build(tree, root), build(root, root), name)
 
 
 @contextmanager
 def exported(root: Path, commit: str) -> Iterator[Path]:
-    """`csrc/` and `setup.py` of a commit in a temporary folder; no worktree is registered, so nothing is left behind."""
-    done = subprocess.run(["git", "-C", str(root), "archive", commit], capture_output=True, check=False)
-    if done.returncode:
-        raise GuardError(f"git archive {commit} failed: {done.stderr.decode(errors='replace').strip()}")
+    """`csrc/` and `setup.py` of a commit in a temporary folder; registers no worktree, so nothing is left behind."""
+    process = subprocess.run(["git", "-C", str(root), "archive", commit], capture_output=True, check=False)
+    if process.returncode:
+        raise GuardError(f"git archive {commit} failed: {process.stderr.decode(errors='replace').strip()}")
     with TemporaryDirectory(prefix="calibench-base-") as folder:
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            wanted = [m for m in archive.getmembers() if m.name == "setup.py" or m.name.startswith("csrc/")]
-            archive.extractall(folder, members=wanted, filter="data")
+        with tarfile.open(fileobj=io.BytesIO(process.stdout)) as archive:
+            members = [m for m in archive.getmembers() if m.name == "setup.py" or m.name.startswith("csrc/")]
+            archive.extractall(folder, members=members, filter="data")
         yield Path(folder)
 
 
-def build(tree: Path, keep_in: Path = ROOT, flags: Sequence[str] = ()) -> Path:
-    """The driver of `tree`, with `flags` added to its own; GuardError with the compiler's words if it does not compile."""
-    folder = keep_in / "build" / "perf" / digest(tree, flags)
+def build(tree: Path, store: Path = ROOT, flags: Sequence[str] = ()) -> Path:
+    """The driver of `tree`, with `flags` added to its own; GuardError with the compiler's output if it does not compile."""
+    folder = store / "build" / "perf" / digest(tree, flags)
     driver = folder / "driver"
     if driver.exists():
         return driver
     folder.mkdir(parents=True, exist_ok=True)
     new = folder / f"driver.{os.getpid()}"
-    done = subprocess.run(["sh", str(SCRIPT), str(new), *flags], cwd=tree, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise GuardError(f"the driver of {tree} does not compile:\n{(done.stdout + done.stderr)[-3000:]}")
+    command = ["sh", str(SCRIPT), str(new), *flags]
+    process = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise GuardError(f"the driver of {tree} does not compile:\n{(process.stdout + process.stderr)[-3000:]}")
     new.replace(driver)
     return driver
 
@@ -128,9 +128,9 @@ def build(tree: Path, keep_in: Path = ROOT, flags: Sequence[str] = ()) -> Path:
 def digest(tree: Path, flags: Sequence[str] = ()) -> str:
     """Sixteen hex digits of the compiler, the flags, and every file of `csrc/` that the driver may include."""
     compiler = (os.environ.get("CXX") or "c++").split()
-    about = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False).stdout
+    version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False).stdout
     shipped = re.findall(r"^CXX_FLAGS = .*$", (tree / "setup.py").read_text(), re.MULTILINE)
-    hasher = hashlib.sha256(repr((compiler, about, shipped, list(flags))).encode())
+    hasher = hashlib.sha256(repr((compiler, version, shipped, list(flags))).encode())
     for path in sorted((tree / "csrc").rglob("*")):
         name = path.relative_to(tree / "csrc")
         if path.is_file() and name.parts[0] not in NOT_THE_CORE:
@@ -140,12 +140,13 @@ def digest(tree: Path, flags: Sequence[str] = ()) -> str:
 
 
 def run_driver(driver: Path, *args: str, isa: str = "", prefix: Sequence[str] = (), cwd: Path | None = None) -> str:
-    """What the driver prints, in an environment that does not vary; GuardError if it fails."""
+    """The output of the driver, run in a fixed environment; GuardError if it fails."""
     env = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
     if isa:
         env["CALIBENCH_ISA"] = isa
     command = [*prefix, str(driver), *args]
-    done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise GuardError(f"{' '.join(command)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-3000:]}")
-    return done.stdout
+    process = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=False)
+    if process.returncode:
+        output = (process.stdout + process.stderr)[-3000:]
+        raise GuardError(f"{' '.join(command)} ended with {process.returncode}:\n{output}")
+    return process.stdout

@@ -1,4 +1,4 @@
-"""Puts this folder on the path, and into a trend file what its times depend on."""
+"""Puts this folder on the path, and adds the facts that times depend on to a trend file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Under --import-mode=importlib files of one folder do not find each other otherwise.
+# Under --import-mode=importlib the files of a folder do not find each other without this.
 sys.path.insert(0, str(Path(__file__).parent))
 
 
 def pytest_benchmark_update_machine_info(config: object, machine_info: dict[str, Any]) -> None:
-    """pytest-benchmark's own record holds the processor and Python."""
+    """Adds the kernels' build and threads; pytest-benchmark itself records the processor and Python."""
     import torch
 
     from calibench import kernels

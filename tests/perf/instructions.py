@@ -1,7 +1,8 @@
-"""Instruction gate: the core's cases at the base commit and here, counted under callgrind, and single-stepped for AVX-512.
+"""Instruction gate: counts the instructions of the core's cases at the base commit and in the working tree.
 
-Counts do not depend on the machine's load, so the limit can be small: above +3 % in any case fails. Valgrind 3.19 knows no
-AVX-512, so that set is counted on the processor itself, one trap an instruction (9 us each, on a sixteenth of the rows).
+Counts do not depend on the machine's load, so the limit is small: more than +3 % in any case fails. Callgrind counts. Valgrind
+3.19 knows no AVX-512, so the processor counts that set by single steps, one trap per instruction (9 us each, on a sixteenth of
+the rows).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Row:
-    """One case at both commits; `base` None: new, `head` None: removed."""
+    """A case at both commits; `base` is None if the case is new, `head` if it is removed."""
 
     case: str
     base: Count | None
@@ -45,13 +46,13 @@ class Row:
 
     @property
     def change(self) -> float | None:
-        """Relative change, or None where the two cannot be compared."""
+        """Relative change; None if the two cannot be compared."""
         if self.base is None or self.head is None or self.base.fingerprint != self.head.fingerprint:
             return None
         return self.head.instructions / self.base.instructions - 1
 
     def verdict(self, limit: float) -> str:
-        """What the table says of the case."""
+        """The last column of the table."""
         if self.base is None:
             return "new"
         if self.head is None:
@@ -64,48 +65,50 @@ class Row:
 
 
 def compare(base: Mapping[str, Count], head: Mapping[str, Count]) -> list[Row]:
-    """All cases of both, in the order of the head, the removed ones last."""
+    """All cases of both commits, in the order of the head, removed cases last."""
     names = [*head, *(name for name in base if name not in head)]
     return [Row(name, base.get(name), head.get(name)) for name in names]
 
 
 def failures(rows: list[Row], limit: float) -> list[Row]:
-    """The cases that got slower by more than `limit`."""
+    """The cases that are slower by more than `limit`."""
     return [row for row in rows if row.change is not None and row.change > limit]
 
 
 def table(rows: list[Row], limit: float) -> str:
-    """A line a case that moved: instructions at base and head, change, verdict."""
-    still = [row for row in rows if row.change is not None and abs(row.change) < SHOWN]
+    """A line for each case that moved: instructions at base and head, change, verdict."""
+    unmoved = [row for row in rows if row.change is not None and abs(row.change) < SHOWN]
     width = max((len(row.case) for row in rows), default=4)
     lines = [f"{'case':<{width}} {'base':>12} {'head':>12} {'change':>8}"]
-    for row in [row for row in rows if row not in still]:
-        old, new = (f"{count.instructions:,}" if count else "-" for count in (row.base, row.head))
-        change = "-" if row.change is None else f"{row.change:+.2%}"
-        lines.append(f"{row.case:<{width}} {old:>12} {new:>12} {change:>8} {row.verdict(limit)}".rstrip())
-    if still:
-        total = sum(row.head.instructions for row in still if row.head)
-        lines.append(f"({len(still)} cases of {total:,} instructions moved by less than {SHOWN:.1%})")
+    lines += [_line(row, width, limit) for row in rows if row not in unmoved]
+    if unmoved:
+        total = sum(row.head.instructions for row in unmoved if row.head)
+        lines.append(f"({len(unmoved)} cases of {total:,} instructions moved by less than {SHOWN:.1%})")
     return "\n".join(lines)
 
 
+def _line(row: Row, width: int, limit: float) -> str:
+    old, new = (f"{count.instructions:,}" if count else "-" for count in (row.base, row.head))
+    change = "-" if row.change is None else f"{row.change:+.2%}"
+    return f"{row.case:<{width}} {old:>12} {new:>12} {change:>8} {row.verdict(limit)}".rstrip()
+
+
 def summary(rows: list[Row], limit: float) -> str:
-    """One line for both directions."""
-    compared = [row for row in rows if row.change is not None]
-    if not compared:
+    """One line: how many cases are slower and faster, and which changed most."""
+    changes = {row.case: row.change for row in rows if row.change is not None}
+    if not changes:
         return "no case is common to both commits: nothing was compared"
-    worst = max(compared, key=lambda row: row.change or 0.0)
-    best = min(compared, key=lambda row: row.change or 0.0)
-    slower = sum(1 for row in compared if (row.change or 0.0) > limit)
-    faster = sum(1 for row in compared if (row.change or 0.0) < -limit)
+    worst, best = max(changes, key=changes.__getitem__), min(changes, key=changes.__getitem__)
+    slower = sum(change > limit for change in changes.values())
+    faster = sum(change < -limit for change in changes.values())
     return (
-        f"{len(compared)} cases compared: {slower} slower and {faster} faster by more than {limit:.0%}; "
-        f"most slowed {worst.case} {worst.change:+.2%}, most improved {best.case} {best.change:+.2%}"
+        f"{len(changes)} cases compared: {slower} slower and {faster} faster by more than {limit:.0%}; "
+        f"most slowed {worst} {changes[worst]:+.2%}, most improved {best} {changes[best]:+.2%}"
     )
 
 
 def count_emulated(driver: Path, isa: str) -> dict[str, Count]:
-    """Instructions of every case under callgrind, each counted on its second call: the first binds and allocates."""
+    """Instructions of every case under callgrind, each on its second call, because the first call binds and allocates."""
     with TemporaryDirectory(prefix="calibench-callgrind-") as folder:
         out = Path(folder) / "out"
         prefix = ["valgrind", "--tool=callgrind", f"--toggle-collect={FUNCTION}", f"--dump-after={FUNCTION}"]
@@ -113,44 +116,36 @@ def count_emulated(driver: Path, isa: str) -> dict[str, Count]:
         names = [line.split() for line in listed.splitlines()]
         counts: dict[str, Count] = {}
         for index, (name, fingerprint) in enumerate(names, start=1):
-            found = re.search(r"^totals: (\d+)$", out.with_name(f"out.{index}").read_text(), re.MULTILINE)
-            if found is None or int(found[1]) == 0:
+            totals = re.search(r"^totals: (\d+)$", out.with_name(f"out.{index}").read_text(), re.MULTILINE)
+            if totals is None or int(totals[1]) == 0:
                 raise GuardError(f"callgrind counted nothing in case {name}")
-            counts[name] = Count(fingerprint, int(found[1]))
+            counts[name] = Count(fingerprint, int(totals[1]))
         return counts
 
 
 def count_stepped(driver: Path, isa: str) -> dict[str, Count]:
-    """Instructions of every case, one trap each, on the processor itself."""
+    """Instructions of every case by single steps of the processor."""
     lines = [line.split() for line in run_driver(driver, "--steps", isa=isa).splitlines()]
     return {name: Count(fingerprint, int(steps)) for name, fingerprint, steps in lines}
 
 
 def gate(limit: float = LIMIT, root: Path = ROOT) -> int:
-    """Compares, prints, and returns the exit code."""
+    """Compares both commits, prints the result, and returns the exit code."""
     pair = build_pair(choose_base(root), root)
     print(f"instructions: {pair.why}", flush=True)
     if pair.base is None or pair.nothing_to_compare():
         print(f"instructions: passed: {pair.nothing_to_compare()}")
         return 0
-    known = [run_driver(driver, "--isas").split() for driver in (pair.base, pair.head)]
+    base_isas, head_isas = (run_driver(driver, "--isas").split() for driver in (pair.base, pair.head))
     slower = 0
-    for isa in known[1]:
-        if isa not in known[0]:
+    for isa in head_isas:
+        if isa in base_isas:
+            slower += _compare_isa(pair.base, pair.head, isa, limit)
+        else:
             print(f"\n{isa}: new, the base has none")
-            continue
-        counter = count_stepped if isa in STEPPED else count_emulated
-        if counter is count_emulated and not shutil.which("valgrind"):
-            raise GuardError(HOW_TO_INSTALL)
-        with ThreadPoolExecutor(2) as pool:
-            base, head = pool.map(lambda driver: counter(driver, isa), (pair.base, pair.head))  # noqa: B023
-        rows = compare(base, head)
-        how = "single steps" if isa in STEPPED else "callgrind"
-        print(f"\n{isa}, by {how}\n{table(rows, limit)}\n{summary(rows, limit)}", flush=True)
-        slower += len(failures(rows, limit))
-    for isa in [isa for isa in (*STEPPED, *EMULATED[:-1]) if isa not in known[1]]:
+    for isa in [isa for isa in (*STEPPED, *EMULATED[:-1]) if isa not in head_isas]:
         print(f"\n{isa}: not counted, this machine or this build has none")
-    for isa in [isa for isa in known[0] if isa not in known[1]]:
+    for isa in [isa for isa in base_isas if isa not in head_isas]:
         print(f"\n{isa}: removed, only the base has it")
     if slower:
         print(f"\ninstructions: FAILED, {slower} case(s) slower by more than {limit:.0%}")
@@ -159,16 +154,28 @@ def gate(limit: float = LIMIT, root: Path = ROOT) -> int:
     return 0
 
 
+def _compare_isa(base: Path, head: Path, isa: str, limit: float) -> int:
+    """Counts and prints the cases of an instruction set; returns how many are slower by more than the limit."""
+    stepped = isa in STEPPED
+    if not stepped and not shutil.which("valgrind"):
+        raise GuardError(HOW_TO_INSTALL)
+    counter, method = (count_stepped, "single steps") if stepped else (count_emulated, "callgrind")
+    with ThreadPoolExecutor(2) as pool:
+        rows = compare(*pool.map(counter, (base, head), (isa, isa)))
+    print(f"\n{isa}, by {method}\n{table(rows, limit)}\n{summary(rows, limit)}", flush=True)
+    return len(failures(rows, limit))
+
+
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", help="commit to compare with (default: CALIBENCH_BASE, merge base, HEAD~1)")
     parser.add_argument("--limit", type=float, default=LIMIT, help="relative increase that fails (default 0.03)")
-    asked = parser.parse_args()
-    if asked.base:
-        os.environ["CALIBENCH_BASE"] = asked.base
+    arguments = parser.parse_args()
+    if arguments.base:
+        os.environ["CALIBENCH_BASE"] = arguments.base
     try:
-        return gate(asked.limit)
+        return gate(arguments.limit)
     except GuardError as error:
         print(f"instructions: {error}", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""Every function of `calibench.kernels`, at every shape and type that takes another path."""
+"""Cases of every function of `calibench.kernels`, for every shape and type that takes a path of its own."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from workloads import BINS, Prepared, Workload, close, drawn, softmax
+from workloads import BINS, Prepared, Workload, assert_close, draw, softmax
 
 from calibench import kernels
 
 LOG_TEMPERATURES = torch.linspace(-1.0, 1.0, 5, dtype=torch.float64)
 RESAMPLES = 100
 PART = 1000
-"""Rows a call of the accumulator's `update`."""
+"""Rows of each call of the accumulator's `update`."""
 
 Maker = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], Prepared]
-"""From logits, labels and float64 probabilities."""
+"""Makes a case from logits, labels and float64 probabilities."""
 
 
 def _stats(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
-    def check(found: Any) -> None:
-        stats, samples = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
+    def check(result: Any) -> None:
+        stats, samples = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
         top = probs.max(dim=1)
         right = top.indices == labels
-        picked = probs[torch.arange(len(labels)), labels]
+        at_label = probs[torch.arange(len(labels)), labels]
         assert int(stats.n) == len(labels)
         assert int(stats.correct) == int(right.sum())
         assert float(stats.count.sum()) == len(labels)
-        close(stats.confidence_sum.sum(), top.values.sum())
-        close(stats.nll_sum, -picked.log().sum())
-        close(stats.brier_sum, ((probs**2).sum(dim=1) - 2 * picked + 1).sum())
+        assert_close(stats.confidence_sum.sum(), top.values.sum())
+        assert_close(stats.nll_sum, -at_label.log().sum())
+        assert_close(stats.brier_sum, ((probs**2).sum(dim=1) - 2 * at_label + 1).sum())
         if samples is not None:
-            close(samples.confidence, top.values)
+            assert_close(samples.confidence, top.values)
             assert torch.equal(samples.prediction, top.indices)
 
     return Prepared(lambda: kernels.calibration_stats(logits, labels, BINS), check)
@@ -45,30 +45,30 @@ def _samples(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) ->
 
 def _accumulated(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
     def call() -> Any:
-        total = kernels.CalibrationAccumulator(BINS)
+        accumulator = kernels.CalibrationAccumulator(BINS)
         for rows, truth in zip(logits.split(PART), labels.split(PART), strict=True):
-            total.update(rows, truth)
-        return total.compute()
+            accumulator.update(rows, truth)
+        return accumulator.compute()
 
     return Prepared(call, _stats(logits, labels, probs).check)
 
 
 def _classwise(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
-    def check(found: Any) -> None:
+    def check(result: Any) -> None:
         classes = probs.shape[1]
-        assert found.count.shape == (classes, BINS)
-        assert torch.equal(found.count.sum(dim=1), torch.full((classes,), float(len(labels)), dtype=torch.float64))
-        assert torch.equal(found.label_sum.sum(dim=1), torch.bincount(labels, minlength=classes).double())
-        close(found.prob_sum.sum(dim=1), probs.sum(dim=0))
+        assert result.count.shape == (classes, BINS)
+        assert torch.equal(result.count.sum(dim=1), torch.full((classes,), float(len(labels)), dtype=torch.float64))
+        assert torch.equal(result.label_sum.sum(dim=1), torch.bincount(labels, minlength=classes).double())
+        assert_close(result.prob_sum.sum(dim=1), probs.sum(dim=0))
 
     return Prepared(lambda: kernels.classwise_stats(logits, labels, BINS), check)
 
 
 def _threshold(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
-    def check(found: Any) -> None:
+    def check(result: Any) -> None:
         top = probs.max(dim=1)
-        assert torch.equal(found.prediction, torch.where(top.values >= 0.5, top.indices, -1))
-        close(found.confidence, top.values)
+        assert torch.equal(result.prediction, torch.where(top.values >= 0.5, top.indices, -1))
+        assert_close(result.confidence, top.values)
 
     return Prepared(lambda: kernels.softmax_threshold(logits, 0.5), check)
 
@@ -76,48 +76,48 @@ def _threshold(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) 
 def _class_threshold(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
     thresholds = torch.linspace(0.1, 0.9, probs.shape[1], dtype=torch.float64)
 
-    def check(found: Any) -> None:
+    def check(result: Any) -> None:
         passing = torch.where(probs >= thresholds, probs, -1.0).max(dim=1)
-        assert torch.equal(found.prediction, torch.where(passing.values > 0, passing.indices, -1))
-        close(found.confidence, torch.where(passing.values > 0, passing.values, probs.max(dim=1).values))
+        assert torch.equal(result.prediction, torch.where(passing.values > 0, passing.indices, -1))
+        assert_close(result.confidence, torch.where(passing.values > 0, passing.values, probs.max(dim=1).values))
 
     return Prepared(lambda: kernels.softmax_threshold(logits, thresholds), check)
 
 
 def _sets(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
-    def check(found: Any) -> None:
-        assert torch.equal(found.sets, probs >= 0.1)
-        assert torch.equal(found.sizes, (probs >= 0.1).sum(dim=1))
+    def check(result: Any) -> None:
+        assert torch.equal(result.sets, probs >= 0.1)
+        assert torch.equal(result.sizes, (probs >= 0.1).sum(dim=1))
 
     return Prepared(lambda: kernels.softmax_threshold_sets(logits, 0.1), check)
 
 
 def _sigmoid(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
-    def check(found: Any) -> None:
-        wanted = logits.double().sigmoid() >= 0.7
-        assert torch.equal(found.sets, wanted)
-        assert torch.equal(found.sizes, wanted.sum(dim=1))
+    def check(result: Any) -> None:
+        expected = logits.double().sigmoid() >= 0.7
+        assert torch.equal(result.sets, expected)
+        assert torch.equal(result.sizes, expected.sum(dim=1))
 
     return Prepared(lambda: kernels.sigmoid_threshold(logits, 0.7), check)
 
 
 def _curve(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
-    def check(found: Any) -> None:
-        assert found.nll_sum.shape == found.slope_sum.shape == found.curvature_sum.shape == LOG_TEMPERATURES.shape
-        for t, nll in zip(LOG_TEMPERATURES.exp(), found.nll_sum, strict=True):
-            close(nll, torch.nn.functional.cross_entropy(logits.double() / t, labels, reduction="sum"))
+    def check(result: Any) -> None:
+        assert result.nll_sum.shape == result.slope_sum.shape == result.curvature_sum.shape == LOG_TEMPERATURES.shape
+        for t, nll in zip(LOG_TEMPERATURES.exp(), result.nll_sum, strict=True):
+            assert_close(nll, torch.nn.functional.cross_entropy(logits.double() / t, labels, reduction="sum"))
 
     return Prepared(lambda: kernels.nll_curve(logits, labels, LOG_TEMPERATURES), check)
 
 
 def _fit(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
-    def check(found: Any) -> None:
+    def check(result: Any) -> None:
         def nll(t: float) -> float:
             return float(torch.nn.functional.cross_entropy(logits.double() / t, labels))
 
-        close(found.nll_before, nll(1.0))
-        close(found.nll_after, nll(found.temperature))
-        assert nll(found.temperature) <= min(nll(found.temperature * 1.01), nll(found.temperature / 1.01))
+        assert_close(result.nll_before, nll(1.0))
+        assert_close(result.nll_after, nll(result.temperature))
+        assert nll(result.temperature) <= min(nll(result.temperature * 1.01), nll(result.temperature / 1.01))
 
     return Prepared(lambda: kernels.fit_temperature(logits, labels), check)
 
@@ -126,14 +126,14 @@ def _bootstrap(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) 
     top = probs.max(dim=1)
     confidence, correct = top.values, top.indices == labels
 
-    def check(found: Any) -> None:
+    def check(result: Any) -> None:
         n = float(len(labels))
-        assert found.count.shape == (RESAMPLES, BINS)
-        assert bool((found.count.sum(dim=1) == n).all())
+        assert result.count.shape == (RESAMPLES, BINS)
+        assert bool((result.count.sum(dim=1) == n).all())
         # The mean of a resample's mean is the sample's, with a standard error of at most 0.5 / sqrt(N B).
         bound = 5 * 0.5 / (n * RESAMPLES) ** 0.5
-        assert abs(float(found.confidence_sum.sum()) / n / RESAMPLES - float(confidence.mean())) < bound
-        assert abs(float(found.correct_sum.sum()) / n / RESAMPLES - float(correct.double().mean())) < bound
+        assert abs(float(result.confidence_sum.sum()) / n / RESAMPLES - float(confidence.mean())) < bound
+        assert abs(float(result.correct_sum.sum()) / n / RESAMPLES - float(correct.double().mean())) < bound
 
     return Prepared(lambda: kernels.bootstrap_bins(confidence, correct, BINS, resamples=RESAMPLES, seed=1), check)
 
@@ -158,15 +158,15 @@ SHAPES = (
     (10_000, 10, torch.float64),
 )
 FEWER = {"bootstrap_bins": SHAPES[:1], "CalibrationAccumulator": SHAPES[:1]}
-"""Where another shape or type would run the same code."""
+"""Shapes of the functions for which other shapes and types run the same code."""
 
 
 def _kernel(op: str, maker: Maker, n: int, k: int, dtype: torch.dtype) -> Workload:
     name = f"{op}/{n}x{k}/{str(dtype).removeprefix('torch.')}"
     elements = {"CalibrationAccumulator": PART * k, "bootstrap_bins": n}.get(op, n * k)
-    return Workload(name, op, elements, lambda: maker(*drawn(n, k, dtype), softmax(n, k, dtype)))
+    return Workload(name, op, elements, lambda: maker(*draw(n, k, dtype), softmax(n, k, dtype)))
 
 
 def kernel_workloads() -> list[Workload]:
-    """Every function of `calibench.kernels` at every shape and type that takes another path."""
+    """Every function of `calibench.kernels`, for every shape and type that takes a path of its own."""
     return [_kernel(op, maker, n, k, dtype) for op, maker in MAKERS.items() for n, k, dtype in FEWER.get(op, SHAPES)]

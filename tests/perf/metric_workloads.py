@@ -1,4 +1,4 @@
-"""Every metric on its own, and all of them together as `judge`."""
+"""Cases of every metric alone, and of all metrics together in `judge`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from workloads import BINS, Prepared, Workload, drawn, softmax
+from workloads import BINS, Prepared, Workload, draw, softmax
 
 from calibench.evaluation.judge import judge
 from calibench.metrics.judged import Judged
@@ -24,7 +24,7 @@ OF_SOFT_LABELS = ("soft_nll", "soft_brier")
 
 
 def metrics() -> dict[str, tuple[MetricSpec, Metric]]:
-    """Our own metrics, whatever other plugins are installed."""
+    """The metrics of calibench, without those of other installed plugins."""
     return {spec.name: (spec, spec.load()(**spec.options)) for spec in calibench_metrics()}
 
 
@@ -41,20 +41,20 @@ def decisions(n: int, k: int) -> Decisions:
 
 @cache
 def soft(n: int, k: int) -> np.ndarray[Any, Any]:
-    """What people are made to say of each sample: a neighbour's probabilities."""
+    """Soft labels `[N, K]` of each sample: the probabilities of its neighbour."""
     return np.roll(softmax(n, k, torch.float32).numpy().astype(np.float64), 1, axis=0)
 
 
-def judged(n: int, k: int, *, by_people: bool = False) -> Judged:
-    """A fresh `Judged`, with nothing kept from an earlier call."""
-    logits, labels = drawn(n, k, torch.float32)
-    return Judged(Outputs(logits), labels, decisions(n, k), soft(n, k) if by_people else None)
+def judged(n: int, k: int, *, soft_labels: bool = False) -> Judged:
+    """A fresh `Judged`, with nothing cached by an earlier call."""
+    logits, labels = draw(n, k, torch.float32)
+    return Judged(Outputs(logits), labels, decisions(n, k), soft(n, k) if soft_labels else None)
 
 
 @cache
-def wanted(n: int, k: int) -> dict[str, float]:
-    """Figures by plain numpy definitions; the other metrics are only required to lie in [0, 1]."""
-    labels = drawn(n, k, torch.float32)[1]
+def expected_figures(n: int, k: int) -> dict[str, float]:
+    """Figures by plain numpy definitions; other metrics only have to lie in [0, 1]."""
+    labels = draw(n, k, torch.float32)[1]
     p = softmax(n, k, torch.float32).numpy()
     y, top, confidence = labels.numpy(), p.argmax(axis=1), p.max(axis=1)
     right = top == y
@@ -76,9 +76,9 @@ def wanted(n: int, k: int) -> dict[str, float]:
 
 
 def check_figure(name: str, value: float | None, n: int, k: int) -> None:
-    """`value` is what `wanted` says, or a fraction."""
+    """Compares with `expected_figures`; a metric that is not among them must be a fraction."""
     assert value is not None
-    figure = wanted(n, k).get(name)
+    figure = expected_figures(n, k).get(name)
     if figure is None:
         assert 0.0 <= value <= 1.0, (name, value)
     else:
@@ -86,19 +86,22 @@ def check_figure(name: str, value: float | None, n: int, k: int) -> None:
 
 
 def several(n: int, labels: int) -> Judged:
-    """A fresh `Judged` of n samples with several labels, each answered by the sign of a logit."""
-    logits, _ = drawn(n, labels, torch.float32)
+    """A fresh `Judged` of n samples with several labels; the sign of each logit is the prediction."""
+    logits, _ = draw(n, labels, torch.float32)
     return Judged(yes_no_outputs(logits), (logits.roll(1, dims=0) > 0).long().flatten())
 
 
 def _of_several_labels(name: str, metric: Metric, n: int, labels: int) -> Workload:
-    said = drawn(n, labels, torch.float32)[0].numpy() > 0
-    true = np.roll(said, 1, axis=0)
-    hits, both = (said & true).sum(axis=0), said.sum(axis=0) + true.sum(axis=0)
-    wanted = {"exact_match": float((said == true).all(axis=1).mean()), "macro_f1": float((2 * hits / both).mean())}
+    predicted = draw(n, labels, torch.float32)[0].numpy() > 0
+    true = np.roll(predicted, 1, axis=0)
+    hits, both = (predicted & true).sum(axis=0), predicted.sum(axis=0) + true.sum(axis=0)
+    expected = {
+        "exact_match": float((predicted == true).all(axis=1).mean()),
+        "macro_f1": float((2 * hits / both).mean()),
+    }
 
     def check(value: float) -> None:
-        assert abs(value - wanted[name]) < 1e-9, (name, value, wanted[name])
+        assert abs(value - expected[name]) < 1e-9, (name, value, expected[name])
 
     def prepare() -> Prepared:
         return Prepared(lambda: metric.value(several(n, labels)), check)
@@ -107,23 +110,23 @@ def _of_several_labels(name: str, metric: Metric, n: int, labels: int) -> Worklo
 
 
 def _metric(name: str, metric: Metric, n: int, k: int) -> Workload:
-    """The figure from fresh outputs, so that each metric bears the pass over the logits that it needs."""
+    """A metric on fresh outputs, so that its cost includes the passes over the logits that it needs."""
 
     def prepare() -> Prepared:
-        by_people = name in OF_SOFT_LABELS
+        soft_labels = name in OF_SOFT_LABELS
         return Prepared(
-            lambda: metric.value(judged(n, k, by_people=by_people)), lambda value: check_figure(name, value, n, k)
+            lambda: metric.value(judged(n, k, soft_labels=soft_labels)), lambda value: check_figure(name, value, n, k)
         )
 
     return Workload(f"{name}/{n}x{k}", name, n * k, prepare)
 
 
 def _judge(n: int, k: int) -> Workload:
-    def check(found: Any) -> None:
-        assert set(found.metrics) == set(metrics()) - {*OF_SEVERAL_LABELS, *OF_SOFT_LABELS}
-        for name, value in found.metrics.items():
+    def check(judgement: Any) -> None:
+        assert set(judgement.metrics) == set(metrics()) - {*OF_SEVERAL_LABELS, *OF_SOFT_LABELS}
+        for name, value in judgement.metrics.items():
             check_figure(name, value, n, k)
-            low, high = found.intervals[name]
+            low, high = judgement.intervals[name]
             assert low <= high
 
     def prepare() -> Prepared:
@@ -133,7 +136,7 @@ def _judge(n: int, k: int) -> Workload:
 
 
 def metric_workloads(judge_rows: int = 10_000) -> list[Workload]:
-    """Every metric on its own at 10 000 x 10, and all of them together with intervals and noise floors."""
+    """Every metric alone at 10 000 x 10, and all metrics together with intervals and noise floors."""
     alone = [
         _of_several_labels(name, metric, 1_000, 3) if name in OF_SEVERAL_LABELS else _metric(name, metric, 10_000, 10)
         for name, (_, metric) in metrics().items()

@@ -1,4 +1,4 @@
-"""Counts dispatched operators, and reads of the logits by torch and numpy, while a call runs."""
+"""Counts the dispatched operators of a call, and its reads of the logits by torch and numpy."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 
-def _looks_only(func: Any) -> bool:
-    """Views and allocations read no number."""
+def _reads_nothing(func: Any) -> bool:
+    """True for views and allocations, which read no number."""
     name = func._schema.name.partition("::")[2]
     return bool(func.is_view) or name.startswith(("new_", "empty")) or name.endswith("_like")
 
 
 class Reads:
-    """Counts dispatched operators, and those of them (and of numpy's functions) that read `elements` numbers or more."""
+    """Number of dispatched operators, and of those operators and numpy functions that read `elements` numbers or more."""
 
     def __init__(self, elements: int) -> None:
         self.elements = elements
@@ -23,70 +23,70 @@ class Reads:
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Counts what happens inside."""
+        """Counts the operators of the block."""
         import torch
         from torch.utils._python_dispatch import TorchDispatchMode
         from torch.utils._pytree import tree_leaves
 
         reads = self
         array = _counting_array(reads)
-        plain = torch.Tensor.numpy
+        original = torch.Tensor.numpy
 
         class Dispatched(TorchDispatchMode):
             def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
                 reads.calls += 1
-                given = [each for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)]
-                if not _looks_only(func) and any(each.numel() >= reads.elements for each in given):
+                tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+                if not _reads_nothing(func) and any(tensor.numel() >= reads.elements for tensor in tensors):
                     reads.passes += 1
                 return func(*args, **(kwargs or {}))
 
         def numpy(tensor: torch.Tensor, **options: Any) -> Any:
-            found = plain(tensor, **options)
-            return found.view(array) if found.size >= reads.elements else found
+            values = original(tensor, **options)
+            return values.view(array) if values.size >= reads.elements else values
 
         torch.Tensor.numpy = numpy  # type: ignore[method-assign, assignment]
         try:
             with Dispatched():
                 yield
         finally:
-            torch.Tensor.numpy = plain  # type: ignore[method-assign]
+            torch.Tensor.numpy = original  # type: ignore[method-assign]
 
 
 def _counting_array(reads: Reads) -> type:
-    """An ndarray that notes every ufunc, function and copy it is given to, and passes itself on to results as large."""
+    """An ndarray that counts every ufunc, function and copy that reads it; results of its size are such arrays too."""
     import numpy as np
     from torch.utils._pytree import tree_leaves
 
     def bare(value: Any) -> Any:
         if isinstance(value, list | tuple):
-            return type(value)(bare(each) for each in value)
+            return type(value)(bare(item) for item in value)
         return value.view(np.ndarray) if isinstance(value, Counted) else value
 
-    def note(given: Any) -> None:
-        """A pass, if one of the arrays is large: rows picked from one keep its class, and are not."""
-        reads.passes += any(isinstance(each, Counted) and each.size >= reads.elements for each in tree_leaves(given))
+    def count_pass(inputs: Any) -> None:
+        """Counts a pass if one of the arrays is large. A few rows of a large array have its class, but are no pass."""
+        reads.passes += any(isinstance(leaf, Counted) and leaf.size >= reads.elements for leaf in tree_leaves(inputs))
 
-    def kept(value: Any) -> Any:
+    def counted(value: Any) -> Any:
         large = type(value) is np.ndarray and value.size >= reads.elements
         return value.view(Counted) if large else value
 
     class Counted(np.ndarray):
         def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-            note((inputs, options))
+            count_pass((inputs, options))
             outs = options.get("out")
-            found = getattr(ufunc, method)(*bare(inputs), **{key: bare(value) for key, value in options.items()})
-            return outs[0] if outs is not None else kept(found)
+            result = getattr(ufunc, method)(*bare(inputs), **{key: bare(value) for key, value in options.items()})
+            return outs[0] if outs is not None else counted(result)
 
         def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-            note((args, kwargs))
-            return kept(func(*bare(args), **{key: bare(value) for key, value in kwargs.items()}))
+            count_pass((args, kwargs))
+            return counted(func(*bare(args), **{key: bare(value) for key, value in kwargs.items()}))
 
         def copy(self, *args: Any) -> Any:
-            note(self)
-            return kept(self.view(np.ndarray).copy(*args))
+            count_pass(self)
+            return counted(self.view(np.ndarray).copy(*args))
 
         def astype(self, *args: Any, **options: Any) -> Any:
-            note(self)
-            return kept(self.view(np.ndarray).astype(*args, **options))
+            count_pass(self)
+            return counted(self.view(np.ndarray).astype(*args, **options))
 
     return Counted

@@ -1,6 +1,6 @@
-"""The core under AddressSanitizer and UBSan: every case of the driver, for every instruction set that this machine has.
+"""Runs the core under AddressSanitizer and UBSan: every case of the driver, for every instruction set of this machine.
 
-`--plain` does the same with the shipped flags: what the optimiser makes of the code is checked too, and in seconds.
+`--plain` does the same with the shipped flags: this checks the optimised code too, and takes seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FLAGS = ("-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"
 
 
 def check(root: Path = ROOT, flags: tuple[str, ...] = FLAGS) -> list[str]:
-    """What the driver says of each instruction set; GuardError with its words at the first error of any."""
+    """The driver's report on each instruction set; GuardError with its output at the first error."""
     driver = build(root, root, flags)
     sets = run_driver(driver, "--isas").split()
     with ThreadPoolExecutor(2) as pool:
@@ -27,10 +27,10 @@ def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--plain", action="store_true", help="the shipped flags, no sanitizers")
-    asked = parser.parse_args()
-    how = "shipped flags" if asked.plain else "AddressSanitizer and UBSan"
+    arguments = parser.parse_args()
+    how = "shipped flags" if arguments.plain else "AddressSanitizer and UBSan"
     try:
-        for line in check(flags=() if asked.plain else FLAGS):
+        for line in check(flags=() if arguments.plain else FLAGS):
             print(f"core, {how}: {line}")
     except GuardError as error:
         print(f"core, {how}: FAILED\n{error}", file=sys.stderr)

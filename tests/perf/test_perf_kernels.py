@@ -12,10 +12,10 @@ from calibench import kernels
 
 KERNELS = kernel_workloads()
 NOT_TIMED = {"backend", "build_info", "extension_status", "chunk_rows"}
-"""They describe; they compute nothing."""
+"""Functions that describe the kernels and compute nothing."""
 
 
-@pytest.mark.parametrize("workload", KERNELS, ids=[each.name for each in KERNELS])
+@pytest.mark.parametrize("workload", KERNELS, ids=[workload.name for workload in KERNELS])
 def test_kernel(workload: Workload, benchmark) -> None:
     prepared = workload.prepare()
     benchmark.group = workload.covers

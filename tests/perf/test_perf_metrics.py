@@ -9,7 +9,7 @@ from workloads import Workload
 METRICS = metric_workloads()
 
 
-@pytest.mark.parametrize("workload", METRICS, ids=[each.name for each in METRICS])
+@pytest.mark.parametrize("workload", METRICS, ids=[workload.name for workload in METRICS])
 def test_metric(workload: Workload, benchmark) -> None:
     prepared = workload.prepare()
     benchmark.group = "metrics"

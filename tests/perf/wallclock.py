@@ -1,9 +1,9 @@
-"""Wall clock of the core, base against head in one job, reported with its A/A spread; fails only far beyond it.
+"""Wall-clock gate: times the core at the base commit and in the working tree, and fails only far beyond the A/A spread.
 
-A block runs base, head, copy, copy, head, base: ABBA both for the head and for a copy of the base's own binary, so that a
-drift of the machine cancels, and the copy shows what the machine alone makes of no change at all (A/A).
-A case fails when the head was slower in every block, and its median ratio is above 1.5, and log(ratio) is above five times
-the A/A spread: the largest |log(copy / base)| of all blocks of that case, at least 1 %.
+A block runs base, head, copy, copy, head, base, where the copy is the base's own binary. This is ABBA for the head and for the
+copy, so a drift of the machine cancels, and the copy shows how much times change without any change of the code (A/A).
+A case fails if the head is slower in every block, its median ratio is above 1.5, and log(ratio) is above five times the A/A
+spread: the largest |log(copy / base)| of all blocks of that case, at least 1 %.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Times = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Timing:
-    """Ratios to the base's time in each block: the head's, and those of the base's own copy."""
+    """Times of a case: the base's, and in each block the ratios of the head and of the copy to the base."""
 
     case: str
     nanoseconds: float
@@ -43,45 +43,46 @@ class Timing:
 
     @property
     def ratio(self) -> float:
-        """Median over the blocks."""
+        """Median ratio of the head over the blocks."""
         return median(self.ratios)
 
     @property
     def spread(self) -> float:
-        """A/A: the largest |log(copy / base)| of a block, at least 1 %."""
+        """A/A spread: the largest |log(copy / base)| of a block, at least 1 %."""
         return max(LEAST_SPREAD, *(abs(math.log(ratio)) for ratio in self.copies))
 
     @property
     def failed(self) -> bool:
-        """Slower in every block, above 1.5, and beyond five A/A spreads."""
-        far = math.log(self.ratio) > TIMES_SPREAD * self.spread
-        return min(self.ratios) > 1 and self.ratio > RATIO and far
+        """True if slower in every block, above 1.5 in the median, and beyond five A/A spreads."""
+        beyond_spread = math.log(self.ratio) > TIMES_SPREAD * self.spread
+        return min(self.ratios) > 1 and self.ratio > RATIO and beyond_spread
 
 
 def one_block(run: Callable[[str], Times]) -> dict[str, Times]:
-    """The sum of both runs of each, in the order above; only cases that all know."""
-    runs = [(who, run(who)) for who in ORDER]
+    """Times of base, head and copy, each the sum of its two runs; only cases of all runs."""
+    runs = [(name, run(name)) for name in ORDER]
     common = [case for case in runs[1][1] if all(case in times for _, times in runs)]
     return {
-        who: {case: sum(times[case] for name, times in runs if name == who) for case in common} for who in set(ORDER)
+        driver: {case: sum(times[case] for name, times in runs if name == driver) for case in common}
+        for driver in set(ORDER)
     }
 
 
 def timings(blocks: list[dict[str, Times]]) -> list[Timing]:
-    """One `Timing` a case over all blocks."""
-    found = []
+    """A `Timing` of each case over all blocks."""
+    cases = []
     for case in blocks[0]["base"]:
         ratios = tuple(block["head"][case] / block["base"][case] for block in blocks)
         copies = tuple(block["copy"][case] / block["base"][case] for block in blocks)
-        found.append(Timing(case, median(block["base"][case] / 2 for block in blocks), ratios, copies))
-    return found
+        cases.append(Timing(case, median(block["base"][case] / 2 for block in blocks), ratios, copies))
+    return cases
 
 
-def table(found: list[Timing]) -> str:
-    """A line a case."""
-    width = max((len(timing.case) for timing in found), default=4)
+def table(cases: list[Timing]) -> str:
+    """A line per case."""
+    width = max((len(timing.case) for timing in cases), default=4)
     lines = [f"{'case':<{width}} {'base us':>10} {'head/base':>10} {'A/A':>7}"]
-    for timing in found:
+    for timing in cases:
         word = "FAILED" if timing.failed else ""
         lines.append(
             f"{timing.case:<{width}} {timing.nanoseconds / 1e3:>10.2f} {timing.ratio:>10.3f} "
@@ -91,41 +92,35 @@ def table(found: list[Timing]) -> str:
 
 
 def measure(base: Path, head: Path, blocks: int, seconds: float) -> list[Timing]:
-    """Times both drivers and a copy of the base's, with the instruction set that the machine would choose."""
-    fingerprints = [dict(line.split() for line in run_driver(each, "--list").splitlines()) for each in (base, head)]
-    same = {case for case, value in fingerprints[1].items() if fingerprints[0].get(case) == value}
-    if not same:
+    """Times both drivers and a copy of the base's, with the instruction set that the machine chooses."""
+    lists = [run_driver(driver, "--list").splitlines() for driver in (base, head)]
+    old, new = (dict(line.split() for line in lines) for lines in lists)
+    common = {case for case, fingerprint in new.items() if old.get(case) == fingerprint}
+    if not common:
         return []
     with TemporaryDirectory(prefix="calibench-aa-") as folder:
         drivers = {"base": base, "head": head, "copy": Path(shutil.copy2(base, Path(folder) / "driver"))}
 
-        def run(who: str) -> Times:
-            lines = [line.split() for line in run_driver(drivers[who], "--time", str(seconds)).splitlines()]
-            return {case: float(value) for case, value in lines if case in same}
+        def run(name: str) -> Times:
+            lines = [line.split() for line in run_driver(drivers[name], "--time", str(seconds)).splitlines()]
+            return {case: float(value) for case, value in lines if case in common}
 
         return timings([one_block(run) for _ in range(blocks)])
 
 
 def gate(blocks: int = BLOCKS, seconds: float = SECONDS, root: Path = ROOT) -> int:
-    """Compares, prints, and returns the exit code."""
+    """Compares both commits, prints the result, and returns the exit code."""
     pair = build_pair(choose_base(root), root)
     print(f"wall clock: {pair.why}", flush=True)
     if pair.base is None or pair.nothing_to_compare():
         print(f"wall clock: passed: {pair.nothing_to_compare()}")
         return 0
-    found = measure(pair.base, pair.head, blocks, seconds)
-    if not found:
+    cases = measure(pair.base, pair.head, blocks, seconds)
+    if not cases:
         print("wall clock: no case is common to both commits: nothing was compared: passed")
         return 0
-    print(table(found))
-    failed = [timing.case for timing in found if timing.failed]
-    spread = median(timing.spread for timing in found)
-    best = min(found, key=lambda timing: timing.ratio)
-    overall = math.exp(sum(math.log(timing.ratio) for timing in found) / len(found))
-    print(
-        f"{len(found)} cases, {blocks} blocks: geometric mean of head/base {overall:.3f}, most improved {best.case} "
-        f"{best.ratio:.3f}, median A/A spread {math.expm1(spread):.1%}"
-    )
+    print(f"{table(cases)}\n{summary(cases, blocks)}")
+    failed = [timing.case for timing in cases if timing.failed]
     if failed:
         print(f"wall clock: FAILED, far slower than A/A explains: {', '.join(failed)}")
         return 1
@@ -133,17 +128,28 @@ def gate(blocks: int = BLOCKS, seconds: float = SECONDS, root: Path = ROOT) -> i
     return 0
 
 
+def summary(cases: list[Timing], blocks: int) -> str:
+    """One line: mean ratio, the most improved case, and the median A/A spread."""
+    best = min(cases, key=lambda timing: timing.ratio)
+    overall = math.exp(sum(math.log(timing.ratio) for timing in cases) / len(cases))
+    spread = math.expm1(median(timing.spread for timing in cases))
+    return (
+        f"{len(cases)} cases, {blocks} blocks: geometric mean of head/base {overall:.3f}, most improved {best.case} "
+        f"{best.ratio:.3f}, median A/A spread {spread:.1%}"
+    )
+
+
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", help="commit to compare with (default: CALIBENCH_BASE, merge base, HEAD~1)")
     parser.add_argument("--blocks", type=int, default=BLOCKS, help="ABBA blocks (default 5)")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="time a case and run (default 0.006)")
-    asked = parser.parse_args()
-    if asked.base:
-        os.environ["CALIBENCH_BASE"] = asked.base
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="seconds per case and run (default 0.006)")
+    arguments = parser.parse_args()
+    if arguments.base:
+        os.environ["CALIBENCH_BASE"] = arguments.base
     try:
-        return gate(asked.blocks, asked.seconds)
+        return gate(arguments.blocks, arguments.seconds)
     except GuardError as error:
         print(f"wall clock: {error}", file=sys.stderr)
         return 2

@@ -1,6 +1,6 @@
-"""The Python-level cases, once: `test_perf_*.py` times each, `counted.py` counts what each costs; both look at its result.
+"""The cases of the Python side. `test_perf_*.py` times them, `counted.py` counts their costs, and both check their results.
 
-A case prepares its inputs, then is one call; what the call gave is checked against a plain float64 torch or numpy definition.
+A case prepares its inputs and then is one call. A plain float64 definition in torch or numpy checks the result.
 `kernel_workloads.py` and `metric_workloads.py` hold the cases.
 """
 
@@ -18,7 +18,7 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Prepared:
-    """Inputs in hand: `call()` is what costs, `check(result)` raises AssertionError if the result is wrong."""
+    """A case with its inputs: `call()` does the work, `check(result)` raises AssertionError if the result is wrong."""
 
     call: Callable[[], Any]
     check: Callable[[Any], None]
@@ -26,7 +26,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Workload:
-    """One case; `elements` is the size from which on a tensor counts as the logits, N * K but for what reads in parts."""
+    """A case; a tensor of `elements` numbers or more counts as the logits: N * K, or less if the call reads them in parts."""
 
     name: str
     covers: str
@@ -35,7 +35,7 @@ class Workload:
 
 
 @cache
-def drawn(n: int, k: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+def draw(n: int, k: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """Over-confident logits `[N, K]` and labels `[N]`."""
     generator = torch.Generator().manual_seed(n + k)
     labels = torch.randint(k, (n,), generator=generator)
@@ -46,15 +46,15 @@ def drawn(n: int, k: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tenso
 
 @cache
 def softmax(n: int, k: int, dtype: torch.dtype) -> torch.Tensor:
-    """Probabilities in float64 of what is stored."""
-    return drawn(n, k, dtype)[0].double().softmax(dim=1)
+    """Probabilities of the stored logits, in float64."""
+    return draw(n, k, dtype)[0].double().softmax(dim=1)
 
 
-def close(found: torch.Tensor | float, wanted: torch.Tensor | float, relative: float = 1e-6) -> None:
-    """Equal to the precision that CONVENTIONS gives sums of narrow inputs."""
+def assert_close(actual: torch.Tensor | float, expected: torch.Tensor | float, relative: float = 1e-6) -> None:
+    """Equal within the precision of CONVENTIONS for sums of narrow inputs."""
     torch.testing.assert_close(
-        torch.as_tensor(found, dtype=torch.float64),
-        torch.as_tensor(wanted, dtype=torch.float64),
+        torch.as_tensor(actual, dtype=torch.float64),
+        torch.as_tensor(expected, dtype=torch.float64),
         rtol=relative,
         atol=1e-9,
     )

@@ -83,7 +83,7 @@ def test_the_same_predictions_are_the_same_bytes(first: dict[str, Any], tmp_path
     arrays = store.read_predictions(tmp_path / "results", record)
     digests = set()
     for _ in range(12):
-        written = store.write(tmp_path / "results", record, arrays)
+        written = store.write_run(tmp_path / "results", record, arrays)
         assert written.predictions is not None
         digests.add(written.predictions["sha256"])
     assert len(digests) == 1

@@ -1,5 +1,6 @@
-"""`calibench bench`: our kernels against what users run today, on the same tensors, in one process, interleaved.
+"""`calibench bench`: our kernels against the code that users run today, on the same tensors, in one process, in turns.
 
-`case` says what is compared, `ops` holds one file of contenders an operator, `runner` times them, `memory` measures
-what they hold, `agreement` refuses to compare the speed of different answers, `output` makes JSON and tables.
+`case` defines operators, cases and contenders, `ops` has a file of contenders per operator, `runner` times them, `memory`
+measures their peak memory, `agreement` keeps different answers out of the comparison of speed, `suite` makes the JSON
+document and `output` its tables. `methods` measures what each method costs.
 """

@@ -1,4 +1,4 @@
-"""Do contenders answer alike? The speed of a different answer is not compared."""
+"""Agreement of contenders: the speed of a different answer is not compared."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from calibench.bench.case import Figures
 
 @dataclass(frozen=True)
 class Difference:
-    """How far a contender's figure lies from ours."""
+    """Distance of a contender's figure from ours."""
 
     figure: str
     difference: float
-    """Absolute, the largest over a tensor's entries; the share of entries that differ where they are integers or booleans."""
+    """The largest absolute difference of an entry; for integers and booleans the share of entries that differ."""
     tolerance: float
 
     @property
     def accepted(self) -> bool:
-        """Within the tolerance; NaN never is."""
+        """True within the tolerance; NaN never is."""
         return self.difference <= self.tolerance
 
 
 def compare(theirs: Figures, ours: Figures, tolerance: Mapping[str, float]) -> list[Difference]:
-    """Every figure with a tolerance that a contender delivers, against ours; what ours lacks counts as infinitely far."""
-    found = []
+    """Differences of the contender's figures that have a tolerance; infinite for a figure that ours lacks."""
+    differences = []
     for name, limit in tolerance.items():
         if name in theirs:
             distance = _distance(theirs[name], ours[name]) if name in ours else math.inf
-            found.append(Difference(name, distance, limit))
-    return found
+            differences.append(Difference(name, distance, limit))
+    return differences
 
 
 def scalars(figures: Figures) -> dict[str, float | None]:
-    """The figures that are single numbers, for the record; None where one is not finite."""
+    """The figures that are single numbers, for the JSON document; None if a number is not finite."""
     numbers = {name: float(value) for name, value in figures.items() if not _is_array(value)}
     return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
 

@@ -1,32 +1,35 @@
-"""What a benchmark compares: contenders that answer one question on the same tensors."""
+"""Operators, cases and contenders: several ways to answer one question from the same tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
+
+from calibench.kernels.checks import dtype_name
 
 Shape = tuple[int, int]
 """N x K; for `bootstrap_bins` N samples x B resamples."""
 
 Inputs = tuple[torch.Tensor, ...]
-"""What every contender of a case is called with; the first is what the read floor reads."""
+"""Arguments of every contender of a case. The floor reads the first of them once."""
 
 Figures = Mapping[str, float | torch.Tensor]
-"""What a contender found, by name: compared with ours where the op states a tolerance, else only shown."""
+"""A contender's answer, by name: compared with ours if the op states a tolerance, else only shown."""
 
 OURS = "ours"
 FLOOR = "read once"
 
 WARM_ROWS = 256
-"""Rows of a first call, which is not measured."""
+"""Rows of the first call, which is not measured."""
 
 
-def as_they_are(result: Any) -> Figures:
+def unchanged(result: Any) -> Figures:
     """The figures of a contender whose result already is a mapping of them."""
-    return result  # type: ignore[no-any-return]  # said by the contender
+    return result  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -35,39 +38,39 @@ class Contender:
 
     name: str
     run: Callable[..., Any]
-    """Called with the inputs; everything from them to the answer is timed."""
-    figures: Callable[[Any], Figures] = as_they_are
-    """From what `run` returned to what is compared; not timed."""
+    """Called with the inputs; the call is timed from inputs to answer."""
+    figures: Callable[[Any], Figures] = unchanged
+    """Turns what `run` returned into figures to compare; not timed."""
     peer: bool = False
     """Needs a package of the extra `peers`."""
     compiled: bool = False
-    """torch.compile is at work: the first call on a shape compiles, so only a second one shows what a call needs."""
+    """Uses torch.compile: the first call on a shape compiles, so only the second shows what a call needs."""
     warm: Shape | None = None
-    """Warmed up on inputs of this shape alone, since a call on the case takes too long; its time grows with N x K."""
+    """Shape of the warm-up, for a contender whose call on the full case takes too long; its time grows with N x K."""
     scale: float = 1.0
-    """One call does 1 / scale of the work; its times are multiplied by this, and the output says so."""
+    """One call does 1 / scale of the work. Its times are multiplied by `scale`, and the output says so."""
     note: str = ""
-    """What a reader must know to judge the comparison."""
+    """Facts that a reader needs to judge the comparison."""
 
 
 @dataclass(frozen=True)
 class Op:
-    """An operator with its cases, and who competes in them."""
+    """An operator, its cases, and their contenders."""
 
     name: str
     answers: str
-    """What every contender delivers, in words."""
+    """The answer of every contender, in words."""
     shapes: tuple[Shape, ...]
     dtypes: tuple[torch.dtype, ...]
     inputs: Callable[[Shape, torch.dtype, torch.device], Inputs]
     contenders: Callable[[Shape], tuple[Contender, ...]]
     """Ours first."""
     tolerance: Callable[[Shape], Mapping[str, float]]
-    """Largest accepted difference from ours: absolute, or the share of differing entries where these are integers."""
+    """Largest accepted difference from ours: absolute, or for integers the share of entries that differ."""
     headline: str
     """The compared figure that a table shows."""
     built_on: str = ""
-    """The operator that ours calls, where that is not of the same name."""
+    """The operator that ours calls, if it has another name."""
 
     @property
     def operator(self) -> str:
@@ -94,22 +97,23 @@ class Case:
         return self.op.inputs(shape or self.shape, self.dtype, self.device)
 
     def warm_shape(self, contender: Contender) -> Shape:
-        """Inputs for a first call that loads code and starts threads: a part of the case, or the contender's own choice."""
+        """Shape of a first call, which loads code and starts threads: a part of the case, or the contender's choice."""
         rows, columns = contender.warm or (WARM_ROWS, self.shape[1])
         return min(rows, self.shape[0]), min(columns, self.shape[1])
 
     def contenders(self, peers: bool, names: tuple[str, ...] = ()) -> list[Contender]:
-        """Who takes part: the floor and ours always, packages of the extra with `peers`, only `names` where given."""
-        wanted = [c for c in self.op.contenders(self.shape) if peers or not c.peer]
-        chosen = [c for c in wanted if not names or c.name == OURS or c.name in names]
-        return [Contender(FLOOR, read_once, lambda result: {}), *chosen]
+        """The floor and ours always, packages of the extra `peers` if `peers`, and only `names` if there are any."""
+        contenders = [c for c in self.op.contenders(self.shape) if peers or not c.peer]
+        participants = [c for c in contenders if not names or c.name == OURS or c.name in names]
+        return [Contender(FLOOR, read_once, lambda result: {}), *participants]
 
 
-def read_once(scores: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
-    """The least that any of them can do: touch every score once."""
+def read_once(scores: torch.Tensor, *unused: torch.Tensor) -> torch.Tensor:
+    """The least work of any contender: it reads every score once."""
     return scores.sum()
 
 
-def dtype_name(dtype: torch.dtype) -> str:
-    """`float32` of torch.float32."""
-    return str(dtype).removeprefix("torch.")
+@cache
+def torch_compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function through torch.compile with dynamic=False, so that it is compiled for each shape; cached."""
+    return torch.compile(function, dynamic=False)

@@ -1,4 +1,4 @@
-"""The tensors that are timed: logits of a known temperature, so that calibration errors and fits are not degenerate."""
+"""Inputs of the timed calls: logits of a known temperature, so that calibration errors and fits are not degenerate."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TEMPERATURE = 1.3
 def classifier(shape: Shape, dtype: torch.dtype, device: torch.device) -> Inputs:
     """Logits `[N, K]` and labels `[N]` int64 of a Gaussian mixture, over-confident by T = 1.3; every class has its rows.
 
-    x = T b (z + b e_y) with z standard normal and b = sqrt(2 log K), which is where the label and the best of the others
-    tie: two thirds of the rows are right, confidences fill all bins, and softmax(x / T) is the true posterior.
+    x = T b (z + b e_y) with z standard normal and b = sqrt(2 log K), at which the label ties with the best other class:
+    two thirds of the rows are right, confidences fill all bins, and softmax(x / T) is the true posterior.
     """
     rows, classes = shape
     generator = torch.Generator(device).manual_seed(0)
@@ -30,7 +30,7 @@ def classifier(shape: Shape, dtype: torch.dtype, device: torch.device) -> Inputs
 
 
 def confidences(shape: Shape, dtype: torch.dtype, device: torch.device) -> Inputs:
-    """Confidences `[N]` uniform in [0, 1] and whether each was right, calibrated."""
+    """Calibrated confidences `[N]`, uniform in [0, 1], and for each whether the prediction was right."""
     generator = torch.Generator(device).manual_seed(0)
     confidence = torch.rand(shape[0], generator=generator, dtype=torch.float64, device=device).to(dtype)
     correct = torch.rand(shape[0], generator=generator, dtype=torch.float64, device=device) < confidence

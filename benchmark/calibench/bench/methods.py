@@ -1,4 +1,4 @@
-"""What each method costs: seconds and peak memory of a whole run, beside plain cross-entropy's, each in a fresh process."""
+"""Cost of each method: seconds and peak memory of a whole run in a fresh process, relative to plain cross-entropy."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from calibench.errors import InputError
 from calibench.plugins.params import REQUIRED
 from calibench.plugins.specs import MethodSpec
 from calibench.progress import Report
+from calibench.records import schemas
 from calibench.records.environment import machine, versions
 
-SCHEMA = "calibench.bench-methods/1"
+SCHEMA = schemas.BENCH_METHODS
 BASELINE = "objective"
-"""The default method of this kind is what the others are compared with."""
+"""Kind of the baseline: all methods are compared with the default method of this kind."""
 
 TIMEOUT = 3600.0
 """Seconds for one run."""
@@ -27,7 +28,7 @@ TIMEOUT = 3600.0
 
 @dataclass(frozen=True)
 class Workload:
-    """The data, the network and what is common to all runs."""
+    """Data, network and settings of every run."""
 
     dataset: str | None
     model: str | None
@@ -39,7 +40,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one recipe took: seconds in all and by stage, peak resident bytes, and bytes before the work began."""
+    """Cost of a recipe: seconds in total and by stage, peak resident bytes, and resident bytes before the work began."""
 
     recipe: str
     kind: str
@@ -50,39 +51,43 @@ class Cost:
     error: str | None = None
 
     def extra_bytes(self) -> int | None:
-        """The peak beyond what was held before the work began."""
+        """The peak beyond the resident bytes before the work began; None if the run failed."""
         return None if self.peak_bytes is None or self.base_bytes is None else self.peak_bytes - self.base_bytes
 
 
-def recipes(chosen: Sequence[str]) -> list[tuple[str, str]]:
-    """`(kind, recipe)` to measure: those chosen, else every registered method that can stand alone; the baseline first."""
+def recipes(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """`(kind, recipe)` to measure, the baseline first: the recipes of `texts`, else every method without required parameters."""
     from calibench.config.resolve import resolve
     from calibench.plugins.discovery import registry
 
     specs = [entry.spec for entry in registry().all("method") if isinstance(entry.spec, MethodSpec)]
-    default = next((spec for spec in specs if spec.default and spec.kind == BASELINE), None)
-    if default is None:
+    baseline = next((spec for spec in specs if spec.default and spec.kind == BASELINE), None)
+    if baseline is None:
         raise InputError("no plugin offers a default objective to compare with")
-    if chosen:
-        named = [(resolve(text).stages[-1].spec.kind, text) for text in chosen]
+    if texts:
+        pairs = [(resolve(text).stages[-1].spec.kind, text) for text in texts]
     else:
-        named = [(s.kind, s.name) for s in specs if not any(p.default is REQUIRED for p in s.params)]
-    return [(default.kind, default.name), *(pair for pair in named if pair[1] != default.name)]
+        pairs = [(spec.kind, spec.name) for spec in specs if not _has_required_parameters(spec)]
+    return [(baseline.kind, baseline.name), *(pair for pair in pairs if pair[1] != baseline.name)]
 
 
-def run(chosen: Sequence[str], work: Workload, report: Report) -> dict[str, Any]:
-    """Measure the recipes one after another; a recipe that cannot run on this workload is told with its reason."""
+def _has_required_parameters(spec: MethodSpec) -> bool:
+    return any(parameter.default is REQUIRED for parameter in spec.params)
+
+
+def run(texts: Sequence[str], work: Workload, report: Report) -> dict[str, Any]:
+    """Measures the recipes one after another; a recipe that cannot run on this workload is listed with the reason."""
     from calibench.config.resolve import settings_for
 
-    found: list[Cost] = []
-    todo = recipes(chosen)
-    names = [recipe for _, recipe in todo]
-    for done, (kind, recipe) in enumerate(todo):
-        report("methods", done, len(todo), recipe)
-        given = settings_for(recipe, work.settings, names)
-        found.append(measure(kind, recipe, replace(work, settings=given)))
-        report("methods", done + 1, len(todo), "")
-    base = found[0]
+    costs: list[Cost] = []
+    pairs = recipes(texts)
+    names = [recipe for _, recipe in pairs]
+    for done, (kind, recipe) in enumerate(pairs):
+        report("methods", done, len(pairs), recipe)
+        settings = settings_for(recipe, work.settings, names)
+        costs.append(measure(kind, recipe, replace(work, settings=settings)))
+        report("methods", done + 1, len(pairs), "")
+    base = costs[0]
     return {
         "schema": SCHEMA,
         "workload": asdict(work),
@@ -90,16 +95,16 @@ def run(chosen: Sequence[str], work: Workload, report: Report) -> dict[str, Any]
         "machine": machine(work.threads or _threads(), "cpu"),
         "versions": versions(),
         "units": {"seconds": "s, the whole run with judging; data loading and imports left out", "bytes": "resident"},
-        "methods": [asdict(cost) | _ratios(cost, base) for cost in found],
+        "methods": [asdict(cost) | _ratios(cost, base) for cost in costs],
     }
 
 
 def measure(kind: str, recipe: str, work: Workload) -> Cost:
-    """One run in a process of its own, with no cache; what it says when it fails is the error."""
-    question = json.dumps({"recipe": recipe, **asdict(work)})
+    """One run in a fresh process, without cache; the error is the last line of a failed run's messages."""
+    request = json.dumps({"recipe": recipe, **asdict(work)})
     try:
-        ended = subprocess.run(
-            [sys.executable, "-m", "calibench.bench.methods", question],
+        process = subprocess.run(
+            [sys.executable, "-m", "calibench.bench.methods", request],
             capture_output=True,
             text=True,
             timeout=TIMEOUT,
@@ -107,18 +112,18 @@ def measure(kind: str, recipe: str, work: Workload) -> Cost:
         )
     except subprocess.TimeoutExpired:
         return Cost(recipe, kind, error=f"it took more than {TIMEOUT:g} s")
-    if ended.returncode != 0:
-        lines = [line for line in ended.stderr.splitlines() if line.strip()]
-        return Cost(recipe, kind, error=lines[-1] if lines else f"it ended with exit code {ended.returncode}")
-    return Cost(recipe, kind, **json.loads(ended.stdout.splitlines()[-1]))
+    if process.returncode != 0:
+        lines = [line for line in process.stderr.splitlines() if line.strip()]
+        return Cost(recipe, kind, error=lines[-1] if lines else f"it ended with exit code {process.returncode}")
+    return Cost(recipe, kind, **json.loads(process.stdout.splitlines()[-1]))
 
 
 def _ratios(cost: Cost, base: Cost) -> dict[str, float | None]:
-    """Seconds and extra memory relative to the baseline's; None where either failed."""
-    extra, others = cost.extra_bytes(), base.extra_bytes()
+    """Seconds and extra memory relative to the baseline's; None if either run failed."""
+    extra, base_extra = cost.extra_bytes(), base.extra_bytes()
     return {
         "x_seconds": cost.seconds / base.seconds if cost.seconds and base.seconds else None,
-        "x_memory": extra / others if extra is not None and others else None,
+        "x_memory": extra / base_extra if extra is not None and base_extra else None,
         "extra_bytes": extra,
     }
 
@@ -130,12 +135,12 @@ def _threads() -> int:
 
 
 def _resident() -> int:
-    """Bytes resident now."""
+    """Resident bytes at this moment."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize()
 
 
-def _child(question: dict[str, Any]) -> None:
+def _child(request: dict[str, Any]) -> None:
     """Runs the recipe and prints one line of JSON."""
     import time
 
@@ -147,18 +152,18 @@ def _child(question: dict[str, Any]) -> None:
     from calibench.runs.options import RunOptions
     from calibench.runs.run import run_config
 
-    if question["threads"] is not None:
-        torch.set_num_threads(question["threads"])
+    if request["threads"] is not None:
+        torch.set_num_threads(request["threads"])
     try:
         config = resolve(
-            question["recipe"],
-            question["dataset"],
-            question["model"],
-            seed=question["seed"],
-            epochs=question["epochs"],
-            settings=question["settings"],
+            request["recipe"],
+            request["dataset"],
+            request["model"],
+            seed=request["seed"],
+            epochs=request["epochs"],
+            settings=request["settings"],
         )
-        load_data(config)  # imports, and files into the page cache
+        load_data(config)  # imports modules, and brings files into the page cache
         base, start = _resident(), time.perf_counter()
         record, _ = run_config(config, RunOptions())
         seconds = time.perf_counter() - start - record.timings_s.get("data", 0.0)

@@ -1,4 +1,4 @@
-"""How busy the machine was: a timing without this says little."""
+"""How busy the machine was; without this a timing says little."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Ticks:
-    """Time since boot in seconds, all cores together; None where the system does not say."""
+    """Seconds since boot, summed over all cores."""
 
     total: float
     idle: float
     steal: float
-    own: float
+    this_process: float
 
 
 def ticks() -> Ticks | None:
-    """A reading of /proc/stat, and of what this process has used."""
+    """A reading of /proc/stat and of the time of this process; None if the system has no /proc/stat."""
     try:
         fields = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:]
         hertz = os.sysconf("SC_CLK_TCK")
@@ -29,23 +29,26 @@ def ticks() -> Ticks | None:
     numbers = [int(field) / hertz for field in fields[:8]]
     if len(numbers) < 8:
         return None
-    used = os.times()
+    times = os.times()
     return Ticks(
         sum(numbers),
         numbers[3] + numbers[4],
         numbers[7],
-        used.user + used.system + used.children_user + used.children_system,
+        times.user + times.system + times.children_user + times.children_system,
     )
 
 
 def between(start: Ticks | None, end: Ticks | None) -> dict[str, float | None]:
-    """Shares of all cores' time: `steal` went to other virtual machines, `others` to other processes of this one."""
+    """Shares of all cores' time: `steal` went to other virtual machines, `others` to other processes of this machine."""
     if start is None or end is None or end.total <= start.total:
         return {"steal": None, "others": None}
     total = end.total - start.total
     steal = (end.steal - start.steal) / total
     busy = total - (end.idle - start.idle) - (end.steal - start.steal)
-    return {"steal": round(steal, 4), "others": round(max(0.0, busy - (end.own - start.own)) / total, 4)}
+    return {
+        "steal": round(steal, 4),
+        "others": round(max(0.0, busy - (end.this_process - start.this_process)) / total, 4),
+    }
 
 
 def load() -> list[float] | None:
@@ -57,7 +60,7 @@ def load() -> list[float] | None:
 
 
 def surroundings(threads: int, device: str) -> dict[str, Any]:
-    """What a timing depends on beside the code: versions, processor, instruction sets, threads, and how idle threads wait."""
+    """Facts that a timing depends on besides the code: versions, processor, instruction sets, threads, how idle threads wait."""
     import torch
 
     from calibench.bench.peers import DISTRIBUTIONS

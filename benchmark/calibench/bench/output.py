@@ -1,4 +1,4 @@
-"""Tables of a benchmark for people; the document itself is what `--json` prints."""
+"""Tables of a benchmark's JSON document, for people."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ COLUMNS = (
 
 
 def tables(document: dict[str, Any]) -> Iterator[Table]:
-    """One table an op, with what its numbers mean below it."""
+    """One table per op, with notes below it."""
     for _, group in groupby(document["cases"], key=lambda entry: entry["op"]):
         yield _table(list(group))
 
 
 def heading(document: dict[str, Any]) -> list[str]:
-    """Machine, versions and how busy it was, a line each."""
+    """Machine, versions and how busy the machine was, a line each."""
     machine, noise, options = document["machine"], document["noise"], document["options"]
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     sets = ", ".join(machine["instruction_sets"]) or "none compiled"
@@ -48,7 +48,7 @@ def heading(document: dict[str, Any]) -> list[str]:
         f"by other virtual machines {_percent(noise['steal'])}",
         f"medians of up to {options['repeats']} rounds, every contender once a round in rotated order; "
         f"fewer rounds (n) where a contender would take over {options['budget_s']:g} s",
-        f"extra MiB: peak during a call, what it returns included, to {document['memory_resolution_bytes'] / MIB:.2f} MiB",
+        f"extra MiB: peak during a call, its result included, to {document['memory_resolution_bytes'] / MIB:.2f} MiB",
     ]
 
 
@@ -67,22 +67,22 @@ def _table(entries: list[dict[str, Any]]) -> Table:
     for entry in entries:
         for number, cells in enumerate(_rows(entry)):
             style = "bold" if cells[2] == OURS else "yellow" if cells[-1].endswith("!") else ""
-            shown = cells if number == 0 else ["", "", *cells[2:]]
-            table.add_row(*(Text(cell) for cell in shown), style=style)
+            visible = cells if number == 0 else ["", "", *cells[2:]]  # shape and dtype once per case
+            table.add_row(*(Text(cell) for cell in visible), style=style)
         table.add_section()
     return table
 
 
 def _rows(entry: dict[str, Any]) -> Iterator[list[str]]:
-    place = [f"{entry['rows']} x {entry['columns']}", entry["dtype"]]
+    case = [f"{entry['rows']} x {entry['columns']}", entry["dtype"]]
     floor = entry["floor"]
     speed = f"{floor['bytes_per_s'] / 1e9:.1f} GB/s" if floor["bytes_per_s"] else ""
-    yield [*place, "floor: x.sum()", str(floor["n"]), _ms(floor["median_s"]), _range(floor), "1", "", "", "", speed]
+    yield [*case, "floor: x.sum()", str(floor["n"]), _ms(floor["median_s"]), _range(floor), "1", "", "", "", speed]
     for contender in entry["contenders"]:
         memory = contender["memory"] or {"extra_bytes": None, "share_of_scores": None}
         extra, share = memory["extra_bytes"], memory["share_of_scores"]
         yield [
-            *place,
+            *case,
             contender["name"],
             str(contender["n"]),
             "failed" if contender["error"] else _ms(contender["median_s"]),
@@ -96,39 +96,39 @@ def _rows(entry: dict[str, Any]) -> Iterator[list[str]]:
 
 
 def _answer(contender: dict[str, Any], entry: dict[str, Any]) -> str:
-    """The headline, and how far it is from ours; an exclamation mark where any figure is beyond its tolerance."""
+    """The headline and its distance from ours; an exclamation mark if a figure is beyond its tolerance."""
     value = contender["figures"].get(entry["headline"])
-    shown = "-" if value is None else f"{value:.7g}"
+    text = "-" if value is None else f"{value:.7g}"
     if contender["name"] == OURS or contender["error"]:
-        return shown
+        return text
     gap = next((d["difference"] for d in contender["differences"] if d["figure"] == entry["headline"]), None)
     mark = "" if contender["agrees"] else " !"
-    return f"{shown}{mark}" if gap is None else f"{shown} (differs by {gap:.1e}){mark}"
+    return f"{text}{mark}" if gap is None else f"{text} (differs by {gap:.1e}){mark}"
 
 
 def _notes(entries: list[dict[str, Any]]) -> list[str]:
-    """What each contender is, which of them answered differently or failed, and why a memory figure is missing; each once."""
-    said: dict[str, None] = {}
+    """Notes on contenders: what each does, who answered differently or failed, why a memory figure is missing. Each once."""
+    notes: dict[str, None] = {}
     for entry in entries:
-        where = f"{entry['rows']} x {entry['columns']} {entry['dtype']}"
+        case = f"{entry['rows']} x {entry['columns']} {entry['dtype']}"
         for contender in entry["contenders"]:
-            said |= dict.fromkeys(_notes_on(contender, where))
-    return list(said)
+            notes |= dict.fromkeys(_notes_on(contender, case))
+    return list(notes)
 
 
-def _notes_on(contender: dict[str, Any], where: str) -> Iterator[str]:
+def _notes_on(contender: dict[str, Any], case: str) -> Iterator[str]:
     name = contender["name"]
     if contender["note"]:
         yield f"{name}: {contender['note']}"
     if contender["error"]:
-        yield f"{name} failed on {where}: {contender['error']}"
+        yield f"{name} failed on {case}: {contender['error']}"
     for d in contender["differences"]:
         if not d["accepted"]:
             gap = "beyond comparison" if d["difference"] is None else f"by {d['difference']:.2g}"
             limit = f"{d['figure']} {gap}, accepted is {d['tolerance']:.2g}"
-            yield f"! {name} differs from ours on {where}: {limit}; its speed is not compared"
+            yield f"! {name} differs from ours on {case}: {limit}; its speed is not compared"
     if contender["memory"] and contender["memory"]["reason"]:
-        yield f"{name}, memory on {where}: {contender['memory']['reason']}"
+        yield f"{name}, memory on {case}: {contender['memory']['reason']}"
 
 
 def _ms(seconds: float | None) -> str:

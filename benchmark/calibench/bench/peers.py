@@ -1,4 +1,4 @@
-"""The packages of the extra `peers`: asked for once, before anything is timed."""
+"""The packages of the extra `peers`; `require_peers` checks for them before anything is timed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from importlib.util import find_spec
 from calibench.errors import InputError
 
 MODULES = {"torchmetrics": "torchmetrics", "netcal": "netcal", "scikit-learn": "sklearn.frozen"}
-"""Distribution and the module that a contender imports; scikit-learn has `FrozenEstimator` since 1.6."""
+"""Each distribution with the module that its contender imports; scikit-learn has `FrozenEstimator` since 1.6."""
 
 DISTRIBUTIONS = tuple(MODULES)
 
 
 def require_peers() -> None:
-    """InputError that names what is missing and how to get it."""
-    missing = [name for name, module in MODULES.items() if not _there(module)]
+    """InputError if a package is missing, with the command that installs it."""
+    missing = [name for name, module in MODULES.items() if not _importable(module)]
     if missing:
         raise InputError(f"--peers needs {' and '.join(missing)}", 'pip install "calibench[peers]"')
     from calibench.models.vision_import import torchvision_operators
@@ -22,7 +22,7 @@ def require_peers() -> None:
     torchvision_operators()  # torchmetrics imports torchvision where it finds one
 
 
-def _there(module: str) -> bool:
+def _importable(module: str) -> bool:
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # its parent is missing

@@ -1,9 +1,9 @@
-"""Which cases are run, and the record of what came of them."""
+"""Chooses the cases, runs them, and makes the JSON document."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,11 +12,12 @@ import torch
 
 from calibench.bench import memory, noise
 from calibench.bench.agreement import Difference, compare, scalars
-from calibench.bench.case import FLOOR, OURS, Case, Shape, dtype_name
+from calibench.bench.case import FLOOR, OURS, Case, Shape
 from calibench.bench.ops import OPS
 from calibench.bench.runner import Timing, time_case
 from calibench.errors import InputError, did_you_mean
 from calibench.kernels import backend
+from calibench.kernels.checks import dtype_name
 
 SCHEMA = "calibench.bench/1"
 
@@ -41,7 +42,7 @@ Report = Callable[[str, int, int, str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for; empty means an op's own choice."""
+    """Options of `calibench bench kernels`; an empty tuple means the choice of each op."""
 
     ops: tuple[str, ...] = ()
     shapes: tuple[Shape, ...] = ()
@@ -55,27 +56,35 @@ class Options:
 
 
 def cases(options: Options) -> list[Case]:
-    """The cases of these options, in the order of the ops; InputError for a name that is not known."""
-    for kind, known, names in (("op", OPS, options.ops), ("dtype", DTYPES, options.dtypes)):
-        for name in names:
-            if name not in known:
-                raise InputError(f"there is no {kind} {name!r} to benchmark", did_you_mean(name, known))
+    """The cases of these options, in the order of the ops; InputError for an unknown name."""
+    _check_names("op", options.ops, OPS)
+    _check_names("dtype", options.dtypes, DTYPES)
     device = torch.device(options.device)
-    found = []
+    selection = []
     for op in (OPS[name] for name in dict.fromkeys(options.ops or OPS)):
         dtypes = [DTYPES[name] for name in dict.fromkeys(options.dtypes)] or op.dtypes
         shapes = tuple(dict.fromkeys(options.shapes)) or op.shapes
-        found += [Case(op, shape, dtype, device) for shape in shapes for dtype in dtypes]
-    _check_contenders(found, options)
-    return found
+        selection += [Case(op, shape, dtype, device) for shape in shapes for dtype in dtypes]
+    _check_contenders(selection, options)
+    return selection
+
+
+def _check_names(kind: str, names: Sequence[str], choices: Mapping[str, Any]) -> None:
+    for name in names:
+        if name not in choices:
+            raise InputError(f"there is no {kind} {name!r} to benchmark", did_you_mean(name, choices))
 
 
 def run(options: Options, report: Report) -> dict[str, Any]:
-    """Runs every case, and returns the document `calibench.bench/1`."""
-    wanted = cases(options)
+    """Runs the cases of these options and returns the document `calibench.bench/1`."""
+    return run_cases(cases(options), options, report)
+
+
+def run_cases(selection: Sequence[Case], options: Options, report: Report) -> dict[str, Any]:
+    """Runs these cases and returns the document `calibench.bench/1`."""
     facts = noise.surroundings(torch.get_num_threads(), options.device)
     start, load_before = noise.ticks(), noise.load()
-    entries = [_run_case(case, options, report) for case in wanted]
+    entries = [_run_case(case, options, report) for case in selection]
     return {
         "schema": SCHEMA,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -99,22 +108,18 @@ def _run_case(case: Case, options: Options, report: Report) -> dict[str, Any]:
         options.budget_s,
         lambda done, total, name: report(case.label, done, total, name),
     )
-    noisy, size = noise.between(before, noise.ticks()), inputs[0].nbytes
+    shares, size = noise.between(before, noise.ticks()), inputs[0].nbytes
     del inputs  # the measuring process makes its own
-    used: dict[str, memory.MemoryUse] = {}
+    uses: dict[str, memory.MemoryUse] = {}
     if options.memory:
         report(case.label, 1, 1, "memory")
-        ran = {timing.contender.name for timing in timings if timing.error is None}
-        used = memory.measure(case, [c for c in contenders if c.name in ran and c.name != FLOOR])
-    return _entry(case, size, timings, used, noisy)
+        successful = {timing.contender.name for timing in timings if timing.error is None} - {FLOOR}
+        uses = memory.measure(case, [contender for contender in contenders if contender.name in successful])
+    return _entry(case, size, timings, uses, shares)
 
 
 def _entry(
-    case: Case,
-    size: int,
-    timings: Sequence[Timing],
-    used: dict[str, memory.MemoryUse],
-    noisy: dict[str, float | None],
+    case: Case, size: int, timings: Sequence[Timing], uses: dict[str, memory.MemoryUse], shares: dict[str, float | None]
 ) -> dict[str, Any]:
     floor = next(timing for timing in timings if timing.contender.name == FLOOR)
     ours = next(timing for timing in timings if timing.contender.name == OURS)
@@ -128,24 +133,21 @@ def _entry(
         "kernels": backend(case.device, case.op.operator),
         "score_bytes": size,
         "headline": case.op.headline,
-        **noisy,
+        **shares,
         "floor": _times(floor) | {"bytes_per_s": size / floor.median if floor.median else None},
         "contenders": [
-            _contender(case, timing, ours, floor, used.get(timing.contender.name), size)
+            _contender(case, timing, ours, floor) | {"memory": _memory(uses.get(timing.contender.name), size)}
             for timing in timings
             if timing is not floor
         ],
     }
 
 
-def _contender(
-    case: Case, timing: Timing, ours: Timing, floor: Timing, used: memory.MemoryUse | None, scores: int
-) -> dict[str, Any]:
+def _contender(case: Case, timing: Timing, ours: Timing, floor: Timing) -> dict[str, Any]:
     contender = timing.contender
-    answered = timing.error is None and ours.error is None
-    differences = compare(timing.figures, ours.figures, case.op.tolerance(case.shape)) if answered else []
+    both_answered = timing.error is None and ours.error is None
+    differences = compare(timing.figures, ours.figures, case.op.tolerance(case.shape)) if both_answered else []
     agrees = all(difference.accepted for difference in differences) if differences else None
-    extra = None if used is None else used.extra_bytes
     return {
         "name": contender.name,
         "note": contender.note,
@@ -154,20 +156,24 @@ def _contender(
         "scale": contender.scale,
         **_times(timing),
         "floor_ratio": _ratio(timing, floor),
-        # Being faster at another answer is not being faster.
+        # A faster way to a different answer is not faster.
         "ours_ratio": _ratio(timing, ours) if agrees else None,
         "agrees": agrees,
         "differences": [_difference(d) for d in differences],
         "figures": scalars(timing.figures),
-        "memory": None
-        if used is None
-        else {**asdict(used), "share_of_scores": extra / scores if extra is not None and scores else None},
     }
 
 
-def _difference(found: Difference) -> dict[str, Any]:
-    distance = found.difference if math.isfinite(found.difference) else None
-    return {**asdict(found), "difference": distance, "accepted": found.accepted}
+def _memory(use: memory.MemoryUse | None, score_bytes: int) -> dict[str, Any] | None:
+    if use is None:
+        return None
+    share = use.extra_bytes / score_bytes if use.extra_bytes is not None and score_bytes else None
+    return {**asdict(use), "share_of_scores": share}
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    distance = difference.difference if math.isfinite(difference.difference) else None
+    return {**asdict(difference), "difference": distance, "accepted": difference.accepted}
 
 
 def _times(timing: Timing) -> dict[str, Any]:
@@ -184,10 +190,10 @@ def _ratio(above: Timing, below: Timing) -> float | None:
     return above.median / below.median if above.median is not None and below.median else None
 
 
-def _check_contenders(found: Sequence[Case], options: Options) -> None:
-    known = {contender.name: contender for case in found for contender in case.op.contenders(case.shape)}
+def _check_contenders(selection: Sequence[Case], options: Options) -> None:
+    contenders = {contender.name: contender for case in selection for contender in case.op.contenders(case.shape)}
     for name in options.contenders:
-        if name not in known:
-            raise InputError(f"there is no contender {name!r} in these cases", did_you_mean(name, known))
-        if known[name].peer and not options.peers:
+        if name not in contenders:
+            raise InputError(f"there is no contender {name!r} in these cases", did_you_mean(name, contenders))
+        if contenders[name].peer and not options.peers:
             raise InputError(f"{name!r} takes part only with --peers", "add --peers")

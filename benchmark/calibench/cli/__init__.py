@@ -1,4 +1,4 @@
-"""The command line: one command a file; torch is imported only inside commands that compute."""
+"""The command line: one command a file. Only commands that compute import torch, inside the command."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ from calibench.cli.doctor import doctor
 from calibench.cli.evaluate import evaluate
 from calibench.cli.leaderboard import leaderboard
 from calibench.cli.list import list_
-from calibench.cli.output import is_first_rank
+from calibench.cli.output import is_first_process
 from calibench.cli.run import run
 from calibench.cli.show import show
 from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
 from calibench.version import __version__
 
 SPIN = "10000"
-"""Turns that an idle OpenMP thread spins before it sleeps. With libgomp's default a two-thread stage 2 was 2 to 20 times
-slower while another process wanted a core; this many keep the speed of a quiet machine (.67 s an epoch, 1.38 s without
-spinning) and lose less on a busy one, where `--threads 1` is better still."""
+"""How often an idle OpenMP thread spins before it sleeps. With libgomp's default a stage 2 on two threads is 2 to 20 times
+slower while another process wants a core. This number keeps the speed of a quiet machine (.67 s an epoch; 1.38 s without
+spinning) and loses less on a busy one, where `--threads 1` is better still."""
 
 TRACEBACK_VARIABLE = "CALIBENCH_TRACEBACK"
+"""If set, an error ends with Python's traceback instead of a message and a hint."""
 
 
 class _ReaderGoneError(Exception):
-    """A broken pipe under a name that click does not know: it would end with exit code 1, as rich does."""
+    """A broken pipe under a name that click does not know. Click and rich end a BrokenPipeError with exit code 1."""
 
 
 @contextmanager
 def _past_click() -> Iterator[None]:
+    """Rename a broken pipe inside the block, so that it reaches `main`."""
     try:
         yield
     except (BrokenPipeError, SystemExit) as error:
@@ -48,7 +50,7 @@ class _Group(click.Group):
     """A group that suggests the nearest command."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        with _past_click():  # --help and --version speak in here
+        with _past_click():  # --help and --version print here
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -71,7 +73,7 @@ def cli() -> None:
     \b
     calibench run --method vtst                      train, refit, judge, record
     calibench evaluate outputs.npz --plot out.svg    judge logits or probabilities in a file
-    calibench leaderboard                            rank what has been run
+    calibench leaderboard                            rank the recorded runs
     calibench show method vtst                       parameters, equation, paper
     """
 
@@ -81,7 +83,7 @@ for command in (run, evaluate, leaderboard, list_, show, doctor, bench):
 
 
 def main() -> None:
-    """Run the command line; exit code 0 done, 2 the user's mistake, 1 a run that failed, 130 interrupted."""
+    """Run the command line. Exit code 0: done; 2: the user's mistake; 1: a run failed; 130: interrupted."""
     warnings.showwarning = _show_warning
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN)
     try:
@@ -98,9 +100,9 @@ def main() -> None:
             raise
         code = _fail(error.message, error.hint, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        code = _fail("interrupted", "what was finished is stored; the same command goes on from there", 130)
+        code = _fail("interrupted", "what is finished is stored; run the same command again to continue", 130)
     except (_ReaderGoneError, BrokenPipeError):
-        # The reader of our output has gone, as in `calibench list methods | head -1`.
+        # Nobody reads our output any more, as in `calibench list methods | head -1`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
@@ -112,8 +114,9 @@ def main() -> None:
 
 
 def _fail(message: str, hint: str, code: int) -> int:
-    if not is_first_rank():
-        if code == 2:  # rank 0 says it
+    """Print an error and its hint on standard error; return the exit code."""
+    if not is_first_process():
+        if code == 2:  # rank 0 makes the same mistake, and prints it
             return code
         message = f"rank {os.environ['RANK']}: {message}"
     click.echo(f"error: {message}", err=True)
@@ -130,5 +133,5 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    if is_first_rank():
+    if is_first_process():
         click.echo(f"{'note' if issubclass(category, CalibenchNote) else 'warning'}: {message}", err=True)

@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from calibench.cli.output import emit_json, progress, stdout, to_stderr
+from calibench.cli.json_output import emit_json, json_file_option, json_option, save_json
+from calibench.cli.output import stdout
+from calibench.cli.progress import progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @click.command()
-@click.option("-m", "--method", "methods", multiple=True, metavar="RECIPE", help="Repeatable. Default: every method.")
-@click.option("-d", "--dataset", metavar="NAME", help="As in calibench run. Default: digits.")
-@click.option("--model", metavar="NAME", help="As in calibench run.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Of stage 1. Default: the objective's own.")
-@click.option("--set", "settings", multiple=True, metavar="STAGE.KEY=VALUE", help="Of every recipe. Repeatable.")
-@click.option("-s", "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="One seed is enough.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads. Default: torch's own choice.")
 @click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the JSON to this file, whole or not at all.",
+    "-m",
+    "--method",
+    "methods",
+    multiple=True,
+    metavar="RECIPE",
+    help="A recipe to measure. Repeatable. Default: every method.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no table.")
-def methods(
+@click.option("-d", "--dataset", metavar="NAME", help="The data, as in calibench run. Default: digits.")
+@click.option("--model", metavar="NAME", help="The network, as in calibench run. Default: mlp.")
+@click.option("--epochs", type=click.IntRange(min=1), help="The epochs of stage 1. Default: those of the objective.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="STAGE.KEY=VALUE", help="A parameter of every recipe. Repeatable."
+)
+@click.option(
+    "-s",
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="The seed of every run; one is enough.",
+)
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads. Default: torch's own choice.")
+@json_file_option
+@json_option
+@click.option("-q", "--quiet", is_flag=True, help="Print no progress and no table.")
+def methods(  # noqa: PLR0913 - an argument for each option
     methods: tuple[str, ...],
     dataset: str | None,
     model: str | None,
@@ -45,33 +62,33 @@ def methods(
     calibench bench methods --json
     calibench bench methods -m vtst -m ensemble:members=5 -d npz:path=features.npz --model frozen
     """
-    from calibench.atomic import writable_folder, write_json
+    from calibench.atomic import writable_folder
     from calibench.bench.methods import Workload, recipes, run
     from calibench.config.resolve import resolve, settings_for
 
-    todo = [recipe for _, recipe in recipes(methods)]
-    for recipe in todo:  # refuses unknown names before anything is measured
-        resolve(recipe, dataset, model, seed=seed, epochs=epochs, settings=settings_for(recipe, settings, todo))
+    texts = [recipe for _, recipe in recipes(methods)]
+    for recipe in texts:  # refuses unknown names before anything is measured
+        resolve(recipe, dataset, model, seed=seed, epochs=epochs, settings=settings_for(recipe, settings, texts))
     if output is not None:
         writable_folder(output.parent)
     with progress("bench", silent=quiet) as report:
         document = run(methods, Workload(dataset, model, epochs, seed, settings, threads), report)
     if output is not None:
-        write_json(output, document)
-        if not quiet:
-            to_stderr(f"wrote {output}")
+        save_json(document, output, quiet=quiet)
     if as_json:
         emit_json(document)
     elif not quiet:
         stdout().print(_table(document))
 
 
-def _table(document: dict[str, Any]) -> Any:
-    from rich.table import Table
+def _table(document: dict[str, Any]) -> Table:
+    """A row for each method: seconds and peak memory, and how many times those of the baseline."""
     from rich.text import Text
 
+    from calibench.report.tables import plain_table
+
     base = document["baseline"]
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table = plain_table()
     for column in ("method", "kind", "seconds", f"x {base}", "peak MiB", "extra MiB", f"x {base}"):
         table.add_column(column, justify="left" if column in {"method", "kind"} else "right", no_wrap=True)
     for cost in document["methods"]:

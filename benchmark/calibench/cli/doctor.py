@@ -1,4 +1,4 @@
-"""`calibench doctor`: what is installed, which kernels serve, which plugins loaded, and what to do about the rest."""
+"""`calibench doctor`: what is installed, which kernels serve, which plugins loaded, and how to mend the rest."""
 
 from __future__ import annotations
 
@@ -6,53 +6,60 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from calibench.cli.output import emit_json, stdout
+from calibench.cli.json_output import emit_json, json_option
+from calibench.cli.output import stdout
+from calibench.records import schemas
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from calibench.plugins.registry import Registry
+
+FACTS_OF_THEIR_OWN = {
+    "instruction_set",
+    "instruction_sets_compiled",
+    "instruction_sets_detected",
+    "cuda_architectures",
+}
+"""Entries of the build that are printed as facts about the kernels, or not at all."""
+
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@json_option
 def doctor(as_json: bool) -> None:
-    """Check this installation: versions, compiled kernels, plugins. Exit code 1 when something needs mending."""
-    import torch
-
-    from calibench.kernels.diagnosis import diagnose
+    """Check this installation: versions, compiled kernels, plugins. Exit code 1 if something needs mending."""
     from calibench.plugins.discovery import discover
-    from calibench.records.environment import machine, versions
 
-    found = discover()
-    kernels = diagnose()
-    plugins = [
-        {
-            "name": p.name,
-            "distribution": p.distribution,
-            "version": p.version,
-            "module": p.module,
-            "status": p.status,
-            "error": p.error,
-        }
-        for p in found.plugins
-    ]
-    faults = [{"message": fault.message, "hint": fault.hint} for fault in found.faults]
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    facts = {"versions": versions(), "machine": machine(torch.get_num_threads(), device)}
-    healthy = not faults and not found.broken() and kernels["error"] is None and kernels["self_test"] == "passed"
-    document = {
-        "schema": "calibench.doctor/1",
-        "healthy": healthy,
-        **facts,
-        "kernels": kernels,
-        "plugins": plugins,
-        "faults": faults,
-    }
+    document = _document(discover())
     if as_json:
         emit_json(document)
     else:
         _print(document)
-    if not healthy:
+    if not document["healthy"]:
         raise click.exceptions.Exit(1)
+
+
+def _document(registry: Registry) -> dict[str, Any]:
+    import torch
+
+    from calibench.kernels.diagnosis import diagnose
+    from calibench.records.environment import machine, versions
+
+    kernels = diagnose()
+    keys = ("name", "distribution", "version", "module", "status", "error")
+    plugins = [{key: getattr(plugin, key) for key in keys} for plugin in registry.plugins]
+    faults = [{"message": fault.message, "hint": fault.hint} for fault in registry.faults]
+    kernels_work = kernels["error"] is None and kernels["self_test"] == "passed"
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return {
+        "schema": schemas.DOCTOR,
+        "healthy": kernels_work and not faults and not registry.broken(),
+        "versions": versions(),
+        "machine": machine(torch.get_num_threads(), device),
+        "kernels": kernels,
+        "plugins": plugins,
+        "faults": faults,
+    }
 
 
 def _print(document: dict[str, Any]) -> None:
@@ -60,63 +67,75 @@ def _print(document: dict[str, Any]) -> None:
     from rich.text import Text
 
     console = stdout()
-    grid = Table.grid(padding=(0, 2))
-    for section in ("versions", "machine"):
-        for name, value in document[section].items():
-            grid.add_row(Text(name, style="dim"), Text(str(value)))
     kernels = document["kernels"]
-    instructions = f"{kernels['instruction_set']} (usable: {', '.join(kernels['instruction_sets'])})"
-    forced = ", ".join(f"{name}={value}" for name, value in kernels["forced"].items())
-    architectures = " ".join(kernels["cuda_architectures"])
-    gpu = kernels["gpu"]
-    facts = {
-        "kernels": kernels["path"],
-        "instruction set": instructions if kernels["instruction_set"] else None,
-        "CUDA architectures": architectures or None,
-        "GPU": f"{gpu['name']}, sm_{gpu['capability']}" if gpu else None,
-        "forced": forced or None,
-    }
-    for name, value in facts.items():
-        if value is not None:
-            grid.add_row(Text(name, style="dim"), Text(value))
-    for name, value in (kernels["build"] or {}).items():
-        if name in _SHOWN_APART:
-            continue
-        grid.add_row(
-            Text(f"build {name}", style="dim"), Text(" ".join(value) if isinstance(value, list) else str(value))
-        )
+    grid = Table.grid(padding=(0, 2))
+    for facts in (document["versions"], document["machine"], _kernel_facts(kernels), _build_facts(kernels)):
+        for name, value in facts.items():
+            grid.add_row(Text(name, style="dim"), Text(str(value)))
     console.print(grid)
-    console.print("", _operators(kernels["ops"]), sep="\n")
+    console.print("", _operators_table(kernels["ops"]), sep="\n")
     for missing in kernels["missing"]:
         console.print(Text(f"no {missing['what']}: {missing['why']}", style="yellow"), soft_wrap=True)
         console.print(Text(f"  {missing['how']}"), soft_wrap=True)
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("plugin", "from", "module", "status"):
-        table.add_column(column)
-    for plugin in document["plugins"]:
-        status = plugin["status"] if not plugin["error"] else f"{plugin['status']}: {plugin['error']}"
-        origin = f"{plugin['distribution']} {plugin['version']}"
-        table.add_row(*(Text(cell) for cell in (plugin["name"], origin, plugin["module"], status)))
-    console.print("", table, sep="\n")
+    console.print("", _plugins_table(document["plugins"]), sep="\n")
     for fault in document["faults"]:
         console.print(Text(f"error: {fault['message']}\nhint: {fault['hint']}", style="red"))
     console.print("healthy" if document["healthy"] else "not healthy: see above")
 
 
-_SHOWN_APART = {"instruction_set", "instruction_sets_compiled", "instruction_sets_detected", "cuda_architectures"}
+def _kernel_facts(kernels: dict[str, Any]) -> dict[str, str]:
+    """Where the kernels lie, what they are for, and the environment variables that override them."""
+    gpu = kernels["gpu"]
+    facts = {"kernels": kernels["path"]}
+    if kernels["instruction_set"]:
+        usable = ", ".join(kernels["instruction_sets"])
+        facts["instruction set"] = f"{kernels['instruction_set']} (usable: {usable})"
+    facts |= {
+        "CUDA architectures": " ".join(kernels["cuda_architectures"]),
+        "GPU": f"{gpu['name']}, sm_{gpu['capability']}" if gpu else "",
+        "forced": ", ".join(f"{name}={value}" for name, value in kernels["forced"].items()),
+    }
+    return {name: value for name, value in facts.items() if value}
 
 
-def _operators(ops: list[dict[str, Any]]) -> Table:
-    """Who serves each operator, and whether it equals the reference."""
-    from rich.table import Table
+def _build_facts(kernels: dict[str, Any]) -> dict[str, str]:
+    """How the kernels were compiled."""
+    build = {name: value for name, value in (kernels["build"] or {}).items() if name not in FACTS_OF_THEIR_OWN}
+    return {f"build {name}": " ".join(v) if isinstance(v, list) else str(v) for name, v in build.items()}
+
+
+def _operators_table(ops: list[dict[str, Any]]) -> Table:
+    """What serves each operator, and whether its results equal the reference's."""
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    from calibench.report.tables import plain_table
+
+    table = plain_table()
     for column in ("operator", "on cpu", "on cuda", "self-test"):
         table.add_column(column, overflow="fold")
     for op in ops:
-        tests = {kind: op[f"self_test_{kind}"] for kind in ("cpu", "cuda") if op[f"self_test_{kind}"]}
-        said = set(tests.values())
-        shown = said.pop() if len(said) == 1 else "; ".join(f"{kind}: {value}" for kind, value in tests.items())
-        table.add_row(*(Text(cell) for cell in (op["op"], op["cpu"], op["cuda"], shown)))
+        table.add_row(*(Text(cell) for cell in (op["op"], op["cpu"], op["cuda"], _self_test(op))))
+    return table
+
+
+def _self_test(op: dict[str, Any]) -> str:
+    """`passed`, or what differs; for each device if they disagree."""
+    results = {kind: op[f"self_test_{kind}"] for kind in ("cpu", "cuda") if op[f"self_test_{kind}"]}
+    if len(set(results.values())) == 1:
+        return str(next(iter(results.values())))
+    return "; ".join(f"{kind}: {result}" for kind, result in results.items())
+
+
+def _plugins_table(plugins: list[dict[str, str]]) -> Table:
+    from rich.text import Text
+
+    from calibench.report.tables import plain_table
+
+    table = plain_table()
+    for column in ("plugin", "from", "module", "status"):
+        table.add_column(column)
+    for plugin in plugins:
+        status = f"{plugin['status']}: {plugin['error']}" if plugin["error"] else plugin["status"]
+        origin = f"{plugin['distribution']} {plugin['version']}"
+        table.add_row(*(Text(cell) for cell in (plugin["name"], origin, plugin["module"], status)))
     return table

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from calibench.cli.list import warn_of_broken
-from calibench.cli.output import emit_json, stdout, to_stderr, words_to_stderr
+from calibench.cli.json_output import emit_json, json_option
+from calibench.cli.output import plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
 from calibench.errors import InputError
 
 if TYPE_CHECKING:
-    from calibench.evaluation.stored_outputs import EvaluationRecord
+    from rich.table import Table
+
+    from calibench.evaluation.evaluation_record import EvaluationRecord
+    from calibench.report.diagram import Panel
 
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--logits", metavar="NAME", help="Array (.npz), or columns or patterns joined by commas, that hold logits."
-)
+@click.option("--logits", metavar="NAME", help="The array (.npz), or columns or patterns joined by commas, of logits.")
 @click.option(
     "--probs", metavar="NAME", help="The same for probabilities. Default for tables: all columns but the label."
 )
 @click.option(
     "--labels",
     metavar="NAME",
-    help="Array or column of class indices; several: y_a,y_b or y_*. Default: labels, or label.",
+    help="The array or column of class indices; several labels: y_a,y_b or y_*. Default: labels, or label.",
 )
 @click.option(
     "--soft",
     metavar="NAME",
-    help="Shares of people's answers: an array of FILE (.npz), or a .npy such as cifar10h-probs.npy.",
+    help="The shares of people who gave each label: an array of FILE (.npz), or a .npy such as cifar10h-probs.npy.",
 )
-@click.option("--fit", metavar="RECIPE", help="Post-hoc stages to try, as in temperature.")
+@click.option("--fit", metavar="RECIPE", help="Post-hoc stages to try, such as temperature.")
 @click.option(
     "--fit-on", type=click.Path(path_type=Path), metavar="VALFILE", help="Samples to fit on: others than those judged."
 )
@@ -43,9 +45,9 @@ if TYPE_CHECKING:
     metavar="OUT.svg",
     help="Draw the reliability diagram (.svg, .png, .pdf).",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
-@click.option("-q", "--quiet", is_flag=True, help="No notes and no table.")
-def evaluate(
+@json_option
+@click.option("-q", "--quiet", is_flag=True, help="Print no notes and no table.")
+def evaluate(  # noqa: PLR0913 - an argument for each option
     files: tuple[Path, ...],
     logits: str | None,
     probs: str | None,
@@ -57,7 +59,7 @@ def evaluate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Judge the logits or probabilities in FILE (.npz, .csv, .parquet) against its labels; several make a board.
+    """Judge the logits or probabilities in FILE (.npz, .csv, .parquet) against its labels. Several files make a board.
 
     \b
     calibench evaluate test.npz                               logits or probs, and labels
@@ -65,7 +67,7 @@ def evaluate(
     calibench evaluate test.npz --fit temperature --fit-on val.npz
     calibench evaluate resnet.npz vit.npz                     one row a file, lowest NLL first
     """
-    from calibench.cli.evaluate_board import same_labels, show
+    from calibench.cli.evaluate_board import same_labels
     from calibench.evaluation.stored_outputs import evaluate_samples
     from calibench.outputs.readers import Columns, read_outputs, read_soft
     from calibench.plugins.discovery import registry
@@ -74,31 +76,24 @@ def evaluate(
     if plot is not None:
         check_plot(plot)
     columns = Columns(logits, probs, labels)
-    _check_several(files, fit_on)
-    held = None if fit_on is None else read_outputs(fit_on, columns)
-    warn_of_broken(registry())
+    _check_files(files, fit_on)
+    fit_samples = None if fit_on is None else read_outputs(fit_on, columns)
+    warn_about_broken_plugins(registry())
     samples = [read_outputs(file, columns) for file in files]
-    with words_to_stderr():
+    with plugin_output_to_stderr():
         records = {
-            file: evaluate_samples(one, fit, held, soft=None if soft is None else read_soft(file, soft))
-            for file, one in zip(files, samples, strict=True)
+            file: evaluate_samples(judged, fit, fit_samples, soft=None if soft is None else read_soft(file, soft))
+            for file, judged in zip(files, samples, strict=True)
         }
     if plot is not None:
-        panels = [panel for file, record in records.items() for panel in _panels(file, record, len(files) > 1)]
-        reliability_diagram(panels, plot)
+        reliability_diagram(_panels(records), plot)
         if not quiet:
             to_stderr(f"wrote {plot}")
-    if quiet and not as_json:
-        return
-    if len(files) > 1:
-        show(records, same_labels([labels for _, labels in samples]), as_json)
-    elif as_json:
-        emit_json(records[files[0]].to_dict())
-    else:
-        _print(records[files[0]], files[0])
+    if as_json or not quiet:
+        _print(records, as_json, comparable=same_labels([labels for _, labels in samples]))
 
 
-def _check_several(files: tuple[Path, ...], fit_on: Path | None) -> None:
+def _check_files(files: tuple[Path, ...], fit_on: Path | None) -> None:
     twice = next((file for file in files if files.count(file) > 1), None)
     if twice is not None:
         raise InputError(f"{twice} is named twice", "name each file once")
@@ -107,50 +102,92 @@ def _check_several(files: tuple[Path, ...], fit_on: Path | None) -> None:
         raise InputError(message, "fit one file at a time")
 
 
-def _panels(file: Path, record: EvaluationRecord, several: bool) -> list[Any]:
-    name = f"{file.stem}, " if several else ""
-    panels = [(file.name if record.after is None else f"{name}before", record.judged, record.metrics["ece15"])]
-    if record.after is not None and record.fit is not None:
-        panels.append((f"{name}after {record.fit['recipe']}", record.judged_after, record.after["metrics"]["ece15"]))
+def _panels(records: Mapping[Path, EvaluationRecord]) -> list[Panel]:
+    """A diagram for each file; two after a fit, named before and after."""
+    from calibench.report.diagram import Panel
+
+    panels = []
+    for file, record in records.items():
+        prefix = f"{file.stem}, " if len(records) > 1 else ""
+        if record.judged is not None:
+            title = file.name if record.after is None else f"{prefix}before"
+            panels.append(Panel(title, record.judged, record.metrics["ece15"]))
+        if record.after is not None and record.fit is not None and record.judged_after is not None:
+            title = f"{prefix}after {record.fit['recipe']}"
+            panels.append(Panel(title, record.judged_after, record.after["metrics"]["ece15"]))
     return panels
 
 
-def _print(record: EvaluationRecord, file: Path) -> None:
-    from rich import box
-    from rich.table import Table
+def _print(records: Mapping[Path, EvaluationRecord], as_json: bool, *, comparable: bool) -> None:
+    from calibench.cli.evaluate_board import document, print_board
+
+    if len(records) > 1 and as_json:
+        emit_json(document(records, comparable))
+    elif len(records) > 1:
+        print_board(records, comparable)
+    else:
+        ((file, record),) = records.items()
+        if as_json:
+            emit_json(record.to_dict())
+        else:
+            _print_record(record, file)
+
+
+def _print_record(record: EvaluationRecord, file: Path) -> None:
+    """Print the figures of one file as a table, then the verdict and what a fit learned."""
     from rich.text import Text
 
-    from calibench.report.tables import figure, header
-
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("metric", no_wrap=True)
-    sides: list[tuple[str, Any]] = [("value" if record.after is None else "before", record)]
-    if record.after is not None:
-        sides.append(("after", record.after))
-    for name, _ in sides:
-        table.add_column(name, justify="right")
-        table.add_column("95 % interval", justify="right")
-        table.add_column("floor", justify="right")
-    for metric in record.units:
-        unit = record.units[metric]["unit"]
-        cells = []
-        for _, side in sides:
-            value, interval = side["metrics"].get(metric), side["intervals"].get(metric)
-            floor = side["noise_floor"].get(metric)
-            cells.append("-" if value is None else figure(value, unit))
-            cells.append(f"[{figure(interval[0], unit)}, {figure(interval[1], unit)}]" if interval else "-")
-            cells.append(figure(floor["mean"], unit) if floor else "")
-        table.add_row(Text(header(metric, record.units)), *(Text(cell) for cell in cells))
     console = stdout()
     # Not as the table's title, which would be folded to the table's width.
     labels = f"{record.labels_per_sample} labels each, judged as questions of yes or no"
     what = f"{record.classes} classes" if record.labels_per_sample == 1 else labels
     console.print(Text(f"{file}: {record.n} samples, {what}"), soft_wrap=True)
-    console.print(table)
+    console.print(_table(record))
+    for line in _lines(record):  # a terminal wraps them; a pipe gets whole lines
+        console.print(Text(line), soft_wrap=True)
+    if record.backend == "reference":
+        to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor says why")
+
+
+def _table(record: EvaluationRecord) -> Table:
+    """A row for each metric: figure, interval and floor; with a fit before and after it."""
+    from rich.text import Text
+
+    from calibench.report.format import header
+    from calibench.report.tables import ruled_table
+
+    table = ruled_table()
+    table.add_column("metric", no_wrap=True)
+    judgements: dict[str, Mapping[str, Any]] = {"value" if record.after is None else "before": record.to_dict()}
+    if record.after is not None:
+        judgements["after"] = record.after
+    for name in judgements:
+        for column in (name, "95 % interval", "floor"):
+            table.add_column(column, justify="right")
+    for metric, about in record.units.items():
+        cells = [cell for judgement in judgements.values() for cell in _cells(judgement, metric, about["unit"])]
+        table.add_row(Text(header(metric, about["unit"])), *(Text(cell) for cell in cells))
+    return table
+
+
+def _cells(judgement: Mapping[str, Any], metric: str, unit: str) -> tuple[str, str, str]:
+    """Figure, interval and floor of one metric as text."""
+    from calibench.report.format import NOTHING, figure, interval
+
+    value, floor = judgement["metrics"].get(metric), judgement["noise_floor"].get(metric)
+    return (
+        NOTHING if value is None else figure(value, unit),
+        interval(judgement["intervals"].get(metric), unit) or NOTHING,
+        figure(floor["mean"], unit) if floor else "",
+    )
+
+
+def _lines(record: EvaluationRecord) -> Sequence[str]:
+    """What a fit learned, the verdict before and after it, and how to read the floor."""
     lines = []
     if record.fit is not None:
-        figures = {key: value for key, value in record.fit.items() if key != "recipe"}
-        learned = ", ".join(f"{key} {_short(value)}" for key, value in figures.items())
+        values = {key: value for key, value in record.fit.items() if key != "recipe"}
+        learned = ", ".join(f"{key} {_learned_value(value)}" for key, value in values.items())
         lines.append(f"fit {record.fit['recipe']}: {learned}" if learned else f"fit {record.fit['recipe']}")
     if record.after is not None:
         lines += [f"before: {record.verdict}", f"after: {record.after['verdict']}"]
@@ -158,28 +195,19 @@ def _print(record: EvaluationRecord, file: Path) -> None:
         lines.append(f"verdict: {record.verdict}")
         if record.verdict.startswith("miscalibrated"):
             lines.append("a fix to try: --fit temperature --fit-on VALFILE, samples the network was not trained on")
-    lines.append("floor: mean of a perfectly calibrated model with the same confidences")
-    for line in lines:  # a terminal wraps them; a pipe gets whole lines
-        console.print(Text(line), soft_wrap=True)
-    if record.backend == "reference":
-        to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor says why")
+    return [*lines, "floor: mean of a perfectly calibrated model with the same confidences"]
 
 
-SHOWN = 8
-"""Numbers of a list that are printed: a threshold a class fits, a map of isotonic regression does not."""
+LISTED = 8
+"""The longest list of numbers that is printed: a threshold a class fits on a line, a map of isotonic regression does not."""
 
 
-def _short(value: Any) -> str:
-    """One learned value as words; what is too long for a line is counted."""
+def _learned_value(value: Any) -> str:
+    """A learned value as text; lists that are too long for a line, and tables, are only counted."""
     if isinstance(value, float):
         return f"{value:.6g}"
-    if isinstance(value, dict):
+    if isinstance(value, list) and len(value) <= LISTED and all(isinstance(item, int | float) for item in value):
+        return f"[{', '.join(map(_learned_value, value))}]"
+    if isinstance(value, list | dict):
         return f"({len(value)} entries, in --json)"
-    if isinstance(value, list):
-        flat = all(isinstance(item, int | float) for item in value)
-        return (
-            f"[{', '.join(map(_short, value))}]"
-            if flat and len(value) <= SHOWN
-            else f"({len(value)} entries, in --json)"
-        )
     return str(value)

@@ -1,77 +1,78 @@
-"""Several files of outputs judged side by side: one row a file."""
+"""`calibench evaluate FILE FILE`: several files of outputs side by side, one row a file."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibench.cli.output import emit_json, stdout, to_stderr
+from calibench.cli.output import stdout, to_stderr
+from calibench.records import schemas
+from calibench.report.board_text import COLUMNS
+from calibench.report.format import figure_with_interval, header
+from calibench.report.tables import ruled_table
 
 if TYPE_CHECKING:
     import torch
+    from rich.table import Table
 
-    from calibench.evaluation.stored_outputs import EvaluationRecord
+    from calibench.evaluation.evaluation_record import EvaluationRecord
 
-SCHEMA = "calibench.evaluations/1"
+Judgement = Mapping[str, Any]
+"""`metrics`, `intervals` and `verdict` of one file; after the fit if there was one."""
 
 
 def document(records: Mapping[Path, EvaluationRecord], comparable: bool) -> dict[str, Any]:
-    """`evaluations`, each with its `file`, in the order given; `same_samples` says whether their labels are equal."""
-    found = [{"file": str(file), **record.to_dict()} for file, record in records.items()]
-    return {"schema": SCHEMA, "same_samples": comparable, "evaluations": found}
+    """The JSON document: `evaluations` in the order of the files, each with its `file`; `same_samples` if they are comparable."""
+    evaluations = [{"file": str(file), **record.to_dict()} for file, record in records.items()]
+    return {"schema": schemas.EVALUATIONS, "same_samples": comparable, "evaluations": evaluations}
 
 
-def same_labels(labels: list[torch.Tensor]) -> bool:
-    """Whether all files hold the same labels in the same order, so that their figures are of the same samples."""
-    return all(other.shape == labels[0].shape and bool((other == labels[0]).all()) for other in labels[1:])
+def same_labels(labels: Sequence[torch.Tensor]) -> bool:
+    """Whether all files, whose `labels` these are, hold the same labels in the same order: figures of the same samples."""
+    first, *rest = labels
+    return all(labels_of_file.equal(first) for labels_of_file in rest)
 
 
-def show(records: Mapping[Path, EvaluationRecord], comparable: bool, as_json: bool) -> None:
-    """The board on standard output, lowest NLL first; files that hold other samples stand in the order given, and it says so."""
-    if as_json:
-        emit_json(document(records, comparable))
-        return
-    from rich import box
-    from rich.table import Table
+def print_board(records: Mapping[Path, EvaluationRecord], comparable: bool) -> None:
+    """Print the board, lowest NLL first. Files of other samples keep the order in which they were named, and a note says so."""
     from rich.text import Text
 
-    from calibench.report.tables import COLUMNS, figure, header
-
-    units = {name: unit for record in records.values() for name, unit in record.units.items()}
-    sides = {
-        file: record.metrics if record.after is None else record.after["metrics"] for file, record in records.items()
-    }
-    columns = [name for name in COLUMNS if any(name in side for side in sides.values())]
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("file", "n"):
-        table.add_column(name, justify="right" if name == "n" else "left", no_wrap=True)
-    for name in columns:
-        table.add_column(header(name, units), justify="right")
-    order = list(records)
+    judgements = {file: record.after or record.to_dict() for file, record in records.items()}
+    files = list(records)
     if comparable:
-        order.sort(key=lambda file: math.inf if (nll := sides[file]["nll"]) is None else float(nll))
-    for file in order:
-        record = records[file]
-        intervals = record.intervals if record.after is None else record.after["intervals"]
-        cells = []
-        for name in columns:
-            value, unit = sides[file].get(name), units[name]["unit"]
-            interval = intervals.get(name)
-            bracket = f" [{figure(interval[0], unit)}, {figure(interval[1], unit)}]" if interval else ""
-            cells.append("-" if value is None else figure(value, unit) + bracket)
-        table.add_row(Text(str(file)), f"{record.n}", *(Text(cell) for cell in cells))
+        files.sort(key=lambda file: _nll(judgements[file]))
     console = stdout()
-    fit = next(iter(records.values())).fit
+    fit = records[files[0]].fit
     if fit is not None:
         console.print(Text(f"after {fit['recipe']}"), soft_wrap=True)
-    console.print(table)
-    for file in order:
-        record = records[file]
-        verdict = record.verdict if record.after is None else record.after["verdict"]
-        console.print(Text(f"{file}: {verdict}"), soft_wrap=True)
+    console.print(_table(records, judgements, files))
+    for file in files:
+        console.print(Text(f"{file}: {judgements[file]['verdict']}"), soft_wrap=True)
     if not comparable:
-        to_stderr(
-            "note: the files hold other labels than one another: their figures are not of the same samples, and not ranked"
-        )
+        to_stderr("note: the labels of the files differ: their figures are not of the same samples, and not ranked")
+
+
+def _nll(judgement: Judgement) -> float:
+    nll = judgement["metrics"]["nll"]
+    return math.inf if nll is None else float(nll)
+
+
+def _table(
+    records: Mapping[Path, EvaluationRecord], judgements: Mapping[Path, Judgement], files: Sequence[Path]
+) -> Table:
+    from rich.text import Text
+
+    units = {name: about["unit"] for record in records.values() for name, about in record.units.items()}
+    columns = [name for name in COLUMNS if any(name in judgement["metrics"] for judgement in judgements.values())]
+    table = ruled_table()
+    table.add_column("file", no_wrap=True)
+    table.add_column("n", justify="right", no_wrap=True)
+    for name in columns:
+        table.add_column(header(name, units[name]), justify="right")
+    for file in files:
+        metrics, intervals = judgements[file]["metrics"], judgements[file]["intervals"]
+        cells = [figure_with_interval(metrics.get(name), intervals.get(name), units[name]) for name in columns]
+        table.add_row(Text(str(file)), f"{records[file].n}", *(Text(cell) for cell in cells))
+    return table

@@ -1,4 +1,4 @@
-"""`calibench leaderboard`: rank what has been run."""
+"""`calibench leaderboard`: boards of the records in a results folder."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ from calibench.cli.output import stdout, to_stderr
 
 @click.command()
 @click.option(
-    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Where records are."
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="The folder that holds the records.",
 )
-@click.option("--metric", default="ece15", show_default=True, help="What to rank by.")
-@click.option("--columns", metavar="A,B", help="Metrics to show.")
+@click.option("--metric", default="ece15", show_default=True, help="The metric to rank by.")
+@click.option("--columns", metavar="A,B", help="The metrics to show.")
 @click.option(
-    "--format", "kind", type=click.Choice(["table", "markdown", "csv", "json"]), default="table", show_default=True
+    "--format", "form", type=click.Choice(["table", "markdown", "csv", "json"]), default="table", show_default=True
 )
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file, whole or not at all."
 )
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
-def leaderboard(results: Path, metric: str, columns: str | None, kind: str, output: Path | None, as_json: bool) -> None:
-    """Rank the records under a results folder: one board for each dataset, model and noise.
+def leaderboard(results: Path, metric: str, columns: str | None, form: str, output: Path | None, as_json: bool) -> None:
+    """Rank the records in a results folder: one board for each dataset, model and noise.
 
     \b
     calibench leaderboard --metric nll
@@ -32,21 +36,23 @@ def leaderboard(results: Path, metric: str, columns: str | None, kind: str, outp
     from calibench.atomic import replacing, writable_folder
     from calibench.leaderboard.boards import boards
     from calibench.records.store import read_records
-    from calibench.report import tables as report
+    from calibench.report.board_table import board_table
+    from calibench.report.board_text import columns_of
+    from calibench.report.render import render
 
-    found = boards(read_records(results), results, metric)
-    wanted = [name.strip() for name in columns.split(",") if name.strip()] if columns else []
-    kind = "json" if as_json else kind
-    for board in found:
-        report.columns_of(board, wanted)
+    ranked = boards(read_records(results), results, metric)
+    chosen = [name.strip() for name in columns.split(",") if name.strip()] if columns else []
+    form = "json" if as_json else form
+    for board in ranked:
+        columns_of(board, chosen)  # refuses unknown names before anything is written
     if output is not None:
         writable_folder(output.parent)
         with replacing(output) as temporary:
-            temporary.write_text(report.render(found, kind, wanted), encoding="utf-8")
+            temporary.write_text(render(ranked, form, chosen), encoding="utf-8")
         to_stderr(f"wrote {output}")
-    elif kind == "table":
+    elif form == "table":
         console = stdout()
-        for board in found:
-            console.print(report.board_table(board, wanted, console.width))
+        for board in ranked:
+            console.print(board_table(board, chosen, console.width))
     else:
-        click.echo(report.render(found, kind, wanted), nl=False)
+        click.echo(render(ranked, form, chosen), nl=False)

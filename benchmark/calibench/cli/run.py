@@ -1,4 +1,4 @@
-"""`calibench run`: train or refit, judge, record; several methods and seeds in one go end with their board."""
+"""`calibench run`: train or refit, judge, record. Several methods and seeds in one command end with their board."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from calibench.cli.list import warn_of_broken
-from calibench.cli.output import emit_json, is_first_rank, progress, stdout, to_stderr, words_to_stderr
+from calibench.cli.json_output import emit_json, json_option
+from calibench.cli.output import is_first_process, plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
+from calibench.cli.progress import progress
 
 if TYPE_CHECKING:
     from calibench.config.preset import Preset
@@ -27,60 +28,69 @@ if TYPE_CHECKING:
     "methods",
     multiple=True,
     metavar="RECIPE",
-    help="As in vtst, ce+temperature. Repeatable.",
+    help="A recipe, as in vtst, ce+temperature. Repeatable.",
 )
-@click.option("--preset", metavar="NAME|FILE.toml", help="A whole run by name; the other options win over it.")
-@click.option("-d", "--dataset", metavar="NAME", help="As in cifar10, npz:path=FILE. Default: digits, embedded.")
-@click.option("--model", metavar="NAME", help="As in mlp:hidden=256;128, cnn, frozen. Default: mlp.")
-@click.option("-s", "--seed", "seeds", multiple=True, type=int, help="Repeatable. Default: 0.")
-@click.option("--noise", metavar="NAME", help="Wrong training labels, as in symmetric:rate=0.3.")
+@click.option("--preset", metavar="NAME|FILE.toml", help="A whole run by name; other options win over it.")
+@click.option("-d", "--dataset", metavar="NAME", help="The data, as in cifar10, npz:path=FILE. Default: digits.")
+@click.option("--model", metavar="NAME", help="The network, as in mlp:hidden=256;128, cnn, frozen. Default: mlp.")
+@click.option("-s", "--seed", "seeds", multiple=True, type=int, help="The seed of a run. Repeatable. Default: 0.")
+@click.option("--noise", metavar="NAME", help="Make training labels wrong, as in symmetric:rate=0.3.")
 @click.option(
     "--shift",
     "shifts",
     multiple=True,
     metavar="NAME",
-    help="Judge on a shifted test split too, as in corruptions, cifar10-c, rotation. Repeatable.",
+    help="Also judge on a shifted test split, as in corruptions, cifar10-c, rotation. Repeatable.",
 )
 @click.option(
     "--ood",
     multiple=True,
     metavar="NAME",
-    help="Tell another dataset's test rows from these, as in svhn, npz:path=FILE; near, far or all: declared ones. Repeatable.",
+    help="A dataset whose test rows are to be told from those of this one, as in svhn, npz:path=FILE; near, far and all "
+    "name the sets that the dataset declares. Repeatable.",
 )
 @click.option(
-    "--ood-score", "ood_scores", multiple=True, metavar="NAME", help="As in energy. Default: max-softmax. Repeatable."
+    "--ood-score",
+    "ood_scores",
+    multiple=True,
+    metavar="NAME",
+    help="The score that tells them apart, as in energy. Repeatable. Default: max-softmax.",
 )
-@click.option("--epochs", type=int, help="Passes over the training data in stage 1.")
+@click.option("--epochs", type=int, help="The passes over the training data in stage 1.")
 @click.option(
     "--select",
     metavar="best|last",
-    help="Checkpoint kept by every stage that trains: lowest validation NLL, or the last.",
+    help="The checkpoint that every trained stage keeps: that of the lowest validation NLL, or the last.",
 )
 @click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="STAGE.KEY=VALUE",
-    help="Any parameter that a part of the run declares. Repeatable.",
+    help="A parameter that some part of the run declares. Repeatable.",
 )
 @click.option(
-    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Where records go."
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="The folder for records, predictions and the cache.",
 )
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
-    help="Where the files of published datasets lie. Default: CALIBENCH_DATA, or ~/.cache/calibench/data.",
+    help="The folder that holds published datasets. Default: CALIBENCH_DATA, or ~/.cache/calibench/data.",
 )
-@click.option("--download", is_flag=True, help="Fetch a published dataset that is not in the data folder.")
-@click.option("--force", is_flag=True, help="Run again, from the start, what is there already.")
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where networks train.")
+@click.option("--download", is_flag=True, help="Download a published dataset that is not in the data folder.")
+@click.option("--force", is_flag=True, help="Run again, from the start, what is already stored.")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="The device that trains.")
 @click.option(
     "--compile", "compiled", is_flag=True, help="Train a body that torch.compile has compiled; rounding differs."
 )
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads for training. Default: torch's own choice.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, no notes, no board.")
-def run(
+@json_option
+@click.option("-q", "--quiet", is_flag=True, help="Print no progress, no notes and no board.")
+def run(  # noqa: PLR0913 - an argument for each option
     methods: tuple[str, ...],
     preset: str | None,
     dataset: str | None,
@@ -112,19 +122,13 @@ def run(
     calibench run --preset quick
     calibench run -m ce -m ensemble -d cifar10 --model wrn --shift cifar10-c --ood near --ood far
     """
-    import torch
-
     from calibench.config.expand import configure
     from calibench.config.preset import load_preset
     from calibench.config.request import RunRequest
     from calibench.plugins.discovery import registry
-    from calibench.processes import pick_device
     from calibench.runs.options import RunOptions
 
-    if threads is not None:
-        torch.set_num_threads(threads)
-    warn_of_broken(registry())
-    place = pick_device(device)
+    warn_about_broken_plugins(registry())
     chosen = None if preset is None else load_preset(preset)
     if chosen is None and not methods:
         raise click.UsageError("give a --method, as vtst, or a --preset; calibench list methods shows them")
@@ -137,24 +141,34 @@ def run(
         epochs=epochs,
         select=select,
         settings=settings,
-        device=place,
+        device=_device(device, threads),
         compile=compiled,
         shift=shifts,
         ood=ood,
         ood_score=ood_scores,
     )
     configs = configure(request, chosen)
-    first = is_first_rank()
+    first = is_first_process()
     quiet, as_json = quiet or not first, as_json and first
     if chosen is not None and not quiet:
-        _say_preset(chosen, configs)
+        _note_preset(chosen, configs)
     records = _launched(configs, RunOptions(results, force, data_dir, download), quiet)
     if as_json:
-        documents = [record.to_dict() for record in records]
-        emit_json(documents[0] if len(documents) == 1 else {"schema": "calibench.records/1", "records": documents})
+        _emit_records(records)
     elif not quiet:
         _print_board(records, results)
         _print_shift_and_ood(records)
+
+
+def _device(name: str, threads: int | None) -> str:
+    """The device that trains; torch uses `threads` CPU threads from now on, if that is set."""
+    import torch
+
+    from calibench.processes import pick_device
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return pick_device(name)
 
 
 def _launched(configs: Sequence[RunConfig], options: RunOptions, quiet: bool) -> list[ResultRecord]:
@@ -165,38 +179,49 @@ def _launched(configs: Sequence[RunConfig], options: RunOptions, quiet: bool) ->
 
     @contextmanager
     def progress_of(number: int, config: RunConfig) -> Iterator[Report]:
-        with progress(labels[number - 1], silent=quiet) as report, words_to_stderr():
+        with progress(labels[number - 1], silent=quiet) as report, plugin_output_to_stderr():
             yield report
 
     records = []
     for label, finished in zip(labels, launch(configs, options, progress_of), strict=True):
         records.append(finished.record)
         if not quiet:
-            _say(finished.record, finished.there_already, options.results or Path(), label)
+            _note_run(finished.record, finished.there_already, options.results or Path(), label)
     return records
 
 
-def _say_preset(preset: Preset, configs: Sequence[RunConfig]) -> None:
+def _emit_records(records: Sequence[ResultRecord]) -> None:
+    """One record by itself; several in a list."""
+    from calibench.records import schemas
+
+    documents = [record.to_dict() for record in records]
+    emit_json(documents[0] if len(documents) == 1 else {"schema": schemas.RECORDS, "records": documents})
+
+
+def _note_preset(preset: Preset, configs: Sequence[RunConfig]) -> None:
+    """How many runs the preset makes, and what the other options changed in it."""
     runs = f"{len(configs)} runs" if len(configs) > 1 else "1 run"
-    to_stderr(f"preset {preset.name}: {runs}; calibench show preset {preset.name} says what it is and is not")
+    to_stderr(f"preset {preset.name}: {runs}; calibench show preset {preset.name} explains it")
     for change in (configs[0].preset or {}).get("changed", ()):
         to_stderr(f"  changed: {change}")
 
 
-def _say(record: ResultRecord, found: bool, results: Path, label: str) -> None:
+def _note_run(record: ResultRecord, stored: bool, results: Path, label: str) -> None:
+    """The main figures of a run, its seconds and its file; or that it was already stored."""
     path = results / "records" / f"{record.run_id}.json"
-    if found:
+    if stored:
         to_stderr(f"{label}: there already ({path}); --force runs it again")
         return
-    from calibench.report.tables import shown
+    from calibench.report.format import metric_of_run
 
-    figures = ", ".join(shown(record, name) for name in ("accuracy", "nll", "ece15") if name in record.metrics)
+    names = [name for name in ("accuracy", "nll", "ece15") if name in record.metrics]
+    figures = ", ".join(metric_of_run(record, name) for name in names)
     to_stderr(f"{label}: {figures}; {record.timings_s['total']:.1f} s; {path}")
 
 
 def _print_board(records: Sequence[ResultRecord], results: Path) -> None:
     from calibench.leaderboard.boards import boards
-    from calibench.report.tables import board_table
+    from calibench.report.board_table import board_table
 
     console = stdout()
     for board in boards(records, results):
@@ -204,9 +229,11 @@ def _print_board(records: Sequence[ResultRecord], results: Path) -> None:
 
 
 def _print_shift_and_ood(records: Sequence[ResultRecord]) -> None:
+    """The tables of shifts and OOD sets, if there are any."""
     if not any(record.shift or record.ood for record in records):
         return
-    from calibench.report.shift_tables import ood_table, shift_tables
+    from calibench.report.ood_table import ood_table
+    from calibench.report.shift_table import shift_tables
 
     console = stdout()
     for table in (*shift_tables(records), ood_table(records)):

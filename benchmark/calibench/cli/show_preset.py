@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from calibench.cli.list import warn_of_broken
-from calibench.cli.output import emit_json, stdout
+from calibench.cli.json_output import emit_json
+from calibench.cli.output import stdout, warn_about_broken_plugins
+from calibench.records import schemas
 
 if TYPE_CHECKING:
     from calibench.plugins.registry import Registry
 
 
-def show_preset(name: str, found: Registry, as_json: bool) -> None:
-    """Print a plugin's preset, or one in a file, checked as a run would check it."""
+def show_preset(name: str, plugins: Registry, as_json: bool) -> None:
+    """Print a plugin's preset, or the preset in a file, after the checks that a run makes."""
     from rich.text import Text
 
     from calibench.config.preset import is_file, load_preset
 
     preset = load_preset(name)
-    entry = None if is_file(name) else found.get("preset", name)
-    warn_of_broken(found)
+    entry = None if is_file(name) else plugins.get("preset", name)
+    warn_about_broken_plugins(plugins)
     summary = "" if entry is None else entry.spec.summary
     origin = "a file of yours" if entry is None else f"{entry.plugin.distribution} {entry.plugin.version}"
     if as_json:
-        held = {
+        document = {
+            "schema": schemas.SHOW,
+            "family": "preset",
             "name": preset.name,
             "summary": summary,
             "from": origin,
@@ -35,7 +38,7 @@ def show_preset(name: str, found: Registry, as_json: bool) -> None:
             "notes": list(preset.notes),
             "text": preset.text,
         }
-        emit_json({"schema": "calibench.show/1", "family": "preset", **held})
+        emit_json(document)
         return
     console = stdout()
     console.print(Text.assemble((preset.name, "bold"), f"  preset, from {origin}"))

@@ -1,1 +1,1 @@
-"""From arrays to checked, split, fingerprinted data: read `arrays`, `splits`, `prepare`, in that order."""
+"""From a dataset's arrays to checked, split, fingerprinted data: read `arrays`, `splits`, `prepare` and `noise`, in that order."""

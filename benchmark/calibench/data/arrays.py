@@ -12,16 +12,17 @@ if TYPE_CHECKING:
 
 
 Pair: TypeAlias = "tuple[NDArray[np.generic], NDArray[np.generic]]"
+"""Rows and labels of one split."""
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """Rows `x [N, ...]` and class indices `y [N]`; `test`, `val` and `cal`, where not given, are held out of them.
+    """Rows `x [N, ...]` and class indices `y [N]`; if `test`, `val` or `cal` is missing, it is held out of these rows.
 
-    Where a row has several labels, y is `[N, Q]` of 0 and 1, a column for each of Q labels.
+    If a row has several labels, y is `[N, Q]` of 0 and 1, one column a label.
 
-    For a network that is already trained x is what its body puts out, `[N, D]`, and `head_weight [K, D]`, `head_bias [K]`
-    are its last layer. `notes` go into the record: what a reader must know of the data.
+    For a network that is already trained, x holds the features `[N, D]` that its body computes, and `head_weight [K, D]`
+    and `head_bias [K]` are its last layer. `notes` go into the record: they say what a reader must know about the data.
     """
 
     x: NDArray[np.generic]
@@ -33,7 +34,8 @@ class Arrays:
     head_bias: NDArray[np.generic] | None = None
     notes: tuple[str, ...] = field(default=())
     repeats: Literal["refuse", "drop"] = "refuse"
-    """Training rows of the content of a row of test, val or cal: an error, or left out of train, and the record says how
-    many. `drop` is for published splits, which people cannot mend; the other rows keep their numbers."""
+    """How to treat training rows whose content is also in test, val or cal: `refuse` raises an error, `drop` leaves them out
+    of train and notes in the record how many there are. `drop` is for published splits, which their users cannot correct.
+    Dropping does not change the numbers of the other rows."""
     test_soft: NDArray[np.generic] | None = None
-    """Shares `[N, K]` of people who gave each label to each row of `test`; judged by `soft_nll` and `soft_brier`."""
+    """Shares `[N, K]` of people who gave each label to each row of `test`; `soft_nll` and `soft_brier` judge by them."""

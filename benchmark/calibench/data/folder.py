@@ -1,12 +1,12 @@
-"""The data folder: where published archives lie, `--data-dir`, CALIBENCH_DATA or ~/.cache/calibench/data, in this order.
+"""The data folder, where published archives lie: `--data-dir`, else CALIBENCH_DATA, else ~/.cache/calibench/data.
 
-A dataset plugin asks for a file in one line: `path = data_folder().get("cifar10", ARCHIVE)`.
+A dataset plugin gets a file in one line: `path = data_folder().get("cifar10", ARCHIVE)`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -14,79 +14,72 @@ from pathlib import Path
 
 from calibench.data.published import PublishedFile
 from calibench.errors import InputError
+from calibench.progress import Report, quiet
 
 VARIABLE = "CALIBENCH_DATA"
 DEFAULT = "~/.cache/calibench/data"
 
 
-def _quiet(what: str, done: int, total: int, note: str) -> None:
-    """A report that says nothing."""
-
-
 @dataclass(frozen=True)
 class DataFolder:
-    """A folder of archives, a subfolder for each dataset; files that lie in the folder itself are found too.
+    """A folder of archives, with a subfolder for each dataset; files in the folder itself are found too.
 
-    Nothing is fetched unless `download` says so: a run on a machine without a network, or with a misspelt folder, then
-    ends at once with what to do, and no one fetches 170 MB by a slip.
+    It downloads nothing unless `download` is True. So a run on a machine without a network, or with a misspelt folder,
+    ends at once and says what to do, and nobody downloads 170 MB by mistake.
     """
 
     path: Path
     download: bool = False
-    report: Callable[[str, int, int, str], None] = _quiet
+    report: Report = quiet
     users: list[int] = field(default_factory=list, compare=False, repr=False)
 
     @property
-    def asked(self) -> bool:
-        """Whether anybody has asked for this folder."""
+    def was_used(self) -> bool:
+        """Whether a plugin has called `data_folder()` to get this folder."""
         return bool(self.users)
 
     def local(self, dataset: str, name: str) -> Path | None:
-        """`PATH/dataset/name` or `PATH/name`, the first that is there; None if neither is. InputError if no one may look."""
-        return next((place / name for place in (self.path / dataset, self.path) if _is_there(place / name)), None)
+        """`PATH/dataset/name`, else `PATH/name`, else None; InputError if the folder may not be read."""
+        return next((place / name for place in (self.path / dataset, self.path) if _exists(place / name)), None)
 
     def get(self, dataset: str, file: PublishedFile, instead: str = "") -> Path:
-        """A copy of `file` whose size and checksum are right; fetched first if it is missing and `download` was asked for.
+        """A copy of `file` of the right size and checksum; a missing file is downloaded first if `download` is True.
 
-        InputError naming the file, the folders and the address where it is missing or another; `instead` says what else
-        would do. RunError for a download that fails.
+        InputError, naming the file, the folders and the address, if the file is missing or differs from the published one;
+        `instead` names what else the user may put there. RunError if the download fails.
         """
         where = f"dataset {dataset}"
-        found = self.local(dataset, file.name)
-        if found is None and self.download:
-            from calibench.data.download import download
-
-            found = self.path / dataset / file.name
-            download(file, found, self.report)
-        elif found is None:
-            folder = self.path / dataset
+        folder = self.path / dataset
+        path = self.local(dataset, file.name)
+        if path is None and not self.download:
             message = f"{where}: there is no {file.name} in {str(folder)!r} or {str(self.path)!r}"
             ways = [f"--download fetches it ({file.megabytes}) from {file.url}", f"or put it there{instead}"]
             raise InputError(message, f"{'; '.join(ways)}; --data-dir or {VARIABLE} names another folder")
-        again = (
-            f"remove it and fetch it again, from {file.url} into {str(self.path / dataset)!r}, which is searched first"
-        )
-        file.check(found, where, again)
-        return found
+        if path is None:
+            from calibench.data.download import download
+
+            path = folder / file.name
+            download(file, path, self.report)
+        hint = f"remove it and fetch it again, from {file.url} into {str(folder)!r}, which is searched first"
+        file.check(path, where, hint)
+        return path
 
 
 _CURRENT: ContextVar[DataFolder | None] = ContextVar("data_folder", default=None)
 
 
 def data_folder() -> DataFolder:
-    """The folder of the run under way; outside of one what CALIBENCH_DATA names, or the default."""
-    folder = _CURRENT.get() or DataFolder(_usual())
+    """The folder of the current run; outside a run the one that CALIBENCH_DATA names, or the default."""
+    folder = _CURRENT.get() or DataFolder(_default())
     folder.users.append(1)
     return folder
 
 
 @contextmanager
-def using_data_folder(
-    path: str | Path | None, download: bool, report: Callable[[str, int, int, str], None]
-) -> Iterator[DataFolder]:
-    """Inside the block `data_folder()` is `path` (None: CALIBENCH_DATA or the default); InputError if that is a file."""
-    folder = _usual() if path is None else Path(path).expanduser()
-    if _is_there(folder) and not folder.is_dir():
+def using_data_folder(path: str | Path | None, download: bool, report: Report) -> Iterator[DataFolder]:
+    """Inside the block `data_folder()` is `path` (None: CALIBENCH_DATA or the default); InputError if `path` is a file."""
+    folder = _default() if path is None else Path(path).expanduser()
+    if _exists(folder) and not folder.is_dir():
         raise InputError(f"data folder {str(folder)!r} is a file", f"--data-dir and {VARIABLE} name a folder")
     current = DataFolder(folder, download, report)
     token = _CURRENT.set(current)
@@ -96,13 +89,13 @@ def using_data_folder(
         _CURRENT.reset(token)
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError) as error:  # a name too long, a folder that is closed to us
+    except (OSError, ValueError) as error:  # a name that is too long, or a folder without permission
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot look for {str(path)!r}: {reason}", "--data-dir names the data folder") from None
 
 
-def _usual() -> Path:
+def _default() -> Path:
     return Path(os.environ.get(VARIABLE) or DEFAULT).expanduser()

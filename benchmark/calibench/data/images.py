@@ -8,7 +8,7 @@ from calibench.errors import InputError
 def image_rows(what: str, input_shape: tuple[int, ...], hint: str) -> tuple[int, int, int]:
     """Channels, height and width of rows `[C, H, W]` or `[H, W]`; InputError for any other shape.
 
-    `what` begins its message, as in "model 'cnn' needs".
+    `what` begins the error message, as in "model 'cnn' needs".
     """
     shape = list(input_shape)
     if len(shape) not in {2, 3}:

@@ -1,9 +1,9 @@
-"""`run(dataset=...)`: data that a program holds already, as arrays, tensors or torch Datasets."""
+"""`run(dataset=...)`: data that a program has in memory, as arrays, tensors or torch Datasets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, ClassVar
 
@@ -18,9 +18,9 @@ from calibench.errors import InputError, did_you_mean
 from calibench.plugins.specs import DatasetSpec
 
 READ_TWICE = 16
-"""Rows of a torch Dataset that are read twice; a random flip of half the rows stays unseen once in 2^16."""
+"""Rows of a torch Dataset that are read twice; random flips of half the rows stay unseen once in 2^16."""
 
-_SHAPES = (
+_FORMS = (
     "give calibench.Arrays, a pair (x, y), four of them (train, val, cal, test), or a mapping as {'train': ..., 'test': ...}; "
     "each a pair of arrays or tensors, or a torch Dataset"
 )
@@ -28,147 +28,158 @@ _SHAPES = (
 
 @dataclass(frozen=True, kw_only=True)
 class InMemoryData(DatasetSpec):
-    """A dataset that no plugin brought: its arrays. The record knows it by their content."""
+    """The spec of a dataset that comes from the calling program, not from a plugin. The record identifies it by its content."""
 
-    in_process: ClassVar[bool] = True
+    from_caller: ClassVar[bool] = True
 
     arrays: Arrays
 
     def load(self) -> Callable[..., Arrays]:
-        """The arrays, whatever is asked."""
-        return lambda **facts: self.arrays
+        """A function that returns the arrays, whatever its keywords."""
+        return lambda **params: self.arrays
 
 
-def as_dataset(given: Any) -> str | InMemoryData | None:
-    """A name as it is, data as the spec of a dataset called `arrays`; InputError for what is neither.
+def as_dataset(dataset: Any) -> str | InMemoryData | None:
+    """A name or None unchanged, and data as the spec of a dataset called `arrays`; InputError for anything else.
 
-    `given` is `calibench.Arrays`; a pair `(x, y)` of arrays or tensors, or a map-style torch Dataset, out of which every
+    Data are `calibench.Arrays`; a pair `(x, y)` of arrays or tensors, or a map-style torch Dataset, from which every
     split is held out; a tuple of four of these, `(train, val, cal, test)`; or a mapping by split name, with `train` and
     any of the others. Datasets are read once, row by row.
     """
-    if given is None or isinstance(given, str):
-        return given
-    if isinstance(given, Arrays):
-        held = {name: _array(getattr(given, name), f"dataset: {name}") for name in ("x", "y")}
-        pairs = {name: _pair(pair, name) for name in SPLITS[1:] if (pair := getattr(given, name)) is not None}
-        arrays = Arrays(
-            **held,  # type: ignore[arg-type]
-            **pairs,  # type: ignore[arg-type]
-            head_weight=given.head_weight,
-            head_bias=given.head_bias,
-            notes=given.notes,
-            repeats=given.repeats,
-        )
-    else:
-        splits = {name: _pair(part, name) for name, part in _parts(given).items()}
-        x, y = splits.pop("train")
-        arrays = Arrays(x=x, y=y, **splits)  # type: ignore[arg-type]
+    if dataset is None or isinstance(dataset, str):
+        return dataset
     return InMemoryData(
         name="arrays",
         summary="Arrays that the calling program gave.",
         target="calibench.data.in_memory:as_dataset",
         licence="yours",
         source="given from Python as arrays",
-        arrays=arrays,
+        arrays=_with_numpy_arrays(dataset) if isinstance(dataset, Arrays) else _arrays_of(dataset),
     )
 
 
-def _parts(given: Any) -> Mapping[str, Any]:
-    """The splits by name."""
-    if isinstance(given, Mapping):
-        odd = next((name for name in given if name not in SPLITS), None)
-        if odd is not None:
-            raise InputError(f"dataset: there is no split {odd!r}", did_you_mean(str(odd), SPLITS))
-        if "train" not in given:
-            raise InputError("dataset: there is no split 'train'", "the others may be missing: they are held out of it")
-        return {name: part for name, part in given.items() if part is not None}
-    if _is_pair(given) or _is_map_style(given):
-        return {"train": given}
-    if isinstance(given, tuple | list):
-        if len(given) == len(SPLITS):
-            return dict(zip_longest(SPLITS, given))
-        raise InputError(f"dataset: it has {len(given)} parts, and could mean several things", _SHAPES)
-    if isinstance(given, np.ndarray | torch.Tensor):
-        raise InputError("dataset: there are rows and no labels", _SHAPES)
-    _refuse_loaders(given, "dataset")
-    raise InputError(f"dataset: it is a {type(given).__name__}", _SHAPES)
+def _with_numpy_arrays(arrays: Arrays) -> Arrays:
+    """The same with rows and labels of every split as numpy arrays."""
+    pairs = {name: _pair(pair, name) for name in SPLITS[1:] if (pair := getattr(arrays, name)) is not None}
+    x, y = _array(arrays.x, "dataset: x"), _array(arrays.y, "dataset: y")
+    return replace(arrays, x=x, y=y, **pairs)  # type: ignore[arg-type]
 
 
-def _is_pair(given: Any) -> bool:
-    """`(x, y)` and not two splits, which would be pairs or Datasets themselves."""
-    if not isinstance(given, tuple | list) or len(given) != 2:
+def _arrays_of(dataset: Any) -> Arrays:
+    pairs = {name: _pair(rows, name) for name, rows in _splits(dataset).items()}
+    x, y = pairs.pop("train")
+    return Arrays(x=x, y=y, **pairs)  # type: ignore[arg-type]
+
+
+def _splits(dataset: Any) -> Mapping[str, Any]:
+    """The rows of each split by its name, in the form that the caller used; InputError if the splits cannot be told apart."""
+    if isinstance(dataset, Mapping):
+        unknown = next((name for name in dataset if name not in SPLITS), None)
+        if unknown is not None:
+            raise InputError(f"dataset: there is no split {unknown!r}", did_you_mean(str(unknown), SPLITS))
+        if "train" not in dataset:
+            raise InputError(
+                "dataset: there is no split 'train'", "the other splits may be missing: they are held out of it"
+            )
+        return {name: rows for name, rows in dataset.items() if rows is not None}
+    if _is_pair(dataset) or _is_map_style(dataset):
+        return {"train": dataset}
+    if isinstance(dataset, tuple | list):
+        if len(dataset) == len(SPLITS):
+            return dict(zip_longest(SPLITS, dataset))
+        raise InputError(f"dataset: it has {len(dataset)} parts, and could mean several things", _FORMS)
+    if isinstance(dataset, np.ndarray | torch.Tensor):
+        raise InputError("dataset: there are rows and no labels", _FORMS)
+    _refuse_loaders(dataset, "dataset")
+    raise InputError(f"dataset: it is a {type(dataset).__name__}", _FORMS)
+
+
+def _is_pair(value: Any) -> bool:
+    """Whether it is `(x, y)`, not two splits: those would be pairs or Datasets themselves."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
         return False
-    return not any(isinstance(part, tuple | Mapping | DataLoader) or _is_map_style(part) for part in given)
+    return not any(isinstance(part, tuple | Mapping | DataLoader) or _is_map_style(part) for part in value)
 
 
-def _is_map_style(given: Any) -> bool:
-    """Rows by number: a torch Dataset, or what looks like one."""
-    if isinstance(given, torch.utils.data.Dataset):
-        return not isinstance(given, IterableDataset)
-    known = (np.ndarray, torch.Tensor, Mapping, Sequence, str, bytes, DataLoader)
-    sized = hasattr(type(given), "__getitem__") and hasattr(type(given), "__len__")
-    return sized and not isinstance(given, known) and not hasattr(given, "__array__")
+def _is_map_style(value: Any) -> bool:
+    """Whether it gives rows by number: a torch Dataset, or a class that works like one."""
+    if isinstance(value, torch.utils.data.Dataset):
+        return not isinstance(value, IterableDataset)
+    other_forms = (np.ndarray, torch.Tensor, Mapping, Sequence, str, bytes, DataLoader)
+    sized = hasattr(type(value), "__getitem__") and hasattr(type(value), "__len__")
+    return sized and not isinstance(value, other_forms) and not hasattr(value, "__array__")
 
 
-def _refuse_loaders(given: Any, where: str) -> None:
-    if isinstance(given, DataLoader):
+def _refuse_loaders(value: Any, where: str) -> None:
+    if isinstance(value, DataLoader):
         raise InputError(f"{where}: it is a DataLoader", "give its dataset, as loader.dataset: calibench makes batches")
-    if isinstance(given, IterableDataset):
+    if isinstance(value, IterableDataset):
         raise InputError(f"{where}: it is an IterableDataset, without a length", "give a map-style Dataset, or arrays")
 
 
-def _pair(given: Any, split: str) -> Pair:
-    """Rows and labels of one split."""
+def _pair(rows: Any, split: str) -> Pair:
+    """Rows and labels of one split as arrays."""
     where = f"dataset: {split}"
-    _refuse_loaders(given, where)
-    if isinstance(given, TensorDataset):
-        if len(given.tensors) != 2:
-            message = f"{where}: the TensorDataset holds {len(given.tensors)} tensors"
-            raise InputError(message, "two are wanted, TensorDataset(x, y)")
-        given = given.tensors
-    elif _is_map_style(given):
-        given = _read(given, where)
-    if not isinstance(given, tuple | list) or len(given) != 2:
-        what = f"{len(given)} parts" if isinstance(given, tuple | list) else f"a {type(given).__name__}"
-        raise InputError(f"{where}: it is {what}, not (x, y)", _SHAPES)
-    return _array(given[0], f"{where}: x"), _array(given[1], f"{where}: y")
+    _refuse_loaders(rows, where)
+    if isinstance(rows, TensorDataset):
+        if len(rows.tensors) != 2:
+            message = f"{where}: the TensorDataset holds {len(rows.tensors)} tensors"
+            raise InputError(message, "give two, TensorDataset(x, y)")
+        rows = rows.tensors
+    elif _is_map_style(rows):
+        rows = _read(rows, where)
+    x, y = _two_parts(rows, f"{where}: it", _FORMS)
+    return _array(x, f"{where}: x"), _array(y, f"{where}: y")
+
+
+def _two_parts(value: Any, subject: str, hint: str) -> tuple[Any, Any]:
+    """`(x, y)`; InputError, with `subject` first, for anything else."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        what = f"{len(value)} parts" if isinstance(value, tuple | list) else f"a {type(value).__name__}"
+        raise InputError(f"{subject} is {what}, not (x, y)", hint)
+    return value[0], value[1]
 
 
 def _read(rows: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """All rows of a map-style Dataset, stacked; InputError for one that changes from reading to reading."""
+    """All rows of a map-style Dataset, stacked; InputError if reading fails or rows differ in shape or from read to read."""
     try:
         count = len(rows)
         items = [_item(rows[number], number, where) for number in range(count)]
         again = [_item(rows[number], number, where) for number in range(min(count, READ_TWICE))]
     except InputError:
         raise
-    except Exception as error:  # the user's code
-        raise InputError(f"{where}: reading it failed: {type(error).__name__}: {error}", "mend the Dataset") from error
+    except Exception as error:  # from the user's code
+        message = f"{where}: reading it failed: {type(error).__name__}: {error}"
+        raise InputError(message, "correct the Dataset") from error
     for number, (first, second) in enumerate(zip(items, again, strict=False)):
         if not all(np.array_equal(a, b) for a, b in zip(first, second, strict=True)):
             message = f"{where}: row {number} is not the same when it is read again"
             raise InputError(message, "give it without random transforms; calibench augments training rows itself")
-    for part, name in enumerate("xy"):
-        shapes = {item[part].shape for item in items}
-        if len(shapes) > 1:
-            message = f"{where}: rows of {name} differ in shape: {sorted(shapes)[0]}, {sorted(shapes)[1]}"
-            raise InputError(message, "scale or pad them to one shape")
-    x, y = ([item[part] for item in items] for part in range(2))
-    return np.stack(x) if x else np.empty((0, 1), np.float32), np.stack(y) if y else np.empty(0, np.int64)
+    if not items:
+        return np.empty((0, 1), np.float32), np.empty(0, np.int64)
+    return _stacked([x for x, _ in items], "x", where), _stacked([y for _, y in items], "y", where)
+
+
+def _stacked(arrays: list[NDArray[Any]], name: str, where: str) -> NDArray[Any]:
+    """All in one array `[N, ...]`; InputError if they differ in shape."""
+    shapes = sorted({array.shape for array in arrays})
+    if len(shapes) > 1:
+        message = f"{where}: rows of {name} differ in shape: {shapes[0]}, {shapes[1]}"
+        raise InputError(message, "scale or pad them to one shape")
+    return np.stack(arrays)
 
 
 def _item(item: Any, number: int, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    if not isinstance(item, tuple | list) or len(item) != 2:
-        what = f"{len(item)} parts" if isinstance(item, tuple | list) else f"a {type(item).__name__}"
-        raise InputError(f"{where}: row {number} is {what}, not (x, y)", "let __getitem__ return (x, y)")
-    if hasattr(item[0], "getpixel"):
+    """One row of a Dataset and its label as arrays."""
+    x, y = _two_parts(item, f"{where}: row {number}", "let __getitem__ return (x, y)")
+    if hasattr(x, "getpixel"):
         hint = "add a transform that makes a tensor of it, as torchvision.transforms.ToTensor()"
         raise InputError(f"{where}: row {number} is a picture, not an array", hint)
-    return _array(item[0], f"{where}: row {number}, x"), _array(item[1], f"{where}: row {number}, y")
+    return _array(x, f"{where}: row {number}, x"), _array(y, f"{where}: row {number}, y")
 
 
 def _array(values: Any, where: str) -> NDArray[Any]:
-    """As a numpy array in memory; types and shapes are checked where every dataset's are."""
+    """The values as a numpy array in memory; `calibench.data.checks` checks types and shapes, as for every dataset."""
     if isinstance(values, torch.Tensor):
         if values.layout != torch.strided or values.is_quantized:
             raise InputError(f"{where}: it is a sparse or quantized tensor", "give values.to_dense(), or an array")

@@ -1,4 +1,4 @@
-"""The splits as tensors where networks are trained."""
+"""The splits as tensors on the device where networks are trained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from calibench.data.prepare import Data
 
 
 class OnDevice:
-    """`x(split)` and `y(split)` of the data on a device; on a CPU they share the arrays' memory."""
+    """`x(split)` and `y(split)` of the data on a device; on a CPU they share memory with the arrays."""
 
     def __init__(self, data: Data, device: torch.device) -> None:
         self.data, self.device = data, device
@@ -21,6 +21,6 @@ class OnDevice:
         return torch.from_numpy(x).to(self.device)
 
     def y(self, split: str) -> torch.Tensor:
-        """Class indices `[n]`, or answers `[n, Q]` of several labels a row, int64."""
+        """Class indices `[n]`, or `[n, Q]` of 0 and 1 for Q labels a row, int64."""
         y: NDArray[np.int64] = getattr(self.data, split).y
         return torch.from_numpy(y).to(self.device)

@@ -1,4 +1,4 @@
-"""A file as its publisher offers it, and whether a file here is that one."""
+"""A file as its publisher offers it, and the check that a local copy is that file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from calibench.errors import InputError
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """Name, address, size in bytes and checksum of a file that a dataset is read from.
+    """Name, address, size in bytes and checksum of a file from which a dataset is read.
 
-    `sha256` or `md5` is the digest that its publisher, or long use, vouches for; with neither only the size is checked,
-    and the reader's own checks of the content are all there is. A `size` of None is not known; the checksum decides then.
+    `sha256` or `md5` is the digest that its publisher, or long use, vouches for. With neither, only the size is checked
+    here, and the reader checks the content. A `size` of None is unknown; then the checksum decides.
     """
 
     name: str
@@ -25,18 +25,18 @@ class PublishedFile:
 
     @property
     def checksum(self) -> str:
-        """What the record says of it."""
+        """The checksum as the record states it."""
         if self.sha256:
             return f"SHA-256 {self.sha256}"
         return f"MD5 {self.md5}" if self.md5 else "no checksum is published, size and structure are checked"
 
     @property
     def megabytes(self) -> str:
-        """Its size for people, in units of 10^6 bytes."""
+        """The size for people, in units of 10^6 bytes."""
         return "size unknown" if self.size is None else f"{self.size / 1e6:.3g} MB"
 
     def fault(self, path: Path) -> str:
-        """What is wrong with the copy at `path`, as in `it has 7 bytes, the published file 170498071`; empty if nothing is."""
+        """How the copy at `path` differs, as in `it has 7 bytes, the published file 170498071`; "" if it does not."""
         size = path.stat().st_size
         if self.size is not None and size != self.size:
             return f"it has {size} bytes, the published file {self.size}"
@@ -44,18 +44,15 @@ class PublishedFile:
         if not expected:
             return ""
         with path.open("rb") as content:
-            found = hashlib.file_digest(content, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
-        return "" if found == expected else f"its {kind} is {found}, the published file's {expected}"
+            digest = hashlib.file_digest(content, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+        return "" if digest == expected else f"its {kind} is {digest}, the published file's {expected}"
 
     def check(self, path: Path, where: str, hint: str) -> None:
-        """InputError with `hint` unless `path` holds the published bytes; asked at every read, since data may change."""
+        """InputError with `hint` unless `path` holds the published bytes. Every read calls it, since files may change."""
         try:
             fault = self.fault(path)
         except OSError as error:
-            raise InputError(
-                f"{where}: cannot read {str(path)!r}: {error.strerror or error}", "check the file"
-            ) from None
+            message = f"{where}: cannot read {str(path)!r}: {error.strerror or error}"
+            raise InputError(message, "check the file") from None
         if fault:
-            raise InputError(
-                f"{where}: {str(path)!r} is not the published file: {fault}", "remove it and fetch it again"
-            )
+            raise InputError(f"{where}: {str(path)!r} is not the published file: {fault}", hint)

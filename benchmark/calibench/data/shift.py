@@ -1,7 +1,11 @@
-"""What a shift is given and what it returns: variants of the test split, each made when its turn comes."""
+"""What a shift plugin gets and returns: variants of the test split, whose rows are made when they are needed.
+
+`calibench.data.load_shifts` calls the plugins and checks what they return.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,9 +23,9 @@ Ints: TypeAlias = "NDArray[np.int64]"
 
 @dataclass(frozen=True)
 class ShiftTask:
-    """What a shift may know: test rows `x [n, ...]` and labels `y`, read-only, and the ends of the values of train and test.
+    """What a shift may know: the test rows `x [n, ...]` and labels `y`, read-only, and the range of values in train and test.
 
-    Of several labels a row, `labels_per_sample` is Q and y is `[n, Q]`.
+    If a row has several labels, `labels_per_sample` is Q and y is `[n, Q]`.
     """
 
     x: Floats
@@ -33,20 +37,26 @@ class ShiftTask:
 
     @classmethod
     def of(cls, data: Data) -> ShiftTask:
-        """The task that `data` poses."""
+        """The task for the test split of `data`."""
         parts = (data.train.x, data.test.x)
         lowest, highest = min(float(x.min()) for x in parts), max(float(x.max()) for x in parts)
         x, y = data.test.x.view(), data.test.y.view()
         x.flags.writeable = y.flags.writeable = False  # x *= 0.8 in a plugin would change what is judged after it
         return cls(x, y, data.num_classes, data.labels_per_sample, lowest, highest)
 
+    @property
+    def questions(self) -> int:
+        """`labels_per_sample` by its old name, for plugins of earlier versions."""
+        warnings.warn("ShiftTask.questions is now labels_per_sample", DeprecationWarning, stacklevel=2)
+        return self.labels_per_sample
+
 
 @dataclass(frozen=True)
 class Variant:
-    """One changed test split: a kind, such as `fog`, how severe it is, and `x()`, which makes its rows `[n, ...]`.
+    """One changed test split: a kind, such as `fog`, its severity, and `x()`, which makes its rows `[n, ...]`.
 
-    `rows [n]`, where given, are the test rows that it is made of, each at most once; without, it is made of all in their
-    order. Its labels are those of these rows. `about` goes into the record.
+    `rows [n]` are the numbers of the test rows that the variant is made of, each at most once; None means all of them, in
+    order. The variant has the labels of these rows. `about` goes into the record.
     """
 
     kind: str
@@ -63,7 +73,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Shifted:
-    """Variants, with `notes` for the record and `files`, a digest of the files that they are made from."""
+    """Variants, `notes` for the record, and `files`: a digest of the files from which the variants are made."""
 
     variants: Sequence[Variant]
     notes: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ Index: TypeAlias = "NDArray[np.int64]"
 
 
 def row_hashes(x: NDArray[np.generic]) -> NDArray[np.bytes_]:
-    """A 16-byte BLAKE2b digest of each row's shape-independent content, `[N]`; -0.0 is 0.0."""
+    """A 16-byte BLAKE2b digest `[N]` of each row's values, whatever their shape; -0.0 counts as 0.0."""
     rows = np.ascontiguousarray(np.add(x, 0, dtype=x.dtype)).reshape(len(x), -1)
     return np.array([hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in rows], dtype="S16")
 
@@ -22,18 +22,18 @@ def row_hashes(x: NDArray[np.generic]) -> NDArray[np.bytes_]:
 def hold_out(y: Index, groups: Index, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
     """True `[N]` for about `share` of the rows, stratified by class; rows of one group stay together.
 
-    One row stands for each group. They are put in order of class, shuffled within a class, and every 1/share-th is
-    taken, so that each class gives its share within one row, however rare it is.
+    One row stands for each group. These rows are ordered by class and shuffled within a class, and every 1/share-th is
+    chosen, so that each class gives its share within one row, however rare it is.
     """
-    _, first, member = np.unique(groups, return_index=True, return_inverse=True)
+    _, first, group_of_row = np.unique(groups, return_index=True, return_inverse=True)
     order = np.lexsort((rng.permutation(len(first)), y[first]))
-    wanted = min(max(round(share * len(first)), 1), len(first) - 1)
+    count = min(max(round(share * len(first)), 1), len(first) - 1)
     position = np.arange(len(first))
-    offset = rng.integers(len(first))  # else the first class would always be rounded down
-    taken = ((position + 1) * wanted + offset) // len(first) > (position * wanted + offset) // len(first)
+    offset = rng.integers(len(first))  # without it, the first class would always be rounded down
+    steps = ((position + 1) * count + offset) // len(first) > (position * count + offset) // len(first)
     chosen = np.zeros(len(first), dtype=bool)
-    chosen[order] = taken
-    return np.asarray(chosen[member])
+    chosen[order] = steps
+    return np.asarray(chosen[group_of_row])
 
 
 def overlap(a: NDArray[np.bytes_], b: NDArray[np.bytes_]) -> tuple[Index, Index]:

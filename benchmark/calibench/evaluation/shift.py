@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from calibench.config.shift_and_ood import shift_metric
+from calibench.data.load_shifts import Shift, variant_rows
 from calibench.data.prepare import Data
 from calibench.data.shift import Floats as Rows
 from calibench.data.shift import Variant
-from calibench.data.shifts import Shift, made
 from calibench.errors import blaming
 from calibench.evaluation.added_figures import AddedFigures, OutputsOf
 from calibench.evaluation.judge import RESAMPLES, SEED, applicable
@@ -67,7 +67,7 @@ def _groups(shift: Shift, data: Data) -> Iterator[list[tuple[Variant, Rows]]]:
     """The variants in order with their rows, as many together as `GROUP_BYTES` holds, at least one."""
     group: list[tuple[Variant, Rows]] = []
     for variant in shift.variants:
-        group.append((variant, made(variant, shift.bound, data)))
+        group.append((variant, variant_rows(variant, shift.bound, data)))
         if sum(x.nbytes for _, x in group) + data.test.x.nbytes > GROUP_BYTES:
             yield group
             group = []

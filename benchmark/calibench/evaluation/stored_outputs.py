@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from calibench.config.resolve import resolve_chain
 from calibench.data.soft import checked_soft
 from calibench.errors import InputError
+from calibench.evaluation.evaluation_record import EvaluationRecord
 from calibench.evaluation.judge import RESAMPLES, SEED, Judgement, judge
 from calibench.evaluation.verdict import verdict
 from calibench.kernels import backend
@@ -22,46 +22,8 @@ from calibench.recipe.posthoc import PostHoc
 from calibench.records.environment import versions
 from calibench.seeds import seeded
 
-SCHEMA = "calibench.evaluation/1"
-_KEYS = {"labels_per_sample": "questions"}
-"""Fields that have another name in the document."""
 Samples = tuple[Outputs, torch.Tensor]
 """Outputs and labels, checked."""
-
-
-@dataclass(frozen=True)
-class EvaluationRecord:
-    """Metrics of stored outputs with intervals and noise floors; with a fit also its parameters and the metrics after it."""
-
-    n: int
-    classes: int
-    labels_per_sample: int
-    """1, or Q where a sample has Q labels; `questions` in the document."""
-    backend: str
-    metrics: dict[str, float | None]
-    intervals: dict[str, list[float] | None]
-    noise_floor: dict[str, dict[str, float]]
-    verdict: str
-    units: dict[str, dict[str, Any]]
-    details: dict[str, dict[str, Any]]
-    bootstrap: dict[str, Any]
-    versions: dict[str, str]
-    fit: dict[str, Any] | None = None
-    after: dict[str, Any] | None = None
-    schema: str = SCHEMA
-    judged: Judged | None = field(default=None, repr=False, compare=False)
-    """The judged outputs, for diagrams; not part of the document."""
-    judged_after: Judged | None = field(default=None, repr=False, compare=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON document, `schema` first; `fit` and `after` only where there was a fit."""
-        fields = [f.name for f in dataclasses.fields(self) if f.name not in {"schema", "judged", "judged_after"}]
-        document = {_KEYS.get(name, name): value for name in fields if (value := getattr(self, name)) is not None}
-        return {"schema": self.schema, **document}
-
-    def __getitem__(self, key: str) -> Any:
-        """The document's entry, so that `record["metrics"]` reads as the JSON does."""
-        return self.to_dict()[key]
 
 
 def evaluate_samples(

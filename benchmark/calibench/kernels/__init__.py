@@ -1,6 +1,6 @@
-"""Typed functions over the fused operators `torch.ops.calibench.*`, and the float64 reference behind them.
+"""Typed functions over the fused operators `torch.ops.calibench.*`, and the float64 reference that defines their results.
 
-Importing this loads the operators, so that programs saved by torch.export find them.
+Importing this package loads the operators, so that programs saved by torch.export find them.
 """
 
 from calibench.kernels.accumulator import CalibrationAccumulator

@@ -1,4 +1,4 @@
-"""`bootstrap_bins`: the bin sums of many resamples, none of which is ever written down."""
+"""`bootstrap_bins`: the bin sums of many resamples, without storing a resample."""
 
 from __future__ import annotations
 
@@ -17,65 +17,68 @@ class BootstrapBins(Result):
     count: torch.Tensor
     """[B, M] draws in the bin."""
     confidence_sum: torch.Tensor
-    """[B, M] sum of their confidences, rounded to 2^-52 each (2^-(62 - log2 N) beyond a thousand samples)."""
+    """[B, M] sum of their confidences, each rounded to 2^-52 (beyond a thousand samples to 2^-(62 - log2 N))."""
     correct_sum: torch.Tensor
-    """[B, M] of those draws, the correct ones."""
+    """[B, M] correct draws in the bin."""
 
 
 def bootstrap_bins(
     confidence: torch.Tensor, correct: torch.Tensor, bins: int = 15, *, resamples: int = 1000, seed: int = 0
 ) -> BootstrapBins:
-    """Bin sums of B resamples, each of N draws with replacement from N samples, by their confidence `[N]`.
+    """Bin sums of B resamples, each of N draws with replacement from N samples, binned by their confidence `[N]`.
 
-    The draws come from Philox4x32-10 under the key `seed`, counted by resample and draw, and confidences enter as
-    whole multiples of 2^-s, s = min(52, 62 - ceil(log2 N)): so a seed gives the same bits on every backend and with
-    every number of threads. `correct` `[N]` is bool, or numbers 0 and 1 (looked at, which on a GPU means waiting); bins
-    as in `calibration_stats`.
+    Draws come from Philox4x32-10 with the key `seed` and a counter of resample and draw. Confidences are summed as whole
+    multiples of 2^-s, s = min(52, 62 - ceil(log2 N)). So a seed gives the same bits on every backend and with every
+    number of threads. `correct` `[N]` is bool, or numbers 0 and 1 (checked, which on a GPU means waiting). Bins as in
+    `calibration_stats`.
 
-    Raises InputError for B < 1, a seed outside [0, 2^63), and the lowest confidence that is not in [0, 1 + 1e-3].
+    Raises InputError for B < 1, a seed outside [0, 2^63), and the lowest row whose confidence is not in [0, 1 + 1e-3].
     """
-    where = "bootstrap_bins"
-    _check(where, confidence, correct)
-    checks.check_bins(where, bins)
-    _check_whole(where, "resamples", resamples, 1, checks.MAX_BINS, "1000 is usual")
-    _check_whole(where, "seed", seed, 0, MAX_SEED, "any whole number from 0 to 2^63 - 1")
+    caller = "bootstrap_bins"
+    _check_samples(caller, confidence, correct)
+    checks.check_bins(caller, bins)
+    _check_whole(caller, "resamples", resamples, 1, checks.MAX_BINS, "1000 is usual")
+    _check_whole(caller, "seed", seed, 0, MAX_SEED, "any whole number from 0 to 2^63 - 1")
     hits = correct if correct.dtype == torch.bool else correct != 0
     values = confidence.detach().double()
-    if not loader.fused(confidence.device, where):
-        sums = reference.bootstrap_bins(where, values, hits, bins, resamples, seed)
+    if not loader.fused(confidence.device, caller):
+        sums = reference.bootstrap_bins(caller, values, hits, bins, resamples, seed)
         return BootstrapBins(sums[:, 0], sums[:, 1], sums[:, 2])
-    if checks.readable(values):  # the operator looks too, but knows only of scores
-        checks.refuse_confidence(where, values)
-    sums, flag = dispatch.call(where, where, values, hits, bins, resamples, seed)
-    return BootstrapBins._of((sums[:, 0], sums[:, 1], sums[:, 2]), dispatch.fault(where, flag, 0))
+    if checks.readable(values):  # the operator checks too, but its message speaks of scores
+        checks.refuse_confidence(caller, values)
+    sums, flag = dispatch.call(caller, caller, values, hits, bins, resamples, seed)
+    return BootstrapBins._of((sums[:, 0], sums[:, 1], sums[:, 2]), dispatch.fault(caller, flag, 0))
 
 
-def _check(where: str, confidence: torch.Tensor, correct: torch.Tensor) -> None:
-    for what, value in (("confidences", confidence), ("correct", correct)):
-        checks.check_tensor(where, what, value)
-        if value.ndim != 1:
-            raise InputError(f"{where}: {what} have shape {list(value.shape)}, not [N]", "one number per sample")
+def _check_samples(caller: str, confidence: torch.Tensor, correct: torch.Tensor) -> None:
+    for name, tensor in (("confidences", confidence), ("correct", correct)):
+        checks.check_tensor(caller, name, tensor)
+        if tensor.ndim != 1:
+            raise InputError(f"{caller}: {name} have shape {list(tensor.shape)}, not [N]", "one number per sample")
     if confidence.dtype not in checks.SCORE_TYPES:
-        raise InputError(f"{where}: confidences have type {checks.name(confidence.dtype)}", "use float64")
-    checks.refuse_gradient(where, confidence, "confidence")
+        raise InputError(f"{caller}: confidences have type {checks.dtype_name(confidence.dtype)}", "use float64")
+    checks.refuse_gradient(caller, confidence, "confidence")
     if confidence.shape[0] != correct.shape[0]:
-        message = f"{where}: {confidence.shape[0]} confidences and {correct.shape[0]} answers in correct"
+        message = f"{caller}: {confidence.shape[0]} confidences and {correct.shape[0]} answers in correct"
         raise InputError(message, "they must be of one length")
     if confidence.device != correct.device:
-        message = f"{where}: confidences are on {confidence.device} and correct on {correct.device}"
+        message = f"{caller}: confidences are on {confidence.device} and correct on {correct.device}"
         raise InputError(message, "move one with .to(device)")
+    _check_correct(caller, correct)
+
+
+def _check_correct(caller: str, correct: torch.Tensor) -> None:
+    hint = "did you mean prediction == labels?"
     if correct.is_complex():
-        raise InputError(
-            f"{where}: correct has type {checks.name(correct.dtype)}", "did you mean prediction == labels?"
-        )
-    if correct.dtype != torch.bool and not torch.compiler.is_compiling():
-        odd = ((correct != 0) & (correct != 1)).nonzero()
-        if len(odd):
-            row = int(odd[0])
-            message = f"{where}: row {row}: correct is {correct[row].item():g}, not 0 or 1"
-            raise InputError(message, "did you mean prediction == labels?")
+        raise InputError(f"{caller}: correct has type {checks.dtype_name(correct.dtype)}", hint)
+    if correct.dtype == torch.bool or torch.compiler.is_compiling():
+        return
+    bad_rows = ((correct != 0) & (correct != 1)).nonzero()
+    if len(bad_rows):
+        row = int(bad_rows[0])
+        raise InputError(f"{caller}: row {row}: correct is {correct[row].item():g}, not 0 or 1", hint)
 
 
-def _check_whole(where: str, what: str, value: int, low: int, high: int, hint: str) -> None:
+def _check_whole(caller: str, name: str, value: int, low: int, high: int, hint: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(f"{where}: {what} is {value!r}, not a whole number in [{low}, {high}]", hint)
+        raise InputError(f"{caller}: {name} is {value!r}, not a whole number in [{low}, {high}]", hint)

@@ -1,4 +1,7 @@
-"""What every kernel refuses, in the same words whichever backend serves it."""
+"""Checks of the kernels' inputs, with the same messages on every backend.
+
+`caller` is the name of the public function; every message starts with it.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ SCORE_TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 LABEL_TYPES = (torch.int64, torch.int32, torch.uint8)
 
 MAX_BINS = 1 << 24
-"""The compiled side's bound (csrc/inputs.h), so that both backends refuse the same."""
+"""The limit of the compiled operators (csrc/inputs.h), so that both backends refuse the same."""
 
 PROBABILITY_CEILING = 1 + 1e-3
-"""A row of float16 probabilities may exceed 1 by its rounding; `calibench.outputs.outputs` allows as much."""
+"""Rounding may lift a float16 probability above 1; `calibench.outputs.outputs` allows as much."""
 
 NO_FAULT = torch.iinfo(torch.int64).max
 NON_FINITE, LABEL, PROBABILITY = 1, 2, 3
-"""Why a row is bad, as the kernels' fault says it: code = row * 4 + status."""
+"""Why a row is bad: the status in a kernel's fault, whose code is row * 4 + status."""
 
 _BAD_ROW = re.compile(r"calibench: (row \d+: [^\n]*)")
 
@@ -32,78 +35,77 @@ _ROW_HINTS = (
 )
 
 
-def check_inputs(where: str, scores: torch.Tensor, labels: torch.Tensor, bins: int) -> None:
-    """Refuses wrong shapes, types and devices, `bins` outside [1, 2^24], and a gradient that nobody could compute.
+def check_inputs(caller: str, scores: torch.Tensor, labels: torch.Tensor, bins: int) -> None:
+    """InputError unless scores are `[N, K]` (N >= 0, K >= 1), labels `[N]` and `bins` is in [1, 2^24].
 
-    Scores `[N, K]` with N >= 0 and K >= 1, labels `[N]`. Raises InputError; what is wrong with one row is found later.
+    Looks at shapes, types, devices and gradients only; bad values of a row are found later.
     """
-    check_scores(where, scores)
-    check_labels(where, labels, scores)
-    check_bins(where, bins)
+    check_scores(caller, scores)
+    check_labels(caller, labels, scores)
+    check_bins(caller, bins)
 
 
-def check_scores(where: str, scores: torch.Tensor) -> None:
-    """Refuses what is not a tensor `[N, K]` of floating-point numbers, K >= 1, without a gradient."""
-    check_tensor(where, "scores", scores)
+def check_scores(caller: str, scores: torch.Tensor) -> None:
+    """InputError unless scores are a floating-point tensor `[N, K]`, K >= 1, that requires no gradient."""
+    check_tensor(caller, "scores", scores)
     if scores.ndim != 2:
-        raise InputError(f"{where}: scores have shape {list(scores.shape)}, not [N, K]", "one column per class")
+        raise InputError(f"{caller}: scores have shape {list(scores.shape)}, not [N, K]", "one column per class")
     if scores.shape[1] < 1:
-        raise InputError(f"{where}: scores have no classes (shape {list(scores.shape)})", "one column per class")
+        raise InputError(f"{caller}: scores have no classes (shape {list(scores.shape)})", "one column per class")
     if scores.dtype not in SCORE_TYPES:
-        raise InputError(f"{where}: scores have type {name(scores.dtype)}", f"use one of {_names(SCORE_TYPES)}")
-    refuse_gradient(where, scores, "logits")
+        raise InputError(f"{caller}: scores have type {dtype_name(scores.dtype)}", f"use one of {_names(SCORE_TYPES)}")
+    refuse_gradient(caller, scores, "logits")
 
 
-def check_labels(where: str, labels: torch.Tensor, scores: torch.Tensor) -> None:
-    """Refuses labels that are not `[N]` whole numbers on the device of the scores."""
-    check_tensor(where, "labels", labels)
+def check_labels(caller: str, labels: torch.Tensor, scores: torch.Tensor) -> None:
+    """InputError unless labels are whole numbers `[N]` on the device of the scores."""
+    check_tensor(caller, "labels", labels)
     if labels.ndim != 1:
-        raise InputError(f"{where}: labels have shape {list(labels.shape)}, not [N]", "one class index per row")
+        raise InputError(f"{caller}: labels have shape {list(labels.shape)}, not [N]", "one class index per row")
     if labels.dtype not in LABEL_TYPES:
-        raise InputError(f"{where}: labels have type {name(labels.dtype)}", f"use one of {_names(LABEL_TYPES)}")
+        raise InputError(f"{caller}: labels have type {dtype_name(labels.dtype)}", f"use one of {_names(LABEL_TYPES)}")
     if labels.shape[0] != scores.shape[0]:
-        message = f"{where}: {scores.shape[0]} rows of scores and {labels.shape[0]} labels"
+        message = f"{caller}: {scores.shape[0]} rows of scores and {labels.shape[0]} labels"
         raise InputError(message, "they must be of one length")
     if labels.device != scores.device:
         hint = "move the labels with labels.to(logits.device)"
-        raise InputError(f"{where}: scores are on {scores.device} and labels on {labels.device}", hint)
+        raise InputError(f"{caller}: scores are on {scores.device} and labels on {labels.device}", hint)
 
 
-def check_bins(where: str, bins: object) -> None:
-    """Refuses `bins` that is not a whole number in [1, 2^24]."""
+def check_bins(caller: str, bins: object) -> None:
+    """InputError unless `bins` is a whole number in [1, 2^24]."""
     if isinstance(bins, bool) or not isinstance(bins, int) or not 1 <= bins <= MAX_BINS:
         hint = "the usual number is 15"
         if isinstance(bins, float) and bins.is_integer():
             hint = f"did you mean {int(bins)}?"
-        raise InputError(f"{where}: bins is {bins!r}, not a whole number in [1, {MAX_BINS}]", hint)
+        raise InputError(f"{caller}: bins is {bins!r}, not a whole number in [1, {MAX_BINS}]", hint)
 
 
-def check_tensor(where: str, what: str, value: object) -> None:
-    """Refuses what is no tensor."""
+def check_tensor(caller: str, name: str, value: object) -> None:
+    """InputError unless `value`, which the message calls `name`, is a tensor."""
     if not isinstance(value, torch.Tensor):
         kind = type(value).__name__
-        raise InputError(f"{where}: {what} are a {kind}, not a tensor", "torch.as_tensor makes one")
+        raise InputError(f"{caller}: {name} are a {kind}, not a tensor", "torch.as_tensor makes one")
 
 
-def refuse_gradient(where: str, tensor: torch.Tensor, what: str) -> None:
-    """Refuses a tensor that wants a gradient while gradients are recorded."""
-    if tensor.requires_grad and torch.is_grad_enabled():
-        if (
-            torch.compiler.is_compiling()
-        ):  # torch shows the text of a built-in error; of ours it says it cannot trace it
-            raise RuntimeError(
-                f"calibench: {where}: metrics are not differentiable; call .detach() on the {what} first"
-            )
-        raise InputError(f"{where}: metrics are not differentiable", f"call .detach() on the {what} first")
+def refuse_gradient(caller: str, tensor: torch.Tensor, name: str) -> None:
+    """InputError if the tensor requires a gradient and gradients are recorded; RuntimeError while torch compiles."""
+    if not (tensor.requires_grad and torch.is_grad_enabled()):
+        return
+    message, hint = f"{caller}: metrics are not differentiable", f"call .detach() on the {name} first"
+    if torch.compiler.is_compiling():
+        # torch shows the text of a built-in error, but refuses to trace an InputError.
+        raise RuntimeError(f"calibench: {message}; {hint}")
+    raise InputError(message, hint)
 
 
 def readable(tensor: torch.Tensor) -> bool:
-    """Whether values may be looked at: not on a GPU, which would have to be waited for, nor while torch traces."""
+    """True if values may be read: not on a GPU, where reading means waiting, and not while torch traces."""
     return not torch.compiler.is_compiling() and tensor.device.type == "cpu"
 
 
 def row_sentence(row: int, status: int, label: int, classes: int) -> str:
-    """What is wrong with one row of scores, as the kernels say it too."""
+    """What is wrong with a row of scores, in the words of the compiled kernels."""
     if status == NON_FINITE:
         return f"row {row}: a score is NaN or infinite"
     if status == LABEL:
@@ -112,48 +114,48 @@ def row_sentence(row: int, status: int, label: int, classes: int) -> str:
 
 
 def confidence_sentence(row: int, status: int) -> str:
-    """What is wrong with one confidence."""
-    what = "is NaN or infinite" if status == NON_FINITE else "lies outside [0, 1]"
-    return f"row {row}: a confidence {what}"
+    """What is wrong with a confidence."""
+    problem = "is NaN or infinite" if status == NON_FINITE else "lies outside [0, 1]"
+    return f"row {row}: a confidence {problem}"
 
 
-def refuse_confidence(where: str, confidence: torch.Tensor) -> None:
-    """Refuses confidences `[N]` outside [0, 1 + 1e-3], naming the lowest row; looks at them."""
+def refuse_confidence(caller: str, confidence: torch.Tensor) -> None:
+    """InputError that names the lowest row whose confidence `[N]` is outside [0, 1 + 1e-3]."""
     inside = (confidence >= 0) & (confidence <= PROBABILITY_CEILING)
     if bool(inside.all()):
         return
     row = int((~inside).nonzero()[0])
     status = PROBABILITY if bool(confidence[row].isfinite()) else NON_FINITE
-    raise_row_error(where, confidence_sentence(row, status))
+    raise_row_error(caller, confidence_sentence(row, status))
 
 
-def raise_fault(where: str, classes: int, flag: torch.Tensor) -> None:
-    """Raises InputError for a kernel's fault, int64 [2], if it names a row; waits for the GPU. `classes` 0: no scores."""
+def raise_fault(caller: str, classes: int, flag: torch.Tensor) -> None:
+    """InputError if a kernel's fault, int64 [2], names a row. Waits for the GPU. `classes` is 0 for confidences."""
     code, label = flag.tolist()
     if code == NO_FAULT:
         return
     row, status = divmod(code, 4)
-    raise_row_error(where, row_sentence(row, status, label, classes) if classes else confidence_sentence(row, status))
+    raise_row_error(caller, row_sentence(row, status, label, classes) if classes else confidence_sentence(row, status))
 
 
-def raise_row_error(where: str, what: str) -> NoReturn:
-    """Raises InputError for `what`, a sentence of the form `row 3: a score is NaN or infinite`, with its hint."""
-    hint = next((hint for word, hint in _ROW_HINTS if word in what), "")
-    raise InputError(f"{where}: {what}", hint) from None
+def raise_row_error(caller: str, sentence: str) -> NoReturn:
+    """InputError with its hint for a sentence of the form `row 3: a score is NaN or infinite`."""
+    hint = next((hint for word, hint in _ROW_HINTS if word in sentence), "")
+    raise InputError(f"{caller}: {sentence}", hint) from None
 
 
-def translate(where: str, error: RuntimeError) -> NoReturn:
-    """Raises InputError where a compiled operator's RuntimeError names a row, else the error itself."""
-    found = _BAD_ROW.search(str(error))
-    if found is None:
+def translate(caller: str, error: RuntimeError) -> NoReturn:
+    """InputError if a compiled operator's RuntimeError names a row, else that RuntimeError itself."""
+    match = _BAD_ROW.search(str(error))
+    if match is None:
         raise error
-    raise_row_error(where, found.group(1))
+    raise_row_error(caller, match.group(1))
 
 
-def name(dtype: torch.dtype) -> str:
+def dtype_name(dtype: torch.dtype) -> str:
     """`float32` for torch.float32."""
     return str(dtype).removeprefix("torch.")
 
 
 def _names(dtypes: tuple[torch.dtype, ...]) -> str:
-    return ", ".join(name(dtype) for dtype in dtypes)
+    return ", ".join(dtype_name(dtype) for dtype in dtypes)

@@ -1,4 +1,4 @@
-"""`classwise_stats`: for each class and bin of its own probability, what classwise ECE, ACE and TACE are made of."""
+"""`classwise_stats`: the sums of classwise ECE, ACE and TACE, for each class and bin of its probability."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from calibench.kernels import checks, dispatch, loader, reference
 from calibench.kernels.result import Result
 
 NO_THRESHOLD = -1.0
-"""Every probability is above it."""
+"""The operator's threshold if there is none: every probability is above it."""
 
 
 class ClasswiseStats(Result):
     """Sums over N rows for K classes in M bins each, all float64 `[K, M]`: counts exact, sums to 1e-12 relative."""
 
     count: torch.Tensor
-    """[K, M] rows whose p_k lies in the bin (and above the threshold)."""
+    """[K, M] rows whose p_k is in the bin (and above the threshold)."""
     prob_sum: torch.Tensor
     """[K, M] sum of those p_k."""
     label_sum: torch.Tensor
-    """[K, M] of those rows, the ones whose label is k."""
+    """[K, M] those of the rows whose label is k."""
 
 
 def classwise_stats(
@@ -35,63 +35,71 @@ def classwise_stats(
 ) -> ClasswiseStats:
     """Bin sums of every class's probability over logits `[N, K]`, in one pass and without an `[N, K]` temporary.
 
-    p_k = exp(x_k - max) / (1 + r) in float64, or the scores themselves (`from_probs`). `bins` is M equal bins
-    (k/M, (k+1)/M], or interior edges, ascending, `[M-1]` for all classes or `[K, M-1]`: the bin is the number of edges
-    below p, so (lo, hi]. With `threshold` only p_k > threshold is counted (0.01 for TACE).
+    p_k = exp(x_k - max) / (1 + r) in float64, or the scores themselves (`from_probs`). `bins` is the number M of equal
+    bins (k/M, (k+1)/M], or interior edges, ascending, `[M-1]` for all classes or `[K, M-1]`. The bin of p is the number
+    of edges below p, so bins are (lo, hi]. With `threshold` only p_k > threshold is counted (0.01 for TACE).
 
-    Types, strides and bad rows as in `calibration_stats`. Raises InputError; edges that lie on a GPU are not looked at.
+    Types, strides and bad rows as in `calibration_stats`. Raises InputError. The values of edges on a GPU are not
+    checked.
     """
-    where = "classwise_stats"
-    checks.check_scores(where, logits)
-    checks.check_labels(where, labels, logits)
-    edges, count = _edges(where, bins, logits)
-    above = NO_THRESHOLD if threshold is None else _threshold(where, threshold)
-    if not loader.fused(logits.device, where):
-        sums = reference.classwise_stats(where, logits, labels, edges, count, from_probs, above)
+    caller = "classwise_stats"
+    checks.check_scores(caller, logits)
+    checks.check_labels(caller, labels, logits)
+    edges, count = _edges(caller, bins, logits)
+    above = NO_THRESHOLD if threshold is None else _checked_threshold(caller, threshold)
+    if not loader.fused(logits.device, caller):
+        sums = reference.classwise_stats(caller, logits, labels, edges, count, from_probs, above)
         return ClasswiseStats(sums[0], sums[1], sums[2])
-    sums, flag = dispatch.call(where, where, logits.detach(), labels, edges, count, from_probs, above)
-    return ClasswiseStats._of((sums[0], sums[1], sums[2]), dispatch.fault(where, flag, logits.shape[1]))
+    sums, flag = dispatch.call(caller, caller, logits.detach(), labels, edges, count, from_probs, above)
+    return ClasswiseStats._of((sums[0], sums[1], sums[2]), dispatch.fault(caller, flag, logits.shape[1]))
 
 
-def _edges(where: str, bins: int | torch.Tensor, logits: torch.Tensor) -> tuple[torch.Tensor, int]:
+def _edges(caller: str, bins: int | torch.Tensor, logits: torch.Tensor) -> tuple[torch.Tensor, int]:
     """The operator's edges, float64 on the device of the logits and empty for equal widths, and M."""
     if not isinstance(bins, torch.Tensor):
-        checks.check_bins(where, bins)
+        checks.check_bins(caller, bins)
         return logits.new_empty((0,), dtype=torch.float64), bins
-    classes = logits.shape[1]
-    if bins.ndim not in {1, 2} or (bins.ndim == 2 and bins.shape[0] != classes):
-        hint = f"one row of interior edges for all classes, or one for each of the {classes}"
-        if bins.ndim == 0:
-            hint = f"did you mean bins={bins.item():g}, a number?" if checks.readable(bins) else hint
-        elif bins.ndim == 2 and bins.shape[1] == classes:
-            hint = "did you mean edges.T? One row a class"
-        raise InputError(f"{where}: edges have shape {list(bins.shape)}, not [M-1] or [K, M-1]", hint)
+    _check_edge_shape(caller, bins, logits.shape[1])
     if not bins.is_floating_point():
-        raise InputError(f"{where}: edges have type {checks.name(bins.dtype)}", "edges are probabilities, as float64")
-    checks.refuse_gradient(where, bins, "edges")
+        raise InputError(
+            f"{caller}: edges have type {checks.dtype_name(bins.dtype)}", "edges are probabilities, as float64"
+        )
+    checks.refuse_gradient(caller, bins, "edges")
     count = bins.shape[-1] + 1
-    checks.check_bins(where, count)
+    checks.check_bins(caller, count)
     if checks.readable(bins):
-        _check_edges(where, bins)
-    if count == 1:  # one bin needs no edge, and no row of them for each class
+        _check_edge_values(caller, bins)
+    if count == 1:  # one bin has no edges, so K rows of no edges become none
         return logits.new_empty((0,), dtype=torch.float64), 1
     return bins.detach().to(device=logits.device, dtype=torch.float64).contiguous(), count
 
 
-def _check_edges(where: str, edges: torch.Tensor) -> None:
+def _check_edge_shape(caller: str, edges: torch.Tensor, classes: int) -> None:
+    if edges.ndim == 1 or (edges.ndim == 2 and edges.shape[0] == classes):
+        return
+    hint = f"one row of interior edges for all classes, or one for each of the {classes}"
+    if edges.ndim == 0 and checks.readable(edges):
+        hint = f"did you mean bins={edges.item():g}, a number?"
+    elif edges.ndim == 2 and edges.shape[1] == classes:
+        hint = "did you mean edges.T? Give one row per class"
+    raise InputError(f"{caller}: edges have shape {list(edges.shape)}, not [M-1] or [K, M-1]", hint)
+
+
+def _check_edge_values(caller: str, edges: torch.Tensor) -> None:
     if bool(edges.isnan().any()):
-        raise InputError(f"{where}: an edge is NaN", "edges are probabilities in ascending order")
+        raise InputError(f"{caller}: an edge is NaN", "edges are probabilities in ascending order")
     falls = (edges.diff(dim=-1) < 0).nonzero()
     if len(falls):
-        at = tuple(falls[0].tolist())
-        after = (*at[:-1], at[-1] + 1)
-        first, second = float(edges[at]), float(edges[after])
-        row = f" of class {at[0]}" if edges.ndim == 2 else ""
-        message = f"{where}: edges{row} do not ascend: {first:g} stands before {second:g}"
+        index = tuple(falls[0].tolist())
+        after = (*index[:-1], index[-1] + 1)
+        row = f" of class {index[0]}" if edges.ndim == 2 else ""
+        message = f"{caller}: edges{row} do not ascend: {float(edges[index]):g} stands before {float(edges[after]):g}"
         raise InputError(message, "did you mean edges.sort(dim=-1).values?")
 
 
-def _threshold(where: str, threshold: float) -> float:
+def _checked_threshold(caller: str, threshold: float) -> float:
     if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or math.isnan(threshold):
-        raise InputError(f"{where}: threshold is {threshold!r}, not a probability", "0.01 is usual; None counts all")
+        raise InputError(
+            f"{caller}: threshold is {threshold!r}, not a probability", "0.01 is usual; None counts every probability"
+        )
     return float(threshold)

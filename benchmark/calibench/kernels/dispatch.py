@@ -1,4 +1,4 @@
-"""One way from a typed function to its fused operator."""
+"""Calls of the fused operators, for all typed functions."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from calibench.kernels import checks
 from calibench.kernels.result import Fault
 
 
-def call(where: str, op: str, *arguments: Any) -> Any:
-    """`torch.ops.calibench.<op>(*arguments)`; InputError where it names a bad row."""
+def call(caller: str, op: str, *inputs: Any) -> Any:
+    """What `torch.ops.calibench.<op>(*inputs)` returns; InputError if the operator reports a bad row."""
     operator = getattr(torch.ops.calibench, op).default
     if torch.compiler.is_compiling():
-        return operator(*arguments)
+        return operator(*inputs)
     try:
-        # Past the Python kernel that refuses gradients: the typed functions have refused them already.
+        # Skips the Python kernel that refuses gradients: the typed functions have refused them already.
         with torch._C._AutoDispatchBelowAutograd():
-            return operator(*arguments)
+            return operator(*inputs)
     except RuntimeError as error:
-        checks.translate(where, error)
+        checks.translate(caller, error)
 
 
-def fault(where: str, flag: torch.Tensor, classes: int) -> Fault | None:
-    """The fault to attach to a result: None on the CPU, whose kernels have raised already."""
-    return None if flag.device.type == "cpu" else Fault(where, classes, flag)
+def fault(caller: str, flag: torch.Tensor, classes: int) -> Fault | None:
+    """The fault to attach to a result; None on the CPU, where the operator raises its errors itself."""
+    return None if flag.device.type == "cpu" else Fault(caller, classes, flag)

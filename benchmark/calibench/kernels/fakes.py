@@ -1,4 +1,4 @@
-"""Shapes and types of what the fused operators return, so that torch.compile and export can trace them."""
+"""Shapes and types of the fused operators' outputs, so that torch.compile and torch.export can trace them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAMPLE_ROWS = 5
 
 
 def register(ops: Iterable[str]) -> None:
-    """Gives each of these operators its fake kernel; called once, after the library is loaded."""
+    """Registers the fake kernel of each operator. Called once, after the library is loaded."""
     for op in ops:
         torch.library.register_fake(f"calibench::{op}", _FAKES[op])
 
@@ -37,7 +37,7 @@ def _calibration_stats(
 def _calibration_update(
     state: Tensor, fault: Tensor, scores: Tensor, labels: Tensor, bins: int, from_probs: bool
 ) -> None:
-    """It changes `state` and `fault` in place and returns nothing."""
+    """The operator changes `state` and `fault` in place and returns nothing."""
 
 
 def _classwise_stats(

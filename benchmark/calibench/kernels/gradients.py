@@ -1,4 +1,4 @@
-"""No metric has a gradient: `backward()` through a fused operator says so, and what to do."""
+"""No metric has a gradient: `backward()` through a fused operator raises an error that says so, and what to do."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, NoReturn
 import torch
 
 MUTABLE = {"calibration_update"}
-"""torch registers formulas for operators that change nothing; for this one a kernel of the Autograd key refuses."""
+"""Operators that change their inputs. torch registers no backward formula for them: a kernel of the Autograd key refuses."""
 
 _LIBRARY = torch.library.Library("calibench", "IMPL")
 
 
 def register(ops: Iterable[str]) -> None:
-    """Gives each of these operators a backward that raises; called once, after the library is loaded."""
+    """Registers a backward that raises for each operator. Called once, after the library is loaded."""
     for op in ops:
         if op in MUTABLE:
             _LIBRARY.impl(op, _update, "Autograd", with_keyset=True)
@@ -29,9 +29,9 @@ def _refusal(op: str) -> Any:
     return backward
 
 
-def _update(keyset: Any, *arguments: Any) -> None:
-    """`calibration_update` below autograd: nothing that it is given may want a gradient."""
-    if torch.is_grad_enabled() and any(isinstance(a, torch.Tensor) and a.requires_grad for a in arguments):
+def _update(keyset: Any, *inputs: Any) -> None:
+    """`calibration_update` below autograd; RuntimeError if an input requires a gradient."""
+    if torch.is_grad_enabled() and any(isinstance(value, torch.Tensor) and value.requires_grad for value in inputs):
         raise RuntimeError("calibench: calibration_update: metrics are not differentiable; call .detach() on the input")
     with torch._C._AutoDispatchBelowAutograd():
-        torch.ops.calibench.calibration_update.default.redispatch(keyset & torch._C._after_autograd_keyset, *arguments)
+        torch.ops.calibench.calibration_update.default.redispatch(keyset & torch._C._after_autograd_keyset, *inputs)

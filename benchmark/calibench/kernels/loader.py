@@ -1,4 +1,4 @@
-"""Finds and loads the compiled operators once, says what is missing and how to get it, and picks the backend."""
+"""Loads the compiled operators once, chooses the backend, and explains what is missing and how to get it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class BuildInfo(TypedDict):
     compiler_version: str
     flags: list[str]
     instruction_set: NotRequired[str]
-    """The one in use: the best that is compiled and detected, or what CALIBENCH_ISA asks for."""
+    """The one in use: the best that is compiled and detected, or the one that CALIBENCH_ISA names."""
     instruction_sets_compiled: list[str]
     instruction_sets_detected: list[str]
     cuda: bool
@@ -44,7 +44,7 @@ class BuildInfo(TypedDict):
 
 @dataclass(frozen=True)
 class ExtensionStatus:
-    """What `calibench doctor` shows of the compiled kernels; `error` says in one line why some or all are not served."""
+    """State of the compiled kernels, as `calibench doctor` shows it; `error` says in one line why some or all do not serve."""
 
     loaded: bool
     path: str | None
@@ -55,16 +55,16 @@ class ExtensionStatus:
     cuda_ops: tuple[str, ...]
     """Operators with a CUDA kernel."""
     stale: tuple[str, ...] = field(default=())
-    """Operators that the loaded file lacks or has with other arguments: it was built from another calibench."""
+    """Operators that the loaded file lacks or has with other arguments, because it was built from another calibench."""
 
     @property
     def instruction_set(self) -> str | None:
-        """What the CPU kernels use: avx512, avx2, neon or generic."""
+        """The instruction set of the CPU kernels: avx512, avx2, neon or generic."""
         return None if self.build is None else self.build.get("instruction_set")
 
     @property
     def instruction_sets(self) -> tuple[str, ...]:
-        """What the CPU kernels could use here: compiled in, and offered by the processor."""
+        """Instruction sets that the CPU kernels can use here: compiled, and offered by the processor."""
         if self.build is None:
             return ()
         detected = self.build["instruction_sets_detected"]
@@ -72,7 +72,7 @@ class ExtensionStatus:
 
 
 class _State:
-    """Per process: the extension is tried once, and the user is warned once."""
+    """State of the process: it loads the extension once and warns the user once."""
 
     status: ExtensionStatus | None = None
     warned: bool = False
@@ -88,7 +88,7 @@ def build_info() -> BuildInfo | None:
 
 
 def extension_status() -> ExtensionStatus:
-    """Loads the extension if that was not tried yet, and says what came of it; never raises."""
+    """State of the extension. The first call loads it. Never raises."""
     if _State.status is None:
         with _LOCK:
             if _State.status is None:
@@ -97,10 +97,10 @@ def extension_status() -> ExtensionStatus:
 
 
 def backend(device: str | torch.device = "cpu", op: str | None = None) -> Backend:
-    """Who serves tensors on `device`: a fused kernel if it is compiled and loads, else the float64 reference.
+    """The backend that serves tensors on `device`: a fused kernel if it is loaded, else the float64 reference.
 
-    For one operator, or (None) for all: fused only if every one is. CALIBENCH_BACKEND=auto (default), fused or
-    reference forces one. InputError if fused is forced and missing.
+    Of one operator, or of all (`op` None): fused only if every operator is. CALIBENCH_BACKEND is auto (default), or forces
+    fused or reference. InputError if fused is forced and missing.
     """
     mode = os.environ.get("CALIBENCH_BACKEND") or "auto"
     if mode not in {"auto", "fused", "reference"}:
@@ -117,21 +117,22 @@ def backend(device: str | torch.device = "cpu", op: str | None = None) -> Backen
 
 
 def available(kind: str, op: str | None = None) -> bool:
-    """Whether a kernel for `op` (None: for every operator) on devices of this kind (`cpu`, `cuda`) is loaded."""
+    """True if a kernel for `op` (None: for every operator) on devices of this kind (`cpu`, `cuda`) is loaded."""
     status = extension_status()
-    served = status.ops if kind == "cpu" else status.cuda_ops if kind == "cuda" else ()
-    return len(served) == len(OPS) if op is None else op in served
+    ops = status.ops if kind == "cpu" else status.cuda_ops if kind == "cuda" else ()
+    return len(ops) == len(OPS) if op is None else op in ops
 
 
 def fused(device: torch.device, op: str) -> bool:
-    """Whether a fused kernel serves `op`, with one CalibenchWarning a process when the reference steps in unasked.
+    """True if a fused kernel serves `op`.
 
-    While torch traces (torch.compile, torch.export) no environment is read: what is loaded is what is used.
+    Warns once per process (CalibenchWarning) when the reference takes over and CALIBENCH_BACKEND does not force it. While
+    torch traces (torch.compile, torch.export) CALIBENCH_BACKEND is not read: a loaded kernel serves.
     """
     if torch.compiler.is_compiling():
         if torch.compiler.is_exporting() and not available(device.type, op):
             how = how_to_build(device.type)
-            raise RuntimeError(f"calibench: {why_not(device.type, op)}; a graph can be exported with them only: {how}")
+            raise RuntimeError(f"calibench: {why_not(device.type, op)}; torch.export needs them. To build them: {how}")
         return available(device.type, op)
     if backend(device, op) != "reference":
         return True
@@ -161,9 +162,10 @@ def how_to_build(kind: str) -> str:
 
 
 def _load() -> ExtensionStatus:
-    path = next((p for suffix in EXTENSION_SUFFIXES if (p := _PACKAGE / f"_ops{suffix}").exists()), None)
+    paths = [_PACKAGE / f"_ops{suffix}" for suffix in EXTENSION_SUFFIXES]
+    path = next((path for path in paths if path.exists()), None)
     if path is None:
-        return _missing(None, f"no _ops*.so in {_PACKAGE}")
+        return _not_loaded(None, f"no _ops*.so in {_PACKAGE}")
     try:
         torch.ops.load_library(path)
         current = tuple(op for op, signature in OPS.items() if registered_signature(op) == signature)
@@ -172,21 +174,20 @@ def _load() -> ExtensionStatus:
         fakes.register(current)
         gradients.register(current)
     except (OSError, RuntimeError, AttributeError) as error:  # a .so of another platform, or of another torch
-        return _missing(path, f"{path.name} does not load: {' '.join(str(error).split())}")
+        return _not_loaded(path, f"{path.name} does not load: {' '.join(str(error).split())}")
     stale = tuple(op for op in OPS if op not in current)
-    error_line = None
+    problem = None
     if stale:
-        error_line = (
-            f"{path.name} is stale: rebuild it; it was built from another calibench and lacks {', '.join(stale)}"
-        )
-    cpu, cuda = (_kernels(current, key) for key in ("CPU", "CUDA"))
-    return ExtensionStatus(True, str(path), error_line, build_info(), cpu, cuda, stale)
+        problem = f"{path.name} is stale: rebuild it; it was built from another calibench and lacks {', '.join(stale)}"
+    cpu, cuda = (_ops_with_kernel(current, key) for key in ("CPU", "CUDA"))
+    return ExtensionStatus(True, str(path), problem, build_info(), cpu, cuda, stale)
 
 
-def _missing(path: Path | None, error: str) -> ExtensionStatus:
+def _not_loaded(path: Path | None, error: str) -> ExtensionStatus:
     return ExtensionStatus(False, None if path is None else str(path), error, build_info(), (), ())
 
 
-def _kernels(ops: tuple[str, ...], key: str) -> tuple[str, ...]:
-    has = torch._C._dispatch_has_kernel_for_dispatch_key
-    return tuple(op for op in ops if has(f"calibench::{op}", key))
+def _ops_with_kernel(ops: tuple[str, ...], key: str) -> tuple[str, ...]:
+    """Those of the operators that have a kernel for a dispatch key of torch."""
+    has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
+    return tuple(op for op in ops if has_kernel(f"calibench::{op}", key))

@@ -1,4 +1,4 @@
-"""`Result`: tensors with names, whose first look tells whether a row was bad, so that no kernel waits for the GPU."""
+"""`Result`: named tensors that report a bad row when they are first read, so that no kernel waits for the GPU."""
 
 from __future__ import annotations
 
@@ -13,77 +13,77 @@ from calibench.kernels import checks
 
 
 class Fault(NamedTuple):
-    """What a kernel on the GPU has to say about its input, not read yet."""
+    """What a kernel on the GPU found wrong with its input, not read yet."""
 
-    where: str
-    """The function that was called."""
+    caller: str
+    """The function that the message names."""
     classes: int
     """K, for the message."""
     flag: torch.Tensor
-    """int64 [2]: row * 4 + status of the lowest bad row (INT64_MAX if there is none), and its label."""
+    """int64 [2]: row * 4 + status of the lowest bad row (INT64_MAX if there is none), and the label of that row."""
 
 
 @dataclass_transform(frozen_default=True)
 class Result:
-    """Base of what the kernels return: fields in order, by name, by iteration and by index, all read-only.
+    """Base class of the kernels' results: fields in order, by name, by iteration and by index, all read-only.
 
-    On CUDA the kernel does not wait; the first look at any field does, once, and raises InputError naming the lowest
-    bad row in the words of the CPU kernel. `check()` looks again: call it after each replay of a CUDA graph. While a
-    graph is captured or compiled nothing is looked at.
+    On CUDA a kernel does not wait for the device. The first read of any field waits, once, and raises an InputError that
+    names the lowest bad row, in the words of the CPU kernel. `check()` reads the fault again: call it after each replay
+    of a CUDA graph. While a graph is captured or compiled the fault is not read.
     """
 
     _fields: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        """Turns each annotated field into a property that looks first."""
+        """Turns each annotated field into a property that reads the fault first."""
         cls._fields = tuple(inspect.get_annotations(cls))
         for index, name in enumerate(cls._fields):
-            setattr(cls, name, _field(index, name))
+            setattr(cls, name, _reader(index, name))
         _pytree.register_pytree_node(
             cls, _flatten, cls._unflatten, serialized_type_name=f"calibench.kernels.{cls.__name__}"
         )
 
     def __init__(self, *values: torch.Tensor, **named: torch.Tensor) -> None:
-        rest = self._fields[len(values) :]
-        if len(values) > len(self._fields) or set(named) != set(rest):
+        unset = self._fields[len(values) :]
+        if len(values) > len(self._fields) or set(named) != set(unset):
             raise TypeError(f"{type(self).__name__} takes {', '.join(self._fields)}")
-        self._values: tuple[torch.Tensor, ...] = (*values, *(named[name] for name in rest))
+        self._values: tuple[torch.Tensor, ...] = (*values, *(named[name] for name in unset))
         self._fault: Fault | None = None
-        self._seen = True
+        self._checked = True
 
     @classmethod
     def _of(cls, values: tuple[torch.Tensor, ...], fault: Fault | None) -> Self:
-        """A result whose `fault` is read at the first look; None where every row is known to be good."""
+        """A result whose `fault` is read with the first field; None if every row is known to be good."""
         result = cls(*values)
         result._fault = fault
-        result._seen = fault is None
+        result._checked = fault is None
         return result
 
     def check(self) -> None:
-        """Waits for the kernel and raises InputError if a row was bad; free on the CPU, where that was found at once."""
+        """Waits for the kernel and raises InputError if a row was bad. Free on the CPU, where the kernel raised it itself."""
         if self._fault is not None:
-            checks.raise_fault(self._fault.where, self._fault.classes, self._fault.flag)
-        self._seen = True
+            checks.raise_fault(self._fault.caller, self._fault.classes, self._fault.flag)
+        self._checked = True
 
-    def _look(self) -> tuple[torch.Tensor, ...]:
-        if not self._seen and not torch.compiler.is_compiling() and not _capturing():
+    def _read(self) -> tuple[torch.Tensor, ...]:
+        if not self._checked and not torch.compiler.is_compiling() and not _capturing():
             self.check()
         return self._values
 
     def _asdict(self) -> dict[str, torch.Tensor]:
-        return dict(zip(self._fields, self._look(), strict=True))
+        return dict(zip(self._fields, self._read(), strict=True))
 
     def __iter__(self) -> Iterator[torch.Tensor]:
-        return iter(self._look())
+        return iter(self._read())
 
     def __len__(self) -> int:
         return len(self._fields)
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        return self._look()[index]
+        return self._read()[index]
 
     def __reduce__(self) -> tuple[type[Self], tuple[torch.Tensor, ...]]:
-        return type(self), self._look()
+        return type(self), self._read()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in self._asdict().items())})"
@@ -94,19 +94,19 @@ class Result:
         return cls._of(tuple(values), Fault(context[0], context[1], flag) if context else None)
 
 
-def _field(index: int, name: str) -> Any:
+def _reader(index: int, name: str) -> Any:
     def read(self: Result) -> torch.Tensor:
-        return self._look()[index]
+        return self._read()[index]
 
     read.__name__ = name
     return property(read)
 
 
 def _flatten(result: Result) -> tuple[list[torch.Tensor], list[Any]]:
-    """For torch.export and torch.compile, which take a result apart and put it together again."""
+    """Leaves and context for torch.export and torch.compile, which take a result apart and rebuild it."""
     if result._fault is None:
         return list(result._values), []
-    return [*result._values, result._fault.flag], [result._fault.where, result._fault.classes]
+    return [*result._values, result._fault.flag], [result._fault.caller, result._fault.classes]
 
 
 def _capturing() -> bool:

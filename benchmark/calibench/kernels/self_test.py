@@ -1,4 +1,4 @@
-"""Every operator, as it is served here, against the float64 reference on small cases."""
+"""A test of every operator on this machine against the float64 reference, on small cases."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import torch
 from calibench import kernels
 from calibench.errors import CalibenchError
 from calibench.kernels import reference
-from calibench.kernels.checks import SCORE_TYPES, name
+from calibench.kernels.checks import SCORE_TYPES, dtype_name
 from calibench.kernels.signatures import OPS
 
 PASSED = "passed"
 
 SHAPES = ((300, 3), (200, 10), (64, 257))
-"""Rows of fewer classes than a vector holds, of about as many, and of many vectors and a rest."""
+"""Rows of fewer classes than a vector holds, of about as many, and of many vectors and a remainder."""
 
 Tensors = Sequence[torch.Tensor]
 Pair = tuple[Tensors, Tensors, bool]
-"""What is served, what the reference says, and whether they must be equal to the last bit."""
+"""The operator's outputs, those of the reference, and whether they must be equal to the last bit."""
 
 
 def self_test(device: str | torch.device = "cpu") -> dict[str, str]:
-    """`passed`, or in one line what differs, for every operator on this device, by whoever serves it there.
+    """For every operator, with the backend that serves it on this device: `passed`, or in one line what differs.
 
     Counts, predictions and sets must be equal; sums to 1e-12 relative for float64 and 1e-6 for the narrower types.
     """
@@ -33,15 +33,16 @@ def self_test(device: str | torch.device = "cpu") -> dict[str, str]:
 def _test(case: Callable[[torch.Tensor, torch.Tensor], Pair], device: torch.device) -> str:
     for dtype in SCORE_TYPES:
         for logits, labels in _inputs(dtype):
-            where = f"{name(dtype)} {list(logits.shape)}"
+            inputs = f"{dtype_name(dtype)} {list(logits.shape)}"
             try:
-                found, expected, exact = case(logits.to(device), labels.to(device))
+                outputs, expected, exact = case(logits.to(device), labels.to(device))
             except (CalibenchError, RuntimeError) as error:
-                return f"{where}: {type(error).__name__}: {str(error).splitlines()[0]}"
-            for index, (a, b) in enumerate(zip(found, expected, strict=True)):
-                wrong = _difference(a.cpu(), b.cpu(), 0.0 if exact else 1e-12 if dtype == torch.float64 else 1e-6)
-                if wrong:
-                    return f"{where}: output {index} {wrong}"
+                return f"{inputs}: {type(error).__name__}: {str(error).splitlines()[0]}"
+            tolerance = 0.0 if exact else 1e-12 if dtype == torch.float64 else 1e-6
+            for index, (output, reference_output) in enumerate(zip(outputs, expected, strict=True)):
+                difference = _difference(output.cpu(), reference_output.cpu(), tolerance)
+                if difference:
+                    return f"{inputs}: output {index} {difference}"
     return PASSED
 
 
@@ -53,14 +54,14 @@ def _inputs(dtype: torch.dtype) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         yield logits.to(dtype), labels
 
 
-def _difference(found: torch.Tensor, expected: torch.Tensor, tolerance: float) -> str:
-    """What differs, or nothing. Whole numbers must be equal, which a count in float64 is too."""
-    if found.shape != expected.shape or found.dtype != expected.dtype:
-        return f"is {list(found.shape)} {found.dtype}, not {list(expected.shape)} {expected.dtype}"
-    if not found.is_floating_point() or tolerance == 0:
-        return "" if torch.equal(found, expected) else f"differs in {int((found != expected).sum())} places"
-    off = (found - expected).abs() / expected.abs().clamp_min(1e-300)
-    worst = float(off.where(found != expected, 0.0).max()) if found.numel() else 0.0
+def _difference(output: torch.Tensor, expected: torch.Tensor, tolerance: float) -> str:
+    """What differs, or an empty string. Whole numbers must be equal; relative differences are within the tolerance."""
+    if output.shape != expected.shape or output.dtype != expected.dtype:
+        return f"is {list(output.shape)} {output.dtype}, not {list(expected.shape)} {expected.dtype}"
+    if not output.is_floating_point() or tolerance == 0:
+        return "" if torch.equal(output, expected) else f"differs in {int((output != expected).sum())} places"
+    relative = (output - expected).abs() / expected.abs().clamp_min(1e-300)
+    worst = float(relative.where(output != expected, 0.0).max()) if output.numel() else 0.0
     return "" if worst <= tolerance else f"differs from the float64 reference by {worst:.3g} relative"
 
 
@@ -79,20 +80,20 @@ def _calibration_update(x: torch.Tensor, y: torch.Tensor) -> Pair:
 
 def _classwise_stats(x: torch.Tensor, y: torch.Tensor) -> Pair:
     edges = torch.tensor([0.01, 0.1, 0.5], dtype=torch.float64, device=x.device)
-    found = kernels.classwise_stats(x, y, edges, threshold=1e-3)
-    return list(found), list(reference.classwise_stats("self-test", x, y, edges, 4, False, 1e-3)), False
+    stats = kernels.classwise_stats(x, y, edges, threshold=1e-3)
+    return list(stats), list(reference.classwise_stats("self-test", x, y, edges, 4, False, 1e-3)), False
 
 
 def _softmax_threshold(x: torch.Tensor, y: torch.Tensor) -> Pair:
     limits = _limits(x)
-    found = kernels.softmax_threshold(x, limits)
-    return list(found), reference.softmax_threshold("self-test", x, limits, False), False
+    decision = kernels.softmax_threshold(x, limits)
+    return list(decision), reference.softmax_threshold("self-test", x, limits, False), False
 
 
 def _softmax_threshold_sets(x: torch.Tensor, y: torch.Tensor) -> Pair:
     limits = _limits(x)
-    found = kernels.softmax_threshold_sets(x, limits, strict=True)
-    return list(found), reference.softmax_threshold_sets("self-test", x, limits, True), True
+    sets = kernels.softmax_threshold_sets(x, limits, strict=True)
+    return list(sets), reference.softmax_threshold_sets("self-test", x, limits, True), True
 
 
 def _sigmoid_threshold(x: torch.Tensor, y: torch.Tensor) -> Pair:
@@ -107,9 +108,9 @@ def _nll_curve(x: torch.Tensor, y: torch.Tensor) -> Pair:
 
 def _bootstrap_bins(x: torch.Tensor, y: torch.Tensor) -> Pair:
     confidence, correct = x.double().sigmoid().flatten(), (x > 0).flatten()
-    found = kernels.bootstrap_bins(confidence, correct, resamples=20, seed=1 << 40)
+    sums = kernels.bootstrap_bins(confidence, correct, resamples=20, seed=1 << 40)
     expected = reference.bootstrap_bins("self-test", confidence, correct, 15, 20, 1 << 40)
-    return list(found), [expected[:, 0], expected[:, 1], expected[:, 2]], True
+    return list(sums), [expected[:, 0], expected[:, 1], expected[:, 2]], True
 
 
 def _limits(x: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The operators under `torch.ops.calibench` that this Python calls: a file built from another calibench shows here."""
+"""The operators under `torch.ops.calibench` that this package calls; another signature shows a stale build."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ OPS: dict[str, str] = {
     "nll_curve": "Tensor logits, Tensor labels, Tensor log_temperatures -> 2",
     "bootstrap_bins": "Tensor confidence, Tensor correct, int bins, int resamples, int seed -> 2",
 }
-"""Arguments and the number of returned tensors of every operator of a complete extension (csrc/library.cpp)."""
+"""Arguments and number of returned tensors of every operator of a complete extension (csrc/library.cpp)."""
 
 
 def registered_signature(op: str) -> str | None:
-    """The signature, in the words of `OPS`, of the operator that is loaded under this name; None if there is none."""
+    """Signature of the loaded operator, in the notation of `OPS`; None if there is none of this name."""
     packet = getattr(torch.ops.calibench, op, None)
     if packet is None:
         return None

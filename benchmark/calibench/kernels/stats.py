@@ -1,4 +1,4 @@
-"""`calibration_stats`: the sums that every binned and proper score of a classifier is made of, in one pass."""
+"""`calibration_stats`: the sums behind every binned and proper score of a classifier, in one pass."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class CalibrationStats(Result):
 
 
 class CalibrationSamples(Result):
-    """What each of N rows says."""
+    """Figures of each of N rows."""
 
     confidence: torch.Tensor
     """[N] float64, the probability of the argmax: 1 / (1 + tail) from logits."""
     tail: torch.Tensor
-    """[N] float64, what the other classes hold relative to the argmax: sharp where the confidence is 1.0."""
+    """[N] float64, mass of the other classes relative to the argmax; still sharp where the confidence rounds to 1.0."""
     prediction: torch.Tensor
     """[N] int64, the argmax; the lowest class on ties."""
     nll: torch.Tensor
@@ -81,18 +81,18 @@ def calibration_stats(
     Brier = sum_j (p_j - [j = y])^2. All in float64 from the exact stored values; bins as in CONVENTIONS.
 
     Logits float64, float32, bfloat16 or float16, any strides, K >= 1; labels int64, int32 or uint8; N = 0 gives zeros.
-    The result does not depend on the number of threads. On CUDA nothing is waited for: a bad row is told at the first
-    look at a field (`Result`). Raises InputError, naming the lowest bad row: a score that is
-    not finite, a label outside [0, K), a probability outside [0, 1 + 1e-3]; rows are not required to sum to 1.
+    The result does not depend on the number of threads. Raises an InputError that names the lowest bad row: a score that
+    is not finite, a label outside [0, K), a probability outside [0, 1 + 1e-3]. Rows need not sum to 1. On CUDA the call
+    does not wait: reading a field of the `Result` raises that error.
     """
-    where = "calibration_stats"
-    checks.check_inputs(where, logits, labels, bins)
-    if not loader.fused(logits.device, where):
-        fields, samples = reference.calibration_stats(where, logits, labels, bins, from_probs)
+    caller = "calibration_stats"
+    checks.check_inputs(caller, logits, labels, bins)
+    if not loader.fused(logits.device, caller):
+        fields, samples = reference.calibration_stats(caller, logits, labels, bins, from_probs)
         stats = CalibrationStats(*fields)
         return (stats, CalibrationSamples(*samples)) if return_samples else stats
-    sums, totals, rows, flag = dispatch.call(where, where, logits.detach(), labels, bins, from_probs, return_samples)
-    fault = dispatch.fault(where, flag, logits.shape[1])
+    sums, totals, rows, flag = dispatch.call(caller, caller, logits.detach(), labels, bins, from_probs, return_samples)
+    fault = dispatch.fault(caller, flag, logits.shape[1])
     fields = (sums[0], sums[1], sums[2], totals[0], totals[1], totals[2], totals[3])
     stats = CalibrationStats._of(fields, fault)
     if not return_samples:

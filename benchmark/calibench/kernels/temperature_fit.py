@@ -1,4 +1,4 @@
-"""`fit_temperature`: the T at the minimum of the NLL, by Newton's method in log T between safe ends."""
+"""`fit_temperature`: the T at the minimum of the NLL, by Newton's method in log T within a bracket."""
 
 from __future__ import annotations
 
@@ -9,37 +9,38 @@ from typing import NamedTuple
 import torch
 
 from calibench.errors import InputError, RunError
-from calibench.kernels.nll_curve import _curve
+from calibench.kernels.nll_curve import curve_of
 
 BOUND = 50.0
-"""T must lie in [1/50, 50]: beyond it the fit has run away and means nothing."""
+"""T must lie in [1/50, 50]: a fit beyond these bounds has run away and means nothing."""
 
 WIDEST = 1e100
-"""Between two logits of a row: their sums and products with T stay finite."""
+"""Largest difference between two logits of a row whose sums and products with T stay finite."""
 
 LAST_STEP = 1e-5
-"""Of log T: a Newton step no longer than this is taken without another pass. The slope changes on a scale of 1/700 at its
-fastest (beyond, exp underflows), so T is then right to 700 * 1e-10 < 1e-6, and the parabola gives the NLL to 1e-13."""
+"""Newton steps in log T of at most this length are taken without another pass. The slope changes on a scale of 1/700 at
+its fastest (beyond, exp underflows), so T is then right to 700 * 1e-10 < 1e-6, and the parabola gives the NLL to 1e-13."""
 
 START = 0.5
-"""Of log T, where the first pass looks beside T = 1: trained networks are over-confident more often than not."""
+"""The log T of the first pass beside T = 1: trained networks are over-confident more often than not."""
 
 SAMPLE = 16
-"""Where there are many rows, every 16th is fitted first: that tells where the first full pass should look."""
+"""If there are many rows, every 16th is fitted first, and the first full pass starts at the T of that fit."""
 
 MANY_ROWS = 1 << 14
 
 PATIENCE = 3
-"""Passes within which the bracket must have halved."""
+"""Number of passes within which the bracket must halve."""
 
 MOST_PASSES = 150
-"""Halving the bracket of 7.8 to 1e-6 takes 23, each after three passes that gained less; Newton two to four in all."""
+"""Limit of passes. Halving the bracket of 7.8 to 1e-6 takes 23, each after three passes that gained less; Newton takes
+two to four in all."""
 
 _EDGE = math.log(BOUND)
 
 
 class TemperatureFit(NamedTuple):
-    """What `fit_temperature` found."""
+    """Result of `fit_temperature`."""
 
     temperature: float
     """T, in [1/50, 50]."""
@@ -48,7 +49,7 @@ class TemperatureFit(NamedTuple):
     nll_after: float
     """Mean NLL at T, nats; never above `nll_before`."""
     passes: int
-    """How often all logits were read."""
+    """Number of passes over all logits."""
 
 
 class _Point(NamedTuple):
@@ -60,20 +61,20 @@ class _Point(NamedTuple):
     curvature: float
 
     def step(self) -> float:
-        """Newton's, to where the slope is zero; infinite where the curve does not bend upwards."""
+        """The Newton step to the zero of the slope; infinite if the curve does not bend upwards."""
         return -self.slope / self.curvature if self.curvature > 0 else math.inf
 
 
 def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> TemperatureFit:
     """T that minimises the NLL of softmax(logits / T) against labels `[N]`, for logits `[N, K]`, to 1e-6 in log T.
 
-    The NLL is convex in 1/T, so its slope over log T changes sign once. The first pass looks at T = 1 and one other T;
-    each further one where the slope, interpolated by its values and derivatives at two points, is zero, kept between a
-    point where it falls and one where it rises. T = 1 where every row is constant, and where only rounding tells it
-    from the best.
+    The NLL is convex in 1/T, so its slope over log T changes sign once. The first pass evaluates T = 1 and one more T.
+    Each further pass evaluates the zero of the slope, interpolated from its values and derivatives at two points, and
+    stays between a point where the NLL falls and one where it rises. T = 1 if every row is constant, or if only rounding
+    separates it from the minimum.
 
-    Types and strides as in `calibration_stats`. Raises InputError for a bad row and for N = 0; RunError where the NLL
-    still falls at an end of [1/50, 50], and where logits of a row lie more than 1e100 apart.
+    Types and strides as in `calibration_stats`. Raises InputError for a bad row and for N = 0; RunError if the NLL still
+    falls at an end of [1/50, 50], or if logits of a row lie more than 1e100 apart.
     """
     search = _Search(logits, labels)
     search.look(0.0, _start(logits, labels))
@@ -83,25 +84,26 @@ def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> TemperatureFi
     _refuse_wide(logits)
     at_one = next(point for point in search.points if point.u == 0)
     best = search.minimum() or at_one
-    if best.nll > at_one.nll:  # by rounding alone: the curve is flat here
+    if best.nll > at_one.nll:  # the curve is flat here, and only rounding made the difference
         best = at_one
     return TemperatureFit(math.exp(best.u), at_one.nll / rows, best.nll / rows, search.passes)
 
 
 def _start(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """The log T of the first pass beside T = 1, fitted to a part of the rows if there are many."""
     if logits.ndim != 2 or logits.shape[0] < MANY_ROWS or labels.shape != logits.shape[:1]:
         return START
     search = _Search(logits[::SAMPLE], labels[::SAMPLE])
     try:
         search.look(0.0, START)
-        found = search.minimum()
-    except (InputError, RunError):  # all rows decide, and name the bad one by its number
+        minimum = search.minimum()
+    except (InputError, RunError):  # the search over all rows decides, and names a bad row by its number
         return START
-    return found.u if found and found.u != 0 else START
+    return minimum.u if minimum and minimum.u != 0 else START
 
 
 class _Search:
-    """The points seen so far, in order of u; the minimum lies where their slopes change sign."""
+    """The points of the curve evaluated so far, in order of u; the minimum is where their slopes change sign."""
 
     def __init__(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
         self.logits, self.labels = logits, labels
@@ -109,38 +111,44 @@ class _Search:
         self.passes = 0
 
     def look(self, *log_temperatures: float) -> None:
-        """One pass over the logits."""
-        curve = _curve("fit_temperature", self.logits, self.labels, log_temperatures)
+        """Evaluates the curve at these u, in one pass over the logits."""
+        curve = curve_of("fit_temperature", self.logits, self.labels, log_temperatures)
         columns = (field.tolist() for field in curve)
-        seen = (_Point(*values) for values in zip(log_temperatures, *columns, strict=True))
-        self.points = sorted([*self.points, *seen])
+        points = (_Point(*values) for values in zip(log_temperatures, *columns, strict=True))
+        self.points = sorted([*self.points, *points])
         self.passes += 1
 
     def minimum(self) -> _Point | None:
-        """Where the slope is zero; None where every row is constant. RunError where it has one sign in [1/50, 50]."""
+        """The point where the slope is zero; None if every row is constant.
+
+        RunError if the slope has the same sign all over [1/50, 50].
+        """
         widths: list[float] = []
         while True:
-            low = max((p for p in self.points if p.slope < 0), default=None)
-            high = min((p for p in self.points if p.slope > 0), default=None)
             nearest = min(self.points, key=lambda point: abs(point.step()))
             if abs(nearest.step()) <= LAST_STEP or self.passes >= MOST_PASSES:
                 return _stepped(nearest)
-            if low is None and self.points[0].u == -_EDGE:
-                if _constant(self.logits):
-                    return None
-                raise self._outside(f"1/{BOUND:g}", _TOO_GOOD)
-            if low is not None and high is None and self.points[-1].u == _EDGE:
-                raise self._outside(f"{BOUND:g}", _TOO_BAD)
-            if low is None or high is None:
-                self._widen(-_EDGE if low is None else _EDGE)
+            low, high = self._bracket()
+            if low is not None and high is not None:
+                widths.append(high.u - low.u)
+                self.look((low.u + high.u) / 2 if _stalled(widths) else _between(low, high))
                 continue
-            widths.append(high.u - low.u)
-            # Newton closes in from one side and may leave the other end where it is, but not for ever.
-            stalled = len(widths) > PATIENCE and widths[-1] > widths[-1 - PATIENCE] / 2
-            self.look((low.u + high.u) / 2 if stalled else _between(low, high))
+            edge = -_EDGE if low is None else _EDGE
+            if all(point.u != edge for point in self.points):
+                self._widen(edge)
+            elif edge < 0 and _constant(self.logits):
+                return None
+            else:
+                raise self._no_minimum(edge)
+
+    def _bracket(self) -> tuple[_Point | None, _Point | None]:
+        """The last point at which the NLL falls and the first at which it rises; None if there is no such point."""
+        low = max((point for point in self.points if point.slope < 0), default=None)
+        high = min((point for point in self.points if point.slope > 0), default=None)
+        return low, high
 
     def _widen(self, edge: float) -> None:
-        """Looks on the way to `edge`, where the slope seems to change sign; not there alone more than once."""
+        """Evaluates the point on the way to `edge` at which the slope seems to change sign; later also `edge` itself."""
         end, next_to_it = (0, 1) if edge < 0 else (-1, -2)
         outermost = self.points[end]
         u = _extrapolated(outermost, self.points[next_to_it])
@@ -151,9 +159,9 @@ class _Search:
         else:
             self.look(u, edge)
 
-    def _outside(self, end: str, hint: str) -> RunError:
-        message = f"temperature: the NLL of these {len(self.labels)} samples still falls at T = {end}"
-        return RunError(message, hint)
+    def _no_minimum(self, edge: float) -> RunError:
+        end, hint = (f"1/{BOUND:g}", _TOO_GOOD) if edge < 0 else (f"{BOUND:g}", _TOO_BAD)
+        return RunError(f"temperature: the NLL of these {len(self.labels)} samples still falls at T = {end}", hint)
 
 
 _TOO_GOOD = (
@@ -165,8 +173,13 @@ _TOO_BAD = (
 )
 
 
+def _stalled(widths: list[float]) -> bool:
+    """True if the bracket has not halved lately: Newton's method closes in from one side and may leave the other end."""
+    return len(widths) > PATIENCE and widths[-1] > widths[-1 - PATIENCE] / 2
+
+
 def _stepped(point: _Point) -> _Point:
-    """The minimum of the parabola at a point so close that the curve is no other."""
+    """The minimum of the parabola at a point so near that the curve equals it; a point farther away as it is."""
     step = point.step()
     if abs(step) > LAST_STEP:
         return point
@@ -174,13 +187,13 @@ def _stepped(point: _Point) -> _Point:
 
 
 def _cubic(a: _Point, b: _Point) -> Callable[[float], tuple[float, float]]:
-    """The slope and its derivative at u, by the cubic that has those of both points."""
+    """The slope and its derivative at u, by the cubic with the slopes and curvatures of both points."""
     width = b.u - a.u
     mean = (b.slope - a.slope) / width
 
     def at(u: float) -> tuple[float, float]:
         s, t = u - a.u, u - b.u
-        # Newton's form: through a twice and b twice.
+        # Newton's form of the cubic, through a twice and b twice.
         first, last = (mean - a.curvature) / width, (a.curvature + b.curvature - 2 * mean) / width**2
         value = a.slope + s * (a.curvature + s * (first + t * last))
         return value, a.curvature + s * (2 * first + last * (s + 2 * t))
@@ -189,7 +202,7 @@ def _cubic(a: _Point, b: _Point) -> Callable[[float], tuple[float, float]]:
 
 
 def _between(low: _Point, high: _Point) -> float:
-    """Where the cubic is zero, strictly between two points of opposite slopes; the middle where that cannot be told."""
+    """The zero of the cubic, strictly between two points of opposite slopes; the middle if rounding hides the zero."""
     cubic = _cubic(low, high)
     left, right = low.u, high.u
     for _ in range(50):
@@ -198,9 +211,9 @@ def _between(low: _Point, high: _Point) -> float:
     return right if low.u < right < high.u else (low.u + high.u) / 2
 
 
-def _extrapolated(point: _Point, other: _Point) -> float:
-    """Where the cubic is zero, by Newton's steps from a point beyond which it is; NaN where it bends away."""
-    cubic = _cubic(other, point)
+def _extrapolated(point: _Point, inner: _Point) -> float:
+    """The zero of the cubic beyond `point`, by Newton steps; NaN if the cubic bends away."""
+    cubic = _cubic(inner, point)
     u = point.u
     for _ in range(8):
         slope, curvature = cubic(u)
@@ -216,7 +229,7 @@ def _constant(logits: torch.Tensor) -> bool:
 
 
 def _refuse_wide(logits: torch.Tensor) -> None:
-    if logits.dtype != torch.float64:  # 3.4e38 is the most that the narrower types hold
+    if logits.dtype != torch.float64:  # the narrower types end at 3.4e38
         return
     low, high = torch.aminmax(logits.detach(), dim=1)
     spread = float((high - low).max())

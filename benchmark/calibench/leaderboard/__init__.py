@@ -1,1 +1,1 @@
-"""Records to boards: methods ranked within one protocol. Nothing here imports torch."""
+"""Boards of records: grouping, figures over seeds, intervals, bands and ranks. Nothing here imports torch."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Details, Metric
+from calibench.metrics.metric import Details
+from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -18,7 +19,7 @@ SPEC = MetricSpec(
 )
 
 
-class AURC(Metric):
+class AURC(WeightedMetric):
     """`mean over i = 1 .. N of (errors among the i most confident) / i`, a fraction, averaged over the orders of tied samples.
 
     Samples are ranked by the tail `sum over j != argmax of p_j / p_argmax`, which distinguishes confidences that round to
@@ -26,10 +27,6 @@ class AURC(Metric):
     `e + (E - a e / m) (H(a + m) - H(a))`, H the harmonic numbers: the exact mean over all orders of the tie.
     Source: Geifman, Uziel & El-Yaniv 2019, "Bias-reduced uncertainty estimation".
     """
-
-    def value(self, judged: Judged) -> float:
-        """The figure of all samples."""
-        return float(self.resampled(judged, np.ones((1, judged.n)))[0])
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """Copies of a sample tie with each other, and tied samples stay tied in every resample."""

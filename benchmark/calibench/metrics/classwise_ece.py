@@ -7,7 +7,7 @@ from calibench.metrics.binning import Bools, Floats, Ints, bin_index, check_bins
 from calibench.metrics.calibration_error import expected_calibration_error
 from calibench.metrics.class_bins import class_bins, class_gaps
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Metric
+from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -22,7 +22,7 @@ SPEC = MetricSpec(
 )
 
 
-class ClasswiseECE(Metric):
+class ClasswiseECE(WeightedMetric):
     """`mean over classes k of sum over bins of n_kb / N * |mean p_k - mean [label = k]|`, a fraction.
 
     Each class has M equal-width bins of p_k, `(lo, hi]`, the first closed at 0. Kull's printed tables are the sum over
@@ -33,10 +33,6 @@ class ClasswiseECE(Metric):
 
     def __init__(self, bins: int = 15) -> None:
         self.bins = check_bins(bins)
-
-    def value(self, judged: Judged) -> float:
-        """The figure of all samples."""
-        return float(self.resampled(judged, np.ones((1, judged.n)))[0])
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """Probabilities fix the bins; `class_bins.py` sums the weighted gaps of each class and bin."""

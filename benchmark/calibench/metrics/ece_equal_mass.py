@@ -6,8 +6,8 @@ from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, check_bins, one_hot
 from calibench.metrics.calibration_error import expected_calibration_error
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Metric
 from calibench.metrics.weighted import weighted_sums
+from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -22,7 +22,7 @@ SPEC = MetricSpec(
 )
 
 
-class EqualMassECE(Metric):
+class EqualMassECE(WeightedMetric):
     """`sum over groups of n_g / N * |conf_g - acc_g|` of the predicted class, a fraction.
 
     Samples are ranked by (confidence, index) and split by rank into M groups of near-equal size, the sizes of
@@ -35,10 +35,6 @@ class EqualMassECE(Metric):
 
     def __init__(self, bins: int = 15) -> None:
         self.bins = check_bins(bins)
-
-    def value(self, judged: Judged) -> float:
-        """The figure of all samples."""
-        return float(self.resampled(judged, np.ones((1, judged.n)))[0])
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """Each resample is ranked and split anew; a split may run through the copies of one sample."""

@@ -36,7 +36,8 @@ class Metric(ABC):
     | `details` | the record should hold more than one number |
 
     Is the figure a mean over samples? Then subclass `calibench.metrics.sample_mean.SampleMean` and write `per_sample`: its
-    `resampled` is fast.
+    `resampled` is fast. Does it follow from how often each sample counts? Then `weighted_metric.WeightedMetric` needs
+    `resampled` alone.
     """
 
     bias_corrected: ClassVar[bool] = False

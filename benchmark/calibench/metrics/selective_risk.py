@@ -7,8 +7,9 @@ from calibench.metrics.aurc import area_under, risk_coverage
 from calibench.metrics.binning import Floats
 from calibench.metrics.decision_rule import acceptance, decisions_of, promise_details
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Details, Metric
+from calibench.metrics.metric import Details
 from calibench.metrics.weighted import weighted_sums
+from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
 POINTS = 100
@@ -26,15 +27,11 @@ SPEC = MetricSpec(
 )
 
 
-class SelectiveRisk(Metric):
+class SelectiveRisk(WeightedMetric):
     """`errors among the accepted / accepted`, a fraction; a decision other than the label is an error.
 
     NaN (undefined) if nothing is accepted. Source: El-Yaniv & Wiener 2010; Geifman & El-Yaniv 2017.
     """
-
-    def value(self, judged: Judged) -> float:
-        """The figure of all samples; NaN at coverage 0."""
-        return float(self.resampled(judged, np.ones((1, judged.n)))[0])
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """Weighted errors among the accepted / weighted count of the accepted; NaN if that is 0."""

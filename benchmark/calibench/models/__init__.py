@@ -1,6 +1,6 @@
-"""Networks, their weights, and the split of a network into body and head. `networks/` holds one network a file.
+"""Networks, their weights, and the split of a network into body and head. `networks/` has one file a network.
 
-What networks are built from loads when it is first used, since those files are imported whenever models are listed.
+The names below are imported when they are first used: the files in `networks/` need them, and listing models imports those files.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from calibench.lazy import exports
 if TYPE_CHECKING:
     from calibench.models.images import AsImage as AsImage
     from calibench.models.images import FixedScale as FixedScale
+    from calibench.models.images import channels_of as channels_of
     from calibench.models.images import image_shape as image_shape
     from calibench.models.images import scaling as scaling
     from calibench.models.network import Network as Network
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __getattr__ = exports(
     __name__,
     {
-        "calibench.models.images": ("AsImage", "FixedScale", "image_shape", "scaling"),
+        "calibench.models.images": ("AsImage", "FixedScale", "channels_of", "image_shape", "scaling"),
         "calibench.models.network": ("Network", "Standardize", "Task"),
         "calibench.models.weights": ("read_weights",),
     },

@@ -1,4 +1,4 @@
-"""What image networks share: which data they refuse, and how inputs are scaled before the first layer."""
+"""What image networks share: they refuse data that are no images, and scale inputs before the first layer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AsImage(nn.Module):
 
 
 class FixedScale(nn.Module):
-    """`(x - mean) / std` by channel with given figures; they are settings, so no checkpoint holds them."""
+    """`(x - mean) / std` by channel; the user sets `mean` and `std`, so no checkpoint holds them."""
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -34,32 +34,34 @@ class FixedScale(nn.Module):
         return (x - self.mean) / self.std
 
 
+def channels_of(task: Task) -> int:
+    """The number of channels of the data's images `[C, H, W]` or `[H, W]`."""
+    return 1 if len(task.input_shape) == 2 else task.input_shape[0]
+
+
 def image_shape(name: str, task: Task, smallest: int) -> tuple[int, int, int]:
-    """Channels, height and width of the data's rows; InputError unless they are images of `smallest` pixels a side."""
-    found = image_rows(f"model {name!r} needs", task.input_shape, "use mlp")
-    if min(found[1:]) < smallest:
-        shape = list(task.input_shape)
-        raise InputError(f"model {name!r} needs images of at least {smallest} x {smallest}, not {shape}", "use mlp")
-    return found
+    """Channels, height and width of the data's rows; InputError unless they are images of at least `smallest` pixels a side."""
+    shape = image_rows(f"model {name!r} needs", task.input_shape, "use mlp")
+    if min(shape[1:]) < smallest:
+        message = f"model {name!r} needs images of at least {smallest} x {smallest}, not {list(task.input_shape)}"
+        raise InputError(message, "use mlp")
+    return shape
 
 
 def scaling(
     name: str, task: Task, standardize: bool, mean: tuple[float, ...] | None, std: tuple[float, ...] | None
 ) -> nn.Module:
-    """What is done to inputs `[N, C, H, W]` first: nothing, training statistics, or the given `mean` and `std`."""
-    channels = 1 if len(task.input_shape) == 2 else task.input_shape[0]
+    """The first layer, for inputs `[N, C, H, W]`: fixed `mean` and `std`, else training statistics, else the identity."""
+    channels = channels_of(task)
     if mean is None and std is None:
-        image = task.train_x.reshape(len(task.train_x), channels, *task.input_shape[-2:])
-        return Standardize(image) if standardize else nn.Identity()
+        images = task.train_x.reshape(len(task.train_x), channels, *task.input_shape[-2:])
+        return Standardize(images) if standardize else nn.Identity()
     if mean is None or std is None or not standardize:
-        what = (
-            "standardize=false and mean, std contradict each other"
-            if not standardize
-            else "one of mean, std is missing"
-        )
+        contradiction = "standardize=false and mean, std contradict each other"
+        what = "one of mean, std is missing" if standardize else contradiction
         raise InputError(f"model {name!r}: {what}", "give mean and std together, one number a channel, or neither")
     for key, numbers in (("mean", mean), ("std", std)):
         if len(numbers) != channels:
             message = f"model {name!r}: {key} has {len(numbers)} numbers, the images have {channels} channels"
-            raise InputError(message, f"join one a channel by ';', as in {key}=123.7;116.3;103.5")
+            raise InputError(message, f"join one number a channel by ';', as in {key}=123.7;116.3;103.5")
     return FixedScale(mean, std)

@@ -1,4 +1,4 @@
-"""Network: a body that makes features and a head that makes logits of them, the split that two-stage training needs."""
+"""Network: a body that computes features and a head that computes logits from them, the split that two-stage training needs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from calibench.data.prepare import Data
 
 @dataclass(frozen=True)
 class Task:
-    """What a model builder may know of the data: shapes, how many logits, training statistics, and a given head.
+    """What a function that builds a network may know about the data: shapes, training rows, and a trained head if there is one.
 
-    `num_classes` is the number of logits: of several labels a row, one a label.
+    `num_classes` is the number of logits: one a class, or one a label if a row has several labels.
     """
 
     input_shape: tuple[int, ...]
@@ -30,12 +30,12 @@ class Task:
 
     @property
     def input_size(self) -> int:
-        """How many numbers one sample has."""
+        """The number of values in one sample."""
         return math.prod(self.input_shape)
 
     @classmethod
     def of(cls, data: Data) -> Task:
-        """The task that `data` poses."""
+        """The task for `data`."""
         return cls(
             data.train.x.shape[1:],
             data.num_outputs,
@@ -47,7 +47,7 @@ class Task:
 
 
 class Network(nn.Module):
-    """`logits = head(body(x))` with features `[N, feature_size]` between; `pretrained` networks skip stage 1."""
+    """`logits = head(body(x))`, where `body(x)` are features `[N, feature_size]`; `pretrained` networks skip stage 1."""
 
     def __init__(self, body: nn.Module, head: nn.Module, feature_size: int, *, pretrained: bool = False) -> None:
         super().__init__()
@@ -56,21 +56,22 @@ class Network(nn.Module):
         self.feature_size = feature_size
         self.pretrained = pretrained
         self.origin = ""
-        """What decides it beside its parameters: the library that it comes from, a digest of weights that it begins with; of a
-        network given from Python, a digest of all of it."""
+        """What determines the network besides the model's parameters: the version of its library, the digest of the weights
+        that it starts from; for a network given from Python, a digest of the whole network."""
         self.head_name = ""
+        """The name of the head in a network given from Python; "" if the whole network is its head."""
         self.autocast: torch.dtype | None = None
-        """The type that training passes compute in, where it is not float32; set by `calibench.training.compute` alone."""
+        """The type in which training passes compute, None for float32; only `calibench.training.compute` sets it."""
         self.compiled: Callable[[torch.Tensor], torch.Tensor] | None = None
-        """The body as torch.compile made it, for training passes; a function, so that no state dict knows it."""
+        """The body compiled by torch.compile, for training passes; a function, so that no state dict contains it."""
 
     @property
     def has_body(self) -> bool:
-        """False where the data are features already and the body only passes them on."""
+        """False if the data are features already and the body only passes them on."""
         return any(True for _ in self.body.parameters())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits `[N, K]`, float32 also where training computes them in less."""
+        """Logits `[N, K]`, in float32 even if training computes them in a shorter type."""
         body = self.body if self.compiled is None or not self.training else self.compiled
         if self.autocast is None or not self.training:
             logits: torch.Tensor = self.head(body(x))
@@ -81,7 +82,7 @@ class Network(nn.Module):
 
 
 class Standardize(nn.Module):
-    """`(x - mean) / sd` with training statistics, per feature of a vector or per channel of an image; constant ones give 0."""
+    """`(x - mean) / sd` with training statistics, by feature of a vector or by channel of an image; 0 if sd is 0."""
 
     mean: torch.Tensor
     scale: torch.Tensor
@@ -96,5 +97,5 @@ class Standardize(nn.Module):
         self.register_buffer("scale", torch.from_numpy(scale.astype(np.float32)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The same shape, about mean 0 and variance 1."""
+        """The same shape; training rows get mean 0 and variance 1."""
         return (x - self.mean) * self.scale

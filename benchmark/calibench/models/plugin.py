@@ -7,5 +7,5 @@ from calibench.plugins.specs import ModelSpec
 
 @hookimpl
 def calibench_models() -> list[ModelSpec]:
-    """Networks for tables and small images, timm's, and `frozen` for features of a network that is trained already."""
+    """Networks for tables and small images, those of timm, and `frozen` for features of a network that is already trained."""
     return specs_in("calibench.models.networks", ModelSpec)

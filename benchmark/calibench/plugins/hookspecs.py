@@ -3,8 +3,10 @@
 [project.entry-points.calibench]
 my-plugin = "my_module"
 
-Hooks run once per process, when a name is first looked up. The module must import nothing heavy at its top: it describes, and
-`target` is loaded when it is used. calibench's base classes import no torch, so description and class may share a module.
+Hooks run once per process, when a name is first looked up. They describe, and `target` names the object that does the work.
+The module is imported when names are listed, so it imports no torch at its top: functions import torch, or `calibench.lazy`
+provides it on first use. A subclass of `nn.Module` goes into a module of its own, which a function imports. The base classes,
+such as `calibench.Calibrator`, import no torch.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Spec:
     """The fields of every spec: the name that users type, a one-line summary, and the lazy target that does the work."""
 
     family: ClassVar[str] = ""
-    in_process: ClassVar[bool] = False
+    from_caller: ClassVar[bool] = False
     """True for an object that the calling program passes: no plugin offers it."""
 
     _target_form: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
@@ -189,7 +189,7 @@ class MetricSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class PresetSpec(Spec):
-    """A run by name. `target` is `module:file.toml`, a file beside that module; see docs/presets.md."""
+    """A run by name. `target` is `module:file.toml`, a file beside that module; see docs/guides/presets.md."""
 
     family: ClassVar[str] = "preset"
     _target_form: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z_][\w.]*:[\w-]+(/[\w-]+)*\.toml\Z")

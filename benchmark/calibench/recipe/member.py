@@ -69,7 +69,7 @@ class Member:
         body_key, entry = self.stage_1.run(self._outputs_of_logits)
         if self.networks.checkpoint:
             entry["checkpoint_sha256"] = self.networks.checkpoint
-        if self.network.origin and not self.stages.model.spec.in_process:
+        if self.network.origin and not self.stages.model.spec.from_caller:
             entry["network"] = self.network.origin  # the configuration already describes a network from Python
         self.fitted.append(entry)
         features: dict[str, torch.Tensor] = {}

@@ -107,6 +107,6 @@ class Members:
             return
         what = f"{idle[0]} would do nothing" if idle else f"objective {objective.name!r} would do nothing"
         hint = "leave it out; stage 2 has its own settings, as in --set vtst.epochs=20"
-        if model.spec.in_process:
+        if model.spec.from_caller:
             hint = f"trained=False lets stage 1 train it; else {hint}"
         raise InputError(f"model {model.name!r} trains nothing in stage 1, so {what}", hint)

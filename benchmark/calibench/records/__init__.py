@@ -1,1 +1,1 @@
-"""What is stored of a run: its fields, and the files that hold it. Nothing here imports torch."""
+"""Records: the fields that are stored of a run, and the files that hold them. Nothing here imports torch."""

@@ -1,4 +1,4 @@
-"""What a figure was made with: versions and machine, for the record."""
+"""The versions and the machine that a record names."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ PACKAGES = ("calibench", "torch", "numpy", "scipy", "scikit-learn", "safetensors
 
 
 def versions(distributions: Iterable[str] = ()) -> dict[str, str]:
-    """Python's version and those of our dependencies and of the plugins' distributions."""
-    found = {"python": platform.python_version()}
+    """The versions of Python, of our dependencies, and of `distributions`, those of the plugins that took part."""
+    version_of = {"python": platform.python_version()}
     for name in sorted({*PACKAGES, *distributions}):
         try:
-            found[name] = importlib.metadata.version(name)
+            version_of[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            version_of[name] = "not installed"
+    return version_of
 
 
 def machine(threads: int, device: str) -> dict[str, str | int]:
-    """Operating system, processor, cores, the threads torch used, and the device."""
+    """Operating system, processor, number of cores, number of threads that torch uses, and the device."""
     return {
         "system": f"{platform.system()} {platform.release()}",
         "processor": _processor(),

@@ -1,4 +1,4 @@
-"""ResultRecord: one run as one JSON file, with its predictions beside it; imports no torch, so a board rebuilds anywhere."""
+"""ResultRecord: every field of a run's JSON file, with its meaning and unit. Its predictions lie in a second file beside it."""
 
 from __future__ import annotations
 
@@ -8,49 +8,126 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from calibench.errors import InputError
-from calibench.records.fields import fits
-
-SCHEMA = "calibench.record/1"
+from calibench.records import schemas
+from calibench.records.field_types import fits
 
 
 @dataclass(frozen=True)
 class ResultRecord:
-    """What one run found and all that decided it. Figures are fractions (nats for NLL); None is an undefined figure."""
+    """The figures of one run, and everything that decided them.
+
+    Figures are stored in the unit that `units` names: fractions (never percent), nats for NLL. None is an undefined figure.
+    """
 
     run_id: str
+    """`DATASET-MODEL-STAGES-sSEED-DIGEST`, the name of the run's files. The digest is the first 12 hex digits of the
+    SHA-256 of the configuration and the fingerprints of the data and the OOD sets."""
+
     recipe: str
+    """The stages in order, joined by `+`, as the user may type them: `ce:epochs=3+temperature`."""
+
     dataset: str
+    """The dataset and its parameters, as the user may type them: `npz:path=features.npz`."""
+
     model: str
+    """The network and its parameters, as the user may type them: `mlp:hidden=256;128`."""
+
     seed: int
+    """The run's seed, from 0 up."""
+
     noise: str | None
+    """The noise on the training labels, as the user may type it: `symmetric:rate=0.3`. None: the labels are unchanged."""
+
     backend: str
+    """Which kernels computed the figures: `fused-cpu`, `fused-cuda` or `reference`."""
+
     n: dict[str, int]
+    """The number of samples of each split: `train`, `val`, `cal`, `test`."""
+
     metrics: dict[str, float | None]
+    """The figures of the test split by metric. With shifts and OOD sets also their means, as `shift_nll_rotation` and
+    `ood_auroc_near`, and the figures of each OOD set, as `ood_auroc_svhn`."""
+
     intervals: dict[str, list[float] | None]
+    """For each metric the bounds `[low, high]` of its 95 % bootstrap interval over test samples, in the metric's unit."""
+
     noise_floor: dict[str, dict[str, float]]
+    """For each metric that has one, what a perfectly calibrated model with the same probabilities scores, in the
+    metric's unit: the `mean` and the 95th percentile `p95` over labels drawn from these probabilities; of a mean over
+    shifts the `mean` alone."""
+
     timings_s: dict[str, float]
+    """Seconds of wall clock: `data`, each trained stage (`stage1`, ...), `posthoc`, `judge`, `shift`, `ood`, and
+    `total`, which is what this run took. A stage that came from the cache has the seconds of its training, which are
+    not in `total`."""
+
     versions: dict[str, str]
+    """The versions of Python, of our dependencies, and of the packages whose plugins took part."""
+
     units: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """For each metric its unit, which direction is better, and whether it may rank."""
+    """For each metric its `unit`, which direction is `better` (`lower` or `higher`), and whether a board may rank by it
+    (`rankable`)."""
+
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """For some metrics what is behind the figure, under keys of the metric's own: the bin of a maximum and its count,
+    the parts of a Brier score (in its unit), how many probabilities NLL clipped."""
+
     fitted: list[dict[str, Any]] = field(default_factory=list)
-    """For each stage what it learned: the epoch kept and its validation NLL, a temperature."""
+    """For each stage what it learned: the epoch kept and its validation NLL in nats, a temperature. `stage` is its
+    name; `member` is the number of an ensemble's network."""
+
     config: dict[str, Any] = field(default_factory=dict)
+    """The whole configuration: every stage, the dataset, the model and the noise with all their parameters, the seed,
+    the device, and the shifts and OOD sets where there are any."""
+
     seeds: dict[str, int] = field(default_factory=dict)
+    """The seed of each random stream: `run`, what is derived from it for each purpose, `split`, `noise`, `bootstrap`."""
+
     bootstrap: dict[str, Any] = field(default_factory=dict)
+    """How the intervals were taken: `method`, `level`, `resamples`, `seed`, which metrics are `bias_corrected` and how,
+    and in how many resamples a figure was `undefined`. Boards compare only records whose `seed` and `resamples` are
+    equal."""
+
     data: dict[str, Any] = field(default_factory=dict)
+    """The data: SHA-256 `fingerprint` of all splits, of the same before noise (`clean_fingerprint`) and of the test
+    split; `classes`; `questions`, which is the number of labels a sample; `licence`, `source`, `notes`; what the
+    `noise` and each `shift` turned out to be."""
+
     machine: dict[str, Any] = field(default_factory=dict)
+    """Where it ran: `system`, `processor`, `cores`, `threads` of torch, `device`; `ranks`, the number of processes, if
+    more than one."""
+
     code: str = ""
+    """Hex digest of the code and files that decided the run. A stored record answers a run only if this is equal."""
+
     cache: dict[str, list[str]] = field(default_factory=dict)
+    """Which stages came from the cache (`hits`), which were trained now (`made`), and which continued an earlier
+    training (`resumed`)."""
+
     shift: list[dict[str, Any]] = field(default_factory=list)
-    """A row for each variant of each shift that was asked for; their means are in `metrics`."""
+    """A row for each variant of each shift: `shift`, `kind`, `severity`, the number of samples `n`, its `metrics`,
+    `intervals` and `noise_floor`, and what the shift says `about` it. The means over variants are in the record's
+    `metrics`."""
+
     ood: list[dict[str, Any]] = field(default_factory=list)
-    """A row for each OOD set and score; near and far means are in `metrics`."""
+    """A row for each OOD set and score: `set`, `group` (`near`, `far` or None), `score`, the number of rows `n`, the
+    number of rows `left_out` because the data has them too, the SHA-256 `fingerprint` of the rows, `mean_confidence`,
+    `metrics` (all fractions) and `intervals`; `note` if they are undefined. The near and far means are in the record's
+    `metrics`."""
+
     predictions: dict[str, str] | None = None
+    """Where scores, labels and bootstrap replicates lie: `file`, relative to the results folder, and its `sha256`.
+    None: they are not stored."""
+
     created: str = ""
+    """When the run ended: UTC, ISO 8601, to the second."""
+
     preset: dict[str, Any] | None = None
-    """The preset that asked for the run: its name, the SHA-256 of its text, and what was changed."""
-    schema: str = SCHEMA
+    """The preset that the run came from: its `name`, the `sha256` of its text, and what the user `changed`. None: there
+    was none."""
+
+    schema: str = schemas.RECORD
+    """The name and version of this document; first in the file."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document, `schema` first."""
@@ -63,19 +140,28 @@ class ResultRecord:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], where: str) -> ResultRecord:
-        """The record that a JSON document holds; InputError naming `where` when it is no record of ours."""
-        if not isinstance(document, Mapping) or document.get("schema") != SCHEMA:
-            schema = document.get("schema") if isinstance(document, Mapping) else None
-            raise InputError(f"{where}: its schema is {schema!r}, not {SCHEMA!r}", "is it a record of another version?")
-        names = {f.name: f for f in dataclasses.fields(cls)}
-        missing = [
-            name
-            for name, f in names.items()
-            if name not in document and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        ]
+        """The record that a JSON document holds. InputError, naming the file `where`, if the document is not such a record.
+
+        Fields that this version does not know are left out.
+        """
+        schema = document.get("schema") if isinstance(document, Mapping) else None
+        if schema != schemas.RECORD:
+            message = f"{where}: its schema is {schema!r}, not {schemas.RECORD!r}"
+            raise InputError(message, "is it a record of another version?")
+        names = [f.name for f in dataclasses.fields(cls)]
+        missing = [name for name in _required_fields() if name not in document]
         if missing:
             raise InputError(f"{where}: the record has no {', '.join(missing)}", "run it again with --force")
-        bad = next((name for name in names if name in document and not fits(name, document[name])), None)
-        if bad is not None:
-            raise InputError(f"{where}: {bad!r} is not what a record holds there", "run it again with --force")
-        return cls(**{name: document[name] for name in names if name in document})
+        present = [name for name in names if name in document]
+        for name in present:
+            if not fits(name, document[name]):
+                message = f"{where}: the value of {name!r} is not what a record holds in this field"
+                raise InputError(message, "run it again with --force")
+        return cls(**{name: document[name] for name in present})
+
+
+def _required_fields() -> list[str]:
+    """The names of the fields that have no default."""
+    missing = dataclasses.MISSING
+    fields = dataclasses.fields(ResultRecord)
+    return [f.name for f in fields if f.default is missing and f.default_factory is missing]

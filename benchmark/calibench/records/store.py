@@ -1,4 +1,4 @@
-"""Records and predictions on disk."""
+"""Records and predictions on disk: reading, writing, and finding the record of a run that is already stored."""
 
 from __future__ import annotations
 
@@ -6,27 +6,25 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from calibench.atomic import digest_of, replacing, write_json
 from calibench.errors import InputError
+from calibench.lazy import np
+from calibench.records import schemas
 from calibench.records.record import ResultRecord
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 RECORDS, PREDICTIONS, CACHE = "records", "predictions", "cache"
 """Folders under a results folder."""
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
-
-
 def read_record(path: Path) -> ResultRecord:
-    """One record file; InputError when it cannot be read."""
+    """The record in one file. InputError if it cannot be read or is not a record."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (OSError, UnicodeDecodeError) as error:
@@ -36,16 +34,24 @@ def read_record(path: Path) -> ResultRecord:
     return ResultRecord.from_dict(document, str(path))
 
 
+def _refuse_constant(name: str) -> None:
+    """Refuse NaN and the infinities, which Python reads and JSON does not have."""
+    raise ValueError(f"{name} is not a JSON value")
+
+
 def read_records(results: Path) -> list[ResultRecord]:
-    """Every record under a results folder, by run id; InputError when the folder is not there or a file is not a record."""
+    """All records of a results folder, in the order of their run ids.
+
+    InputError if the folder does not exist, or if a file in it cannot be read or is not a record.
+    """
     folder = results / RECORDS
     if not folder.is_dir():
         raise InputError(f"there are no records under {str(results)!r}", "run first: calibench run --method vtst")
     return [read_record(path) for path in sorted(folder.glob("*.json"))]
 
 
-def find(results: Path, run_id: str, code: str) -> ResultRecord | None:
-    """The stored record of this run if it was made by the same code and its predictions are still what it says."""
+def find_record(results: Path, run_id: str, code: str) -> ResultRecord | None:
+    """The stored record of this run, if the same code made it and the checksum of its predictions is right; else None."""
     path = results / RECORDS / f"{run_id}.json"
     if not path.is_file():
         return None
@@ -59,21 +65,26 @@ def find(results: Path, run_id: str, code: str) -> ResultRecord | None:
     return None
 
 
-def write(results: Path, record: ResultRecord, arrays: Mapping[str, NDArray[Any]]) -> ResultRecord:
-    """Write predictions, then the record that names them and their checksum; each atomically. Returns the record as written."""
+def write_run(results: Path, record: ResultRecord, arrays: Mapping[str, NDArray[Any]]) -> ResultRecord:
+    """Write the predictions `arrays`, then the record with their file and checksum; each whole or not at all.
+
+    Returns the record as written.
+    """
+    from safetensors.numpy import save_file
+
     file = results / PREDICTIONS / f"{record.run_id}.safetensors"
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with replacing(file) as temporary:
         # One entry: safetensors writes several in random order, and equal runs must give equal bytes.
-        save_file(contiguous, temporary, metadata={"schema": "calibench.predictions/1"})
+        save_file(contiguous, temporary, metadata={"schema": schemas.PREDICTIONS})
     digest = digest_of(file)
     record = dataclasses.replace(record, predictions={"file": f"{PREDICTIONS}/{file.name}", "sha256": digest})
     write_json(results / RECORDS / f"{record.run_id}.json", record.to_dict())
     return record
 
 
-def named_by(results: Path, record: ResultRecord, preset: Mapping[str, Any] | None) -> ResultRecord:
-    """The stored record, which from now on names the preset that asked for it, if one did."""
+def with_preset(results: Path, record: ResultRecord, preset: Mapping[str, Any] | None) -> ResultRecord:
+    """The stored record with `preset` as the preset that it came from; rewritten if that is a change. None changes nothing."""
     if preset is None or record.preset == dict(preset):
         return record
     record = dataclasses.replace(record, preset=dict(preset))
@@ -84,7 +95,10 @@ def named_by(results: Path, record: ResultRecord, preset: Mapping[str, Any] | No
 def read_predictions(
     results: Path, record: ResultRecord, names: tuple[str, ...] | None = None
 ) -> dict[str, NDArray[Any]]:
-    """The arrays that a run stored, `split.what` by name; InputError when the file is gone or its checksum differs."""
+    """The arrays that a run stored, by name (`test.logits`, `bootstrap.nll`); `names` selects some.
+
+    InputError if the record names no file, or if the file cannot be read or its checksum is wrong.
+    """
     if record.predictions is None:
         raise InputError(f"record {record.run_id} names no predictions", "run it again with --force")
     path = results / record.predictions["file"]

@@ -34,7 +34,7 @@ def identify(config: RunConfig, inputs: Inputs, members: Members, posthoc: PostH
 
 def distributions_of(config: RunConfig) -> list[str]:
     """The distributions of the plugins that take part, whose versions go into the record."""
-    from_plugins = [part for part in config.parts if not part.spec.in_process]
+    from_plugins = [part for part in config.parts if not part.spec.from_caller]
     return [registry().get(part.spec.family, part.name).plugin.distribution for part in from_plugins]
 
 

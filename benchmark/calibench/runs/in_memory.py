@@ -30,7 +30,7 @@ def describe_in_memory(config: RunConfig, data: Data) -> tuple[RunConfig, bool]:
         network = _initial_network(config.model.spec, task, config.seed, member=0)
         if not network.pretrained:
             _check_initial_weights(config, task, network)
-        config = dataclasses.replace(config, model=config.model.spec.known(network))
+        config = dataclasses.replace(config, model=config.model.spec.with_facts(network))
         may_cache = source_of(network) is not None
     return config, may_cache
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from calibench.config.run_config import RunConfig
 from calibench.data.folder import using_data_folder
 from calibench.data.load import load_data
+from calibench.data.load_shifts import Shift, load_shifts
 from calibench.data.ood import OodSet, load_ood
 from calibench.data.prepare import Data
-from calibench.data.shifts import Shift, load_shifts
 from calibench.errors import InputError
 from calibench.processes import Processes
 from calibench.progress import Report
@@ -37,7 +37,7 @@ def load_inputs(config: RunConfig, options: RunOptions, processes: Processes, re
         data = load_data(config)
         shifts = load_shifts(config.shift_and_ood.shifts, data)
         ood_sets = load_ood(config.shift_and_ood.ood, data)
-    if not folder.asked and (options.data_dir is not None or options.download):
+    if not folder.was_used and (options.data_dir is not None or options.download):
         idle = "a data folder" if options.data_dir is not None else "a download"
         message = f"dataset {config.dataset.name!r} reads no published files: {idle} would do nothing"
         raise InputError(message, "leave out --data-dir and --download (data_dir, download)")

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from calibench.config.run_config import RunConfig
+from calibench.data.noise import noise_seed
 from calibench.data.prepare import SPLITS
 from calibench.evaluation.added_figures import AddedFigures
 from calibench.evaluation.judge import SEED, Judgement
@@ -24,7 +25,6 @@ from calibench.records.environment import machine, versions
 from calibench.records.record import ResultRecord
 from calibench.runs.identity import Identity, distributions_of
 from calibench.runs.inputs import Inputs
-from calibench.seeds import derived_seed
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class RunResult:
         config = self.config
         seeds = {"run": config.seed, **members.seeds, "split": int(config.dataset.params["split_seed"])}  # type: ignore[arg-type]
         if config.noise:
-            seeds["noise"] = derived_seed(config.seed, "noise")
+            seeds["noise"] = noise_seed(config.seed)
         return {**seeds, "bootstrap": SEED}
 
     def _about_data(self) -> dict[str, Any]:

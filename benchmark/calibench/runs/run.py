@@ -71,7 +71,7 @@ def run_config(
     result = RunResult(config, inputs, identity, {"cal": cal, "test": test}, decisions, judgement, added, fitted)
     record = result.record(members, metrics, processes, time.perf_counter() - start)
     if options.results is not None:
-        record = store.write(options.results, record, result.arrays())
+        record = store.write_run(options.results, record, result.arrays())
     return _same(processes, record), False
 
 

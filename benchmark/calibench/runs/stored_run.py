@@ -21,7 +21,7 @@ def stored_record(
         return None
     record = None
     if processes.first and may_cache and not options.force:
-        record = store.find(options.results, identity.run_id, identity.code)
+        record = store.find_record(options.results, identity.run_id, identity.code)
     if record is not None:
-        record = store.named_by(options.results, record, config.preset)
+        record = store.with_preset(options.results, record, config.preset)
     return processes.same(record)

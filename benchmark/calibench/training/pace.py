@@ -6,7 +6,7 @@ import time
 
 from calibench.progress import Report
 
-TELL = 0.5
+REPORT_SECONDS = 0.5
 """Least seconds between two reports within an epoch."""
 
 
@@ -30,7 +30,7 @@ class Pace:
         self.rows += rows
         now = time.perf_counter()
         self.seconds = now - self.start
-        if now - self.last_report >= TELL:
+        if now - self.last_report >= REPORT_SECONDS:
             self.last_report = now
             self.report(self.what, done, self.epochs, self._note())
 

@@ -1,1 +1,1 @@
-"""Models of wrong training labels, one a file."""
+"""Models of wrong training labels, each in a file of the name that the user types."""

@@ -1,11 +1,11 @@
-"""`given`: training labels from a file, such as those that people gave to CIFAR-10 (CIFAR-10N)."""
+"""`given`: training labels from a file, such as people's labels of CIFAR-10 (CIFAR-10N)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from calibench import REQUIRED, InputError, NoiseSpec, Param
-from calibench.data.npzfile import read_npz
+from calibench.data.numpy_files import read_npz
 from calibench.errors import did_you_mean
 from calibench.lazy import np
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SPEC = NoiseSpec(
     name="given",
     target=f"{__name__}:given",
-    summary="Training labels from an .npz file, in the order of the dataset's own rows, as people or a crowd gave them.",
+    summary="Training labels from an .npz file, in the order of the dataset's own rows, such as those of a crowd.",
     params=(
         Param("path", "path", REQUIRED, "an .npz file with an array of class indices [N]"),
         Param("key", "str", None, "the array in it; not set: the only one"),
@@ -33,9 +33,9 @@ def given(
     path: str,
     key: str | None,
 ) -> NDArray[np.int64]:
-    """Label `file[key][i]` for the row that is number i of the dataset's own training array; nothing is drawn.
+    """The label of row i of the dataset's own training array becomes `file[key][i]`; nothing is drawn.
 
-    Raises InputError where the file has no such array, or one that is not a whole number for each row.
+    InputError if the file has no such array, or if the array does not have a class index for each row.
     """
     arrays = read_npz(path)
     if key is None and len(arrays) != 1:
@@ -44,19 +44,21 @@ def given(
     name = next(iter(arrays)) if key is None else key
     if name not in arrays:
         raise InputError(f"noise given: {path} has no array {name!r}", did_you_mean(name, arrays))
-    wrong = arrays[name]
-    if wrong.ndim != 1 or wrong.dtype.kind not in "iu":
-        message = f"noise given: array {name!r} has shape {list(wrong.shape)} and type {wrong.dtype}"
+    _check(arrays[name], name, int(ids.max()) + 1, num_classes)
+    return arrays[name][ids].astype(np.int64)
+
+
+def _check(noisy: NDArray[Any], name: str, rows: int, num_classes: int) -> None:
+    """InputError unless `noisy` has at least `rows` class indices."""
+    where = f"noise given: array {name!r}"
+    if noisy.ndim != 1 or noisy.dtype.kind not in "iu":
+        message = f"{where} has shape {list(noisy.shape)} and type {noisy.dtype}"
         raise InputError(message, "one whole number for each row of the training array")
-    if len(wrong) <= ids.max():
-        message = (
-            f"noise given: array {name!r} has {len(wrong)} labels, the training array at least {ids.max() + 1} rows"
-        )
-        raise InputError(message, "labels stand in the order of the dataset's own rows, held-out ones too")
-    outside = (wrong < 0) | (wrong >= num_classes)
+    if len(noisy) < rows:
+        message = f"{where} has {len(noisy)} labels, the training array at least {rows} rows"
+        raise InputError(message, "give labels in the order of the dataset's own rows, also for held-out rows")
+    outside = (noisy < 0) | (noisy >= num_classes)
     if outside.any():
         row = int(np.argmax(outside))
-        raise InputError(
-            f"noise given: label {row} of {name!r} is {wrong[row]}", f"classes run from 0 to {num_classes - 1}"
-        )
-    return wrong[ids].astype(np.int64)
+        message = f"noise given: label {row} of {name!r} is {noisy[row]}"
+        raise InputError(message, f"classes run from 0 to {num_classes - 1}")

@@ -1,4 +1,4 @@
-"""`pairflip`: every class is taken for the next one."""
+"""`pairflip`: labels of every class become the next class."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from calibench import NoiseSpec
 from calibench.data.noise import Noisy
 from calibench.lazy import np
-from calibench_datasets.noise.class_map import RATE, mapped
+from calibench_datasets.noise.class_flips import RATE, flip_classes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 SPEC = NoiseSpec(
     name="pairflip",
     target=f"{__name__}:pairflip",
-    summary="A share of every class is taken for the next one.",
+    summary="A share of the labels of every class becomes the next class.",
     params=(RATE,),
     paper="B. Han et al., Co-teaching, NeurIPS 2018 (arXiv 1804.06872)",
-    deviations=("exactly that share of each class, to a row, where the paper draws each row by itself",),
+    deviations=("exactly that share of each class, rounded to whole rows; the paper draws each row independently",),
 )
 
 
 def pairflip(labels: NDArray[np.int64], num_classes: int, generator: np.random.Generator, rate: float) -> Noisy:
-    """A share `rate` of each class k becomes class (k + 1) mod K."""
-    return mapped(labels, num_classes, generator, rate, {k: (k + 1) % num_classes for k in range(num_classes)})
+    """A share `rate` of the labels of each class k becomes class (k + 1) mod K."""
+    return flip_classes(labels, num_classes, generator, rate, {k: (k + 1) % num_classes for k in range(num_classes)})

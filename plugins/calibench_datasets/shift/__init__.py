@@ -1,1 +1,1 @@
-"""Shifts of the test split, one a file, and the corruptions that they share."""
+"""Shifts of the test rows, each in a file of the name that the user types; `corrupt_*` hold the corruptions of images."""

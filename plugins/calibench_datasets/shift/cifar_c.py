@@ -1,4 +1,4 @@
-"""`cifar10-c` and `cifar100-c`: the authors' corrupted test images, from their archive or what was extracted from it."""
+"""`cifar10-c` and `cifar100-c`: the authors' corrupted test images, from their archive or the folder extracted from it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from calibench import InputError, ShiftSpec, Variant
-from calibench.data.folder import data_folder
 from calibench.data.published import PublishedFile
 from calibench.data.shift import Shifted, ShiftTask
 from calibench.errors import RunError, did_you_mean
 from calibench.lazy import np
+from calibench_datasets.readers.archives import archive_path, extracted_folder, refuse_outside
+from calibench_datasets.readers.files import FETCH, damaged_file, unreadable_file
 from calibench_datasets.shift.corruption_names import (
     EXTRA_KINDS,
     KINDS,
     MEAN_OVER,
     SEVERITIES,
-    asked_kinds,
-    asked_severities,
+    choose_kinds,
+    choose_severities,
 )
+from calibench_datasets.shift.image_rows import white_value
 from calibench_datasets.shift.parameters import HENDRYCKS, KINDS_PARAM, SEVERITIES_PARAM
-from calibench_datasets.shift.pixels import white
-from calibench_datasets.sources.members import refuse_outside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class CifarC:
     name: str
     archive: PublishedFile
     folder: str
-    of: str
+    dataset: str
     md5: Mapping[str, str]
 
 
@@ -53,7 +53,7 @@ CIFAR10_C = CifarC(
         md5="56bf5dcef84df0e2308c6dcbcbbd8499",
     ),
     folder="CIFAR-10-C",
-    of="cifar10",
+    dataset="cifar10",
     md5={
         "labels": "c439b113295ed5254878798ffe28fd54",
         "gaussian_noise": "ecaf8b9a2399ffeda7680934c33405fd",
@@ -87,7 +87,7 @@ CIFAR100_C = CifarC(
         md5="11f0ed0f1191edbf9fa23466ae6021d3",
     ),
     folder="CIFAR-100-C",
-    of="cifar100",
+    dataset="cifar100",
     md5={
         "labels": "bb4026e9ce52996b95f439544568cdb2",
         "gaussian_noise": "ecc4d366eac432bdf25c024086f5e97d",
@@ -114,20 +114,20 @@ CIFAR100_C = CifarC(
 
 
 @dataclass(frozen=True)
-class Stored:
-    """An array in a file: where its bytes begin, and its shape; rows are read when they are wanted."""
+class StoredArray:
+    """An array of bytes in a file: the position of its first byte, and its shape. Rows are read on demand."""
 
     path: Path
     start: int
     shape: tuple[int, ...]
 
     def rows(self, first: int, count: int) -> NDArray[np.uint8]:
-        """`count` rows from `first` on; RunError if the file is shorter than it was."""
+        """`count` rows from row `first`; RunError if the file has become shorter."""
         row = int(np.prod(self.shape[1:]))
-        found = np.fromfile(self.path, dtype=np.uint8, count=count * row, offset=self.start + first * row)
-        if len(found) < count * row:
+        values = np.fromfile(self.path, dtype=np.uint8, count=count * row, offset=self.start + first * row)
+        if len(values) < count * row:
             raise RunError(f"{str(self.path)!r} has become shorter since the run began", "put it back and run again")
-        return found.reshape(count, *self.shape[1:])
+        return values.reshape(count, *self.shape[1:])
 
 
 def _spec(number: int, record: int) -> ShiftSpec:
@@ -138,9 +138,9 @@ def _spec(number: int, record: int) -> ShiftSpec:
         params=(KINDS_PARAM, SEVERITIES_PARAM),
         paper=HENDRYCKS,
         licence="CC BY 4.0",
-        source=f"https://zenodo.org/records/{record}, CIFAR-{number}-C.tar (2.9 GB) or what it holds",
+        source=f"https://zenodo.org/records/{record}, CIFAR-{number}-C.tar (2.9 GB) or the folder in it",
         mean_over=MEAN_OVER,
-        deviations=("kinds takes the four extra corruptions too; they are shown, and are in no mean",),
+        deviations=("kinds takes the four extra corruptions too; tables show them, and no mean includes them",),
     )
 
 
@@ -148,10 +148,10 @@ SPECS = (_spec(10, 2535967), _spec(100, 3555552))
 
 
 def cifar10_c(task: ShiftTask, kinds: str | None, severities: tuple[int, ...] | None) -> Shifted:
-    """The corrupted CIFAR-10 test images: of each kind, `[50000, 32, 32, 3]` bytes, severity s in the s-th fifth of the rows.
+    """The corrupted CIFAR-10 test images: each kind is `[50000, 32, 32, 3]` bytes, severity s the s-th fifth of the rows.
 
-    Read from `CIFAR-10-C.tar`, never unpacked, or the folder `CIFAR-10-C`; InputError where neither is there, where size or
-    MD5 differ from the published ones, or where labels.npy is not the data's test labels five times over.
+    Read from `CIFAR-10-C.tar`, never unpacked, or the folder `CIFAR-10-C`. InputError if neither is there, if size or MD5
+    differ from the published ones, or if labels.npy is not the data's test labels five times over.
     """
     return _shifted(CIFAR10_C, task, kinds, severities)
 
@@ -161,108 +161,106 @@ def cifar100_c(task: ShiftTask, kinds: str | None, severities: tuple[int, ...] |
     return _shifted(CIFAR100_C, task, kinds, severities)
 
 
-def _shifted(known: CifarC, task: ShiftTask, kinds: str | None, severities: tuple[int, ...] | None) -> Shifted:
-    where = f"shift {known.name}"
-    chosen = asked_kinds(kinds, KINDS, (*KINDS, *EXTRA_KINDS), where)
-    levels = asked_severities(severities, where)
-    n = len(task.x)
+def _shifted(cifar_c: CifarC, task: ShiftTask, kinds: str | None, severities: tuple[int, ...] | None) -> Shifted:
+    where = f"shift {cifar_c.name}"
+    names = choose_kinds(kinds, (*KINDS, *EXTRA_KINDS), where)
+    levels = choose_severities(severities, where)
     if task.x.shape[1:] != (CHANNELS, SIDE, SIDE):
         message = f"{where}: the data has rows of shape {list(task.x.shape[1:])}, not [{CHANNELS}, {SIDE}, {SIDE}]"
-        raise InputError(message, f"it goes with --dataset {known.of}")
-    scale = np.float32(white(task, where) / 255)
-    arrays, origin = _stored(known, ["labels", *chosen], where)
-    _check_labels(arrays.pop("labels"), task, known, where)
-    for name, held in arrays.items():
-        if held.shape != (len(SEVERITIES) * n, SIDE, SIDE, CHANNELS):
-            expected = [len(SEVERITIES) * n, SIDE, SIDE, CHANNELS]
-            message = f"{where}: {name}.npy has shape {list(held.shape)}, not {expected}"
-            raise InputError(message, "fetch the published file; the test split must be the published one")
+        raise InputError(message, f"it goes with --dataset {cifar_c.dataset}")
+    scale = np.float32(white_value(task, where) / 255)
+    arrays, origin = _find_arrays(cifar_c, ["labels", *names], where)
+    _check_labels(arrays.pop("labels"), task, cifar_c, where)
+    n = len(task.x)
+    shape = (len(SEVERITIES) * n, SIDE, SIDE, CHANNELS)
+    for name, array in arrays.items():
+        if array.shape != shape:
+            message = f"{where}: {name}.npy has shape {list(array.shape)}, not {list(shape)}"
+            raise InputError(message, f"{FETCH}; the test split must be the published one")
 
-    def rows(held: Stored, severity: int) -> NDArray[np.float32]:
-        pictures = held.rows((severity - 1) * n, n).transpose(0, 3, 1, 2)
-        return np.ascontiguousarray(pictures, dtype=np.float32) * scale
+    def rows(array: StoredArray, severity: int) -> NDArray[np.float32]:
+        images = array.rows((severity - 1) * n, n).transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(images, dtype=np.float32) * scale
 
-    variants = [Variant(kind, s, partial(rows, arrays[kind], s)) for kind in chosen for s in levels]
+    variants = [Variant(kind, level, partial(rows, arrays[kind], level)) for kind in names for level in levels]
     return Shifted(variants, notes=(origin,))
 
 
-def _check_labels(labels: Stored, task: ShiftTask, known: CifarC, where: str) -> None:
+def _check_labels(labels: StoredArray, task: ShiftTask, cifar_c: CifarC, where: str) -> None:
+    """InputError unless the labels of every severity are those of the data's test rows."""
     n = len(task.y)
     if task.labels_per_sample > 1 or labels.shape != (len(SEVERITIES) * n,):
         message = f"{where}: labels.npy has {labels.shape[0]} labels, and the data {n} test rows"
-        raise InputError(message, f"it goes with the published test split: --dataset {known.of}")
-    found = labels.rows(0, labels.shape[0]).reshape(len(SEVERITIES), n)
-    other = (found != task.y).any(axis=0)
-    if other.any():
-        row = int(np.argmax(other))
-        message = f"{where}: labels.npy says {found[0, row]} of test row {row}, the data {task.y[row]}"
-        raise InputError(message, f"it goes with the published test split in its order: --dataset {known.of}")
+        raise InputError(message, f"it goes with the published test split: --dataset {cifar_c.dataset}")
+    by_severity = labels.rows(0, labels.shape[0]).reshape(len(SEVERITIES), n)
+    differs = (by_severity != task.y).any(axis=0)
+    if differs.any():
+        row = int(np.argmax(differs))
+        message = f"{where}: labels.npy says {by_severity[0, row]} of test row {row}, the data {task.y[row]}"
+        raise InputError(message, f"it goes with the published test split in its order: --dataset {cifar_c.dataset}")
 
 
-def _stored(known: CifarC, names: list[str], where: str) -> tuple[dict[str, Stored], str]:
-    """Where each array lies, and what the record says of that."""
-    folder = data_folder()
-    extracted = folder.local(known.name, known.folder)
-    if extracted is None or folder.local(known.name, known.archive.name) is not None:
-        path = folder.get(known.name, known.archive, f", or the folder {known.folder} that it holds")
-        return _members(path, known, names, where), f"read from {known.archive.name}, {known.archive.checksum}"
-    held = {}
-    for name in names:
-        path = extracted / f"{name}.npy"
-        size = _size(path, known, where)
-        again = f"extract {known.archive.name} again"
-        replace(known.archive, name=path.name, size=size, md5=known.md5[name]).check(path, where, again)
-        with path.open("rb") as file:
-            held[name] = _array(file, path, size, f"{where}: {str(path)!r}")
-    return held, f"read from the folder {known.folder}, each file with its published MD5"
+def _find_arrays(cifar_c: CifarC, names: list[str], where: str) -> tuple[dict[str, StoredArray], str]:
+    """The arrays by name, from the archive or the extracted folder, and the record's note on their origin."""
+    folder = extracted_folder(cifar_c.name, cifar_c.archive, cifar_c.folder)
+    if folder is not None:
+        arrays = {name: _checked_array(cifar_c, folder / f"{name}.npy", name, where) for name in names}
+        return arrays, f"read from the folder {cifar_c.folder}, each file with its published MD5"
+    path = archive_path(cifar_c.name, cifar_c.archive, cifar_c.folder)
+    return _arrays_in_tar(path, cifar_c, names, where), f"read from {cifar_c.archive.name}, {cifar_c.archive.checksum}"
 
 
-def _size(path: Path, known: CifarC, where: str) -> int:
+def _checked_array(cifar_c: CifarC, path: Path, name: str, where: str) -> StoredArray:
+    """The array in an extracted file; InputError unless its MD5 is the published one."""
+    again = f"extract {cifar_c.archive.name} again"
     try:
-        return path.stat().st_size
+        size = path.stat().st_size
     except OSError as error:
-        message = f"{where}: cannot read {str(path)!r}: {error.strerror or error}"
-        raise InputError(message, f"extract {known.archive.name} again, from {known.archive.url}") from None
+        raise unreadable_file(path, where, error, f"{again}, from {cifar_c.archive.url}") from None
+    replace(cifar_c.archive, name=path.name, size=size, md5=cifar_c.md5[name]).check(path, where, again)
+    with path.open("rb") as file:
+        return _array(file, path, size, f"{where}: {str(path)!r}")
 
 
-def _members(path: Path, known: CifarC, names: list[str], where: str) -> dict[str, Stored]:
-    wanted = {f"{known.folder}/{name}.npy": name for name in names}
-    held = {}
+def _arrays_in_tar(path: Path, cifar_c: CifarC, names: list[str], where: str) -> dict[str, StoredArray]:
+    """The arrays by name, whose bytes stay in the archive; InputError if it is damaged, unsafe, or lacks one."""
+    name_of = {f"{cifar_c.folder}/{name}.npy": name for name in names}
+    arrays = {}
     try:
         with path.open("rb") as file, tarfile.open(path, mode="r:") as archive:
             for member in archive:
                 refuse_outside(member.name, where)
-                if member.name not in wanted:
+                if member.name not in name_of:
                     continue
                 if not member.isreg() or member.sparse is not None:
-                    raise InputError(
-                        f"{where}: the member {member.name!r} is no plain file", "fetch the published file"
-                    )
+                    raise InputError(f"{where}: the member {member.name!r} is not a plain file", FETCH)
                 file.seek(member.offset_data)
-                held[wanted[member.name]] = _array(file, path, member.size, f"{where}: {member.name!r}")
+                arrays[name_of[member.name]] = _array(file, path, member.size, f"{where}: {member.name!r}")
     except (tarfile.TarError, OSError, EOFError) as error:
-        message = f"{where}: {str(path)!r} is damaged or cut short: {error}"
-        raise InputError(message, "remove it and fetch the published file again") from None
-    missing = [name for name in names if name not in held]
+        raise damaged_file(path, where, error) from None
+    missing = [name for name in names if name not in arrays]
     if missing:
-        message = f"{where}: {str(path)!r} has no {known.folder}/{missing[0]}.npy"
-        raise InputError(message, did_you_mean(missing[0], held))
-    return held
+        message = f"{where}: {str(path)!r} has no {cifar_c.folder}/{missing[0]}.npy"
+        raise InputError(message, did_you_mean(missing[0], arrays))
+    return arrays
 
 
-def _array(file: BinaryIO, path: Path, size: int, where: str) -> Stored:
-    """The array whose .npy header begins where `file` stands, of `size` bytes with it; InputError unless it is whole bytes."""
+def _array(file: BinaryIO, path: Path, size: int, where: str) -> StoredArray:
+    """The array whose .npy header is at the position of `file` and which has `size` bytes with it.
+
+    InputError unless it holds bytes row by row and is complete.
+    """
     begin = file.tell()
     try:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, by_column, dtype = read(file)
     except ValueError as error:
-        raise InputError(f"{where} is not an .npy array: {error}", "fetch the published file") from None
+        raise InputError(f"{where} is not an .npy array: {error}", FETCH) from None
     if dtype != np.uint8 or by_column:
-        raise InputError(f"{where} holds {dtype}, not bytes row by row", "fetch the published file")
+        raise InputError(f"{where} holds {dtype}, not bytes row by row", FETCH)
     start = file.tell()
-    if size != start - begin + int(np.prod(shape)):
-        message = f"{where} has {size} bytes, and its header says {start - begin + int(np.prod(shape))}"
-        raise InputError(message, "it is cut short; fetch the published file")
-    return Stored(path, start, tuple(shape))
+    expected = start - begin + int(np.prod(shape))
+    if size != expected:
+        raise InputError(f"{where} has {size} bytes, and its header says {expected}", f"it is cut short; {FETCH}")
+    return StoredArray(path, start, tuple(shape))

@@ -1,4 +1,7 @@
-"""Weather corruptions of Hendrycks & Dietterich (ICLR 2019), with the severities of CIFAR-10-C; as in `corrupt_noise`."""
+"""Weather corruptions of Hendrycks & Dietterich (ICLR 2019), with the severities of CIFAR-10-C.
+
+Each has the arguments and the result of those in `corrupt_noise`.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from calibench import InputError
 from calibench.lazy import np
-from calibench_datasets.shift.corrupt_blur import dragged, zoomed
-from calibench_datasets.shift.corrupt_noise import bytes_of
-from calibench_datasets.sources.pictures import picture, pillow
+from calibench_datasets.readers.image_files import decode_image, pillow
+from calibench_datasets.shift.corrupt_blur import smear, zoom
+from calibench_datasets.shift.corrupt_noise import to_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,13 +27,13 @@ SNOW = (
     (0.25, 0.3, 2.25, 0.6, 12.0, 6.0, 0.85),
     (0.3, 0.3, 1.25, 0.65, 14.0, 12.0, 0.8),
 )
-"""Mean and SD of the flakes, their size, the darkest kept, radius and SD of their fall, what is left of the picture."""
+"""Mean and SD of the flakes, their size, the least brightness, radius and SD of their trail, weight of the unpaled image."""
 
 FROST = ((1.0, 0.2), (1.0, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45))
-"""Weights of the picture and of the frost."""
+"""Weights of the image and of the frost."""
 
 FOG = ((0.2, 3.0), (0.5, 3.0), (0.75, 2.5), (1.0, 2.0), (1.5, 1.75))
-"""Weight of the fog, and by what its wobble falls with each halving of the scale."""
+"""Weight of the fog, and the factor by which its wobble decays with each halving of the scale."""
 
 BRIGHTER = (0.05, 0.1, 0.15, 0.2, 0.3)
 
@@ -38,9 +41,9 @@ LUMA = (0.299, 0.587, 0.114)
 ICE_TINT = (0.80, 0.92, 1.0)
 ICE_DECAY = 1.75
 REDUCTION = 5
-"""The authors' frost pictures are reduced five times."""
+"""The authors reduce their frost images five times."""
 
-PICTURES = frozenset({".png", ".jpg", ".jpeg"})
+FROST_ENDINGS = frozenset({".png", ".jpg", ".jpeg"})
 
 
 def plasma(n: int, side: int, decay: float, generator: np.random.Generator) -> Floats:
@@ -57,8 +60,8 @@ def plasma(n: int, side: int, decay: float, generator: np.random.Generator) -> F
     while step >= 2:
         half = step // 2
         corners = heights[:, ::step, ::step]
-        beside = corners + np.roll(corners, -1, axis=1)
-        heights[:, half::step, half::step] = mean(beside + np.roll(beside, -1, axis=2))
+        pairs = corners + np.roll(corners, -1, axis=1)
+        heights[:, half::step, half::step] = mean(pairs + np.roll(pairs, -1, axis=2))
         middles = heights[:, half::step, half::step]
         upright = middles + np.roll(middles, 1, axis=1) + corners + np.roll(corners, -1, axis=2)
         heights[:, ::step, half::step] = mean(upright)
@@ -70,72 +73,75 @@ def plasma(n: int, side: int, decay: float, generator: np.random.Generator) -> F
 
 
 def _plasma_for(x: Floats, decay: float, generator: np.random.Generator) -> Floats:
-    """One map for each picture, cut to its height and width, `[n, 1, H, W]`."""
+    """One map for each image, cut to its height and width, `[n, 1, H, W]`."""
     height, width = x.shape[2:]
     side = 1 << (max(height, width) - 1).bit_length()
     return plasma(len(x), side, decay, generator)[:, None, :height, :width]
 
 
 def fog(x: Floats, parameter: tuple[float, float], generator: np.random.Generator) -> Floats:
-    """`(x + c plasma) m / (m + c)` with m the largest value of the picture."""
+    """`(x + c plasma) m / (m + c)` with m the largest value of the image."""
     weight, decay = parameter
     most = x.max(axis=(1, 2, 3), keepdims=True)
-    return bytes_of((x + weight * _plasma_for(x, decay, generator)) * most / (most + weight))
+    return to_bytes((x + weight * _plasma_for(x, decay, generator)) * most / (most + weight))
 
 
 def snow(x: Floats, parameter: tuple[float, ...], generator: np.random.Generator) -> Floats:
-    """Flakes, falling along an angle in [-135, -45] degrees, over a picture that is paler; and the same upside down."""
-    mean, sd, size, darkest, radius, fall, left = parameter
-    flakes = zoomed(generator.normal(mean, sd, size=(len(x), 1, *x.shape[2:])), size)
+    """Flakes that fall along an angle in [-135, -45] degrees, and the same flakes upside down, over a paler image."""
+    mean, sd, size, darkest, radius, fall, weight = parameter
+    flakes = zoom(generator.normal(mean, sd, size=(len(x), 1, *x.shape[2:])), size)
     flakes[flakes < darkest] = 0
-    flakes = np.floor(np.clip(flakes, 0, 1) * 255) / 255  # bytes, as between the authors' two programs
-    flakes = np.floor(dragged(flakes, radius, fall, generator.uniform(-135, -45, size=len(x))) * 255 + 0.5) / 255
+    flakes = np.floor(np.clip(flakes, 0, 1) * 255) / 255  # whole bytes, as the authors' programs exchange them
+    flakes = np.floor(smear(flakes, radius, fall, generator.uniform(-135, -45, size=len(x))) * 255 + 0.5) / 255
     grey = x if x.shape[1] == 1 else np.tensordot(x, LUMA, axes=([1], [0]))[:, None]
-    pale = left * x + (1 - left) * np.maximum(x, grey * 1.5 + 0.5)
-    return bytes_of(pale + flakes + flakes[:, :, ::-1, ::-1])
+    pale = weight * x + (1 - weight) * np.maximum(x, grey * 1.5 + 0.5)
+    return to_bytes(pale + flakes + flakes[:, :, ::-1, ::-1])
 
 
 def frost(
-    x: Floats, parameter: tuple[float, float], generator: np.random.Generator, pictures: list[Bytes] | None = None
+    x: Floats, parameter: tuple[float, float], generator: np.random.Generator, frost_images: list[Bytes] | None = None
 ) -> Floats:
-    """`a x + b frost`, the frost a random piece of one of the pictures `[C, H, W]`, or without them a bluish plasma."""
-    own, ice = parameter
-    if pictures is None:
+    """`a x + b frost`: the frost is a random crop of one of `frost_images [C, H, W]`, or a bluish plasma if there are none."""
+    image_weight, frost_weight = parameter
+    if frost_images is None:
         tint = np.ones(1) if x.shape[1] == 1 else np.array(ICE_TINT)
-        frosted = 255 * _plasma_for(x, ICE_DECAY, generator) * tint[None, :, None, None]
-        return np.clip(own * 255 * x + ice * frosted, 0, 255)
-    found = np.empty_like(x)
+        plasma_frost = 255 * _plasma_for(x, ICE_DECAY, generator) * tint[None, :, None, None]
+        return np.clip(image_weight * 255 * x + frost_weight * plasma_frost, 0, 255)
+    frosted = np.empty_like(x)
     height, width = x.shape[2:]
-    for row, chosen in enumerate(generator.integers(len(pictures), size=len(x))):
-        whole = pictures[chosen]
-        top, side = (generator.integers(0, whole.shape[1] - height), generator.integers(0, whole.shape[2] - width))
-        found[row] = own * 255 * x[row] + ice * whole[:, top : top + height, side : side + width]
-    return np.clip(found, 0, 255)
+    for row, number in enumerate(generator.integers(len(frost_images), size=len(x))):
+        whole = frost_images[number]
+        top, left = (generator.integers(0, whole.shape[1] - height), generator.integers(0, whole.shape[2] - width))
+        crop = whole[:, top : top + height, left : left + width]
+        frosted[row] = image_weight * 255 * x[row] + frost_weight * crop
+    return np.clip(frosted, 0, 255)
 
 
-def frost_pictures(folder: str, shape: tuple[int, ...], where: str) -> list[Bytes]:
-    """The pictures of a folder by name, `[C, H, W]` reduced five times; InputError unless each is larger than `shape`.
+def read_frost_images(folder: str, shape: tuple[int, ...], where: str) -> list[Bytes]:
+    """The images of a folder in order of name, `[C, H, W]`, reduced five times; InputError unless each is larger than `shape`.
 
-    As bilinear reduction by exactly five reads them: the middle one of every five pixels.
+    Reduction takes the middle one of every five pixels, as bilinear reduction by exactly five does.
     """
     pillow()
     try:
-        files = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in PICTURES)
+        files = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in FROST_ENDINGS)
         contents = [path.read_bytes() for path in files]
     except OSError as error:
         message = f"{where}: cannot read frost={folder}: {error.strerror or error}"
         raise InputError(message, "name the folder that holds frost1.png, frost2.png, ...") from None
     if not files:
-        raise InputError(f"{where}: frost={folder} holds no .png or .jpg", "put the frost pictures there")
-    found = []
-    for path, content in zip(files, contents, strict=True):
-        whole = picture(content, f"{where}: {str(path)!r}", shape[0] == 3, None)
-        whole = (whole if whole.ndim == 3 else whole[None])[:, REDUCTION // 2 :: REDUCTION, REDUCTION // 2 :: REDUCTION]
-        if whole.shape[1] <= shape[1] or whole.shape[2] <= shape[2]:
-            message = f"{where}: {str(path)!r}, reduced {REDUCTION} times, is not larger than the data's pictures"
-            raise InputError(message, "use the authors' frost pictures")
-        found.append(whole)
-    return found
+        raise InputError(f"{where}: frost={folder} holds no .png or .jpg", "put the frost images there")
+    return [_reduced(content, shape, f"{where}: {str(path)!r}") for path, content in zip(files, contents, strict=True)]
+
+
+def _reduced(content: bytes, shape: tuple[int, ...], where: str) -> Bytes:
+    image = decode_image(content, where, shape[0] == 3, None)
+    middle = slice(REDUCTION // 2, None, REDUCTION)
+    reduced = (image if image.ndim == 3 else image[None])[:, middle, middle]
+    if reduced.shape[1] <= shape[1] or reduced.shape[2] <= shape[2]:
+        message = f"{where}, reduced {REDUCTION} times, is not larger than the data's images"
+        raise InputError(message, "use the authors' frost images")
+    return reduced
 
 
 def brightness(x: Floats, more: float, generator: np.random.Generator) -> Floats:
@@ -143,4 +149,4 @@ def brightness(x: Floats, more: float, generator: np.random.Generator) -> Floats
     value = x.max(axis=1, keepdims=True)
     raised = np.minimum(value + more, 1)
     ratio = np.divide(x, value, out=np.ones_like(x), where=value > 0)
-    return bytes_of(ratio * raised)
+    return to_bytes(ratio * raised)

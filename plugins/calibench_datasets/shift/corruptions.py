@@ -1,4 +1,4 @@
-"""`corruptions`: the fifteen of CIFAR-10-C, generated for any pictures with the published severities."""
+"""`corruptions`: the fifteen of CIFAR-10-C, generated for any images with the published severities."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from calibench import Param, ShiftSpec, Variant
 from calibench.data.shift import Shifted, ShiftTask
 from calibench.lazy import np
+from calibench_datasets.readers.image_files import pillow
 from calibench_datasets.shift import corrupt_blur as blur
 from calibench_datasets.shift import corrupt_digital as digital
 from calibench_datasets.shift import corrupt_noise as noise
 from calibench_datasets.shift import corrupt_weather as weather
-from calibench_datasets.shift.corruption_names import KINDS, MEAN_OVER, asked_kinds, asked_severities
-from calibench_datasets.shift.parameters import HENDRYCKS, KINDS_PARAM, SEVERITIES_PARAM, seed_of
-from calibench_datasets.shift.pixels import as_images, white
-from calibench_datasets.sources.pictures import pillow
+from calibench_datasets.shift.corruption_names import KINDS, MEAN_OVER, choose_kinds, choose_severities
+from calibench_datasets.shift.image_rows import image_rows, white_value
+from calibench_datasets.shift.parameters import HENDRYCKS, KINDS_PARAM, SEVERITIES_PARAM, seed_param
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ROWS = 500
-"""Pictures that are corrupted at a time."""
+BATCH = 500
+"""Images that are corrupted at a time."""
 
 Corruption: TypeAlias = "Callable[[NDArray[np.float64], Any, np.random.Generator], NDArray[np.float64]]"
 
@@ -44,29 +44,29 @@ TABLE: dict[str, tuple[Corruption, tuple[Any, ...]]] = {
     "pixelate": (digital.pixelate, digital.PIXELATE),
     "jpeg_compression": (digital.jpeg_compression, digital.JPEG_QUALITY),
 }
-"""What makes each, and its parameter at severity 1 to 5."""
+"""The function of each kind, and its parameter at severity 1 to 5."""
 
 
 SPEC = ShiftSpec(
     name="corruptions",
     target=f"{__name__}:corruptions",
-    summary="The 15 corruptions x 5 severities of CIFAR-10-C, generated for pictures in [0, 1] or 0 .. 255; extra vision.",
+    summary="The 15 corruptions x 5 severities of CIFAR-10-C, generated for images in [0, 1] or 0 .. 255; extra vision.",
     params=(
         KINDS_PARAM,
         SEVERITIES_PARAM,
-        Param("frost", "path", None, "a folder of the authors' frost pictures; not set: frost is generated"),
-        seed_of("the corruptions"),
+        Param("frost", "path", None, "a folder of the authors' frost images; not set: frost is generated"),
+        seed_param("the corruptions"),
     ),
     paper=HENDRYCKS,
-    source="the definitions and CIFAR severities of the authors' make_cifar_c.py, for every size of picture",
+    source="the definitions and CIFAR severities of the authors' make_cifar_c.py, for images of any size",
     mean_over=MEAN_OVER,
     deviations=(
         "frost without the authors' photographs is a bluish plasma of the same weight, which is milder",
-        "random numbers are drawn by numpy's PCG64, so pictures equal the published ones in kind, not in every pixel",
+        "random numbers are drawn by numpy's PCG64, so images equal the published ones in kind, not in every pixel",
         "motion_blur and snow smear in float64 by ImageMagick's offsets and weights, without its rounding",
         "elastic_transform interpolates in float64, where OpenCV's affine map rounds to 1/32 of a pixel",
         "lengths in pixels (blur, motion, glass) are those for 32 x 32, whatever the size",
-        "grey pictures stay grey, and brightness raises their one channel",
+        "grey images stay grey, and brightness raises their one channel",
     ),
 )
 
@@ -74,47 +74,47 @@ SPEC = ShiftSpec(
 def corruptions(
     task: ShiftTask, kinds: str | None, severities: tuple[int, ...] | None, frost: str | None, seed: int
 ) -> Shifted:
-    """Each kind at each severity of the test pictures, in bytes as the published files are, scaled as the data is.
+    """Each kind at each severity of the test images, in whole bytes as the published files are, scaled as the data is.
 
-    Equal pictures, seeds, kinds and severities give equal corruptions, whatever else was asked for. InputError for rows
-    that are no pictures in [0, 1] or 0 .. 255, and where Pillow, which two of the kinds need, is missing.
+    A variant depends on the images, its kind, its severity and the seed, and not on the other kinds. InputError for rows that
+    are not images in [0, 1] or 0 .. 255, and if Pillow, which two of the kinds need, is missing.
     """
     where = "shift corruptions"
-    chosen = asked_kinds(kinds, KINDS, KINDS, where)
-    levels = asked_severities(severities, where)
-    images, top = as_images(task, where), white(task, where)
-    if {"pixelate", "jpeg_compression"} & set(chosen):
+    names = choose_kinds(kinds, KINDS, where)
+    levels = choose_severities(severities, where)
+    images, white = image_rows(task, where), white_value(task, where)
+    if {"pixelate", "jpeg_compression"} & set(names):
         pillow()
-    table, files, notes = dict(TABLE), "", []
+    table, digest, notes = dict(TABLE), "", []
     if frost is not None:
-        pictures = weather.frost_pictures(frost, images.shape[1:], where)
-        files = hashlib.sha256(b"".join(held.tobytes() for held in pictures)).hexdigest()
-        table["frost"] = (partial(weather.frost, pictures=pictures), weather.FROST)
-        notes.append(f"frost from {len(pictures)} pictures")
-    elif "frost" in chosen:
+        frost_images = weather.read_frost_images(frost, images.shape[1:], where)
+        digest = hashlib.sha256(b"".join(image.tobytes() for image in frost_images)).hexdigest()
+        table["frost"] = (partial(weather.frost, frost_images=frost_images), weather.FROST)
+        notes.append(f"frost from {len(frost_images)} images")
+    elif "frost" in names:
         notes.append("frost is generated, not the authors' photographs")
     variants = []
-    for kind in chosen:
-        make, parameters = table[kind]
+    for kind in names:
+        function, parameters = table[kind]
         for level in levels:
             sequence = np.random.SeedSequence((seed, KINDS.index(kind), level))
-            x = partial(corrupted, images, top, make, parameters[level - 1], sequence, task.x.shape)
+            x = partial(corrupt, images, white, function, parameters[level - 1], sequence, task.x.shape)
             variants.append(Variant(kind, level, x))
-    return Shifted(variants, tuple(notes), files)
+    return Shifted(variants, tuple(notes), digest)
 
 
-def corrupted(
+def corrupt(
     images: NDArray[np.float32],
-    top: float,
-    make: Corruption,
+    white: float,
+    function: Corruption,
     parameter: Any,
     sequence: np.random.SeedSequence,
     shape: tuple[int, ...],
 ) -> NDArray[np.float32]:
-    """`images [n, C, H, W]` in [0, top], corrupted, cut to whole bytes (as numpy.uint8 does) and scaled back to `shape`."""
+    """`images [n, C, H, W]` in [0, white], corrupted, cut to whole bytes (as numpy.uint8 does), scaled back, in `shape`."""
     generator = np.random.default_rng(sequence)
-    found = np.empty(images.shape, dtype=np.float32)
-    for start in range(0, len(images), ROWS):
-        part = images[start : start + ROWS].astype(np.float64) / top
-        found[start : start + ROWS] = make(part, parameter, generator).astype(np.uint8)
-    return (found * np.float32(top / 255)).reshape(shape)
+    rows = np.empty(images.shape, dtype=np.float32)
+    for start in range(0, len(images), BATCH):
+        batch = images[start : start + BATCH].astype(np.float64) / white
+        rows[start : start + BATCH] = function(batch, parameter, generator).astype(np.uint8)
+    return (rows * np.float32(white / 255)).reshape(shape)

@@ -1,4 +1,4 @@
-"""`rotation`: pictures turned about their centre, as rotated SVHN."""
+"""`rotation`: images turned about their centre, as rotated SVHN."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from calibench import InputError, Param, ShiftSpec, Variant
 from calibench.data.shift import ShiftTask
-from calibench.lazy import np
-from calibench_datasets.shift.pixels import as_images
+from calibench.lazy import ndimage, np
+from calibench_datasets.shift.image_rows import image_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,30 +16,28 @@ if TYPE_CHECKING:
 SPEC = ShiftSpec(
     name="rotation",
     target=f"{__name__}:rotation",
-    summary="Pictures turned by 10, 45, 90, 135 and 180 degrees, the protocol of rotated SVHN.",
+    summary="Images turned by 10, 45, 90, 135 and 180 degrees, the protocol of rotated SVHN.",
     params=(Param("angles", "floats", (10.0, 45.0, 90.0, 135.0, 180.0), "counter-clockwise", "degrees"),),
     paper="M. Jordahn, P. Olmos, Decoupling Feature Extraction and Classification Layers, ICML 2024 (arXiv 2405.01196)",
-    deviations=("bilinear, with 0 outside the picture; the paper does not say how it interpolates",),
+    deviations=("bilinear, with 0 outside the image; the paper does not say how it interpolates",),
 )
 
 
 def rotation(task: ShiftTask, angles: tuple[float, ...]) -> list[Variant]:
-    """Every picture turned counter-clockwise by each of `angles` (degrees), bilinear, its shape kept, 0 where nothing was.
+    """Every image turned counter-clockwise by each of `angles` (degrees), bilinear, in its own shape, with 0 outside the image.
 
-    Multiples of 90 of square pictures only move pixels. InputError for rows that are no pictures, and for an angle twice.
+    Multiples of 90 only move the pixels of square images. InputError for rows that are not images, and for repeated angles.
     """
     where = "shift rotation"
-    images = as_images(task, where)
+    images = image_rows(task, where)
     if len({angle % 360 for angle in angles}) < len(angles):
-        raise InputError(f"{where}: an angle is given twice", "give each once, as angles=10;45;90")
-    return [Variant("rotation", angle, partial(turned, images, angle, task.x.shape)) for angle in angles]
+        raise InputError(f"{where}: an angle is repeated", "give each once, as angles=10;45;90")
+    return [Variant("rotation", angle, partial(rotate, images, angle, task.x.shape)) for angle in angles]
 
 
-def turned(images: NDArray[np.float32], angle: float, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """`images [n, C, H, W]` turned, in the shape `shape`."""
+def rotate(images: NDArray[np.float32], angle: float, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """`images [n, C, H, W]` turned by `angle` degrees, reshaped to `shape`."""
     quarters = angle / 90
     if quarters.is_integer() and (images.shape[2] == images.shape[3] or quarters % 2 == 0):
         return np.rot90(images, int(quarters) % 4, axes=(2, 3)).reshape(shape)
-    from scipy.ndimage import rotate
-
-    return np.asarray(rotate(images, angle, axes=(3, 2), reshape=False, order=1)).reshape(shape)
+    return np.asarray(ndimage.rotate(images, angle, axes=(3, 2), reshape=False, order=1)).reshape(shape)

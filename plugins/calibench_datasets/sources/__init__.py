@@ -1,1 +1,1 @@
-"""Sources of labelled data, one a file, and the readers that they share."""
+"""Sources of labelled data, each in a file of the name that the user types."""

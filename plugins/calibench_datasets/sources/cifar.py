@@ -1,19 +1,20 @@
-"""`cifar10` and `cifar100`: the authors' Python archives, or what was extracted from them."""
+"""`cifar10` and `cifar100`: the authors' Python archives, or the folders extracted from them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibench import Arrays, DatasetSpec, InputError
 from calibench.data.arrays import Pair
-from calibench.data.folder import data_folder
 from calibench.data.published import PublishedFile
 from calibench.lazy import np
-from calibench_datasets.sources.members import tar_members
-from calibench_datasets.sources.plain_pickle import read_plain_pickle
+from calibench_datasets.readers.archives import archive_path, extracted_folder, tar_members
+from calibench_datasets.readers.files import FETCH, read_bytes
+from calibench_datasets.readers.plain_pickle import read_plain_pickle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +24,11 @@ HOME = "https://www.cs.toronto.edu/~kriz"
 
 @dataclass(frozen=True)
 class Cifar:
-    """One of the two sets: its archive, the folder in it, its batches with their MD5, and the keys they are read by."""
+    """One of the two sets: its archive, the folder in it, and what its batches hold.
+
+    `train`, `test` and `meta` map names of batches to their MD5. `labels` and `names` are the keys of the labels and of the
+    class names, `rows` the number of images of each split.
+    """
 
     name: str
     archive: PublishedFile
@@ -38,7 +43,7 @@ class Cifar:
 
     @property
     def batches(self) -> dict[str, str]:
-        """Every member that is read, with its MD5 as torchvision has used it for years; empty: unchecked."""
+        """Every batch that is read, with the MD5 that torchvision has used for years; an empty MD5 is not checked."""
         return {**self.train, **self.test, **self.meta}
 
 
@@ -91,7 +96,7 @@ SPECS = (
         target=f"{__name__}:cifar10",
         summary="CIFAR-10: 50 000 + 10 000 colour images 32x32 of 10 kinds of things; from cifar-10-python.tar.gz.",
         licence="none stated; the authors ask for a citation",
-        source="https://www.cs.toronto.edu/~kriz/cifar.html, cifar-10-python.tar.gz (170 MB) or what it holds",
+        source="https://www.cs.toronto.edu/~kriz/cifar.html, cifar-10-python.tar.gz (170 MB) or the folder in it",
         paper="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
         near_ood=("cifar100",),
         far_ood=("svhn",),
@@ -101,7 +106,7 @@ SPECS = (
         target=f"{__name__}:cifar100",
         summary="CIFAR-100: 50 000 + 10 000 colour images 32x32, 100 fine classes; from cifar-100-python.tar.gz.",
         licence="none stated; the authors ask for a citation",
-        source="https://www.cs.toronto.edu/~kriz/cifar.html, cifar-100-python.tar.gz (169 MB) or what it holds",
+        source="https://www.cs.toronto.edu/~kriz/cifar.html, cifar-100-python.tar.gz (169 MB) or the folder in it",
         paper="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
         near_ood=("cifar10",),
         far_ood=("svhn",),
@@ -112,8 +117,8 @@ SPECS = (
 def cifar10() -> Arrays:
     """50 000 training and 10 000 test images `[3, 32, 32]` (red, green, blue; 0 .. 255), 10 classes, in the archive's order.
 
-    Read from `cifar-10-python.tar.gz` or the folder `cifar-10-batches-py`; InputError where neither is there, or where
-    size, checksum or content differ from the published ones. A. Krizhevsky, Learning Multiple Layers of Features, 2009.
+    Read from `cifar-10-python.tar.gz` or the folder `cifar-10-batches-py`. InputError if neither is there, or if size,
+    checksum or content differ from the published ones. A. Krizhevsky, Learning Multiple Layers of Features, 2009.
     """
     return _read(CIFAR10)
 
@@ -125,60 +130,57 @@ def cifar100() -> Arrays:
 
 def _read(cifar: Cifar) -> Arrays:
     where = f"dataset {cifar.name}"
-    members, origin = _members(cifar, where)
-    held = {name: read_plain_pickle(content, f"{where}: {name}") for name, content in members.items()}
-    parts = {
-        split: _joined(cifar, {name: held[name] for name in names}, split, where)
+    contents, origin = _contents(cifar, where)
+    batches = {name: read_plain_pickle(content, f"{where}: {name}") for name, content in contents.items()}
+    pairs = {
+        split: _join(cifar, {name: batches[name] for name in names}, split, where)
         for split, names in (("train", cifar.train), ("test", cifar.test))
     }
     (meta,) = cifar.meta
-    classes = held[meta].get(cifar.names)
+    classes = batches[meta].get(cifar.names)
     if not isinstance(classes, list) or len(classes) != cifar.classes:
-        raise InputError(f"{where}: {meta} does not name {cifar.classes} classes", "fetch the published file")
+        raise InputError(f"{where}: {meta} does not name {cifar.classes} classes", FETCH)
     words = [word.decode() if isinstance(word, bytes) else str(word) for word in classes]
     notes = (f"classes in order: {', '.join(words)}", origin)
-    return Arrays(*parts["train"], test=parts["test"], notes=notes, repeats="drop")
+    return Arrays(*pairs["train"], test=pairs["test"], notes=notes, repeats="drop")
 
 
-def _members(cifar: Cifar, where: str) -> tuple[dict[str, bytes], str]:
-    """The batches by name, from the archive or the extracted folder, and what the record says of where they came from."""
-    folder = data_folder()
-    extracted = folder.local(cifar.name, cifar.folder)
-    if extracted is None or folder.local(cifar.name, cifar.archive.name) is not None:
-        path = folder.get(cifar.name, cifar.archive, f", or the folder {cifar.folder} that it holds")
-        held = tar_members(path, [f"{cifar.folder}/{name}" for name in cifar.batches], where)
-        members = {name.removeprefix(f"{cifar.folder}/"): content for name, content in held.items()}
-        return members, f"read from {cifar.archive.name}, {cifar.archive.checksum}"
-    members = {}
-    for name, expected in cifar.batches.items():
-        try:
-            members[name] = (extracted / name).read_bytes()
-        except OSError as error:
-            message = f"{where}: cannot read {str(extracted / name)!r}: {error.strerror or error}"
-            raise InputError(message, f"extract {cifar.archive.name} again, from {cifar.archive.url}") from None
-        found = hashlib.md5(members[name], usedforsecurity=False).hexdigest()
-        if expected and found != expected:
-            message = (
-                f"{where}: {str(extracted / name)!r} is not the published file: its md5 is {found}, not {expected}"
-            )
-            raise InputError(message, f"extract {cifar.archive.name} again, from {cifar.archive.url}")
-    return members, f"read from the folder {cifar.folder}, each file with its published MD5"
+def _contents(cifar: Cifar, where: str) -> tuple[dict[str, bytes], str]:
+    """The pickled batches by name, from the archive or the extracted folder, and the record's note on their origin."""
+    folder = extracted_folder(cifar.name, cifar.archive, cifar.folder)
+    if folder is not None:
+        contents = {name: _checked_batch(cifar, folder / name, md5, where) for name, md5 in cifar.batches.items()}
+        return contents, f"read from the folder {cifar.folder}, each file with its published MD5"
+    path = archive_path(cifar.name, cifar.archive, cifar.folder)
+    members = tar_members(path, [f"{cifar.folder}/{name}" for name in cifar.batches], where)
+    contents = {name.removeprefix(f"{cifar.folder}/"): content for name, content in members.items()}
+    return contents, f"read from {cifar.archive.name}, {cifar.archive.checksum}"
 
 
-def _joined(cifar: Cifar, batches: dict[str, dict[str, Any]], split: str, where: str) -> Pair:
-    """Images `[N, 3, 32, 32]` and labels `[N]` of batches, one after the other; rows are 1024 red, green, blue values."""
+def _checked_batch(cifar: Cifar, path: Path, md5: str, where: str) -> bytes:
+    """The content of an extracted batch; InputError unless it is the published one."""
+    hint = f"extract {cifar.archive.name} again, from {cifar.archive.url}"
+    content = read_bytes(path, where, hint)
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if md5 and digest != md5:
+        raise InputError(f"{where}: {str(path)!r} is not the published file: its md5 is {digest}, not {md5}", hint)
+    return content
+
+
+def _join(cifar: Cifar, batches: dict[str, dict[str, Any]], split: str, where: str) -> Pair:
+    """Images `[N, 3, 32, 32]` and labels `[N]` of batches in order; a row has 1024 red, 1024 green and 1024 blue values."""
     images: list[NDArray[np.uint8]] = []
     labels: list[int] = []
     for name, batch in batches.items():
         x, y = batch.get("data"), batch.get(cifar.labels)
         if not isinstance(x, np.ndarray) or x.dtype != np.uint8 or x.ndim != 2 or x.shape[1] != 3072:
-            raise InputError(f"{where}: {name} has no array data [N, 3072] uint8", "fetch the published file")
+            raise InputError(f"{where}: {name} has no array data [N, 3072] uint8", FETCH)
         if not isinstance(y, list) or len(y) != len(x) or not all(type(v) is int and 0 <= v < cifar.classes for v in y):
             message = f"{where}: {name} has no list {cifar.labels} of {len(x)} classes 0 .. {cifar.classes - 1}"
-            raise InputError(message, "fetch the published file")
+            raise InputError(message, FETCH)
         images.append(x)
         labels += y
     if len(labels) != cifar.rows[split]:
         message = f"{where}: {split} has {len(labels)} images, the published one {cifar.rows[split]}"
-        raise InputError(message, "fetch the published file")
+        raise InputError(message, FETCH)
     return np.concatenate(images).reshape(-1, 3, 32, 32), np.array(labels, dtype=np.int64)

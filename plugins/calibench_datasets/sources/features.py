@@ -1,20 +1,21 @@
-"""`features`: what a network's body put out for each row, stored by whoever ran it, with its last layer where it is known."""
+"""`features`: stored outputs of a network's body for each row, with the network's last layer if the user has it."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from calibench import REQUIRED, Arrays, DatasetSpec, InputError, Param, models
-from calibench.data.npzfile import read_npy
+from calibench.data.numpy_files import read_npy
 from calibench.data.splits import hold_out, row_hashes
 from calibench.errors import did_you_mean
 from calibench.lazy import np, torch
-from calibench_datasets.sources.feature_table import read_table
-from calibench_datasets.sources.npz import NAMES, SEEN, named_arrays
+from calibench_datasets.readers.names import split_names
+from calibench_datasets.readers.parquet_arrays import parquet_arrays
+from calibench_datasets.sources.npz import NAMES, TRAINING_ROWS_NOTE, named_arrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,9 +26,9 @@ _Y = "y|label|labels|target|targets"
 _ARRAY = re.compile(rf"(?:({'|'.join(_PARTS)})[_.-])?(?:({_X})|({_Y}))\Z", re.IGNORECASE)
 _HEAD = re.compile(r"(?:.*\.)?(?:head|fc|linear|classifier)[_.](?:(w|weight)|(b|bias))\Z", re.IGNORECASE)
 
-SEEN_VAL = "val is made of rows of train: if the given network was trained on them, a checkpoint picked there is picked too late"
+VAL_NOTE = "val is rows of train: if the given network was trained on them, a checkpoint that is picked there is picked too late"
 
-Named: TypeAlias = "dict[str, NDArray[Any]]"
+NamedArrays: TypeAlias = "dict[str, NDArray[Any]]"
 
 
 SPEC = DatasetSpec(
@@ -48,7 +49,7 @@ SPEC = DatasetSpec(
             "cal_from_test",
             "float",
             None,
-            "share of the test rows that become cal, for a network that was trained on the train rows",
+            "share of the test rows that are moved to cal, for a network that was trained on the train rows",
             minimum=0.001,
             maximum=0.9,
         ),
@@ -61,41 +62,28 @@ SPEC = DatasetSpec(
 def features(path: str, head: str | None, drop: str | None, normalise: str, cal_from_test: float | None) -> Arrays:
     """Features `[N, D]` and labels of a file: .npz, .safetensors, torch's .pt, .parquet, or a folder of .npy files.
 
-    Arrays may be called `train_feat`, `test_embeddings`, `val_label`, `fc_w`, ...; without a split's name they are train.
-    `head` names a file that holds the last layer of the network, alone or among its other weights. `normalise=l2` divides
-    rows by their norm. `cal_from_test` moves that share of the test rows to cal, stratified, for a network that was trained on
-    the train rows: what is fitted on those would be too confident. InputError naming the array that has no meaning here.
+    Arrays may be called `train_feat`, `test_embeddings`, `val_label`, `fc_w`, ...; a name without a split means train.
+    `head` names a file with the network's last layer, alone or among its other weights. `normalise=l2` divides rows by
+    their norm. `cal_from_test` moves that share of the test rows to cal, stratified: if the network was trained on the train
+    rows, a method that is fitted on those is too confident. InputError naming an array without a meaning.
     """
-    held = _dropped(_read(path), drop, path)
-    names = {_meaning(name, held, path): name for name in held}
-    if len(names) < len(held):
-        twice = next(name for name in held if names[_meaning(name, held, path)] != name)
-        raise InputError(
-            f"{path}: {twice!r} and {names[_meaning(twice, held, path)]!r} both are {_meaning(twice, held, path)}",
-            f"leave one out: drop={twice}",
-        )
-    arrays = {now: held[name] for now, name in names.items()}
+    file_arrays = _without(_read(path), split_names(drop), path)
+    names = _standard_names(file_arrays, path)
+    arrays = {standard: file_arrays[name] for standard, name in names.items()}
     if head is not None:
         if "head_weight" in arrays or "head_bias" in arrays:
             raise InputError(f"{path} brings a head, and head={head} another", "leave one of them out")
-        arrays |= _head_of(head)
-    for name, x in arrays.items():
-        if name.endswith("_x") and x.ndim != 2:
-            message = f"{path}: {names[name]!r} has shape {list(x.shape)}, features are [N, D]"
-            raise InputError(message, "pool or flatten them first; images and other rows are for npz:path=FILE")
+        arrays |= _read_head(head)
+    _check_shapes(arrays, names, path)
     if normalise == "l2":
-        if "head_weight" in arrays:
-            raise InputError(f"{path}: normalise=l2 would change what the head was trained on", "leave it out")
-        arrays |= {name: _unit(x, f"{path}: {names[name]!r}") for name, x in arrays.items() if name.endswith("_x")}
-    read = ", ".join(f"{now} from {name!r}" for now, name in names.items() if now != name)
-    found = named_arrays(arrays, path, (f"read {read}",) if read else ())
-    if cal_from_test is None:
-        return found
-    return _with_cal(found, cal_from_test, path)
+        arrays |= _normalised(arrays, names, path)
+    renamed = ", ".join(f"{standard} from {name!r}" for standard, name in names.items() if standard != name)
+    splits = named_arrays(arrays, path, (f"read {renamed}",) if renamed else ())
+    return splits if cal_from_test is None else _move_test_rows_to_cal(splits, cal_from_test, path)
 
 
-def _read(path: str) -> Named:
-    """Every array of the file or folder by name."""
+def _read(path: str) -> NamedArrays:
+    """Every array of a file or folder, by its name in it."""
     place = Path(path)
     if place.is_dir():
         files = sorted(place.glob("*.npy"))
@@ -103,28 +91,39 @@ def _read(path: str) -> Named:
             raise InputError(f"{path}: the folder holds no .npy file", "train_x.npy, train_y.npy, test_x.npy, ...")
         return {file.stem: read_npy(file) for file in files}
     if place.suffix.lower() == ".parquet":
-        return read_table(path)
+        return parquet_arrays(path)
     if place.suffix.lower() == ".npy":
         message = f"{path}: one array alone has no labels"
         raise InputError(message, f"put train_x.npy, train_y.npy, ... into a folder: features:path={place.parent}")
-    return {name: _plain(tensor) for name, tensor in models.read_weights(path).items()}
+    return {name: _to_numpy(tensor) for name, tensor in models.read_weights(path).items()}
 
 
-def _plain(tensor: Any) -> NDArray[Any]:
-    """A tensor as an array; bfloat16, which numpy has not, as the float32 of the same value."""
+def _to_numpy(tensor: Any) -> NDArray[Any]:
+    """A tensor as an array; bfloat16, which numpy does not have, becomes float32 of the same value."""
     return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())
 
 
-def _dropped(held: Named, drop: str | None, path: str) -> Named:
-    wanted = [] if drop is None else [name.strip() for name in drop.split(";")]
-    for name in wanted:
-        if name not in held:
-            raise InputError(f"{path}: drop={name}: there is no such array", did_you_mean(name, held))
-    return {name: array for name, array in held.items() if name not in wanted}
+def _without(arrays: NamedArrays, names: tuple[str, ...], path: str) -> NamedArrays:
+    for name in names:
+        if name not in arrays:
+            raise InputError(f"{path}: drop={name}: there is no such array", did_you_mean(name, arrays))
+    return {name: array for name, array in arrays.items() if name not in names}
 
 
-def _meaning(name: str, held: Iterable[str], path: str) -> str:
-    """What an array's name means: one of `NAMES`."""
+def _standard_names(file_names: Iterable[str], path: str) -> dict[str, str]:
+    """The name in the file for each name in `NAMES` that it has; InputError if two names mean the same."""
+    names: dict[str, str] = {}
+    for name in file_names:
+        standard = _standard_name(name, path)
+        if standard in names:
+            message = f"{path}: {names[standard]!r} and {name!r} both are {standard}"
+            raise InputError(message, f"leave one out: drop={names[standard]}")
+        names[standard] = name
+    return names
+
+
+def _standard_name(name: str, path: str) -> str:
+    """The name in `NAMES` that an array's name means."""
     if name in NAMES:
         return name
     if match := _HEAD.match(name):
@@ -135,42 +134,64 @@ def _meaning(name: str, held: Iterable[str], path: str) -> str:
     raise InputError(f"{path}: the array {name!r} has no meaning here", hint)
 
 
-def _head_of(path: str) -> Named:
-    """`head_weight [K, D]` and `head_bias [K]` of a file of weights, whichever else it holds."""
-    held = models.read_weights(path)
-    found: dict[str, list[str]] = {"head_weight": [], "head_bias": []}
-    for name in held:
-        if name in found:
-            found[name].append(name)
+def _read_head(path: str) -> NamedArrays:
+    """`head_weight [K, D]` and `head_bias [K]` of a file of weights, which may hold other layers too."""
+    weights = models.read_weights(path)
+    candidates: dict[str, list[str]] = {"head_weight": [], "head_bias": []}
+    for name in weights:
+        if name in candidates:
+            candidates[name].append(name)
         elif match := _HEAD.match(name):
-            found["head_weight" if match[1] else "head_bias"].append(name)
-    for what, names in found.items():
+            candidates["head_weight" if match[1] else "head_bias"].append(name)
+    for standard, names in candidates.items():
         if len(names) != 1:
-            message = f"head={path}: {len(names)} arrays could be {what}{': ' if names else ''}{', '.join(names[:3])}"
-            raise InputError(message, f"store {what} under that name; the file holds {', '.join(list(held)[-4:])}")
-    return {what: _plain(held[names[0]]) for what, names in found.items()}
+            listing = f": {', '.join(names[:3])}" if names else ""
+            message = f"head={path}: {len(names)} arrays could be {standard}{listing}"
+            hint = f"store {standard} under that name; the file holds {', '.join(list(weights)[-4:])}"
+            raise InputError(message, hint)
+    return {standard: _to_numpy(weights[names[0]]) for standard, names in candidates.items()}
 
 
-def _unit(x: NDArray[Any], where: str) -> NDArray[np.float64]:
+def _check_shapes(arrays: NamedArrays, names: Mapping[str, str], path: str) -> None:
+    for standard, x in arrays.items():
+        if standard.endswith("_x") and x.ndim != 2:
+            message = f"{path}: {names[standard]!r} has shape {list(x.shape)}, features are [N, D]"
+            raise InputError(message, "pool or flatten them first; images and other rows are for npz:path=FILE")
+
+
+def _normalised(arrays: NamedArrays, names: Mapping[str, str], path: str) -> NamedArrays:
+    """The features of every split with rows of norm 1; InputError for a row of zeros, and if there is a head."""
+    if "head_weight" in arrays:
+        raise InputError(f"{path}: normalise=l2 would change the features that the head was trained on", "leave it out")
+    return {
+        standard: _unit_rows(x, f"{path}: {names[standard]!r}")
+        for standard, x in arrays.items()
+        if standard.endswith("_x")
+    }
+
+
+def _unit_rows(x: NDArray[Any], where: str) -> NDArray[np.float64]:
     rows = x.astype(np.float64)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     if not (norms > 0).all():
-        raise InputError(f"{where}: row {int(np.argmin(norms))} is zero, or no number", "it has no direction: drop it")
+        raise InputError(f"{where}: row {int(np.argmin(norms))} is zero or NaN", "it has no direction: drop it")
     return np.asarray(rows / norms)
 
 
-def _with_cal(found: Arrays, share: float, path: str) -> Arrays:
-    """Some of the test rows as cal; rows of equal content stay on one side, as everywhere."""
-    if found.test is None or found.cal is not None or found.test_soft is not None:
-        has = "no test split" if found.test is None else "soft labels of test" if found.cal is None else "a cal split"
-        raise InputError(f"{path}: cal_from_test={share:g}, and the file has {has}", "leave it out")
-    x, y = np.asarray(found.test[0]), np.asarray(found.test[1], dtype=np.int64)
+def _move_test_rows_to_cal(arrays: Arrays, share: float, path: str) -> Arrays:
+    """`arrays` with a stratified share of the test rows moved to cal; rows of equal content stay in one split."""
+    if arrays.test is None or arrays.cal is not None or arrays.test_soft is not None:
+        content = (
+            "no test split" if arrays.test is None else "soft labels of test" if arrays.cal is None else "a cal split"
+        )
+        raise InputError(f"{path}: cal_from_test={share:g}, and the file has {content}", "leave it out")
+    x, y = np.asarray(arrays.test[0]), np.asarray(arrays.test[1], dtype=np.int64)
     if len(x) != len(y) or y.ndim != 1:
         raise InputError(f"{path}: cal_from_test needs one label a row of test", "leave it out")
     _, groups = np.unique(row_hashes(x), return_inverse=True)
     if groups.max(initial=0) < 1:
         raise InputError(f"{path}: test has too few distinct rows for cal_from_test", "leave it out")
-    out = hold_out(y, groups.astype(np.int64), share, np.random.default_rng(0))
-    note = f"cal is {int(out.sum())} of the {len(y)} test rows, drawn with seed 0; ids are row numbers within each"
-    others = [other if other != SEEN else SEEN_VAL for other in found.notes]
-    return dataclasses.replace(found, cal=(x[out], y[out]), test=(x[~out], y[~out]), notes=(*others, note))
+    in_cal = hold_out(y, groups.astype(np.int64), share, np.random.default_rng(0))
+    note = f"cal is {int(in_cal.sum())} of the {len(y)} test rows, drawn with seed 0; ids are row numbers within each"
+    notes = (*(VAL_NOTE if n == TRAINING_ROWS_NOTE else n for n in arrays.notes), note)
+    return dataclasses.replace(arrays, cal=(x[in_cal], y[in_cal]), test=(x[~in_cal], y[~in_cal]), notes=notes)

@@ -14,12 +14,13 @@ from calibench.data.arrays import Pair
 from calibench.data.folder import data_folder
 from calibench.data.published import PublishedFile
 from calibench.lazy import np
+from calibench_datasets.readers.files import damaged_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 IMAGES, LABELS = 0x00000803, 0x00000801
-"""Magic numbers: unsigned bytes (08) of three dimensions, and of one."""
+"""Magic numbers of unsigned bytes (08) with three dimensions and with one."""
 
 MNIST_HOME = "https://ossci-datasets.s3.amazonaws.com/mnist"
 FASHION_HOME = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
@@ -27,7 +28,7 @@ FASHION_HOME = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
 
 @dataclass(frozen=True)
 class Idx:
-    """A set in MNIST's format: images and labels of each split, how many there are, and what the ten classes are called."""
+    """A set in MNIST's format: the files of each split's images and labels, the number of rows, and the names of the classes."""
 
     name: str
     files: Mapping[str, tuple[PublishedFile, PublishedFile]]
@@ -77,7 +78,7 @@ SPECS = (
         name="mnist",
         target=f"{__name__}:mnist",
         summary="MNIST: 60 000 + 10 000 grey images 28x28 of handwritten digits; from the four idx files.",
-        licence="CC BY-SA 3.0, as its mirrors say",
+        licence="CC BY-SA 3.0, according to its mirrors",
         source="http://yann.lecun.com/exdb/mnist, now from https://ossci-datasets.s3.amazonaws.com/mnist (12 MB)",
         paper="Y. LeCun et al., Gradient-Based Learning Applied to Document Recognition, Proceedings of the IEEE 1998",
         near_ood=("fashion-mnist",),
@@ -97,69 +98,71 @@ SPECS = (
 def mnist() -> Arrays:
     """60 000 training and 10 000 test images `[28, 28]` of digits (0 .. 255, ink is high), in the published order.
 
-    Each of `train-images-idx3-ubyte.gz`, `train-labels-idx1-ubyte.gz`, `t10k-...` is checked against its MD5; a plain copy
-    (without `.gz`) in the folder `mnist` has no published checksum, so only its form and sizes are. InputError where a file
-    is missing or another. Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Proceedings of the IEEE, 1998.
+    Each of `train-images-idx3-ubyte.gz`, `train-labels-idx1-ubyte.gz`, `t10k-...` is compared with its MD5. A plain copy
+    (without `.gz`) in the folder `mnist` has no published checksum: only its form and sizes are checked. InputError if a
+    file is missing or another. Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Proceedings of the IEEE, 1998.
     """
     return _read(MNIST)
 
 
 def fashion_mnist() -> Arrays:
-    """As `mnist`: ten kinds of clothing. H. Xiao, K. Rasul, R. Vollgraf, arXiv 1708.07747, 2017."""
+    """As `mnist`, with ten kinds of clothing. H. Xiao, K. Rasul, R. Vollgraf, arXiv 1708.07747, 2017."""
     return _read(FASHION_MNIST)
 
 
 def _read(idx: Idx) -> Arrays:
     where = f"dataset {idx.name}"
     pairs: dict[str, Pair] = {}
-    plain: list[str] = []
+    paths: dict[PublishedFile, Path] = {}
     for split, (images, labels) in idx.files.items():
         n = idx.rows[split]
-        x = _array(idx, images, IMAGES, (n, 28, 28), where, plain)
-        y = _array(idx, labels, LABELS, (n,), where, plain)
+        paths |= {file: _locate(idx, file) for file in (images, labels)}
+        x = _read_idx(paths[images], IMAGES, (n, 28, 28), where)
+        y = _read_idx(paths[labels], LABELS, (n,), where)
         if y.max() >= len(idx.classes):
-            raise InputError(
-                f"{where}: {labels.name} holds the label {y.max()}", "labels run from 0 to 9; fetch it again"
-            )
+            message = f"{where}: {labels.name} holds the label {y.max()}"
+            raise InputError(message, "labels run from 0 to 9; fetch it again")
         pairs[split] = (x, y.astype(np.int64))
-    checked = "; ".join(f"{f.name}, {f.checksum}" for pair in idx.files.values() for f in pair if f.name not in plain)
-    notes = [f"classes in order: {', '.join(idx.classes)}"]
-    if checked:
-        notes.append(f"read from {checked}")
-    if plain:
-        copies = ", ".join(name.removesuffix(".gz") for name in plain)
-        notes.append(f"read from {copies}, which have no published checksum")
-    return Arrays(*pairs["train"], test=pairs["test"], notes=tuple(notes), repeats="drop")
+    notes = (f"classes in order: {', '.join(idx.classes)}", *_origin_notes(paths))
+    return Arrays(*pairs["train"], test=pairs["test"], notes=notes, repeats="drop")
 
 
-def _array(
-    idx: Idx, file: PublishedFile, magic: int, shape: tuple[int, ...], where: str, plain: list[str]
-) -> NDArray[np.uint8]:
-    """The array of one file; a plain copy is taken where there is no gzipped one, and then added to `plain`."""
+def _locate(idx: Idx, file: PublishedFile) -> Path:
+    """The gzipped file, or else a plain copy in the set's own folder.
+
+    Files of both sets have the same names, and without a checksum only the folder distinguishes them.
+    """
     folder = data_folder()
-    copy = (
-        folder.path / idx.name / file.name.removesuffix(".gz")
-    )  # of two sets' files of one name the folder tells which
-    if folder.local(idx.name, file.name) is None and copy.is_file():
-        plain.append(file.name)
-        return _idx(copy, magic, shape, where)
-    return _idx(folder.get(idx.name, file, ", or the plain file without .gz"), magic, shape, where)
+    plain = folder.path / idx.name / file.name.removesuffix(".gz")
+    if folder.local(idx.name, file.name) is None and plain.is_file():
+        return plain
+    return folder.get(idx.name, file, ", or the plain file without .gz")
 
 
-def _idx(path: Path, magic: int, shape: tuple[int, ...], where: str) -> NDArray[np.uint8]:
-    """Big-endian header (magic number, one 32-bit size a dimension), then bytes, the last dimension fastest."""
+def _origin_notes(paths: Mapping[PublishedFile, Path]) -> list[str]:
+    gzipped = [f"{file.name}, {file.checksum}" for file, path in paths.items() if path.suffix == ".gz"]
+    plain = [path.name for path in paths.values() if path.suffix != ".gz"]
+    notes = [f"read from {'; '.join(gzipped)}"] if gzipped else []
+    return [*notes, f"read from {', '.join(plain)}, which have no published checksum"] if plain else notes
+
+
+def _read_idx(path: Path, magic: int, shape: tuple[int, ...], where: str) -> NDArray[np.uint8]:
+    """An idx file: a big-endian header (magic number, one 32-bit size a dimension), then bytes, the last dimension fastest.
+
+    InputError unless it has this magic number and these sizes and is complete.
+    """
     count = int(np.prod(shape))
     header = 4 + 4 * len(shape)
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            content = file.read(header + count + 1)  # one more than there may be, and the checksum of gzip is read
+            content = file.read(header + count + 1)  # one more than allowed: at the end gzip compares its checksum
     except (OSError, EOFError, zlib.error) as error:
-        message = f"{where}: {str(path)!r} is damaged or cut short: {error}"
-        raise InputError(message, "remove it and fetch the published file again") from None
-    found = tuple(int.from_bytes(content[i : i + 4], "big") for i in range(0, min(header, len(content) // 4 * 4), 4))
-    if found != (magic, *shape):
+        raise damaged_file(path, where, error) from None
+    end = min(header, len(content) // 4 * 4)
+    numbers = tuple(int.from_bytes(content[i : i + 4], "big") for i in range(0, end, 4))
+    if numbers != (magic, *shape):
         expected = ", ".join(map(str, (magic, *shape)))
-        message = f"{where}: {str(path)!r} begins with {', '.join(map(str, found)) or 'nothing'}, not {expected}"
+        message = f"{where}: {str(path)!r} begins with {', '.join(map(str, numbers)) or 'nothing'}, not {expected}"
         raise InputError(message, "magic number and sizes of another file; fetch the published one")
     if len(content) != header + count:
         kind = "more" if len(content) > header + count else "less"

@@ -10,13 +10,14 @@ from calibench.data.arrays import Pair
 from calibench.data.folder import data_folder
 from calibench.data.published import PublishedFile
 from calibench.lazy import np
+from calibench_datasets.readers.files import FETCH
 
 HOME = "http://ufldl.stanford.edu/housenumbers"
 
 
 @dataclass(frozen=True)
 class Svhn:
-    """The files of the two splits, and how many images each holds."""
+    """The files of the two splits, and the number of images in each."""
 
     train: PublishedFile
     test: PublishedFile
@@ -36,7 +37,7 @@ SPEC = DatasetSpec(
     name="svhn",
     target=f"{__name__}:svhn",
     summary="Street View House Numbers: 73 257 + 26 032 colour images 32x32 of digits; train_32x32.mat, test_32x32.mat.",
-    licence="non-commercial use only, as the authors' page says",
+    licence="non-commercial use only, according to the authors' page",
     source="http://ufldl.stanford.edu/housenumbers, train_32x32.mat (182 MB) and test_32x32.mat (64 MB)",
     paper="Y. Netzer et al., Reading Digits in Natural Images with Unsupervised Feature Learning, NIPS workshop 2011",
     far_ood=("cifar10", "cifar100"),
@@ -46,35 +47,34 @@ SPEC = DatasetSpec(
 def svhn() -> Arrays:
     """73 257 training and 26 032 test images `[3, 32, 32]` (red, green, blue; 0 .. 255) and their digit, in the files' order.
 
-    The files number the digit 0 as 10; here it is 0. The 531 131 images of extra_32x32.mat are left out, as in the papers
-    that train on 73 257. InputError where a file is missing or another. Y. Netzer et al., NIPS workshop, 2011.
+    The files number the digit 0 as 10; here it is 0. The 531 131 images of extra_32x32.mat are left out, as in papers that
+    train on 73 257. InputError if a file is missing or another. Y. Netzer et al., NIPS workshop, 2011.
     """
-    folder = data_folder()
-    pairs = [
-        _read(folder.get("svhn", file), f"dataset svhn: {file.name}", rows)
-        for file, rows in zip((SVHN.train, SVHN.test), SVHN.rows, strict=True)
-    ]
+    files = (SVHN.train, SVHN.test)
+    train, test = (
+        _read(data_folder().get("svhn", file), f"dataset svhn: {file.name}", rows)
+        for file, rows in zip(files, SVHN.rows, strict=True)
+    )
     notes = (
         "classes in order: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
-        f"read from {'; '.join(f'{file.name}, {file.checksum}' for file in (SVHN.train, SVHN.test))}",
+        f"read from {'; '.join(f'{file.name}, {file.checksum}' for file in files)}",
     )
-    return Arrays(*pairs[0], test=pairs[1], notes=notes, repeats="drop")
+    return Arrays(*train, test=test, notes=notes, repeats="drop")
 
 
 def _read(path: Path, where: str, rows: int) -> Pair:
-    """X is `[32, 32, 3, N]` (row, column, colour, image) and y `[N, 1]`, 1 .. 10."""
+    """Images and labels of a file, in which X is `[32, 32, 3, N]` (row, column, colour, image) and y `[N, 1]`, 1 .. 10."""
     from scipy.io import loadmat
 
     try:
-        held = loadmat(path, variable_names=("X", "y"))
+        arrays = loadmat(path, variable_names=("X", "y"))
     except Exception as error:  # scipy raises nearly anything on a damaged file
         message = f"{where}: cannot be read as a MATLAB 5 file: {error or type(error).__name__}"
         raise InputError(message, "remove it and fetch the published file again") from None
-    x, y = (np.asarray(held.get(name)) for name in ("X", "y"))
+    x, y = (np.asarray(arrays.get(name)) for name in ("X", "y"))
     if x.dtype != np.uint8 or x.shape != (32, 32, 3, rows):
-        message = f"{where}: X is {list(x.shape)} {x.dtype}, not [32, 32, 3, {rows}] uint8"
-        raise InputError(message, "fetch the published file")
+        raise InputError(f"{where}: X is {list(x.shape)} {x.dtype}, not [32, 32, 3, {rows}] uint8", FETCH)
     if y.dtype.kind not in "iu" or y.shape != (rows, 1) or y.min() < 1 or y.max() > 10:
         message = f"{where}: y is {list(y.shape)} {y.dtype}, not [{rows}, 1] whole numbers 1 .. 10"
-        raise InputError(message, "fetch the published file")
+        raise InputError(message, FETCH)
     return np.ascontiguousarray(x.transpose(3, 2, 0, 1)), (y[:, 0] % 10).astype(np.int64)

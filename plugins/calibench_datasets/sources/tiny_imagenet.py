@@ -1,21 +1,25 @@
-"""`tiny-imagenet`: 200 classes of ImageNet at 64x64, from the course's zip or what was extracted from it."""
+"""`tiny-imagenet`: 200 classes of ImageNet at 64x64, from the course's zip or the folder extracted from it."""
 
 from __future__ import annotations
 
-import stat
 import zipfile
-import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calibench import Arrays, DatasetSpec, InputError
-from calibench.data.folder import data_folder
 from calibench.data.published import PublishedFile
 from calibench.lazy import np
-from calibench_datasets.sources.members import LARGEST, refuse_outside
-from calibench_datasets.sources.pictures import picture, pillow
+from calibench_datasets.readers.archives import (
+    archive_path,
+    extracted_folder,
+    refuse_outside,
+    refuse_unsafe_zip,
+    zip_member,
+)
+from calibench_datasets.readers.files import FETCH, damaged_file, read_bytes
+from calibench_datasets.readers.image_files import decode_image, pillow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +29,7 @@ SIDE = 64
 
 @dataclass(frozen=True)
 class TinyImageNet:
-    """The archive, the folder in it, and how many classes, training images a class and validation images it has."""
+    """The archive, the folder in it, and the numbers of classes, training images a class and validation images."""
 
     archive: PublishedFile
     folder: str
@@ -47,7 +51,8 @@ TINY_IMAGENET = TinyImageNet(
     val=10_000,
 )
 
-Fetch = Callable[[str], bytes]
+Read = Callable[[str], bytes]
+"""Returns the content of a file of the set by its path in the folder `tiny-imagenet-200`."""
 
 
 SPEC = DatasetSpec(
@@ -55,7 +60,7 @@ SPEC = DatasetSpec(
     target=f"{__name__}:tiny_imagenet",
     summary="Tiny ImageNet: 100 000 + 10 000 colour images 64x64 of 200 classes; tiny-imagenet-200.zip, extra vision.",
     licence="ImageNet's terms: non-commercial research and education",
-    source="http://cs231n.stanford.edu/tiny-imagenet-200.zip (248 MB) or what it holds; test is the official val split",
+    source="http://cs231n.stanford.edu/tiny-imagenet-200.zip (248 MB) or the folder in it; test is the official val split",
     paper="Y. Le, X. Yang, Tiny ImageNet Visual Recognition Challenge, 2015",
 )
 
@@ -63,96 +68,89 @@ SPEC = DatasetSpec(
 def tiny_imagenet() -> Arrays:
     """100 000 training images `[3, 64, 64]` and, as test, the 10 000 of the official validation split, 200 classes.
 
-    Classes stand in the order of wnids.txt; training images by class and number, test images as val_annotations.txt lists
-    them. The official test split has no labels and is left out. Grey pictures become colour. As float32 the rows are
-    5.4 GB, and those of train are held twice while splits are cut. From `tiny-imagenet-200.zip` (its MD5 is checked) or
-    the folder `tiny-imagenet-200` (the form and the number of files are). Needs Pillow, extra vision. Y. Le, X. Yang,
+    Classes are in the order of wnids.txt, training images ordered by class and number, test images as val_annotations.txt
+    lists them. The official test split has no labels and is left out. Grey images become colour. As float32 the rows are
+    5.4 GB, and those of train are in memory twice while splits are cut. Read from `tiny-imagenet-200.zip` (its MD5 is checked) or
+    the folder `tiny-imagenet-200` (the form and the number of files are checked). Needs Pillow, extra vision. Y. Le, X. Yang,
     Tiny ImageNet Visual Recognition Challenge, 2015.
     """
     pillow()
-    tiny, folder, where = TINY_IMAGENET, data_folder(), "dataset tiny-imagenet"
-    extracted = folder.local("tiny-imagenet", tiny.folder)
-    if extracted is not None and folder.local("tiny-imagenet", tiny.archive.name) is None:
+    tiny, where = TINY_IMAGENET, "dataset tiny-imagenet"
+    folder = extracted_folder("tiny-imagenet", tiny.archive, tiny.folder)
+    if folder is not None:
         origin = f"read from the folder {tiny.folder}, which has no published checksum"
-        return _read(lambda name: _from_folder(extracted, name, where), where, origin)
-    path = folder.get("tiny-imagenet", tiny.archive, f", or the folder {tiny.folder} that it holds")
+        return _arrays(lambda name: _from_folder(folder, name, where), where, origin)
+    path = archive_path("tiny-imagenet", tiny.archive, tiny.folder)
     origin = f"read from {tiny.archive.name}, {tiny.archive.checksum}"
     try:
         with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                refuse_outside(member.filename, where)
-                if stat.S_ISLNK(member.external_attr >> 16):
-                    message = f"{where}: the member {member.filename!r} is a link"
-                    raise InputError(message, "do not use this file; fetch the published one")
-            return _read(lambda name: _from_zip(archive, f"{tiny.folder}/{name}", where), where, origin)
+            refuse_unsafe_zip(archive, where)
+            return _arrays(lambda name: zip_member(archive, f"{tiny.folder}/{name}", where), where, origin)
     except (zipfile.BadZipFile, OSError) as error:
-        message = f"{where}: {str(path)!r} is damaged or cut short: {error}"
-        raise InputError(message, "remove it and fetch the published file again") from None
+        raise damaged_file(path, where, error) from None
 
 
-def _read(fetch: Fetch, where: str, origin: str) -> Arrays:
+def _arrays(read: Read, where: str, origin: str) -> Arrays:
     tiny = TINY_IMAGENET
-    ids = _text(fetch, "wnids.txt", where).split()
-    if len(set(ids)) != tiny.classes or len(ids) != tiny.classes:
-        raise InputError(f"{where}: wnids.txt does not list {tiny.classes} classes", "fetch the published file")
-    number = {wnid: i for i, wnid in enumerate(ids)}
-    words = dict(line.split("\t", 1) for line in _text(fetch, "words.txt", where).splitlines() if "\t" in line)
-    listed = [line.split("\t") for line in _text(fetch, "val/val_annotations.txt", where).splitlines() if line]
-    for line in listed:
-        if len(line) < 2 or line[1] not in number:
-            message = f"{where}: val_annotations.txt has the line {' '.join(line)!r}, no file and class"
-            raise InputError(message, "fetch the published file")
-    if len({line[0] for line in listed}) != tiny.val or len(listed) != tiny.val:
-        raise InputError(f"{where}: val_annotations.txt does not list {tiny.val} files", "fetch the published file")
-    train = [f"train/{wnid}/images/{wnid}_{i}.JPEG" for wnid in ids for i in range(tiny.per_class)]
-    names = [words.get(wnid, wnid).partition(",")[0].strip() for wnid in ids]
+    wnids = _class_ids(read, where)
+    names, labels = _validation_files(read, wnids, where)
+    train = [f"train/{wnid}/images/{wnid}_{i}.JPEG" for wnid in wnids for i in range(tiny.per_class)]
+    classes = f"classes in order: {', '.join(_class_words(read, wnids, where))}"
     return Arrays(
-        x=_pictures(fetch, train, where),
+        x=_read_images(read, train, where),
         y=np.repeat(np.arange(tiny.classes), tiny.per_class),
-        test=(
-            _pictures(fetch, [f"val/images/{line[0]}" for line in listed], where),
-            np.array([number[line[1]] for line in listed], dtype=np.int64),
-        ),
-        notes=(f"classes in order: {', '.join(names)}", origin, "test is the official validation split"),
+        test=(_read_images(read, names, where), labels),
+        notes=(classes, origin, "test is the official validation split"),
         repeats="drop",
     )
 
 
-def _pictures(fetch: Fetch, names: Iterable[str], where: str) -> NDArray[np.uint8]:
-    names = list(names)
+def _class_ids(read: Read, where: str) -> list[str]:
+    """WordNet ids of the classes in order, from wnids.txt."""
+    wnids = _text(read, "wnids.txt", where).split()
+    if len(set(wnids)) != TINY_IMAGENET.classes or len(wnids) != TINY_IMAGENET.classes:
+        raise InputError(f"{where}: wnids.txt does not list {TINY_IMAGENET.classes} classes", FETCH)
+    return wnids
+
+
+def _class_words(read: Read, wnids: list[str], where: str) -> list[str]:
+    """The first word for each class in words.txt; the WordNet id of a class that is not there."""
+    words = dict(line.split("\t", 1) for line in _text(read, "words.txt", where).splitlines() if "\t" in line)
+    return [words.get(wnid, wnid).partition(",")[0].strip() for wnid in wnids]
+
+
+def _validation_files(read: Read, wnids: list[str], where: str) -> tuple[list[str], NDArray[np.int64]]:
+    """Paths and class indices of the validation images, from val_annotations.txt."""
+    number = {wnid: i for i, wnid in enumerate(wnids)}
+    lines = [line.split("\t") for line in _text(read, "val/val_annotations.txt", where).splitlines() if line]
+    for line in lines:
+        if len(line) < 2 or line[1] not in number:
+            message = f"{where}: val_annotations.txt has the line {' '.join(line)!r}, which is not a file and its class"
+            raise InputError(message, FETCH)
+    files = [line[0] for line in lines]
+    if len(set(files)) != TINY_IMAGENET.val or len(files) != TINY_IMAGENET.val:
+        raise InputError(f"{where}: val_annotations.txt does not list {TINY_IMAGENET.val} files", FETCH)
+    return [f"val/images/{file}" for file in files], np.array([number[line[1]] for line in lines], dtype=np.int64)
+
+
+def _read_images(read: Read, names: list[str], where: str) -> NDArray[np.uint8]:
     rows = np.empty((len(names), 3, SIDE, SIDE), dtype=np.uint8)
     for row, name in enumerate(names):
-        found = picture(fetch(name), f"{where}: {name}", colour=True, size=None, most=SIDE * SIDE)
-        if found.shape != rows.shape[1:]:
-            message = f"{where}: {name} has {found.shape[1]} x {found.shape[2]} pixels, not {SIDE} x {SIDE}"
-            raise InputError(message, "fetch the published file")
-        rows[row] = found
+        image = decode_image(read(name), f"{where}: {name}", colour=True, size=None, most=SIDE * SIDE)
+        if image.shape != rows.shape[1:]:
+            message = f"{where}: {name} has {image.shape[1]} x {image.shape[2]} pixels, not {SIDE} x {SIDE}"
+            raise InputError(message, FETCH)
+        rows[row] = image
     return rows
 
 
-def _text(fetch: Fetch, name: str, where: str) -> str:
+def _text(read: Read, name: str, where: str) -> str:
     try:
-        return fetch(name).decode("utf-8")
+        return read(name).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{where}: {name} is not UTF-8: {error.reason}", "fetch the published file") from None
+        raise InputError(f"{where}: {name} is not UTF-8: {error.reason}", FETCH) from None
 
 
 def _from_folder(folder: Path, name: str, where: str) -> bytes:
     refuse_outside(name, where)
-    try:
-        return (folder / name).read_bytes()
-    except OSError as error:
-        message = f"{where}: cannot read {str(folder / name)!r}: {error.strerror or error}"
-        raise InputError(message, f"extract {TINY_IMAGENET.archive.name} again") from None
-
-
-def _from_zip(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
-    """One member; the zip's own checksum of it is checked in reading."""
-    try:
-        if archive.getinfo(name).file_size > LARGEST:
-            raise InputError(f"{where}: {name!r} claims {archive.getinfo(name).file_size} bytes", "fetch it again")
-        return archive.read(name)
-    except KeyError:
-        raise InputError(f"{where}: the archive has no member {name!r}", "fetch the published file") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise InputError(f"{where}: the member {name!r} is damaged: {error}", "fetch the published file") from None
+    return read_bytes(folder / name, where, f"extract {TINY_IMAGENET.archive.name} again")

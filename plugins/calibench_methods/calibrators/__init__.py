@@ -1,1 +1,1 @@
-"""Calibrators: post-hoc maps of outputs, one a file."""
+"""Calibrators: post-hoc maps of outputs, one per file."""

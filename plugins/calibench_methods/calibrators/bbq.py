@@ -6,23 +6,22 @@ from typing import Any
 
 from calibench import MethodSpec, Param
 from calibench.lazy import np
-from calibench_methods.calibrators.histogram import mass_edges
-from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
-from calibench_methods.calibrators.parameters import ROWS, TOP, of
+from calibench_methods.calibrators.multiclass import Column, Floats
+from calibench_methods.calibrators.parameters import OF_DEVIATIONS, TOP_DEVIATION, of_param
+from calibench_methods.calibrators.steps import StepMap, bin_centres, bin_counts, mass_edges, step_values
 
 LEAST_WEIGHT = 1e-3
-"""Binnings whose weight is below this share of the best's are left out."""
-
+"""Binnings whose weight is below this share of the largest weight are left out."""
 
 SPEC = MethodSpec(
     name="bbq",
     kind="calibrator",
     target=f"{__name__}:BBQ",
-    summary="Bayesian binning into quantiles: equal-mass histograms averaged by how probable each is.",
+    summary="Bayesian binning into quantiles: an average of equal-mass histograms, weighted by their marginal likelihood.",
     params=(
-        Param("strength", "float", 2.0, "N0, samples that the prior of a binning weighs", "samples", minimum=1e-3),
+        Param("strength", "float", 2.0, "N0, weight of a binning's prior", "samples", minimum=1e-3),
         Param("span", "float", 10.0, "C: B runs from n^(1/3) / C to C n^(1/3)", minimum=1, maximum=100),
-        of("top"),
+        of_param("top"),
     ),
     equation=(
         "q = sum_B w_B (m + a) / (N + N0/B), w_B ~ prod over bins of G(N0/B) / G(N + N0/B) * G(m + a) / G(a) * "
@@ -30,20 +29,20 @@ SPEC = MethodSpec(
     ),
     paper="M. Naeini, G. Cooper, M. Hauskrecht, Obtaining Well Calibrated Probabilities Using Bayesian Binning, AAAI 2015",
     deviations=(
-        TOP,
-        "binnings that weigh less than 1/1000 of the best are left out",
-        "equal values of p never part; B counts the bins that are left",
-        *ROWS,
+        TOP_DEVIATION,
+        "binnings with less than 1/1000 of the largest weight are left out",
+        "equal values of p share a bin, so there can be fewer than B bins; B in the equation is then their number",
+        *OF_DEVIATIONS,
     ),
 )
 
 
-class BBQ(BinaryMap):
-    """The average of equal-mass binnings with B bins each, weighted by how probable the samples are under each.
+class BBQ(StepMap):
+    """The average of equal-mass binnings with B bins each, weighted by their marginal likelihood.
 
-    With m hits, n misses and N = m + n samples in a bin, a = (N0 / B) p and b = (N0 / B)(1 - p) of the bin's centre p, a
-    binning weighs `prod over bins of G(N0/B) / G(N + N0/B) * G(m + a) / G(a) * G(n + b) / G(b)`, G the gamma function, and
-    says `(m + a) / (N + N0/B)`.
+    With m hits, n misses and N = m + n samples in a bin of centre p, let a = (N0 / B) p and b = (N0 / B)(1 - p). A binning has
+    the weight `prod over bins of G(N0/B) / G(N + N0/B) * G(m + a) / G(a) * G(n + b) / G(b)`, G the gamma function, and the
+    value `(m + a) / (N + N0/B)` in the bin.
     """
 
     def __init__(self, strength: float, span: float, of: str) -> None:
@@ -52,43 +51,34 @@ class BBQ(BinaryMap):
         self.span = span
 
     def fit_one(self, column: Column, hit: Floats) -> dict[str, Any]:
-        """`edges` and `value` of the averaged step function, and `bins` and `weight` of the binnings that make it."""
+        """`edges` and `value` of the averaged step function; `bins` and `weight` of the binnings that it averages."""
         root = len(hit) ** (1 / 3)
-        tried = range(max(1, int(np.floor(root / self.span))), int(np.ceil(root * self.span)) + 1)
-        # Ties can make two B give one set of edges; it is still a model for each B, as its prior is.
-        found = [self._binning(column.p, hit, bins) for bins in tried]
-        score = np.array([binning[0] for binning in found])
+        bins = range(max(1, int(np.floor(root / self.span))), int(np.ceil(root * self.span)) + 1)
+        # Ties can give two B the same edges; each B still counts as a model, because the priors differ.
+        binnings = [self._binning(column.p, hit, count) for count in bins]
+        score = np.array([log_score for log_score, _ in binnings])
         weight = np.exp(score - score.max())
-        kept = np.flatnonzero(weight >= LEAST_WEIGHT)
-        weight = weight[kept] / weight[kept].sum()
-        edges = np.unique(np.concatenate([found[i][1] for i in kept]))
-        inside = np.append(edges, 1.0)  # each step's upper end, which belongs to it
-        steps = [found[i][2][np.searchsorted(found[i][1], inside, side="left")] for i in kept]
-        value = weight @ np.stack(steps)
+        indices = np.flatnonzero(weight >= LEAST_WEIGHT)
+        weight = weight[indices] / weight[indices].sum()
+        edges = np.unique(np.concatenate([binnings[i][1]["edges"] for i in indices]))
+        upper_ends = np.append(edges, 1.0)  # the upper end of a step belongs to it
+        value = weight @ np.stack([step_values(upper_ends, binnings[i][1]) for i in indices])
         return {
             "edges": edges.tolist(),
             "value": value.tolist(),
-            "bins": [tried[i] for i in kept],
+            "bins": [bins[i] for i in indices],
             "weight": weight.tolist(),
         }
 
-    def _binning(self, p: Floats, hit: Floats, bins: int) -> tuple[float, Floats, Floats]:
-        """Log score, inner edges and values of the binning with at most `bins` bins of near-equal count."""
+    def _binning(self, p: Floats, hit: Floats, bins: int) -> tuple[float, dict[str, Floats]]:
+        """The log score of the binning with at most `bins` bins of near-equal count, and its `edges` and `value`."""
         from scipy.special import gammaln
 
-        inner = mass_edges(p, bins)
-        index = np.searchsorted(inner, p, side="left")
-        count = np.bincount(index, minlength=len(inner) + 1)
-        hits = np.bincount(index, weights=hit, minlength=len(inner) + 1)
-        ends = np.concatenate([[0.0], inner, [1.0]])
-        centre = (ends[1:] + ends[:-1]) / 2
-        centre = np.clip(centre, 1e-12, 1 - 1e-12)  # a bin of zeros alone may still hold a hit
+        edges = mass_edges(p, bins)
+        count, hits = bin_counts(p, hit, edges)
+        centre = np.clip(bin_centres(edges), 1e-12, 1 - 1e-12)  # a bin of p = 0 alone can still have a hit
         prior = self.strength / len(centre)
         a, b = prior * centre, prior * (1 - centre)
         score = gammaln(prior) - gammaln(count + prior)
         score = score + gammaln(hits + a) - gammaln(a) + gammaln(count - hits + b) - gammaln(b)
-        return float(score.sum()), inner, (hits + a) / (count + prior)
-
-    def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
-        """The value of the step."""
-        return np.asarray(fitted["value"])[np.searchsorted(fitted["edges"], column.p, side="left")]
+        return float(score.sum()), {"edges": edges, "value": (hits + a) / (count + prior)}

@@ -8,27 +8,30 @@ from calibench import MethodSpec, Param
 from calibench.lazy import np
 from calibench_methods.calibrators.convex import logistic
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
-from calibench_methods.calibrators.parameters import ROWS, of
+from calibench_methods.calibrators.parameters import OF_DEVIATIONS, of_param
 from calibench_methods.calibrators.platt import sigmoid
 
 IDENTITY = (1.0, 1.0, 0.0)
+"""The coefficients a, b, c of the map that changes nothing."""
 
+FREE_COEFFICIENTS = ([0, 1, 2], [1, 2], [0, 2], [2])
+"""The fits that can be the constrained minimum: all of a, b, c free, or a, b or both fixed at 0."""
 
 SPEC = MethodSpec(
     name="beta",
     kind="calibrator",
     target=f"{__name__}:Beta",
-    summary="Beta calibration (abm): a three-parameter curve for each class, the identity among them.",
+    summary="Beta calibration (abm): a curve with three parameters for each class; the identity is one of the curves.",
     params=(
         Param(
             "pull",
             "float",
             1.0,
-            "weight, in samples, of half the squared distance of (a, b, c) from the identity (1, 1, 0)",
+            "weight of the penalty: half the squared distance of (a, b, c) from the identity (1, 1, 0)",
             "samples",
             minimum=1e-6,
         ),
-        of("classes"),
+        of_param("classes"),
     ),
     equation="q = sigmoid(a ln p - b ln(1 - p) + c), a, b >= 0, at the least log loss + pull / (2n) |(a,b,c) - (1,1,0)|^2",
     paper=(
@@ -36,9 +39,9 @@ SPEC = MethodSpec(
         "logistic calibration for binary classifiers, AISTATS 2017"
     ),
     deviations=(
-        "the paper has no penalty; a normal prior of unit width about the identity keeps separable data finite",
-        "a, b >= 0 by the best of the fits with none, one or both at 0, in place of one refit",
-        *ROWS,
+        "the paper has no penalty; here a normal prior of unit width around the identity keeps the fit finite on separable data",
+        "a, b >= 0 is reached by the best of the fits with none, one or both at 0; the paper refits once",
+        *OF_DEVIATIONS,
     ),
 )
 
@@ -51,20 +54,22 @@ class Beta(BinaryMap):
         self.pull = pull
 
     def fit_one(self, column: Column, hit: Floats) -> dict[str, Any]:
-        """`a`, `b`, `c`, at the minimum among `a, b >= 0`: the least of those with none, one or both held at 0."""
+        """`a`, `b`, `c` at the minimum over `a, b >= 0`."""
         features = np.stack([column.log_p, -column.log_q, np.ones(len(hit))], axis=1)
         pull = self.pull / len(hit)
         identity = np.array(IDENTITY)
-        best, least = identity, np.inf
-        for free in ([0, 1, 2], [1, 2], [0, 2], [2]):
-            found = np.zeros(3)
-            found[free] = logistic(features[:, free], hit, pull, identity[free], "beta")
-            x = features @ found
-            loss = np.mean(np.logaddexp(0, x) - hit * x) + pull / 2 * np.square(found - identity).sum()
-            if (found[:2] >= 0).all() and loss < least:
-                best, least = found, loss
-            if len(free) == 3 and (found[:2] >= 0).all():
-                break  # the minimum without bounds
+        best, least_loss = identity, np.inf
+        for free in FREE_COEFFICIENTS:
+            coefficients = np.zeros(3)
+            coefficients[free] = logistic(features[:, free], hit, pull, identity[free], "beta")
+            if not (coefficients[:2] >= 0).all():
+                continue
+            x = features @ coefficients
+            loss = np.mean(np.logaddexp(0, x) - hit * x) + pull / 2 * np.square(coefficients - identity).sum()
+            if loss < least_loss:
+                best, least_loss = coefficients, loss
+            if len(free) == 3:
+                break  # the unconstrained minimum meets the bounds
         return dict(zip("abc", best.tolist(), strict=True))
 
     def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:

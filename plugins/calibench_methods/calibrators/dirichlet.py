@@ -5,28 +5,28 @@ from __future__ import annotations
 from calibench import MethodSpec, Outputs
 from calibench.lazy import torch
 from calibench_methods.calibrators.matrix import Matrix
-from calibench_methods.calibrators.parameters import KULL, ODIR_NOTES, ODIR_PARAMS
+from calibench_methods.calibrators.parameters import KULL, ODIR_DEVIATIONS, ODIR_PARAMS
 
 SPEC = MethodSpec(
     name="dirichlet",
     kind="calibrator",
     target=f"{__name__}:Dirichlet",
-    summary="Dirichlet calibration with ODIR: a linear map of the log-probabilities.",
+    summary="Dirichlet calibration with ODIR: a linear map of the log-probabilities with a penalty.",
     params=ODIR_PARAMS,
     equation=(
         "p = softmax(W ln p + b), (W, b) = argmin NLL on cal + lam mean(W_ij^2, i != j) + mu mean(b_k^2) + "
         "diagonal mean((W_kk - 1)^2)"
     ),
     paper=KULL,
-    deviations=ODIR_NOTES,
+    deviations=ODIR_DEVIATIONS,
 )
 
 
 class Dirichlet(Matrix):
-    """`softmax(W ln p + b)`, W and b penalised and fitted as in `matrix`."""
+    """`softmax(W ln p + b)`; W and b are penalised and fitted as in `matrix`."""
 
     name = "dirichlet"
 
     def features(self, outputs: Outputs) -> torch.Tensor:
-        """`ln p`, which a constant added to a row of logits does not change."""
+        """`ln p`, which does not change if a constant is added to a row of logits."""
         return outputs.logits().log_softmax(dim=1)

@@ -6,34 +6,34 @@ from typing import Any
 
 from calibench import Calibrator, MethodSpec, Outputs
 from calibench.lazy import np, torch
-from calibench_methods.calibrators.convex import Linear, LogitMap, cross_validated
+from calibench_methods.calibrators.convex import Linear
+from calibench_methods.calibrators.logit_map import LogitMap, cross_validated
 from calibench_methods.calibrators.multiclass import Floats, with_nll
-from calibench_methods.calibrators.parameters import GUO, KULL, ODIR_NOTES, ODIR_PARAMS
+from calibench_methods.calibrators.parameters import GUO, KULL, ODIR_DEVIATIONS, ODIR_PARAMS
 
-TRIED = tuple(10.0**power for power in range(5, -5, -1))
-"""Values of lam that are compared where none is given."""
+WEIGHTS = tuple(10.0**power for power in range(5, -5, -1))
+"""Values of lam that are compared if it is not set."""
 
-HARDLY = 1e-3
-"""Of the largest p (1 - p)."""
-
+LEAST_CURVATURE = 1e-3
+"""A sample whose p (1 - p) is below this share of the largest is left out of the preconditioner's block."""
 
 SPEC = MethodSpec(
     name="matrix",
     kind="calibrator",
     target=f"{__name__}:Matrix",
-    summary="Matrix scaling with ODIR: a linear map of the logits, its off-diagonal and intercept penalised.",
+    summary="Matrix scaling with ODIR: a linear map of the logits with a penalty on off-diagonal entries and intercept.",
     params=ODIR_PARAMS,
     equation=(
         "p = softmax(W z + b), (W, b) = argmin NLL on cal + lam mean(W_ij^2, i != j) + mu mean(b_k^2) + "
         "diagonal mean((W_kk - 1)^2)"
     ),
     paper=f"{GUO}; the penalty: {KULL}",
-    deviations=(*ODIR_NOTES, "from probabilities the logits are ln p, and the map is that of dirichlet"),
+    deviations=(*ODIR_DEVIATIONS, "for probabilities the logits are ln p, so the map equals that of dirichlet"),
 )
 
 
 class Matrix(Calibrator):
-    """`softmax(W z + b)` at the least NLL + lam mean(W_ij^2, i != j) + mu mean(b_k^2) + diagonal mean((W_kk - 1)^2)."""
+    """`softmax(W z + b)`, minimising NLL + lam mean(W_ij^2, i != j) + mu mean(b_k^2) + diagonal mean((W_kk - 1)^2)."""
 
     name = "matrix"
 
@@ -43,7 +43,7 @@ class Matrix(Calibrator):
         self.diagonal = diagonal
 
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
-        """`weight` `[K, K]`, `bias` `[K]`, `lam` and `mu` as used, the NLL of the same samples before and after, in nats."""
+        """`weight` `[K, K]`, `bias` `[K]`, the `lam` and `mu` used, the NLL of the same samples before and after, in nats."""
         from threadpoolctl import threadpool_limits
 
         z, truth, K = self.features(outputs).cpu().numpy(), labels.cpu().numpy(), outputs.num_classes
@@ -51,15 +51,16 @@ class Matrix(Calibrator):
         def mu(lam: float) -> float:
             return lam / (K - 1) if self.mu is None else self.mu
 
-        def odir(lam: float) -> Affine:
+        def affine(lam: float) -> Affine:
             return Affine(K, lam, mu(lam), self.diagonal)
 
         lam = self.lam
-        with threadpool_limits(1):  # many small products: threads cost more than they gain, and the last digits
+        # The products are small: threads cost more time than they save, and they change the last digits.
+        with threadpool_limits(1):
             if lam is None:
-                lam = cross_validated(odir, TRIED, z, truth, self.name)
-            found = odir(lam).fit(z, truth, self.name)
-        fitted = {"weight": found[:-K].reshape(K, K).tolist(), "bias": found[-K:].tolist()}
+                lam = cross_validated(affine, WEIGHTS, z, truth, self.name)
+            x = affine(lam).fit(z, truth, self.name)
+        fitted = {"weight": x[:-K].reshape(K, K).tolist(), "bias": x[-K:].tolist()}
         return with_nll(self, outputs, labels, {"lam": lam, "mu": mu(lam), **fitted})
 
     def apply(self, outputs: Outputs, fitted: dict[str, Any]) -> Outputs:
@@ -68,52 +69,59 @@ class Matrix(Calibrator):
         return Outputs(z @ z.new_tensor(fitted["weight"]).T + z.new_tensor(fitted["bias"]))
 
     def features(self, outputs: Outputs) -> torch.Tensor:
-        """What W multiplies: the logits as they are."""
+        """The inputs of the linear map `[N, K]`: the logits."""
         return outputs.logits()
 
 
 class Affine(LogitMap):
-    """`W z + b`, parameters `[W by rows, b]`."""
+    """`W z + b`, with parameters `[W by rows, b]`; the penalty's matrix A is diagonal."""
 
     def __init__(self, K: int, lam: float, mu: float, diagonal: float) -> None:
         self.K = K
         self.start = np.concatenate([np.eye(K).ravel(), np.zeros(K)])
-        self.weights = np.full((K, K), 2 * lam / (K * (K - 1)))
-        np.fill_diagonal(self.weights, 2 * diagonal / K)
-        self.weights = np.concatenate([self.weights.ravel(), np.full(K, 2 * mu / K)])
+        of_weights = np.full((K, K), 2 * lam / (K * (K - 1)))
+        np.fill_diagonal(of_weights, 2 * diagonal / K)
+        self.penalties = np.concatenate([of_weights.ravel(), np.full(K, 2 * mu / K)])
 
     def mapped(self, x: Floats, z: Floats) -> Floats:
         """`W z + b`."""
         return z @ x[: -self.K].reshape(self.K, self.K).T + x[-self.K :]
 
-    def gathered(self, by_logit: Floats, z: Floats) -> Floats:
-        """Sums over samples."""
+    def adjoint(self, by_logit: Floats, z: Floats) -> Floats:
+        """Derivatives by W and b, summed over samples."""
         return np.concatenate([(by_logit.T @ z).ravel(), by_logit.sum(axis=0)])
 
-    def penalised(self, d: Floats) -> Floats:
-        """The gradient of the penalty."""
-        return self.weights * d
+    def penalty_product(self, d: Floats) -> Floats:
+        """`A d`."""
+        return self.penalties * d
 
     def penalty_diagonal(self) -> Floats:
-        """Of its second derivative."""
-        return self.weights
+        """The diagonal of A."""
+        return self.penalties
 
-    def rough_inverse(self, p: Floats, z: Floats) -> Linear:
-        """By its K blocks, one for each row of W with its bias; the samples that hardly bend a block are left out of it."""
+    def preconditioner(self, p: Floats, z: Floats) -> Linear:
+        """The inverse of the Hessian's K diagonal blocks, one for each row of W and its bias.
+
+        Samples of little curvature are left out of a block.
+        """
         K = self.K
         if len(z) <= K:  # then a product costs far less than the inverses of K blocks
-            return super().rough_inverse(p, z)
-        own = np.concatenate([self.weights[:-K].reshape(K, K), self.weights[-K:, None]], axis=1)
+            return super().preconditioner(p, z)
+        penalties = self._by_row(self.penalties)
         design = np.concatenate([z, np.ones((len(z), 1))], axis=1)
         blocks = np.empty((K, K + 1, K + 1))
         for k in range(K):
-            bend = p[:, k] * (1 - p[:, k])
-            rows = bend > HARDLY * bend.max()
-            blocks[k] = (design[rows] * bend[rows, None]).T @ design[rows] / len(z) + np.diag(own[k])
+            curvature = p[:, k] * (1 - p[:, k])
+            rows = curvature > LEAST_CURVATURE * curvature.max()
+            blocks[k] = (design[rows] * curvature[rows, None]).T @ design[rows] / len(z) + np.diag(penalties[k])
         inverse = np.linalg.inv(blocks)
 
         def times(v: Floats) -> Floats:
-            found = inverse @ np.concatenate([v[:-K].reshape(K, K), v[-K:, None]], axis=1)[..., None]
-            return np.concatenate([found[:, :K, 0].ravel(), found[:, K, 0]])
+            product = inverse @ self._by_row(v)[..., None]
+            return np.concatenate([product[:, :K, 0].ravel(), product[:, K, 0]])
 
         return times
+
+    def _by_row(self, x: Floats) -> Floats:
+        """The parameters as `[K, K + 1]`: each row of W, then its bias."""
+        return np.concatenate([x[: -self.K].reshape(self.K, self.K), x[-self.K :, None]], axis=1)

@@ -15,21 +15,23 @@ SPEC = MethodSpec(
     summary="Temperature scaling: one scalar divides every logit; accuracy cannot change.",
     equation="p = softmax(logits / T), T = argmin NLL on cal, T in [1/50, 50]",
     paper=GUO,
-    deviations=("a bracketed search over log T to 1e-6 in place of L-BFGS; T outside [1/50, 50] is refused",),
+    deviations=(
+        "the fit is a bracketed search over log T to 1e-6 in place of L-BFGS; T outside [1/50, 50] is refused",
+    ),
 )
 
 
 class Temperature(Calibrator):
-    """`softmax(logits / T)` with T at the minimum of the NLL over log T, in [1/50, 50]; RunError where it lies outside."""
+    """`softmax(logits / T)`; T minimises the NLL, and RunError is raised if it lies outside [1/50, 50]."""
 
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
         """`temperature`, and the NLL of the same samples before and after, in nats."""
         from calibench.kernels import fit_temperature
 
-        # In float64 also from narrower scores: the NLL in the record is then the one that the metric of that name shows.
-        found = fit_temperature(outputs.logits(), labels)
-        return {"temperature": found.temperature, "nll_before": found.nll_before, "nll_after": found.nll_after}
+        # Narrower scores become float64, so that the NLL in the record equals the metric `nll`.
+        fit = fit_temperature(outputs.logits(), labels)
+        return {"temperature": fit.temperature, "nll_before": fit.nll_before, "nll_after": fit.nll_after}
 
     def apply(self, outputs: Outputs, fitted: dict[str, Any]) -> Outputs:
-        """Logits over T."""
+        """Logits divided by T."""
         return Outputs(outputs.logits() / fitted["temperature"])

@@ -1,1 +1,1 @@
-"""Decision rules: thresholds, costs, conformal sets, one a file."""
+"""Decision rules: they turn outputs into a class, a set of classes, or an abstention; one per file."""

@@ -1,4 +1,4 @@
-"""`conformal`: split conformal prediction, a set of classes that holds the label with probability 1 - alpha."""
+"""`conformal`: split conformal prediction, a set of classes that contains the label with probability 1 - alpha."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from calibench.lazy import torch
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import ABSTAIN
 
-PENALTY, K_REG, DIGITS = 0.01, 5, 12
+DEFAULT_PENALTY, DEFAULT_K_REG = 0.01, 5
 
+DIGITS = 12
+"""Decimals that scores are rounded to, so that sums of the same probabilities are equal."""
 
 SPEC = MethodSpec(
     name="conformal",
     kind="decision",
     target=f"{__name__}:Conformal",
-    summary="Sets of classes that hold the label with probability 1 - alpha, fitted on cal.",
+    summary="Conformal prediction: sets of classes that contain the label with probability 1 - alpha, fitted on cal.",
     params=(
         Param(
             "method",
@@ -27,10 +29,10 @@ SPEC = MethodSpec(
             "score: lac (smallest sets), aps (even coverage of easy and hard samples), raps (aps without long tails)",
             choices=("lac", "aps", "raps"),
         ),
-        Param("alpha", "float", 0.1, "share of samples whose set may miss", "fraction", minimum=0, maximum=1),
-        Param("randomized", "bool", None, "draw the share u of the last class; true for aps and raps unless given"),
-        Param("penalty", "float", None, "lambda of raps, added for each rank past k_reg; 0.01 unless given", minimum=0),
-        Param("k_reg", "int", None, "ranks that raps lets pass unpenalised; 5 unless given", "classes", minimum=0),
+        Param("alpha", "float", 0.1, "share of samples whose set may miss the label", "fraction", minimum=0, maximum=1),
+        Param("randomized", "bool", None, "draw the share u of the last class; not set: true for aps and raps"),
+        Param("penalty", "float", None, "lambda of raps, added for each rank past k_reg; not set: 0.01", minimum=0),
+        Param("k_reg", "int", None, "number of first ranks without raps's penalty; not set: 5", "classes", minimum=0),
     ),
     equation=(
         "set = {k : s(x, k) <= q}, q the ceil((n + 1)(1 - alpha))-th least of s(x_i, y_i) over n cal samples; "
@@ -42,11 +44,11 @@ SPEC = MethodSpec(
         "A. N. Angelopoulos et al., Uncertainty Sets for Image Classifiers using Conformal Prediction, ICLR 2021 (raps)"
     ),
     deviations=(
-        "a set of one class answers, any other abstains, which coverage and selective_risk judge",
-        "after calibrators: these are fitted on a random half of cal and q on the other, since a map that has seen "
-        "the samples of q makes them look better than they are",
-        "too few cal samples for alpha (rank above n): every set holds all classes, and the record says so",
-        "raps: penalty 0.01 and k_reg 5 are given, while the paper may tune them on held-out samples; empty sets stay",
+        "a set of one class is an answer, and any other set abstains; coverage and selective_risk judge these answers",
+        "calibrators are fitted on a random half of cal and q on the other half: a calibrator that has seen the samples of q "
+        "makes them look better than they are",
+        "with too few cal samples for alpha (rank above n), every set contains all classes, and the record notes it",
+        "raps: penalty is 0.01 and k_reg 5 unless set, while the paper may tune them on held-out samples; empty sets stay empty",
     ),
 )
 
@@ -58,7 +60,7 @@ class Conformal(DecisionRule):
     + penalty max(0, rank(k) - k_reg), ranks from 1. u is uniform on [0, 1), one number a sample, from torch's global
     generator; 1 where `randomized` is false. Equal probabilities rank by class index.
 
-    A set of one class answers, any other abstains. Raises InputError for options that would do nothing.
+    A set of one class is an answer; any other set abstains. InputError for parameters that would do nothing.
     """
 
     needs_fit = True
@@ -73,42 +75,44 @@ class Conformal(DecisionRule):
         k_reg: int | None = None,
     ) -> None:
         if not 0 < alpha < 1:
-            raise InputError(f"conformal: alpha={alpha:g} is not between 0 and 1", "as in alpha=0.1, for 90 % coverage")
+            raise InputError(f"conformal: alpha={alpha:g} is not between 0 and 1", "use alpha=0.1 for 90 % coverage")
         if method == "lac" and randomized is not None:
-            raise InputError("conformal: lac draws nothing, so randomized does nothing", "drop it, or use method=aps")
-        for key, given in (("penalty", penalty), ("k_reg", k_reg)):
-            if method != "raps" and given is not None:
-                raise InputError(f"conformal: {method} takes no {key}", f"drop it, or use method=raps,{key}={given:g}")
+            message = "conformal: lac draws nothing, so randomized does nothing"
+            raise InputError(message, "drop randomized, or use method=aps")
+        for key, value in (("penalty", penalty), ("k_reg", k_reg)):
+            if method != "raps" and value is not None:
+                message = f"conformal: {method} takes no {key}"
+                raise InputError(message, f"drop {key}, or use method=raps,{key}={value:g}")
         self.method, self.alpha = method, alpha
         self.randomized = method != "lac" if randomized is None else randomized
-        self.penalty = PENALTY if penalty is None else penalty
-        self.k_reg = K_REG if k_reg is None else k_reg
+        self.penalty = DEFAULT_PENALTY if penalty is None else penalty
+        self.k_reg = DEFAULT_K_REG if k_reg is None else k_reg
 
     def check(self, num_classes: int) -> None:
-        """InputError where `k_reg` was not reached by any rank, so that raps would be aps."""
+        """InputError if no rank exceeds `k_reg`, so that raps would be aps."""
         if self.method == "raps" and self.k_reg >= num_classes:
             message = f"conformal: k_reg={self.k_reg} penalises no set of {num_classes} classes, so raps would be aps"
-            raise InputError(message, f"give k_reg below {num_classes}, or use method=aps")
+            raise InputError(message, f"set k_reg below {num_classes}, or use method=aps")
 
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
-        """`quantile` q, its `rank` among the `n` scores, and the coverage it ensures over draws of cal, `at_least`.
+        """`quantile` q, its `rank` among the `n_scores` scores, and `at_least`, the mean coverage ensured over draws of cal.
 
-        The coverage given cal is at least a Beta(rank, n + 1 - rank) in law, and that where scores are untied. Where rank
-        exceeds n, q is None and every set holds all classes.
+        Given cal, the coverage is distributed as a Beta(rank, n + 1 - rank) if scores are untied, and is at least that if
+        there are ties. If rank exceeds n, q is None and every set contains all classes.
         """
         n = len(labels)
-        # In fractions: (9 + 1) (1 - 0.1) is 9, and in floats its ceiling may be 10.
+        # In fractions: (9 + 1) (1 - 0.1) is 9, but its ceiling in floats may be 10.
         rank = math.ceil((n + 1) * (1 - Fraction(repr(self.alpha))))
-        learned: dict[str, Any] = {"n_scores": n, "rank": rank, "at_least": min(rank / (n + 1), 1.0)}
+        fitted: dict[str, Any] = {"n_scores": n, "rank": rank, "at_least": min(rank / (n + 1), 1.0)}
         if rank > n:
-            least = math.ceil(1 / Fraction(repr(self.alpha))) - 1
-            note = f"{n} samples are too few for alpha {self.alpha:g}, which needs {least}: every set holds all classes"
-            return {**learned, "quantile": None, "at_least": 1.0, "note": note}
+            enough = math.ceil(1 / Fraction(repr(self.alpha))) - 1
+            note = f"{n} samples are too few for alpha {self.alpha:g}, which needs {enough}: every set contains all classes"
+            return {**fitted, "quantile": None, "at_least": 1.0, "note": note}
         scores = self._scores(outputs).gather(1, labels.to(outputs.scores.device)[:, None])[:, 0]
-        return {**learned, "quantile": float(scores.sort().values[rank - 1])}
+        return {**fitted, "quantile": float(scores.sort().values[rank - 1])}
 
     def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> Decisions:
-        """The sets, and the class of each that holds one; -1 for the others."""
+        """The sets, and as answers the class of each set that has one; -1 for the others."""
         quantile = math.inf if fitted["quantile"] is None else fitted["quantile"]
         sets = self._scores(outputs) <= quantile
         answers = sets.long().argmax(dim=1).where(sets.sum(dim=1) == 1, ABSTAIN)
@@ -125,5 +129,5 @@ class Conformal(DecisionRule):
         if self.method == "raps":
             rank = torch.arange(1, p.shape[1] + 1, dtype=torch.float64, device=p.device)
             score = score + self.penalty * (rank - self.k_reg).clamp_min(0)
-        # The last of all ranks scores 1 in every row where u is 1: rounded, or 1 - 1e-16 and 1 + 1e-16 would part them.
+        # If u is 1, the last rank has score 1 in every row. Unrounded it could be 1 - 1e-16 or 1 + 1e-16, which would differ.
         return torch.empty_like(score).scatter_(1, order, score.round(decimals=DIGITS))

@@ -1,9 +1,10 @@
-"""`cost`: the decision with the least expected cost, by the user's own matrix."""
+"""`cost`: the decision with the least expected cost under the user's cost matrix."""
 
 from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +18,35 @@ SPEC = MethodSpec(
     name="cost",
     kind="decision",
     target=f"{__name__}:Cost",
-    summary="Decide, or abstain, at the least expected cost by a matrix of yours.",
+    summary="The decision, or abstention, with the least expected cost under your cost matrix.",
     params=(
         Param(
             "matrix",
             "path",
             REQUIRED,
-            "CSV, no header: line k holds what each decision costs where class k is true; K numbers, or one more for "
+            "CSV without a header: line k has the cost of each decision if class k is true; K numbers, or one more for "
             "abstention",
             "cost",
         ),
     ),
     equation="answer = argmin over d of sum_k p_k cost[k, d]",
     paper="C. Elkan, The Foundations of Cost-Sensitive Learning, IJCAI 2001; Chow 1970 for abstention",
-    deviations=("equal expected costs: the lowest class answers, and abstention only where nothing else is as cheap",),
+    deviations=(
+        "among equal expected costs the lowest class index answers; abstention wins only if it alone is cheapest",
+    ),
 )
 
 
 class Cost(DecisionRule):
-    """`argmin over d of sum_k p_k cost[k, d]`: the lowest class among equals, abstention only where it alone is least.
+    """`argmin over d of sum_k p_k cost[k, d]`: the lowest class among equals, and abstention only if it alone is cheapest.
 
-    `matrix` is a CSV file of K lines, one a true class, of K or K + 1 numbers, one a decision; the last of K + 1 is
-    abstention. Empty lines and lines that begin with # are skipped. Raises InputError naming the line.
+    `matrix` is a CSV file with a line for each of the K true classes, and K or K + 1 numbers in a line, one per decision; the
+    last of K + 1 is abstention. Empty lines and lines that begin with # are skipped. InputError names the line.
     """
 
     def __init__(self, matrix: str) -> None:
         self.path = matrix
-        self.rows = _read(Path(matrix))
+        self.rows = read_costs(Path(matrix))
         self.files = digest_of(Path(matrix))
 
     def check(self, num_classes: int) -> None:
@@ -56,42 +59,48 @@ class Cost(DecisionRule):
     def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> Decisions:
         """Class indices `[N]`, -1 for abstention."""
         costs = torch.tensor(self.rows, dtype=torch.float64)
-        # Class by class and not as a product of matrices, whose order of summing may change with the number of threads.
+        # Class by class: the order of sums in a product of matrices can change with the number of threads.
         probs = outputs.probs().cpu()
         expected = torch.stack([(probs * column).sum(dim=1) for column in costs.T], dim=1)
         answers = expected.argmin(dim=1)
         return Decisions(answers.where(answers < len(costs), ABSTAIN), costs=costs)
 
 
-def _read(path: Path) -> list[list[float]]:
+def read_costs(path: Path) -> list[list[float]]:
+    """The lines of the file as rows of numbers, all of one length; InputError naming the line."""
     if not path.is_file():
-        raise InputError(
-            f"cost: there is no file {str(path)!r}", "check the path; write one line of costs a true class"
-        )
+        message = f"cost: there is no file {str(path)!r}"
+        raise InputError(message, "check the path; the file needs one line of costs for each true class")
     rows: list[list[float]] = []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for number, line in enumerate(csv.reader(file), start=1):
-                if not line or not "".join(line).strip() or line[0].lstrip().startswith("#"):
-                    continue
-                rows.append([_number(cell, f"cost: {path}, line {number}") for cell in line])
-                if len(rows[-1]) != len(rows[0]):
-                    message = f"cost: {path}, line {number} has {len(rows[-1])} numbers, the first {len(rows[0])}"
-                    raise InputError(message, "one number a decision on every line")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cost: cannot read {path}: {error}", "write numbers with commas between, UTF-8") from None
+    for number, cells in _lines(path):
+        where = f"cost: {path}, line {number}"
+        rows.append([_finite(cell, where) for cell in cells])
+        if len(rows[-1]) != len(rows[0]):
+            message = f"{where} has {len(rows[-1])} numbers, and the first line has {len(rows[0])}"
+            raise InputError(message, "write one number per decision on every line")
     if not rows:
-        raise InputError(f"cost: {path} holds no numbers", "write one line of costs for each true class")
+        raise InputError(f"cost: {path} contains no numbers", "write one line of costs for each true class")
     return rows
 
 
-def _number(cell: str, where: str) -> float:
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The number and the cells of each line that is neither empty nor a comment."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            for number, cells in enumerate(csv.reader(file), start=1):
+                if "".join(cells).strip() and not cells[0].lstrip().startswith("#"):
+                    yield number, cells
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"cost: cannot read {path}: {error}", "write numbers separated by commas, in UTF-8") from None
+
+
+def _finite(cell: str, where: str) -> float:
+    """The number in a cell; InputError if it is not a finite number."""
     try:
         value = float(cell)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(
-            f"{where}: {cell.strip()!r} is not a finite number", "write plain numbers, without a header line"
-        )
+        message = f"{where}: {cell.strip()!r} is not a finite number"
+        raise InputError(message, "write plain numbers, without a header line")
     return value

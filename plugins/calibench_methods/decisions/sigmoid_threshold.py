@@ -1,38 +1,28 @@
-"""`sigmoid-threshold`: every class by its own sigmoid against its own threshold."""
+"""`sigmoid-threshold`: compares the sigmoid of every class with a threshold."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from calibench import DecisionRule, InputError, MethodSpec, Outputs, Param
+from calibench import DecisionRule, InputError, MethodSpec, Outputs
 from calibench.lazy import torch
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import ABSTAIN
 from calibench.outputs.several_labels import label_scores
+from calibench_methods.decisions.parameters import VALUE, values_param
 
 SPEC = MethodSpec(
     name="sigmoid-threshold",
     kind="decision",
     target=f"{__name__}:SigmoidThreshold",
-    summary="Every class whose own sigmoid reaches its threshold: a set, for multi-label or one-against-rest outputs.",
-    params=(
-        Param("value", "float", 0.5, "one threshold for all classes", "probability", minimum=0, maximum=1),
-        Param(
-            "values",
-            "floats",
-            None,
-            "a threshold for each class, or label, as 0.2;0.4;0.4",
-            "probability",
-            minimum=0,
-            maximum=1,
-        ),
-    ),
+    summary="The set of classes whose sigmoid reaches its threshold, for multi-label or one-vs-rest outputs.",
+    params=(VALUE, values_param("a threshold for each class, or label")),
     equation="set = {k : 1 / (1 + exp(-x_k)) >= t_k}; answer = argmax over the set of x_k, or abstain when it is empty",
     paper="M.-L. Zhang, Z.-H. Zhou, A Review on Multi-Label Learning Algorithms, IEEE TKDE 26(8), 2014 (binary relevance)",
     deviations=(
-        "one class must be named where labels are single: the most probable of the set, the lowest index among equals",
-        "risk-coverage curve by the largest sigmoid",
-        "probabilities, as a calibrator or an ensemble gives them, are compared as they are",
+        "if rows have one label, the answer is the most probable class of the set, the lowest index among equals",
+        "the risk-coverage curve ranks samples by the largest sigmoid",
+        "probabilities, such as those of a calibrator or an ensemble, are compared with the thresholds directly",
     ),
 )
 
@@ -40,37 +30,37 @@ SPEC = MethodSpec(
 class SigmoidThreshold(DecisionRule):
     """The set `{k: 1 / (1 + exp(-x_k)) >= t_k}`; `t_k` is `value` for all, or `values[k]`.
 
-    Where one class must be named, the most probable of the set answers, the lowest index among equals; an empty set
-    abstains. Of probabilities, as a calibrator or an ensemble gives them, `p_k >= t_k` is asked. Of several labels a row,
-    label k is answered yes (1) where it passes and no (0) where it does not.
+    With one label per row, the answer is the most probable class of the set, the lowest index among equals; an empty set
+    abstains. Probabilities, such as those of a calibrator or an ensemble, are compared directly: `p_k >= t_k`. With several
+    labels per row, the answer to label k is yes (1) if it reaches its threshold, else no (0).
     """
 
     one_vs_rest = True
 
     def __init__(self, value: float = 0.5, values: tuple[float, ...] | None = None) -> None:
         if values is not None and value != 0.5:
-            raise InputError(
-                "sigmoid-threshold takes value (for all classes) or values (one a class), not both", "drop one"
-            )
+            message = "sigmoid-threshold takes value (for all classes) or values (one per class), not both"
+            raise InputError(message, "drop one of them")
         self.thresholds = (value,) if values is None else values
         self.per_class = values is not None
 
     def check(self, num_classes: int) -> None:
-        """InputError unless there is one threshold a class, or a label."""
+        """InputError unless there is one threshold per class, or per label."""
         if self.per_class and len(self.thresholds) != num_classes:
             message = f"sigmoid-threshold: {len(self.thresholds)} values for {num_classes} classes or labels"
             raise InputError(message, "give one threshold for each class or label, joined by ';'")
 
     def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> Decisions:
-        """The sets and their answers; the uncertainty is minus the largest logit or probability."""
+        """The sets and the answers; the uncertainty is minus the largest logit or probability."""
         if outputs.labels_per_sample > 1:
-            return Decisions(self._passing(label_scores(outputs), outputs.from_probs).flatten().long())
-        sets, x = self._passing(outputs.scores, outputs.from_probs), outputs.scores.double()
-        # By logit: sigmoids that round to one number still have an order.
+            return Decisions(self._reached(label_scores(outputs), outputs.from_probs).flatten().long())
+        sets, x = self._reached(outputs.scores, outputs.from_probs), outputs.scores.double()
+        # By logit, because sigmoids can round to the same number.
         answers = x.where(sets, -torch.inf).argmax(dim=1).where(sets.any(dim=1), ABSTAIN)
         return Decisions(answers, sets=sets, uncertainty=-x.amax(dim=1), score="max-sigmoid")
 
-    def _passing(self, scores: torch.Tensor, from_probs: bool) -> torch.Tensor:
+    def _reached(self, scores: torch.Tensor, from_probs: bool) -> torch.Tensor:
+        """Bool of the scores' shape: True where a class, or label, reaches its threshold."""
         from calibench.kernels import sigmoid_threshold
 
         if not from_probs:

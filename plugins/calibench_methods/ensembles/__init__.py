@@ -1,1 +1,1 @@
-"""Ensembles: a whole recipe trained from several seeds."""
+"""Ensembles: a whole recipe trained from several seeds, one per file."""

@@ -10,9 +10,9 @@ SPEC = MethodSpec(
     name="ensemble",
     kind="ensemble",
     target=f"{__name__}:DeepEnsemble",
-    summary="Deep ensemble: everything to its left, trained from several seeds; predictions averaged.",
+    summary="Deep ensemble: trains the recipe to its left from several seeds, and averages the predictions.",
     params=(
-        Param("members", "int", 5, "trainings (the paper: 5)", minimum=2),
+        Param("members", "int", 5, "number of trainings (the paper: 5)", minimum=2),
         COMBINE,
     ),
     equation="p = mean over m of softmax(f(x; w_m)); combine=logits: p proportional to exp(mean over m of log p_m)",
@@ -20,7 +20,7 @@ SPEC = MethodSpec(
         "B. Lakshminarayanan, A. Pritzel, C. Blundell, Simple and Scalable Predictive Uncertainty Estimation using "
         "Deep Ensembles, NeurIPS 2017 (arXiv 1612.01474)"
     ),
-    deviations=("no adversarial training",),
+    deviations=("without the paper's adversarial training",),
 )
 
 
@@ -29,8 +29,8 @@ class DeepEnsemble(Ensemble):
 
     def __init__(self, members: int, combine: str) -> None:
         self.members = members
-        self.how = combine
+        self.average_of = combine
 
     def combine(self, outputs: Sequence[Outputs]) -> Outputs:
-        """Outputs `[N, K]`."""
-        return average(outputs, self.how)
+        """The members' average, outputs `[N, K]`."""
+        return average(outputs, self.average_of)

@@ -1,4 +1,4 @@
-"""Modules of torch that methods put into a network. They stand apart, and load when used: files of methods import no torch."""
+"""Torch modules that methods put into a network. They load when first used, because a method's file imports no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last layer of `laplace` with the posterior around it, as laplace-torch makes it."""
+"""The head of `laplace`: the last layer and laplace-torch's posterior over its weights."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from calibench.models.vision_import import torchvision_operators
 
 
 def laplace_library() -> Any:
-    """laplace-torch, or an error that names what to install."""
+    """The package laplace-torch; InputError with the command to install it if it is missing."""
     try:
-        torchvision_operators()  # its dependencies import torchvision
+        torchvision_operators()  # dependencies of laplace-torch import torchvision
         import laplace
     except ImportError as error:
         raise InputError(f"laplace needs laplace-torch ({error})", 'pip install "calibench[bayes]"') from None
@@ -23,7 +23,7 @@ def laplace_library() -> Any:
 
 
 class LaplaceHead(nn.Module):
-    """The last layer of stage 1 and the posterior around it, which is part of the state that is cached."""
+    """The last layer of stage 1 and the posterior over its weights, which is part of the cached state."""
 
     def __init__(self, feature_size: int, num_classes: int, structure: str) -> None:
         super().__init__()
@@ -33,12 +33,12 @@ class LaplaceHead(nn.Module):
         )
 
     def get_extra_state(self) -> torch.Tensor:
-        """What laplace-torch wants kept, as bytes."""
-        held = io.BytesIO()
-        torch.save(self.posterior.state_dict(), held)
-        return torch.frombuffer(bytearray(held.getvalue()), dtype=torch.uint8)
+        """The posterior's state as bytes, uint8 `[n]`."""
+        file = io.BytesIO()
+        torch.save(self.posterior.state_dict(), file)
+        return torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8)
 
     def set_extra_state(self, state: torch.Tensor) -> None:
-        """The posterior that `get_extra_state` kept; tensors and numbers alone are read."""
-        held = io.BytesIO(bytes(state.cpu().tolist()))
-        self.posterior.load_state_dict(torch.load(held, weights_only=True, map_location=self.linear.weight.device))
+        """Restore the posterior from the bytes of `get_extra_state`; only tensors and numbers are read."""
+        file = io.BytesIO(bytes(state.cpu().tolist()))
+        self.posterior.load_state_dict(torch.load(file, weights_only=True, map_location=self.linear.weight.device))

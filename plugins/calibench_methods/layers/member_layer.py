@@ -1,4 +1,4 @@
-"""The layer of `batch-ensemble`: one linear layer or convolution that several members see."""
+"""The layer of `batch-ensemble`: one linear layer or convolution that several members share."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def random_signs(*shape: int) -> torch.Tensor:
 
 
 class MemberLayer(nn.Module):
-    """A linear layer or a convolution seen by M members: `y = s_m * layer(r_m * x) + b_m` per row.
+    """A linear layer or a convolution shared by M members: `y = s_m * layer(r_m * x) + b_m` per row.
 
-    `member` is the member that all rows belong to; None deals row i to member i mod M, as in training.
+    All rows belong to the member `member`. If it is None, row i belongs to member i mod M, as in training.
     """
 
     def __init__(self, layer: nn.Linear | nn.Conv2d, members: int) -> None:
@@ -33,17 +33,17 @@ class MemberLayer(nn.Module):
         layer.bias = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """`x [n, inputs]` or `[n, channels, H, W]`."""
-        row = torch.arange(len(x), device=x.device) % self.members if self.member is None else self.member
+        """The layer's output for `x [n, inputs]` or `[n, channels, H, W]`."""
+        member = torch.arange(len(x), device=x.device) % self.members if self.member is None else self.member
 
-        def of_rows(factor: torch.Tensor) -> torch.Tensor:
-            chosen = factor[row].expand(len(x), -1)
-            return chosen.reshape(*chosen.shape, *[1] * (x.ndim - 2))
+        def per_row(factor: torch.Tensor) -> torch.Tensor:
+            rows = factor[member].expand(len(x), -1)
+            return rows.reshape(*rows.shape, *[1] * (x.ndim - 2))
 
-        y: torch.Tensor = self.layer(x * of_rows(self.r)) * of_rows(self.s)
-        return y if self.bias is None else y + of_rows(self.bias)
+        y: torch.Tensor = self.layer(x * per_row(self.r)) * per_row(self.s)
+        return y if self.bias is None else y + per_row(self.bias)
 
 
 def member_layers(network: nn.Module) -> list[MemberLayer]:
-    """The converted layers of the network."""
+    """The member layers of a converted network."""
     return [module for module in network.modules() if isinstance(module, MemberLayer)]

@@ -1,1 +1,1 @@
-"""Training objectives: what stage 1 minimises, one a file."""
+"""Training objectives: the losses that stage 1 minimises, one per file."""

@@ -8,12 +8,12 @@ from typing import Any
 from calibench import InputError, MethodSpec, Objective, Param
 from calibench.lazy import torch
 from calibench.stages import Batch, TrainTask
-from calibench_methods.objectives.log_probability import of_labels
+from calibench_methods.objectives.focal import positive_complement
+from calibench_methods.objectives.log_probability import label_log_probs
 
-START = 1.0
+INITIAL_GAMMA = 1.0
 
-
-_ADAFOCAL_BOUND = "bound of a gamma (the paper: -2 and 20)"
+GAMMA_BOUND = "bound of a gamma (the paper: -2 and 20)"
 
 SPEC = MethodSpec(
     name="adafocal",
@@ -23,73 +23,76 @@ SPEC = MethodSpec(
     params=(
         Param("bins", "int", 15, "equal-mass bins of the validation split (the paper: 15)", minimum=1),
         Param("step_size", "float", 1.0, "how fast the gammas move, lambda (the paper: 1)", minimum=0),
-        Param("gamma_min", "float", -2.0, _ADAFOCAL_BOUND, maximum=0),
-        Param("gamma_max", "float", 20.0, _ADAFOCAL_BOUND, minimum=0),
-        Param("switch", "float", 0.2, "size of gamma below which its sign changes (the paper: 0.2)", minimum=0),
+        Param("gamma_min", "float", -2.0, GAMMA_BOUND, maximum=0),
+        Param("gamma_max", "float", 20.0, GAMMA_BOUND, minimum=0),
+        Param(
+            "switch", "float", 0.2, "absolute value of gamma below which its sign changes (the paper: 0.2)", minimum=0
+        ),
     ),
     equation=(
         "loss = -(1 - p_y)^g log p_y if g >= 0, else -(1 + p_y)^|g| log p_y, g = gamma of the bin that holds p_y; after "
         "an epoch gamma <- gamma exp(+-step_size (confidence - accuracy)) of the bin on val, + where gamma >= 0"
     ),
     paper="A. Ghosh, T. Schaaf, M. Gormley, AdaFocal: Calibration-aware Adaptive Focal Loss, NeurIPS 2022 (arXiv 2211.11838)",
-    deviations=("all gammas start at 1 and are used from the first epoch on, one for all until the first validation",),
+    deviations=(
+        "all gammas start at 1 and apply from the first epoch on; until the first validation there is one bin",
+    ),
 )
 
 
 class AdaFocal(Objective):
     """`-(1 - p_y)^gamma log p_y` where gamma >= 0 and `-(1 + p_y)^|gamma| log p_y` where gamma < 0, mean over the batch.
 
-    gamma is that of the bin which holds p_y. After each epoch the bins are equal-mass groups of the validation split by
-    confidence, and each gamma grows by `exp(step E)`, away from 0 where it is positive and the bin over-confident
-    (E = confidence - accuracy > 0) or negative and the bin under-confident. One that falls below `switch` in size
-    changes sign.
+    gamma belongs to the bin that holds p_y. After each epoch the validation split is grouped anew into equal-mass bins by
+    confidence, and each gamma is multiplied by `exp(step E)`, E = confidence - accuracy of the bin (by `exp(-step E)` if it
+    is negative). So a positive gamma grows where the bin is over-confident (E > 0), and a negative one where it is
+    under-confident. A gamma whose absolute value falls below `switch` changes its sign.
     """
 
     learned = ("gammas", "edges")
-    splits = True  # they move between epochs, by the whole of val
+    splits = True  # gammas and edges change only between epochs, by the whole validation split
 
     def __init__(self, bins: int, step_size: float, gamma_min: float, gamma_max: float, switch: float) -> None:
         if switch > min(gamma_max, -gamma_min):
             message = f"adafocal: switch={switch:g} lies outside gamma_min={gamma_min:g} .. gamma_max={gamma_max:g}"
-            raise InputError(message, "lower switch, or widen the bounds")
+            raise InputError(message, "lower switch or widen the bounds")
         self.bins = bins
         self.step_size = step_size
         self.bounds = gamma_min, gamma_max
         self.switch = switch
 
     def prepare(self, task: TrainTask) -> None:
-        """One gamma for all until the first validation."""
+        """Start with a single bin, which lasts until the first validation."""
         device = task.labels.device
-        self.gammas = torch.full((self.bins,), min(START, self.bounds[1]), dtype=torch.float64, device=device)
+        self.gammas = torch.full((self.bins,), min(INITIAL_GAMMA, self.bounds[1]), dtype=torch.float64, device=device)
         self.edges = torch.empty(0, dtype=torch.float64, device=device)
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """A scalar, in nats."""
-        log_p = of_labels(logits, batch.y)
+        log_p = label_log_probs(logits, batch.y)
         gamma = self.gammas[torch.bucketize(log_p.detach().double().exp(), self.edges, right=True)].to(log_p)
-        away = (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).tiny)  # as in focal.modulated
-        base = torch.where(gamma >= 0, away, 1 + log_p.exp())
+        base = torch.where(gamma >= 0, positive_complement(log_p), 1 + log_p.exp())
         return -(base ** gamma.abs() * log_p).mean()
 
     def end_epoch(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
-        """Group the validation split anew and move every gamma."""
-        confidence, answer = logits.double().softmax(dim=1).max(dim=1)
+        """Group the validation split into new bins and update every gamma."""
+        confidence, predicted = logits.double().softmax(dim=1).max(dim=1)
         order = confidence.argsort(stable=True)
-        groups = order.tensor_split(min(self.bins, len(order)))
-        self.edges = torch.stack([confidence[group[0]] for group in groups[1:]]) if groups[1:] else self.edges[:0]
-        for number, group in enumerate(groups):
-            error = float((confidence[group] - (answer[group] == labels[group]).double()).mean())
-            self.gammas[number] = self.moved(float(self.gammas[number]), error)
+        bins = order.tensor_split(min(self.bins, len(order)))
+        self.edges = torch.stack([confidence[rows[0]] for rows in bins[1:]]) if bins[1:] else self.edges[:0]
+        for number, rows in enumerate(bins):
+            gap = float((confidence[rows] - (predicted[rows] == labels[rows]).double()).mean())
+            self.gammas[number] = self.updated(float(self.gammas[number]), gap)
 
-    def moved(self, gamma: float, error: float) -> float:
-        """The next gamma of a bin whose validation confidence exceeds its accuracy by `error`."""
+    def updated(self, gamma: float, gap: float) -> float:
+        """The next gamma of a bin whose validation confidence exceeds its accuracy by `gap`."""
         low, high = self.bounds
         if gamma >= 0:
-            grown = min(high, gamma * math.exp(self.step_size * error))
-            return grown if grown >= self.switch else -self.switch
-        grown = max(low, gamma * math.exp(-self.step_size * error))
-        return grown if -grown >= self.switch else self.switch
+            gamma = min(high, gamma * math.exp(self.step_size * gap))
+            return gamma if gamma >= self.switch else -self.switch
+        gamma = max(low, gamma * math.exp(-self.step_size * gap))
+        return gamma if -gamma >= self.switch else self.switch
 
     def figures(self) -> dict[str, Any]:
-        """`gammas`, the bins' after the last epoch, from the least confident bin up."""
+        """`gammas` of the bins after the last epoch, from the least confident bin up."""
         return {"gammas": self.gammas.tolist()}

@@ -1,4 +1,4 @@
-"""`backward`: the loss corrected for label noise (Patrini et al., CVPR 2017)."""
+"""`backward`: a loss corrected for label noise (Patrini et al., CVPR 2017)."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Any
 from calibench import MethodSpec, Objective
 from calibench.lazy import torch
 from calibench.stages import Batch, TrainTask
-from calibench_methods.objectives.parameters import TRANSITION, TRANSITION_NOTES, TRANSITION_PAPER
+from calibench_methods.objectives.parameters import TRANSITION, TRANSITION_DEVIATIONS, TRANSITION_PAPER
 from calibench_methods.objectives.transition import Transition
 
 SPEC = MethodSpec(
     name="backward",
     kind="objective",
     target=f"{__name__}:Backward",
-    summary="Backward correction: the loss times the inverse transition matrix, unbiased over the noise.",
+    summary="Backward correction: the losses times the inverse transition matrix, unbiased under label noise.",
     params=TRANSITION,
     equation="loss = -sum_k (T^-1)_yk log p_k, T_ij = P(noisy label j | class i)",
     paper=TRANSITION_PAPER,
     deviations=(
-        *TRANSITION_NOTES,
-        "as in the paper the loss has no lower bound: a network that can memorise drives it down, at the cost of accuracy",
+        *TRANSITION_DEVIATIONS,
+        "as in the paper, the loss has no lower bound: a network that can memorise labels drives it down and loses accuracy",
     ),
 )
 
 
 class Backward(Objective):
-    """`-sum_k (T^-1)_yk log p_k`, mean over the batch: over the noise, its mean is the cross-entropy of the true class.
+    """`-sum_k (T^-1)_yk log p_k`, mean over the batch. Its expectation over the noise is the cross-entropy of the true class.
 
-    T^-1 has negative entries, so the loss has no lower bound, and a network that memorises drives it down.
+    T^-1 has negative entries, so the loss has no lower bound, and a network that memorises labels drives it down.
     """
 
     def __init__(self, rate: float | None, matrix: str | None, estimate: str | None, folds: int | None) -> None:
@@ -41,13 +41,13 @@ class Backward(Objective):
         self.transition.check(num_classes)
 
     def prepare(self, task: TrainTask) -> None:
-        """Invert T."""
-        self.inverse: torch.Tensor = torch.linalg.inv(self.transition.settle(task))
+        """Determine T and invert it."""
+        self.inverse: torch.Tensor = torch.linalg.inv(self.transition.matrix_for(task))
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """A scalar, in nats."""
         return -(self.inverse.to(logits)[batch.y] * logits.log_softmax(dim=1)).sum(dim=1).mean()
 
     def figures(self) -> dict[str, Any]:
-        """`transition_diagonal`, where T was estimated: the share of each class that keeps its label."""
-        return self.transition.found
+        """`transition_diagonal`, the share of each class that keeps its label, if T was estimated; else nothing."""
+        return self.transition.figures

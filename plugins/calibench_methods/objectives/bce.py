@@ -1,4 +1,4 @@
-"""`bce`: binary cross-entropy, one sigmoid a class or a label."""
+"""`bce`: binary cross-entropy with one sigmoid per class, or per label."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ SPEC = MethodSpec(
     name="bce",
     kind="objective",
     target=f"{__name__}:BinaryCrossEntropy",
-    summary="Binary cross-entropy: one sigmoid a class, or a label where rows have several, as sigmoid-threshold reads them.",
+    summary="Binary cross-entropy: one sigmoid per class, or per label if rows have several; for sigmoid-threshold.",
     equation="loss = -sum_k (t_k log s_k + (1 - t_k) log(1 - s_k)), s_k = sigmoid(x_k), t_k = [k = y] or label k",
     paper="C. Bishop, Pattern Recognition and Machine Learning, 2006, section 4.3.2 (independent sigmoids)",
     deviations=(
-        "of one class a row, what is judged are the sigmoids divided by their sum, p_k = s_k / sum_j s_j; of several labels "
-        "a row, every label is judged as a question of yes or no",
+        "with one class per row, the judged probabilities are the sigmoids divided by their sum, p_k = s_k / sum_j s_j; with "
+        "several labels per row, every label is judged as a binary question",
     ),
 )
 
@@ -23,7 +23,7 @@ SPEC = MethodSpec(
 class BinaryCrossEntropy(Objective):
     """`-sum over k of (t_k ln s_k + (1 - t_k) ln(1 - s_k))`, s_k = sigmoid(x_k), mean over the batch.
 
-    t_k is `[k = y]` of one class a row, and label k of several labels a row.
+    t_k is `[k = y]` if a row has one class, and label k if it has several labels.
     """
 
     one_vs_rest = True

@@ -1,4 +1,4 @@
-"""`bootstrap`: the label mixed with the network's own belief (Reed et al., ICLR 2015 workshop)."""
+"""`bootstrap`: the label mixed with the network's own prediction (Reed et al., ICLR 2015 workshop)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from calibench.stages import Batch
 
 PAPER_BETA = {"soft": 0.95, "hard": 0.8}
 
-
 SPEC = MethodSpec(
     name="bootstrap",
     kind="objective",
     target=f"{__name__}:Bootstrap",
-    summary="Bootstrapping: the label mixed with what the network believes.",
+    summary="Bootstrapping: cross-entropy with the label mixed with the network's own prediction.",
     params=(
         Param(
             "mode",
             "str",
             "soft",
-            "belief: soft is p itself, hard its most probable class",
+            "prediction that is mixed in: soft is p itself, hard its most probable class",
             choices=("soft", "hard"),
         ),
         Param(
@@ -36,14 +35,14 @@ SPEC = MethodSpec(
         "S. Reed et al., Training Deep Neural Networks on Noisy Labels with Bootstrapping, ICLR 2015 workshop "
         "(arXiv 1412.6596)"
     ),
-    deviations=("soft: a gradient flows through z too, which makes it the minimum-entropy regulariser of the paper",),
+    deviations=("soft: the gradient flows through z too, which makes it the minimum-entropy regulariser of the paper",),
 )
 
 
 class Bootstrap(Objective):
     """`-sum_k (beta onehot(y)_k + (1 - beta) z_k) log p_k`, mean over the batch.
 
-    soft: z = p, with a gradient through both; hard: z is one-hot at the argmax of p, the lowest index among equals.
+    soft: z = p, and the gradient flows through both; hard: z is one-hot at the argmax of p, the lowest index among equals.
     """
 
     def __init__(self, mode: str, beta: float | None) -> None:
@@ -54,7 +53,7 @@ class Bootstrap(Objective):
         """A scalar, in nats."""
         log_p = logits.log_softmax(dim=1)
         if self.mode == "soft":
-            belief = -(log_p.exp() * log_p).sum(dim=1).mean()
+            prediction_term = -(log_p.exp() * log_p).sum(dim=1).mean()
         else:
-            belief = functional.nll_loss(log_p, logits.argmax(dim=1))
-        return self.beta * functional.nll_loss(log_p, batch.y) + (1 - self.beta) * belief
+            prediction_term = functional.nll_loss(log_p, logits.argmax(dim=1))
+        return self.beta * functional.nll_loss(log_p, batch.y) + (1 - self.beta) * prediction_term

@@ -10,7 +10,7 @@ SPEC = MethodSpec(
     name="ce",
     kind="objective",
     target=f"{__name__}:CrossEntropy",
-    summary="Cross-entropy, the maximum-likelihood baseline.",
+    summary="Cross-entropy: the maximum-likelihood baseline.",
     default=True,
     equation="loss = -log softmax(logits)[y]",
 )

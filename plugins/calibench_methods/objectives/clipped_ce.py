@@ -1,4 +1,4 @@
-"""`clipped-ce`: cross-entropy that counts no sample for more than a cap."""
+"""`clipped-ce`: cross-entropy in which no sample's loss exceeds a cap."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SPEC = MethodSpec(
     name="clipped-ce",
     kind="objective",
     target=f"{__name__}:ClippedCrossEntropy",
-    summary="Cross-entropy bounded by a cap: a sample whose loss lies beyond it is ignored.",
+    summary="Cross-entropy bounded by a cap: a sample whose loss exceeds it is ignored.",
     params=(
         Param(
             "cap",
@@ -24,25 +24,26 @@ SPEC = MethodSpec(
         ),
     ),
     equation="loss = min(-log p_y, cap); no gradient beyond the cap",
-    deviations=("no paper: the plainest bounded loss, to compare the others with",),
+    deviations=("there is no paper: this is the simplest bounded loss, a baseline for the others",),
 )
 
 
 class ClippedCrossEntropy(Objective):
-    """`min(-log softmax(logits)[y], cap)`, mean over the batch; beyond the cap a sample has no gradient."""
+    """`min(-log softmax(logits)[y], cap)`, mean over the batch; a sample whose loss exceeds the cap has no gradient."""
 
     def __init__(self, cap: float | None) -> None:
         self.cap = cap
 
     def check(self, num_classes: int) -> None:
-        """InputError for a cap that an untrained network starts at or above."""
-        start = math.log(num_classes)
-        if self.cap is not None and self.cap <= start:
+        """InputError for a cap that is not above the loss of an untrained network."""
+        untrained_loss = math.log(num_classes)
+        if self.cap is not None and self.cap <= untrained_loss:
             message = (
-                f"clipped-ce: cap={self.cap:g} is not above log K = {start:.4g} of {num_classes} classes: an untrained "
-                "network's loss is about log K, so most samples would have no gradient and it would never start to learn"
+                f"clipped-ce: cap={self.cap:g} is not above log K = {untrained_loss:.4g} of {num_classes} classes. The loss "
+                "of an untrained network is about log K, so most samples would have no gradient and it would never start to "
+                "learn"
             )
-            raise InputError(message, f"raise cap, as in clipped-ce:cap={2 * start:.2g}, or leave it out")
+            raise InputError(message, f"raise cap, as in clipped-ce:cap={2 * untrained_loss:.2g}, or leave it out")
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """A scalar, in nats."""

@@ -1,4 +1,4 @@
-"""`confidence-penalty`: a reward for entropy (Pereyra et al., ICLR 2017 workshop)."""
+"""`confidence-penalty`: cross-entropy that rewards the entropy of the prediction (Pereyra et al., ICLR 2017 workshop)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SPEC = MethodSpec(
     name="confidence-penalty",
     kind="objective",
     target=f"{__name__}:ConfidencePenalty",
-    summary="Confidence penalty: cross-entropy less a reward for the entropy of the prediction.",
+    summary="Confidence penalty: cross-entropy minus the weighted entropy of the prediction.",
     params=(Param("beta", "float", 0.1, "weight of the entropy (the paper: 0.1 for CIFAR-10)", minimum=0),),
     equation="loss = -log p_y - beta H(p), H(p) = -sum_k p_k log p_k",
     paper=(

@@ -7,28 +7,27 @@ from calibench.lazy import functional, torch
 from calibench.stages import Batch, TrainTask
 
 FLOOR = 1e-4
-"""Where 1 - <p, t> falls below it, it counts as this and has no gradient: its log has no bound."""
-
+"""Least value of 1 - <p, t> inside the logarithm, which has no lower bound; below it there is no gradient."""
 
 SPEC = MethodSpec(
     name="elr",
     kind="objective",
     target=f"{__name__}:EarlyLearningRegularization",
-    summary="Early-learning regularisation: holds each prediction near the running mean of its own past.",
+    summary="Early-learning regularisation: keeps each prediction near the running mean of its own past.",
     params=(
         Param("weight", "float", 3.0, "weight of the regulariser, lambda (the paper: 3 for CIFAR-10)", minimum=0),
-        Param("beta", "float", 0.7, "memory of the targets (the paper: 0.7 for CIFAR-10)", minimum=0, maximum=1),
+        Param("beta", "float", 0.7, "decay of the running mean (the paper: 0.7 for CIFAR-10)", minimum=0, maximum=1),
     ),
     equation="t <- beta t + (1 - beta) p; loss = -log p_y + weight log(1 - <p, t>)",
     paper="S. Liu et al., Early-Learning Regularization Prevents Memorization of Noisy Labels, NeurIPS 2020 (arXiv 2007.00151)",
-    deviations=("1 - <p, t> counts as 1e-4 where it is less, since its log has no bound",),
+    deviations=("1 - <p, t> counts as 1e-4 where it is less, because its logarithm has no lower bound",),
 )
 
 
 class EarlyLearningRegularization(Objective):
-    """`CE + weight log(1 - <p, t>)`, mean over the batch; `t [K]` is each sample's running mean of its own past p.
+    """`CE + weight log(1 - <p, t>)`, mean over the batch; `t [K]` is the running mean of a sample's past p.
 
-    At every step `t <- beta t + (1 - beta) p` first, from t = 0 on; no gradient flows through t.
+    Every step first sets `t <- beta t + (1 - beta) p`, starting from t = 0; no gradient flows through t.
     """
 
     learned = ("targets",)
@@ -43,10 +42,10 @@ class EarlyLearningRegularization(Objective):
         self.targets = torch.zeros(shape, device=task.labels.device)
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """A scalar, in nats; moves the targets of the batch's rows."""
+        """A scalar, in nats; updates the targets of the batch's rows."""
         log_p = logits.log_softmax(dim=1)
         p = log_p.exp()
         target = self.beta * self.targets[batch.rows].to(p) + (1 - self.beta) * p.detach()
         self.targets[batch.rows] = target.to(self.targets)
-        apart = (p * (1 - target)).sum(dim=1)  # 1 - <p, t>, since p sums to 1
-        return functional.nll_loss(log_p, batch.y) + self.weight * apart.clamp_min(FLOOR).log().mean()
+        disagreement = (p * (1 - target)).sum(dim=1)  # 1 - <p, t>, because p sums to 1
+        return functional.nll_loss(log_p, batch.y) + self.weight * disagreement.clamp_min(FLOOR).log().mean()

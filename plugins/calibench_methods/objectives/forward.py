@@ -1,4 +1,4 @@
-"""`forward`: the prediction corrected for label noise (Patrini et al., CVPR 2017)."""
+"""`forward`: cross-entropy of a prediction corrected for label noise (Patrini et al., CVPR 2017)."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 from calibench import MethodSpec, Objective
 from calibench.lazy import torch
 from calibench.stages import Batch, TrainTask
-from calibench_methods.objectives.parameters import TRANSITION, TRANSITION_NOTES, TRANSITION_PAPER
+from calibench_methods.objectives.parameters import TRANSITION, TRANSITION_DEVIATIONS, TRANSITION_PAPER
 from calibench_methods.objectives.transition import Transition
 
 SPEC = MethodSpec(
     name="forward",
     kind="objective",
     target=f"{__name__}:Forward",
-    summary="Forward correction: cross-entropy of the noisy label that prediction and transition matrix imply.",
+    summary="Forward correction: cross-entropy of the noisy label's probability under p and the transition matrix.",
     params=TRANSITION,
     equation="loss = -log sum_i T_iy p_i, T_ij = P(noisy label j | class i)",
     paper=TRANSITION_PAPER,
-    deviations=TRANSITION_NOTES,
+    deviations=TRANSITION_DEVIATIONS,
 )
 
 
 class Forward(Objective):
-    """`-log sum_i T_iy p_i`, mean over the batch: cross-entropy of the noisy label that p and the matrix T predict."""
+    """`-log sum_i T_iy p_i`, mean over the batch: the probability of the noisy label under p and the matrix T."""
 
     def __init__(self, rate: float | None, matrix: str | None, estimate: str | None, folds: int | None) -> None:
         self.transition = Transition("forward", rate, matrix, estimate, folds)
@@ -35,14 +35,14 @@ class Forward(Objective):
         self.transition.check(num_classes)
 
     def prepare(self, task: TrainTask) -> None:
-        """Fix T."""
-        self.log_matrix = self.transition.settle(task).log()
+        """Determine T."""
+        self.log_matrix = self.transition.matrix_for(task).log()
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """A scalar, in nats; the sum is taken between logarithms."""
-        log_reached = logits.log_softmax(dim=1) + self.log_matrix.to(logits)[:, batch.y].T
-        return -log_reached.logsumexp(dim=1).mean()
+        """A scalar, in nats; summed in the log domain, so that no probability underflows."""
+        log_terms = logits.log_softmax(dim=1) + self.log_matrix.to(logits)[:, batch.y].T
+        return -log_terms.logsumexp(dim=1).mean()
 
     def figures(self) -> dict[str, Any]:
-        """`transition_diagonal`, where T was estimated: the share of each class that keeps its label."""
-        return self.transition.found
+        """`transition_diagonal`, the share of each class that keeps its label, if T was estimated; else nothing."""
+        return self.transition.figures

@@ -5,7 +5,7 @@ from __future__ import annotations
 from calibench import MethodSpec, Objective, Param
 from calibench.lazy import torch
 from calibench.stages import Batch
-from calibench_methods.objectives.log_probability import of_labels
+from calibench_methods.objectives.log_probability import label_log_probs
 
 SPEC = MethodSpec(
     name="gce",
@@ -18,17 +18,17 @@ SPEC = MethodSpec(
         "Z. Zhang, M. Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels, "
         "NeurIPS 2018 (arXiv 1805.07836)"
     ),
-    deviations=("the truncated variant, which prunes samples in turns, is left out",),
+    deviations=("the paper's truncated variant, which alternates between pruning and training, is left out",),
 )
 
 
 class GeneralizedCrossEntropy(Objective):
-    """`(1 - p_y^q) / q`, mean over the batch; q = 0 is its limit, cross-entropy, and q = 1 the mean absolute error."""
+    """`(1 - p_y^q) / q`, mean over the batch; q = 0 is the limit, cross-entropy, and q = 1 the mean absolute error."""
 
     def __init__(self, q: float) -> None:
         self.q = q
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """A scalar; as `-expm1(q log p_y) / q`, whose gradient is finite where p_y underflows to 0."""
-        log_p = of_labels(logits, batch.y)
+        """A scalar, computed as `-expm1(q log p_y) / q`: its gradient is finite where p_y underflows to 0."""
+        log_p = label_log_probs(logits, batch.y)
         return -(log_p if self.q == 0 else torch.expm1(self.q * log_p) / self.q).mean()

@@ -1,4 +1,4 @@
-"""What the noise-aware objectives share: the rate as the user states it or as out-of-fold probabilities tell it."""
+"""The noise rate of the noise-aware objectives: stated by the user, or estimated from out-of-fold probabilities."""
 
 from __future__ import annotations
 
@@ -10,85 +10,88 @@ from calibench.errors import RunError
 from calibench.lazy import torch
 from calibench.stages import TrainTask
 
-FOLDS = 4
-"""Networks that make the out-of-fold probabilities where the user names no number, as in Northcutt et al. 2021."""
+DEFAULT_FOLDS = 4
+"""Number of networks for the out-of-fold probabilities unless the user sets it, as in Northcutt et al. 2021."""
 
 ESTIMATE = "estimate"
 
-FEWEST = 100
-"""Anchors are not narrowed below so many rows: the standard error of a rate of 0.3 is then 0.046 already."""
+MIN_ANCHORS = 100
+"""Anchors are never narrowed below this many rows: with 100, the standard error of a rate of 0.3 is already 0.046."""
 
 
 class NoiseRate:
-    """`rate` of an objective: a share of wrong labels in [0, (K-1)/K), or `estimate`; `folds` only with the latter."""
+    """The parameters `rate`, a share of wrong labels in [0, (K-1)/K) or `estimate`, and `folds`, for an estimate only."""
 
     def __init__(self, method: str, rate: str, folds: int | None) -> None:
         self.method = method
         self.value = None if rate == ESTIMATE else stated_rate(method, rate)
         if self.value is not None and folds is not None:
-            message = f"{method}: folds={folds} would do nothing, rate={rate} is not estimated"
-            raise InputError(message, "drop one")
-        self.folds = 0 if self.value is not None else folds or FOLDS
-        self.found: dict[str, Any] = {}
+            message = f"{method}: folds={folds} would do nothing, because rate={rate} is not estimated"
+            raise InputError(message, "drop one of them")
+        self.folds = 0 if self.value is not None else folds or DEFAULT_FOLDS
+        self.figures: dict[str, Any] = {}
 
     def check(self, num_classes: int) -> None:
-        """InputError for a rate at which labels say nothing of the class, or the contrary."""
+        """InputError for a rate at which the labels tell nothing about the class, or the opposite."""
         if self.value is not None:
             check_rate(self.method, self.value, num_classes)
 
-    def settle(self, task: TrainTask) -> float:
-        """The rate, estimated now if it is to be; RunError where the estimate leaves nothing to learn."""
+    def rate_for(self, task: TrainTask) -> float:
+        """The stated rate, or its estimate from the task, which `figures` then holds; RunError if labels are chance."""
         if self.value is not None:
             return self.value
         assert task.out_of_fold is not None
         rate = wrong_share(anchors(task.out_of_fold, task.labels), task.labels)
         if rate >= (task.num_classes - 1) / task.num_classes:
             message = f"{self.method}: the estimated noise rate is {rate:.3f}, so the labels are no better than chance"
-            raise RunError(message, "state rate=... if you know better")
-        self.found = {"rate": rate}
+            raise RunError(message, "state rate=... if you know it")
+        self.figures = {"rate": rate}
         return rate
 
 
 def stated_rate(method: str, text: str) -> float:
-    """The number that `rate=text` means; InputError when it is none."""
+    """The number that `rate=text` means; InputError if it is not a number in [0, 1)."""
     try:
         rate = float(text) + 0.0
     except ValueError:
         rate = math.nan
     if not 0 <= rate < 1:
-        raise InputError(
-            f"{method}: rate={text} is no share of labels, nor the word {ESTIMATE}", f"write {method}:rate=0.3"
-        )
+        message = f"{method}: rate={text} is neither a share of labels nor the word {ESTIMATE}"
+        raise InputError(message, f"write a share, as in {method}:rate=0.3")
     return rate
 
 
 def check_rate(method: str, rate: float, num_classes: int) -> None:
-    """InputError for a symmetric rate of (K-1)/K or more, where a label is no likelier to be right than any other."""
-    if rate >= (num_classes - 1) / num_classes:
-        message = f"{method}: rate={rate:g} is not below (K-1)/K = {(num_classes - 1) / num_classes:.4g}, where labels are chance"
-        raise InputError(message, "rate is the share of labels that are wrong; lower it")
+    """InputError for a symmetric rate of (K-1)/K or more: no label is then likelier to be right than another."""
+    chance = (num_classes - 1) / num_classes
+    if rate >= chance:
+        message = f"{method}: rate={rate:g} is not below (K-1)/K = {chance:.4g}, where labels are chance"
+        raise InputError(message, "lower rate, which is the share of labels that are wrong")
 
 
 def anchors(probs: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:
-    """For each class, the rows that are surely of it, the surest first; out-of-fold `probs [N, K]`, noisy `labels [N]`.
+    """For each class, the rows that most confidently belong to it, most confident first.
 
-    Out of fold a network knows nothing of a row's own label, so where the predicted class is right the two differ by
-    noise alone; where it is wrong, its errors add to that. So the rows of each predicted class are halved, the larger
-    p_k kept, for as long as the share that differ falls by more than its standard error: what falls were errors.
-    A class that no row is predicted as has no anchors.
+    Takes out-of-fold `probs [N, K]` and noisy `labels [N]`. Returns row indices; none for a class that is never predicted.
+
+    An out-of-fold prediction does not depend on the row's own label. So where the predicted class is right, it differs from
+    the label only by noise; where it is wrong, the network's errors add to that. The rows of each predicted class are
+    therefore halved, keeping the larger p_k, as long as the share of rows that differ falls by more than its standard
+    error: such a fall comes from errors of the network.
     """
-    answer = probs.argmax(dim=1)
-    ranked = [(answer == k).nonzero().squeeze(1) for k in range(probs.shape[1])]
-    ranked = [rows[probs[rows, k].argsort(descending=True, stable=True)] for k, rows in enumerate(ranked)]
-    rate = wrong_share(ranked, labels)
+    predicted = probs.argmax(dim=1)
+    by_class = [(predicted == k).nonzero().squeeze(1) for k in range(probs.shape[1])]
+    by_class = [rows[probs[rows, k].argsort(descending=True, stable=True)] for k, rows in enumerate(by_class)]
+    rate = wrong_share(by_class, labels)
     while True:
-        half = [rows[: (len(rows) + 1) // 2] for rows in ranked]
-        count, halved = sum(map(len, half)), wrong_share(half, labels)
-        if count < FEWEST or halved + math.sqrt(halved * (1 - halved) / count) >= rate:
-            return ranked
-        ranked, rate = half, halved
+        halves = [rows[: (len(rows) + 1) // 2] for rows in by_class]
+        count, halved_rate = sum(map(len, halves)), wrong_share(halves, labels)
+        standard_error = math.sqrt(halved_rate * (1 - halved_rate) / count)
+        if count < MIN_ANCHORS or halved_rate + standard_error >= rate:
+            return by_class
+        by_class, rate = halves, halved_rate
 
 
-def wrong_share(ranked: list[torch.Tensor], labels: torch.Tensor) -> float:
-    """The share of labels that are not k among the rows `ranked[k]`, over all k."""
-    return float(torch.cat([labels[rows] != k for k, rows in enumerate(ranked)]).double().mean())
+def wrong_share(by_class: list[torch.Tensor], labels: torch.Tensor) -> float:
+    """The share of labels other than k among the rows `by_class[k]`, over all k."""
+    return float(torch.cat([labels[rows] != k for k, rows in enumerate(by_class)]).double().mean())

@@ -10,9 +10,9 @@ SPEC = MethodSpec(
     name="label-smoothing",
     kind="objective",
     target=f"{__name__}:LabelSmoothing",
-    summary="Label smoothing: targets mixed with the uniform distribution.",
+    summary="Label smoothing: cross-entropy with targets mixed with the uniform distribution.",
     params=(
-        Param("epsilon", "float", 0.1, "share of the uniform distribution (the paper: 0.1)", minimum=0, maximum=1),
+        Param("epsilon", "float", 0.1, "weight of the uniform distribution (the paper: 0.1)", minimum=0, maximum=1),
     ),
     equation="loss = -sum_k ((1 - e) onehot(y)_k + e/K) log p_k",
     paper="C. Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016 (arXiv 1512.00567)",

@@ -10,9 +10,16 @@ SPEC = MethodSpec(
     name="mbls",
     kind="objective",
     target=f"{__name__}:MarginLabelSmoothing",
-    summary="Margin-based label smoothing: logits may differ by a margin for nothing, by more at a price.",
+    summary="Margin-based label smoothing: penalises logits that lie more than a margin below the largest.",
     params=(
-        Param("margin", "float", 10.0, "distance that costs nothing (the paper: 10)", "logits", minimum=0),
+        Param(
+            "margin",
+            "float",
+            10.0,
+            "distance to the largest logit without a penalty (the paper: 10)",
+            "logits",
+            minimum=0,
+        ),
         Param("weight", "float", 0.1, "weight of the penalty, lambda (the paper: 0.1)", minimum=0),
     ),
     equation="loss = -log p_y + weight sum_k max(0, max_j l_j - l_k - margin)",
@@ -24,7 +31,7 @@ SPEC = MethodSpec(
 
 
 class MarginLabelSmoothing(Objective):
-    """`CE + weight sum_k max(0, max_j l_j - l_k - margin)` of the logits l, mean over the batch."""
+    """`CE + weight sum_k max(0, max_j l_j - l_k - margin)` for logits l, mean over the batch."""
 
     def __init__(self, margin: float, weight: float) -> None:
         self.margin = margin

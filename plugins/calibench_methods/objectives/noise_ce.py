@@ -1,4 +1,4 @@
-"""`noise-ce`: cross-entropy of the noisy label under uniform noise."""
+"""`noise-ce`: cross-entropy of the noisy label under uniform label noise."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from calibench import MethodSpec, Objective
 from calibench.lazy import torch
 from calibench.stages import Batch, TrainTask
 from calibench_methods.objectives.label_noise import NoiseRate
-from calibench_methods.objectives.log_probability import of_labels
+from calibench_methods.objectives.log_probability import label_log_probs
 from calibench_methods.objectives.parameters import ESTIMATED_RATE, FOLDS, RATE, TRANSITION_PAPER
 
 SPEC = MethodSpec(
     name="noise-ce",
     kind="objective",
     target=f"{__name__}:NoiseCrossEntropy",
-    summary="Cross-entropy of the noisy label under uniform noise: bounded, and p is that of the true class.",
+    summary="Cross-entropy of the noisy label under uniform noise: a bounded loss, in which p predicts the true class.",
     params=(RATE, FOLDS),
     equation="loss = -log((1 - e) p_y + e/K), e = rate K / (K - 1)",
     paper=f"the uniform case of `forward`: {TRANSITION_PAPER}",
     deviations=(
-        "papers mix two rates; ours is the share of wrong labels, as in the noise symmetric:rate=...",
+        "papers use two definitions of the rate; here it is the share of wrong labels, as in the noise symmetric:rate=...",
         ESTIMATED_RATE,
     ),
 )
@@ -39,15 +39,15 @@ class NoiseCrossEntropy(Objective):
         self.rate.check(num_classes)
 
     def prepare(self, task: TrainTask) -> None:
-        """Fix e."""
-        self.uniform = self.rate.settle(task) * task.num_classes / (task.num_classes - 1)
+        """Determine e, the weight of the uniform distribution."""
+        self.uniform = self.rate.rate_for(task) * task.num_classes / (task.num_classes - 1)
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """A scalar, in nats; the sum is taken between logarithms, so that no p_y is too small for it."""
-        by_chance = math.log(self.uniform / logits.shape[1]) if self.uniform else -math.inf
-        kept = of_labels(logits, batch.y) + math.log1p(-self.uniform)
-        return -torch.logaddexp(kept, kept.new_tensor(by_chance)).mean()
+        """A scalar, in nats; summed in the log domain, so that no p_y underflows."""
+        log_by_chance = math.log(self.uniform / logits.shape[1]) if self.uniform else -math.inf
+        log_kept = label_log_probs(logits, batch.y) + math.log1p(-self.uniform)
+        return -torch.logaddexp(log_kept, log_kept.new_tensor(log_by_chance)).mean()
 
     def figures(self) -> dict[str, Any]:
-        """`rate`, where it was estimated."""
-        return self.rate.found
+        """`rate` if it was estimated, else nothing."""
+        return self.rate.figures

@@ -1,4 +1,4 @@
-"""Parameters and notes that several objectives share."""
+"""Parameters, papers and deviations that several objectives share."""
 
 from calibench import Param
 
@@ -13,25 +13,25 @@ FOLDS = Param(
     "folds",
     "int",
     None,
-    "networks that make the out-of-fold probabilities of the estimate; not set: 4, as Northcutt et al. 2021",
+    "number of networks for the estimate's out-of-fold probabilities; not set: 4, as in Northcutt et al. 2021",
     minimum=2,
 )
 
 ESTIMATED_RATE = (
-    "an estimated rate is the share of labels that differ from the out-of-fold prediction among its surest rows (each "
-    "predicted class is halved while that share falls by more than its standard error): for symmetric noise within 0.007 "
-    "of the true rate on MNIST at 0.3 and 0.5, on CIFAR-10 features and digits at 0.3; it needs a network that is right "
-    "about its surest rows"
+    "an estimated rate is the share of labels that differ from the out-of-fold prediction among the most confident rows "
+    "(each predicted class is halved while that share falls by more than its standard error). For symmetric noise it lies "
+    "within 0.007 of the true rate on MNIST at 0.3 and 0.5, on CIFAR-10 features and digits at 0.3. It needs a network "
+    "that is right about its most confident rows"
 )
 
 TRANSITION = (
-    Param("rate", "float", None, "share of wrong labels of a uniform matrix, below (K-1)/K", minimum=0, maximum=1),
+    Param("rate", "float", None, "noise rate of a uniform matrix, below (K-1)/K", minimum=0, maximum=1),
     Param("matrix", "path", None, "CSV of K lines of K shares: line i, column j is P(noisy label j | class i)"),
     Param(
         "estimate",
         "str",
         None,
-        "how the matrix is estimated, where neither rate nor matrix is given; not set: anchor",
+        "how the matrix is estimated if neither rate nor matrix is given; not set: anchor",
         choices=("anchor", "counts"),
     ),
     FOLDS,
@@ -42,9 +42,9 @@ TRANSITION_PAPER = (
     "(arXiv 1609.03683)"
 )
 
-TRANSITION_NOTES = (
-    "anchor: the paper takes the network's own probabilities at the one row that is surest of a class; here they are the "
-    "frequencies of the labels of many such rows, out of fold, plus 1/K each: one network's surest row says 0.01 where "
-    "the rate is 0.3 (MNIST)",
+TRANSITION_DEVIATIONS = (
+    "anchor: the paper takes the network's probabilities at the one row that is most confidently of a class. Here a row of "
+    "T holds the label frequencies of many such rows, out of fold, plus 1/K for each label: at the most confident row a "
+    "network gives 0.01 where the rate is 0.3 (MNIST)",
     "counts: the calibrated confident joint of Northcutt et al., JAIR 2021",
 )

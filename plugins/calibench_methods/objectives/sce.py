@@ -5,19 +5,19 @@ from __future__ import annotations
 from calibench import MethodSpec, Objective, Param
 from calibench.lazy import torch
 from calibench.stages import Batch
-from calibench_methods.objectives.log_probability import of_labels
+from calibench_methods.objectives.log_probability import label_log_probs
 
 SPEC = MethodSpec(
     name="sce",
     kind="objective",
     target=f"{__name__}:SymmetricCrossEntropy",
-    summary="Symmetric cross-entropy: cross-entropy plus its reverse, which tolerates noise.",
+    summary="Symmetric cross-entropy: cross-entropy plus reverse cross-entropy, which is robust to label noise.",
     params=(
         Param("alpha", "float", 0.1, "weight of the cross-entropy (the paper: 0.1 for CIFAR-10)", minimum=0),
         Param("beta", "float", 1.0, "weight of the reverse cross-entropy (the paper: 1 for CIFAR-10)", minimum=0),
-        Param("log_zero", "float", -4.0, "A, what stands for log 0 (the paper: -4)", "nats", maximum=0),
+        Param("log_zero", "float", -4.0, "A, the number used for log 0 (the paper: -4)", "nats", maximum=0),
     ),
-    equation="loss = -alpha log p_y - beta A (1 - p_y), the second term being -sum_k p_k log onehot(y)_k with log 0 = A",
+    equation="loss = -alpha log p_y - beta A (1 - p_y); the second term is -sum_k p_k log onehot(y)_k with log 0 = A",
     paper="Y. Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, ICCV 2019 (arXiv 1908.06112)",
 )
 
@@ -25,7 +25,7 @@ SPEC = MethodSpec(
 class SymmetricCrossEntropy(Objective):
     """`alpha CE + beta RCE`, mean over the batch.
 
-    The reverse cross-entropy `-sum_k p_k log onehot(y)_k`, with A in place of log 0, is `-A (1 - p_y)`.
+    The reverse cross-entropy `-sum_k p_k log onehot(y)_k` is `-A (1 - p_y)`, with A for log 0.
     """
 
     def __init__(self, alpha: float, beta: float, log_zero: float) -> None:
@@ -35,5 +35,5 @@ class SymmetricCrossEntropy(Objective):
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """A scalar, in nats; 1 - p_y is `-expm1(log p_y)`, exact near 0."""
-        log_p = of_labels(logits, batch.y)
+        log_p = label_log_probs(logits, batch.y)
         return (self.beta * self.log_zero * torch.expm1(log_p) - self.alpha * log_p).mean()

@@ -1,1 +1,1 @@
-"""Head refits: what stage 2 trains on a frozen body, one a file."""
+"""Head refits: the heads that stage 2 trains on a frozen body, one per file."""

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from calibench import Network
 
 BATCH = 512
-"""Features a step: the Jacobians of a step are BATCH x K x (K D + K) floats."""
+"""Rows per step: the Jacobians of a step are BATCH x K x (K D + K) floats."""
 
+DEFAULT_SAMPLES = 100
 
 SPEC = MethodSpec(
     name="laplace",
@@ -27,22 +28,22 @@ SPEC = MethodSpec(
             "structure",
             "str",
             "kron",
-            "of the Hessian: full costs (K D)^2 numbers, kron K^2 + D^2, diag K D",
+            "structure of the Hessian: full stores (K D)^2 numbers, kron K^2 + D^2, diag K D",
             choices=("full", "kron", "diag"),
         ),
         Param(
             "prediction",
             "str",
             "probit",
-            "how the Gaussian over logits becomes probabilities; mc draws samples",
+            "how the Gaussian over logits becomes probabilities: probit and bridge are closed forms, mc draws samples",
             choices=("probit", "bridge", "mc"),
         ),
-        Param("samples", "int", 100, "draws, where prediction is mc", minimum=1),
+        Param("samples", "int", DEFAULT_SAMPLES, "number of draws if prediction is mc", minimum=1),
         Param(
             "prior_precision",
             "float",
             None,
-            "tau; not set: the maximum of the marginal likelihood of the training rows",
+            "tau; not set: the value that maximises the marginal likelihood of the training rows",
             minimum=1e-9,
         ),
     ),
@@ -51,21 +52,20 @@ SPEC = MethodSpec(
         "probit: p = softmax(m_k / sqrt(1 + pi s_k^2 / 8)), m and s^2 the mean and variance of the logits"
     ),
     paper="E. Daxberger et al., Laplace Redux, NeurIPS 2021 (arXiv 2106.14806)",
-    deviations=("w_MAP is stage 1's last layer, trained with its own weight decay (0 unless set) and not with tau",),
+    deviations=("w_MAP is stage 1's last layer, trained with stage 1's weight decay (0 unless set) and not with tau",),
 )
 
 
 class LastLayerLaplace(HeadRefit):
     """`N(w, (H + tau I)^-1)` around the trained last layer w, H the generalised Gauss-Newton Hessian of the training NLL.
 
-    tau, the prior precision, maximises the marginal likelihood of the training rows unless it is given.
+    tau is the prior precision; unless it is set, it maximises the marginal likelihood of the training rows.
     """
 
     def __init__(self, structure: str, prediction: str, samples: int, prior_precision: float | None) -> None:
-        if prediction != "mc" and samples != 100:
-            raise InputError(
-                f"laplace: samples={samples} would do nothing, {prediction} draws none", "add prediction=mc"
-            )
+        if prediction != "mc" and samples != DEFAULT_SAMPLES:
+            message = f"laplace: samples={samples} would do nothing, because prediction={prediction} draws none"
+            raise InputError(message, "add prediction=mc")
         self.structure, self.prediction, self.samples = structure, prediction, samples
         self.prior_precision = prior_precision
         layers.laplace_library()
@@ -74,23 +74,24 @@ class LastLayerLaplace(HeadRefit):
         """InputError unless the last layer is linear with a bias."""
         if not isinstance(network.head, nn.Linear) or network.head.bias is None:
             kind = type(network.head).__name__
-            raise InputError(
-                f"laplace needs a linear last layer with a bias, this one is a {kind}", "leave one of them out"
-            )
+            message = f"laplace needs a linear last layer with a bias, and this one is a {kind}"
+            raise InputError(message, "leave laplace out, or use a model or sampler that keeps the layer linear")
 
     def build(self, feature_size: int, num_classes: int) -> nn.Module:
         """A linear layer and an empty posterior."""
         return layers.LaplaceHead(feature_size, num_classes, self.structure)
 
     def fit(self, head: nn.Module, task: RefitTask) -> dict[str, float]:
-        """Fits the posterior on the training features; returns the prior precision and the validation NLL."""
+        """Fit the posterior to the training features; returns the prior precision and the validation NLL."""
         assert isinstance(head, layers.LaplaceHead)
         head.linear.load_state_dict(task.original_head.state_dict())
         rows = torch.utils.data.TensorDataset(task.train_features, task.train_labels)
         head.posterior.fit(torch.utils.data.DataLoader(rows, batch_size=BATCH), progress_bar=False)
         if self.prior_precision is None:
-            with warnings.catch_warnings():  # that the link should be named; the marginal likelihood uses none
-                warnings.simplefilter("ignore", UserWarning)
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore", UserWarning
+                )  # it asks for a link, which the marginal likelihood does not use
                 head.posterior.optimize_prior_precision(pred_type="glm", method="marglik")
         else:
             head.posterior.prior_precision = self.prior_precision
@@ -102,9 +103,9 @@ class LastLayerLaplace(HeadRefit):
     def outputs(self, head: nn.Module, features: torch.Tensor) -> Outputs:
         """Probabilities `[N, K]` in float64."""
         assert isinstance(head, layers.LaplaceHead)
-        how: dict[str, Any] = {"link_approx": self.prediction}
+        options: dict[str, Any] = {"link_approx": self.prediction}
         if self.prediction == "mc":
-            how["n_samples"] = self.samples
-        found = [head.posterior(rows, pred_type="glm", **how).detach().double() for rows in features.split(BATCH)]
-        probs = torch.cat(found)
+            options["n_samples"] = self.samples
+        blocks = [head.posterior(rows, pred_type="glm", **options).detach() for rows in features.split(BATCH)]
+        probs = torch.cat([block.double() for block in blocks])
         return Outputs(probs / probs.sum(dim=1, keepdim=True), from_probs=True)

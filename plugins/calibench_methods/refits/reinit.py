@@ -1,4 +1,4 @@
-"""`reinit`: the control of two-stage training, a fresh last layer on a body that goes on learning."""
+"""`reinit`: the control experiment for two-stage training, a new last layer on a body that keeps training."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any
 from calibench import HeadRefit, MethodSpec, Outputs, training
 from calibench.lazy import functional, nn, torch
 from calibench.stages import RefitTask, TuneTask
-from calibench_methods.refits.parameters import STAGE_2, STAGE_2_NOTES
+from calibench_methods.refits.parameters import STAGE_2, STAGE_2_DEVIATIONS
 from calibench_methods.refits.stage_2 import Stage2
 
 SPEC = MethodSpec(
     name="reinit",
     kind="refit",
     target=f"{__name__}:Reinit",
-    summary="The control of two-stage training: a fresh last layer, and the whole network trained on.",
+    summary="The control experiment for two-stage training: a new last layer, then the whole network trains further.",
     params=STAGE_2[1:],
-    equation="stage 2: min over body and head of -log softmax(head(body(x)))[y], head fresh, body from stage 1",
+    equation="stage 2: min over body and head of -log softmax(head(body(x)))[y], head new, body from stage 1",
     paper="Khodaverdian et al., reproduction of Jordahn and Olmos, TMLR 2025",
     deviations=(
-        *STAGE_2_NOTES,
-        "needs a body that can be trained: on given features tst:head=linear is the control",
+        *STAGE_2_DEVIATIONS,
+        "the body must be trainable; for a dataset of features the control experiment is tst:head=linear",
     ),
 )
 
 
 class Reinit(HeadRefit):
-    """Linear(D, K), freshly initialised, and the whole network trained on with cross-entropy, best validation NLL kept."""
+    """A new Linear(D, K); then the whole network trains further with cross-entropy, and the best validation NLL is kept."""
 
     tunes_body = True
 
@@ -38,7 +38,7 @@ class Reinit(HeadRefit):
         return nn.Linear(feature_size, num_classes)
 
     def tune(self, network: nn.Module, task: TuneTask) -> dict[str, float]:
-        """Stage 2, on inputs: body, batch-norm statistics and head all move."""
+        """Train body, batch-norm statistics and head in place; returns the epoch kept and its validation NLL."""
         x, y = task.train_x, task.train_labels
 
         def step(rows: torch.Tensor) -> torch.Tensor:
@@ -53,7 +53,7 @@ class Reinit(HeadRefit):
         )
 
     def fit(self, head: nn.Module, task: RefitTask) -> dict[str, float]:
-        """Never called: `tunes_body`."""
+        """Never called, because `tunes_body` is true."""
         raise NotImplementedError
 
     def outputs(self, head: nn.Module, features: torch.Tensor) -> Outputs:

@@ -1,13 +1,13 @@
-"""What TST and V-TST share: stage 2 is the core's training loop, run on features, for long enough on small data too."""
+"""Stage 2 of TST, V-TST and mean-field: calibench's training loop on features, long enough on small data too."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from calibench import InputError, training
+from calibench import HeadRefit, InputError, training
 from calibench.lazy import nn, torch
 from calibench.stages import RefitTask
 from calibench_methods.refits.views import check_images, random_views
@@ -17,19 +17,22 @@ if TYPE_CHECKING:
 
 PAPER_EPOCHS = 40
 BATCH = 384
-"""The paper gives none for stage 2. On the CIFAR-10 features of docs/evidence.md V-TST ends at 1.2 % ECE15 with batches of
+"""The paper states none for stage 2. On the CIFAR-10 features of docs/evidence/recipes.md V-TST ends at 1.2 % ECE15 with batches of
 256, at 1.6 % with 384 and at 2.0 % with 512."""
 
 MIN_STEPS = 1500
-"""At lr 1e-4 a fresh head is not trained before: on digits 160 steps left V-TST at 17.6 % ECE15."""
+"""At lr 1e-4 a new head needs at least as many steps: on digits, 160 steps left V-TST at 17.6 % ECE15."""
 
 MIN_BATCHES = 16
-"""Batches an epoch at least, where the batch size is not set: small data needs steps more than it needs large batches."""
+"""Least number of batches per epoch if the batch size is not set: small data needs steps more than it needs large batches."""
+
+VALIDATION_SEED = 0x5EED
+"""Every epoch is validated with the same random draws, so that epochs differ by the head and not by luck."""
 
 
 @dataclass(frozen=True)
 class Stage2:
-    """The stage-2 parameters as given; `schedule` puts numbers to what was not set, once the rows are known."""
+    """The stage-2 parameters as the user set them; `schedule` fills in the others when the number of rows is known."""
 
     epochs: int | None
     lr: float
@@ -41,24 +44,25 @@ class Stage2:
     flip: bool = False
 
     def check(self, name: str, network: Network, input_shape: tuple[int, ...]) -> None:
-        """InputError for views of what is no image, and for what says how views are made where there is one alone."""
+        """InputError if views are asked for and rows are not images, or if `shift` or `flip` is set with `views=1`."""
         if self.views == 1:
             idle = "shift" if self.shift is not None else "flip" if self.flip else None
             if idle is not None:
                 raise InputError(f"{name}: {idle} would do nothing with views=1", f"add views=4, as in {name}:views=4")
             return
         if network.pretrained and not network.has_body:
-            raise InputError(f"{name}: views need a body to see them, and the model has none", "leave the views out")
+            message = f"{name}: views need a body to compute their features, and the model has none"
+            raise InputError(message, "leave the views out")
         check_images(name, input_shape, self.shift, self.flip)
 
     def features(self, task: RefitTask) -> torch.Tensor:
-        """Features of the training rows in every view, `[views, N, D]`; the first are the rows themselves."""
-        first = task.train_features[None]
+        """Features of the training rows in every view, `[views, N, D]`; the first view is the rows unchanged."""
+        unchanged = task.train_features[None]
         if self.views == 1 or task.augmented is None:
-            return first
+            return unchanged
         height = task.input_shape[-2]
         views = random_views(self.views - 1, self.shift, self.flip, height)
-        return torch.cat([first, *(task.augmented(view)[None] for view in views)])
+        return torch.cat([unchanged, *(task.augmented(view)[None] for view in views)])
 
     def schedule(self, rows: int) -> training.Schedule:
         """The paper's 40 epochs in batches of 384; smaller batches and more epochs on small data."""
@@ -68,28 +72,44 @@ class Stage2:
         return training.Schedule(epochs, self.lr, batch, self.weight_decay, self.select)
 
 
-def refit(
-    head: nn.Module,
-    task: RefitTask,
-    stage_2: Stage2,
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    validation_nll: Callable[[], float],
-    name: str,
-) -> dict[str, float]:
-    """Train `head` in place on `task`'s features; `loss(features, labels)` is a batch's mean loss.
+class FeatureRefit(HeadRefit):
+    """A refit that trains its head by gradient descent on features; a subclass defines the head and its loss."""
 
-    Returns the epoch kept and its validation NLL.
-    """
-    views, labels = stage_2.features(task), task.train_labels
-    features = views.flatten(0, 1)
+    name: ClassVar[str]
+    title: ClassVar[str]
+    """The name on the progress bar."""
 
-    def step(rows: torch.Tensor) -> torch.Tensor:
-        seen = rows
-        if len(views) > 1:  # a view for each row, drawn anew
-            seen = rows + len(labels) * torch.randint(len(views), rows.shape).to(rows.device)
-        return loss(features.index_select(0, seen), labels.index_select(0, rows))
+    def __init__(self, **stage_2: Any) -> None:
+        self.stage_2 = Stage2(**stage_2)
 
-    schedule = stage_2.schedule(len(labels))
-    return training.train(
-        head, step, validation_nll, len(labels), schedule, task.report, f"stage 2, {name}", resume=task.resume
-    )
+    def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
+        """InputError for views that cannot be made."""
+        self.stage_2.check(self.name, network, input_shape)
+
+    @abstractmethod
+    def loss(self, head: nn.Module, features: torch.Tensor, labels: torch.Tensor, rows: int) -> torch.Tensor:
+        """The mean loss of a batch of features `[n, D]` and labels `[n]`, a scalar; `rows` is the size of the training split."""
+
+    def validation_nll(self, head: nn.Module, task: RefitTask) -> float:
+        """The NLL of the head's prediction on the validation split, in nats; random draws are the same at every call."""
+        with training.seeded(VALIDATION_SEED):
+            return training.mean_nll(self.outputs(head, task.val_features).logits(), task.val_labels)
+
+    def fit(self, head: nn.Module, task: RefitTask) -> dict[str, float]:
+        """Train the head in place; returns the epoch kept and its validation NLL."""
+        views, labels = self.stage_2.features(task), task.train_labels
+        features = views.flatten(0, 1)
+
+        def step(rows: torch.Tensor) -> torch.Tensor:
+            indices = rows
+            if len(views) > 1:  # a new random view for each row
+                indices = rows + len(labels) * torch.randint(len(views), rows.shape).to(rows.device)
+            batch_features, batch_labels = features.index_select(0, indices), labels.index_select(0, rows)
+            return self.loss(head, batch_features, batch_labels, len(labels))
+
+        def validate() -> float:
+            return self.validation_nll(head, task)
+
+        schedule = self.stage_2.schedule(len(labels))
+        progress = f"stage 2, {self.title}"
+        return training.train(head, step, validate, len(labels), schedule, task.report, progress, resume=task.resume)

@@ -1,4 +1,4 @@
-"""Views of images: shifted by whole pixels and mirrored, as networks are trained on CIFAR."""
+"""Views of images: shifted by whole pixels and mirrored, like the augmentation used in training on CIFAR."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from calibench.training.pixels import shifted
 
 
 def random_views(count: int, shift: int | None, flip: bool, height: int) -> Iterator[View]:
-    """`count` views moved by up to `shift` pixels each way, drawn uniformly, the first and every other mirrored if `flip`.
+    """`count` views, each shifted by up to `shift` pixels in both directions, drawn uniformly.
 
-    A shift that is not given is an eighth of the height, at least 1. Draws from torch's global generator.
+    If `flip`, the first view and every second one after it are mirrored. If `shift` is None, it is an eighth of the height,
+    at least 1. Draws from torch's global generator.
     """
-    most = max(height // 8, 1) if shift is None else shift
+    largest = max(height // 8, 1) if shift is None else shift
     for number in range(count):
-        down, right = (int(torch.randint(-most, most + 1, ())) for _ in range(2))
+        down, right = (int(torch.randint(-largest, largest + 1, ())) for _ in range(2))
         mirror = flip and number % 2 == 0
 
         def view(x: torch.Tensor, down: int = down, right: int = right, mirror: bool = mirror) -> torch.Tensor:
-            moved = shifted(x, down, right)
-            return moved.flip(-1) if mirror else moved
+            y = shifted(x, down, right)
+            return y.flip(-1) if mirror else y
 
         yield view
 
 
 def check_images(name: str, input_shape: tuple[int, ...], shift: int | None, flip: bool) -> None:
-    """InputError unless inputs are images larger than the shift, and views differ."""
+    """InputError unless the inputs are images larger than the shift and the views differ."""
     if shift == 0 and not flip:
-        raise InputError(f"{name}: without a shift or a mirror image every view is the same", "give shift or flip=true")
+        raise InputError(f"{name}: without a shift or a mirror image every view is the same", "set shift or flip=true")
     image_rows(f"{name}: views need", input_shape, "leave the views out")
     if (shift or 0) >= min(input_shape[-2:]):
         message = f"{name}: a shift of {shift} pixels leaves nothing of images {list(input_shape[-2:])}"
-        raise InputError(message, "give a smaller shift")
+        raise InputError(message, "lower shift")

@@ -15,41 +15,39 @@ from calibench_methods.samplers.parameters import COMBINE
 if TYPE_CHECKING:
     from calibench import Network
 
-
 SPEC = MethodSpec(
     name="batch-ensemble",
     kind="sampler",
     target=f"{__name__}:BatchEnsemble",
-    summary="BatchEnsemble: members share their weight matrices and differ by rank-one factors, trained at once.",
+    summary="BatchEnsemble: members share weight matrices, differ by rank-one factors and are trained together.",
     params=(
-        Param("members", "int", 4, "members (the paper: 4)", minimum=2),
+        Param("members", "int", 4, "number of members (the paper: 4)", minimum=2),
         COMBINE,
     ),
     equation="layer of member m: y = s_m * (W (r_m * x)) + b_m; p = mean over m of softmax(f_m(x))",
     paper="Y. Wen, D. Tran, J. Ba, BatchEnsemble, ICLR 2020 (arXiv 2002.06715)",
     deviations=(
-        "row i of a batch trains member i mod M, as the paper's sub-batches; the epochs stay those of one network",
-        "factors start as random signs; weight decay, if any, falls on them too",
+        "row i of a batch trains member i mod M, like the paper's sub-batches; the number of epochs is that of one network",
+        "factors start as random signs; weight decay, if any, applies to them too",
     ),
 )
 
 
 class BatchEnsemble(Sampler):
-    """Every linear layer and convolution becomes a `layers.MemberLayer` before stage 1; each member predicts in turn."""
+    """Every linear layer and convolution becomes a `MemberLayer` before stage 1; each member predicts in turn."""
 
     def __init__(self, members: int, combine: str) -> None:
         self.members = members
         self.combine = combine
 
     def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
-        """InputError for a network that is given trained."""
+        """InputError for a pretrained network."""
         if network.pretrained:
-            raise InputError(
-                "batch-ensemble: its factors are learned in stage 1, and the model comes trained", "use mlp"
-            )
+            message = "batch-ensemble: its factors are learned in stage 1, and this model comes trained"
+            raise InputError(message, "use a model that stage 1 trains, such as mlp")
 
     def convert(self, network: Network) -> None:
-        """Replaces the layers in place."""
+        """Replace the layers in place."""
         for parent in list(network.modules()):
             for name, child in list(parent.named_children()):
                 if isinstance(child, nn.Linear | nn.Conv2d) and not isinstance(parent, layers.MemberLayer):

@@ -14,24 +14,18 @@ from calibench_methods.samplers.parameters import COMBINE
 if TYPE_CHECKING:
     from calibench import Network
 
-
-def dropout_layers(network: nn.Module) -> list[Any]:
-    """Every dropout layer of the network, 1-d or channel-wise."""
-    return [module for module in network.modules() if isinstance(module, nn.modules.dropout._DropoutNd)]
-
-
 SPEC = MethodSpec(
     name="mc-dropout",
     kind="sampler",
     target=f"{__name__}:MCDropout",
-    summary="Monte-Carlo dropout: dropout stays on at prediction, and the samples are averaged.",
+    summary="Monte-Carlo dropout: dropout stays on at prediction, and the predictions of several masks are averaged.",
     params=(
-        Param("samples", "int", 30, "masks whose predictions are averaged", minimum=1),
+        Param("samples", "int", 30, "number of masks whose predictions are averaged", minimum=1),
         Param(
             "rate",
             "float",
             None,
-            "share dropped at prediction; not set: as the network was trained",
+            "share dropped at prediction; not set: the share in training",
             "fraction",
             minimum=0.001,
             maximum=0.95,
@@ -40,12 +34,12 @@ SPEC = MethodSpec(
     ),
     equation="p = mean over s of softmax(f(x; mask_s)), mask_s as in training",
     paper="Y. Gal, Z. Ghahramani, Dropout as a Bayesian Approximation, ICML 2016 (arXiv 1506.02142)",
-    deviations=("the paper leaves the number of samples open: 30",),
+    deviations=("the paper does not specify the number of samples; here it is 30",),
 )
 
 
 class MCDropout(Sampler):
-    """Dropout layers stay in training mode at prediction, everything else is in eval mode; `samples` masks."""
+    """At prediction, dropout layers stay in training mode and everything else is in eval mode; there are `samples` masks."""
 
     def __init__(self, samples: int, rate: float | None, combine: str) -> None:
         self.samples = samples
@@ -53,17 +47,22 @@ class MCDropout(Sampler):
         self.combine = combine
 
     def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
-        """InputError for a network that drops nothing."""
+        """InputError for a network without dropout."""
         if not any(layer.p > 0 for layer in dropout_layers(network)):
-            raise InputError("mc-dropout: the model has no dropout", "give it some, as in --model mlp:dropout=0.2")
+            raise InputError("mc-dropout: the model has no dropout", "add some, as in --model mlp:dropout=0.2")
 
     def variants(
         self, network: Network, collected: Mapping[str, torch.Tensor], train_x: torch.Tensor
     ) -> Iterator[View]:
-        """The network `samples` times, each pass with masks of its own."""
+        """The network `samples` times; each pass draws new masks."""
         network.eval()
         for layer in dropout_layers(network):
             layer.train()
             layer.p = layer.p if self.rate is None else self.rate
         for _ in range(self.samples):
             yield as_it_is
+
+
+def dropout_layers(network: nn.Module) -> list[Any]:
+    """Every dropout layer of the network, element-wise or channel-wise."""
+    return [module for module in network.modules() if isinstance(module, nn.modules.dropout._DropoutNd)]

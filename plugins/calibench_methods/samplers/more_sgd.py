@@ -1,4 +1,4 @@
-"""What SWAG and snapshot ensembles share: SGD that goes on where stage 1 ended."""
+"""SGD for SWAG and snapshot ensembles, which train the network further from the end of stage 1."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ MOMENTUM = 0.9
 
 
 def sgd_epochs(
-    network: nn.Module, task: SampleTask, epochs: int, lr_at: Callable[[float], float], what: str
+    network: nn.Module, task: SampleTask, epochs: int, lr_at: Callable[[float], float], name: str
 ) -> Iterator[int]:
-    """Yields after each epoch, from 1 on; `lr_at(t)` is the step size when `t` epochs, a fraction, have passed.
+    """Train the network in place, and yield the epoch's number (from 1) after each epoch.
 
-    Batches are shuffled by torch's global generator; momentum 0.9. RunError at a loss that is not finite.
+    `lr_at(t)` is the step size after `t` epochs, a fraction within an epoch. Momentum is 0.9; batches are shuffled by torch's
+    global generator. RunError at a loss that is not finite.
     """
     rows = len(task.train_x)
     optimizer = torch.optim.SGD(network.parameters(), lr=lr_at(0.0), momentum=MOMENTUM)
@@ -31,18 +32,18 @@ def sgd_epochs(
                 group["lr"] = lr_at(epoch + number / len(batches))
             loss = task.loss(batch)
             if not math.isfinite(loss.item()):
-                message = f"{what}: the loss is {loss.item()} in epoch {epoch + 1}, step {number + 1} of {len(batches)}"
-                raise RunError(message, f"lower its step size, as in --set {what}.lr={lr_at(0.0) / 10:g}")
+                message = f"{name}: the loss is {loss.item()} in epoch {epoch + 1}, step {number + 1} of {len(batches)}"
+                raise RunError(message, f"lower its step size, as in --set {name}.lr={lr_at(0.0) / 10:g}")
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-        task.report(what, epoch + 1, epochs, "")
+        task.report(name, epoch + 1, epochs, "")
         yield epoch + 1
     network.eval()
 
 
 def estimate_batch_norm(network: nn.Module, x: torch.Tensor, batch_size: int = 1024) -> None:
-    """Batch-norm statistics of the network as it stands: the plain average over all of `x`; nothing without batch norm."""
+    """Set the network's batch-norm statistics to plain averages over all of `x`, for its current weights."""
     layers = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     if not layers:
         return

@@ -1,4 +1,4 @@
-"""Parameters and notes that several samplers share."""
+"""The parameter that samplers and the ensemble share."""
 
 from calibench import Param
 
@@ -6,6 +6,6 @@ COMBINE = Param(
     "combine",
     "str",
     "probs",
-    "mean of probabilities, or softmax of the mean of log-probabilities",
+    "average of the predictions: probs is the mean of probabilities, logits the softmax of the mean of log-probabilities",
     choices=("probs", "logits"),
 )

@@ -20,13 +20,13 @@ SPEC = MethodSpec(
     name="swag",
     kind="sampler",
     target=f"{__name__}:SWAG",
-    summary="SWA-Gaussian: a Gaussian over the weights that constant-rate SGD visits after training; samples averaged.",
+    summary="SWA-Gaussian: fits a Gaussian to the weights that constant-rate SGD visits after training, and averages samples.",
     params=(
-        Param("samples", "int", 30, "networks drawn (the paper: 30)", minimum=1),
-        Param("epochs", "int", 20, "passes over the training rows, one snapshot each", "epochs", minimum=2),
+        Param("samples", "int", 30, "number of networks drawn (the paper: 30)", minimum=1),
+        Param("epochs", "int", 20, "passes over the training rows, with a snapshot after each", "epochs", minimum=2),
         Param("lr", "float", 0.01, "constant SGD step size (the paper: 0.01 to 0.05 on CIFAR)", minimum=1e-12),
-        Param("rank", "int", 20, "last deviations kept for the low-rank part (the paper: 20)", minimum=2),
-        Param("scale", "float", 1.0, "factor on the covariance; 0 predicts with the mean alone (SWA)", minimum=0),
+        Param("rank", "int", 20, "number of last deviations kept for the low-rank part (the paper: 20)", minimum=2),
+        Param("scale", "float", 1.0, "factor of the covariance; 0 predicts with the mean alone (SWA)", minimum=0),
         COMBINE,
     ),
     equation=(
@@ -35,14 +35,14 @@ SPEC = MethodSpec(
     ),
     paper="W. Maddox et al., A Simple Baseline for Bayesian Uncertainty in Deep Learning, NeurIPS 2019 (arXiv 1902.02476)",
     deviations=(
-        "starts from stage 1's kept checkpoint with fresh momentum 0.9, no weight decay",
-        "batch-norm statistics are estimated anew for every drawn network, from all training rows",
+        "SGD starts from the checkpoint that stage 1 kept; momentum 0.9 starts from zero, and there is no weight decay",
+        "batch-norm statistics are estimated again for every drawn network, from all training rows",
     ),
 )
 
 
 class SWAG(Sampler):
-    """Gaussian over the weights: mean and diagonal of all snapshots, low-rank part of the last `rank` deviations."""
+    """A Gaussian over the weights: mean and diagonal from all snapshots, the low-rank part from the last `rank` deviations."""
 
     def __init__(self, samples: int, epochs: int, lr: float, rank: int, scale: float, combine: str) -> None:
         self.samples, self.epochs, self.lr, self.rank, self.scale = samples, epochs, lr, rank, scale
@@ -64,14 +64,15 @@ class SWAG(Sampler):
     def variants(
         self, network: Network, collected: Mapping[str, torch.Tensor], train_x: torch.Tensor
     ) -> Iterator[View]:
-        """`samples` drawn networks, or the mean alone where `scale` is 0."""
-        mean, spread, low_rank = collected["mean"], collected["variance"].sqrt(), collected["deviations"]
+        """`samples` drawn networks, or only the mean if `scale` is 0."""
+        mean, sd, deviations = collected["mean"], collected["variance"].sqrt(), collected["deviations"]
+        rank = len(deviations)
         dtype = next(network.parameters()).dtype
         for _ in range(self.samples if self.scale else 1):
-            diagonal = torch.randn_like(mean) * spread
-            rank = torch.randn(len(low_rank), dtype=mean.dtype, device=mean.device) @ low_rank
-            drawn = mean + math.sqrt(self.scale / 2) * (diagonal + rank / math.sqrt(max(len(low_rank) - 1, 1)))
-            nn.utils.vector_to_parameters(drawn.to(dtype), network.parameters())
+            diagonal = torch.randn_like(mean) * sd
+            low_rank = torch.randn(rank, dtype=mean.dtype, device=mean.device) @ deviations
+            weights = mean + math.sqrt(self.scale / 2) * (diagonal + low_rank / math.sqrt(max(rank - 1, 1)))
+            nn.utils.vector_to_parameters(weights.to(dtype), network.parameters())
             network.eval()
             estimate_batch_norm(network, train_x)
             yield as_it_is

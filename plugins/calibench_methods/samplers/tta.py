@@ -19,43 +19,45 @@ SPEC = MethodSpec(
     name="tta",
     kind="sampler",
     target=f"{__name__}:TestTimeAugmentation",
-    summary="Test-time augmentation: predictions of shifted (and mirrored) views of an image are averaged.",
+    summary="Test-time augmentation: averages the predictions for shifted (and mirrored) views of an image.",
     params=(
-        Param("views", "int", 8, "views, of which the first is the image itself", minimum=2),
+        Param("views", "int", 8, "number of views; the first is the image itself", minimum=2),
         Param(
             "shift",
             "int",
             None,
-            "largest shift, edges filled with 0; not set: an eighth of the height",
+            "largest shift, with zeros at the edges; not set: an eighth of the height",
             "pixels",
             minimum=0,
         ),
-        Param("flip", "bool", False, "every other view is mirrored left to right: not for digits"),
+        Param("flip", "bool", False, "mirror every other view left to right; not for digits"),
         COMBINE,
     ),
     equation="p = mean over v of softmax(f(view_v(x)))",
     paper="A. Ashukha et al., Pitfalls of In-Domain Uncertainty Estimation, ICLR 2020 (arXiv 2002.06470)",
-    deviations=("views are those of training on CIFAR, shift and mirror, whatever the network was trained with",),
+    deviations=(
+        "views are shifts and mirror images, as in training on CIFAR, whatever augmentation the network was trained with",
+    ),
 )
 
 
 class TestTimeAugmentation(Sampler):
-    """The image itself, then views moved by up to `shift` pixels each way, every other one mirrored if `flip`."""
+    """The image itself, then views shifted by up to `shift` pixels in both directions, every other one mirrored if `flip`."""
 
-    __test__ = False  # its name is not a test's
+    __test__ = False  # or pytest would collect the class, whose name begins with Test
 
     def __init__(self, views: int, shift: int | None, flip: bool, combine: str) -> None:
         self.views, self.shift, self.flip = views, shift, flip
         self.combine = combine
 
     def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
-        """InputError unless inputs are images that are larger than the shift."""
+        """InputError unless inputs are images larger than the shift."""
         check_images("tta", input_shape, self.shift, self.flip)
 
     def variants(
         self, network: Network, collected: Mapping[str, torch.Tensor], train_x: torch.Tensor
     ) -> Iterator[View]:
-        """`views` views."""
+        """`views` views of the inputs, the first unchanged."""
         network.eval()
         yield as_it_is
         yield from random_views(self.views - 1, self.shift, self.flip, train_x.shape[-2])

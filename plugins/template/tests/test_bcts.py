@@ -1,4 +1,4 @@
-"""A method's tests: what it computes, on data where the answer is known, and one small run through calibench."""
+"""Tests of the method: its fit on data with a known answer, and one small run through calibench."""
 
 import torch
 from calibench_template.bcts import BCTS
@@ -6,8 +6,8 @@ from calibench_template.bcts import BCTS
 import calibench
 
 
-def test_finds_the_temperature_and_the_bias_that_were_taken_away() -> None:
-    """Labels drawn from softmax(z / 2 + b): the fit on many samples comes near T = 2 and b."""
+def test_the_fit_recovers_temperature_and_bias() -> None:
+    """Labels are drawn from softmax(z / 2 + b), so the fit on many samples comes near T = 2 and b."""
     generator = torch.Generator().manual_seed(0)
     logits = 4 * torch.randn(10_000, 3, generator=generator, dtype=torch.float64)
     bias = torch.tensor([1.0, 0.0, -1.0], dtype=torch.float64)
@@ -28,8 +28,8 @@ def test_a_class_without_samples_keeps_a_finite_bias() -> None:
     assert -50 < fitted["bias"][2] < -1
 
 
-def test_runs_in_calibench() -> None:
-    """The installed plugin is found by name and its figures land in the record."""
+def test_a_run_finds_the_method_by_name() -> None:
+    """The record holds the recipe and what the method fitted."""
     record = calibench.run(method="ce+bcts:l2=0.01", epochs=2, results=None)
     assert record.recipe == "ce:epochs=2+bcts:l2=0.01"
     assert len(record.fitted[-1]["bias"]) == record.data["classes"]

@@ -1,4 +1,4 @@
-"""One file an operator: who competes, on what, and how closely they must agree."""
+"""One file per operator: its contenders, their inputs, and how closely they must agree."""
 
 from __future__ import annotations
 

@@ -13,13 +13,13 @@ from calibench.bench.inputs import confidences
 
 BINS = 15
 TIMED = 50
-"""Resamples that the others are timed on: their time is the same for each, and is scaled to B."""
+"""Resamples of a timed call of the other contenders: each resample takes the same time, so times are scaled to B."""
 
 WARM = (1024, TIMED)
 
 
 def ours(confidence: torch.Tensor, correct: torch.Tensor, resamples: int) -> dict[str, float]:
-    """All resamples in the fused kernel; one ECE each from its sums."""
+    """All resamples in the fused kernel; one ECE per resample from its sums."""
     sums = kernels.bootstrap_bins(confidence, correct, BINS, resamples=resamples, seed=0)
     return summary((sums.confidence_sum - sums.correct_sum).abs().sum(1) / len(confidence))
 
@@ -32,65 +32,65 @@ def summary(eces: torch.Tensor) -> dict[str, float]:
 
 
 def torchmetrics(confidence: torch.Tensor, correct: torch.Tensor, resamples: int) -> dict[str, float]:
-    """numpy draws the rows, torchmetrics computes the ECE anew."""
+    """numpy draws the rows, torchmetrics computes each ECE from them."""
     import numpy as np
     from torchmetrics.functional.classification import binary_calibration_error
 
     generator, n = np.random.default_rng(0), len(confidence)
     values, hits = confidence.float().cpu().numpy(), correct.int().cpu().numpy()
-    found = []
+    eces = []
     for _ in range(resamples):
         rows = generator.integers(0, n, n)
-        drawn = torch.from_numpy(values[rows]), torch.from_numpy(hits[rows])
-        found.append(binary_calibration_error(*drawn, n_bins=BINS, norm="l1", validate_args=False))
-    return summary(torch.stack(found))
+        sample = torch.from_numpy(values[rows]), torch.from_numpy(hits[rows])
+        eces.append(binary_calibration_error(*sample, n_bins=BINS, norm="l1", validate_args=False))
+    return summary(torch.stack(eces))
 
 
 def numpy(confidence: torch.Tensor, correct: torch.Tensor, resamples: int) -> dict[str, float]:
-    """numpy throughout, by a user who bins the samples once: a resample is a draw and a bincount."""
+    """numpy throughout, with samples binned once: a resample is a draw and a bincount."""
     import numpy as np
 
     generator, n = np.random.default_rng(0), len(confidence)
     values = confidence.double().cpu().numpy()
     bins = np.clip(np.ceil(values * BINS).astype(np.int64) - 1, 0, BINS - 1)
     gaps = values - correct.cpu().numpy()
-    found = np.empty(resamples)
+    eces = np.empty(resamples)
     for b in range(resamples):
         rows = generator.integers(0, n, n)
-        found[b] = np.abs(np.bincount(bins[rows], gaps[rows], minlength=BINS)).sum() / n
-    return summary(torch.from_numpy(found))
+        eces[b] = np.abs(np.bincount(bins[rows], gaps[rows], minlength=BINS)).sum() / n
+    return summary(torch.from_numpy(eces))
 
 
 def eager(confidence: torch.Tensor, correct: torch.Tensor, resamples: int) -> dict[str, float]:
-    """torch throughout, binned once."""
+    """torch throughout, with samples binned once."""
     n, values = len(confidence), confidence.double()
     generator = torch.Generator(confidence.device).manual_seed(0)
     bins = (values * BINS).ceil().long().sub(1).clamp(0, BINS - 1)
     gaps = values - correct.double()
-    found = []
+    eces = []
     for _ in range(resamples):
         rows = torch.randint(n, (n,), generator=generator, device=values.device)
-        found.append(torch.bincount(bins[rows], gaps[rows], minlength=BINS).abs().sum() / n)
-    return summary(torch.stack(found))
+        eces.append(torch.bincount(bins[rows], gaps[rows], minlength=BINS).abs().sum() / n)
+    return summary(torch.stack(eces))
 
 
 def _contenders(shape: Shape) -> tuple[Contender, ...]:
     resamples = shape[1]
     timed = min(TIMED, resamples)
-    says = f"{timed} resamples timed, scaled to {resamples}"
+    note = f"{timed} resamples timed, scaled to {resamples}"
     part = partial(Contender, warm=WARM, scale=resamples / timed)
     return (
         Contender(OURS, partial(ours, resamples=resamples), note=f"all {resamples} resamples"),
-        part("numpy + torchmetrics", partial(torchmetrics, resamples=timed), peer=True, note=f"ECE anew each; {says}"),
-        part("numpy, binned once", partial(numpy, resamples=timed), note=says),
-        part("torch eager, binned once", partial(eager, resamples=timed), note=says),
+        part("numpy + torchmetrics", partial(torchmetrics, resamples=timed), peer=True, note=f"ECE anew each; {note}"),
+        part("numpy, binned once", partial(numpy, resamples=timed), note=note),
+        part("torch eager, binned once", partial(eager, resamples=timed), note=note),
     )
 
 
 def _tolerance(shape: Shape) -> dict[str, float]:
-    """Random numbers differ: five standard errors of a mean and of an SD over the resamples that are timed.
+    """Five standard errors of a mean and of an SD over the timed resamples, because random numbers differ.
 
-    One ECE is a mean of N gaps of at most 1 and its SD at most .5 / sqrt(N).
+    An ECE is a mean of N gaps of at most 1, so its SD is at most .5 / sqrt(N).
     """
     sd, resamples = 0.5 / math.sqrt(max(shape[0], 1)), min(TIMED, shape[1])
     return {"mean": 5 * sd / math.sqrt(resamples), "sd": 5 * sd / math.sqrt(2 * resamples)}

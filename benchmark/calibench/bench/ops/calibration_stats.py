@@ -9,21 +9,21 @@ import torch
 from torch.nn import functional
 
 from calibench import kernels
-from calibench.bench.case import OURS, Contender, Op, Shape
+from calibench.bench.case import OURS, Contender, Op, Shape, torch_compiled
 from calibench.bench.inputs import classifier
 
 BINS = 15
 
 
 def ours(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
-    """One pass of the fused kernel; the five figures from its sums."""
+    """One pass of the fused kernel, and the five figures from its sums."""
     return read_out(kernels.calibration_stats(x, y, BINS))
 
 
 def read_out(stats: kernels.CalibrationStats) -> dict[str, float]:
-    """ECE = sum of |confidence - correct| / N, MCE its largest per row of a bin, means of the rest.
+    """ECE = sum of |confidence - correct| / N, MCE = the largest |confidence - correct| / rows of a bin, means of the rest.
 
-    In Python floats, after one copy from the device: on 15 bins that takes 12 us, the same in torch operations 40.
+    Computed in Python floats after one copy from the device: on 15 bins that takes 12 us, in torch operations 40 us.
     """
     totals = torch.stack((stats.correct, stats.nll_sum, stats.brier_sum, stats.n))
     flat = torch.cat((stats.count, stats.confidence_sum, stats.correct_sum, totals)).tolist()
@@ -35,12 +35,12 @@ def read_out(stats: kernels.CalibrationStats) -> dict[str, float]:
 
 
 def wide(x: torch.Tensor) -> torch.dtype:
-    """The dtype to compute in: float32 for narrower logits, in whose own arithmetic the NLL is wrong in the third digit."""
+    """The dtype to compute in: float32 for narrower logits, whose arithmetic gets the third digit of the NLL wrong."""
     return x.dtype if x.dtype in {torch.float32, torch.float64} else torch.float32
 
 
 def eager_tensors(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """As an expert writes it: one log-softmax serves all five, and no one-hot matrix."""
+    """The five figures as an expert writes them: one log-softmax for all, no one-hot matrix."""
     log_p = x.log_softmax(1, dtype=wide(x))
     p = log_p.exp()
     confidence, prediction = p.max(1)
@@ -62,7 +62,7 @@ def eager(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
 
 def compiled(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
     """The same through torch.compile."""
-    return named(_compile()(x, y))
+    return named(torch_compiled(eager_tensors)(x, y))
 
 
 def named(values: Any) -> dict[str, float]:
@@ -71,7 +71,7 @@ def named(values: Any) -> dict[str, float]:
 
 
 def collection(classes: int) -> Any:
-    """ECE, MCE and accuracy as torchmetrics' documentation puts them together."""
+    """ECE, MCE and accuracy, combined as torchmetrics' documentation shows."""
     from torchmetrics import MetricCollection
     from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibrationError
 
@@ -85,30 +85,30 @@ def collection(classes: int) -> Any:
 
 
 def torchmetrics_documented(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
-    """A MetricCollection fed with the logits; NLL and Brier, which it lacks, in the usual lines of torch.
+    """A MetricCollection fed with the logits; NLL and Brier, which torchmetrics lacks, in the usual lines of torch.
 
-    Narrow logits are widened first: in bfloat16's own softmax its MCE was off by 0.0011 at 50 000 x 1 000.
+    Narrow logits are widened first: with a bfloat16 softmax the MCE was off by 0.0011 at 50 000 x 1 000.
     """
     full = x.to(wide(x))
     metrics = collection(x.shape[1]).to(x.device)
     metrics.update(full, y)
-    found = metrics.compute()
+    figures = metrics.compute()
     nll = functional.cross_entropy(full, y)
     brier = (full.softmax(1) - functional.one_hot(y, x.shape[1])).square().sum(1).mean()
-    return {**{name: float(value) for name, value in found.items()}, "nll": float(nll), "brier": float(brier)}
+    return {**{name: float(value) for name, value in figures.items()}, "nll": float(nll), "brier": float(brier)}
 
 
 def torchmetrics_shared(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
-    """torchmetrics at its best: built before the timing, one softmax for all, no one-hot matrix."""
+    """torchmetrics at its fastest: metrics built before the timing, one softmax for all, no one-hot matrix."""
     log_p = x.log_softmax(1, dtype=wide(x))
     p = log_p.exp()
-    metrics = _kept(x.shape[1], str(x.device))
+    metrics = _built_before(x.shape[1], str(x.device))
     metrics.reset()
     metrics.update(p, y)
-    found = metrics.compute()
+    figures = metrics.compute()
     nll = functional.nll_loss(log_p, y)
     brier = (p.square().sum(1) + 1 - 2 * p.gather(1, y[:, None])[:, 0]).mean()
-    return {**{name: float(value) for name, value in found.items()}, "nll": float(nll), "brier": float(brier)}
+    return {**{name: float(value) for name, value in figures.items()}, "nll": float(nll), "brier": float(brier)}
 
 
 def netcal(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
@@ -130,12 +130,7 @@ def netcal(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
 
 
 @cache
-def _compile() -> Any:
-    return torch.compile(eager_tensors, dynamic=False)
-
-
-@cache
-def _kept(classes: int, device: str) -> Any:
+def _built_before(classes: int, device: str) -> Any:
     return collection(classes).to(device)
 
 
@@ -162,7 +157,7 @@ OP = Op(
     dtypes=(torch.float32, torch.bfloat16),
     inputs=classifier,
     contenders=_contenders,
-    # Peers add up in float32, and put a confidence on an edge into the other bin.
+    # Peers add in float32, and put a confidence on an edge into the other bin.
     tolerance=lambda shape: {"ece": 1e-3, "mce": 1e-3, "accuracy": 1e-3, "nll": 1e-4, "brier": 1e-4},
     headline="ece",
 )

@@ -1,4 +1,4 @@
-"""The same five figures streamed: what an evaluation loop does, ten batches one after another."""
+"""The five figures of `calibration_stats`, streamed as in an evaluation loop: ten batches one after another."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ours(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
 
 
 def eager(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
-    """Confidences, hits, NLL and Brier of all batches are kept, as evaluation loops do, and binned in the end."""
+    """Stores confidences, hits, NLL and Brier of all batches, as evaluation loops do, and bins them in the end."""
     parts = []
     for scores, labels in batches(x, y):
         log_p = scores.log_softmax(1, dtype=full.wide(scores))
@@ -42,7 +42,7 @@ def eager(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
 
 
 def torchmetrics(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
-    """A MetricCollection updated batch by batch, which keeps every confidence; running sums for NLL and Brier."""
+    """A MetricCollection updated batch by batch, which stores every confidence; running sums for NLL and Brier."""
     metrics = full.collection(x.shape[1]).to(x.device)
     nll, brier = torch.zeros(2, dtype=torch.float64, device=x.device)
     for scores, labels in batches(x, y):
@@ -51,8 +51,8 @@ def torchmetrics(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
         metrics.update(p, labels)
         nll += functional.nll_loss(log_p, labels, reduction="sum")
         brier += (p.square().sum(1) + 1 - 2 * p.gather(1, labels[:, None])[:, 0]).sum()
-    found = {name: float(value) for name, value in metrics.compute().items()}
-    return {**found, "nll": float(nll) / len(y), "brier": float(brier) / len(y)}
+    figures = {name: float(value) for name, value in metrics.compute().items()}
+    return {**figures, "nll": float(nll) / len(y), "brier": float(brier) / len(y)}
 
 
 def batches(x: torch.Tensor, y: torch.Tensor) -> Any:

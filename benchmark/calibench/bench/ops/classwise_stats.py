@@ -1,14 +1,11 @@
-"""Classwise ECE: every probability of every row binned for its class."""
+"""Classwise ECE: every probability of every row is binned for its class."""
 
 from __future__ import annotations
-
-from functools import cache
-from typing import Any
 
 import torch
 
 from calibench import kernels
-from calibench.bench.case import OURS, Contender, Op, Shape
+from calibench.bench.case import OURS, Contender, Op, Shape, torch_compiled
 from calibench.bench.inputs import classifier
 from calibench.bench.ops.calibration_stats import wide
 
@@ -28,7 +25,7 @@ def summary(per_class: torch.Tensor) -> dict[str, float]:
 
 
 def eager_tensor(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """softmax, bins of all entries, one sum over the flat [K x M] table; hits only where the label is."""
+    """softmax, bins of all entries, one sum over the flat [K x M] table; hits are added only at the label."""
     rows, classes = x.shape
     p = x.softmax(1, dtype=wide(x))
     cell = (p * BINS).ceil().int().sub(1).clamp(0, BINS - 1)
@@ -47,33 +44,28 @@ def eager(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
 
 def compiled(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
     """The same through torch.compile."""
-    return summary(_compile()(x, y))
+    return summary(torch_compiled(eager_tensor)(x, y))
 
 
 def torchmetrics(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
-    """It has no classwise ECE: its binary one, class by class."""
+    """torchmetrics has no classwise ECE: its binary ECE, class by class."""
     from torchmetrics.functional.classification import binary_calibration_error
 
     p = x.softmax(1, dtype=wide(x)).t().contiguous()
-    found = [
+    eces = [
         binary_calibration_error(p[k], (y == k).int(), n_bins=BINS, norm="l1", validate_args=False)
         for k in range(x.shape[1])
     ]
-    return summary(torch.stack(found))
+    return summary(torch.stack(eces))
 
 
 def netcal(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
-    """It has no classwise ECE: its binary one, class by class."""
+    """netcal has no classwise ECE: its binary ECE, class by class."""
     from netcal.metrics import ECE
 
     p, labels = x.softmax(1, dtype=wide(x)).t().contiguous().cpu().numpy(), y.cpu().numpy()
     metric = ECE(BINS)
     return summary(torch.tensor([float(metric.measure(p[k], labels == k)) for k in range(x.shape[1])]))
-
-
-@cache
-def _compile() -> Any:
-    return torch.compile(eager_tensor, dynamic=False)
 
 
 def _contenders(shape: Shape) -> tuple[Contender, ...]:

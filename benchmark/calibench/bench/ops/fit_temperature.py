@@ -24,7 +24,7 @@ def ours(x: torch.Tensor, y: torch.Tensor) -> Figures:
 
 
 def lbfgs(x: torch.Tensor, y: torch.Tensor, start: float, logarithmic: bool, options: dict[str, Any]) -> Figures:
-    """torch.optim.LBFGS on T or on log T; every closure is a forward and a backward pass over the logits."""
+    """torch.optim.LBFGS on T or on log T; every evaluation is a forward and a backward pass over the logits."""
     full, passes = x.to(wide(x)), 0
     initial = torch.tensor(start, dtype=full.dtype, device=x.device)
     with torch.enable_grad():
@@ -40,29 +40,29 @@ def lbfgs(x: torch.Tensor, y: torch.Tensor, start: float, logarithmic: bool, opt
             return loss
 
         optimizer.step(closure)
-        found = parameter.exp() if logarithmic else parameter
-    return {"temperature": float(found.detach()), "passes": float(passes)}
+        temperature = parameter.exp() if logarithmic else parameter
+    return {"temperature": float(temperature.detach()), "passes": float(passes)}
 
 
 def scikit_learn(x: torch.Tensor, y: torch.Tensor, dtype: torch.dtype) -> Figures:
-    """CalibratedClassifierCV(method="temperature") around a frozen estimator that returns the logits it is given.
+    """CalibratedClassifierCV(method="temperature") around a frozen estimator whose features are the logits.
 
-    One split whose test part is everything: scikit-learn's five would index the same rows five times over.
+    One split whose test part is all rows: scikit-learn's five splits would index the same rows five times.
     """
     import numpy as np
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
     logits, labels = x.to(dtype).cpu().numpy(), y.cpu().numpy()
-    every = np.arange(len(labels))
+    rows = np.arange(len(labels))
     model = CalibratedClassifierCV(
-        FrozenEstimator(_logits_as_they_are(x.shape[1])), method="temperature", cv=[(every, every)]
+        FrozenEstimator(_estimator_of_logits(x.shape[1])), method="temperature", cv=[(rows, rows)]
     )
     model.fit(logits, labels)
     return {"temperature": 1 / float(model.calibrated_classifiers_[0].calibrators[0].beta_)}
 
 
-def _logits_as_they_are(classes: int) -> Any:
+def _estimator_of_logits(classes: int) -> Any:
     import numpy as np
     from sklearn.base import BaseEstimator, ClassifierMixin
 

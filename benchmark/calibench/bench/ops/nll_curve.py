@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from functools import cache
-from typing import Any
 
 import torch
 
 from calibench import kernels
-from calibench.bench.case import OURS, Contender, Figures, Op, Shape
+from calibench.bench.case import OURS, Contender, Figures, Op, Shape, torch_compiled
 from calibench.bench.inputs import classifier
 from calibench.bench.ops.calibration_stats import wide
 
@@ -17,14 +15,14 @@ TEMPERATURES = tuple(math.exp(-1 + 2 * step / 7) for step in range(8))
 
 
 def ours(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """All eight in one pass."""
+    """All eight temperatures in one pass."""
     log_t = torch.tensor(TEMPERATURES, dtype=torch.float64, device=x.device).log()
     curve = kernels.nll_curve(x, y, log_t)
     return torch.stack([curve.nll_sum, curve.slope_sum, curve.curvature_sum]) / len(y)
 
 
 def eager(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """One softmax a temperature; d = x - max, slope -b (E[d] - d_y), curvature b (E[d] - d_y) + b^2 Var[d]."""
+    """One softmax per temperature; d = x - max, slope -b (E[d] - d_y), curvature b (E[d] - d_y) + b^2 Var[d]."""
     full = x.to(wide(x))
     d = full - full.amax(1, keepdim=True)
     d_y = d.gather(1, y[:, None])[:, 0]
@@ -43,18 +41,13 @@ def eager(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 def compiled(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """The same through torch.compile."""
-    return _compile()(x, y)  # type: ignore[no-any-return]
+    return torch_compiled(eager)(x, y)  # type: ignore[no-any-return]
 
 
 def figures(result: torch.Tensor) -> Figures:
-    """Means [8] of the three, and the lowest NLL."""
+    """Means [8] of NLL, slope and curvature, and the lowest NLL."""
     nll, slope, curvature = result
     return {"nll": nll, "slope": slope, "curvature": curvature, "lowest_nll": float(nll.min())}
-
-
-@cache
-def _compile() -> Any:
-    return torch.compile(eager, dynamic=False)
 
 
 def _contenders(shape: Shape) -> tuple[Contender, ...]:

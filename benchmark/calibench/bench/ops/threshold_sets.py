@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any
 
 import torch
 
 from calibench import kernels
-from calibench.bench.case import OURS, Contender, Figures, Op, Shape
+from calibench.bench.case import OURS, Contender, Figures, Op, Shape, torch_compiled
 from calibench.bench.inputs import classifier
 from calibench.bench.ops.calibration_stats import wide
 
@@ -42,20 +41,20 @@ def sigmoid_eager(x: torch.Tensor, y: torch.Tensor) -> Sets:
 
 
 def sigmoid_logit(x: torch.Tensor, y: torch.Tensor) -> Sets:
-    """A user who turns the threshold into a logit, and computes no sigmoid at all."""
+    """An expert's version: turns the threshold into a logit and computes no sigmoid."""
     sets = x >= math.log(THRESHOLD) - math.log1p(-THRESHOLD)
     return sets, sets.sum(1)
 
 
 def softmax_compiled(x: torch.Tensor, y: torch.Tensor) -> Sets:
     """The eager function through torch.compile."""
-    sets, sizes = _compile(softmax_eager)(x, y)
+    sets, sizes = torch_compiled(softmax_eager)(x, y)
     return sets, sizes
 
 
 def sigmoid_compiled(x: torch.Tensor, y: torch.Tensor) -> Sets:
     """The eager function through torch.compile."""
-    sets, sizes = _compile(sigmoid_eager)(x, y)
+    sets, sizes = torch_compiled(sigmoid_eager)(x, y)
     return sets, sizes
 
 
@@ -63,11 +62,6 @@ def figures(result: Sets) -> Figures:
     """The sets, their sizes, and the mean size."""
     sets, sizes = result
     return {"sets": sets, "sizes": sizes, "mean_size": float(sizes.double().mean())}
-
-
-@cache
-def _compile(function: Any) -> Any:
-    return torch.compile(function, dynamic=False)
 
 
 def _softmax(shape: Shape) -> tuple[Contender, ...]:
@@ -87,10 +81,10 @@ def _sigmoid(shape: Shape) -> tuple[Contender, ...]:
     )
 
 
-def _op(name: str, contenders: Any, what: str) -> Op:
+def _op(name: str, contenders: Any, score: str) -> Op:
     return Op(
         name=name,
-        answers=f"sets [N, K] of the classes with {what} >= {THRESHOLD}, and their sizes [N]",
+        answers=f"sets [N, K] of the classes with {score} >= {THRESHOLD}, and their sizes [N]",
         shapes=((50_000, 1000), (1_000_000, 10)),
         dtypes=(torch.float32,),
         inputs=classifier,

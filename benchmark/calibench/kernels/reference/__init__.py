@@ -1,7 +1,9 @@
-"""The float64 definition of every kernel in plain torch operations: what the fused kernels are tested against.
+"""The float64 definition of every kernel in plain torch operations; tests compare the fused kernels with it.
 
-It runs on one thread, because torch splits a long row over threads and then adds it up in another order, and it takes
-its sums with `math.fsum`, which rounds once, or in chunks of fixed size: so no result depends on the number of threads.
+No result depends on the number of threads. The reference runs on one thread, because torch would split a long row over
+threads and add it up in another order. It takes sums with `math.fsum`, which rounds once, or in chunks of fixed size.
+
+`caller` is the name of the public function; the message of an error starts with it.
 """
 
 from calibench.kernels.reference.bootstrap_bins import bootstrap_bins

@@ -1,4 +1,4 @@
-"""The definition of `bootstrap_bins`: whole numbers all the way, so that every backend gives the same bits."""
+"""The definition of `bootstrap_bins`, in whole numbers throughout, so that every backend gives the same bits."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from calibench.kernels.reference.rows import bin_of, one_thread
 Words = npt.NDArray[np.uint64]
 
 NARROW = 1 << 20
-"""Up to so many samples a 32-bit word draws one; beyond, 64 bits, since the bias of a draw is N / 2^bits."""
+"""Up to this many samples a draw takes a word of 32 bits; beyond, 64 bits. The bias of a draw is N / 2^bits."""
 
 DRAWS = 1 << 20
-"""Positions held at a time."""
+"""Draws held in memory at a time."""
 
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
@@ -23,11 +23,11 @@ _ROUNDS = 10
 
 
 def bootstrap_bins(
-    where: str, confidence: torch.Tensor, correct: torch.Tensor, bins: int, resamples: int, seed: int
+    caller: str, confidence: torch.Tensor, correct: torch.Tensor, bins: int, resamples: int, seed: int
 ) -> torch.Tensor:
     """Count, confidence sum and correct `[B, 3, M]` of B resamples, drawn with replacement from N samples."""
     values, hits = confidence.detach().double().cpu(), correct.detach().cpu().long()
-    checks.refuse_confidence(where, values)
+    checks.refuse_confidence(caller, values)
     with one_thread():
         cell = 2 * bin_of(values, bins) + hits
         order = torch.argsort(cell, stable=True)
@@ -45,24 +45,24 @@ def bootstrap_bins(
 def _resample(
     cells: npt.NDArray[np.int64], fixed: npt.NDArray[np.int64], num_cells: int, b: int, seed: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Draws `[M, 2]` of each (bin, correct), and the sums of their confidences as whole numbers."""
+    """Number of draws `[M, 2]` of each (bin, correct), and the sums of their confidences as whole numbers."""
     counts, total = np.zeros((2, num_cells), dtype=np.int64)
     for start in range(0, len(cells), DRAWS):
-        drawn = positions(len(cells), start, min(start + DRAWS, len(cells)), b, seed)
-        where, value = cells[drawn], fixed[drawn]
-        counts += np.bincount(where, minlength=num_cells)
-        # numpy weighs in float64: halves of 31 bits, summed over 2^20 draws, stay exact in it.
-        for part, shift in ((value & 0x7FFFFFFF, 0), (value >> 31, 31)):
-            total += np.bincount(where, weights=part, minlength=num_cells).astype(np.int64) << shift
+        draws = positions(len(cells), start, min(start + DRAWS, len(cells)), b, seed)
+        cell, value = cells[draws], fixed[draws]
+        counts += np.bincount(cell, minlength=num_cells)
+        # np.bincount adds weights in float64, which holds the sum of 2^20 halves of 31 bits exactly.
+        for half, shift in ((value & 0x7FFFFFFF, 0), (value >> 31, 31)):
+            total += np.bincount(cell, weights=half, minlength=num_cells).astype(np.int64) << shift
     return counts.reshape(-1, 2), total.reshape(-1, 2)
 
 
 def positions(n: int, begin: int, end: int, b: int, seed: int) -> npt.NDArray[np.int64]:
-    """Draws q_i in [0, n) of resample b, for i in [begin, end); `begin` a multiple of 4."""
-    draws = 4 if n <= NARROW else 2
-    j = np.arange(begin // draws, -(-end // draws), dtype=np.uint64)
+    """Draws q_i in [0, n) of resample b, for i in [begin, end); `begin` is a multiple of 4."""
+    draws_per_counter = 4 if n <= NARROW else 2
+    j = np.arange(begin // draws_per_counter, -(-end // draws_per_counter), dtype=np.uint64)
     words = philox(j, b, seed)
-    # Four words are four draws, or two of 64 bits: the low word of each comes first.
+    # The four words of a counter are four draws, or two of 64 bits, whose low word comes first.
     q = words * np.uint64(n) >> _HALF if n <= NARROW else _high_product(words[:, 0::2], words[:, 1::2], n)
     return q.reshape(-1)[: end - begin].astype(np.int64)
 

@@ -14,23 +14,26 @@ PROBABILITY_FLOOR = 1e-12
 
 
 def calibration_stats(
-    where: str, scores: torch.Tensor, labels: torch.Tensor, bins: int, from_probs: bool
+    caller: str, scores: torch.Tensor, labels: torch.Tensor, bins: int, from_probs: bool
 ) -> tuple[Tensors, Tensors]:
-    """The fields of `CalibrationStats` and of `CalibrationSamples`, of inputs that `check_inputs` has passed.
+    """The fields of `CalibrationStats` and of `CalibrationSamples`, for inputs that have passed `check_inputs`.
 
-    Raises InputError naming the lowest bad row, in the words of the fused kernel.
+    Raises an InputError that names the lowest bad row, in the words of the fused kernel.
     """
     state = running.zero(bins, scores.device)
-    samples = calibration_update(where, state, scores, labels, bins, from_probs)
+    samples = calibration_update(caller, state, scores, labels, bins, from_probs)
     return running.read(state), samples
 
 
 def calibration_update(
-    where: str, state: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor, bins: int, from_probs: bool
+    caller: str, state: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor, bins: int, from_probs: bool
 ) -> Tensors:
-    """Adds rows to `state` in chunks of `chunk_rows`, in place, and returns their samples; a bad row changes nothing."""
+    """Adds rows to `state` in chunks of `chunk_rows`, in place, and returns their samples.
+
+    InputError for a bad row, before `state` is changed.
+    """
     with one_thread():
-        parts = [_rows(x, y, from_probs) for _, x, y in blocks(where, scores, labels, from_probs)]
+        parts = [_rows(x, y, from_probs) for _, x, y in blocks(caller, scores, labels, from_probs)]
         samples = tuple(torch.cat(column) for column in zip(*parts, strict=True))
         confidence, _, prediction, nll, brier = samples
         columns = (confidence, prediction == labels.long(), bin_of(confidence, bins), nll, brier)
@@ -48,7 +51,7 @@ def _chunk(
     nll: torch.Tensor,
     brier: torch.Tensor,
 ) -> torch.Tensor:
-    """The state of a few rows: each sum exactly rounded, and its carry the rest that the rounding took off."""
+    """The state of a few rows: each sum correctly rounded, and as its carry the rest that rounding dropped."""
     count = torch.bincount(bin_index, minlength=bins)
     part = running.zero(bins, confidence.device)
     part[:bins, 0] = count.double()
@@ -63,6 +66,7 @@ def _chunk(
 
 
 def _pair(values: torch.Tensor) -> tuple[float, float]:
+    """The correctly rounded sum, and the rest."""
     numbers = values.tolist()
     total = exact_sum(numbers)
     return total, exact_sum([*numbers, -total]) if math.isfinite(total) else 0.0
@@ -73,14 +77,14 @@ def _rows(x: torch.Tensor, labels: torch.Tensor, from_probs: bool) -> Tensors:
     truth = x.gather(1, labels[:, None])[:, 0]
     if from_probs:
         top, prediction = x.max(dim=1)
-        rest = x.scatter(1, prediction[:, None], 0.0)
-        tail = torch.where(top > 0, rest.sum(dim=1) / top, math.inf)
-        others = x.scatter(1, labels[:, None], 0.0).square().sum(dim=1)
-        return top, tail, prediction, -truth.clamp_min(PROBABILITY_FLOOR).log(), (1 - truth).square() + others
+        without_top = x.scatter(1, prediction[:, None], 0.0)
+        tail = torch.where(top > 0, without_top.sum(dim=1) / top, math.inf)
+        square_sum = x.scatter(1, labels[:, None], 0.0).square().sum(dim=1)
+        return top, tail, prediction, -truth.clamp_min(PROBABILITY_FLOOR).log(), (1 - truth).square() + square_sum
     e, prediction, tail = softmax(x)
     margin = x.gather(1, prediction[:, None])[:, 0] - truth
     confidence = 1 / (1 + tail)
     # 1 - p_y without cancellation where the label is the argmax.
     miss = torch.where(prediction == labels, tail * confidence, 1 - (-margin).exp() * confidence)
-    others = e.scatter(1, labels[:, None], 0.0).square().sum(dim=1) * confidence.square()
-    return confidence, tail, prediction, tail.log1p() + margin, miss.square() + others
+    square_sum = e.scatter(1, labels[:, None], 0.0).square().sum(dim=1) * confidence.square()
+    return confidence, tail, prediction, tail.log1p() + margin, miss.square() + square_sum

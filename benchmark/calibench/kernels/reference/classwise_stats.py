@@ -8,11 +8,11 @@ from calibench.kernels import state as running
 from calibench.kernels.reference.rows import bin_of, blocks, one_thread, softmax
 
 ROWS = 1024
-"""Rows summed one after the other before the sum is compensated: their error stays below 1024 roundings, 1.2e-13."""
+"""Rows added up plainly before the sum is compensated: their error stays below 1024 roundings, 1.2e-13."""
 
 
 def classwise_stats(
-    where: str,
+    caller: str,
     scores: torch.Tensor,
     labels: torch.Tensor,
     edges: torch.Tensor,
@@ -20,12 +20,12 @@ def classwise_stats(
     from_probs: bool,
     threshold: float,
 ) -> torch.Tensor:
-    """Count, sum of p_k and count of label == k, `[3, K, M]`; edges `[0]` (equal width), `[M-1]` or `[K, M-1]`."""
+    """Count, sum of p_k and count of label == k, `[3, K, M]`; edges are `[0]` (equal width), `[M-1]` or `[K, M-1]`."""
     classes = scores.shape[1]
     with one_thread():
-        # One row a cell, in the layout of running sums: count, labels, sum of p, its carry.
+        # One row per cell, in the layout of running sums: count, labels, sum of p, its carry.
         cells = torch.zeros((classes * bins, 4), dtype=torch.float64, device=scores.device)
-        for _, x, y in blocks(where, scores, labels, from_probs, ROWS):
+        for _, x, y in blocks(caller, scores, labels, from_probs, ROWS):
             running.add(cells, _block(x, y, edges, bins, from_probs, threshold))
         sums = torch.stack([cells[:, 0], cells[:, 2] + cells[:, 3], cells[:, 1]])
         return sums.reshape(3, classes, bins)

@@ -7,12 +7,12 @@ import torch
 from calibench.kernels.reference.rows import blocks, exact_sum, one_thread
 
 
-def nll_curve(where: str, logits: torch.Tensor, labels: torch.Tensor, log_temperatures: torch.Tensor) -> torch.Tensor:
+def nll_curve(caller: str, logits: torch.Tensor, labels: torch.Tensor, log_temperatures: torch.Tensor) -> torch.Tensor:
     """Sums over rows of the NLL and of its first two derivatives in u = log T, `[3, T]`."""
     with one_thread():
         scales = (-log_temperatures.double()).exp().tolist()
         parts: list[list[torch.Tensor]] = [[] for _ in scales]
-        for _, x, y in blocks(where, logits, labels):
+        for _, x, y in blocks(caller, logits, labels):
             top, prediction = x.max(dim=1)
             d = x - top[:, None]
             truth = d.gather(1, y[:, None])[:, 0]
@@ -23,11 +23,11 @@ def nll_curve(where: str, logits: torch.Tensor, labels: torch.Tensor, log_temper
 
 
 def _at(d: torch.Tensor, prediction: torch.Tensor, truth: torch.Tensor, b: float) -> torch.Tensor:
-    """NLL, slope and curvature `[3, N]` of rows d_j = x_j - max at b = 1 / T, with the argmax and d of the label."""
+    """NLL, slope and curvature `[3, N]` at b = 1 / T of rows d_j = x_j - max, given the argmax and the label's d."""
     e = (b * d).exp()
     tail = e.scatter(1, prediction[:, None], 0.0).sum(dim=1)
     p = e / (1 + tail)[:, None]
-    # p is 0 where d is so low that d or its square may be infinite; its share is 0 then, not NaN.
+    # p is 0 where d is so low that d or its square may be infinite. Its term must be 0 then, not NaN.
     d = torch.where(p > 0, d, 0.0)
     mean = (p * d).sum(dim=1)
     variance = (p * (d - mean[:, None]).square()).sum(dim=1)

@@ -9,32 +9,32 @@ from calibench.kernels.reference.rows import Tensors, blocks, one_thread, softma
 ABSTAIN = -1
 
 
-def softmax_threshold(where: str, logits: torch.Tensor, thresholds: torch.Tensor, strict: bool) -> Tensors:
-    """Prediction `[N]` (-1 where no class passes) and its probability, or the largest one where none passes."""
-    answers = []
+def softmax_threshold(caller: str, logits: torch.Tensor, thresholds: torch.Tensor, strict: bool) -> Tensors:
+    """Prediction `[N]` (-1 where no class passes) and its probability (the largest one where none passes)."""
+    decisions = []
     with one_thread():
-        for _, x, _ in blocks(where, logits, None):
+        for _, x, _ in blocks(caller, logits, None):
             p, prediction = _probs(x)
             passing = _passing(p, thresholds, strict)
-            # By score: two classes whose probabilities round to one number still have an order.
-            answer = torch.where(passing, x, -torch.inf).argmax(dim=1)
-            some = passing.any(dim=1)
-            shown = torch.where(some, answer, prediction)
-            answers.append((answer.where(some, ABSTAIN), p.gather(1, shown[:, None])[:, 0]))
-        return tuple(torch.cat(column) for column in zip(*answers, strict=True))
+            # By score, which orders two classes even if their probabilities round to one number.
+            best = torch.where(passing, x, -torch.inf).argmax(dim=1)
+            any_passing = passing.any(dim=1)
+            index = torch.where(any_passing, best, prediction)
+            decisions.append((best.where(any_passing, ABSTAIN), p.gather(1, index[:, None])[:, 0]))
+        return tuple(torch.cat(column) for column in zip(*decisions, strict=True))
 
 
-def softmax_threshold_sets(where: str, logits: torch.Tensor, thresholds: torch.Tensor, strict: bool) -> Tensors:
-    """Which classes pass `[N, K]`, and how many `[N]`."""
+def softmax_threshold_sets(caller: str, logits: torch.Tensor, thresholds: torch.Tensor, strict: bool) -> Tensors:
+    """The sets of classes that pass `[N, K]`, and their sizes `[N]`."""
     with one_thread():
-        parts = [_passing(_probs(x)[0], thresholds, strict) for _, x, _ in blocks(where, logits, None)]
+        parts = [_passing(_probs(x)[0], thresholds, strict) for _, x, _ in blocks(caller, logits, None)]
         return _sets(parts)
 
 
-def sigmoid_threshold(where: str, logits: torch.Tensor, thresholds: torch.Tensor, strict: bool) -> Tensors:
-    """Which labels pass `[N, K]`, each by its own probability 1 / (1 + exp(-x)), and how many `[N]`."""
+def sigmoid_threshold(caller: str, logits: torch.Tensor, thresholds: torch.Tensor, strict: bool) -> Tensors:
+    """The sets of labels that pass `[N, K]`, each by its probability 1 / (1 + exp(-x)), and their sizes `[N]`."""
     with one_thread():
-        parts = [_passing(1 / (1 + (-x).exp()), thresholds, strict) for _, x, _ in blocks(where, logits, None)]
+        parts = [_passing(1 / (1 + (-x).exp()), thresholds, strict) for _, x, _ in blocks(caller, logits, None)]
         return _sets(parts)
 
 

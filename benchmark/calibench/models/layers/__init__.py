@@ -1,4 +1,4 @@
-"""Layers and bodies of networks: modules of torch, apart from the files that describe networks, which import no torch."""
+"""Layers and bodies of networks: torch modules, kept apart from the files in `networks/`, which import no torch."""
 
 from __future__ import annotations
 

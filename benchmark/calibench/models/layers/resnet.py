@@ -16,20 +16,20 @@ def _norm(channels: int, folded: bool) -> nn.Module:
 class BasicBlock(nn.Module):
     """`relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x))`, both convolutions 3x3, the first with the stride.
 
-    Where the shape changes the shortcut is option B, a strided 1x1 convolution with its norm, or option A, every
-    stride-th pixel with channels of zeros, half of them before and half behind.
+    If the shape changes, the shortcut is option B, a strided 1x1 convolution with its norm, or option A, every
+    stride-th pixel with channels of zeros added, half of them before and half behind.
     """
 
-    def __init__(self, inside: int, width: int, stride: int, folded: bool, project: bool) -> None:
+    def __init__(self, channels: int, width: int, stride: int, folded: bool, project: bool) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inside, width, 3, stride, padding=1, bias=folded)
+        self.conv1 = nn.Conv2d(channels, width, 3, stride, padding=1, bias=folded)
         self.bn1 = _norm(width, folded)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=folded)
         self.bn2 = _norm(width, folded)
-        self.stride, self.zeros = stride, (width - inside) // 2
+        self.stride, self.zeros = stride, (width - channels) // 2
         self.downsample: nn.Module | None = None
-        if project and (stride != 1 or inside != width):
-            self.downsample = nn.Sequential(nn.Conv2d(inside, width, 1, stride, bias=folded), _norm(width, folded))
+        if project and (stride != 1 or channels != width):
+            self.downsample = nn.Sequential(nn.Conv2d(channels, width, 1, stride, bias=folded), _norm(width, folded))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """`[N, width, H / stride, W / stride]`, sizes rounded up."""
@@ -58,17 +58,18 @@ class ResNet(nn.Module):
         self.image, self.scaling = AsImage(), scale
         self.conv1 = nn.Conv2d(channels, widths[0], 3, padding=1, bias=folded)
         self.bn1 = _norm(widths[0], folded)
-        inside = widths[0]
+        channels = widths[0]
         self.stages = []
         for number, (width, count) in enumerate(zip(widths, blocks, strict=True), 1):
             stage = nn.Sequential()
             for block in range(count):
-                stage.append(BasicBlock(inside, width, 2 if number > 1 and block == 0 else 1, folded, project))
-                inside = width
+                stride = 2 if number > 1 and block == 0 else 1
+                stage.append(BasicBlock(channels, width, stride, folded, project))
+                channels = width
             self.add_module(f"layer{number}", stage)
             self.stages.append(f"layer{number}")
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):  # He et al., ICCV 2015, as section 3.4 says
+            if isinstance(module, nn.Conv2d):  # He et al., ICCV 2015, as section 3.4 of the paper says
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

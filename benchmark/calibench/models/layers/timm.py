@@ -1,4 +1,4 @@
-"""What inputs go through before a network of timm."""
+"""Preparation of inputs for a network of timm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from calibench.models.images import AsImage
 
 
 class Prepared(nn.Module):
-    """Channel axis - bicubic resize, if a size is set - scaling: what is done to inputs before the library's network."""
+    """Channel axis - bicubic resize, if a size is set - scaling; it runs before the library's network."""
 
     def __init__(self, size: tuple[int, int] | None, scale: nn.Module) -> None:
         super().__init__()

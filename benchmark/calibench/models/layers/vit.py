@@ -9,7 +9,7 @@ from torch.nn import functional
 from calibench.models.images import AsImage
 
 EPS = 1e-6
-"""Of every layer norm, as in the paper's own training."""
+"""Epsilon of every layer norm, as in the paper's own training."""
 
 
 class Attention(nn.Module):
@@ -46,7 +46,7 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """`x + attn(norm1(x))`, then `x + mlp(norm2(x))`: equations 2 and 3 of the paper, the norm before."""
+    """`x + attn(norm1(x))`, then `x + mlp(norm2(x))`: equations 2 and 3 of the paper, each norm first."""
 
     def __init__(self, dim: int, heads: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(channels, dim, patch, stride=patch)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Tokens."""
+        """Tokens `[N, patches, dim]`."""
         out: torch.Tensor = self.proj(x).flatten(2).transpose(1, 2)
         return out
 
@@ -81,22 +81,23 @@ class VisionTransformer(nn.Module):
     def __init__(
         self,
         scale: nn.Module,
-        channels: int,
-        patches: int,
+        image: tuple[int, int, int],
         patch: int,
         dim: int,
         depth: int,
         heads: int,
         hidden: int,
-        p: float,
+        dropout: float,
     ) -> None:
         super().__init__()
+        channels, height, width = image
+        patches = (height // patch) * (width // patch)
         self.image, self.scaling = AsImage(), scale
         self.patch_embed = PatchEmbed(channels, patch, dim)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.pos_embed = nn.Parameter(torch.empty(1, patches + 1, dim))
-        self.dropout = nn.Dropout(p)
-        self.blocks = nn.Sequential(*[Block(dim, heads, hidden, p) for _ in range(depth)])
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.Sequential(*[Block(dim, heads, hidden, dropout) for _ in range(depth)])
         self.norm = nn.LayerNorm(dim, EPS)
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
         nn.init.trunc_normal_(self.cls_token, std=0.02)

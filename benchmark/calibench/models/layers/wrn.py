@@ -12,17 +12,17 @@ from calibench.models.images import AsImage
 class WideBlock(nn.Module):
     """BN - ReLU - conv 3x3 - BN - ReLU - dropout - conv 3x3, plus the shortcut: B(3, 3) of the paper, pre-activated.
 
-    Where channels change, the shortcut is a strided 1x1 convolution of what the first ReLU gives; else it is the input.
+    If the number of channels changes, the shortcut is a strided 1x1 convolution of the first ReLU's output, else the input.
     """
 
-    def __init__(self, inside: int, width: int, stride: int, dropout: float) -> None:
+    def __init__(self, channels: int, width: int, stride: int, dropout: float) -> None:
         super().__init__()
-        self.bn1 = nn.BatchNorm2d(inside)
-        self.conv1 = nn.Conv2d(inside, width, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv1 = nn.Conv2d(channels, width, 3, stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.dropout = nn.Dropout(dropout)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.shortcut = nn.Conv2d(inside, width, 1, stride, bias=False) if inside != width else None
+        self.shortcut = nn.Conv2d(channels, width, 1, stride, bias=False) if channels != width else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """`[N, width, H / stride, W / stride]`."""
@@ -50,9 +50,9 @@ class WideResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     @staticmethod
-    def _stage(inside: int, width: int, blocks: int, stride: int, dropout: float) -> nn.Sequential:
+    def _stage(channels: int, width: int, blocks: int, stride: int, dropout: float) -> nn.Sequential:
         rest = [WideBlock(width, width, 1, dropout) for _ in range(blocks - 1)]
-        return nn.Sequential(WideBlock(inside, width, stride, dropout), *rest)
+        return nn.Sequential(WideBlock(channels, width, stride, dropout), *rest)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Features `[N, 64 width]`."""

@@ -1,1 +1,1 @@
-"""Networks that `--model` names, one a file; the layers that they need stand in `models/layers`."""
+"""Networks that `--model` names, one file each; their layers are in `models/layers`."""

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from calibench.models.network import Network, Task
 
 ACTIVATIONS = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid", "gelu": "GELU"}
-"""Classes of `torch.nn`."""
-
+"""Names of classes in `torch.nn`."""
 
 SPEC = ModelSpec(
     name="mlp",
@@ -24,7 +23,7 @@ SPEC = ModelSpec(
     default=True,
     params=(
         Param("hidden", "ints", (128, 64), "sizes of the hidden layers", "units", minimum=1),
-        Param("activation", "str", "relu", "after each hidden layer", choices=tuple(ACTIVATIONS)),
+        Param("activation", "str", "relu", "function after each hidden layer", choices=tuple(ACTIVATIONS)),
         DROPOUT,
         STANDARDIZE,
     ),

@@ -8,7 +8,7 @@ DROPOUT = Param(
     "dropout",
     "float",
     0.0,
-    "share of activations set to 0 in training, as mc-dropout needs",
+    "share of activations set to 0 in training; mc-dropout needs it",
     "fraction",
     minimum=0,
     maximum=0.95,
@@ -16,7 +16,10 @@ DROPOUT = Param(
 
 SCALING = (
     Param(
-        "standardize", "bool", True, "scale inputs first: to training mean 0 and SD 1, or by mean and std where given"
+        "standardize",
+        "bool",
+        True,
+        "scale inputs first: by mean and std if they are set, else to training mean 0 and SD 1",
     ),
     Param(
         "mean", "floats", None, "fixed scaling (x - mean) / std: one number a channel, in units of x (0..255 of bytes)"

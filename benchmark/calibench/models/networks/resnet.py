@@ -1,7 +1,7 @@
 """`resnet`: residual networks for small images (He, Zhang, Ren, Sun, CVPR 2016, arXiv 1512.03385).
 
-Names of the weights: `conv1`, `bn1`, `layer1.0.conv1`, `.bn1`, `.conv2`, `.bn2` and so on, and, of depth 18 and 34,
-`layer2.0.downsample.0` (convolution) and `.1` (norm); all under `body.`, the last layer is `head`.
+Names of the weights, all under `body.`: `conv1`, `bn1`, `layer1.0.conv1`, `.bn1`, `.conv2`, `.bn2` and so on; depth 18 and
+34 also have `layer2.0.downsample.0` (convolution) and `.1` (norm). The last layer is `head`.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ IMAGENET_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 SPEC = ModelSpec(
     name="resnet",
     target=f"{__name__}:resnet",
-    summary="Residual networks for small images: depth 20 to 110 of CIFAR, 18 and 34 with a 3x3 stem.",
+    summary="Residual networks for small images: the CIFAR depths 20 to 110, and 18 and 34 with a 3x3 stem.",
     params=(
         Param("depth", "int", 20, "20, 32, 44, 56, 110 (16 to 64 channels) or 18, 34 (64 to 512)", "layers"),
         Param(
             "norm",
             "str",
             "batch",
-            "after each convolution: batch norm; folded: nothing, the convolution's weights and bias hold it",
+            "batch: batch norm after each convolution; folded: none, the convolutions' weights and biases contain it",
             choices=("batch", "folded"),
         ),
         *SCALING,
     ),
     paper="K. He, X. Zhang, S. Ren, J. Sun, CVPR 2016 (arXiv 1512.03385), section 4.2 and table 1",
-    deviations=("depth 18 and 34 take small images: the stem is one 3x3 convolution of stride 1, without pooling",),
+    deviations=("depth 18 and 34 are for small images: the stem is one 3x3 convolution of stride 1, without pooling",),
 )
 
 
@@ -56,11 +56,11 @@ def resnet(
 ) -> Network:
     """Depth 20 to 110: the CIFAR networks, option A. Depth 18 and 34: the ImageNet ones, option B, stem 3x3 and no pooling.
 
-    InputError for another depth, for data that are not images, and for `mean`, `std` that do not fit them.
+    InputError for any other depth, for data that are not images, and for `mean` and `std` that do not fit them.
     """
     if depth not in CIFAR_DEPTHS and depth not in IMAGENET_BLOCKS:
-        known = ", ".join(str(d) for d in sorted((*CIFAR_DEPTHS, *IMAGENET_BLOCKS)))
-        raise InputError(f"model 'resnet': there is no depth={depth} here", f"use one of {known}")
+        depths = ", ".join(str(d) for d in sorted((*CIFAR_DEPTHS, *IMAGENET_BLOCKS)))
+        raise InputError(f"model 'resnet': there is no depth={depth} here", f"use one of {depths}")
     small = depth in CIFAR_DEPTHS
     channels, _, _ = models.image_shape("resnet", task, 4 if small else 8)
     widths = (16, 32, 64) if small else (64, 128, 256, 512)

@@ -1,7 +1,7 @@
 """`vit`: a vision transformer for small images (Dosovitskiy et al., ICLR 2021, arXiv 2010.11929).
 
-Names of the weights: `patch_embed.proj`, `cls_token`, `pos_embed`, `blocks.0.norm1`, `.attn.qkv`, `.attn.proj`, `.norm2`,
-`.mlp.fc1`, `.mlp.fc2`, and `norm`; all under `body.`, the last layer is `head`.
+Names of the weights, all under `body.`: `patch_embed.proj`, `cls_token`, `pos_embed`, `blocks.0.norm1`, `.attn.qkv`,
+`.attn.proj`, `.norm2`, `.mlp.fc1`, `.mlp.fc2`, and `norm`. The last layer is `head`.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ SPEC = ModelSpec(
     target=f"{__name__}:vit",
     summary="Vision transformer for small images: pre-norm, learned positions, a class token as the feature.",
     params=(
-        Param("patch", "int", 4, "side of a patch; it divides the image's sides", "pixels", minimum=1),
+        Param("patch", "int", 4, "side of a patch; it must divide the image's sides", "pixels", minimum=1),
         Param("dim", "int", 192, "size of a token", "units", minimum=1),
         Param("depth", "int", 12, "blocks", minimum=1),
-        Param("heads", "int", 3, "attention heads a block; they divide dim", minimum=1),
+        Param("heads", "int", 3, "attention heads a block; their number must divide dim", minimum=1),
         Param("mlp", "int", 768, "hidden size of each block's perceptron", "units", minimum=1),
         DROPOUT,
         *SCALING,
     ),
     paper="A. Dosovitskiy et al., ICLR 2021 (arXiv 2010.11929)",
-    deviations=("sizes are those of DeiT-Ti (arXiv 2012.12877) on 4 x 4 patches; the paper's begin at 768",),
+    deviations=("sizes are those of DeiT-Ti (arXiv 2012.12877) on 4 x 4 patches; the paper's start at 768",),
 )
 
 
-def vit(
+def vit(  # noqa: PLR0913 - a keyword for each parameter of the SPEC
     task: Task,
     patch: int,
     dim: int,
@@ -51,10 +51,11 @@ def vit(
 ) -> Network:
     """A pre-norm transformer over patches with a class token; `mlp` is the hidden size of its two-layer perceptrons.
 
-    InputError for a patch that does not divide the image, heads that do not divide `dim`, data that are not images, and
-    `mean`, `std` that do not fit them.
+    InputError if the patch does not divide the image or `heads` does not divide `dim`, if the data are not images, and if
+    `mean` and `std` do not fit them.
     """
-    channels, height, width = models.image_shape("vit", task, 2)
+    image = models.image_shape("vit", task, 2)
+    _, height, width = image
     if height % patch or width % patch:
         message = f"model 'vit': patch={patch} does not divide images of {height} x {width}"
         fits = [str(p) for p in range(1, min(height, width) + 1) if height % p == 0 and width % p == 0]
@@ -62,7 +63,6 @@ def vit(
     if dim % heads:
         fits = [str(h) for h in range(1, min(dim, 64) + 1) if dim % h == 0]
         raise InputError(f"model 'vit': heads={heads} does not divide dim={dim}", f"use one of {', '.join(fits)}")
-    patches = (height // patch) * (width // patch)
     scale = models.scaling("vit", task, standardize, mean, std)
-    body = layers.VisionTransformer(scale, channels, patches, patch, dim, depth, heads, mlp, dropout)
+    body = layers.VisionTransformer(scale, image, patch, dim, depth, heads, mlp, dropout)
     return models.Network(body, nn.Linear(dim, task.num_classes), dim)

@@ -1,7 +1,7 @@
 """`wrn`: wide residual networks (Zagoruyko, Komodakis, BMVC 2016, arXiv 1605.07146).
 
-Names of the weights: `conv1`, `layer1.0.bn1`, `.conv1`, `.bn2`, `.conv2`, `.shortcut` (where channels change), and `bn`;
-all under `body.`, the last layer is `head`.
+Names of the weights, all under `body.`: `conv1`, `layer1.0.bn1`, `.conv1`, `.bn2`, `.conv2`, `.shortcut` (where channels
+change), and `bn`. The last layer is `head`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 SPEC = ModelSpec(
     name="wrn",
     target=f"{__name__}:wrn",
-    summary="Wide residual networks: pre-activated blocks, as WRN-28-10 and WRN-16-4.",
+    summary="Wide residual networks of pre-activated blocks, such as WRN-28-10 and WRN-16-4.",
     params=(
         Param("depth", "int", 28, "6n + 4: 10, 16, 22, 28, 34, 40, ...", "layers"),
-        Param("width", "int", 10, "times as many channels as 16, 32 and 64", minimum=1),
+        Param("width", "int", 10, "factor on the 16, 32 and 64 channels of the three stages", minimum=1),
         DROPOUT,
         *SCALING,
     ),
@@ -44,7 +44,7 @@ def wrn(
 ) -> Network:
     """WRN-depth-width: depth = 6n + 4, three stages of n blocks of 16, 32 and 64 times `width` channels.
 
-    InputError for another depth, for data that are not images, and for `mean`, `std` that do not fit them.
+    InputError for any other depth, for data that are not images, and for `mean` and `std` that do not fit them.
     """
     if depth < 10 or (depth - 4) % 6:
         message = f"model 'wrn': there is no depth={depth}; it is 6n + 4, n blocks in each of three stages"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibench.data.npzfile import read_npz
+from calibench.data.numpy_files import read_npz
 from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.outputs.readers.columns import Columns, StoredSamples, array_named, label_name

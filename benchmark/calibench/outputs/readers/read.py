@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibench.data.npzfile import existing, read_npy, read_npz
+from calibench.data.numpy_files import existing_file, read_npy, read_npz
 from calibench.errors import InputError
 from calibench.lazy import torch
 from calibench.outputs.outputs import Outputs
@@ -29,7 +29,7 @@ def read_outputs(path: str | Path, columns: Columns | None = None) -> tuple[Outp
     columns = columns or Columns()
     if columns.logits and columns.probs:
         raise InputError("the scores are logits or probabilities, not both", "give --logits or --probs")
-    file = existing(path)
+    file = existing_file(path)
     suffix = file.suffix.lower()
     if suffix == ".npz":
         samples = samples_from_npz(path, columns)

@@ -1,4 +1,4 @@
-"""Tells calibench what this package offers. It must import nothing heavy: `target` is imported when the method is used."""
+"""The methods that this package offers. Import nothing heavy here: calibench imports `target` when the method is used."""
 
 from calibench import MethodSpec, Param, hookimpl
 
@@ -15,6 +15,6 @@ def calibench_methods() -> list[MethodSpec]:
             params=(Param("l2", "float", 1e-3, "weight of the sum of squared biases; 0 is the paper's", minimum=0),),
             equation="p = softmax(z / T + b), (T, b) = argmin NLL on cal + l2 sum_k b_k^2, T in [1/50, 50]",
             paper="A. Alexandari, A. Kundaje, A. Shrikumar, ICML 2020 (arXiv 1901.06852), section 4",
-            deviations=("a small L2 term holds the bias of a class that cal has few samples of; l2=0 takes it out",),
+            deviations=("a small L2 term limits the bias of a class with few samples in cal; l2=0 removes it",),
         )
     ]

@@ -1,0 +1,83 @@
+"""Progress on standard error: a bar on a terminal, a line a minute in a log."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from calibench.cli.output import stderr, to_stderr
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from calibench.progress import Report
+
+LINE_SECONDS = 60.0
+"""The least time between two lines of progress if standard error is not a terminal."""
+
+
+@contextmanager
+def progress(label: str, silent: bool) -> Iterator[Report]:
+    """A report that shows progress on standard error, each line after `label`; one that shows nothing if `silent`."""
+    if silent:
+        yield lambda what, done, total, note: None
+        return
+    console = stderr()
+    if console.is_terminal:
+        with _bar(label, console) as report:
+            yield report
+    else:
+        yield _Lines(label)
+
+
+@contextmanager
+def _bar(label: str, console: Console) -> Iterator[Report]:
+    """A report that moves a bar, and removes it at the end of the block."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[count]}/{task.total}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(what: str, done: float, total: int, note: str) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(f"{label}: {what}", total=total, note=note, count=0)
+            bar.update(tasks[what], total=total, completed=done, note=note, count=_count(done))
+
+        yield report
+
+
+class _Lines:
+    """A report for logs: at most one line every `LINE_SECONDS`, with the time left at the pace so far."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.last_line = time.monotonic()
+        self.starts: dict[str, tuple[float, float]] = {}
+        """For each piece of work when it was first reported, and how much of it was done then."""
+
+    def __call__(self, what: str, done: float, total: int, note: str) -> None:
+        now = time.monotonic()
+        start, done_at_start = self.starts.setdefault(what, (now, done))
+        if now - self.last_line < LINE_SECONDS or done >= total:
+            return
+        self.last_line = now
+        left = ""
+        if done > done_at_start:
+            seconds = round((total - done) * (now - start) / (done - done_at_start))
+            left = f", {datetime.timedelta(seconds=seconds)} left"
+        to_stderr(f"{self.label}: {what}: {_count(done)}/{total}{f', {note}' if note else ''}{left}")
+
+
+def _count(done: float) -> str:
+    """`3` or `3.5`."""
+    return f"{done:.1f}" if done % 1 else f"{done:.0f}"

@@ -1,0 +1,77 @@
+"""Read a user's `.npy` or `.npz` without trusting it: no pickle, and a clear error for whatever is wrong with the file."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calibench.errors import InputError
+from calibench.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_UNREADABLE = (ValueError, OSError, EOFError, KeyError, zlib.error, MemoryError, OverflowError, RuntimeError, TypeError)
+"""What zipfile and numpy raise for damaged, encrypted (RuntimeError) or absurd (OverflowError) members."""
+
+
+def existing_file(path: str | Path) -> Path:
+    """The path as a Path; InputError if no file is there."""
+    file = Path(path)
+    try:
+        if file.is_file():
+            return file
+        message = f"{str(path)!r} is not a file" if file.exists() else f"there is no file {str(path)!r}"
+    except (OSError, ValueError) as error:  # a name that is too long or holds a NUL
+        message = f"cannot read {str(path)!r}: {error}"
+    raise InputError(message, "check the path")
+
+
+def read_npy(path: str | Path) -> NDArray[Any]:
+    """The array of a `.npy`; InputError if it cannot be read, is cut short or holds a pickle."""
+    file = existing_file(path)
+    try:
+        with file.open("rb") as content:
+            array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
+            rest = content.read(1)
+    except _UNREADABLE as error:
+        _refuse_pickle(error, f"{path}: it")
+        raise InputError(f"{path}: not a sound .npy file ({error})", "write it again with numpy.save") from None
+    if rest:
+        raise InputError(f"{path}: more follows after the array", "write it again with numpy.save")
+    return array
+
+
+def read_npz(path: str | Path, names: tuple[str, ...] | None = None) -> dict[str, NDArray[Any]]:
+    """The arrays of a `.npz`: all, or those of `names` that it holds; InputError if it cannot be read or holds a pickle."""
+    file = existing_file(path)
+    arrays: dict[str, NDArray[Any]] = {}
+    name = ""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = [member.removesuffix(".npy") for member in archive.namelist()]
+        if len(set(members)) != len(members):
+            raise InputError(f"{path}: two arrays have one name", "write it again with numpy.savez")
+        with np.load(file, allow_pickle=False) as content:
+            for name in members if names is None else [n for n in names if n in members]:
+                arrays[name] = content[name]
+    except InputError:
+        raise
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{path}: not an .npz file ({error})", "write it with numpy.savez(file, name=array)") from None
+    except _UNREADABLE as error:
+        _refuse_pickle(error, f"{path}: array {name!r}")
+        raise InputError(f"{path}: cannot read array {name!r} ({error})", "write it again with numpy.savez") from None
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # numpy returns a member that is no .npy as bytes
+            raise InputError(f"{path}: {name!r} is not an array", "write it with numpy.savez(file, name=array)")
+    return arrays
+
+
+def _refuse_pickle(error: Exception, subject: str) -> None:
+    """InputError if numpy raised `error` because the array is pickled."""
+    if "pickle" in str(error).lower() or "Object arrays" in str(error):
+        message = f"{subject} holds Python objects (a pickle), which could run code"
+        raise InputError(message, "store plain numbers: array.astype(float) or .astype(int)") from None

@@ -1,0 +1,91 @@
+"""EvaluationRecord: every field of the JSON document of `calibench evaluate`, with its meaning and unit."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from calibench.metrics.judged import Judged
+from calibench.records import schemas
+
+KEYS = {"labels_per_sample": "questions"}
+"""The keys of fields that the document calls by another name."""
+
+NOT_STORED = frozenset({"judged", "judged_after"})
+"""Fields that are not part of the document."""
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """The figures of stored outputs; with a fit also what was fitted, and the figures after it.
+
+    Figures are stored in the unit that `units` names: fractions (never percent), nats for NLL. None is an undefined figure.
+    """
+
+    n: int
+    """The number of samples."""
+
+    classes: int
+    """The number of classes K; of samples with several labels, 2 (yes and no)."""
+
+    labels_per_sample: int
+    """The number of labels of one sample: 1, or Q. In Python the field is `labels_per_sample`."""
+
+    backend: str
+    """Which kernels computed the figures: `fused-cpu`, `fused-cuda` or `reference`."""
+
+    metrics: dict[str, float | None]
+    """The figures of the outputs as they are, by metric."""
+
+    intervals: dict[str, list[float] | None]
+    """For each metric the bounds `[low, high]` of its 95 % bootstrap interval over samples, in the metric's unit."""
+
+    noise_floor: dict[str, dict[str, float]]
+    """For each metric that has one, what a perfectly calibrated model with the same probabilities scores, in the
+    metric's unit: the `mean` and the 95th percentile `p95` over labels drawn from these probabilities."""
+
+    verdict: str
+    """One sentence: whether these outputs are calibrated, and by which figure."""
+
+    units: dict[str, dict[str, Any]]
+    """For each metric its `unit`, which direction is `better` (`lower` or `higher`), and whether a board may rank by it
+    (`rankable`)."""
+
+    details: dict[str, dict[str, Any]]
+    """For some metrics what is behind the figure, under keys of the metric's own: the bin of a maximum and its count,
+    the parts of a Brier score (in its unit), how many probabilities NLL clipped."""
+
+    bootstrap: dict[str, Any]
+    """How the intervals were taken: `method`, `level`, `resamples`, `seed`, which metrics are `bias_corrected` and how,
+    and in how many resamples a figure was `undefined`."""
+
+    versions: dict[str, str]
+    """The versions of Python, of our dependencies, and of the packages whose plugins took part."""
+
+    fit: dict[str, Any] | None = None
+    """What was fitted: the `recipe`, the number of samples `n`, and what each stage learned, by the name of the
+    parameter (`temperature`), or `STAGE.NAME` if an earlier stage has one of that name. Absent without a fit."""
+
+    after: dict[str, Any] | None = None
+    """`metrics`, `intervals`, `noise_floor`, `details` and `verdict` of the outputs after the fit. Absent without a
+    fit."""
+
+    schema: str = schemas.EVALUATION
+    """The name and version of this document; first in the file."""
+
+    judged: Judged | None = field(default=None, repr=False, compare=False)
+    """The judged outputs, for diagrams; not part of the document."""
+
+    judged_after: Judged | None = field(default=None, repr=False, compare=False)
+    """The judged outputs after the fit, for diagrams; not part of the document."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document, `schema` first; `fit` and `after` only where there was a fit."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in NOT_STORED}
+        document = {KEYS.get(name, name): value for name, value in values.items() if value is not None}
+        return {"schema": document.pop("schema"), **document}
+
+    def __getitem__(self, key: str) -> Any:
+        """The document's entry, so that `record["metrics"]` reads as the JSON does."""
+        return self.to_dict()[key]

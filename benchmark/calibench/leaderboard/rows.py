@@ -1,0 +1,64 @@
+"""A row of a board: the figures of one recipe over its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from calibench.lazy import np
+from calibench.leaderboard.replicates import Replicates, interval
+from calibench.records.record import ResultRecord
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A metric over a row's seeds: mean, SD (ddof 1, from two seeds on), 95 % interval of the mean over test samples."""
+
+    mean: float
+    sd: float | None
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recipe: its rank (the same for a whole band), seeds, cells and mean noise floors by metric, and its backends."""
+
+    rank: int | None
+    recipe: str
+    seeds: tuple[int, ...]
+    cells: dict[str, Cell]
+    floors: dict[str, float]
+    backends: tuple[str, ...]
+
+
+def unranked_row(recipe: str, records: Sequence[ResultRecord], metrics: Iterable[str], replicates: Replicates) -> Row:
+    """The row of a recipe whose runs are `records`, one a seed; without a rank.
+
+    A metric that is undefined on one of the seeds has no mean, and so no cell. A noise floor needs one of every seed too.
+    """
+    names = list(metrics)
+    cells = {name: cell for name in names if (cell := _cell(name, records, replicates)) is not None}
+    floors = {
+        name: float(np.mean([record.noise_floor[name]["mean"] for record in records]))
+        for name in names
+        if all(name in record.noise_floor for record in records)
+    }
+    backends = tuple(sorted({record.backend for record in records}))
+    return Row(None, recipe, tuple(record.seed for record in records), cells, floors, backends)
+
+
+def _cell(name: str, records: Sequence[ResultRecord], replicates: Replicates) -> Cell | None:
+    values = [value for record in records if (value := record.metrics.get(name)) is not None]
+    if len(values) < len(records):
+        return None
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    bounds = interval(replicates.get(name))
+    if bounds is None and len(records) == 1:
+        bounds = _stored_interval(records[0], name)
+    return Cell(float(np.mean(values)), sd, bounds)
+
+
+def _stored_interval(record: ResultRecord, name: str) -> tuple[float, float] | None:
+    """The interval in the record itself, which does not need the predictions."""
+    bounds = record.intervals.get(name)
+    return None if bounds is None else (bounds[0], bounds[1])

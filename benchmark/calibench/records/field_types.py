@@ -1,0 +1,106 @@
+"""The JSON type of each field of a record, so that a board can be made of records that somebody else wrote.
+
+What the fields mean stands in `calibench.records.record`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Check = Callable[[Any], bool]
+
+
+def fits(name: str, value: Any) -> bool:
+    """Whether the field `name` of a record may hold `value`."""
+    return _TYPES[name](value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_text_or_none(value: Any) -> bool:
+    return value is None or _is_text(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_number_or_none(value: Any) -> bool:
+    return value is None or _is_number(value)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_text, value))
+
+
+def _is_interval(value: Any) -> bool:
+    return value is None or (isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value)))
+
+
+def _is_unit(value: Any) -> bool:
+    return _is_object(value) and _is_text(value.get("unit")) and value.get("better") in ("lower", "higher")
+
+
+def _is_floor(value: Any) -> bool:
+    return _object_of(_is_number)(value) and "mean" in value
+
+
+def _is_sizes(value: Any) -> bool:
+    return _object_of(_is_whole)(value) and "test" in value
+
+
+def _is_preset(value: Any) -> bool:
+    return value is None or (_is_object(value) and _is_text(value.get("name")))
+
+
+def _is_predictions(value: Any) -> bool:
+    return value is None or (_object_of(_is_text)(value) and {"file", "sha256"} <= set(value))
+
+
+def _object_of(check: Check) -> Check:
+    return lambda value: _is_object(value) and all(map(check, value.values()))
+
+
+def _list_of(check: Check) -> Check:
+    return lambda value: isinstance(value, list | tuple) and all(map(check, value))
+
+
+_TYPES: dict[str, Check] = {
+    "run_id": _is_text,
+    "recipe": _is_text,
+    "dataset": _is_text,
+    "model": _is_text,
+    "seed": _is_whole,
+    "noise": _is_text_or_none,
+    "backend": _is_text,
+    "n": _is_sizes,
+    "metrics": _object_of(_is_number_or_none),
+    "intervals": _object_of(_is_interval),
+    "noise_floor": _object_of(_is_floor),
+    "timings_s": _object_of(_is_number),
+    "versions": _object_of(_is_text),
+    "units": _object_of(_is_unit),
+    "details": _object_of(_is_object),
+    "fitted": _list_of(_is_object),
+    "config": _is_object,
+    "seeds": _object_of(_is_whole),
+    "bootstrap": _is_object,
+    "data": _is_object,
+    "machine": _is_object,
+    "code": _is_text,
+    "cache": _object_of(_list_of(_is_text)),
+    "shift": _list_of(_is_object),
+    "ood": _list_of(_is_object),
+    "predictions": _is_predictions,
+    "created": _is_text,
+    "preset": _is_preset,
+    "schema": _is_text,
+}

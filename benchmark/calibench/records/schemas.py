@@ -1,0 +1,39 @@
+"""The names of the JSON documents that calibench writes: the value of their first entry, `schema`.
+
+A document whose definition changes gets a new number.
+"""
+
+from __future__ import annotations
+
+RECORD = "calibench.record/1"
+"""One run: `records/RUN_ID.json` in a results folder, and what `calibench run --json` prints of one run."""
+
+RECORDS = "calibench.records/1"
+"""Several runs: what `calibench run --json` prints of more than one."""
+
+PREDICTIONS = "calibench.predictions/1"
+"""Scores, labels and bootstrap replicates of a run: the metadata of `predictions/RUN_ID.safetensors`."""
+
+EVALUATION = "calibench.evaluation/1"
+"""One file of stored outputs: `calibench evaluate FILE --json`."""
+
+EVALUATIONS = "calibench.evaluations/1"
+"""Several files of stored outputs: `calibench evaluate FILE FILE --json`."""
+
+LEADERBOARD = "calibench.leaderboard/1"
+"""Boards: `calibench leaderboard --json`."""
+
+LIST = "calibench.list/1"
+"""The names of one family of plugins: `calibench list FAMILY --json`."""
+
+SHOW = "calibench.show/1"
+"""One method, dataset, model, metric, noise, shift or preset: `calibench show FAMILY NAME --json`."""
+
+DOCTOR = "calibench.doctor/1"
+"""The state of an installation: `calibench doctor --json`."""
+
+BENCH = "calibench.bench/1"
+"""Times and memory of kernels: `calibench bench kernels --json`."""
+
+BENCH_METHODS = "calibench.bench-methods/1"
+"""Times and memory of methods: `calibench bench methods --json`."""

@@ -1,0 +1,38 @@
+"""Boards as CSV: one line for each metric of each row, with stored figures (fractions, not percent)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from calibench.leaderboard.boards import Board
+
+HEAD = (
+    *("dataset", "model", "noise", "n_test", "ranked_by"),
+    *("rank", "method", "seeds"),
+    *("metric", "unit", "mean", "sd", "low", "high", "floor"),
+)
+
+
+def boards_csv(boards: Sequence[Board]) -> str:
+    """Every cell of every board as one long table. What is undefined is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEAD)
+    for board in boards:
+        writer.writerows(_lines(board))
+    return text.getvalue()
+
+
+def _lines(board: Board) -> Iterator[tuple[object, ...]]:
+    protocol = (board.dataset, board.model, board.noise or "", board.n_test, board.metric)
+    for row in board.rows:
+        method = (row.rank or "", row.recipe, ";".join(map(str, row.seeds)))
+        for name, cell in row.cells.items():
+            sd = "" if cell.sd is None else cell.sd
+            low, high = cell.interval or ("", "")
+            unit, floor = board.units[name]["unit"], row.floors.get(name, "")
+            yield (*protocol, *method, name, unit, cell.mean, sd, low, high, floor)

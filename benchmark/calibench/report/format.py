@@ -1,0 +1,43 @@
+"""Figures, units and intervals as text. Fractions are stored; percent is shown, and the text or the column's header says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from calibench.records.record import ResultRecord
+
+NOTHING = "-"
+"""Stands for a figure that is undefined or missing."""
+
+
+def figure(value: float, unit: str) -> str:
+    """`1.41` for a fraction of .0141, `0.3316` for any other unit: percent with two digits, else four digits."""
+    return f"{100 * value:.2f}" if unit == "fraction" else f"{value:.4f}"
+
+
+def interval(bounds: Sequence[float] | None, unit: str) -> str:
+    """`[1.10, 1.75]`; empty if there is no interval."""
+    return f"[{figure(bounds[0], unit)}, {figure(bounds[1], unit)}]" if bounds else ""
+
+
+def figure_with_interval(value: float | None, bounds: Sequence[float] | None, unit: str) -> str:
+    """`1.41 [1.10, 1.75]`, the figure alone if there is no interval, `-` if there is no figure."""
+    return NOTHING if value is None else f"{figure(value, unit)} {interval(bounds, unit)}".rstrip()
+
+
+def header(name: str, unit: str) -> str:
+    """A column's name and unit: `ece15 %`, `nll nats`; the name alone for a unit that says nothing more, as a Brier score's."""
+    if unit == "fraction":
+        return f"{name} %"
+    return f"{name} {unit}" if unit == "nats" else name
+
+
+def metric_of_run(record: ResultRecord, name: str) -> str:
+    """`ece15 1.41 % [1.10, 1.75]`: one metric of a record, for a line about the run."""
+    value, unit = record.metrics[name], record.units[name]["unit"]
+    if value is None:
+        return f"{name} undefined"
+    percent = " %" if unit == "fraction" else ""
+    return f"{name} {figure(value, unit)}{percent} {interval(record.intervals.get(name), unit)}".rstrip()

@@ -1,0 +1,56 @@
+// The kernel table of one instruction set. Each entry selects the kernel
+// for the type of the scores, once per chunk.
+#pragma once
+
+#include "../core/kernels.h"
+
+// clang-format off: in this order
+#include "math.h"
+#include "row_block.h"
+#include "fast_columns.h"
+#include "fast_row.h"
+#include "fill_block.h"
+#include "row_metrics.h"
+#include "bootstrap_bins.h"
+#include "calibration_stats.h"
+#include "classwise_stats.h"
+#include "nll_curve.h"
+#include "thresholds.h"
+// clang-format on
+
+// clang-format off
+#define CALIBENCH_BY_TYPE(TYPE, FUNCTION, ...)                          \
+  switch (TYPE) {                                                       \
+    case ScoreType::kFloat64: return FUNCTION<double>(__VA_ARGS__);     \
+    case ScoreType::kFloat32: return FUNCTION<float>(__VA_ARGS__);      \
+    case ScoreType::kBFloat16: return FUNCTION<BFloat16>(__VA_ARGS__);  \
+    case ScoreType::kFloat16: return FUNCTION<Float16>(__VA_ARGS__);    \
+  }
+// clang-format on
+
+namespace calibench::CALIBENCH_ISA {
+
+static void calibration(const CalibrationArgs& args, int64_t begin, int64_t end, BinSums* bins,
+                        ChunkTotals* totals, double* samples, void* scratch) {
+  CALIBENCH_BY_TYPE(args.score_type, calibration_chunk, args, begin, end, bins, totals, samples, scratch)
+}
+static void classwise(const ClasswiseArgs& args, int64_t begin, int64_t end, double* sums, int64_t* first_bad,
+                      void* scratch) {
+  CALIBENCH_BY_TYPE(args.scores.type, classwise_chunk, args, begin, end, sums, first_bad, scratch)
+}
+static void threshold(const ThresholdArgs& args, int64_t begin, int64_t end, int64_t* first_bad,
+                      void* scratch) {
+  CALIBENCH_BY_TYPE(args.scores.type, threshold_chunk, args, begin, end, first_bad, scratch)
+}
+static void sigmoid(const ThresholdArgs& args, int64_t begin, int64_t end, int64_t* first_bad) {
+  CALIBENCH_BY_TYPE(args.scores.type, sigmoid_chunk, args, begin, end, first_bad)
+}
+static void curve(const CurveArgs& args, int64_t begin, int64_t end, CurveSums* sums, int64_t* first_bad,
+                  void* scratch) {
+  CALIBENCH_BY_TYPE(args.scores.type, nll_curve_chunk, args, begin, end, sums, first_bad, scratch)
+}
+
+static constexpr Kernels kTable = {
+    CALIBENCH_ISA_NAME, calibration, classwise, threshold, sigmoid, curve, resample};
+
+}  // namespace calibench::CALIBENCH_ISA

@@ -1,0 +1,74 @@
+// A block of 64 rows, reduced to what the metrics need: per row the largest score, the sum of
+// the other terms relative to it, and the sum of their squares. exact_row computes them in
+// float64; fast_row.h and fast_columns.h in float32.
+#pragma once
+
+namespace calibench::CALIBENCH_ISA {
+
+constexpr int kBlockRows = 64;
+
+struct RowBlock {
+  double top[kBlockRows];  // largest score
+  // exp2_shifted of the largest score: the unit of sums in float32.
+  // A tie with the largest score counts 1 unit.
+  double unit[kBlockRows];
+  double others[kBlockRows];       // sum of the terms of the other scores
+  double squares[kBlockRows];      // sum of the squares of these terms
+  double ties[kBlockRows];         // further scores equal to the largest, if they are not among the others
+  double label_score[kBlockRows];  // score of the label class
+  double correct[kBlockRows];      // 1 if the prediction is the label, else 0
+  int64_t prediction[kBlockRows];
+  uint8_t finite[kBlockRows];
+  uint8_t in_range[kBlockRows];  // all probabilities are in [0, 1 + 1e-3]
+};
+
+CALIBENCH_INLINE void count_hits(unsigned hits, int64_t j, int64_t* index, int* count) {
+  if (*index < 0) *index = j + __builtin_ctz(hits);
+  *count += __builtin_popcount(hits);
+}
+
+// Fills row i of the block in float64. The terms are exp(x_j - top) for logits, and p_j for probabilities.
+template <bool kFromProbs, typename T>
+CALIBENCH_FUNCTION void exact_row(const T* x, int64_t classes, int i, RowBlock* block) {
+  const double first = to_double(x[0]);
+  D top_lanes = set(first), bottom_lanes = top_lanes, bad = set(0.0);
+  for (int64_t j = 0; j < classes; j += 8) {
+    const D a = j + 8 <= classes ? load8(x + j) : load8(x + j, classes - j, first);
+    top_lanes = max(a, top_lanes);
+    if constexpr (kFromProbs) bottom_lanes = min(a, bottom_lanes);
+    bad = fma(a, set(0.0), bad);
+  }
+  const double top = largest(top_lanes);
+  const D vtop = set(top);
+  D others = set(0.0), squares = others;
+  int64_t index = -1;
+  int tie_count = 0;
+  // Short runs: the rounding error is that of 64 + K / 512 terms.
+  for (int64_t start = 0; start < classes; start += 512) {
+    const int64_t end = min_of<int64_t>(start + 512, classes);
+    D s = set(0.0), q = s;
+    for (int64_t j = start; j < end; j += 8) {
+      const D a = j + 8 <= classes ? load8(x + j) : load8(x + j, classes - j, top);
+      D e = kFromProbs ? a : exp(a - vtop);
+      const Mask8 hits = equal(a, vtop);
+      if (CALIBENCH_UNLIKELY(bits(hits))) {
+        const unsigned valid_hits = bits(hits) & (classes - j >= 8 ? 0xffu : (1u << (classes - j)) - 1);
+        if (valid_hits) count_hits(valid_hits, j, &index, &tie_count);
+        e = select(hits, set(0.0), e);
+      }
+      s = s + e;
+      q = fma(e, e, q);
+    }
+    others = others + s;
+    squares = squares + q;
+  }
+  block->top[i] = top;
+  block->others[i] = sum(others);
+  block->squares[i] = sum(squares);
+  block->ties[i] = tie_count - 1;
+  block->prediction[i] = index;
+  block->finite[i] = bits(equal(bad, set(0.0))) == 0xffu;
+  if constexpr (kFromProbs) block->in_range[i] = smallest(bottom_lanes) >= 0.0 && top <= kProbabilityCeiling;
+}
+
+}  // namespace calibench::CALIBENCH_ISA

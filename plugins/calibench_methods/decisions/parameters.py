@@ -1,0 +1,10 @@
+"""Parameters that several decision rules share."""
+
+from calibench import Param
+
+VALUE = Param("value", "float", 0.5, "one threshold for all classes", "probability", minimum=0, maximum=1)
+
+
+def values_param(meaning: str) -> Param:
+    """The parameter `values`: a list of thresholds."""
+    return Param("values", "floats", None, f"{meaning}, as 0.2;0.4;0.4", "probability", minimum=0, maximum=1)

@@ -1,0 +1,79 @@
+"""What `calibench evaluate` refuses: fits that cannot work and pictures that cannot be drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def val(tmp_path, samples):
+    """`val.npz`, good samples to fit on; `wider.npz`, of another classifier; `bad.npz`, with a NaN."""
+    logits, labels = samples(seed=5)
+    np.savez(tmp_path / "val.npz", logits=logits, labels=labels)
+    wide_logits, wide_labels = samples(classes=4)
+    np.savez(tmp_path / "wider.npz", logits=wide_logits, labels=wide_labels)
+    logits[4, 1] = np.nan
+    np.savez(tmp_path / "bad.npz", logits=logits, labels=labels)
+
+
+TEMPERATURE = ("--fit", "temperature", "--fit-on")
+
+
+@pytest.mark.usefixtures("val")
+def test_samples_to_fit_on(refused, good):
+    needs = "fit temperature needs samples to fit on"
+    refused("evaluate", good, "--fit", "temperature", says=needs, hint="--fit-on VALFILE")
+    refused("evaluate", good, "--fit-on", "val.npz", says="nothing to fit", hint="--fit temperature")
+    refused("evaluate", good, *TEMPERATURE, good, says="are those that are judged")
+    refused("evaluate", good, *TEMPERATURE, "wider.npz", says="4 classes to fit on, 3 to judge")
+    refused("evaluate", good, *TEMPERATURE, "none.npz", says="there is no file 'none.npz'")
+    refused("evaluate", good, *TEMPERATURE, "bad.npz", says="bad.npz: row 4: logits are NaN")
+    refused("evaluate", good, "--fit", "threshold", "--fit-on", "val.npz", says="threshold fits nothing")
+
+
+RECIPES = {
+    "ce": ("objective", "calibrator and decision"),
+    "vtst": ("refit", "calibrator and decision"),
+    "ce+temperature": ("objective", "calibrator and decision"),
+    "temprature": ("temprature", "did you mean 'temperature'?"),
+    "threshold+temperature": ("cannot follow", "the order is"),
+    "temperature+temperature": ("stands twice", ""),
+    "": ("is not a name", ""),
+}
+
+
+@pytest.mark.usefixtures("val")
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipes_that_cannot_be_fitted(recipe, refused, good):
+    says, hint = RECIPES[recipe]
+    refused("evaluate", good, "--fit", recipe, "--fit-on", "val.npz", says=says, hint=hint)
+
+
+THRESHOLDS = {
+    "value=1.5": "value=1.5 is outside [0, 1]",
+    "value=-0.1": "value=-0.1 is outside [0, 1]",
+    "value=nan": "value=nan is outside [0, 1]",
+    "value=high": "value=high is not a number",
+    "values=0.5;1.5;0.5": "values=0.5;1.5;0.5 is outside [0, 1]",
+    "values=0.5;0.5": "2 values for 3 classes",
+    "values=0.5;;0.5": "is not numbers joined by ';'",
+    "value=0.2,values=0.5;0.5;0.5": "not both",
+    "vlaue=0.3": "no parameter 'vlaue'\nhint: did you mean 'value'?",
+    "value": "'value' is not key=value",
+}
+
+
+@pytest.mark.parametrize("params", THRESHOLDS)
+def test_thresholds_that_mean_nothing(params, refused, good, features):
+    refused("evaluate", good, "--fit", f"threshold:{params}", says=THRESHOLDS[params])
+    frozen = ("-d", "npz:path=features.npz", "--model", "frozen")
+    refused("run", "-m", f"ce+threshold:{params}", *frozen, says=THRESHOLDS[params])
+
+
+def test_pictures_that_cannot_be_drawn(refused, tmp_path, good):
+    refused("evaluate", good, "--plot", "out.xyz", says="cannot draw 'out.xyz'", hint=".svg, .png, .pdf")
+    refused("evaluate", good, "--plot", "out", says="cannot draw 'out'", hint=".svg, .png, .pdf")
+    refused("evaluate", good, "--plot", good / "out.svg", says="cannot write in", hint="another folder")
+    (tmp_path / "folder.svg").mkdir()
+    refused("evaluate", good, "--plot", "folder.svg", says="folder.svg")

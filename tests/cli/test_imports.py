@@ -1,0 +1,102 @@
+"""Start-up: commands that only list or show import nothing heavy. Modules are counted: a count does not depend on the load."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from imported_modules import imported_modules
+
+ROOT = Path(__file__).resolve().parents[2]
+
+HEAVY = {"torch", "scipy", "sklearn", "matplotlib", "safetensors", "pandas", "pyarrow"}
+
+
+def packages(modules):
+    return {name.partition(".")[0] for name in modules}
+
+
+@pytest.mark.parametrize(
+    ("args", "most"),
+    [
+        (("--help",), 90),
+        (("run", "--help"), 90),
+        (("list", "methods"), 320),
+        (("list", "metrics", "--json"), 190),
+        (("show", "method", "vtst", "--json"), 260),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_listing_and_showing_import_little(args, most, tmp_path):
+    modules = imported_modules(args, tmp_path)
+    assert not packages(modules) & (HEAVY | {"numpy"})
+    assert len(modules) <= most, modules
+
+
+def test_importing_calibench_imports_nothing(tmp_path):
+    probe = "import sys; import calibench; print(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert not packages(ended.stdout.split()) & (HEAVY | {"numpy", "rich", "click", "pluggy"})
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("features")
+def test_boards_import_no_torch(cli, tmp_path):
+    """Records become boards where torch is not installed: numpy and safetensors are enough."""
+    run = ("run", "-m", "ce", "-m", "ce+temperature", "-d", "npz:path=features.npz", "--model", "frozen", "-q")
+    assert cli(*run).code == 0
+    for form in ("table", "markdown", "csv", "json"):
+        modules = imported_modules(("leaderboard", "--format", form), tmp_path)
+        assert not packages(modules) & (HEAVY - {"safetensors"}), form
+        assert len(modules) <= 320, (form, len(modules))
+
+
+TEN_LINES = """
+import calibench
+
+@calibench.hookimpl
+def calibench_methods():
+    return [calibench.MethodSpec(name="halve", kind="calibrator", target="my_plugin:Halve", summary="Divide every logit by two.")]
+
+class Halve(calibench.Calibrator):
+    def fit(self, outputs, labels):
+        return {"factor": 0.5}
+    def apply(self, outputs, fitted):
+        return calibench.Outputs(outputs.logits() * fitted["factor"])
+"""
+
+
+@pytest.fixture
+def ten_lines(tmp_path, monkeypatch):
+    """The README's plugin, installed: its module, and the entry point that its wheel would bring."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert TEN_LINES.strip() in readme, "the plugin in README.md is not the one that this test installs"
+    site = tmp_path / "site"
+    info = site / "my_plugin-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "my_plugin.py").write_text(TEN_LINES)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[calibench]\nmy-plugin = my_plugin\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]))
+
+
+@pytest.mark.usefixtures("ten_lines")
+def test_a_plugin_of_ten_lines_keeps_listing_light(tmp_path):
+    modules = imported_modules(("list", "methods", "--json"), tmp_path)
+    assert "my_plugin" in modules
+    assert not packages(modules) & (HEAVY | {"numpy"})
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ten_lines")
+def test_a_plugin_of_ten_lines_runs(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-m", "calibench", "run", "-m", "ce+halve", "--epochs", "1", "--json", "-q"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["fitted"][-1] == {"factor": 0.5, "stage": "halve"}

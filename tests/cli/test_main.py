@@ -1,0 +1,53 @@
+"""The command line as a whole: help, `python -m calibench`, pipes that close, and disks that are full."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import calibench
+
+CALIBENCH = [sys.executable, "-m", "calibench"]
+
+
+def test_help_of_every_command(cli):
+    commands = ("run", "evaluate", "leaderboard", "list", "show", "doctor", "bench")
+    for command in ((), *((name,) for name in commands), ("bench", "kernels"), ("bench", "methods")):
+        ran = cli(*command, "--help")
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.out.startswith("Usage:")
+    assert cli("--version").out.strip().endswith(calibench.__version__)
+
+
+@pytest.mark.slow
+def test_as_a_module(tmp_path, good):
+    command = [*CALIBENCH, "evaluate", str(good), "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout)["n"] == 60
+
+
+def test_an_error_as_a_module(tmp_path):
+    ended = subprocess.run([*CALIBENCH, "rnu"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert "did you mean 'run'?" in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["list metrics --json", "list metrics", "--help"])
+def test_a_closed_pipe_is_no_error(command, tmp_path):
+    line = f"{sys.executable} -m calibench {command} | true; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_full_disk_is_a_failure(tmp_path):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        command = [*CALIBENCH, "list", "methods", "--json"]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert "No space left" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,68 @@
+"""Progress on standard error: a bar on a terminal, a line a minute in a log, nothing if it is silent."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from calibench.cli.progress import progress
+
+
+def test_a_log_has_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = iter([0.0, 10.0, 59.0, 61.0, 100.0, 122.0, 200.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    with progress("[1/1] ce", silent=False) as report:
+        for done in (2.0, 3.0, 3.5, 5.0, 6.0, 200.0):
+            report("stage 1, ce", done, 200, "5 samples/s")
+    assert capsys.readouterr().err.splitlines() == [
+        "[1/1] ce: stage 1, ce: 3.5/200, 5 samples/s, 1:51:21 left",
+        "[1/1] ce: stage 1, ce: 6/200, 5 samples/s, 1:30:32 left",
+    ]
+
+
+def test_silence_is_kept(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = iter([0.0, 100.0, 200.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    with progress("x", silent=True) as report:
+        report("stage 1, ce", 1, 3, "")
+        report("stage 1, ce", 2, 3, "")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("features")
+def test_a_terminal_shows_rate_and_time_left(tmp_path: Path) -> None:
+    """The real command on a pseudo-terminal."""
+    ours, theirs = pty.openpty()
+    data = ("-d", "npz:path=features.npz", "--model", "mlp:hidden=8")
+    command = [sys.executable, "-m", "calibench", "run", "-m", "ce", *data, "--epochs", "60", "--json"]
+    environment = {**os.environ, "COLUMNS": "160", "TERM": "xterm"}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, cwd=tmp_path, env=environment) as running:
+        os.close(theirs)
+        text = read_all(ours).decode()
+    os.close(ours)
+    assert running.returncode == 0
+    assert "stage 1, ce" in text
+    assert "samples/s" in text
+    assert "val NLL" in text
+    assert "0:00:" in text
+
+
+def read_all(descriptor: int) -> bytes:
+    """What is written to the other end until it is closed."""
+    pieces = []
+    while True:
+        try:
+            piece = os.read(descriptor, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        pieces.append(piece)
+    return b"".join(pieces)
