@@ -27,12 +27,12 @@ NO_TORCH = ("leaderboard", "metrics", "outputs", "plugins", "records", "report",
 
 def modules() -> dict[str, Path]:
     """Every module of the core by its dotted name below `calibench`; a package by the name of its folder."""
-    found = {}
+    paths = {}
     for path in sorted(CORE.rglob("*.py")):
         parts = path.relative_to(CORE).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
-        found[name] = path
-    return found
+        paths[name] = path
+    return paths
 
 
 def room_of(module: str) -> str:
@@ -42,9 +42,9 @@ def room_of(module: str) -> str:
 
 def imports() -> dict[str, set[str]]:
     """For each module the modules of the core that it imports."""
-    known = modules()
-    homes = _public_names(known["__init__"])
-    return {name: set(_imported(path, known, homes)) - {name} for name, path in known.items()}
+    paths = modules()
+    homes = _public_names(paths["__init__"])
+    return {name: set(_imported(path, paths, homes)) - {name} for name, path in paths.items()}
 
 
 def _public_names(init: Path) -> dict[str, str]:
@@ -58,57 +58,58 @@ def _public_names(init: Path) -> dict[str, str]:
     return {name: module.removeprefix("calibench.") for module, names in homes.items() for name in names}
 
 
-def _imported(path: Path, known: dict[str, Path], homes: dict[str, str]) -> Iterator[str]:
+def _imported(path: Path, paths: dict[str, Path], homes: dict[str, str]) -> Iterator[str]:
+    """The modules of the core that one file imports; `paths` are those of all modules."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (_module(alias.name, known) for alias in node.names if alias.name.startswith("calibench"))
+            yield from (_module(alias.name, paths) for alias in node.names if alias.name.startswith("calibench"))
         elif isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "calibench":
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
-                if whole.removeprefix("calibench.") in known:
+                if whole.removeprefix("calibench.") in paths:
                     yield whole.removeprefix("calibench.")
                 elif node.module == "calibench":
                     yield homes.get(alias.name, "__init__")
                 else:
-                    yield _module(str(node.module), known)
+                    yield _module(str(node.module), paths)
 
 
-def _module(name: str, known: dict[str, Path]) -> str:
+def _module(name: str, paths: dict[str, Path]) -> str:
     short = name.removeprefix("calibench.")
-    return short if short in known else "__init__"
+    return short if short in paths else "__init__"
 
 
 def rooms() -> dict[str, set[str]]:
     """For each room the rooms that it imports."""
-    found: dict[str, set[str]] = {}
-    for module, others in imports().items():
-        found.setdefault(room_of(module), set()).update(room_of(other) for other in others)
-    return {room: others - {room} for room, others in found.items()}
+    graph: dict[str, set[str]] = {}
+    for module, imported in imports().items():
+        graph.setdefault(room_of(module), set()).update(room_of(name) for name in imported)
+    return {room: imported - {room} for room, imported in graph.items()}
 
 
 def levels(graph: dict[str, set[str]]) -> dict[str, int]:
-    """1 for what imports nothing, else one more than the highest that it imports; RecursionError on a circle."""
-    found: dict[str, int] = {}
+    """The level of each room: 1 if it imports nothing, else one above the highest that it imports. RecursionError on a circle."""
+    level_of: dict[str, int] = {}
 
     def level(name: str) -> int:
-        if name not in found:
-            found[name] = 1 + max((level(other) for other in graph[name]), default=0)
-        return found[name]
+        if name not in level_of:
+            level_of[name] = 1 + max((level(imported) for imported in graph[name]), default=0)
+        return level_of[name]
 
     for name in graph:
         level(name)
-    return found
+    return level_of
 
 
 def upward(graph: dict[str, set[str]]) -> list[str]:
     """Imports that go up, as `data -> recipe`."""
     place = {room: number for number, room in enumerate(ORDER)}
-    return sorted(f"{room} -> {other}" for room in graph for other in graph[room] if place[other] < place[room])
+    return sorted(f"{room} -> {above}" for room in graph for above in graph[room] if place[above] < place[room])
 
 
 def circles(graph: dict[str, set[str]]) -> list[str]:
     """A circle of imports for each module that is part of one, as `a -> b -> a`; empty where there is none."""
-    found = []
+    circles_found = []
     for start in sorted(graph):
         path, seen = [start], {start}
         stack = [iter(sorted(graph[start]))]
@@ -118,29 +119,31 @@ def circles(graph: dict[str, set[str]]) -> list[str]:
                 stack.pop()
                 path.pop()
             elif following == start:
-                found.append(" -> ".join([*path, start]))
+                circles_found.append(" -> ".join([*path, start]))
                 break
             elif following not in seen:
                 seen.add(following)
                 path.append(following)
                 stack.append(iter(sorted(graph[following])))
-    return found
+    return circles_found
 
 
 def main() -> int:
     """Print the rooms; 1 if an import goes up or runs in a circle."""
-    graph, known = rooms(), modules()
-    at = levels(graph)
+    graph, paths = rooms(), modules()
+    level_of = levels(graph)
     lines = {
-        room: sum(len(p.read_text().splitlines()) for m, p in known.items() if room_of(m) == room) for room in graph
+        room: sum(len(p.read_text().splitlines()) for m, p in paths.items() if room_of(m) == room) for room in graph
     }
-    for room in sorted(graph, key=lambda room: (-at[room], ORDER.index(room))):
-        print(f"{at[room]:3}  {room:12} {lines[room]:6} lines  {', '.join(sorted(graph[room], key=ORDER.index))}")
-    root = [name for name, path in known.items() if path.parent == CORE]
-    bad = upward(graph) + circles(imports())
-    print(f"{len(graph)} rooms on {max(at.values())} levels, {len(root)} modules at the root, {len(known)} in all")
-    print(f"{len(bad)} imports that go up or run in a circle{': ' if bad else ''}{'; '.join(bad)}")
-    return 1 if bad else 0
+    for room in sorted(graph, key=lambda room: (-level_of[room], ORDER.index(room))):
+        print(f"{level_of[room]:3}  {room:12} {lines[room]:6} lines  {', '.join(sorted(graph[room], key=ORDER.index))}")
+    root = [name for name, path in paths.items() if path.parent == CORE]
+    faults = upward(graph) + circles(imports())
+    print(
+        f"{len(graph)} rooms on {max(level_of.values())} levels, {len(root)} modules at the root, {len(paths)} in all"
+    )
+    print(f"{len(faults)} imports that go up or run in a circle{': ' if faults else ''}{'; '.join(faults)}")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Thirty recipes and three evaluations give the records that they gave before, to the last bit: `tests/figures/expected.json`.
+"""Thirty recipes and three evaluations give the records in `tests/figures/expected.json`, to the last bit.
 
 A change that is meant to change figures writes the file anew (`python tests/figures/figures.py > tests/figures/expected.json`)
 and says in the CHANGELOG which figures change.
@@ -25,20 +25,20 @@ def compare():
 
 
 @pytest.mark.slow
-def test_thirty_recipes_have_the_records_that_they_had(tmp_path):
+def test_thirty_recipes_have_the_expected_records(tmp_path):
     expected = json.loads((FIGURES / "expected.json").read_text())
     done = subprocess.run(
         [sys.executable, FIGURES / "figures.py"], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout)
-    if found["probe"] != expected["probe"]:
+    actual = json.loads(done.stdout)
+    if actual["probe"] != expected["probe"]:
         pytest.skip(
-            "this machine rounds otherwise than the one of expected.json: make figures BASE=REV compares two trees"
+            "this machine rounds differently from the one of expected.json: make figures BASE=REV compares two trees"
         )
-    lines = compare().differences(expected["figures"], found["figures"])
+    lines = compare().differences(expected["figures"], actual["figures"])
     assert not lines, "\n".join(lines)
-    assert sum(name.startswith("run ") for name in found["figures"]) >= 30
+    assert sum(name.startswith("run ") for name in actual["figures"]) >= 30
 
 
 def test_a_difference_is_named_with_the_figure_that_changed():

@@ -64,7 +64,7 @@ def test_a_room_that_lists_ranks_or_shows_imports_no_torch(room, tmp_path):
     probe = (
         "import importlib, pkgutil, sys\n"
         f"import calibench.{room} as room\n"
-        "for found in pkgutil.walk_packages(room.__path__, room.__name__ + '.'): importlib.import_module(found.name)\n"
+        "for module in pkgutil.walk_packages(room.__path__, room.__name__ + '.'): importlib.import_module(module.name)\n"
         "print(*sys.modules)"
     )
     ended = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False, cwd=tmp_path)

@@ -40,9 +40,9 @@ class RunError(CalibenchError, RuntimeError):
     """A run that started with good input and failed (a NaN loss, a full disk). Exit code 1."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean 'vtst'?` for a near miss among the `known` names, else the list of all of them."""
-    names = sorted(known)
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """`did you mean 'vtst'?` for a near miss among the `choices`, else the list of all of them."""
+    names = sorted(choices)
     near = difflib.get_close_matches(word.lower(), [name.lower() for name in names], n=1, cutoff=0.6)
     if near:
         return f"did you mean {next(name for name in names if name.lower() == near[0])!r}?"

@@ -1,1 +1,1 @@
-"""What stages have made, kept on disk under a key that holds all that decided it."""
+"""Results of stages on disk, each under a key that holds everything that decides it."""

@@ -1,4 +1,4 @@
-"""Digests of the Python code that decides figures: edited code is never taken for the old, and no other edit makes it stale."""
+"""Digests of the Python code that decides figures: an edit of that code makes results stale, and no other edit does."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from calibench.config.grammar import Bound
 
-SHOWS = frozenset(
+PRESENTATION = frozenset(
     {"__main__.py", "api.py", "bench", "cli", "leaderboard", "moved.py", "progress.py", "records", "report"}
 )
 """Rooms and modules of calibench that decide no figure: they measure speed, store, rank or show."""
 
-JUDGES = frozenset({"evaluation", "metrics", "runs"})
+JUDGING = frozenset({"evaluation", "metrics", "runs"})
 """Rooms that decide the figures of a run, but nothing that a stage makes: a trained network, features, logits."""
 
 
@@ -26,7 +26,7 @@ def code_of(bound: Bound, *, judged: bool = False) -> str:
     """
     target = bound.spec.load()
     package = (getattr(target, "__module__", None) or bound.spec.target.partition(":")[0]).partition(".")[0]
-    left_out = SHOWS if judged else SHOWS | JUDGES
+    left_out = PRESENTATION if judged else PRESENTATION | JUDGING
     return _sources("calibench", left_out) + _sources(package, left_out if package == "calibench" else frozenset())
 
 

@@ -1,4 +1,4 @@
-"""StageResults: what each stage makes, from the cache or made now, with the seconds that making it takes."""
+"""StageResults: the result of each stage, from the cache or made now, with the seconds that making it takes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class StageResults:
         self.timings: dict[str, float] = {}
         self._spent = 0.0
 
-    def of(
+    def get_or_make(
         self, stage: str, key: str, make: Callable[[], StageResult], *, keep: bool = True, together: bool = False
     ) -> StageResult:
         """The result from the cache, or from `make`. `keep` False bypasses the cache.
@@ -78,7 +78,7 @@ class StageResults:
         self.timings[stage] = self.timings.get(stage, 0.0) + result.figures.pop(SECONDS)
         return result
 
-    def trained(
+    def get_or_train(
         self, stage: str, key: str, make: Callable[[Resume | None], StageResult], *, together: bool = False
     ) -> StageResult:
         """The result of a training. `make(resume)` keeps the training on the way, and resumes one that was cut off."""
@@ -90,7 +90,7 @@ class StageResults:
                 result.figures[SECONDS] = resume.before
             return result
 
-        result = self.of(stage, key, make_and_count, together=together)
+        result = self.get_or_make(stage, key, make_and_count, together=together)
         if resume is not None:
             resume.remove()
         return result

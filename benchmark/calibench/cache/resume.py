@@ -41,7 +41,7 @@ def interval() -> float:
 
 
 class Resume:
-    """Where one training is kept on the way. `usable` False ignores an existing file; `log` lists what was resumed."""
+    """The file of one unfinished training. `usable` False ignores an existing file; `log` lists what was resumed."""
 
     def __init__(self, path: Path, *, usable: bool = True, log: list[str] | None = None) -> None:
         self.path, self.usable = path, usable
@@ -90,7 +90,7 @@ class Resume:
         warnings.warn(message, CalibenchWarning, stacklevel=2)
         return None
 
-    def tell(self, what: str, epoch: int, epochs: int) -> None:
+    def announce(self, what: str, epoch: int, epochs: int) -> None:
         """Note that `what` was resumed after `epoch` of `epochs`, for the record and on the terminal."""
         self.log.append(f"{what}: epoch {epoch} of {epochs}")
         warnings.warn(f"{what}: resumed from epoch {epoch} of {epochs}", CalibenchNote, stacklevel=2)

@@ -1,4 +1,4 @@
-"""The stage cache: results of stages on disk, by a key that holds all that decided them. A damaged file is never returned."""
+"""The stage cache: results of stages on disk, by a key that holds everything that decides them. It returns no damaged file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ from calibench.processes import ALONE, Processes
 class StageCache:
     """Named tensors by key under `folder`, each with a checksum file. `folder` None keeps nothing.
 
-    `fresh` reads only keys in `made`: a set that the runs of one command share, so that with --force they make a result once
-    and not once for each recipe. Of several `processes` only the first reads and writes.
+    `fresh` reads only keys in `fresh_keys`: a set that the runs of one command share, so that with --force they make a result
+    once and not once for each recipe. Of several `processes` only the first reads and writes.
     """
 
     def __init__(
-        self, folder: Path | None, *, fresh: bool = False, made: set[str] | None = None, processes: Processes = ALONE
+        self,
+        folder: Path | None,
+        *,
+        fresh: bool = False,
+        fresh_keys: set[str] | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         self.folder = folder if processes.first else None
         self.fresh = fresh
         self.processes = processes
-        self.made = set() if made is None else made
+        self.fresh_keys = set() if fresh_keys is None else fresh_keys
         self.hits: list[str] = []
         self.misses: list[str] = []
         self.resumed: list[str] = []
@@ -34,7 +39,7 @@ class StageCache:
 
     def get(self, stage: str, key: str) -> dict[str, torch.Tensor] | None:
         """The tensors, or None if there are none or their checksum differs (then the files are removed)."""
-        if self.folder is None or (self.fresh and key not in self.made):
+        if self.folder is None or (self.fresh and key not in self.fresh_keys):
             return None
         path = self._path(stage, key)
         try:
@@ -52,7 +57,7 @@ class StageCache:
     def put(self, stage: str, key: str, tensors: Mapping[str, torch.Tensor]) -> None:
         """Keep the tensors. The checksum is written last, so that a crash between the two leaves a miss."""
         self.misses.append(stage)
-        self.made.add(key)
+        self.fresh_keys.add(key)
         if self.folder is None:
             return
         writable_folder(self.folder)
@@ -67,7 +72,7 @@ class StageCache:
         """The path of an unfinished result, and whether an existing file there may be used; None without a folder."""
         if self.folder is None:
             return None
-        return self._path(stage, key).with_suffix(".unfinished"), not self.fresh or key in self.made
+        return self._path(stage, key).with_suffix(".unfinished"), not self.fresh or key in self.fresh_keys
 
     def _path(self, stage: str, key: str) -> Path:
         assert self.folder is not None

@@ -1,4 +1,4 @@
-"""One request, with a preset or without, as the configurations of its runs. What the request states wins over the preset."""
+"""From a request, with a preset or without, to the configurations of its runs. The request wins over the preset."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from calibench.config.values import format_value
 from calibench.errors import InputError
 
 NONE = ("none",)
-"""As `--shift`, `--ood` and `--ood-score`: none of those that a preset names."""
+"""The value of `--shift`, `--ood` and `--ood-score` that leaves out what a preset names."""
 
 SHIFT_AND_OOD = ("shift", "ood", "ood_score")
 

@@ -44,12 +44,12 @@ class Bound:
 
     def text(self) -> str:
         """The shortest text that means the same: parameters at their default are left out."""
-        stated = [
+        texts = [
             f"{p.key}={format_value(self.params[p.key])}"
             for p in self.spec.all_params()
             if self.params[p.key] != p.default
         ]
-        return f"{self.name}:{','.join(stated)}" if stated else self.name
+        return f"{self.name}:{','.join(texts)}" if texts else self.name
 
     def own(self) -> dict[str, Value]:
         """The parameters that the plugin declared, without those that calibench adds."""
@@ -90,17 +90,17 @@ def parse_piece(text: str) -> Piece:
 def bind(spec: Spec, values: Sequence[tuple[str, str]]) -> Bound:
     """The spec with `values` read and checked, and defaults for all other parameters; InputError names the key."""
     params = {param.key: param for param in spec.all_params()}
-    read: dict[str, Value] = {}
+    values_read: dict[str, Value] = {}
     for key, text in values:
         if key not in params:
             hint = did_you_mean(key, params) if params else "it takes no parameters"
             raise InputError(f"{spec.family} {spec.name!r} has no parameter {key!r}", hint)
-        read[key] = read_value(params[key], text, f"{spec.family} {spec.name!r}")
-    missing = [p for p in params.values() if p.default is REQUIRED and p.key not in read]
+        values_read[key] = read_value(params[key], text, f"{spec.family} {spec.name!r}")
+    missing = [p for p in params.values() if p.default is REQUIRED and p.key not in values_read]
     if missing:
         needs = ", ".join(f"{p.key} ({p.meaning})" for p in missing)
         raise InputError(f"{spec.family} {spec.name!r} needs {needs}", f"write {spec.name}:{missing[0].key}=...")
-    return Bound(spec, {p.key: read.get(p.key, p.default) for p in params.values()})
+    return Bound(spec, {p.key: values_read.get(p.key, p.default) for p in params.values()})
 
 
 def _split(text: str, separator: str) -> list[str]:

@@ -31,9 +31,9 @@ from calibench.plugins.discovery import registry
 from calibench.plugins.params import TRAINING_PARAMS, Param
 from calibench.plugins.specs import Spec
 
-ONE, MANY = ("dataset", "model", "noise"), ("method", "shift", "ood", "ood_score")
-"""Keys that hold one name, and one or several."""
-KEYS = (*MANY, *ONE, "seed", TRAIN, "set", "paper", "notes")
+SINGLE_KEYS, LIST_KEYS = ("dataset", "model", "noise"), ("method", "shift", "ood", "ood_score")
+"""Keys that hold one name, and keys that hold one or several."""
+KEYS = (*LIST_KEYS, *SINGLE_KEYS, "seed", TRAIN, "set", "paper", "notes")
 SUFFIX = ".toml"
 LONGEST = 1 << 20
 """Bytes; a longer file is refused."""
@@ -93,7 +93,9 @@ def read_preset(text: str, name: str) -> Preset:
         if key not in KEYS:
             raise InputError(f"{where}: unknown key {key!r}", _place_of(key))
     options = {
-        key: _texts(content[key], f"{where}: {key}", many=key in MANY) for key in (*MANY, *ONE) if key in content
+        key: _texts(content[key], f"{where}: {key}", several=key in LIST_KEYS)
+        for key in (*LIST_KEYS, *SINGLE_KEYS)
+        if key in content
     }
     if "method" not in options:
         raise InputError(f"{where}: there is no 'method'", 'as in method = ["ce", "vtst"]')
@@ -103,8 +105,8 @@ def read_preset(text: str, name: str) -> Preset:
         options=options,
         seeds=_seeds(content.get("seed", 0), f"{where}: seed"),
         settings=_settings(content, options, where),
-        paper=_texts(content["paper"], f"{where}: paper", many=False)[0] if "paper" in content else "",
-        notes=_texts(content["notes"], f"{where}: notes", many=True) if "notes" in content else (),
+        paper=_texts(content["paper"], f"{where}: paper", several=False)[0] if "paper" in content else "",
+        notes=_texts(content["notes"], f"{where}: notes", several=True) if "notes" in content else (),
     )
 
 
@@ -126,7 +128,7 @@ def _place_of(key: str) -> str:
     """The hint for an unknown key."""
     if any(param.key == key for param in TRAINING_PARAMS):
         return f"settings of stage 1 stand under [{TRAIN}]"
-    if any(entry.spec.name == key for family in ("method", *ONE) for entry in registry().all(family)):
+    if any(entry.spec.name == key for family in ("method", *SINGLE_KEYS) for entry in registry().all(family)):
         return f"settings of one part of the run stand under [set.{key}]"
     return did_you_mean(key, KEYS)
 
@@ -136,12 +138,12 @@ def _kind(value: Any) -> str:
     return "a table" if isinstance(value, dict) else kinds.get(type(value), "a date or time")
 
 
-def _texts(value: Any, where: str, *, many: bool) -> tuple[str, ...]:
-    texts = value if many and isinstance(value, list) else [value]
-    wrong = [item for item in texts if not isinstance(item, str)]
-    if wrong or not texts or not all(text.strip() for text in texts):
-        what = f"holds {_kind(wrong[0])}" if wrong else "is empty"
-        raise InputError(f"{where} {what}", "give a text, or a list of texts" if many else "give a text")
+def _texts(value: Any, where: str, *, several: bool) -> tuple[str, ...]:
+    texts = value if several and isinstance(value, list) else [value]
+    not_texts = [item for item in texts if not isinstance(item, str)]
+    if not_texts or not texts or not all(text.strip() for text in texts):
+        what = f"holds {_kind(not_texts[0])}" if not_texts else "is empty"
+        raise InputError(f"{where} {what}", "give a text, or a list of texts" if several else "give a text")
     return tuple(texts)
 
 
@@ -186,7 +188,7 @@ def _parts(options: Mapping[str, tuple[str, ...]]) -> dict[str, Spec]:
     """The spec of every part of the preset's runs, by name."""
     reg = registry()
     specs: dict[str, Spec] = {spec.name: spec for recipe in options["method"] for spec, _ in ordered_stages(recipe)}
-    for family in ONE:
+    for family in SINGLE_KEYS:
         if family in options:
             spec = reg.get(family, parse_piece(options[family][0]).name).spec
             specs[spec.name] = spec
@@ -212,9 +214,9 @@ def _text_of(value: Any, param: Param, where: str) -> str:
     items = value if is_list and isinstance(value, list) else [value]
     for item in items:
         if not isinstance(item, _PYTHON[kind]) or (isinstance(item, bool) and kind != "bool"):
-            wanted = {"int": "a whole number", "float": "a number", "bool": "true or false"}.get(kind, "a text")
+            expected = {"int": "a whole number", "float": "a number", "bool": "true or false"}.get(kind, "a text")
             message = f"{where}: {param.key} holds {_kind(item)}, {item!r}"
-            raise InputError(message, f"give {wanted}{', or a list' if is_list else ''}: {param.meaning}")
+            raise InputError(message, f"give {expected}{', or a list' if is_list else ''}: {param.meaning}")
     text = ";".join(str(item).lower() if isinstance(item, bool) else str(item) for item in items)
     read_value(param, text, where)
     return text

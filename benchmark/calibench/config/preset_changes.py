@@ -1,4 +1,4 @@
-"""What runs do otherwise than the preset that they came from says, for people and for the record."""
+"""How runs differ from the preset that they come from, for people and for the record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def changes(preset: Preset, request: RunRequest, configs: Sequence[RunConfig]) -
 
 
 def _names(preset: Preset, request: RunRequest) -> Iterator[str]:
-    """Recipes, seeds, parts, shifts and OOD sets that the request states otherwise."""
+    """Recipes, seeds, parts, shifts and OOD sets in which the request differs from the preset."""
     before = {**preset.options, "seed": tuple(map(str, preset.seeds))}
     now = {"method": tuple(request.methods), "seed": tuple(map(str, request.seeds))}
     parts = {key: getattr(request, key) for key in PARTS}
@@ -58,7 +58,7 @@ def _parts(configs: Sequence[RunConfig]) -> dict[str, list[Bound]]:
 
 
 def _further_settings(preset: Preset, request: RunRequest, configs: Sequence[RunConfig]) -> Iterator[str]:
-    """Settings of the request that the preset has none of, beside the value that its recipes state, if any."""
+    """Settings of the request that the preset does not have, with the value in its recipes, if any."""
     objectives = {config.objective.name for config in configs}
     in_preset = {f"{part}.{key}" for part, key, _ in preset.settings}
     before = _written(preset, objectives)

@@ -133,13 +133,13 @@ def _call(hook: str, plugin: Plugin, manager: pluggy.PluginManager) -> list[Spec
 
 def _enter(entry: Entry, reg: Registry) -> None:
     spec, key = entry.spec, (entry.spec.family, entry.spec.name)
-    other = reg.entries.get(key)
-    if other is not None:
-        if other.plugin == entry.plugin:
+    earlier = reg.entries.get(key)
+    if earlier is not None:
+        if earlier.plugin == entry.plugin:
             message, hint = f"{entry.plugin} offers the {key[0]} {key[1]!r} twice", _block_hint(entry.plugin)
         else:
-            message = f"{entry.plugin} and {other.plugin} both offer the {key[0]} {key[1]!r}"
-            hint = _block_one(entry.plugin, other.plugin)
+            message = f"{entry.plugin} and {earlier.plugin} both offer the {key[0]} {key[1]!r}"
+            hint = _block_one(entry.plugin, earlier.plugin)
         reg.faults.append(PluginError(message, hint))
         return
     if spec.default:
@@ -182,8 +182,8 @@ def _entry_points(reg: Registry) -> Iterable[importlib.metadata.EntryPoint]:
             points.extend(dist.entry_points.select(group=hookspecs.GROUP))
         except Exception as error:
             if f"[{hookspecs.GROUP}]" in (dist.read_text("entry_points.txt") or ""):
-                what = f"its entry_points.txt cannot be read: {error}"
-                reg.plugins.append(Plugin(dist.name, dist.name, dist.version, "entry_points.txt", "broken", what))
+                problem = f"its entry_points.txt cannot be read: {error}"
+                reg.plugins.append(Plugin(dist.name, dist.name, dist.version, "entry_points.txt", "broken", problem))
     return points
 
 
@@ -207,5 +207,5 @@ def _block_hint(plugin: Plugin) -> str:
     return f"mend or uninstall it, or set {BLOCK_VARIABLE}={plugin.name}"
 
 
-def _block_one(plugin: Plugin, other: Plugin) -> str:
-    return f"change or uninstall one of them, or set {BLOCK_VARIABLE}={plugin.name} or {BLOCK_VARIABLE}={other.name}"
+def _block_one(plugin: Plugin, rival: Plugin) -> str:
+    return f"change or uninstall one of them, or set {BLOCK_VARIABLE}={plugin.name} or {BLOCK_VARIABLE}={rival.name}"

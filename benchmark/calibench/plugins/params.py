@@ -63,8 +63,8 @@ class Param:
 
     def _is_of_type(self, value: Any) -> bool:
         types = {"bool": bool, "str": str, "path": str, "int": int, "ints": int}
-        wanted = types.get(self.type, int | float)
-        return isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+        expected = types.get(self.type, int | float)
+        return isinstance(value, expected) and (expected is bool or not isinstance(value, bool))
 
     def _is_allowed(self, value: Any) -> bool:
         """Whether one value lies within the bounds and, unless it is one of a list, among the choices."""

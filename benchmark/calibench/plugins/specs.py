@@ -30,7 +30,7 @@ class Spec:
     """True for an object that the calling program passes: no plugin offers it."""
 
     _target_form: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
-    _target_says: ClassVar[str] = "'module:attribute'"
+    _target_example: ClassVar[str] = "'module:attribute'"
 
     name: str
     summary: str
@@ -50,7 +50,7 @@ class Spec:
         if not self.summary or "\n" in self.summary:
             raise PluginError(f"{what}: the summary must be one line")
         if not self._target_form.match(self.target):
-            raise PluginError(f"{what}: target {self.target!r} is not {self._target_says}")
+            raise PluginError(f"{what}: target {self.target!r} is not {self._target_example}")
         keys = [param.key for param in self.all_params()]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice:
@@ -151,7 +151,7 @@ class NoiseSpec(Spec):
         super().__post_init__()
         unknown = sorted(set(self.needs) - {"ids", "x"})
         if unknown:
-            raise PluginError(f"noise {self.name!r} needs {unknown[0]!r}", "it can have ids and x")
+            raise PluginError(f"noise {self.name!r} needs {unknown[0]!r}", "`needs` may list ids and x")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +193,7 @@ class PresetSpec(Spec):
 
     family: ClassVar[str] = "preset"
     _target_form: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z_][\w.]*:[\w-]+(/[\w-]+)*\.toml\Z")
-    _target_says: ClassVar[str] = "'module:file.toml'"
+    _target_example: ClassVar[str] = "'module:file.toml'"
 
     def load(self) -> str:
         """The text of the file; PluginError if it cannot be read."""

@@ -31,5 +31,5 @@ def features_of_splits(
         where = [torch.__version__, torch.get_num_threads(), rows.device.type]
         key = stage_key("features", identity(model), rows.data.clean_fingerprint, *networks.origin, where)
     # Without a body the features are the data itself, not worth a second copy on disk.
-    result = results.of("features", key, compute, keep=network.has_body, together=True)
+    result = results.get_or_make("features", key, compute, keep=network.has_body, together=True)
     return {name: features.to(rows.device) for name, features in result.tensors.items()}

@@ -89,7 +89,7 @@ class Member:
             return {name: self._head_outputs(features[name], name) for name in splits}
         processes = self.results.processes
         logits = {name: predict(self.network, self.rows.x(name), processes=processes) for name in splits}
-        return {name: self._outputs_of_logits(found) for name, found in logits.items()}
+        return {name: self._outputs_of_logits(split) for name, split in logits.items()}
 
     def outputs_of(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, Outputs]:
         """Outputs of other rows than the data's, after `outputs`; the name of a set of rows seeds its random draws.

@@ -17,7 +17,7 @@ from calibench.progress import Report
 from calibench.seeds import random_state, restore_random_state
 from calibench.training.augment import Augmentation
 from calibench.training.batch import batch_of, shared_loss
-from calibench.training.compute import computed
+from calibench.training.compute import compute_settings
 from calibench.training.loop import train
 from calibench.training.prediction import mean_nll, predict
 from calibench.training.schedule import Schedule
@@ -79,13 +79,13 @@ def out_of_fold(
 
     def make(number: int, resume: Resume | None) -> StageResult:
         network = new_network()
-        others = (fold != number).nonzero().squeeze(1)
+        train_rows = (fold != number).nonzero().squeeze(1)
 
         def step(rows: torch.Tensor) -> torch.Tensor:
             return shared_loss(
                 lambda batch: nn.functional.cross_entropy(network(batch.x), batch.y),
                 network,
-                batch_of(x, y, others[rows], augment, processes),
+                batch_of(x, y, train_rows[rows], augment, processes),
                 len(rows),
                 processes,
             )
@@ -94,9 +94,9 @@ def out_of_fold(
             return mean_nll(predict(network, folds.val[0], processes=processes), folds.val[1])
 
         what = f"out-of-fold network {number + 1} of {folds.count}"
-        with computed(network, schedule, processes):
+        with compute_settings(network, schedule, processes):
             figures = train(
-                network, step, validate, len(others), schedule, report, what, resume=resume, processes=processes
+                network, step, validate, len(train_rows), schedule, report, what, resume=resume, processes=processes
             )
         probs_of_fold = predict(network, x[fold == number], processes=processes).double().softmax(dim=1)
         state = {f"{RANDOM}{name}": tensor for name, tensor in random_state(y.device).items()}

@@ -80,5 +80,5 @@ class Sampling:
 
         device = next(self.network.parameters()).device
         key = stage_key("sampler", body_key, identity(self.bound), self.seed)
-        result = self.results.of("sampler", key, collect)
+        result = self.results.get_or_make("sampler", key, collect)
         return {name: tensor.to(device) for name, tensor in result.tensors.items()}

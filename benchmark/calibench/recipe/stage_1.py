@@ -30,7 +30,7 @@ from calibench.stages import Objective, SampleTask, TrainTask
 from calibench.stages.build import as_figures, build_stage
 from calibench.training.augment import Augmentation, read_augmentation
 from calibench.training.batch import batch_of, shared_loss
-from calibench.training.compute import check_compute, computed
+from calibench.training.compute import check_compute, compute_settings
 from calibench.training.loop import train
 from calibench.training.prediction import mean_nll, predict
 from calibench.training.schedule import Schedule
@@ -84,7 +84,7 @@ class Stage1:
         )
         if self.network.pretrained:
             return key, {"stage": self.bound.name, "trained": False, "why": "the network was given trained"}
-        result = self.results.trained("stage1", key, lambda resume: self._train(as_outputs, resume), together=True)
+        result = self.results.get_or_train("stage1", key, lambda resume: self._train(as_outputs, resume), together=True)
         self.network.load_state_dict(strip_prefix(result.tensors, NETWORK))
         self.objective_state = strip_prefix(result.tensors, OBJECTIVE)
         self.last_epoch = int(result.figures.get("ended_after", self.last_epoch))
@@ -137,13 +137,13 @@ class Stage1:
 
         def another() -> Network:
             network = self.networks.another()
-            computing.enter_context(computed(network, self.schedule, processes))
+            computing.enter_context(compute_settings(network, self.schedule, processes))
             return network
 
         what = f"{who(self.bound)} on {who(self.stages.model)}"
         with seeded(self.seed), blaming(what), contextlib.ExitStack() as computing:
             objective.prepare(self._task(another))
-            computing.enter_context(computed(network, self.schedule, processes))
+            computing.enter_context(compute_settings(network, self.schedule, processes))
             figures = train(
                 network,
                 self._loss(processes),
@@ -155,7 +155,7 @@ class Stage1:
                 objective=objective,
                 resume=resume,
                 processes=processes,
-                also=calibration,
+                epoch_note=calibration,
             )
             learned = as_figures(self.bound, objective.figures()) | score_suspected(objective.suspected(), self.data)
         self.objective_ready = True
@@ -187,7 +187,7 @@ class Stage1:
 
         def keep(number: int, make: Callable[[Resume | None], StageResult]) -> StageResult:
             key = stage_key("outoffold", number, key_parts, *self.networks.key_parts())
-            return self.results.trained("outoffold", key, make, together=True)
+            return self.results.get_or_train("outoffold", key, make, together=True)
 
         with seeded(derived_seed(self.seed, "out of fold")), blaming(who(self.stages.model)):
             return out_of_fold(

@@ -81,7 +81,7 @@ class Stage2:
         return stage_key("stage2", body_key, identity(self.bound), self.seed)
 
     def _trained(self, body_key: str, train: Any) -> StageResult:
-        result = self.results.trained("stage2", self._key(body_key), train)
+        result = self.results.get_or_train("stage2", self._key(body_key), train)
         self.figures = {"stage": self.bound.name, "trained": True, **result.figures}
         return result
 

@@ -1,1 +1,1 @@
-"""From a configuration to a stored record: who the run is, whether it is there already, and what runs it."""
+"""From a configuration to a stored record: its id, whether it is stored already, and what runs it."""

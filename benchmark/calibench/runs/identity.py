@@ -34,8 +34,8 @@ def identify(config: RunConfig, inputs: Inputs, members: Members, posthoc: PostH
 
 def distributions_of(config: RunConfig) -> list[str]:
     """The distributions of the plugins that take part, whose versions go into the record."""
-    named = [part for part in config.parts if not part.spec.from_caller]
-    return [registry().get(part.spec.family, part.name).plugin.distribution for part in named]
+    from_plugins = [part for part in config.parts if not part.spec.from_caller]
+    return [registry().get(part.spec.family, part.name).plugin.distribution for part in from_plugins]
 
 
 def _files(inputs: Inputs, members: Members, posthoc: PostHoc) -> str:

@@ -1,4 +1,4 @@
-"""RunResult: all that a run found, as the record and the arrays that are stored."""
+"""RunResult: the outcome of a run, as the record and the arrays that are stored."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from calibench.runs.inputs import Inputs
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run was, what it read, and what it found. `outputs` are those of the splits cal and test, as they are judged."""
+    """A run's configuration, inputs and outcome. `outputs` are those of the splits cal and test, as they are judged."""
 
     config: RunConfig
     inputs: Inputs

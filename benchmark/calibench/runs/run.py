@@ -19,22 +19,22 @@ from calibench.recipe.members import Members
 from calibench.recipe.posthoc import PostHoc, checked
 from calibench.records import store
 from calibench.records.record import ResultRecord
-from calibench.runs.already_there import stored_record
 from calibench.runs.identity import identify
 from calibench.runs.in_memory import describe_in_memory
 from calibench.runs.inputs import Inputs, load_inputs
 from calibench.runs.options import RunOptions
 from calibench.runs.result import RunResult
 from calibench.runs.shift_and_ood import judge_shift_and_ood
+from calibench.runs.stored_run import stored_record
 from calibench.seeds import seeded
 
 
 def run_config(
-    config: RunConfig, options: RunOptions, report: Report = quiet, remade: set[str] | None = None
+    config: RunConfig, options: RunOptions, report: Report = quiet, fresh_keys: set[str] | None = None
 ) -> tuple[ResultRecord, bool]:
     """The record of `config`, and whether it was there already.
 
-    `remade` are the cache keys that runs of one command have made anew: with `options.force` they are made once and shared.
+    `fresh_keys` are the cache keys that runs of one command have made: with `options.force` each is made once and shared.
     Raises InputError before anything is written, RunError for a run that fails.
     """
     start = time.perf_counter()
@@ -42,7 +42,7 @@ def run_config(
     inputs = load_inputs(config, options, processes, report)
     config, may_cache = describe_in_memory(config, inputs.data)
     folder = options.results / store.CACHE if options.results is not None and may_cache else None
-    cache = StageCache(folder, fresh=options.force, made=remade, processes=processes)
+    cache = StageCache(folder, fresh=options.force, fresh_keys=fresh_keys, processes=processes)
     members = Members(config, inputs.data, cache, report)
     posthoc = _posthoc(config, inputs)
     identity = identify(config, inputs, members, posthoc)

@@ -18,16 +18,16 @@ from calibench.errors import InputError, did_you_mean
 from calibench.training.pixels import shifted
 from calibench.training.rand_augment import MOST, RandAugment
 
-Drawn = torch.Tensor
+Draws = torch.Tensor
 """Random numbers for the rows of a batch, `[n, ...]` on the CPU."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One augmentation: `draw(n)` for n rows, then `apply(images [n, C, H, W], drawn)`."""
+    """One augmentation: `draw(n)` for n rows, then `apply(images [n, C, H, W], draws)`."""
 
-    draw: Callable[[int], Drawn]
-    apply: Callable[[torch.Tensor, Drawn], torch.Tensor]
+    draw: Callable[[int], Draws]
+    apply: Callable[[torch.Tensor, Draws], torch.Tensor]
 
 
 class Augmentation:
@@ -36,15 +36,15 @@ class Augmentation:
     def __init__(self, steps: Sequence[Step] = ()) -> None:
         self.steps = tuple(steps)
 
-    def draw(self, n: int) -> list[Drawn]:
+    def draw(self, n: int) -> list[Draws]:
         """Random numbers for n rows, one tensor a step."""
         return [step.draw(n) for step in self.steps]
 
-    def __call__(self, x: torch.Tensor, drawn: Sequence[Drawn]) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, draws: Sequence[Draws]) -> torch.Tensor:
         """Augmented rows `[n, C, H, W]` or `[n, H, W]`, a new tensor of the same shape."""
         images = x.unsqueeze(1) if x.ndim == 3 else x
-        for step, draws in zip(self.steps, drawn, strict=True):
-            images = step.apply(images, draws)
+        for step, draws_of_step in zip(self.steps, draws, strict=True):
+            images = step.apply(images, draws_of_step)
         return images.reshape(x.shape)
 
 
@@ -107,13 +107,13 @@ def _rand_augment(text: str, train_x: NDArray[np.float32], channels: int, where:
 def crop(pad: int) -> Step:
     """A random crop of the image's size from the image padded by `pad` pixels of 0 on every side (He et al. 2016)."""
     return Step(
-        lambda n: torch.randint(-pad, pad + 1, (n, 2)), lambda x, drawn: shifted(x, *drawn.to(x.device).unbind(dim=1))
+        lambda n: torch.randint(-pad, pad + 1, (n, 2)), lambda x, draws: shifted(x, *draws.to(x.device).unbind(dim=1))
     )
 
 
-def flipped(x: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-    """Images `[n, C, H, W]`, mirrored left to right where `drawn [n]` is true."""
-    return torch.where(drawn.to(x.device)[:, None, None, None], x.flip(-1), x)
+def flipped(x: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    """Images `[n, C, H, W]`, mirrored left to right where `draws [n]` is true."""
+    return torch.where(draws.to(x.device)[:, None, None, None], x.flip(-1), x)
 
 
 def cutout(size: int, height: int, width: int) -> Step:
@@ -123,8 +123,8 @@ def cutout(size: int, height: int, width: int) -> Step:
     They set standardised images to 0, the mean. Here images are set to black before the network standardises them.
     """
 
-    def apply(x: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-        top, left = (drawn.to(x.device) - size // 2).unbind(dim=1)
+    def apply(x: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+        top, left = (draws.to(x.device) - size // 2).unbind(dim=1)
         rows, columns = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
         across = (rows >= top[:, None]) & (rows < top[:, None] + size)
         along = (columns >= left[:, None]) & (columns < left[:, None] + size)

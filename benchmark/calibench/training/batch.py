@@ -19,9 +19,9 @@ def batch_of(
 
     Every process draws the augmentation of all n rows, so that all draw alike.
     """
-    part, drawn = processes.part(len(rows)), augment.draw(len(rows))
+    part, draws = processes.part(len(rows)), augment.draw(len(rows))
     rows_of_part = rows[part]
-    images = augment(x[rows_of_part], [draws[part] for draws in drawn])
+    images = augment(x[rows_of_part], [draws_of_step[part] for draws_of_step in draws])
     return Batch(images, y[rows_of_part], rows_of_part)
 
 

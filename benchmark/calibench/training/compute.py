@@ -15,7 +15,7 @@ from calibench.errors import InputError, RunError
 from calibench.models.network import Network
 from calibench.processes import ALONE, Processes
 from calibench.training.schedule import Schedule
-from calibench.training.synced_norm import synced
+from calibench.training.synced_norm import synced_norms
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -45,7 +45,7 @@ def _check_precision(precision: str, device: torch.device) -> None:
 
 
 @contextlib.contextmanager
-def computed(network: Network, schedule: Schedule, processes: Processes = ALONE) -> Iterator[None]:
+def compute_settings(network: Network, schedule: Schedule, processes: Processes = ALONE) -> Iterator[None]:
     """Inside the block the network computes as the schedule says; after it as before, with its new weights."""
     network.autocast = AUTOCAST.get(schedule.precision)
     if schedule.channels_last:
@@ -53,7 +53,7 @@ def computed(network: Network, schedule: Schedule, processes: Processes = ALONE)
     if schedule.compile:
         network.compiled = torch.compile(lambda x: network.body(x))  # noqa: PLW0108 - a module would be registered
     try:
-        with synced(network, processes):
+        with synced_norms(network, processes):
             yield
     except Exception as error:
         if schedule.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):

@@ -33,13 +33,13 @@ def train(  # noqa: PLR0913 - the public training loop: everything beyond the fi
     objective: Objective | None = None,
     resume: Resume | None = None,
     processes: Processes = ALONE,
-    also: Callable[[], str] | None = None,
+    epoch_note: Callable[[], str] | None = None,
 ) -> dict[str, float]:
     """Train `module` over shuffled batches. It ends at the kept checkpoint, in eval mode.
 
     `step(rows)` is the loss of the training rows `[n]`; where `processes` train together, this process's part of it.
     `validate()` is the validation NLL of the module as it stands. `objective` is told of every epoch, and its companions are
-    trained beside the module. `also()` is what the report says after the NLL.
+    trained beside the module. The report of an epoch shows `epoch_note()` after the NLL.
 
     torch's global generator shuffles the rows: wrap the call in `seeded`. With `resume` the training is kept on the way, and
     starts where an earlier one was cut off; a second call with the same `resume` starts anew.
@@ -51,21 +51,21 @@ def train(  # noqa: PLR0913 - the public training loop: everything beyond the fi
     resume = None if resume is None else resume.claim()
     done = state.load(resume)
     if resume is not None and done:
-        resume.tell(what, done, schedule.epochs)
+        resume.announce(what, done, schedule.epochs)
     pace = Pace(report, what, schedule.epochs, done)
     for epoch in range(done + 1, schedule.epochs + 1):
         _train_epoch(state, step, epoch, pace, what)
         nll = _validated(state, validate, epoch, what)
-        pace.epoch(epoch, f"val NLL {nll:.4f}" + ("" if also is None else f", {also()}"))
+        pace.epoch(epoch, f"val NLL {nll:.4f}" + ("" if epoch_note is None else f", {epoch_note()}"))
         if epoch == schedule.epochs:
             break
-        if state.kept.out_of_patience():
+        if state.checkpoint.out_of_patience():
             pace.stop(epoch)
             break
         if resume is not None and resume.due():
             resume.write(state.tensors())
     state.load_kept_checkpoint()
-    return state.kept.figures()
+    return state.checkpoint.figures()
 
 
 def _train_epoch(
@@ -95,5 +95,5 @@ def _validated(state: TrainingState, validate: Callable[[], float], epoch: int, 
         nll = state.processes.same(validate())
         if not math.isfinite(nll):
             raise RunError(f"{what}: the validation NLL is {nll} in epoch {epoch}", "lower the learning rate")
-        state.kept.see(epoch, nll, state.module)
+        state.checkpoint.see(epoch, nll, state.module)
     return nll

@@ -35,15 +35,15 @@ class RandAugment:
 
     def draw(self, n: int) -> torch.Tensor:
         """`[n, count, 2]`: the place of each operation in `operations`, and its direction."""
-        chosen = torch.randint(len(self.operations), (n, self.count))
-        return torch.stack([chosen, torch.randint(2, (n, self.count)) * 2 - 1], dim=-1)
+        operation_numbers = torch.randint(len(self.operations), (n, self.count))
+        return torch.stack([operation_numbers, torch.randint(2, (n, self.count)) * 2 - 1], dim=-1)
 
-    def __call__(self, x: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
         """The images after their operations, of the same shape and range."""
         x = x / self.white
-        for chosen, direction in (one.unbind(dim=-1) for one in drawn.unbind(dim=1)):
+        for operation_numbers, direction in (one.unbind(dim=-1) for one in draws.unbind(dim=1)):
             for number, operation in enumerate(self.operations.values()):
-                rows = (chosen == number).nonzero().squeeze(1)  # on the CPU, so that nothing waits for a GPU
+                rows = (operation_numbers == number).nonzero().squeeze(1)  # on the CPU, so that nothing waits for a GPU
                 if len(rows):
                     on_device = rows.to(x.device)
                     x[on_device] = operation(x[on_device], direction[rows].to(x))
@@ -100,10 +100,10 @@ def rotated(x: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
     return warped(x, degrees * (math.pi / 180), source)
 
 
-def blended(x: torch.Tensor, other: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """`share x + (1 - share) other`, clamped to black and white; `share [n]` may exceed 1."""
+def blended(x: torch.Tensor, degenerate: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """`share x + (1 - share) degenerate`, clamped to black and white; `share [n]` may exceed 1."""
     share = share[:, None, None, None]
-    return (share * x + (1 - share) * other).clamp(0, 1)
+    return (share * x + (1 - share) * degenerate).clamp(0, 1)
 
 
 def grey(x: torch.Tensor) -> torch.Tensor:

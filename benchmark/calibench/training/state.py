@@ -13,7 +13,7 @@ from calibench.cache.resume import Resume
 from calibench.processes import Processes
 from calibench.seeds import random_state, restore_random_state
 from calibench.stages import Objective
-from calibench.training.kept import Kept
+from calibench.training.kept_checkpoint import KeptCheckpoint
 from calibench.training.schedule import Schedule
 from calibench.training.stepper import Stepper
 
@@ -37,7 +37,7 @@ class TrainingState:
         self.rows_used = num_rows - 1 if num_rows > size and num_rows % size == 1 else num_rows
         steps = math.ceil(self.rows_used / size)
         self.stepper = Stepper(module, self.companions, schedule, steps, processes)
-        self.kept = Kept(schedule.select == "best", schedule.patience)
+        self.checkpoint = KeptCheckpoint(schedule.select == "best", schedule.patience)
 
     def begin_epoch(self, epoch: int) -> None:
         """Put everything that trains into training mode, and tell the objective."""
@@ -63,7 +63,7 @@ class TrainingState:
             "module": self.module.state_dict(),
             **{f"companion{i}": companion.state_dict() for i, companion in enumerate(self.companions)},
             "stepper": self.stepper.state(),
-            "kept": self.kept.state(),
+            "checkpoint": self.checkpoint.state(),
             "objective": {} if self.objective is None else self.objective.state(),
             "random": random_state(self.stepper.device),
         }
@@ -79,17 +79,17 @@ class TrainingState:
             companion.load_state_dict(strip_prefix(tensors, f"companion{i}."))
         device = self.stepper.device
         self.stepper.load_state(strip_prefix(tensors, "stepper."))
-        self.kept.load_state(strip_prefix(tensors, "kept."), device)
+        self.checkpoint.load_state(strip_prefix(tensors, "checkpoint."), device)
         if self.objective is not None:
             state = strip_prefix(tensors, "objective.")
             self.objective.load_state({name: tensor.to(device) for name, tensor in state.items()})
         restore_random_state(strip_prefix(tensors, "random."), device)
-        return self.kept.epoch
+        return self.checkpoint.epoch
 
     def load_kept_checkpoint(self) -> None:
         """Leave the module at the kept checkpoint: the best one, or the last, of the running mean where there is one."""
         with self.stepper.averaged():
             mean = copy.deepcopy(self.module.state_dict()) if self.stepper.mean is not None else None
-        weights = self.kept.weights or mean
+        weights = self.checkpoint.weights or mean
         if weights is not None:
             self.module.load_state_dict(weights)

@@ -15,7 +15,7 @@ from calibench.processes import Processes
 
 
 @contextlib.contextmanager
-def synced(network: nn.Module, processes: Processes) -> Iterator[None]:
+def synced_norms(network: nn.Module, processes: Processes) -> Iterator[None]:
     """Inside the block, batch norms in training mode take mean and variance over the rows of all processes."""
     layers = [m for m in network.modules() if isinstance(m, _BatchNorm)] if processes.size > 1 else []
     for layer in layers:

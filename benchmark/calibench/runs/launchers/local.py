@@ -25,8 +25,8 @@ class Finished(NamedTuple):
 
 def launch(configs: Sequence[RunConfig], options: RunOptions, progress_of: ProgressOf) -> Iterator[Finished]:
     """Run the configurations in order; what one run makes for the stage cache serves those after it, also with `force`."""
-    remade: set[str] = set()
+    fresh_keys: set[str] = set()
     for number, config in enumerate(configs, 1):
         with progress_of(number, config) as report:
-            record, there_already = run_config(config, options, report, remade)
+            record, there_already = run_config(config, options, report, fresh_keys)
         yield Finished(record, there_already)

@@ -1,4 +1,4 @@
-"""Precision, torch.compile and channels last: what they change, what they leave in float32, and where they are refused."""
+"""Precision, torch.compile and channels last: what they change, what stays float32, and where they are refused."""
 
 from __future__ import annotations
 
@@ -10,16 +10,12 @@ import torch
 from torch import nn
 
 from calibench import InputError, RunError, run
-from calibench.models import network
 from calibench.models.network import Network
 from calibench.seeds import seeded
-from calibench.training import compute
-from calibench.training.compute import computed
+from calibench.training.compute import compute_settings
 from calibench.training.prediction import predict
 from calibench.training.schedule import Schedule
 from calibench.training.stepper import Stepper
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 SHORT: dict[str, Any] = {"model": "mlp:hidden=16", "epochs": 3, "results": None}
 
@@ -35,52 +31,36 @@ def schedule(**changes: Any) -> Schedule:
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_training_passes_compute_in_less_and_end_in_float32(precision: str) -> None:
-    module, kinds = convolutional(), []
-    module.body[0].register_forward_hook(lambda layer, given, out: kinds.append(out.dtype))
+def test_training_passes_compute_in_a_smaller_type_and_end_in_float32(precision: str) -> None:
+    module, types = convolutional(), []
+    module.body[0].register_forward_hook(lambda layer, args, out: types.append(out.dtype))
     x = torch.randn(5, 2, 6, 6)
-    with computed(module, schedule(precision=precision)):
+    with compute_settings(module, schedule(precision=precision)):
         assert module.train()(x).dtype == torch.float32
-        module.eval()(x)  # what is judged is float32 throughout
+        module.eval()(x)  # judged outputs are float32 throughout
     module.train()(x)
-    assert kinds == [getattr(torch, precision), torch.float32, torch.float32]
+    assert types == [getattr(torch, precision), torch.float32, torch.float32]
     assert all(p.dtype == torch.float32 for p in module.parameters())
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_a_run_ends_near_the_float32_one_and_not_on_it(precision: str) -> None:
     plain = run("ce", settings=["ce.lr=0.01"], **SHORT)
-    less = run("ce", settings=["ce.lr=0.01", f"ce.precision={precision}"], **SHORT)
-    assert less.recipe == f"ce:epochs=3,lr=0.01,precision={precision}"
-    assert less.metrics["nll"] != plain.metrics["nll"]
-    assert less.metrics["nll"] == pytest.approx(plain.metrics["nll"], rel=0.05)  # type: ignore[arg-type]
+    rounded = run("ce", settings=["ce.lr=0.01", f"ce.precision={precision}"], **SHORT)
+    assert rounded.recipe == f"ce:epochs=3,lr=0.01,precision={precision}"
+    assert rounded.metrics["nll"] != plain.metrics["nll"]
+    assert rounded.metrics["nll"] == pytest.approx(plain.metrics["nll"], rel=0.05)  # type: ignore[arg-type]
 
 
-def test_losses_are_given_float32_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_losses_are_computed_from_float32_logits(watch: Any) -> None:
     """Those of the companions too, which are networks of their own."""
-    seen = []
-    cross_entropy = nn.functional.cross_entropy
-
-    def watched(logits: torch.Tensor, *args: Any, **named: Any) -> torch.Tensor:
-        seen.append((logits.dtype, torch.is_autocast_enabled("cpu")))
-        return cross_entropy(logits, *args, **named)
-
-    monkeypatch.setattr("calibench_methods.objectives.co_teaching.functional.cross_entropy", watched)
-    half: set[torch.dtype] = set()
-    forward = network.Network.forward
-
-    def through(self: Network, x: torch.Tensor) -> torch.Tensor:
-        if self.training:
-            half.add(self.autocast or torch.float32)
-        return forward(self, x)
-
-    monkeypatch.setattr(network.Network, "forward", through)
-    run("co-teaching:rate=0.1,precision=bfloat16", **SHORT)
-    assert set(seen) <= {(torch.float32, False), (torch.float64, False)}
-    assert half == {torch.bfloat16}
+    run("pair:precision=bfloat16", **{**SHORT, "model": "watched"})
+    assert watch.logits == {(torch.float32, False)}
+    assert watch.types(training=True) == {torch.bfloat16}
+    assert watch.types(training=False) == {torch.float32}
 
 
-def test_float16_steps_that_overflow_are_left_out() -> None:
+def test_float16_steps_that_overflow_are_skipped() -> None:
     """Gradients too small for float16 survive by the scale; one that overflows moves neither the weights nor their mean."""
     module = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
@@ -90,21 +70,21 @@ def test_float16_steps_that_overflow_are_left_out() -> None:
     before = stepper.scaler.get_scale()
     assert before > 1
     stepper(module.weight.sum() * torch.tensor(float("inf")))
-    assert float(module.weight) == 1.0
+    assert module.weight.item() == 1.0
     assert stepper.scaler.get_scale() < before
     assert stepper.mean is not None
     assert int(stepper.mean.n_averaged) == 0
     stepper(module.weight.sum() * 0.25)
-    assert float(module.weight) == pytest.approx(0.75)
+    assert module.weight.item() == pytest.approx(0.75)
     assert int(stepper.mean.n_averaged) == 1
 
 
 def test_clipping_sees_gradients_of_their_own_size() -> None:
     module = nn.Linear(1, 1, bias=False)
-    start = float(module.weight)
+    start = module.weight.item()
     settings = Schedule(1, 1.0, 1, optimizer="sgd", momentum=0.0, precision="float16", clip_norm=0.5)
     Stepper(module, [], settings, 1)(module.weight.sum() * 3)
-    assert float(module.weight) == pytest.approx(start - 0.5, abs=1e-5)
+    assert module.weight.item() == pytest.approx(start - 0.5, abs=1e-5)
 
 
 def test_a_precision_that_torch_cannot_train_in_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
@@ -112,7 +92,7 @@ def test_a_precision_that_torch_cannot_train_in_is_refused(monkeypatch: pytest.M
         def __init__(self, *args: Any) -> None:
             raise RuntimeError("User specified an unsupported autocast device_type")
 
-    monkeypatch.setattr(compute.torch, "autocast", NoAutocast)
+    monkeypatch.setattr(torch, "autocast", NoAutocast)
     with pytest.raises(InputError) as error:
         run("ce:precision=float16", **{**SHORT, "results": tmp_path / "r"})
     assert "cannot train with it on cpu" in error.value.message
@@ -120,23 +100,23 @@ def test_a_precision_that_torch_cannot_train_in_is_refused(monkeypatch: pytest.M
     assert not (tmp_path / "r").exists()
 
 
-def test_channels_last_lies_so_in_training_alone() -> None:
+def test_memory_has_channels_last_only_in_training() -> None:
     module, x = convolutional(), torch.randn(5, 2, 6, 6)
-    lain = []
+    channels_last = []
     module.body[0].register_forward_hook(
-        lambda layer, given, out: lain.append(out.is_contiguous(memory_format=torch.channels_last))
+        lambda layer, args, out: channels_last.append(out.is_contiguous(memory_format=torch.channels_last))
     )
-    with computed(module, schedule(channels_last=True)):
+    with compute_settings(module, schedule(channels_last=True)):
         inside = module(x)
     assert torch.allclose(inside, module(x), atol=1e-5)
-    assert lain == [True, False]
+    assert channels_last == [True, False]
     assert module.body[0].weight.is_contiguous()
 
 
-def test_channels_last_ends_near_where_it_would() -> None:
-    given = {**SHORT, "model": "cnn:width=4", "settings": ["ce.lr=0.01"]}
-    plain = run("ce", **given)
-    last = run("ce:channels_last=true", **given)
+def test_a_run_with_channels_last_ends_near_the_one_without() -> None:
+    options = {**SHORT, "model": "cnn:width=2", "settings": ["ce.lr=0.01"]}
+    plain = run("ce", **options)
+    last = run("ce:channels_last=true", **options)
     assert last.metrics["nll"] == pytest.approx(plain.metrics["nll"], rel=1e-2)  # type: ignore[arg-type]
 
 
@@ -146,47 +126,47 @@ def test_channels_last_without_a_convolution_is_refused() -> None:
 
 
 @pytest.fixture
-def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The rows of each compiled pass, by the quick backend that compiles nothing: what is tested is where it is used."""
-    seen: list[int] = []
+def compiled_rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The rows of each compiled pass. A quick backend compiles nothing: the tests are about where compiled code runs."""
+    rows: list[int] = []
     plain = torch.compile
 
     def quick(function: Any) -> Any:
-        made = plain(function, backend="eager")
+        compiled = plain(function, backend="eager")
 
         def call(x: torch.Tensor) -> torch.Tensor:
-            seen.append(len(x))
-            found: torch.Tensor = made(x)
-            return found
+            rows.append(len(x))
+            features: torch.Tensor = compiled(x)
+            return features
 
         return call
 
     monkeypatch.setattr(torch, "compile", quick)
-    yield seen
+    yield rows
     torch.compiler.reset()
 
 
-def test_compile_is_of_the_body_in_training_passes_alone(compiled: list[int]) -> None:
+def test_only_the_body_is_compiled_and_only_for_training(compiled_rows: list[int]) -> None:
     module, x = convolutional(), torch.randn(5, 2, 6, 6)
     plain = predict(module, x)
-    with computed(module, schedule(compile=True)):
+    with compute_settings(module, schedule(compile=True)):
         assert torch.equal(predict(module, x), plain)
-        assert compiled == []
+        assert compiled_rows == []
         inside = module.train()(x)
-        assert compiled == [5]
+        assert compiled_rows == [5]
         assert list(module.state_dict()) == list(convolutional().state_dict())
     assert torch.allclose(module.train()(x), inside, atol=1e-5)
-    assert compiled == [5]
+    assert compiled_rows == [5]
 
 
-def test_a_compiled_run_from_the_command_line_and_python(compiled: list[int], cli: Any, tmp_path: Any) -> None:
+def test_a_compiled_run_from_the_command_line_and_python(compiled_rows: list[int], cli: Any, tmp_path: Any) -> None:
     ran = cli("run", "-m", "ce:ema=0.5", "--compile", "--model", "mlp:hidden=8", "--epochs", "2", "--json")
     assert ran.code == 0, ran.err
-    assert sum(compiled) == 2 * ran.document["n"]["train"]
+    assert sum(compiled_rows) == 2 * ran.document["n"]["train"]
     assert ran.document["recipe"] == "ce:epochs=2,ema=0.5,compile=true"
-    given: dict[str, Any] = {"model": "mlp:hidden=8", "epochs": 2, "compile": True, "results": tmp_path / "results"}
-    assert run("ce:ema=0.5", **given).run_id == ran.document["run_id"]
-    assert run("ce:ema=0.5+temperature", **given).cache["hits"] == ["stage1"]
+    options: dict[str, Any] = {"model": "mlp:hidden=8", "epochs": 2, "compile": True, "results": tmp_path / "results"}
+    assert run("ce:ema=0.5", **options).run_id == ran.document["run_id"]
+    assert run("ce:ema=0.5+temperature", **options).cache["hits"] == ["stage1"]
 
 
 def test_a_compiler_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,17 +185,6 @@ def test_a_compiler_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     assert "C++ compiler" in error.value.hint
 
 
-def test_compile_with_a_network_that_is_given_trained_is_refused(features: Any, tmp_path: Any) -> None:
+def test_compile_is_refused_for_a_network_that_comes_trained(features: Any, tmp_path: Any) -> None:
     with pytest.raises(InputError, match=r"so ce\.compile would do nothing"):
         run("ce", f"npz:path={tmp_path / 'features.npz'}", "frozen", compile=True, results=None)
-
-
-def test_settings_at_their_default_leave_old_names_and_documents_alone() -> None:
-    from calibench.config.resolve import resolve
-
-    late = {"augment", "precision", "compile", "channels_last"}
-    config = resolve("ce")
-    assert not late & config.document()["stages"][0]["params"].keys()
-    assert resolve("ce:precision=float32,compile=false").run_id("d") == config.run_id("d")
-    said = resolve("ce:precision=bfloat16,compile=true,channels_last=true,augment=flip")
-    assert late <= said.document()["stages"][0]["params"].keys()

@@ -12,8 +12,8 @@ from torch import nn
 from calibench.cache.results import strip_prefix
 
 
-class Kept:
-    """The checkpoint that a training ends at: the one of lowest validation NLL if `best`, else the last.
+class KeptCheckpoint:
+    """The weights of lowest validation NLL if `best`, else those of the last epoch.
 
     With `best` the weights are copied at each new lowest NLL.
     """

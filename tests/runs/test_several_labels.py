@@ -1,8 +1,9 @@
-"""Runs on samples with several labels: what bce trains, how answers are judged and decided, and what is refused."""
+"""Runs on samples with several labels: how answers are judged and decided, and what is refused."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +15,8 @@ from calibench.evaluation.judge import judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics
 from calibench.outputs.several_labels import yes_no_outputs
+from calibench.records.record import ResultRecord
 from calibench.records.store import read_predictions
-from calibench.stages import Batch
-from calibench_methods.objectives.bce import BinaryCrossEntropy
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 N, LABELS = 900, ("hot", "wet", "far")
 
@@ -36,17 +34,9 @@ def table(tmp_path_factory) -> Path:
     return file
 
 
-def run_on(table: Path, method: str, results: Path, **options):
-    settings = {"model": "mlp:hidden=20", "epochs": 30, **options}
-    return run(method, f"csv:path={table},label={';'.join(LABELS)}", results=results, **settings)
-
-
-def test_the_loss_of_bce_is_the_sum_over_labels() -> None:
-    x, y = torch.randn(6, 3, dtype=torch.float64), torch.randint(2, (6, 3))
-    s = x.sigmoid()
-    expected = -(y * s.log() + (1 - y) * (1 - s).log()).sum(dim=1).mean()
-    batch = Batch(torch.empty(6), y, torch.arange(6))
-    torch.testing.assert_close(BinaryCrossEntropy().loss(x, batch), expected)
+def run_on(table: Path, method: str, results: Path, **options: Any) -> ResultRecord:
+    options = {"model": "mlp:hidden=20", "epochs": 30, **options}
+    return run(method, f"csv:path={table},label={';'.join(LABELS)}", results=results, **options)
 
 
 def test_a_run_from_a_table(table: Path, tmp_path: Path) -> None:
@@ -89,7 +79,7 @@ def test_stages_after_bce(method: str, table: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "options", "words"),
+    ("method", "options", "message"),
     [
         ("ce", {}, "'ce' trains one class a row; rows of dataset 'csv' have 3 labels each"),
         ("noise-ce:rate=0.1", {}, "trains one class a row"),
@@ -98,23 +88,25 @@ def test_stages_after_bce(method: str, table: Path, tmp_path: Path) -> None:
         ("bce+sigmoid-threshold:values=0.2;0.5", {}, "2 values for 3 classes or labels"),
     ],
 )
-def test_methods_for_one_label_are_refused(method: str, options: dict, words: str, table: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=words):
+def test_methods_for_one_label_are_refused(
+    method: str, options: dict[str, Any], message: str, table: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
         run_on(table, method, tmp_path / "r", **options)
     assert not (tmp_path / "r").exists()
 
 
 @pytest.mark.parametrize(
-    ("text", "label", "words"),
+    ("text", "label", "message"),
     [
         ("a,p,q\n1,0,1\n2,1,2\n3,0,0\n", "p;q", "label 'q' holds 3 different values"),
         ("a,p,q\n1,0,1\n2,1,0\n", "p;r", "there is no column 'r'"),
         ("a,p,q\n1,0,1\n2,1,0\n", "p;p", "the column 'p' is named twice"),
     ],
 )
-def test_label_columns_that_cannot_be_read_are_refused(text: str, label: str, words: str, tmp_path: Path) -> None:
+def test_label_columns_that_cannot_be_read_are_refused(text: str, label: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(text)
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=message):
         run("bce", f"csv:path={tmp_path / 't.csv'},label={label}", results=None)
 
 
