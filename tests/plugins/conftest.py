@@ -12,7 +12,7 @@ import pytest
 
 from calibench.plugins.registry import BLOCK_VARIABLE
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 pytest.register_assert_rewrite("plugin_cases")
 
 NUMBERS = itertools.count()

@@ -19,13 +19,13 @@ from calibench.recipe.members import Members
 from calibench.recipe.posthoc import PostHoc, checked
 from calibench.records import store
 from calibench.records.record import ResultRecord
+from calibench.runs.already_there import stored_record
 from calibench.runs.identity import identify
 from calibench.runs.in_memory import describe_in_memory
 from calibench.runs.inputs import Inputs, load_inputs
 from calibench.runs.options import RunOptions
 from calibench.runs.result import RunResult
 from calibench.runs.shift_and_ood import judge_shift_and_ood
-from calibench.runs.stored_run import stored_record
 from calibench.seeds import seeded
 
 

@@ -15,7 +15,7 @@ from process_cases import output, run
 
 from calibench.plugins import discovery
 
-DISTRIBUTIONS = Path(__file__).resolve().parents[1] / "plugins" / "samples"
+DISTRIBUTIONS = Path(__file__).resolve().parent / "samples"
 """A folder for each faulty plugin, as if installed."""
 
 OURS = {"ce", "tst", "vtst", "temperature", "threshold"}

@@ -1,4 +1,4 @@
-"""Whether a run is stored already: under its id, by the same code, with predictions that have not changed since."""
+"""Whether a run is there already: stored under its id, by the same code, with predictions that have not changed since."""
 
 from __future__ import annotations
 
