@@ -100,6 +100,7 @@ def tensors_of(file: Path) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in tensors.items() if name != "figure.seconds"}
 
 
+@pytest.mark.slow
 def test_a_run_from_the_cache_equals_the_run_that_filled_it(blobs: str, tmp_path: Path) -> None:
     recipe = "vtst+temperature"
     fresh = short_run(recipe, blobs, tmp_path)
@@ -110,6 +111,7 @@ def test_a_run_from_the_cache_equals_the_run_that_filled_it(blobs: str, tmp_path
     assert figures(short_run(recipe, blobs, None)) == figures(fresh)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["stage1", "features", "stage2"])
 def test_a_damaged_result_is_made_again_and_the_others_are_not(stage: str, blobs: str, tmp_path: Path) -> None:
     before = short_run("vtst", blobs, tmp_path)

@@ -20,6 +20,7 @@ def packages(modules):
     return {name.partition(".")[0] for name in modules}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "most"),
     [

@@ -20,6 +20,7 @@ def test_every_name_is_listed(family, cli):
         assert item["name"] in table.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family != "presets"])
 def test_every_listed_name_can_be_shown_with_its_parameters(family, cli):
     for item in cli("list", family, "--json").document["items"]:

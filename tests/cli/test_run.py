@@ -108,6 +108,7 @@ def test_a_run_does_not_touch_the_callers_random_numbers(features, monkeypatch, 
     assert torch.equal(torch.rand(3), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("recipe", ["ce", "vtst:epochs=2", "ce+threshold:value=0.6"])
 def test_stored_predictions_give_the_record(recipe, threads, cli, tmp_path, features):
@@ -129,6 +130,7 @@ def test_stored_predictions_give_the_record(recipe, threads, cli, tmp_path, feat
     assert decided == ("threshold" in recipe) == ("test.decisions" in stored)
 
 
+@pytest.mark.slow
 def test_several_methods_and_seeds(cli, features):
     """Several runs print one object. Each is stored under its own id; a recipe that is named twice runs once."""
     ran = cli("run", "-m", "ce", "-m", "ce+temperature", "-m", "ce", "-s", "0", "-s", "1", *FROZEN, "--json")

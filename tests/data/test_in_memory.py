@@ -59,6 +59,7 @@ def reference(splits):
     return run("ce:epochs=1", tuple(splits.values()), results=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_means_the_same(form, splits, reference):
     record = run("ce:epochs=1", FORMS[form](splits), results=None)
@@ -80,6 +81,7 @@ def test_missing_splits_are_held_out(splits):
         run("ce", {"train": pair, "test": splits["test"]}, settings=["arrays.test=0.5"], results=None)
 
 
+@pytest.mark.slow
 def test_one_dataset_bytes_and_bfloat16(splits):
     x, y = splits["train"]
     record = run("ce:epochs=1", Rows(x, y), results=None)
@@ -88,6 +90,7 @@ def test_one_dataset_bytes_and_bfloat16(splits):
     run("ce:epochs=1", ((x * 10 + 128).clip(0, 255).astype(np.uint8), y.astype(np.uint8)), results=None)
 
 
+@pytest.mark.slow
 def test_data_in_memory_with_a_module_a_named_model_and_noise(splits):
     data = tuple(splits.values())
     assert run("ce", data, nn.Linear(3, 3), results=None).model.startswith("module:class=Linear")

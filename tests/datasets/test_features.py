@@ -212,6 +212,7 @@ def test_files_of_another_kind_are_refused(tmp_path: Path, refused) -> None:
     refused("run", "-m", "ce", "-d", "features:path=empty", says="more follows after the array")
 
 
+@pytest.mark.slow
 def test_the_shared_cifar10_features_are_the_npz_of_standard_names(tmp_path: Path, shared_file) -> None:
     path = shared_file("cifar10_resnet20_features.npz")
     loaded = features(str(path), None, None, "none", None)

@@ -43,6 +43,7 @@ def write_cache(cache: Path, folder: Path) -> None:
         link.symlink_to(os.path.relpath(blob, link.parent))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", ["main", COMMIT])
 @pytest.mark.parametrize("place", ["home/hub", "data/huggingface/people--things--"])
 def test_a_run_reads_either_cache_without_a_network(place: str, revision: str, hf_folder: Path, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def test_the_document_of_a_fit(cli, good, val):
     assert document["after"]["metrics"]["nll"] < document["metrics"]["nll"]
 
 
+@pytest.mark.slow
 def test_a_fit_with_a_decision_rule_abstains(cli, good, val):
     document = cli("evaluate", good, "--fit", "temperature+threshold:value=0.8", *FIT_ON, "--json").document
     assert "coverage" not in document["metrics"]
@@ -62,6 +63,7 @@ def test_a_fit_with_a_decision_rule_abstains(cli, good, val):
     assert alone["after"]["metrics"]["nll"] == alone["metrics"]["nll"]
 
 
+@pytest.mark.slow
 def test_decision_rules_that_accept_everything_or_nothing(cli, good):
     accepts_all = cli("evaluate", good, "--fit", "threshold:value=0", "--json").document["after"]["metrics"]
     assert accepts_all["coverage"] == 1
@@ -85,6 +87,7 @@ def test_python_gives_the_same_document(cli, good, val):
     assert record["metrics"] == record.metrics
 
 
+@pytest.mark.slow
 def test_python_takes_arrays_in_any_form(good, softmax):
     arrays = np.load(good)
     logits, labels = arrays["logits"], arrays["labels"]
@@ -168,6 +171,7 @@ def test_the_plot(cli, good, val, tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_the_document_does_not_depend_on_the_format(cli, tmp_path, samples, softmax):
     pa = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")

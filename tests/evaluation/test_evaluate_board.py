@@ -17,6 +17,7 @@ def files(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_board_of_files_lowest_nll_first(cli, files) -> None:
     alone = {name: cli("evaluate", name, "--json").document for name in ("sure.npz", "good.npz")}
     ran = cli("evaluate", "sure.npz", "good.npz", "--json")
@@ -43,6 +44,7 @@ def test_a_decision_rule_is_applied_to_each_file(cli, files) -> None:
     assert "coverage" in printed.out
 
 
+@pytest.mark.slow
 def test_files_of_different_samples_are_not_ranked(cli, files) -> None:
     ran = cli("evaluate", "sure.npz", "other.npz")
     assert "their figures are not of the same samples" in ran.err
@@ -50,6 +52,7 @@ def test_files_of_different_samples_are_not_ranked(cli, files) -> None:
     assert cli("evaluate", "sure.npz", "other.npz", "--json").document["same_samples"] is False
 
 
+@pytest.mark.slow
 def test_a_diagram_of_every_file(cli, files) -> None:
     pytest.importorskip("matplotlib")
     ran = cli("evaluate", "sure.npz", "good.npz", "--plot", "both.svg")

@@ -17,6 +17,7 @@ def logits_and_labels():
     return logits, labels
 
 
+@pytest.mark.slow
 def test_from_python_with_a_fit(logits_and_labels) -> None:
     x, y = logits_and_labels
     record = evaluate(logits=x[:200], labels=y[:200], fit="temperature", fit_logits=x[200:], fit_labels=y[200:])
@@ -28,6 +29,7 @@ def test_from_python_with_a_fit(logits_and_labels) -> None:
     assert evaluate(probs=probs, labels=y[:200]).metrics["nll"] == pytest.approx(record.metrics["nll"])
 
 
+@pytest.mark.slow
 def test_from_files_with_a_decision_rule(cli, logits_and_labels, tmp_path) -> None:
     x, y = (array[:200] for array in logits_and_labels)
     np.savez(tmp_path / "t.npz", logits=x, labels=y)

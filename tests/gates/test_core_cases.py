@@ -50,6 +50,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("offset", [0, 1, 3])
 def test_a_read_past_a_buffer_is_caught(read: Path, offset: int) -> None:

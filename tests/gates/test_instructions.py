@@ -45,6 +45,7 @@ def test_counts_are_the_same_every_time(repository: Repository) -> None:
     assert (counts[0]["long"].instructions - 9000) / (counts[0]["quick"].instructions - 300) > 25
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="single steps are counted on x86-64 only")
 def test_single_steps_count_what_callgrind_cannot(repository: Repository, capsys) -> None:
     short = {"quick": ("a1", 300), "long": ("b2", 600)}  # each instruction is a trap

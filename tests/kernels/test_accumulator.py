@@ -26,6 +26,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 @pytest.mark.parametrize(("n", "k", "bins"), [(5000, 10, 15), (700, 1000, 15), (2500, 1, 1), (3000, 4, 300)])
 def test_equals_one_call_to_the_last_bit(n: int, k: int, bins: int, dtype: torch.dtype) -> None:

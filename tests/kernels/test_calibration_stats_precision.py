@@ -23,6 +23,7 @@ def assert_samples_close(
         assert_close(getattr(samples, field), expected[field], dtype, f"{case}: {field}")
 
 
+@pytest.mark.slow
 @each_backend
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 @pytest.mark.parametrize("copies", [1, 67])
@@ -61,6 +62,7 @@ def test_hard_rows_among_easy_ones(dtype: torch.dtype) -> None:
         assert_samples_close(samples, expected, dtype)
 
 
+@pytest.mark.slow
 @each_backend
 @pytest.mark.parametrize(
     ("dtype", "k"),  # without two logits of 16 bits, which seldom come within 1e-6 of an edge

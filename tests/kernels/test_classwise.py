@@ -42,6 +42,7 @@ def equal_mass_edges(x: torch.Tensor, bins: int, from_probs: bool = False) -> Fl
     return np.sort((p[ranks] + p[ranks + 1]) / 2, axis=0).T.copy()
 
 
+@pytest.mark.slow
 @each_backend
 @pytest.mark.parametrize("k", CLASSES)
 @pytest.mark.parametrize("dtype", TYPES, ids=str)

@@ -15,6 +15,7 @@ from calibench.kernels.self_test import PASSED, self_test
 pytestmark = pytest.mark.filterwarnings("default::calibench.errors.CalibenchWarning")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", kernels.OPS)
 def test_the_self_test_notices_a_wrong_kernel(op, monkeypatch):
     """One figure of one call is wrong by a part in 10^5; every other operator still passes."""

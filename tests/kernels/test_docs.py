@@ -12,6 +12,7 @@ from calibench import kernels
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "kernels.md"
 
 
+@pytest.mark.slow
 def test_the_examples_run(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert len(blocks) > 8

@@ -20,6 +20,7 @@ def class_thresholds(k: int) -> Floats:
     return np.random.default_rng(k).uniform(0, min(1, 3 / k), k)
 
 
+@pytest.mark.slow
 @each_backend
 @pytest.mark.parametrize("k", CLASSES)
 @pytest.mark.parametrize("dtype", TYPES, ids=str)

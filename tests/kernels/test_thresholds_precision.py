@@ -48,6 +48,7 @@ def test_sigmoid_beside_a_threshold(dtype: torch.dtype, strict: bool) -> None:
                 check_sigmoid(x[np.abs(p - t) > 1e-14 * t].reshape(1, -1), float(t), strict)
 
 
+@pytest.mark.slow
 @each_backend
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_hard_rows(backend: str, dtype: torch.dtype) -> None:

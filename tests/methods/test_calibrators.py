@@ -97,6 +97,7 @@ def check_nll(fitted: dict[str, Any], before: Outputs, after: Outputs, labels: t
         assert fitted[key] == pytest.approx(float(Judged(outputs, labels).nll.mean()), rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SAMPLES)
 @pytest.mark.parametrize("text", VARIANTS)
 def test_probabilities_are_valid_and_json_holds_the_whole_fit(text: str, kind: str) -> None:
@@ -110,6 +111,7 @@ def test_probabilities_are_valid_and_json_holds_the_whole_fit(text: str, kind: s
     assert json.loads(json.dumps(calibrator(text).fit(outputs, labels))) == fitted
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.integers(20, 80), k=st.integers(2, 6), temperature=st.floats(0.5, 3))
 @pytest.mark.parametrize("text", KEEPS_PREDICTIONS)
@@ -152,6 +154,7 @@ def test_a_constant_added_to_a_row_changes_nothing(text: str) -> None:
     np.testing.assert_allclose(calibrated(text, shifted, labels), expected, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", [*NAMES, "platt:of=top", "beta:of=top", "isotonic:of=top", "histogram:of=classes", "ivap:of=classes"]
 )
@@ -218,6 +221,7 @@ def test_one_sample_cannot_be_split() -> None:
 # --- from the command line ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [*NAMES, "temperature+isotonic", "vector+ivap", "platt-binner+temperature"])
 def test_evaluate_fits_and_judges(text: str, cli: Callable[..., Any], two_files: Callable[..., None]) -> None:
     two_files(90)
@@ -229,6 +233,7 @@ def test_evaluate_fits_and_judges(text: str, cli: Callable[..., Any], two_files:
     assert document["after"]["metrics"]["nll"] < document["metrics"]["nll"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("classes", "text"), [(2, "isotonic"), (100, "histogram+temperature"), (100, "ivap:of=classes")]
 )

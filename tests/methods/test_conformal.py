@@ -162,6 +162,7 @@ def covered(rule: Conformal, fitted: dict[str, Any], probs: torch.Tensor, labels
     return int(sets_of(rule, Outputs(probs, True), fitted).gather(1, labels[:, None]).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("alpha", [0.1, 0.25])
 def test_coverage_over_repeated_draws_has_the_beta_law_of_the_rank(method: str, alpha: float) -> None:
@@ -187,6 +188,7 @@ def test_coverage_over_repeated_draws_has_the_beta_law_of_the_rank(method: str, 
     assert np.std(hits) == pytest.approx(law.std(), rel=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CIFAR100.is_file(), reason=f"there is no {CIFAR100}")
 @pytest.mark.parametrize("method", METHODS)
 def test_coverage_of_real_data_stays_in_its_band(method: str) -> None:

@@ -35,6 +35,7 @@ def decisions_of(recipe: str, cal: tuple[torch.Tensor, torch.Tensor], test: torc
     return decisions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calibrator", ["temperature", "isotonic"])
 def test_a_calibrator_in_the_recipe_does_not_break_the_guarantee(calibrator: str) -> None:
     """Fitted on the samples of the quantile, isotonic would cover 83 % of CIFAR-100 in place of 90 %."""

@@ -130,6 +130,7 @@ def check_contract(recipe: str, folder: Path, cache_folder: Path) -> None:
     assert fitted == again[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(specs()))
 def test_every_method_alone(name: str, folder: Path, cache_folder: Path) -> None:
     check_contract(text(name, folder), folder, cache_folder)
@@ -163,6 +164,7 @@ def compositions() -> list[tuple[str, ...]]:
     return drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", compositions(), ids="+".join)
 def test_random_compositions(names: tuple[str, ...], folder: Path, cache_folder: Path) -> None:
     check_contract("+".join(text(name, folder) for name in names), folder, cache_folder)
@@ -186,6 +188,7 @@ def test_every_method_is_described_and_its_parameters_are_bounded(name: str) -> 
         assert not isinstance(param.default, float) or math.isfinite(param.default), param.key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in sorted(specs()) if specs()[name].kind in {"objective", "refit"}])
 def test_another_seed_trains_another_network(name: str, folder: Path, cache_folder: Path) -> None:
     recipe = text(name, folder)

@@ -89,6 +89,7 @@ def test_the_prior_precision_maximises_the_marginal_likelihood() -> None:
     assert log_evidence(tau) >= max(log_evidence(tau * 2), log_evidence(tau / 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe", ["laplace", "laplace:structure=full,prediction=mc,samples=50", "laplace:structure=diag"]
 )

@@ -77,6 +77,7 @@ def test_the_loss_uses_the_estimated_rate() -> None:
     assert build("noise-ce:rate=0.2", 4, labels=noisy).figures() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["noise-ce", "co-teaching", "forward", "backward:estimate=counts"])
 def test_a_record_has_the_estimate(recipe: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     record = calibench.run(

@@ -68,6 +68,7 @@ def trained(recipe: str, dataset: str, epochs: int) -> dict[str, float | None]:
     return record.metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_training_learns(recipe: str, dataset: str) -> None:
     accuracy = trained(recipe, dataset, epochs=12)["accuracy"]
@@ -75,6 +76,7 @@ def test_training_learns(recipe: str, dataset: str) -> None:
     assert accuracy > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_training_is_seeded(recipe: str, dataset: str) -> None:
     first, second = (trained(recipe, dataset, epochs=2) for _ in range(2))

@@ -88,6 +88,7 @@ def test_a_sigmoid_network_with_thresholds_and_abstention(tmp_path: Path) -> Non
     assert record.metrics["nll"] == pytest.approx(nll, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe", ["bce+temperature", "bce+threshold:value=0.6", "bce+tst:epochs=2", "bce+isotonic+cost"]
 )

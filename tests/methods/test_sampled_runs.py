@@ -40,6 +40,7 @@ def test_an_ensemble_is_the_mean_of_runs_with_its_members_seeds(tmp_path: Path) 
     torch.testing.assert_close(ensemble.probs(), expected, rtol=1e-12, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "model"),
     [

@@ -130,6 +130,7 @@ def exceeds_delta(share: float, tries: int, delta: float) -> bool:
     return share * tries > stats.binom.ppf(0.999, tries, delta)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guarantee", ["clopper-pearson", "sgr"])
 @pytest.mark.parametrize("target", [0.03, 0.06, 0.12])
 def test_the_populations_risk_exceeds_the_target_with_probability_at_most_delta(guarantee: str, target: float) -> None:
@@ -176,6 +177,7 @@ def share_above_target(
     return count / len(splits)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CIFAR100.is_file(), reason=f"there is no {CIFAR100}")
 @pytest.mark.parametrize("score", ["max-softmax", "entropy"])
 @pytest.mark.parametrize("target", [0.02, 0.05])

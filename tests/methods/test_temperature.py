@@ -160,6 +160,7 @@ def test_ten_thousand_sets():
     assert results["all_wrong"]["fitted"] == 0, results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_the_fit_is_the_minimum(seed):
     """No T of a fine grid over the bracket has a lower NLL, and the best T of the grid is next to the fitted one."""

@@ -54,6 +54,7 @@ def test_the_template_is_listed_and_runs_and_the_board_has_it(python: Path, tmp_
     assert "ce:epochs=3+bcts" in json.dumps(json.loads(board))
 
 
+@pytest.mark.slow
 def test_listing_with_the_template_imports_no_torch(python: Path, tmp_path: Path) -> None:
     code = "import sys, calibench.plugins.discovery as p; p.registry().get('method', 'bcts'); sys.exit('torch' in sys.modules)"
     output(run(python, "-c", code, cwd=tmp_path))

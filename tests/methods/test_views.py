@@ -76,6 +76,7 @@ def test_tta_refuses_rows_that_are_no_images_and_views_that_are_equal(
 # --- stage 2 --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["tst", "vtst", "mean-field"])
 def test_the_body_sees_each_view_once(recipe: str, images: str, tmp_path: Path) -> None:
     cache = StageCache(tmp_path)

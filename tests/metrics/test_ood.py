@@ -71,6 +71,7 @@ def test_extreme_figures():
             ood_figures(low, bad)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(UNCERTAINTIES, UNCERTAINTIES, st.integers(0, 99))
 def test_a_weight_is_a_repeated_row(uncertainty_in, uncertainty_out, seed):

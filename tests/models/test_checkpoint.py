@@ -98,6 +98,7 @@ FORMATS: dict[str, Callable[[State, Path], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("suffix", [".bin", ".npz"])  # the content tells the format
 def test_every_format_and_wrapping_gives_the_same_network(

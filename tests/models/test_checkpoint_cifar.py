@@ -71,6 +71,7 @@ def test_resnet_20_repeats_its_features_and_logits_on_all_test_images() -> None:
     assert metrics["brier"] == pytest.approx(0.30651, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "depth"), [(1, 32), (2, 44), (3, 56)])
 def test_the_deeper_ones_repeat_their_logits(number: int, depth: int) -> None:
     x = torch.from_numpy(images("test", range(200)).astype(np.float32))

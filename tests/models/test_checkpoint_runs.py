@@ -58,6 +58,7 @@ def test_features_are_cached_once_for_all_seeds_recipes_and_noise(stage_1: Any, 
     assert len(list((tmp_path / "cache").glob("stage2-*.safetensors"))) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe",
     ["reinit:epochs=20,lr=0.02", "swag:epochs=2", "tst:epochs=1,views=2", "tta", "tst:epochs=1+ensemble:members=2"],
@@ -68,6 +69,7 @@ def test_stages_that_need_a_body_have_one(recipe: str, stage_1: Any) -> None:
     assert record.fitted[0]["trained"] is False
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_another_run(stage_1: Any, tmp_path: Path) -> None:
     weights, file = load_file(stage_1[1]), tmp_path / "w.safetensors"
     save_file(weights, file)

@@ -81,6 +81,7 @@ SIZES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", SIZES)
 def test_parameter_counts(text: str) -> None:
     exact, millions = SIZES[text]
@@ -222,6 +223,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", STEPS)
 def test_one_training_step_reaches_every_weight(text: str) -> None:
     x = torch.from_numpy(task(n=2).train_x)

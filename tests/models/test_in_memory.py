@@ -57,6 +57,7 @@ RECIPES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_kind_of_stage_works_on_a_module(recipe, net, data):
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
@@ -85,6 +86,7 @@ def test_features_are_the_input_of_the_head(net, splits, data, tmp_path):
     assert record.config["model"]["params"]["head"] == "fc Linear"
 
 
+@pytest.mark.slow
 def test_the_record_describes_the_network_and_is_json(net, data, tmp_path):
     record = run("ce", data, net, results=tmp_path)
     params = record.config["model"]["params"]
@@ -104,6 +106,7 @@ def test_the_record_describes_the_network_and_is_json(net, data, tmp_path):
     assert changed.config["model"]["params"]["structure_sha256"] == params["structure_sha256"]
 
 
+@pytest.mark.slow
 def test_recipes_share_stages_and_a_run_is_not_repeated(net, data, tmp_path):
     first = run("tst:epochs=1", data, net, results=tmp_path)
     assert first.cache == {"hits": [], "made": ["features", "stage2"]}
@@ -137,6 +140,7 @@ def test_the_five_lines_of_the_readme(net, tmp_path, monkeypatch, capsys):
 # --- trained=False, and functions that make networks -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_untrained_module_starts_stage_1_with_its_weights(net, data, tmp_path):
     record = run("ce:epochs=2,lr=1e-3", data, net, trained=False, results=tmp_path)
     assert record.fitted[0]["trained"] is True
@@ -155,6 +159,7 @@ def test_frozen_layers_stay_frozen_in_stage_1(data, tmp_path):
     assert not torch.equal(weights["tensor.network.head.weight"], network.fc.weight)
 
 
+@pytest.mark.slow
 def test_a_function_makes_a_network_for_each_seed_and_member(data, tmp_path):
     weights = []
 
@@ -181,6 +186,7 @@ def test_a_function_may_return_a_trained_network(net, data):
     assert record.config["model"]["params"]["weights_sha256"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe", ["batch-ensemble:members=2", "co-teaching:rate=0.1,ramp=1", "cleanlab:folds=2", "mixup"]
 )

@@ -15,6 +15,7 @@ from calibench import run
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+@pytest.mark.slow
 def test_changed_code_of_a_helper_trains_again(data, tmp_path, monkeypatch):
     """The file of the class is the same, a function that it calls is not."""
     (tmp_path / "my_helper.py").write_text("def act(x):\n    return x.relu()\n")
@@ -58,6 +59,7 @@ def test_layers_of_torch_are_cached(data, tmp_path):
     assert run("tst:epochs=1+temperature", data, network, results=tmp_path).cache["hits"] == ["features", "stage2"]
 
 
+@pytest.mark.slow
 def test_an_attribute_that_changes_the_outputs_trains_again(data, tmp_path):
     """Neither the repr nor the weights tell norm_first."""
 

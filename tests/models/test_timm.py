@@ -63,6 +63,7 @@ def images(tmp_path: Path) -> str:
     return "npz:path=images.npz"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "params", "feature_size"),
     [
@@ -131,6 +132,7 @@ def test_img_size_resizes() -> None:
     assert build("test_vit", data, img_size=48, patch_size=16)(x_of(data)).shape == (6, 4)
 
 
+@pytest.mark.slow
 def test_dropout_acts_in_training_only_and_as_a_module(cli, images: str) -> None:
     network, x = build("test_resnet", dropout=0.5), x_of(task())
     plain, dropped = build("test_resnet").train().body(x), network.train().body(x)
@@ -237,6 +239,7 @@ def test_without_the_library_the_error_names_the_extra(monkeypatch) -> None:
     assert 'pip install "calibench[vision]"' in raised.value.hint
 
 
+@pytest.mark.slow
 def test_the_record_names_the_weights_and_other_weights_are_another_run(cli, images: str, tmp_path: Path) -> None:
     in_file = weights("test_resnet", 1000)
     save_file(in_file, tmp_path / "w.safetensors")

@@ -90,6 +90,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     discovery.registry.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plugin", "status", "error", "faults"),
     [
@@ -114,6 +115,7 @@ def test_doctor_shows_the_plugin_and_is_not_healthy(
     assert "not healthy" in table.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plugin", ["broken", "misspelt", "clash"])
 def test_doctor_shows_a_blocked_plugin_without_faults(
     install: Callable[[str], None], cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, plugin: str

@@ -68,6 +68,7 @@ def test_the_tutorial_shows_the_plugins_that_are_tested_here(hook):
     assert pasted(hook).strip() in tutorial()
 
 
+@pytest.mark.slow
 def test_the_calibrator(install):
     install("calibench_methods")
     assert registry().get("method", "halve").plugin.distribution == "my-module-dist"
@@ -92,6 +93,7 @@ def test_the_dataset(install):
         calibench.run(method="ce", dataset="coins:rows=10", **QUICK)
 
 
+@pytest.mark.slow
 def test_the_model(install):
     install("calibench_models")
     for method in ("ce", "tst:epochs=1"):
@@ -108,6 +110,7 @@ def test_the_noise(install):
     assert record.metrics["accuracy"] < 0.1, "it learns that every digit is the next"
 
 
+@pytest.mark.slow
 def test_the_shift(install):
     install("calibench_shifts")
     record = calibench.run(method="ce", shift=["dimmed"], epochs=12, results=None)
@@ -131,6 +134,7 @@ def test_the_metric(install):
     assert low < expected < high
 
 
+@pytest.mark.slow
 def test_the_preset(install):
     text = re.search(r"```toml\n(.*?)```", inspect.getdoc(hookspecs.calibench_presets), re.DOTALL)[1]
     assert text.strip() in tutorial()

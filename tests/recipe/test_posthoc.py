@@ -65,6 +65,7 @@ def test_rows_that_are_equal_after_rounding_get_the_same_decision() -> None:
     assert sorted(answers[1][4:8]) == [ABSTAIN, ABSTAIN, 0, 0], "without rounding the limit lies between the four"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_hostile")
 def test_a_run_and_evaluate_decide_alike_on_what_is_stored(tmp_path: Path) -> None:
     """`nudge` tells equal rows apart in float64 only: a rule fitted on that would split them at its limit."""

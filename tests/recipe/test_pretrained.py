@@ -11,6 +11,7 @@ from short_runs import Trainings, figures
 from calibench import InputError, run
 
 
+@pytest.mark.slow
 def test_a_network_that_comes_trained_has_no_stage_1(scores: str, tmp_path: Path, trainings: Trainings) -> None:
     options: dict[str, Any] = {"results": tmp_path, "report": trainings}
     first = run("ce", scores, "frozen", **options)

@@ -45,6 +45,7 @@ def test_recipes_that_processes_cannot_share_are_refused_by_name(uneven_splits: 
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_later_stages_are_those_of_the_first_process(uneven_splits: str, tmp_path: Path) -> None:
     method = "ce+tst:epochs=2+mc-dropout:samples=2+temperature"
     options: dict[str, Any] = {"dataset": uneven_splits, "model": "mlp:hidden=12,dropout=0.1", "epochs": 2}
@@ -63,6 +64,7 @@ def test_later_stages_are_those_of_the_first_process(uneven_splits: str, tmp_pat
     assert len(list((tmp_path / "r" / "records").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_sampler_that_trains_on_knows_what_all_processes_estimated(uneven_splits: str, tmp_path: Path) -> None:
     """All processes estimate the noise rate out of fold; the first one collects SWAG, from the stage 1 in the cache."""
     options: dict[str, Any] = {
@@ -85,6 +87,7 @@ def test_a_sampler_that_trains_on_knows_what_all_processes_estimated(uneven_spli
     assert first.cache == {"hits": ["stage1"], "made": ["outoffold", "outoffold", "sampler"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 901])
 def test_streamed_statistics_over_processes_are_those_of_one(n: int, tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(n)

@@ -39,6 +39,7 @@ class OwnTST(tst.TST):
 """
 
 
+@pytest.mark.slow
 def test_stage_1_is_trained_once_for_all_recipes_of_a_seed(blobs: str, tmp_path: Path, trainings: Trainings) -> None:
     recipes = ["ce", "ce+temperature", "tst", "vtst", "tst+temperature", "vtst+threshold:value=0.6", "ce+threshold"]
     records = {recipe: short_run(recipe, blobs, tmp_path, report=trainings) for recipe in recipes}
@@ -54,6 +55,7 @@ def test_stage_1_is_trained_once_for_all_recipes_of_a_seed(blobs: str, tmp_path:
     }
 
 
+@pytest.mark.slow
 def test_samplers_and_calibrators_share_it_too(blobs: str, tmp_path: Path, trainings: Trainings) -> None:
     recipes = (
         "ce",
@@ -70,6 +72,7 @@ def test_samplers_and_calibrators_share_it_too(blobs: str, tmp_path: Path, train
     assert len({record.run_id for record in records}) == len(recipes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -93,12 +96,14 @@ def test_stage_1_is_trained_again_if_anything_that_decides_it_changes(
     assert figures(before) != figures(after) or change == {"select": "last"}
 
 
+@pytest.mark.slow
 def test_changes_of_stage_2_alone_leave_stage_1(blobs: str, tmp_path: Path, trainings: Trainings) -> None:
     for recipe in ("tst", "tst:latent_dim=8", "tst:lr=0.01", "tst:head=linear", "vtst", "vtst:kl_weight=1"):
         short_run(recipe, blobs, tmp_path, report=trainings)
     assert Counter(trainings) == {"stage 1, ce": 1, "stage 2, TST": 4, "stage 2, V-TST": 2}
 
 
+@pytest.mark.slow
 def test_edited_code_of_a_plugin_trains_its_stage_again(
     install_plugin: Any, blobs: str, tmp_path: Path, trainings: Trainings
 ) -> None:
@@ -126,6 +131,7 @@ def test_edited_code_of_a_plugin_trains_its_stage_again(
     assert trainings[3:] == ["stage 1, own-ce", "stage 2, TST"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["forward", "backward"])
 def test_a_changed_file_that_an_objective_reads_is_another_run(recipe: str, tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
@@ -141,6 +147,7 @@ def test_a_changed_file_that_an_objective_reads_is_another_run(recipe: str, tmp_
     assert short_run(text, dataset, tmp_path / "r").metrics == after.metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["focal+vtst", "label-smoothing+tst", "mixup+vtst+temperature"])
 def test_an_objective_and_a_head_refit_compose(recipe: str, blobs: str, tmp_path: Path, trainings: Trainings) -> None:
     record = short_run(recipe, blobs, tmp_path, report=trainings)

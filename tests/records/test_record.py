@@ -101,6 +101,7 @@ def test_from_dict_of_anything_raises_nothing_but_input_errors(document: Any) ->
             raise AssertionError(error.message) from error
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(changes=st.dictionaries(st.sampled_from([name for name in FIELDS if name != "schema"]), VALUES, max_size=3))
 def test_every_record_that_from_dict_accepts_can_stand_on_a_board(changes: dict[str, Any]) -> None:

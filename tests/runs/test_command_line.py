@@ -29,6 +29,7 @@ def without_now(document: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name not in NOW}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORDS)
 def test_the_same_words_give_the_same_record(name: str, cli: Any, tmp_path: Path) -> None:
     words, options = WORDS[name]

@@ -30,6 +30,7 @@ def record_of(document: dict[str, Any], tmp_path: Path) -> Path:
 # --- damaged files --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".safetensors", ".sha256"])
 def test_a_damaged_cache_is_trained_again(suffix: str, first: dict[str, Any], cli: Any, tmp_path: Path) -> None:
     (result,) = (tmp_path / "results" / "cache").glob(f"*{suffix}")
@@ -43,6 +44,7 @@ def test_a_damaged_cache_is_trained_again(suffix: str, first: dict[str, Any], cl
     assert cli(*RUN).document["cache"] == {"hits": ["stage1"], "made": []}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damaged_predictions_are_made_again(damage: str, first: dict[str, Any], cli: Any, tmp_path: Path) -> None:
     path = tmp_path / "results" / first["predictions"]["file"]
@@ -61,6 +63,7 @@ def test_damaged_predictions_are_made_again(damage: str, first: dict[str, Any], 
     assert "there already" in cli(*RUN).err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [*DAMAGE, "other schema"])
 def test_a_damaged_record_is_made_again(damage: str, first: dict[str, Any], cli: Any, tmp_path: Path) -> None:
     path = record_of(first, tmp_path)
@@ -92,6 +95,7 @@ def test_the_same_predictions_are_the_same_bytes(first: dict[str, Any], tmp_path
 # --- a full disk ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [64, 4096, 20_000])
 def test_a_full_disk(size: int, cli: Any, features: Any, tmp_path: Path) -> None:
     undisturbed = cli(*RUN, "--results", "elsewhere").document
@@ -120,6 +124,7 @@ def test_a_full_disk_under_force_keeps_the_stored_run(first: dict[str, Any], cli
     assert again.document == first
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("first")
 def test_a_full_disk_under_boards_and_plots(cli: Any, good: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")

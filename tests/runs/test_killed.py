@@ -43,6 +43,7 @@ def kill_at_sync(moment: int) -> Callable[[], None]:
     return prepare
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [1, 4, 5, 7])
 def test_killed_while_it_writes(moment: int, cli: Any, undisturbed: dict[str, Any], tmp_path: Path) -> None:
     """Each file is synced twice: 1 is stage 1 written, not renamed; 4 its checksum; 5 the predictions; 7 the record."""
@@ -118,6 +119,7 @@ def test_interrupted_by_ctrl_c(tmp_path: Path) -> None:
     assert not [path for path in (tmp_path / "results").rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_two_runs_at_once(undisturbed: dict[str, Any], tmp_path: Path) -> None:
     for running in [ForkedCommand(*RUN, cwd=tmp_path) for _ in range(2)]:
         ended = running.wait()

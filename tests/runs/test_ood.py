@@ -45,6 +45,7 @@ def ood(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return write_ood_sets(tmp_path_factory.mktemp("ood"))
 
 
+@pytest.mark.slow
 def test_ood_rows_are_what_scikit_learn_makes_of_the_stored_scores(tmp_path: Path, ood: dict[str, str]) -> None:
     record = quick(
         "ce+temperature", ood=[ood["mixed"], ood["negative"]], ood_score=["max-softmax", "energy"], results=tmp_path
@@ -90,6 +91,7 @@ def declare(install_plugin: Any) -> Callable[..., None]:
     return lambda **groups: install_plugin("declaring", DECLARING.format(groups=groups))
 
 
+@pytest.mark.slow
 def test_near_and_far_means_stand_beside_the_rows_and_are_never_pooled(
     declare: Callable[..., None], ood: dict[str, str]
 ) -> None:
@@ -109,6 +111,7 @@ def test_near_and_far_means_stand_beside_the_rows_and_are_never_pooled(
     assert by_name.metrics["ood_auroc_far"] == record.metrics["ood_auroc_far"]
 
 
+@pytest.mark.slow
 def test_a_mean_over_a_part_of_a_group_is_not_taken(declare: Callable[..., None], ood: dict[str, str]) -> None:
     declare(far_ood=(ood["mixed"], ood["negative"]))
     part, whole = (quick("ce", dataset="declaring", ood=[name]) for name in (ood["mixed"], "far"))

@@ -89,6 +89,7 @@ def test_seeds_are_recorded_and_differ_by_purpose(blobs: str) -> None:
     assert record.data["noise"]["realised_rate"] == pytest.approx(0.2, abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_run_is_deterministic_and_leaves_the_global_generators_alone(blobs: str) -> None:
     torch.manual_seed(7)
     np.random.seed(7)

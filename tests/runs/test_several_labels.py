@@ -39,6 +39,7 @@ def run_on(table: Path, method: str, results: Path, **options: Any) -> ResultRec
     return run(method, f"csv:path={table},label={';'.join(LABELS)}", results=results, **options)
 
 
+@pytest.mark.slow
 def test_a_run_from_a_table(table: Path, tmp_path: Path) -> None:
     limits = (0.2, 0.5, 0.7)
     record = run_on(table, "bce+sigmoid-threshold:values=0.2;0.5;0.7", tmp_path)
@@ -69,6 +70,7 @@ def test_a_run_from_a_table(table: Path, tmp_path: Path) -> None:
     assert again.intervals == record.intervals
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["bce+temperature", "bce+ensemble:members=2+isotonic", "bce+mc-dropout:samples=3"])
 def test_stages_after_bce(method: str, table: Path, tmp_path: Path) -> None:
     model = "mlp:hidden=20,dropout=0.2" if "dropout" in method else "mlp:hidden=20"

@@ -42,6 +42,7 @@ EXACT = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", EXACT)
 def test_a_shift_that_changes_nothing_gives_the_test_figures(method: str, small: str) -> None:
     record = quick(method, dataset=small, shift=[STILL, "rotation:angles=0;30"])
@@ -62,6 +63,7 @@ def test_a_shift_that_changes_nothing_gives_the_test_figures(method: str, small:
         assert rotated["metrics"]["coverage"] < still["metrics"]["coverage"] <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["vtst:epochs=2", "mc-dropout:samples=20", "mean-field:epochs=2,samples=5"])
 def test_recipes_that_draw_at_random_come_close_and_are_repeated(method: str, small: str) -> None:
     model = "mlp:hidden=16,dropout=0.2"
@@ -71,6 +73,7 @@ def test_recipes_that_draw_at_random_come_close_and_are_repeated(method: str, sm
     assert records[0].shift == records[1].shift
 
 
+@pytest.mark.slow
 def test_calibrators_and_thresholds_are_fitted_on_cal_alone(small: str) -> None:
     method = "ce+temperature+threshold:target_coverage=0.8"
     plain = quick(method, dataset=small)
@@ -138,6 +141,7 @@ def test_the_corruption_mean_needs_all_seventy_five_variants(tmp_path: Path) -> 
     assert all(row["metrics"] == first[row["kind"]] for row in partial.shift)
 
 
+@pytest.mark.slow
 def test_the_means_interval_resamples_test_rows_with_all_their_variants(small: str, tmp_path: Path) -> None:
     options: dict[str, Any] = {"dataset": small, "results": tmp_path}
     record = quick("ce", shift=["rotation:angles=0;20;40"], **options)

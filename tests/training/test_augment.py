@@ -175,6 +175,7 @@ def test_networks_out_of_fold_are_trained_on_augmented_images(watch: Any) -> Non
     assert unchanged(watch.rows(training=False)) == 1
 
 
+@pytest.mark.slow
 def test_augmentation_is_part_of_the_run_and_seeded(tmp_path: Path) -> None:
     options = {"model": "mlp:hidden=8", "epochs": 2, "results": tmp_path / "a"}
     augmented = run("ce:augment=crop;flip", **options)

@@ -43,6 +43,7 @@ def test_training_passes_compute_in_a_smaller_type_and_end_in_float32(precision:
     assert all(p.dtype == torch.float32 for p in module.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_a_run_ends_near_the_float32_one_and_not_on_it(precision: str) -> None:
     plain = run("ce", settings=["ce.lr=0.01"], **SHORT)
@@ -113,6 +114,7 @@ def test_memory_has_channels_last_only_in_training() -> None:
     assert module.body[0].weight.is_contiguous()
 
 
+@pytest.mark.slow
 def test_a_run_with_channels_last_ends_near_the_one_without() -> None:
     options = {**SHORT, "model": "cnn:width=2", "settings": ["ce.lr=0.01"]}
     plain = run("ce", **options)
@@ -159,6 +161,7 @@ def test_only_the_body_is_compiled_and_only_for_training(compiled_rows: list[int
     assert compiled_rows == [5]
 
 
+@pytest.mark.slow
 def test_a_compiled_run_from_the_command_line_and_python(compiled_rows: list[int], cli: Any, tmp_path: Any) -> None:
     ran = cli("run", "-m", "ce:ema=0.5", "--compile", "--model", "mlp:hidden=8", "--epochs", "2", "--json")
     assert ran.code == 0, ran.err

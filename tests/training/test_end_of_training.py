@@ -54,6 +54,7 @@ def test_patience_that_runs_out_at_the_last_epoch_ends_nothing_early() -> None:
     assert not calls[-1][3].endswith("ended early")
 
 
+@pytest.mark.slow
 def test_a_sampler_trains_on_from_the_epoch_at_which_patience_ended(install_plugin: Any, tmp_path: Path) -> None:
     install_plugin("epoch_diary")
     epoch_diary.epochs_begun.clear()

@@ -181,6 +181,7 @@ def test_the_running_mean_is_validated_and_kept(data: Data) -> None:
             torch.testing.assert_close(value, mean[name].float(), rtol=1e-4, atol=1e-5, msg=name)
 
 
+@pytest.mark.slow
 def test_a_run_with_every_setting_is_a_run_of_its_own_and_seeded(tmp_path: Any) -> None:
     method = "ce:optimizer=sgd,lr=0.05,lr_schedule=cosine,warmup=1,clip_norm=1,accumulate=2,ema=0.9,epochs=8"
     records = [run(method, model="mlp:hidden=16", results=tmp_path / name) for name in "ab"]

@@ -52,6 +52,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "count"), CASES)
 def test_twenty_steps_end_at_the_weights_of_one_process(
     name: str, count: int, uneven_splits: str, tmp_path: Path
@@ -130,6 +131,7 @@ def normed(x: torch.Tensor, y: torch.Tensor, processes: Processes, momentum: flo
     return [*gradients, *(b.clone().double() for b in layers.buffers()), processes.total(loss.detach())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("momentum", [0.1, None])
 @pytest.mark.parametrize("rows", [2, 7])
 def test_batch_norm_and_its_gradients_are_those_of_the_whole_batch(

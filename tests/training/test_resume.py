@@ -146,6 +146,7 @@ def test_every_objective(name: str, dataset: str, tmp_path: Path) -> None:
     assert_resumed_equals_undisturbed(method, dataset, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", SETTINGS)
 def test_every_setting(method: str, dataset: str, tmp_path: Path) -> None:
     assert_resumed_equals_undisturbed(method, dataset, tmp_path)
@@ -155,6 +156,7 @@ def test_batch_norm_and_channels_last(dataset: str, tmp_path: Path) -> None:
     assert_resumed_equals_undisturbed("ce:channels_last=true", dataset, tmp_path, "cnn:width=4")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("refit", "training"),
     [
@@ -250,6 +252,7 @@ def test_seconds_before_the_cut_are_counted(cut: Path, dataset: str, tmp_path: P
     assert 1000 < float(load_file(result)["figure.seconds"]) < 1060
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "parts"),
     [

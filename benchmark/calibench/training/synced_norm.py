@@ -18,8 +18,10 @@ from calibench.processes import Processes
 def synced_norms(network: nn.Module, processes: Processes) -> Iterator[None]:
     """Inside the block, batch norms in training mode take mean and variance over the rows of all processes."""
     layers = [m for m in network.modules() if isinstance(m, _BatchNorm)] if processes.size > 1 else []
+    if layers:
+        forward = torch.compiler.disable(_over_processes)  # here: it imports torch._dynamo, which takes 0.8 s
     for layer in layers:
-        layer.forward = functools.partial(_over_processes, layer)  # type: ignore[method-assign]
+        layer.forward = functools.partial(forward, layer)  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -43,7 +45,6 @@ class _Sum(torch.autograd.Function):
         return gradient
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _over_processes(layer: _BatchNorm, x: torch.Tensor) -> torch.Tensor:
     """`(x - mean) / sqrt(variance + eps) * weight + bias` by channel; running statistics change as with one process."""
     if not layer.training:
