@@ -6,19 +6,20 @@ Both trees use the compiled kernels of this one, and the entry points of the ins
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "perf"))
+
+from exported import ExportError, export  # noqa: E402 - the folder of the gates
 
 
 def figures_of(tree: Path) -> dict[str, Any]:
@@ -31,15 +32,12 @@ def figures_of(tree: Path) -> dict[str, Any]:
     return figures
 
 
-def export(commit: str, folder: Path) -> Path:
+def sources_of(commit: str, folder: Path) -> Path:
     """The Python sources of a commit, with this tree's compiled kernels beside them."""
-    done = subprocess.run(
-        ["git", "-C", str(ROOT), "archive", commit, "benchmark", "plugins"], capture_output=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"git archive {commit}: {done.stderr.decode(errors='replace').strip()}")
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+    try:
+        export(ROOT, commit, folder, "benchmark", "plugins")
+    except ExportError as error:
+        raise SystemExit(str(error)) from None
     for library in (ROOT / "benchmark" / "calibench").glob("*.so"):
         shutil.copy(library, folder / "benchmark" / "calibench")
     return folder
@@ -66,7 +64,7 @@ def main() -> int:
     parser.add_argument("--base", default="HEAD", help="the commit to compare with")
     base = parser.parse_args().base
     with tempfile.TemporaryDirectory(prefix="calibench-figures-") as folder:
-        before = figures_of(export(base, Path(folder)))
+        before = figures_of(sources_of(base, Path(folder)))
     after = figures_of(ROOT)
     lines = differences(before, after)
     print(*lines, f"{len(after)} recipes, {len(lines)} with another record than {base}", sep=os.linesep)

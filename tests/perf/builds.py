@@ -8,16 +8,16 @@ driver.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import re
 import subprocess
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from exported import ExportError, export
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPT = Path("csrc/perf/build.sh")
@@ -98,14 +98,12 @@ def build_pair(base: Base, root: Path = ROOT) -> Pair:
 
 @contextmanager
 def exported(root: Path, commit: str) -> Iterator[Path]:
-    """`csrc/` and `setup.py` of a commit in a temporary folder; registers no worktree, so nothing is left behind."""
-    process = subprocess.run(["git", "-C", str(root), "archive", commit], capture_output=True, check=False)
-    if process.returncode:
-        raise GuardError(f"git archive {commit} failed: {process.stderr.decode(errors='replace').strip()}")
+    """`csrc/` and `setup.py` of a commit in a temporary folder."""
     with TemporaryDirectory(prefix="calibench-base-") as folder:
-        with tarfile.open(fileobj=io.BytesIO(process.stdout)) as archive:
-            members = [m for m in archive.getmembers() if m.name == "setup.py" or m.name.startswith("csrc/")]
-            archive.extractall(folder, members=members, filter="data")
+        try:
+            export(root, commit, Path(folder), "csrc", "setup.py")
+        except ExportError as error:
+            raise GuardError(str(error)) from None
         yield Path(folder)
 
 
