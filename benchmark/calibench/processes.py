@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import datetime
+import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -144,12 +145,15 @@ def joined(device: str) -> Processes:
                     f"local rank {local} has no GPU: there are {gpus}", f"torchrun --nproc-per-node {gpus}"
                 )
             torch.cuda.set_device(local)
+        # The defaults of its functions keep a group that exists at its import, so that nothing could end the group's threads.
+        importlib.import_module("torch.distributed.nn.functional")
         distributed.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
         atexit.register(_leave)
     return Processes(distributed.get_rank(), distributed.get_world_size(), device)
 
 
 def _leave() -> None:
+    """End the transport's threads: one that still frees a tensor while the interpreter ends would abort the process."""
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
