@@ -1,4 +1,4 @@
-"""What several test files share: the command line run in this process, and small files to give it."""
+"""Fixtures that several test files share: the command line run in this process, and small files to give it."""
 
 from __future__ import annotations
 

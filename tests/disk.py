@@ -1,4 +1,4 @@
-"""What a disk may do to files: it is full, and contents are damaged."""
+"""Faults of a disk: it is full, or the content of a file is damaged."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class ForkedCommand:
             os._exit(code)
 
     def running(self) -> bool:
-        """Whether the child has not ended."""
+        """True if the child has not ended."""
         if self.status is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self.status = status if pid else None

@@ -1,4 +1,4 @@
-"""What a program calls: `calibench.run` and `calibench.evaluate`, from names, modules and arrays to records."""
+"""The functions that a program calls: `calibench.run` and `calibench.evaluate`, from names, modules and arrays to records."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from calibench.runs.launchers.local import launch
 from calibench.runs.options import RunOptions
 
 Model = str | nn.Module | Callable[[Task], nn.Module] | None
-"""What `run` takes as a model."""
+"""The types of the argument `model` of `run`."""
 
 
 class RunKeywords(TypedDict, total=False):
@@ -203,16 +203,16 @@ def _tensor(values: Any, name: str) -> torch.Tensor:
 
 
 def _texts(name: str, value: Any, several: bool) -> tuple[str, ...]:
-    """One text as a tuple, or several where several may be passed; empty for None."""
-    return tuple(_listed(name, value, str, several))
+    """The texts in `value`: one, or with `several` any number; none for None. InputError for anything else."""
+    return tuple(_items(name, value, str, several))
 
 
 def _numbers(name: str, value: Any, several: bool) -> tuple[int, ...]:
-    """One whole number as a tuple, or several where several may be passed; empty for None."""
-    return tuple(int(number) for number in _listed(name, value, Integral, several))  # numpy's integers too
+    """The whole numbers in `value`: one, or with `several` any number; none for None. InputError for anything else."""
+    return tuple(int(number) for number in _items(name, value, Integral, several))  # numpy's integers too
 
 
-def _listed(name: str, value: Any, kind: type, several: bool) -> Sequence[Any]:
+def _items(name: str, value: Any, kind: type, several: bool) -> Sequence[Any]:
     if value is None:
         return ()
     items = list(value) if isinstance(value, list | tuple | range) else [value]
@@ -221,6 +221,6 @@ def _listed(name: str, value: Any, kind: type, several: bool) -> Sequence[Any]:
         raise InputError(message, f"call run once for each; with a preset there may be several, as {name}=[...]")
     wrong = [item for item in items if not isinstance(item, kind) or isinstance(item, bool)]
     if wrong:
-        wanted = "a text" if kind is str else "a whole number"
-        raise InputError(f"{name} {wrong[0]!r} is not {wanted}", "as on the command line")
+        expected = "a text" if kind is str else "a whole number"
+        raise InputError(f"{name} {wrong[0]!r} is not {expected}", "as on the command line")
     return items

@@ -65,5 +65,5 @@ def blaming(what: str) -> Iterator[None]:
     except (CalibenchError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        hint = "if it is a plugin of yours, mend it; CALIBENCH_TRACEBACK=1 shows where it failed"
+        hint = "if it is a plugin of yours, correct it; CALIBENCH_TRACEBACK=1 shows where it failed"
         raise RunError(f"{what} failed: {type(error).__name__}: {error}", hint) from error

@@ -1,4 +1,4 @@
-"""numpy, torch and scipy's ndimage, imported when they are first used: to list names must not take the seconds that torch takes.
+"""numpy, torch and scipy's ndimage, imported when they are first used: importing torch takes seconds, listing names needs none.
 
 A module that is imported in order to list names takes them from here (`from calibench.lazy import nn, np, torch`). All other
 modules import them as usual.

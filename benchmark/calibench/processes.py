@@ -2,7 +2,8 @@
 
 All run the same program with the same seeds, so that all draw the same batches. Each process takes its part of a batch.
 Gradients are summed weighted by rows, so the step equals that of one process except for rounding. DistributedDataParallel
-averages processes with equal weights, which is wrong for a batch that does not divide evenly. Only rank 0 reads and writes files.
+averages processes with equal weights, which is wrong for a batch that does not divide evenly. Every process reads the data;
+only the first one (RANK 0) reads and writes the results folder.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from calibench.seeds import derived_seed
 T = TypeVar("T")
 
 PATIENCE = datetime.timedelta(days=1)
-"""How long a process waits for another, such as rank 0 that refits a head. torchrun ends all processes when one fails."""
+"""How long a process waits for another, such as the first, which refits a head. torchrun ends all processes when one fails."""
 
 
 class Processes:
@@ -37,7 +38,7 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this is rank 0, which reads and writes."""
+        """True for the first process (RANK 0), which reads and writes results."""
         return self.rank == 0
 
     def part(self, n: int) -> slice:
@@ -58,7 +59,7 @@ class Processes:
         return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
     def same(self, value: T) -> T:
-        """Rank 0's value on every process."""
+        """The first process's value, on every process."""
         if self.size == 1:
             return value
         values = [value]
@@ -102,7 +103,7 @@ class Processes:
 
     @contextlib.contextmanager
     def first_alone(self) -> Iterator[None]:
-        """Rank 0 runs the block before the other processes do, as for a download."""
+        """The first process runs the block before the others do, as for a download."""
         if self.size == 1:
             yield
             return

@@ -1,4 +1,5 @@
-// What bootstrap_bins.cu offers to bootstrap_bins.cpp. nvcc compiles the .cu file without torch's headers.
+// The interface between bootstrap_bins.cu and bootstrap_bins.cpp. nvcc compiles the .cu file without torch's
+// headers.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -1,4 +1,4 @@
-// What calibration_stats.cu and calibration_update.cu offer to their .cpp files. nvcc
+// The interface between calibration_stats.cu, calibration_update.cu and their .cpp files. nvcc
 // compiles the .cu files without torch's headers.
 #pragma once
 

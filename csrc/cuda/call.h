@@ -1,4 +1,4 @@
-// What every CUDA op needs from torch: the device of its input, torch's current
+// The parts of torch that every CUDA op needs: the device of its input, torch's current
 // stream there, and scratch memory. torch's allocator reuses scratch in the order
 // of that stream and supports graph capture. Nothing here waits for the device.
 #pragma once

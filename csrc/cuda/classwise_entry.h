@@ -8,8 +8,8 @@
 
 namespace calibench {
 
-// What the first pass computes of a row. In float64, p = exp(x - top) / total. In float32, if the scores are
-// in its range, p = 2^(x log2(e) - whole) * scale.
+// The result of the first pass over a row. In float64, p = exp(x - top) / total. In float32, if the scores
+// are in its range, p = 2^(x log2(e) - whole) * scale.
 struct RowUnit {
   double top;
   double total;  // NaN if the row is bad

@@ -1,4 +1,5 @@
-// What classwise_stats.cu offers to classwise_stats.cpp. nvcc compiles the .cu file without torch's headers.
+// The interface between classwise_stats.cu and classwise_stats.cpp. nvcc compiles the .cu file without
+// torch's headers.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -1,4 +1,4 @@
-// What needs nvcc or PTX: launches, dynamic shared memory, predicated
+// Code that needs nvcc or PTX: launches, dynamic shared memory, predicated
 // loads, conversions and the exponential unit.
 #pragma once
 

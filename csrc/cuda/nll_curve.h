@@ -1,4 +1,4 @@
-// What nll_curve.cu offers to nll_curve.cpp. nvcc compiles the .cu file without torch's headers.
+// The interface between nll_curve.cu and nll_curve.cpp. nvcc compiles the .cu file without torch's headers.
 #pragma once
 
 #include <cuda_runtime_api.h>

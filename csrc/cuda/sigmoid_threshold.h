@@ -1,4 +1,4 @@
-// What sigmoid_threshold.cu offers to sigmoid_threshold.cpp. nvcc
+// The interface between sigmoid_threshold.cu and sigmoid_threshold.cpp. nvcc
 // compiles the .cu file without torch's headers.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What softmax_threshold.cu offers to softmax_threshold.cpp. nvcc
+// The interface between softmax_threshold.cu and softmax_threshold.cpp. nvcc
 // compiles the .cu file without torch's headers.
 #pragma once
 

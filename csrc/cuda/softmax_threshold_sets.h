@@ -1,4 +1,4 @@
-// What softmax_threshold_sets.cu offers to softmax_threshold_sets.cpp. nvcc
+// The interface between softmax_threshold_sets.cu and softmax_threshold_sets.cpp. nvcc
 // compiles the .cu file without torch's headers.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What the .cpp files of the three threshold ops share.
+// Code that the .cpp files of the three threshold ops share.
 #pragma once
 
 #include "call.h"

@@ -1,4 +1,4 @@
-// What AVX2 and AVX-512 share: loads of four scores, and products of 16-bit words for sums of drawn
+// Code that AVX2 and AVX-512 share: loads of four scores, and products of 16-bit words for sums of drawn
 // confidences. Those sums wait for memory, so wider registers would not be faster.
 #pragma once
 

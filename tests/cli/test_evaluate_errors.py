@@ -1,4 +1,4 @@
-"""What `calibench evaluate` refuses: fits that cannot work and pictures that cannot be drawn."""
+"""Refusals of `calibench evaluate`: fits that cannot work and diagrams that cannot be drawn."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_thresholds_that_mean_nothing(params, refused, good, features):
     refused("run", "-m", f"ce+threshold:{params}", *frozen, says=THRESHOLDS[params])
 
 
-def test_pictures_that_cannot_be_drawn(refused, tmp_path, good):
+def test_diagrams_that_cannot_be_drawn(refused, tmp_path, good):
     refused("evaluate", good, "--plot", "out.xyz", says="cannot draw 'out.xyz'", hint=".svg, .png, .pdf")
     refused("evaluate", good, "--plot", "out", says="cannot draw 'out'", hint=".svg, .png, .pdf")
     refused("evaluate", good, "--plot", good / "out.svg", says="cannot write in", hint="another folder")

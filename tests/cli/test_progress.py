@@ -55,7 +55,7 @@ def test_a_terminal_shows_rate_and_time_left(tmp_path: Path) -> None:
 
 
 def read_all(descriptor: int) -> bytes:
-    """What is written to the other end until it is closed."""
+    """Everything that is written to the other end until it is closed."""
     pieces = []
     while True:
         try:

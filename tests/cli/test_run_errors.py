@@ -1,4 +1,4 @@
-"""What `calibench run` refuses: data that cannot be used and folders that cannot be written. Nothing is written."""
+"""Refusals of `calibench run`: data that cannot be used and folders that cannot be written. Nothing is written."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_settings_reach_every_part_of_a_run(refusal, params_of):
     assert params_of(config, "mlp")["hidden"] == (32, 16)
     assert params_of(config, "digits")["cal"] == 0.2
     assert params_of(config, "symmetric")["rate"] == 0.3
-    assert config.stated == {"vtst.latent_dim", "ce.lr", "mlp.hidden", "digits.cal", "symmetric.rate"}
+    assert config.explicit == {"vtst.latent_dim", "ce.lr", "mlp.hidden", "digits.cal", "symmetric.rate"}
     inline = resolve("ce:lr=0.01+vtst:latent_dim=64", "digits:cal=0.2", "mlp:hidden=32;16", "symmetric:rate=0.3")
     assert inline == config
     assert inline.run_id("data") == config.run_id("data")
@@ -121,7 +121,7 @@ def test_epochs_are_those_of_the_objective(params_of):
     assert params_of(config, "ce")["epochs"] == 5
     assert params_of(config, "vtst")["epochs"] is None
     assert config.recipe == "ce:epochs=5+vtst"
-    assert config.stated == {"ce.epochs"}
+    assert config.explicit == {"ce.epochs"}
 
 
 def test_select_is_for_every_stage_that_trains(params_of):

@@ -65,7 +65,7 @@ def test_the_document_has_every_parameter():
     assert document["stages"][1]["params"]["samples"] == 10
     assert document["dataset"]["params"] == {"val": 0.1, "cal": 0.1, "test": 0.25, "split_seed": 0}
     assert document["noise"] == {"name": "symmetric", "params": {"rate": 0.3}}
-    assert config.stated == {"vtst.latent_dim", "symmetric.rate"}
+    assert config.explicit == {"vtst.latent_dim", "symmetric.rate"}
 
 
 def test_parameters_newer_than_stored_records_are_left_out_at_their_default():

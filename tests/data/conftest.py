@@ -1,4 +1,4 @@
-"""What tests of data share: toy arrays, found by `import toy_data`."""
+"""Puts this folder on the path, so that the tests of data can import `toy_data`."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ class RowsOfManyShapes(Rows):
         return self.x[number][: 1 + number % 3], self.y[number]
 
 
-def picture(x):
+def pil_image(x):
     return type("Image", (), {"getpixel": None})()
 
 
@@ -167,7 +167,7 @@ MISTAKES = {
     "broken": (lambda s: Unreadable(*s["train"]), "reading it failed: RuntimeError: no file", "correct"),
     "dicts": (lambda s: RowsAsDicts(*s["train"]), "row 0 is a dict, not (x, y)", "__getitem__"),
     "ragged": (lambda s: RowsOfManyShapes(*s["train"]), "rows of x differ in shape: (1,), (2,)", "one shape"),
-    "pictures": (lambda s: Rows(*s["train"], change=picture), "row 0 is a picture", "ToTensor"),
+    "PIL images": (lambda s: Rows(*s["train"], change=pil_image), "row 0 is a PIL image", "ToTensor"),
     "augmented": (
         lambda s: Rows(*s["train"], change=lambda x: x + torch.rand(1)),
         "row 0 is not the same when it is read again",

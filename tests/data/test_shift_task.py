@@ -1,4 +1,4 @@
-"""What a shift plugin gets."""
+"""`ShiftTask`, the data that a shift plugin gets."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ def test_published_sizes_and_checksums_are_plausible():
         assert published.archive.size / 1e6 == pytest.approx(mb)
         assert set(published.md5) == {*KINDS, *EXTRA_KINDS, "labels"}
         assert all(len(md5) == 32 for md5 in (*published.md5.values(), published.archive.md5))
-        # twenty arrays of 50 000 pictures, with headers and padding of tar
+        # twenty arrays of 50 000 images, with headers and padding of tar
         assert 0 < published.archive.size - 19 * 50_000 * 3072 - 50_000 < 100_000
     shared = set(cifar_c.CIFAR10_C.md5.values()) & set(cifar_c.CIFAR100_C.md5.values())
     assert not shared

@@ -49,4 +49,4 @@ def test_from_files_with_a_decision_rule(cli, logits_and_labels, tmp_path) -> No
 def test_the_title_states_the_labels_per_sample(cli, logits_and_labels, tmp_path) -> None:
     x, y = (array[:50] for array in logits_and_labels)
     np.savez(tmp_path / "t.npz", logits=x, labels=y)
-    assert "50 samples, 3 labels each, judged as questions of yes or no" in cli("evaluate", "t.npz").out
+    assert "50 samples, 3 labels each, judged as yes-or-no questions" in cli("evaluate", "t.npz").out

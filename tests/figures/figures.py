@@ -43,18 +43,18 @@ def probe() -> str:
 
     a = np.random.default_rng(0).normal(size=(160, 96))
     t = torch.from_numpy(a.astype(np.float32))
-    picture = t[:, :64].reshape(10, 16, 8, 8)
-    found = [
+    images = t[:, :64].reshape(10, 16, 8, 8)
+    results = [
         a.T @ a,
         np.exp(a),
         np.log(np.abs(a)),
         np.tanh(a).sum(axis=0),
         (t.T @ t).numpy(),
         torch.log_softmax(t, dim=1).numpy(),
-        torch.nn.functional.conv2d(picture, picture[:4, :, :3, :3]).numpy(),
+        torch.nn.functional.conv2d(images, images[:4, :, :3, :3]).numpy(),
         t.mean(dim=0).numpy(),
     ]
-    return hashlib.sha256(b"".join(array.tobytes() for array in found)).hexdigest()[:16]
+    return hashlib.sha256(b"".join(array.tobytes() for array in results)).hexdigest()[:16]
 
 
 def figures() -> dict[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Recipe(NamedTuple):
-    """What `calibench.run` takes, beside the seed."""
+    """The arguments of `calibench.run`, without the seed."""
 
     method: str
     options: dict[str, Any] = {}  # noqa: RUF012 - never written to
@@ -70,8 +70,8 @@ def write_inputs(folder: Path) -> None:
     x, y = _blobs(draw, 300, 4), np.arange(300) % 4
     weight = np.eye(4, 6, dtype=np.float32)
     np.savez(folder / "features.npz", train_x=x, train_y=y, head_weight=weight, head_bias=np.zeros(4, np.float32))
-    pictures = draw.integers(0, 17, size=(120, 1, 8, 8)).astype(np.float32)
-    np.savez(folder / "ood.npz", train_x=pictures, train_y=np.arange(120) % 2)
+    images = draw.integers(0, 17, size=(120, 1, 8, 8)).astype(np.float32)
+    np.savez(folder / "ood.npz", train_x=images, train_y=np.arange(120) % 2)
     table = draw.normal(size=(240, 4))
     labels = (table[:, :3] + draw.normal(size=(240, 3)) > 0).astype(int)
     lines = [",".join([*(f"{v:.6f}" for v in row), *map(str, truth)]) for row, truth in zip(table, labels, strict=True)]

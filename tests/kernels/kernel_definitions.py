@@ -26,7 +26,7 @@ UNDERFLOW = 2.3e-308
 
 
 def tolerance(dtype: torch.dtype) -> float:
-    """Largest relative error of a sum over float64 values of the stored numbers (CONVENTIONS, row Precision)."""
+    """Largest relative error of a sum over float64 values of the stored numbers (docs/reference/kernels.md)."""
     return 1e-12 if dtype == torch.float64 else 1e-6
 
 

@@ -1,4 +1,4 @@
-"""calibration_stats keeps the promises of CONVENTIONS for any numbers: shifts, orders, weights, ECE <= MCE, Brier's parts."""
+"""Properties of calibration_stats for any numbers: shifts, orders, weights, ECE <= MCE, the parts of the Brier score."""
 
 from __future__ import annotations
 

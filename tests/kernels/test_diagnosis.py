@@ -1,4 +1,4 @@
-"""What `calibench doctor` finds out about the kernels: a self-test that notices a wrong one, what is missing, how to get it."""
+"""`calibench doctor` on the kernels: a self-test that notices a wrong one, missing parts, their reasons and remedies."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def status(**changes):
 
 
 def missing(monkeypatch, extension):
-    """What is missing, as `(what, why, how to get it)`, if this is the extension."""
+    """The missing parts of this extension, each as `(what, why, how to get it)`."""
     monkeypatch.delenv("CALIBENCH_BACKEND", raising=False)
     monkeypatch.setattr(loader._State, "status", extension)
     return diagnosis._missing(extension)

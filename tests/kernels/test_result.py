@@ -96,7 +96,7 @@ def test_fields_come_by_name_by_index_and_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "named"),
+    ("values", "by_name"),
     [
         (VALUES[:6], {}),
         (VALUES, {"n": VALUES[0]}),
@@ -105,9 +105,9 @@ def test_fields_come_by_name_by_index_and_in_order() -> None:
     ],
     ids=["too few", "twice", "too many", "unknown"],
 )
-def test_wrong_fields_are_refused(values: tuple[torch.Tensor, ...], named: dict[str, torch.Tensor]) -> None:
+def test_wrong_fields_are_refused(values: tuple[torch.Tensor, ...], by_name: dict[str, torch.Tensor]) -> None:
     with pytest.raises(TypeError, match="takes count, confidence_sum"):
-        CalibrationStats(*values, **named)
+        CalibrationStats(*values, **by_name)
 
 
 def test_pickles_hold_only_the_figures() -> None:

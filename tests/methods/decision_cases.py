@@ -39,7 +39,7 @@ def post_hoc(text: str, num_classes: int) -> PostHoc:
 
 
 def fit(rule: Any, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
-    """What the rule fits, as JSON holds it."""
+    """The fitted values of the rule, as JSON holds them."""
     return json.loads(json.dumps(rule.fit(outputs, labels), allow_nan=False))
 
 

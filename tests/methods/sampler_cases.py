@@ -49,7 +49,7 @@ def weights(module: nn.Module) -> np.ndarray:
 
 
 def collected(sampler: Sampler, module: Network) -> tuple[Mapping[str, torch.Tensor], np.ndarray]:
-    """What `collect` returns, and the weights after each of its epochs, `[epochs, P]`."""
+    """The result of `collect`, and the weights after each of its epochs, `[epochs, P]`."""
     after_epochs: list[np.ndarray] = []
 
     def report(*progress: object) -> None:

@@ -1,4 +1,4 @@
-"""What every metric has in common: it ignores the order of samples, the form of the scores, and their precision."""
+"""Every metric ignores the order of samples, the form of the scores, and their precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of networks share: digits as arrays, and a network that the test trained itself."""
+"""Fixtures of the tests of networks: digits as arrays, and a network that the test trained itself."""
 
 from __future__ import annotations
 

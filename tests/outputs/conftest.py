@@ -1,4 +1,4 @@
-"""What the tests of readers share; `table_cases.py` writes their tables."""
+"""Fixtures of the tests of readers; `table_cases.py` writes their tables."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def softmax(n: int, k: int, dtype: torch.dtype) -> torch.Tensor:
 
 
 def assert_close(actual: torch.Tensor | float, expected: torch.Tensor | float, relative: float = 1e-6) -> None:
-    """Equal within the precision of CONVENTIONS for sums of narrow inputs."""
+    """Equal within the precision of sums of narrow inputs (docs/reference/kernels.md)."""
     torch.testing.assert_close(
         torch.as_tensor(actual, dtype=torch.float64),
         torch.as_tensor(expected, dtype=torch.float64),

@@ -11,5 +11,5 @@ RUN = (
 
 
 def temporary_files(folder: Path) -> list[str]:
-    """What a write that was cut off has left."""
+    """The files that a write left behind when it was cut off."""
     return [str(path) for path in folder.rglob("*.tmp")]

@@ -20,7 +20,7 @@ def _one_thread(one_thread: None) -> None:
 
 @pytest.fixture
 def watch(install_plugin):
-    """What the model `watched` and the objective `pair` see in this test."""
+    """The `Watch` of the model `watched` and the objective `pair` in this test."""
     import watched
 
     install_plugin("watched")

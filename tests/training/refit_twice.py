@@ -12,7 +12,7 @@ from calibench.stages import RefitTask
 from calibench_methods.refits import tst
 
 figures_of_fits: list[dict[str, float]] = []
-"""What each training returned."""
+"""The figures that each training returned."""
 
 
 @hookimpl

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from image_cases import H, N, W, pictures
+from image_cases import H, N, W, smooth_images
 
 from calibench import InputError, run
 from calibench.config.resolve import resolve
@@ -18,7 +18,7 @@ from calibench.training.augment import crop, cutout, flipped, read_augmentation
 
 
 def test_a_crop_is_one_of_the_padded_image() -> None:
-    x = pictures()
+    x = smooth_images()
     padded = np.pad(x.numpy(), [(0, 0), (0, 0), (2, 2), (2, 2)])
     step = crop(2)
     with seeded(1):
@@ -32,7 +32,7 @@ def test_a_crop_is_one_of_the_padded_image() -> None:
 
 
 def test_half_the_rows_are_mirrored() -> None:
-    x = pictures()
+    x = smooth_images()
     drawn = torch.tensor([True, False] * 3)
     images = flipped(x, drawn)
     assert torch.equal(images[::2], x[::2].flip(-1))

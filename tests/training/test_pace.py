@@ -1,4 +1,4 @@
-"""What a training reports: every epoch, and within a long one; samples a second and what validation says."""
+"""The reports of a training: after every epoch, and within a long one; samples a second and the figures of validation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Line = tuple[str, float, int, str]
 
 
 def lines_of(**options: object) -> list[Line]:
-    """What a small run reports of stage 1."""
+    """The reports of stage 1 in a small run."""
     lines: list[Line] = []
     run("ce", model="mlp:hidden=8", epochs=3, results=None, report=lambda *line: lines.append(line), **options)  # type: ignore[arg-type]
     return [line for line in lines if line[0] == "stage 1, ce"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from image_cases import H, N, pictures
+from image_cases import H, N, smooth_images
 
 from calibench.seeds import seeded
 from calibench.training.rand_augment import MOST, RandAugment, operations, rotated
@@ -46,7 +46,7 @@ def by_torchvision(x: torch.Tensor, name: str, magnitude: int, direction: int) -
 @pytest.mark.parametrize("direction", [-1, 1])
 def test_every_operation_is_that_of_torchvision(name: str, magnitude: int, channels: int, direction: int) -> None:
     side = 40 if name == "equalize" else H  # PIL's rule leaves images of fewer than 255 pixels as they are
-    x = pictures(channels, side, side + 5)
+    x = smooth_images(channels, side, side + 5)
     mine = operations(magnitude / MOST)[name](x, torch.full((N,), float(direction)))
     theirs = by_torchvision(x, (SIGNED | UNSIGNED)[name], magnitude, direction)
     if name in GEOMETRIC:  # the nearest pixel of a point halfway between two is a matter of rounding
@@ -59,18 +59,18 @@ def test_every_operation_is_that_of_torchvision(name: str, magnitude: int, chann
 
 
 def test_equalize_leaves_small_images_as_torchvision_does() -> None:
-    x = pictures(3, 5, 5)
+    x = smooth_images(3, 5, 5)
     torch.testing.assert_close(operations(0.3)["equalize"](x, torch.ones(N)), by_torchvision(x, "Equalize", 9, 1))
 
 
 def test_a_quarter_turn_moves_every_pixel() -> None:
-    x = pictures(3, 9, 9)
+    x = smooth_images(3, 9, 9)
     assert torch.equal(rotated(x, torch.full((N,), 90.0)), x.rot90(1, (2, 3)))
 
 
 def test_each_row_has_its_own_operations_in_order() -> None:
     """A batch is its rows, each alone."""
-    x = pictures(3) * 200
+    x = smooth_images(3) * 200
     both = RandAugment(3, 20, white=200)
     with seeded(3):
         drawn = both.draw(N)

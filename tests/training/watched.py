@@ -23,7 +23,7 @@ class Pass(NamedTuple):
 
 
 class Watch:
-    """What the model and the objective have seen since `clear`."""
+    """The batches and logits that the model and the objective have seen since `clear`."""
 
     def __init__(self) -> None:
         self.passes: list[Pass] = []

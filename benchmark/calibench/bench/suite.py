@@ -28,7 +28,7 @@ UNITS = {
     "quartiles_s": "first and third quartile in seconds over the n rounds; null for n < 3",
     "floor_ratio": "median / median of reading the scores once with x.sum()",
     "ours_ratio": "median / ours: how many times as long as ours it takes; null where its answer differs from ours",
-    "extra_bytes": "peak bytes during one call beyond those held before it, what it returns included",
+    "extra_bytes": "peak bytes during one call, its result included, beyond those held before it",
     "memory_resolution_bytes": "how far extra_bytes may be off",
     "share_of_scores": "extra_bytes / bytes of the inputs' first tensor, the scores",
     "difference": "absolute, the largest of an array's entries, or the share of entries that differ where they are integers; "

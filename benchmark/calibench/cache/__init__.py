@@ -1,1 +1,1 @@
-"""Results of stages on disk, each under a key that holds everything that decides it."""
+"""Results of stages on disk, each under a key of everything that decides it."""

@@ -16,13 +16,13 @@ PRESENTATION = frozenset(
 """Rooms and modules of calibench that decide no figure: they measure speed, store, rank or show."""
 
 JUDGING = frozenset({"evaluation", "metrics", "runs"})
-"""Rooms that decide the figures of a run, but nothing that a stage makes: a trained network, features, logits."""
+"""Rooms that decide the figures of a run, but no result of a stage (a trained network, features, logits)."""
 
 
 def code_of(bound: Bound, *, judged: bool = False) -> str:
     """The digest of calibench's sources and of the package that a plugin's target lives in, 32 hexadecimal digits.
 
-    Of calibench only what decides a stage's result counts, and with `judged` also what decides the figures of a run.
+    Of calibench only the rooms that decide a stage's result count, and with `judged` also those that decide a run's figures.
     """
     target = bound.spec.load()
     package = (getattr(target, "__module__", None) or bound.spec.target.partition(":")[0]).partition(".")[0]

@@ -1,4 +1,4 @@
-"""Keys of stages: a digest of all that decides what a stage makes."""
+"""Keys of stages: a digest of everything that decides a stage's result."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from calibench.version import __version__
 
 
 def stage_key(stage: str, *parts: Any) -> str:
-    """SHA-256 over a stage's name and the JSON of all that decides its result."""
+    """SHA-256 over a stage's name and the JSON of everything that decides its result."""
     return hashlib.sha256(json.dumps([stage, __version__, *parts], sort_keys=True).encode()).hexdigest()
 
 
 def identity(bound: Bound) -> list[Any]:
-    """What decides a stage besides its inputs: its name, every parameter, and its code."""
+    """The parts of a key that describe the stage itself: its name with every parameter, and the digest of its code."""
     return [bound.document(), code_of(bound)]

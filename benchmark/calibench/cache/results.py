@@ -1,4 +1,4 @@
-"""StageResults: the result of each stage, from the cache or made now, with the seconds that making it takes."""
+"""StageResults: the result of each stage, from the cache or computed now, with its seconds."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def strip_prefix(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, 
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage makes: tensors, figures (the kept epoch, its validation NLL, the seconds), and learned JSON values."""
+    """The result of a stage: tensors, figures (the kept epoch, its validation NLL, the seconds), and learned JSON values."""
 
     tensors: Mapping[str, torch.Tensor]
     figures: dict[str, float]
     learned: dict[str, Any] = field(default_factory=dict)
 
     def packed(self) -> dict[str, torch.Tensor]:
-        """Everything as named tensors, as the cache keeps it."""
+        """The result as named tensors, in the form that the cache keeps."""
         figures = {f"figure.{k}": torch.tensor(v, dtype=torch.float64) for k, v in self.figures.items()}
         packed = {**{f"tensor.{k}": v for k, v in self.tensors.items()}, **figures}
         if self.learned:
@@ -48,7 +48,7 @@ class StageResult:
 class StageResults:
     """Results of stages by key. `timings` adds up, by stage, the seconds that making them took, now or in an earlier run.
 
-    All `processes` ask for the same results in the same order, and all receive rank 0's.
+    All `processes` ask for the same results in the same order, and all receive those of the first.
     """
 
     def __init__(self, cache: StageCache) -> None:

@@ -62,7 +62,7 @@ class Resume:
         return cls(path, usable=usable, log=cache.resumed)
 
     def claim(self) -> Resume | None:
-        """Itself for the first caller, then None: a second training of the same stage must not resume the first."""
+        """This object for the first caller, None for later ones: a second training of a stage must not resume the first."""
         if self.claimed:
             return None
         self.claimed = True
@@ -101,7 +101,7 @@ class Resume:
         return self.before + time.perf_counter() - self.start
 
     def due(self) -> bool:
-        """Whether the last write is long enough ago for another."""
+        """True if `interval()` seconds have passed since the last write."""
         return time.perf_counter() - self.last_write >= self.interval
 
     def write(self, state: Mapping[str, torch.Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""The stage cache: results of stages on disk, by a key that holds everything that decides them. It returns no damaged file."""
+"""The stage cache: results of stages on disk, each under a key of everything that decides it. It returns no damaged file."""
 
 from __future__ import annotations
 

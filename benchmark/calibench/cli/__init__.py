@@ -116,7 +116,7 @@ def main() -> None:
 def _fail(message: str, hint: str, code: int) -> int:
     """Print an error and its hint on standard error; return the exit code."""
     if not is_first_process():
-        if code == 2:  # rank 0 makes the same mistake, and prints it
+        if code == 2:  # the first process makes the same mistake, and prints it
             return code
         message = f"rank {os.environ['RANK']}: {message}"
     click.echo(f"error: {message}", err=True)

@@ -1,4 +1,4 @@
-"""`calibench bench`: the speed and memory of our kernels beside what users run today, and of methods."""
+"""`calibench bench`: the speed and memory of our kernels beside the packages that users run today, and of methods."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _note_reference(document: dict[str, Any]) -> None:
 
 
 def _shape(text: str) -> tuple[int, int]:
-    """`(50000, 1000)` of `50000x1000`; InputError for what is not such a text."""
+    """`(50000, 1000)` of `50000x1000`; InputError for any other form."""
     rows, cross, columns = text.lower().partition("x")
     if not (cross and rows.isdecimal() and columns.isdecimal() and int(rows) and int(columns)):
         raise InputError(f"--shape {text!r} is no shape", "write rows x classes, each at least 1, as in 50000x1000")

@@ -1,4 +1,4 @@
-"""`calibench bench methods`: what each method costs beside plain cross-entropy."""
+"""`calibench bench methods`: the cost of each method beside plain cross-entropy."""
 
 from __future__ import annotations
 

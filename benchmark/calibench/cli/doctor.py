@@ -1,4 +1,4 @@
-"""`calibench doctor`: what is installed, which kernels serve, which plugins loaded, and how to mend the rest."""
+"""`calibench doctor`: versions, the kernels that serve, the plugins that loaded, and remedies for the rest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FACTS_OF_THEIR_OWN = {
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Check this installation: versions, compiled kernels, plugins. Exit code 1 if something needs mending."""
+    """Check this installation: versions, compiled kernels, plugins. Exit code 1 if something is wrong."""
     from calibench.plugins.discovery import discover
 
     document = _document(discover())
@@ -84,7 +84,7 @@ def _print(document: dict[str, Any]) -> None:
 
 
 def _kernel_facts(kernels: dict[str, Any]) -> dict[str, str]:
-    """Where the kernels lie, what they are for, and the environment variables that override them."""
+    """The kernels' file and instruction sets, and the environment variables that override them."""
     gpu = kernels["gpu"]
     facts = {"kernels": kernels["path"]}
     if kernels["instruction_set"]:
@@ -99,13 +99,13 @@ def _kernel_facts(kernels: dict[str, Any]) -> dict[str, str]:
 
 
 def _build_facts(kernels: dict[str, Any]) -> dict[str, str]:
-    """How the kernels were compiled."""
+    """Facts about the build of the kernels."""
     build = {name: value for name, value in (kernels["build"] or {}).items() if name not in FACTS_OF_THEIR_OWN}
     return {f"build {name}": " ".join(v) if isinstance(v, list) else str(v) for name, v in build.items()}
 
 
 def _operators_table(ops: list[dict[str, Any]]) -> Table:
-    """What serves each operator, and whether its results equal the reference's."""
+    """The backend of each operator, and whether its results equal the reference's."""
     from rich.text import Text
 
     from calibench.report.tables import plain_table
@@ -119,7 +119,7 @@ def _operators_table(ops: list[dict[str, Any]]) -> Table:
 
 
 def _self_test(op: dict[str, Any]) -> str:
-    """`passed`, or what differs; for each device if they disagree."""
+    """`passed`, or the difference; for each device if they disagree."""
     results = {kind: op[f"self_test_{kind}"] for kind in ("cpu", "cuda") if op[f"self_test_{kind}"]}
     if len(set(results.values())) == 1:
         return str(next(iter(results.values())))

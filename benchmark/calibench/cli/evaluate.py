@@ -1,4 +1,4 @@
-"""`calibench evaluate FILE`: a verdict on stored outputs, and what a fit would do for them."""
+"""`calibench evaluate FILE`: a verdict on stored outputs, before and after a fit."""
 
 from __future__ import annotations
 
@@ -134,12 +134,12 @@ def _print(records: Mapping[Path, EvaluationRecord], as_json: bool, *, comparabl
 
 
 def _print_record(record: EvaluationRecord, file: Path) -> None:
-    """Print the figures of one file as a table, then the verdict and what a fit learned."""
+    """Print the figures of one file as a table, then the verdict and the learned values of a fit."""
     from rich.text import Text
 
     console = stdout()
     # Not as the table's title, which would be folded to the table's width.
-    labels = f"{record.labels_per_sample} labels each, judged as questions of yes or no"
+    labels = f"{record.labels_per_sample} labels each, judged as yes-or-no questions"
     what = f"{record.classes} classes" if record.labels_per_sample == 1 else labels
     console.print(Text(f"{file}: {record.n} samples, {what}"), soft_wrap=True)
     console.print(_table(record))
@@ -183,7 +183,7 @@ def _cells(judgement: Mapping[str, Any], metric: str, unit: str) -> tuple[str, s
 
 
 def _lines(record: EvaluationRecord) -> Sequence[str]:
-    """What a fit learned, the verdict before and after it, and how to read the floor."""
+    """The learned values of a fit, the verdict before and after it, and the meaning of the floor."""
     lines = []
     if record.fit is not None:
         values = {key: value for key, value in record.fit.items() if key != "recipe"}
@@ -198,7 +198,7 @@ def _lines(record: EvaluationRecord) -> Sequence[str]:
     return [*lines, "floor: mean of a perfectly calibrated model with the same confidences"]
 
 
-LISTED = 8
+LONGEST_LIST = 8
 """The longest list of numbers that is printed: a threshold a class fits on a line, a map of isotonic regression does not."""
 
 
@@ -206,7 +206,7 @@ def _learned_value(value: Any) -> str:
     """A learned value as text; lists that are too long for a line, and tables, are only counted."""
     if isinstance(value, float):
         return f"{value:.6g}"
-    if isinstance(value, list) and len(value) <= LISTED and all(isinstance(item, int | float) for item in value):
+    if isinstance(value, list) and len(value) <= LONGEST_LIST and all(isinstance(item, int | float) for item in value):
         return f"[{', '.join(map(_learned_value, value))}]"
     if isinstance(value, list | dict):
         return f"({len(value)} entries, in --json)"

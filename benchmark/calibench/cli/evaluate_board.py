@@ -30,7 +30,7 @@ def document(records: Mapping[Path, EvaluationRecord], comparable: bool) -> dict
 
 
 def same_labels(labels: Sequence[torch.Tensor]) -> bool:
-    """Whether all files, whose `labels` these are, hold the same labels in the same order: figures of the same samples."""
+    """True if all files hold the same labels in the same order, so that their figures are of the same samples."""
     first, *rest = labels
     return all(labels_of_file.equal(first) for labels_of_file in rest)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def is_first_process() -> bool:
-    """Whether this process prints and asks: of the processes that torchrun started, rank 0 alone."""
+    """True if this process prints: without torchrun always, else only the first process (RANK 0)."""
     return os.environ.get("RANK", "0") == "0" or "WORLD_SIZE" not in os.environ
 
 

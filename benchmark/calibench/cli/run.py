@@ -46,15 +46,15 @@ if TYPE_CHECKING:
     "--ood",
     multiple=True,
     metavar="NAME",
-    help="A dataset whose test rows are to be told from those of this one, as in svhn, npz:path=FILE; near, far and all "
-    "name the sets that the dataset declares. Repeatable.",
+    help="An OOD set: a dataset of other classes, as in svhn, npz:path=FILE. near, far and all name the sets that the "
+    "dataset declares. Repeatable.",
 )
 @click.option(
     "--ood-score",
     "ood_scores",
     multiple=True,
     metavar="NAME",
-    help="The score that tells them apart, as in energy. Repeatable. Default: max-softmax.",
+    help="The score that tells OOD rows from test rows, as in energy. Repeatable. Default: max-softmax.",
 )
 @click.option("--epochs", type=int, help="The passes over the training data in stage 1.")
 @click.option(
@@ -152,7 +152,7 @@ def run(  # noqa: PLR0913 - an argument for each option
     quiet, as_json = quiet or not first, as_json and first
     if chosen is not None and not quiet:
         _note_preset(chosen, configs)
-    records = _launched(configs, RunOptions(results, force, data_dir, download), quiet)
+    records = _launch_all(configs, RunOptions(results, force, data_dir, download), quiet)
     if as_json:
         _emit_records(records)
     elif not quiet:
@@ -171,7 +171,7 @@ def _device(name: str, threads: int | None) -> str:
     return pick_device(name)
 
 
-def _launched(configs: Sequence[RunConfig], options: RunOptions, quiet: bool) -> list[ResultRecord]:
+def _launch_all(configs: Sequence[RunConfig], options: RunOptions, quiet: bool) -> list[ResultRecord]:
     """The records of all runs, each with a progress bar and a line about its figures."""
     from calibench.runs.launchers.local import launch
 

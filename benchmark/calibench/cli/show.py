@@ -76,7 +76,7 @@ def _print(spec: Spec, origin: str) -> None:
 
 
 def _facts(spec: Spec) -> Table:
-    """A grid of what the spec declares besides its parameters; what it leaves empty is not shown."""
+    """A grid of the spec's fields besides its parameters, without the empty ones."""
     from rich.table import Table
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""`calibench show preset NAME`: what a preset runs, what it repeats, and what it cannot express: the file itself."""
+"""`calibench show preset NAME`: the preset's file, with its recipes, settings, paper and notes."""
 
 from __future__ import annotations
 

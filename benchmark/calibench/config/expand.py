@@ -16,7 +16,7 @@ from calibench.config.values import format_value
 from calibench.errors import InputError
 
 NONE = ("none",)
-"""The value of `--shift`, `--ood` and `--ood-score` that leaves out what a preset names."""
+"""The value of `--shift`, `--ood` and `--ood-score` that leaves out the preset's choice."""
 
 SHIFT_AND_OOD = ("shift", "ood", "ood_score")
 
@@ -56,7 +56,7 @@ def _merged(request: RunRequest, preset: Preset) -> RunRequest:
     """The request with the preset's recipes, seeds and parts where it states none itself."""
     overridden = _overridden(request)
     merged: dict[str, Any] = {
-        key: _named_by(preset, key, overridden)
+        key: _preset_part(preset, key, overridden)
         for key in ("dataset", "model", "noise")
         if getattr(request, key) is None
     }
@@ -66,10 +66,10 @@ def _merged(request: RunRequest, preset: Preset) -> RunRequest:
 
 
 def _overridden(request: RunRequest) -> set[str]:
-    """`part.key` of every setting that the request states; `*.key` for those that are short for several."""
+    """`part.key` of every setting in the request; `*.key` for an option that is short for several settings."""
     short = {"epochs": request.epochs, "select": request.select, "compile": request.compile or None}
-    stated = {setting.partition("=")[0].strip() for setting in request.settings}
-    return stated | {f"*.{key}" for key, value in short.items() if value is not None}
+    settings = {setting.partition("=")[0].strip() for setting in request.settings}
+    return settings | {f"*.{key}" for key, value in short.items() if value is not None}
 
 
 def _merged_shift_and_ood(request: RunRequest, preset: Preset) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _merged_shift_and_ood(request: RunRequest, preset: Preset) -> dict[str, Any]
     return merged
 
 
-def _named_by(preset: Preset, key: str, overridden: Collection[str]) -> str | None:
+def _preset_part(preset: Preset, key: str, overridden: Collection[str]) -> str | None:
     """A part that the preset names, without the parameters that are overridden."""
     text = preset.one(key)
     return None if text is None else _without(text, overridden)

@@ -62,7 +62,7 @@ class Preset:
 
 
 def is_file(name: str) -> bool:
-    """Whether the name of a preset is a path: it ends in `.toml` or has folders."""
+    """True if the name of a preset is a path: it ends in `.toml` or has folders."""
     return name.endswith(SUFFIX) or "/" in name or "\\" in name
 
 

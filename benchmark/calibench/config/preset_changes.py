@@ -61,8 +61,8 @@ def _further_settings(preset: Preset, request: RunRequest, configs: Sequence[Run
     """Settings of the request that the preset does not have, with the value in its recipes, if any."""
     objectives = {config.objective.name for config in configs}
     in_preset = {f"{part}.{key}" for part, key, _ in preset.settings}
-    before = _written(preset, objectives)
-    for setting in _stated(request):
+    before = _preset_values(preset, objectives)
+    for setting in _request_settings(request):
         name, _, value = setting.partition("=")
         part, _, key = name.strip().partition(".")
         of_training = part in objectives and f"{TRAIN}.{key}" in in_preset
@@ -70,15 +70,15 @@ def _further_settings(preset: Preset, request: RunRequest, configs: Sequence[Run
             yield f"{part}.{key}: {before.get(f'{part}.{key}', 'default')} -> {value.strip()}"
 
 
-def _written(preset: Preset, objectives: set[str]) -> dict[str, str]:
-    """`name.key` of every parameter in the preset's recipes and parts; those of objectives also as `train.key`."""
+def _preset_values(preset: Preset, objectives: set[str]) -> dict[str, str]:
+    """The text of every parameter in the preset's recipes and parts, by `name.key`; an objective's also by `train.key`."""
     pieces = [piece for texts in preset.options.values() for text in texts for piece in parse_recipe(text)]
-    written = {f"{piece.name}.{key}": value for piece in pieces for key, value in piece.values}
+    values = {f"{piece.name}.{key}": value for piece in pieces for key, value in piece.values}
     training = {f"{TRAIN}.{key}": v for piece in pieces if piece.name in objectives for key, v in piece.values}
-    return written | training
+    return values | training
 
 
-def _stated(request: RunRequest) -> list[str]:
+def _request_settings(request: RunRequest) -> list[str]:
     """The settings of the request, with `epochs`, `select` and `compile` as settings of `train`."""
     short = {"epochs": request.epochs, "select": request.select, "compile": "true" if request.compile else None}
     return [*request.settings, *(f"{TRAIN}.{key}={value}" for key, value in short.items() if value is not None)]

@@ -1,4 +1,4 @@
-"""RunRequest: what a user asks for, in words, before any of them is looked up."""
+"""RunRequest: the options of runs as the user wrote them, before any name is looked up."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ from calibench.plugins.discovery import registry
 from calibench.plugins.specs import MethodSpec, Spec
 
 Part = tuple[Any, Piece]
-"""A spec, and what the user wrote for it."""
+"""A spec, and the text that the user wrote for it."""
 
 
 class Parts(NamedTuple):
-    """What a run is made of: its stages, dataset, model and noise."""
+    """The parts of a run: its stages, dataset, model and noise."""
 
     stages: list[tuple[MethodSpec, Piece]]
     dataset: Part
@@ -57,13 +57,13 @@ def resolve_run(request: RunRequest, recipe: str, seed: int, defaults: Sequence[
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise InputError(f"seed {seed!r} is not a whole number from 0 up", "as in --seed 0")
     parts = _parts_of(request, recipe)
-    settings = _stated_settings(request, parts)
+    settings = _request_settings(request, parts)
     _refuse_ambiguous(settings, parts.names())
-    stated = {f"{piece.name}.{key}" for _, piece in parts.all() for key, _ in piece.values}
-    stated |= {f"{name}.{key}" for name, key, _ in settings}
-    training = _training_defaults(defaults, parts, stated)
-    named = [(part, k, v) for part, k, v in defaults if part in parts.names() and f"{part}.{k}" not in stated]
-    settings += [*training, *named]
+    explicit = {f"{piece.name}.{key}" for _, piece in parts.all() for key, _ in piece.values}
+    explicit |= {f"{name}.{key}" for name, key, _ in settings}
+    training = _training_defaults(defaults, parts, explicit)
+    of_parts = [(part, k, v) for part, k, v in defaults if part in parts.names() and f"{part}.{k}" not in explicit]
+    settings += [*training, *of_parts]
     dataset = _bound(parts.dataset, settings)
     return RunConfig(
         stages=tuple(_bound(part, settings) for part in parts.stages),
@@ -72,7 +72,7 @@ def resolve_run(request: RunRequest, recipe: str, seed: int, defaults: Sequence[
         noise=None if parts.noise is None else _bound(parts.noise, settings),
         seed=seed,
         device=request.device,
-        stated=frozenset(stated | {f"{part}.{key}" for part, key, _ in named}),
+        explicit=frozenset(explicit | {f"{part}.{key}" for part, key, _ in of_parts}),
         shift_and_ood=resolve_shift_and_ood(registry(), dataset, request.shift, request.ood, request.ood_score),
     )
 
@@ -116,8 +116,8 @@ def _part(family: str, text: str | Spec | None) -> Part:
     return registry().get(family, piece.name).spec, piece
 
 
-def _stated_settings(request: RunRequest, parts: Parts) -> list[Setting]:
-    """The `settings` of the request, and what `epochs`, `compile` and `select` are short for."""
+def _request_settings(request: RunRequest, parts: Parts) -> list[Setting]:
+    """The `settings` of the request, with `epochs`, `compile` and `select` as settings of the stages that they mean."""
     settings = [_setting(text) for text in request.settings]
     objective = parts.stages[0][0].name
     if request.epochs is not None:
@@ -148,12 +148,12 @@ def _refuse_ambiguous(settings: Sequence[Setting], names: Sequence[str]) -> None
             raise InputError(message, f"write it where the part is named, as in {name}:{key}={value}")
 
 
-def _training_defaults(defaults: Sequence[Setting], parts: Parts, stated: set[str]) -> list[Setting]:
+def _training_defaults(defaults: Sequence[Setting], parts: Parts, explicit: set[str]) -> list[Setting]:
     """A preset's settings of stage 1 as settings of the objective; none where the model comes trained."""
     objective, model = parts.stages[0][0].name, parts.model[0]
-    if model.comes_trained or f"{model.name}.checkpoint" in stated:
+    if model.comes_trained or f"{model.name}.checkpoint" in explicit:
         return []
-    return [(objective, k, v) for part, k, v in defaults if part == TRAIN and f"{objective}.{k}" not in stated]
+    return [(objective, k, v) for part, k, v in defaults if part == TRAIN and f"{objective}.{k}" not in explicit]
 
 
 def _bound(part: Part, settings: Sequence[Setting]) -> Bound:

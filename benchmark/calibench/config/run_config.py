@@ -1,4 +1,4 @@
-"""RunConfig: all that decides a run."""
+"""RunConfig: everything that decides a run."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class RunConfig:
     noise: Bound | None
     seed: int
     device: str
-    stated: frozenset[str] = frozenset()
-    """`name.key` of the parameters that the user typed, as opposed to defaults."""
+    explicit: frozenset[str] = frozenset()
+    """`name.key` of the parameters that the user typed, or that a preset sets under [set.NAME]."""
     preset: Mapping[str, Any] | None = None
     """The preset that it came from: `name`, `sha256` of its text, and what was `changed`. It decides no figure."""
     shift_and_ood: ShiftAndOod = TEST_SPLIT_ALONE
@@ -51,7 +51,7 @@ class RunConfig:
 
     @property
     def comes_trained(self) -> bool:
-        """Whether the model's name or a checkpoint says that stage 1 has nothing to train."""
+        """True if the model always comes trained or has a checkpoint: stage 1 then trains nothing."""
         return self.model.spec.comes_trained or self.model.params.get("checkpoint") is not None
 
     def of_kind(self, kind: str) -> tuple[Bound, ...]:

@@ -1,4 +1,4 @@
-"""What `--shift`, `--ood` and `--ood-score` mean: shifts of the test split, OOD sets, and the scores that tell OOD rows apart."""
+"""From `--shift`, `--ood` and `--ood-score` to shifts of the test split, OOD sets, and the scores that tell OOD rows apart."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class OodChoice(NamedTuple):
 
     bound: Bound
     group: str | None
-    stated: frozenset[str] = frozenset()
-    """Parameters that the user typed."""
+    explicit: frozenset[str] = frozenset()
+    """The parameters that the user typed."""
 
     def document(self) -> dict[str, Any]:
         """As JSON, for the record."""
@@ -31,7 +31,7 @@ class OodChoice(NamedTuple):
 
 
 class ShiftAndOod(NamedTuple):
-    """What a run is judged on besides its test split: nothing, unless the user asks for it."""
+    """The shifts and OOD sets that a run is judged on besides its test split; empty unless the user asks for some."""
 
     shifts: tuple[Bound, ...] = ()
     ood: tuple[OodChoice, ...] = ()
@@ -41,7 +41,7 @@ class ShiftAndOod(NamedTuple):
     """`near`, `far`: the groups whose declared sets are all in `ood`, so that a mean may be taken."""
 
     def document(self) -> dict[str, Any]:
-        """As JSON. What the user did not ask for is left out, so that a run without shifts keeps its run_id."""
+        """As JSON. Empty parts are left out, so that a run without shifts and OOD sets keeps its run_id."""
         shifts = {"shift": [bound.document() for bound in self.shifts]} if self.shifts else {}
         ood = {"sets": [choice.document() for choice in self.ood], "scores": list(self.scores)}
         return shifts | ({"ood": ood} if self.ood else {})
@@ -64,10 +64,11 @@ def resolve_shift_and_ood(
     """
     shifts = {bound.text(): bound for bound, _ in (_bound(registry, "shift", text) for text in shift)}
     _check_scores(ood_score, ood)
-    declared = _declared(registry, dataset) if ood else {}
-    sets = {choice.bound.text(): choice for choice in _choices(registry, dataset, ood, declared)}
+    declared_sets = _declared_sets(registry, dataset) if ood else {}
+    sets = {choice.bound.text(): choice for choice in _choices(registry, dataset, ood, declared_sets)}
     scores = tuple(dict.fromkeys(ood_score)) or OOD_SCORES[:1]
-    groups = tuple(group for group, members in declared.items() if members and {m.text() for m in members} <= set(sets))
+    members_of = {group: {member.text() for member in members} for group, members in declared_sets.items()}
+    groups = tuple(group for group, members in members_of.items() if members and members <= set(sets))
     return ShiftAndOod(tuple(shifts.values()), tuple(sets.values()), scores if sets else (), groups)
 
 
@@ -79,7 +80,7 @@ def _check_scores(ood_score: Sequence[str], ood: Sequence[str]) -> None:
             raise InputError(f"--ood-score {name}: there is no such score", did_you_mean(name, OOD_SCORES))
 
 
-def _declared(registry: Registry, dataset: Bound) -> dict[str, list[Bound]]:
+def _declared_sets(registry: Registry, dataset: Bound) -> dict[str, list[Bound]]:
     """The OOD sets that the dataset declares, by group."""
     spec = dataset.spec
     assert isinstance(spec, DatasetSpec)
@@ -88,17 +89,17 @@ def _declared(registry: Registry, dataset: Bound) -> dict[str, list[Bound]]:
 
 
 def _choices(
-    registry: Registry, dataset: Bound, ood: Sequence[str], declared: dict[str, list[Bound]]
+    registry: Registry, dataset: Bound, ood: Sequence[str], declared_sets: dict[str, list[Bound]]
 ) -> list[OodChoice]:
-    group_of = {member.text(): group for group, members in declared.items() for member in members}
+    group_of = {member.text(): group for group, members in declared_sets.items() for member in members}
     choices = []
     for text in ood:
         if text not in {*GROUPS, ALL}:
-            bound, stated = _bound(registry, "dataset", text)
-            choices.append(OodChoice(bound, group_of.get(bound.text()), stated))
+            bound, explicit = _bound(registry, "dataset", text)
+            choices.append(OodChoice(bound, group_of.get(bound.text()), explicit))
             continue
         groups = GROUPS if text == ALL else (text,)
-        members = [OodChoice(member, group) for group in groups for member in declared[group]]
+        members = [OodChoice(member, group) for group in groups for member in declared_sets[group]]
         if not members:
             message = f"--ood {text}: dataset {dataset.name!r} declares no {'' if text == ALL else f'{text} '}OOD set"
             raise InputError(message, "name one, as in --ood svhn or --ood npz:path=FILE")
@@ -107,7 +108,7 @@ def _choices(
 
 
 def _bound(registry: Registry, family: str, text: str) -> tuple[Bound, frozenset[str]]:
-    """The part that `text` names, and the parameters that it states."""
+    """The part that `text` names, and the keys of the parameters in it."""
     piece = parse_piece(text)
     return bind(registry.get(family, piece.name).spec, piece.values), frozenset(key for key, _ in piece.values)
 

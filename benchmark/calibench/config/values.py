@@ -29,7 +29,7 @@ _EXPECTED = {
 
 
 def read_value(param: Param, text: str, owner: str) -> Value:
-    """`text` as the type that `param` declares; InputError for another type, a value out of bounds, or no choice of it.
+    """`text` as the type that `param` declares; InputError for another type, and for a value out of bounds or choices.
 
     `owner` begins the message, as in "method 'vtst'".
     """

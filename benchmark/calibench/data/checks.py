@@ -160,7 +160,7 @@ def count_classes(
 
 
 def _refuse_gaps(splits: Mapping[str, Split], num_classes: int, where: str) -> None:
-    """Without a head, the labels alone tell the number of classes: a class without rows would be a dead output."""
+    """InputError for a class without rows: without a head, it would be an output that nothing trains."""
     classes = np.unique(np.concatenate([split.y for split in splits.values()]))
     if len(classes) == num_classes or len(classes) < 2:  # a single class has an error of its own
         return

@@ -35,7 +35,7 @@ class DataFolder:
 
     @property
     def was_used(self) -> bool:
-        """Whether a plugin has called `data_folder()` to get this folder."""
+        """True if a plugin has called `data_folder()` to get this folder."""
         return bool(self.users)
 
     def local(self, dataset: str, name: str) -> Path | None:

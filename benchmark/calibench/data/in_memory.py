@@ -59,7 +59,7 @@ def as_dataset(dataset: Any) -> str | InMemoryData | None:
 
 
 def _with_numpy_arrays(arrays: Arrays) -> Arrays:
-    """The same with rows and labels of every split as numpy arrays."""
+    """`arrays` with the rows and labels of every split as numpy arrays."""
     pairs = {name: _pair(pair, name) for name in SPLITS[1:] if (pair := getattr(arrays, name)) is not None}
     x, y = _array(arrays.x, "dataset: x"), _array(arrays.y, "dataset: y")
     return replace(arrays, x=x, y=y, **pairs)  # type: ignore[arg-type]
@@ -95,14 +95,14 @@ def _splits(dataset: Any) -> Mapping[str, Any]:
 
 
 def _is_pair(value: Any) -> bool:
-    """Whether it is `(x, y)`, not two splits: those would be pairs or Datasets themselves."""
+    """True for `(x, y)`, False for two splits: those would be pairs or Datasets themselves."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         return False
     return not any(isinstance(part, tuple | Mapping | DataLoader) or _is_map_style(part) for part in value)
 
 
 def _is_map_style(value: Any) -> bool:
-    """Whether it gives rows by number: a torch Dataset, or a class that works like one."""
+    """True if `value` gives rows by number: a torch Dataset, or a class that works like one."""
     if isinstance(value, torch.utils.data.Dataset):
         return not isinstance(value, IterableDataset)
     other_forms = (np.ndarray, torch.Tensor, Mapping, Sequence, str, bytes, DataLoader)
@@ -174,7 +174,7 @@ def _item(item: Any, number: int, where: str) -> tuple[NDArray[Any], NDArray[Any
     x, y = _two_parts(item, f"{where}: row {number}", "let __getitem__ return (x, y)")
     if hasattr(x, "getpixel"):
         hint = "add a transform that makes a tensor of it, as torchvision.transforms.ToTensor()"
-        raise InputError(f"{where}: row {number} is a picture, not an array", hint)
+        raise InputError(f"{where}: row {number} is a PIL image, not an array", hint)
     return _array(x, f"{where}: row {number}, x"), _array(y, f"{where}: row {number}, y")
 
 

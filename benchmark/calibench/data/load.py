@@ -16,13 +16,13 @@ def load_data(config: RunConfig) -> Data:
     where = f"dataset {dataset.text()}"
     shares = {p.key: dataset.params[p.key] for p in dataset.spec.shared_params()}
     prefix = f"{dataset.name}."
-    stated = frozenset(key.removeprefix(prefix) for key in config.stated if key.startswith(prefix))
-    data = prepare(load_arrays(dataset), shares, stated & shares.keys(), where)
+    explicit = frozenset(key.removeprefix(prefix) for key in config.explicit if key.startswith(prefix))
+    data = prepare(load_arrays(dataset), shares, explicit & shares.keys(), where)
     return data if config.noise is None else with_noise(data, config.noise, config.seed, where)
 
 
 def load_arrays(dataset: Bound) -> Arrays:
-    """What the dataset's plugin returns; PluginError unless it is `Arrays`, RunError if the plugin fails."""
+    """The `Arrays` that the dataset's plugin returns; PluginError for anything else, RunError if the plugin fails."""
     with blaming(who(dataset)):
         arrays = dataset.spec.load()(**dataset.own())
     if not isinstance(arrays, Arrays):

@@ -78,7 +78,7 @@ def with_noise(data: Data, noise: Bound, seed: int, where: str) -> Data:
 
 
 def _draw(noise: Bound, split: Split, num_classes: int, seed: int) -> NDArray[np.int64] | Noisy:
-    """What the plugin returns for the labels of one split, and for the ids or rows that it needs."""
+    """The plugin's labels for one split. It gets the labels of the split, and its ids or rows if the spec `needs` them."""
     generator = np.random.default_rng(seed)
     with blaming(who(noise)):
         needs = {key: getattr(split, key).copy() for key in noise.spec.needs}

@@ -1,4 +1,4 @@
-"""Read a user's `.npy` or `.npz` without trusting it: no pickle, and a clear error for whatever is wrong with the file."""
+"""Read a user's `.npy` or `.npz` without trusting it: no pickle, and a clear error for each fault of the file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _UNREADABLE = (ValueError, OSError, EOFError, KeyError, zlib.error, MemoryError, OverflowError, RuntimeError, TypeError)
-"""What zipfile and numpy raise for damaged, encrypted (RuntimeError) or absurd (OverflowError) members."""
+"""Errors that zipfile and numpy raise for damaged, encrypted (RuntimeError) or absurd (OverflowError) members."""
 
 
 def existing_file(path: str | Path) -> Path:

@@ -65,12 +65,12 @@ def _load(choice: OodChoice, data: Data, hashes: NDArray[np.bytes_]) -> OodSet:
 
 
 def _test_rows(choice: OodChoice, where: str) -> NDArray[np.float32]:
-    """The set's own test split, or the one that is held out; InputError for a share that would do nothing."""
+    """The rows of the set's test split, which is held out if it has none; InputError for a share that would do nothing."""
     bound = choice.bound
     arrays = load_arrays(bound)
     x = checked_test_rows(arrays, where)
     shares = {p.key: bound.params[p.key] for p in bound.spec.shared_params()}
-    idle = sorted(choice.stated & (shares.keys() if x is not None else {"val", "cal"}))
+    idle = sorted(choice.explicit & (shares.keys() if x is not None else {"val", "cal"}))
     if idle:
         why = "the data brings its own test split" if x is not None else "its test split alone is used"
         raise InputError(f"{where}: {idle[0]}={shares[idle[0]]} would do nothing, {why}", "leave it out")

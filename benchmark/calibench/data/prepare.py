@@ -63,15 +63,15 @@ class Data:
         return {name: len(getattr(self, name)) for name in SPLITS}
 
 
-def prepare(arrays: Arrays, shares: Mapping[str, Any], stated: frozenset[str], where: str) -> Data:
+def prepare(arrays: Arrays, shares: Mapping[str, Any], explicit: frozenset[str], where: str) -> Data:
     """Check the arrays, hold out the splits that are missing, and refuse any overlap of content between splits.
 
-    `shares` holds val, cal, test (fractions of the training rows) and split_seed; `stated` names those that the user typed.
+    `shares` holds val, cal, test (fractions of the training rows) and split_seed; `explicit` names those that the user typed.
     Raises InputError naming `where`, the split and the row.
     """
     pairs: dict[str, Pair] = {"train": (arrays.x, arrays.y)}
     pairs |= {name: pair for name in SPLITS[1:] if (pair := getattr(arrays, name)) is not None}
-    if idle := sorted(stated & set(pairs)):
+    if idle := sorted(explicit & set(pairs)):
         share = f"{idle[0]}={shares[idle[0]]}"
         message = f"{where}: {share} would do nothing, the data brings its own {idle[0]} split"
         raise InputError(message, "leave it out")

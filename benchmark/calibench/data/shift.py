@@ -1,6 +1,6 @@
-"""What a shift plugin gets and returns: variants of the test split, whose rows are made when they are needed.
+"""The types that a shift plugin gets and returns. It returns variants of the test split, whose rows are made on demand.
 
-`calibench.data.load_shifts` calls the plugins and checks what they return.
+`calibench.data.load_shifts` calls the plugins and checks their results.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Ints: TypeAlias = "NDArray[np.int64]"
 
 @dataclass(frozen=True)
 class ShiftTask:
-    """What a shift may know: the test rows `x [n, ...]` and labels `y`, read-only, and the range of values in train and test.
+    """The data that a shift sees: test rows `x [n, ...]` and labels `y`, read-only, and the range of values in train and test.
 
     If a row has several labels, `labels_per_sample` is Q and y is `[n, Q]`.
     """

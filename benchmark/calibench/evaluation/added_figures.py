@@ -1,4 +1,4 @@
-"""AddedFigures: what shifts and OOD sets add to a record."""
+"""AddedFigures: the rows and figures that shifts and OOD sets add to a record."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ NOT_STORED = frozenset({"judged", "judged_after"})
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """The figures of stored outputs; with a fit also what was fitted, and the figures after it.
+    """The figures of stored outputs; with a fit also the fit itself, and the figures after it.
 
     Figures are stored in the unit that `units` names: fractions (never percent), nats for NLL. None is an undefined figure.
     """
@@ -42,7 +42,7 @@ class EvaluationRecord:
     """For each metric the bounds `[low, high]` of its 95 % bootstrap interval over samples, in the metric's unit."""
 
     noise_floor: dict[str, dict[str, float]]
-    """For each metric that has one, what a perfectly calibrated model with the same probabilities scores, in the
+    """For each metric that has one, the score of a perfectly calibrated model with the same probabilities, in the
     metric's unit: the `mean` and the 95th percentile `p95` over labels drawn from these probabilities."""
 
     verdict: str
@@ -53,7 +53,7 @@ class EvaluationRecord:
     (`rankable`)."""
 
     details: dict[str, dict[str, Any]]
-    """For some metrics what is behind the figure, under keys of the metric's own: the bin of a maximum and its count,
+    """For some metrics the facts behind the figure, under keys of the metric's own: the bin of a maximum and its count,
     the parts of a Brier score (in its unit), how many probabilities NLL clipped."""
 
     bootstrap: dict[str, Any]
@@ -64,7 +64,7 @@ class EvaluationRecord:
     """The versions of Python, of our dependencies, and of the packages whose plugins took part."""
 
     fit: dict[str, Any] | None = None
-    """What was fitted: the `recipe`, the number of samples `n`, and what each stage learned, by the name of the
+    """The fit: its `recipe`, the number of samples `n`, and the learned value of each parameter, under the name of the
     parameter (`temperature`), or `STAGE.NAME` if an earlier stage has one of that name. Absent without a fit."""
 
     after: dict[str, Any] | None = None

@@ -30,7 +30,7 @@ class Judgement:
     """Everything that `judge` computes, by metric name; None stands for an undefined figure. All but `replicates` is JSON.
 
     `metrics`: the figures in their spec's unit. `intervals`: `[lo, hi]`. `noise_floor`: of the metrics that have one.
-    `details`. `replicates`: `[B]` float64, as the intervals are taken from (NaN where undefined). `bootstrap`: the method.
+    `details`. `replicates`: `[B]` float64, NaN where undefined; the intervals are taken from them. `bootstrap`: the method.
     """
 
     metrics: dict[str, float | None]

@@ -22,7 +22,7 @@ from calibench.seeds import derived_seed
 
 
 def judge_ood(
-    sets: Sequence[OodSet], asked_for: ShiftAndOod, outputs_of: OutputsOf, test: Outputs, report: Report
+    sets: Sequence[OodSet], choices: ShiftAndOod, outputs_of: OutputsOf, test: Outputs, report: Report
 ) -> AddedFigures:
     """Fill `ood` rows and metrics named `ood_FIGURE_SET`; scores other than the default add `_SCORE`.
 
@@ -31,7 +31,7 @@ def judge_ood(
     added = AddedFigures()
     for done, ood_set in enumerate(sets, 1):
         ((outputs, _),) = outputs_of({f"ood {ood_set.text}": ood_set.x}).values()
-        for score in asked_for.scores:
+        for score in choices.scores:
             about: dict[str, Any] = {"set": ood_set.text, "group": ood_set.group, "score": score, "n": len(ood_set.x)}
             about |= {"left_out": ood_set.left_out, "fingerprint": ood_set.fingerprint}
             about["mean_confidence"] = float(outputs.probs().amax(dim=1).mean())
@@ -39,8 +39,8 @@ def judge_ood(
             added.ood.append({**about, **row})
             _add(added, ood_set.text, score, row["metrics"], replicates)
         report("ood", done, len(sets), ood_set.text)
-    for group in asked_for.groups:
-        for score in asked_for.scores:
+    for group in choices.groups:
+        for score in choices.scores:
             rows = [row for row in added.ood if row["group"] == group and row["score"] == score]
             _add_mean(added, group, score, rows)
     return added

@@ -1,4 +1,4 @@
-"""Judge every variant of every shift by the run's metrics, and take each shift's mean over the variants that it is over."""
+"""Judge every variant of every shift by the run's metrics, and take each shift's mean over the variants in `mean_over`."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class JudgedVariant(NamedTuple):
 def judge_shifts(
     shifts: Sequence[Shift], outputs_of: OutputsOf, data: Data, metrics: Metrics, report: Report
 ) -> AddedFigures:
-    """A row for each variant, and `shift_METRIC_SHIFT` for the mean over the variants that the shift's mean is over.
+    """A row for each variant, and `shift_METRIC_SHIFT`, the mean over the variants in the shift's `mean_over`.
 
-    A resample draws test rows, and every variant of them with them: the mean's replicates are those of one test set.
+    A resample draws test rows, each with all its variants, so the replicates of the mean are those of one test set.
     """
     added = AddedFigures()
     total = sum(len(shift.variants) for shift in shifts)

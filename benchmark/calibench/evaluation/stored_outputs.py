@@ -1,4 +1,4 @@
-"""Judge outputs that exist already, and what post-hoc stages fitted on other samples would do for them."""
+"""Judge stored outputs, before and after post-hoc stages that are fitted on other samples."""
 
 from __future__ import annotations
 

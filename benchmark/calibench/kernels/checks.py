@@ -28,7 +28,7 @@ NON_FINITE, LABEL, PROBABILITY = 1, 2, 3
 _BAD_ROW = re.compile(r"calibench: (row \d+: [^\n]*)")
 
 _ROW_HINTS = (
-    ("NaN", "drop or mend the row"),
+    ("NaN", "drop or correct the row"),
     ("label", "class indices run from 0 to K - 1"),
     ("probability", "are these logits? then leave from_probs out"),
     ("confidence", "a confidence is the probability of the predicted class"),
@@ -105,7 +105,7 @@ def readable(tensor: torch.Tensor) -> bool:
 
 
 def row_sentence(row: int, status: int, label: int, classes: int) -> str:
-    """What is wrong with a row of scores, in the words of the compiled kernels."""
+    """The fault of a row of scores, in the words of the compiled kernels."""
     if status == NON_FINITE:
         return f"row {row}: a score is NaN or infinite"
     if status == LABEL:
@@ -114,7 +114,7 @@ def row_sentence(row: int, status: int, label: int, classes: int) -> str:
 
 
 def confidence_sentence(row: int, status: int) -> str:
-    """What is wrong with a confidence."""
+    """The fault of a confidence, in the words of the compiled kernels."""
     problem = "is NaN or infinite" if status == NON_FINITE else "lies outside [0, 1]"
     return f"row {row}: a confidence {problem}"
 

@@ -22,7 +22,7 @@ class Missing(NamedTuple):
     what: str
     why: str
     how: str
-    """What to do to get it."""
+    """The remedy."""
 
 
 def diagnose() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from calibench.kernels.result import Fault
 
 
 def call(caller: str, op: str, *inputs: Any) -> Any:
-    """What `torch.ops.calibench.<op>(*inputs)` returns; InputError if the operator reports a bad row."""
+    """The result of `torch.ops.calibench.<op>(*inputs)`; InputError if the operator reports a bad row."""
     operator = getattr(torch.ops.calibench, op).default
     if torch.compiler.is_compiling():
         return operator(*inputs)

@@ -188,6 +188,6 @@ def _not_loaded(path: Path | None, error: str) -> ExtensionStatus:
 
 
 def _ops_with_kernel(ops: tuple[str, ...], key: str) -> tuple[str, ...]:
-    """Those of the operators that have a kernel for a dispatch key of torch."""
+    """The operators in `ops` that have a kernel for a dispatch key of torch."""
     has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
     return tuple(op for op in ops if has_kernel(f"calibench::{op}", key))

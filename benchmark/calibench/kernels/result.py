@@ -13,7 +13,7 @@ from calibench.kernels import checks
 
 
 class Fault(NamedTuple):
-    """What a kernel on the GPU found wrong with its input, not read yet."""
+    """The bad row that a kernel on the GPU may report, not read yet."""
 
     caller: str
     """The function that the message names."""
@@ -43,11 +43,11 @@ class Result:
             cls, _flatten, cls._unflatten, serialized_type_name=f"calibench.kernels.{cls.__name__}"
         )
 
-    def __init__(self, *values: torch.Tensor, **named: torch.Tensor) -> None:
+    def __init__(self, *values: torch.Tensor, **by_name: torch.Tensor) -> None:
         unset = self._fields[len(values) :]
-        if len(values) > len(self._fields) or set(named) != set(unset):
+        if len(values) > len(self._fields) or set(by_name) != set(unset):
             raise TypeError(f"{type(self).__name__} takes {', '.join(self._fields)}")
-        self._values: tuple[torch.Tensor, ...] = (*values, *(named[name] for name in unset))
+        self._values: tuple[torch.Tensor, ...] = (*values, *(by_name[name] for name in unset))
         self._fault: Fault | None = None
         self._checked = True
 

@@ -23,7 +23,7 @@ Pair = tuple[Tensors, Tensors, bool]
 
 
 def self_test(device: str | torch.device = "cpu") -> dict[str, str]:
-    """For every operator, with the backend that serves it on this device: `passed`, or in one line what differs.
+    """For every operator, with the backend that serves it on this device: `passed`, or the difference in one line.
 
     Counts, predictions and sets must be equal; sums to 1e-12 relative for float64 and 1e-6 for the narrower types.
     """
@@ -55,7 +55,7 @@ def _inputs(dtype: torch.dtype) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
 
 
 def _difference(output: torch.Tensor, expected: torch.Tensor, tolerance: float) -> str:
-    """What differs, or an empty string. Whole numbers must be equal; relative differences are within the tolerance."""
+    """The difference in words, or an empty string. Whole numbers must be equal, others equal within a relative tolerance."""
     if output.shape != expected.shape or output.dtype != expected.dtype:
         return f"is {list(output.shape)} {output.dtype}, not {list(expected.shape)} {expected.dtype}"
     if not output.is_floating_point() or tolerance == 0:

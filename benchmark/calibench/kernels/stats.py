@@ -78,7 +78,7 @@ def calibration_stats(
 
     From logits: tail r = sum over j != argmax of exp(x_j - max), confidence 1 / (1 + r), NLL = log1p(r) + max - x_y.
     From probabilities (`from_probs`): confidence = max p, r = the rest over max p, NLL = -log(max(p_y, 1e-12)).
-    Brier = sum_j (p_j - [j = y])^2. All in float64 from the exact stored values; bins as in CONVENTIONS.
+    Brier = sum_j (p_j - [j = y])^2. All in float64 from the exact stored values; bins are (lo, hi], the first closed at 0.
 
     Logits float64, float32, bfloat16 or float16, any strides, K >= 1; labels int64, int32 or uint8; N = 0 gives zeros.
     The result does not depend on the number of threads. Raises an InputError that names the lowest bad row: a score that

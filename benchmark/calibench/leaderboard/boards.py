@@ -115,7 +115,7 @@ def _versions(records: Iterable[ResultRecord]) -> tuple[str, ...]:
 
 
 def _notes_on_rows(rows: Sequence[Row], runs: Mapping[str, Sequence[ResultRecord]]) -> Iterator[str]:
-    """In which respect the rows are not comparable: their seeds, or the content of a shift or OOD set of one name."""
+    """Notes on rows that are not comparable: other seeds, or a shift or OOD set of one name with other content."""
     if len({row.seeds for row in rows}) > 1:
         yield "the rows do not all have the same seeds"
     digests: dict[str, set[str]] = {}
@@ -139,6 +139,6 @@ def _shift_and_ood_digests(record: ResultRecord) -> Iterator[tuple[str, str]]:
 
 
 def _notes_on_data(records: Iterable[ResultRecord]) -> list[str]:
-    """What the datasets say of themselves, each note once."""
+    """The notes of the datasets, each once."""
     notes = (record.data.get("notes") for record in records)
     return list(dict.fromkeys(str(note) for listed in notes if isinstance(listed, list) for note in listed))

@@ -1,4 +1,4 @@
-"""Bootstrap replicates of rows: what intervals and bands are taken from."""
+"""Bootstrap replicates of rows, from which intervals and bands are taken."""
 
 from __future__ import annotations
 

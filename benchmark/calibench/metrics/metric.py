@@ -30,7 +30,7 @@ class Metric(ABC):
 
     | method | override it if |
     |---|---|
-    | `applies` | the figure needs what some runs lack: sets, costs, soft labels, several labels per sample |
+    | `applies` | the figure needs sets, costs, soft labels or several labels per sample, which some runs lack |
     | `resampled` | 1 000 calls of `value` take too long |
     | `floor_draws` | even a perfectly calibrated model scores above 0, as with ECE: the record then shows that noise floor |
     | `details` | the record should hold more than one number |

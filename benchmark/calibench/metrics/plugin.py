@@ -7,5 +7,5 @@ from calibench.plugins.specs import MetricSpec
 
 @hookimpl
 def calibench_metrics() -> list[MetricSpec]:
-    """Accuracy, proper scores, calibration errors, risk-coverage and selective figures."""
+    """Accuracy, proper scores, calibration errors, and figures of decisions, sets, costs, soft and several labels."""
     return specs_in("calibench.metrics", MetricSpec)

@@ -85,7 +85,7 @@ def _other_types(pairs: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> list
 
 
 def _hint(missing: list[str], surplus: list[str], file_names: Mapping[str, str]) -> str:
-    """What the user can do about names that the file lacks, and about those that only the file has."""
+    """The hint for names that the file lacks, and for names that only the file has."""
     if missing and not surplus and all(name.endswith((".mean", ".scale")) for name in missing):
         return (
             "the file does not say how inputs are scaled: standardize=false, or mean=...,std=... if the model has them"

@@ -1,4 +1,4 @@
-"""What image networks share: they refuse data that are no images, and scale inputs before the first layer."""
+"""Parts that image networks share: the check that rows are images, and the scaling of inputs before the first layer."""
 
 from __future__ import annotations
 

@@ -53,11 +53,11 @@ class InMemoryModel(ModelSpec):
         return f"model of {getattr(self.model, '__name__', type(self.model).__name__)}()"
 
     def load(self) -> Callable[..., Network]:
-        """The function that builds a network, whatever the other parameters are."""
+        """The function `task -> network`, which ignores all other parameters."""
         return lambda task, **params: self.build(task)
 
     def build(self, task: Task) -> Network:
-        """A copy of the module, or what the function returns, tried on rows of the task and cut in two, on the CPU."""
+        """The network on the CPU, tried on rows of the task and cut in two: a copy of the module, or the function's result."""
         is_module = isinstance(self.model, nn.Module)
         module = _copied(self.model, self.who) if is_module else self._call_function(task)
         comes_trained = is_module or (isinstance(module, Network) and module.pretrained)

@@ -16,7 +16,7 @@ from calibench.data.prepare import Data
 
 @dataclass(frozen=True)
 class Task:
-    """What a function that builds a network may know about the data: shapes, training rows, and a trained head if there is one.
+    """The facts about the data from which a network is built: shapes, training rows, and a trained head if there is one.
 
     `num_classes` is the number of logits: one a class, or one a label if a row has several labels.
     """
@@ -56,10 +56,10 @@ class Network(nn.Module):
         self.feature_size = feature_size
         self.pretrained = pretrained
         self.origin = ""
-        """What determines the network besides the model's parameters: the version of its library, the digest of the weights
-        that it starts from; for a network given from Python, a digest of the whole network."""
+        """A text that identifies the network beyond the model's parameters: the version of its library, the digest of the
+        weights that it starts from; for a network from Python, a digest of the whole network."""
         self.head_name = ""
-        """The name of the head in a network given from Python; "" if the whole network is its head."""
+        """The name of the head in a network from Python; "" if the whole network is its head."""
         self.autocast: torch.dtype | None = None
         """The type in which training passes compute, None for float32; only `calibench.training.compute` sets it."""
         self.compiled: Callable[[torch.Tensor], torch.Tensor] | None = None

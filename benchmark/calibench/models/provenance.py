@@ -1,4 +1,4 @@
-"""What identifies a network: digests of its structure, of its weights, and of the source of its classes."""
+"""The identity of a network: digests of its structure, of its weights, and of the source of its classes."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class _HeadBegins(nn.Module):
 
 
 class Body(nn.Module):
-    """Features `[N, D]`: what the network passes to its head. Whatever it computes after its head is skipped."""
+    """Features `[N, D]`: the input that the network passes to its head. The rest of the network is skipped."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -183,15 +183,15 @@ def _check_cut(
         message = f"{who}: feature_size is {network.feature_size}, and its body computes {features.shape[1]} features"
         raise InputError(message, f"calibench.Network(body, head, {features.shape[1]})")
     network.feature_size = features.shape[1]
-    if not _gives(logits, outputs, several_labels):
+    if not _is_form_of(logits, outputs, several_labels):
         function = "sigmoid" if several_labels else "softmax"
         message = f"{who}: its outputs are neither those of {name!r} nor their {function}"
         hint = f"return the head's logits as they are, or name the head, as head='fc'; {_CUT_BY_HAND}"
         raise InputError(message, hint)
 
 
-def _gives(logits: torch.Tensor, outputs: torch.Tensor, several_labels: bool) -> bool:
-    """Whether `outputs` are the logits, their softmax or log-softmax, or with several labels a row their sigmoid."""
+def _is_form_of(logits: torch.Tensor, outputs: torch.Tensor, several_labels: bool) -> bool:
+    """True if `outputs` are the logits, their softmax or log-softmax, or with several labels a row their sigmoid."""
     if logits.shape != outputs.shape:
         return False
     forms = (logits, logits.sigmoid()) if several_labels else (logits, logits.log_softmax(1), logits.softmax(1))

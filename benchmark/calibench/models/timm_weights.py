@@ -1,4 +1,4 @@
-"""Where a network of timm starts: its configuration in the library, and weights from a file or from a cache on this machine."""
+"""A timm network's configuration in the library, and its starting weights, from a file or from a cache on this machine."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def _read_safetensors(file: Path) -> dict[str, torch.Tensor]:
 
 
 def _has_arrays(file: Path) -> bool:
-    """Whether a zip file is an .npz; of a damaged one the suffix decides which reader reports the damage."""
+    """True if a zip file is an .npz. For a damaged one the suffix decides which reader reports the damage."""
     try:
         with zipfile.ZipFile(file) as archive:
             return any(name.endswith(".npy") for name in archive.namelist())

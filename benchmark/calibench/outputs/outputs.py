@@ -73,7 +73,7 @@ class Outputs:
             raise InputError(f"{where}: {kind} have one class (shape {list(scores.shape)})", _SHAPE_HINT)
         if not scores.is_floating_point():
             raise InputError(f"{where}: {kind} have type {scores.dtype}", "store floating-point numbers")
-        refuse_rows(~torch.isfinite(scores).all(dim=1), where, f"{kind} are NaN or infinite", "drop or mend the row")
+        refuse_rows(~torch.isfinite(scores).all(dim=1), where, f"{kind} are NaN or infinite", "drop or correct the row")
         if self.from_probs:
             _check_probabilities(scores, where)
         return self

@@ -66,7 +66,7 @@ def check_several_labels(
     refuse_rows(((labels != 0) & (labels != 1)).any(dim=1), where, "a label is neither 0 nor 1", SHAPE_HINT)
     if bool((labels.sum(dim=1) == 1).all()):
         raise InputError(f"{where}: every row has exactly one label of {labels.shape[1]}", ONE_HOT_HINT)
-    refuse_rows(~scores.isfinite().all(dim=1), where, "a score is NaN or infinite", "drop or mend the row")
+    refuse_rows(~scores.isfinite().all(dim=1), where, "a score is NaN or infinite", "drop or correct the row")
     if from_probs:
         outside = ((scores < 0) | (scores > 1)).any(dim=1)
         refuse_rows(outside, where, "a probability lies outside [0, 1]", LOGITS_HINT)

@@ -1,1 +1,1 @@
-"""What plugins describe (specs), the hooks that they implement, and how they are found. Nothing here imports torch."""
+"""Plugins: the specs that describe their names, the hooks that they implement, and discovery. Nothing here imports torch."""

@@ -79,7 +79,7 @@ def discover(
 
 
 def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, reg: Registry, hooks: Iterable[str]) -> Plugin:
-    """Import and register one plugin, and call its hooks. Whatever it raises becomes its status, except Ctrl-C."""
+    """Import and register one plugin, and call its hooks. Its errors become its status; Ctrl-C passes."""
     try:
         with contextlib.redirect_stdout(sys.stderr):  # standard output may have to be one JSON object
             module = point.load()
@@ -204,7 +204,7 @@ def _with(plugin: Plugin, status: str, error: str) -> Plugin:
 
 
 def _block_hint(plugin: Plugin) -> str:
-    return f"mend or uninstall it, or set {BLOCK_VARIABLE}={plugin.name}"
+    return f"correct or uninstall it, or set {BLOCK_VARIABLE}={plugin.name}"
 
 
 def _block_one(plugin: Plugin, rival: Plugin) -> str:

@@ -26,7 +26,7 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 @hookspec
 def calibench_methods() -> Iterable[MethodSpec]:
-    """Stages that recipes can use: objectives, head refits, calibrators, decision rules.
+    """Stages that recipes can use: objectives, head refits, samplers, ensembles, calibrators, decision rules.
 
     ```python
     import calibench

@@ -12,8 +12,9 @@ S = TypeVar("S", bound=Spec)
 
 
 def specs_in(package: str, kind: type[S]) -> list[S]:
-    """Every `SPEC`, and every item of `SPECS`, of the modules in a package's folder, the default first, then in the order of
-    `place`, which metrics have, and of names.
+    """Every `SPEC`, and every item of `SPECS`, of the modules in a package's folder.
+
+    The default comes first; the others are sorted by `place`, which metrics have, and by name.
 
     All modules of the folder are imported, so none may import anything heavy at its top: they take numpy and torch from
     `calibench.lazy`. Raises TypeError for a spec of another kind, which marks the plugin as broken.

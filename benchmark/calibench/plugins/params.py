@@ -47,7 +47,7 @@ class Param:
         object.__setattr__(self, "default", self._checked_default())
 
     def _checked_default(self) -> Any:
-        """The default as reading its text would give it (1 is 1.0 for a float): whoever states it gets the same run_id."""
+        """The default as reading its text would give it (1 is 1.0 for a float), so that typing it gives the same run_id."""
         if self.default is None or self.default is REQUIRED:
             return self.default
         is_list = self.type in {"floats", "ints"}
@@ -67,7 +67,7 @@ class Param:
         return isinstance(value, expected) and (expected is bool or not isinstance(value, bool))
 
     def _is_allowed(self, value: Any) -> bool:
-        """Whether one value lies within the bounds and, unless it is one of a list, among the choices."""
+        """True if one value lies within the bounds and, unless it is one of a list, among the choices."""
         if self.choices and self.type not in {"floats", "ints"}:
             return str(value) in self.choices
         if isinstance(value, str | bool):

@@ -62,7 +62,7 @@ class Registry:
         return entry
 
     def default(self, family: str) -> Entry:
-        """The entry of a family that says it is the default; for methods, the default objective."""
+        """The default entry of a family; for methods, the default objective."""
         for entry in self.all(family):
             if entry.spec.default:
                 return entry

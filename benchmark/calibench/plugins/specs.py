@@ -106,7 +106,7 @@ class DatasetSpec(Spec):
     source: str = ""
     near_ood: tuple[str, ...] = ()
     far_ood: tuple[str, ...] = ()
-    """Datasets, as `--ood` names them, whose test rows belong to none of these classes: near ones are alike, far ones are not."""
+    """Datasets, as `--ood` names them, of other classes: near ones resemble this dataset, far ones do not."""
 
     def shared_params(self) -> tuple[Param, ...]:
         """How missing splits are held out of the training rows."""

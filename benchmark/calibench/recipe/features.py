@@ -1,4 +1,4 @@
-"""Features of the frozen body: computed once for every split, in eval mode, so that nothing in the body can move."""
+"""Features of the frozen body: computed once for every split, in eval mode, so that no weight or statistic can change."""
 
 from __future__ import annotations
 

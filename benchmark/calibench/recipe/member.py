@@ -56,12 +56,12 @@ class Member:
 
     @property
     def refits_head(self) -> bool:
-        """Whether a refitted head stands on a frozen body."""
+        """True if a refitted head stands on a frozen body."""
         return self.stage_2 is not None and not self.stage_2.refit.tunes_body
 
     @property
     def tunes_body(self) -> bool:
-        """Whether a head refit trains the body too."""
+        """True if a head refit trains the body too."""
         return self.stage_2 is not None and self.stage_2.refit.tunes_body
 
     def outputs(self, splits: tuple[str, ...]) -> dict[str, Outputs]:
@@ -94,7 +94,7 @@ class Member:
     def outputs_of(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, Outputs]:
         """Outputs of other rows than the data's, after `outputs`; the name of a set of rows seeds its random draws.
 
-        Of several processes only rank 0 calls it.
+        Of several processes only the first calls it.
         """
         rows = {name: torch.from_numpy(x).to(self.stages.device) for name, x in inputs.items()}
         with blaming(who(self.stages.model)):
@@ -117,7 +117,7 @@ class Member:
                 self.sampling.sampler.check(self.network, shape)
 
     def _check_several_labels(self) -> None:
-        """Several labels a sample need an objective that trains them, and no head refit: refits train a softmax."""
+        """InputError unless the objective trains several labels a sample and there is no head refit: refits train a softmax."""
         what = f"rows of dataset {self.stages.dataset!r} have {self.data.labels_per_sample} labels each"
         if self.stage_2 is not None:
             message = f"{who(self.stage_2.bound)} trains one class a row; {what}"

@@ -26,7 +26,7 @@ from calibench.stages.build import build_stage
 
 
 class Members:
-    """The members of one run. Building it trains nothing, but raises InputError for whatever cannot work, before a run writes."""
+    """The members of one run. Building it trains nothing, and raises InputError for a recipe or setting that cannot work."""
 
     def __init__(self, config: RunConfig, data: Data, cache: StageCache, report: Report) -> None:
         self.config, self.data, self.cache, self.report = config, data, cache, report
@@ -45,7 +45,7 @@ class Members:
 
     @property
     def timings(self) -> dict[str, float]:
-        """Seconds by stage; a stage from the cache counts the seconds that it once took."""
+        """Seconds by stage; a stage from the cache counts the seconds of its training."""
         return self.results.timings
 
     @contextmanager
@@ -98,9 +98,9 @@ class Members:
             raise InputError(f"model {model.name!r} trains nothing in stage 1, so {what}", hint)
 
     def _refuse_idle_objective(self) -> None:
-        """InputError for an objective, or a setting of it, that the user stated although stage 1 trains nothing."""
+        """InputError if the user set an objective, or a parameter of one, although stage 1 trains nothing."""
         model, objective = self.config.model, self.config.objective
-        idle = sorted(key for key in self.config.stated if key.startswith(f"{objective.name}."))
+        idle = sorted(key for key in self.config.explicit if key.startswith(f"{objective.name}."))
         if self.stages.refit is not None:  # --select is for every stage that trains: here the refit
             idle = [key for key in idle if key != f"{objective.name}.select"]
         if not idle and objective.spec.default:

@@ -1,4 +1,4 @@
-"""The networks of one member: the one that it trains, and further ones like it for objectives that ask for them."""
+"""The networks of one member: the one that it trains, and freshly initialised copies for objectives that need more."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class Networks:
             self.checkpoint = load_checkpoint(network, model.name, model.params)
             """SHA-256 of the checkpoint's file, or empty."""
             self.origin = [digest for digest in (self.checkpoint, network.origin) if digest]
-            """Digests of what the network comes from, besides the model's parameters."""
+            """Texts that identify the network beyond the model's parameters: the checkpoint's digest, `Network.origin`."""
             self.first = self._converted(network)
 
     @property
     def converts(self) -> bool:
-        """Whether the sampler changes the network's layers. Stage 1 then trains another network than without it."""
+        """True if the sampler changes the network's layers. Stage 1 then trains another network than without it."""
         return self.sampler is not None and type(self.sampler).convert is not Sampler.convert
 
     def key_parts(self) -> list[Any]:
-        """What shaped the network besides the model's parameters, for cache keys: the conversion, the checkpoint, its origin."""
+        """Parts of cache keys beyond the model's parameters: the sampler's conversion, and `origin`."""
         conversion = [identity(self.stages.sampler)] if self.converts and self.stages.sampler is not None else []
         return [*conversion, *self.origin]
 
@@ -56,7 +56,7 @@ class Networks:
             network = model.spec.load()(self.task, **model.own())
         if not isinstance(network, Network):
             message = f"{who(model)} built a {type(network).__name__}, not a calibench.Network"
-            raise PluginError(message, "mend the plugin")
+            raise PluginError(message, "correct the plugin")
         return network
 
     def _converted(self, network: Network) -> Network:

@@ -51,7 +51,7 @@ class PostHoc:
 
     @property
     def needs_fit(self) -> bool:
-        """Whether any stage must see labelled outputs first."""
+        """True if a stage must see labelled outputs first."""
         return bool(self.calibrators) or (self.rule is not None and self.rule[1].needs_fit)
 
     @property
@@ -60,7 +60,7 @@ class PostHoc:
         return "" if self.rule is None else self.rule[1].files
 
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> list[dict[str, Any]]:
-        """Fit each stage on the outputs of the stages before it; returns what each learned, for the record.
+        """Fit each stage on the outputs of the stages before it; returns the learned values of each, for the record.
 
         A rule that `needs_fresh` samples is fitted on a random half of them, and the calibrators before it on the other half.
         """
@@ -104,7 +104,7 @@ class PostHoc:
                 return decisions.cpu().check(len(outputs), outputs.num_classes)
             except InputError as error:
                 message = f"{who(bound)} decided something else than [N] class indices or -1: {error.message}"
-                raise RunError(message, f"mend the plugin: {error.hint}") from None
+                raise RunError(message, f"correct the plugin: {error.hint}") from None
 
     def _for_rule(self, outputs: Outputs) -> Outputs:
         return outputs if self.rule is not None and self.rule[1].one_vs_rest else outputs.plain()
@@ -118,10 +118,10 @@ class PostHoc:
             mapped = calibrator.apply(outputs, self._fitted[bound.name])
         if not isinstance(mapped, Outputs):
             message = f"{who(bound)} turned outputs into a {type(mapped).__name__}, not calibench.Outputs"
-            raise RunError(message, "mend the plugin")
+            raise RunError(message, "correct the plugin")
         if mapped.scores.shape != outputs.scores.shape:
             message = f"{who(bound)} turned scores {list(outputs.scores.shape)} into {list(mapped.scores.shape)}"
-            raise RunError(message, "mend the plugin: a calibrator keeps the shape")
+            raise RunError(message, "correct the plugin: a calibrator keeps the shape")
         return checked(replace(mapped, labels_per_sample=outputs.labels_per_sample), f"after {bound.name}")
 
 

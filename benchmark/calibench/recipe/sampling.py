@@ -24,7 +24,7 @@ HeadOutputs = Callable[[torch.Tensor, str], Outputs]
 
 
 class Sampling:
-    """The sampler of one member, with what it collects beside the trained network."""
+    """The sampler of one member, with the tensors that it collects beside the trained network."""
 
     def __init__(self, bound: Bound, sampler: Sampler, network: Network, results: StageResults, seed: int) -> None:
         self.bound, self.sampler, self.network = bound, sampler, network
@@ -38,7 +38,7 @@ class Sampling:
             self.network.load_state_dict(self.trained_weights)
             return
         if self.results.processes.size > 1 and self._collects:
-            task = new_task()  # all processes may make what it needs together; rank 0 alone collects
+            task = new_task()  # all processes build the task, which may train out of fold; the first alone collects
             new_task = lambda: task  # noqa: E731
         self.collected = self._collect(body_key, new_task)
         self.trained_weights = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
@@ -58,7 +58,7 @@ class Sampling:
                         features = torch.cat([self.network.body(rows) for rows in viewed.split(ROWS)])
                     outputs[name].append(head(features.clone(), f"{name}, variant {number}"))
             if number < 0:
-                raise PluginError(f"{type(self.sampler).__name__} made no variant", "mend the plugin")
+                raise PluginError(f"{type(self.sampler).__name__} made no variant", "correct the plugin")
         return outputs
 
     @property
@@ -66,7 +66,7 @@ class Sampling:
         return type(self.sampler).collect is not Sampler.collect
 
     def _collect(self, body_key: str, new_task: Callable[[], SampleTask]) -> Mapping[str, torch.Tensor]:
-        """What the sampler needs beside the network; nothing for one that collects nothing.
+        """The tensors that the sampler needs beside the network; empty for one that collects nothing.
 
         `new_task()` puts the objective where stage 1 left it. It is called only if nothing is cached.
         """

@@ -39,7 +39,7 @@ NETWORK, OBJECTIVE = "network.", "objective."
 """Prefixes of the tensors that stage 1 keeps."""
 
 AsOutputs = Callable[[torch.Tensor], Outputs]
-"""What logits of the network mean as outputs: one softmax, or a sigmoid a class."""
+"""Turns the network's logits into outputs: of one softmax, or of a sigmoid a class."""
 
 
 class Stage1:
@@ -114,7 +114,7 @@ class Stage1:
             raise InputError(message, "batch_size is that of all processes together; raise it")
 
     def _where(self) -> list[Any]:
-        """What rounding depends on: torch, threads, the device, the number of processes."""
+        """Parts of the key that decide rounding: torch, threads, the device, the number of processes."""
         processes = [self.processes.size] if self.processes.size > 1 else []
         return [torch.__version__, torch.get_num_threads(), self.rows.device.type, *processes]
 

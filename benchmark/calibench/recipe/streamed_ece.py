@@ -12,7 +12,7 @@ from calibench.processes import Processes
 def streamed_ece(logits: torch.Tensor, labels: torch.Tensor, processes: Processes) -> float:
     """ECE over 15 bins, a fraction; each process brings its own rows `[n, K]` and `[n]`, n may be 0. NaN without any row.
 
-    Rows that are not finite count nothing: the figure is only shown, and what is judged in the end is checked there.
+    Rows that are not finite do not count: the figure is only shown, and outputs that are judged are checked later.
     """
     accumulator = CalibrationAccumulator()
     if len(logits) and bool(logits.isfinite().all()):

@@ -1,6 +1,6 @@
 """The JSON type of each field of a record, so that a board can be made of records that somebody else wrote.
 
-What the fields mean stands in `calibench.records.record`.
+`calibench.records.record` explains the fields.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Check = Callable[[Any], bool]
 
 
 def fits(name: str, value: Any) -> bool:
-    """Whether the field `name` of a record may hold `value`."""
+    """True if the field `name` of a record may hold `value`."""
     return _TYPES[name](value)
 
 

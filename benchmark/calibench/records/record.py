@@ -52,14 +52,14 @@ class ResultRecord:
     """For each metric the bounds `[low, high]` of its 95 % bootstrap interval over test samples, in the metric's unit."""
 
     noise_floor: dict[str, dict[str, float]]
-    """For each metric that has one, what a perfectly calibrated model with the same probabilities scores, in the
+    """For each metric that has one, the score of a perfectly calibrated model with the same probabilities, in the
     metric's unit: the `mean` and the 95th percentile `p95` over labels drawn from these probabilities; of a mean over
     shifts the `mean` alone."""
 
     timings_s: dict[str, float]
     """Seconds of wall clock: `data`, each trained stage (`stage1`, ...), `posthoc`, `judge`, `shift`, `ood`, and
-    `total`, which is what this run took. A stage that came from the cache has the seconds of its training, which are
-    not in `total`."""
+    `total`, the seconds of this run. A stage that came from the cache has the seconds of its training, which are not
+    in `total`."""
 
     versions: dict[str, str]
     """The versions of Python, of our dependencies, and of the packages whose plugins took part."""
@@ -69,11 +69,11 @@ class ResultRecord:
     (`rankable`)."""
 
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """For some metrics what is behind the figure, under keys of the metric's own: the bin of a maximum and its count,
+    """For some metrics the facts behind the figure, under keys of the metric's own: the bin of a maximum and its count,
     the parts of a Brier score (in its unit), how many probabilities NLL clipped."""
 
     fitted: list[dict[str, Any]] = field(default_factory=list)
-    """For each stage what it learned: the epoch kept and its validation NLL in nats, a temperature. `stage` is its
+    """The learned values of each stage: the epoch kept and its validation NLL in nats, a temperature. `stage` is its
     name; `member` is the number of an ensemble's network."""
 
     config: dict[str, Any] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class ResultRecord:
     the device, and the shifts and OOD sets where there are any."""
 
     seeds: dict[str, int] = field(default_factory=dict)
-    """The seed of each random stream: `run`, what is derived from it for each purpose, `split`, `noise`, `bootstrap`."""
+    """The seed of each random stream: `run`, the seeds derived from it for each purpose, `split`, `noise`, `bootstrap`."""
 
     bootstrap: dict[str, Any] = field(default_factory=dict)
     """How the intervals were taken: `method`, `level`, `resamples`, `seed`, which metrics are `bias_corrected` and how,
@@ -90,8 +90,8 @@ class ResultRecord:
 
     data: dict[str, Any] = field(default_factory=dict)
     """The data: SHA-256 `fingerprint` of all splits, of the same before noise (`clean_fingerprint`) and of the test
-    split; `classes`; `questions`, which is the number of labels a sample; `licence`, `source`, `notes`; what the
-    `noise` and each `shift` turned out to be."""
+    split; `classes`; `questions`, which is the number of labels a sample; `licence`, `source`, `notes`; facts about
+    the `noise`, such as its realised rate, and about each `shift`."""
 
     machine: dict[str, Any] = field(default_factory=dict)
     """Where it ran: `system`, `processor`, `cores`, `threads` of torch, `device`; `ranks`, the number of processes, if
@@ -106,8 +106,8 @@ class ResultRecord:
 
     shift: list[dict[str, Any]] = field(default_factory=list)
     """A row for each variant of each shift: `shift`, `kind`, `severity`, the number of samples `n`, its `metrics`,
-    `intervals` and `noise_floor`, and what the shift says `about` it. The means over variants are in the record's
-    `metrics`."""
+    `intervals` and `noise_floor`, and facts `about` it from the shift's plugin. The means over variants are in the
+    record's `metrics`."""
 
     ood: list[dict[str, Any]] = field(default_factory=list)
     """A row for each OOD set and score: `set`, `group` (`near`, `far` or None), `score`, the number of rows `n`, the

@@ -18,7 +18,7 @@ HEAD = (
 
 
 def boards_csv(boards: Sequence[Board]) -> str:
-    """Every cell of every board as one long table. What is undefined is empty."""
+    """Every cell of every board as one long table. An undefined figure is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEAD)

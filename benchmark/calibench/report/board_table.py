@@ -19,7 +19,7 @@ def board_table(board: Board, chosen: Sequence[str] = (), width: int = WIDTH) ->
     from rich.text import Text
 
     names = columns_of(board, chosen)
-    left_out = [] if chosen else _drop_what_does_not_fit(board, names, width)
+    left_out = [] if chosen else _drop_last_columns(board, names, width)
     lines = notes(board)
     if left_out:
         lines.append(f"no room for {', '.join(left_out)}; calibench leaderboard --columns shows them")
@@ -33,8 +33,8 @@ def board_table(board: Board, chosen: Sequence[str] = (), width: int = WIDTH) ->
     return table
 
 
-def _drop_what_does_not_fit(board: Board, names: list[str], width: int) -> list[str]:
-    """Remove the last of `names` until the table fits, but not the metric ranked by; return what was removed, in order."""
+def _drop_last_columns(board: Board, names: list[str], width: int) -> list[str]:
+    """Remove the last of `names` until the table fits, but not the metric ranked by; returns the removed names in order."""
     removed: list[str] = []
     while len(names) > 1 and _width(*head_and_body(board, names)) > width:
         removed.insert(0, next(name for name in reversed(names) if name != board.metric))

@@ -32,7 +32,7 @@ def columns_of(board: Board, chosen: Sequence[str] = ()) -> list[str]:
 
 
 def title(board: Board) -> str:
-    """What all rows share, on one line."""
+    """One line with everything that all rows share."""
     noise = f", noise {board.noise}" if board.noise else ""
     return f"{board.dataset}, model {board.model}{noise}, {board.n_test} test samples, ranked by {board.metric}"
 

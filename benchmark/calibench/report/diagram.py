@@ -20,7 +20,7 @@ INK, BAR, GAP = "#1b2a41", "#4a7fb5", "#d1495b"
 
 
 class Panel(NamedTuple):
-    """One diagram of a picture: its title, the outputs, and the ECE that stands below the title if there is one."""
+    """One diagram of the file: its title, the outputs, and the ECE that stands below the title if there is one."""
 
     title: str
     judged: Judged

@@ -45,7 +45,7 @@ def _shift_table(shift: str, runs: Mapping[str, Sequence[ResultRecord]]) -> Tabl
 
 
 def _notes(shift: str, record: ResultRecord) -> str:
-    """How many variants the shift has, what its mean is over, and what the shift itself says."""
+    """The number of variants, the number that the mean is over, and the shift's own notes."""
     about = next(entry for entry in record.data["shift"] if entry["shift"] == shift)
     mean = f"mean: over {about['mean_over']} variants" if about["mean_over"] else "no mean: not every variant is there"
     return "; ".join([f"{about['variants']} variants", mean, *about["notes"]])

@@ -1,1 +1,1 @@
-"""From a configuration to a stored record: its id, whether it is stored already, and what runs it."""
+"""From a configuration to a stored record: run ids, the search for a stored record, the run itself, launchers."""

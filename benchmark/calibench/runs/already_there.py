@@ -1,4 +1,4 @@
-"""Whether a run is there already: stored under its id, by the same code, with predictions that have not changed since."""
+"""The search for a run that is there already: stored under its id, by the same code, with unchanged predictions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def stored_record(
 ) -> ResultRecord | None:
     """The stored record of this run, for all processes, or None if it must be run.
 
-    A record that another preset asked for names this run's preset from now on.
+    If the record came from another preset, it is rewritten with this run's preset.
     """
     if options.results is None:
         return None

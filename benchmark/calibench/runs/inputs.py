@@ -1,4 +1,4 @@
-"""What a run reads before it trains: its data, the shifts of the test split, and the OOD sets."""
+"""The inputs of a run, read before it trains: its data, the shifts of the test split, and the OOD sets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from calibench.runs.options import RunOptions
 
 @dataclass(frozen=True)
 class Inputs:
-    """The data of a run, checked and split, and what it is judged on besides; `seconds` is the time that reading took."""
+    """The data of a run, checked and split, with its shifts and OOD sets; `seconds` is the time that reading took."""
 
     data: Data
     shifts: list[Shift]
@@ -28,7 +28,7 @@ class Inputs:
 
 
 def load_inputs(config: RunConfig, options: RunOptions, processes: Processes, report: Report) -> Inputs:
-    """Read them; the first process goes ahead, so that a download happens once.
+    """Read the inputs of a run; the first process goes ahead, so that a download happens once.
 
     Raises InputError for data that cannot be read, and for a data folder or a download that nothing asks for.
     """

@@ -1,4 +1,4 @@
-"""RunOptions: where a run reads and writes, and whether it may take what is stored. None of it decides a figure."""
+"""RunOptions: where a run reads and writes, and whether it may use a stored result. None of it decides a figure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class RunOptions:
 
     results: Path | None = None
     force: bool = False
-    """Run again from the start, also what is stored."""
+    """Run again from the start, even if the run is stored."""
     data_dir: Path | str | None = None
     download: bool = False
     """Fetch a published dataset that is not in the data folder."""

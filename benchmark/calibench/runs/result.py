@@ -76,7 +76,7 @@ class RunResult:
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What is stored beside the record, as `split.what`: scores, labels, ids, decisions, bootstrap replicates."""
+        """The arrays stored beside the record, as `test.labels`: scores, labels, ids, decisions, bootstrap replicates."""
         data = self.inputs.data
         arrays: dict[str, NDArray[Any]] = {}
         for name, outputs in self.outputs.items():

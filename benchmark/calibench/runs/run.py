@@ -56,7 +56,7 @@ def run_config(
     outputs = {
         name: checked(split, f"{config.recipe}, {name} split") for name, split in members.run(("cal", "test")).items()
     }
-    if not processes.first:  # rank 0 fits, judges and writes for all
+    if not processes.first:  # the first process fits, judges and writes for all
         return _same(processes, None), False
     labels = {name: torch.from_numpy(getattr(inputs.data, name).y).flatten() for name in outputs}
     with members.timed("posthoc"), seeded(members.seeds["posthoc"]):
@@ -82,7 +82,7 @@ def _posthoc(config: RunConfig, inputs: Inputs) -> PostHoc:
 
 
 def _same(processes: Processes, record: ResultRecord | None) -> ResultRecord:
-    """Rank 0's record, on every process."""
+    """The first process's record, on every process."""
     shared = processes.same(record)
     assert shared is not None
     return shared

@@ -1,4 +1,4 @@
-"""Build a recipe's stage from its spec, and refuse a target that is not what the spec's kind promises."""
+"""Build a recipe's stage from its spec, and refuse a target that is not of the base class of the spec's kind."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def build_stage(bound: Bound) -> Any:
         message = (
             f"{who(bound)}: kind {kind!r} wants a {BASES[kind].__name__}, its target makes a {type(stage).__name__}"
         )
-        raise PluginError(message, "mend the kind or the target in its spec")
+        raise PluginError(message, "correct the kind or the target in its spec")
     return stage
 
 
 def as_figures(bound: Bound, learned: Any) -> dict[str, Any]:
-    """What a stage says it learned, if it is a dict of JSON values; RunError if not, since it goes into the record."""
+    """`learned`, the values that a stage returned, if it is a dict of JSON values; else RunError, as records hold only JSON."""
     try:
         json.dumps(learned, allow_nan=False)
     except (TypeError, ValueError) as error:

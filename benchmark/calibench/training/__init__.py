@@ -1,4 +1,4 @@
-"""The one training loop and what it is made of. Plugins import `train`, `predict`, `mean_nll`, `seeded` and `Schedule` from here.
+"""The one training loop and its parts. Plugins import `train`, `predict`, `mean_nll`, `seeded` and `Schedule` from here.
 
 They load when they are first used: a method's file is imported whenever methods are listed.
 """

@@ -32,7 +32,7 @@ class KeptCheckpoint:
             self.weights = copy.deepcopy(module.state_dict()) if self.keep_best else None
 
     def out_of_patience(self) -> bool:
-        """Whether the NLL has not fallen for `patience` epochs."""
+        """True if the NLL has not fallen for `patience` epochs."""
         return self.patience is not None and self.epoch - self.best_epoch >= self.patience
 
     def figures(self) -> dict[str, float]:

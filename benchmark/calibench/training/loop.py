@@ -38,8 +38,8 @@ def train(  # noqa: PLR0913 - the public training loop: everything beyond the fi
     """Train `module` over shuffled batches. It ends at the kept checkpoint, in eval mode.
 
     `step(rows)` is the loss of the training rows `[n]`; where `processes` train together, this process's part of it.
-    `validate()` is the validation NLL of the module as it stands. `objective` is told of every epoch, and its companions are
-    trained beside the module. The report of an epoch shows `epoch_note()` after the NLL.
+    `validate()` is the validation NLL of the module as it stands. `objective` gets `begin_epoch` before each epoch, and its
+    companions are trained beside the module. The report of an epoch shows `epoch_note()` after the NLL.
 
     torch's global generator shuffles the rows: wrap the call in `seeded`. With `resume` the training is kept on the way, and
     starts where an earlier one was cut off; a second call with the same `resume` starts anew.

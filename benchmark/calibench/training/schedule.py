@@ -40,7 +40,7 @@ class Schedule:
     accumulate: int = 1
     """Batches whose mean gradient makes one step."""
     ema: float | None = None
-    """Decay a step of the running mean of the weights, which is then what is validated and kept."""
+    """Decay a step of the running mean of the weights; the mean is then validated and kept in place of the weights."""
     augment: str | None = None
     """Augmentation of training images; `calibench.training.augment` reads it."""
     precision: str = "float32"

@@ -1,4 +1,4 @@
-"""TrainingState: all that decides the epochs that follow, so that a training can be kept on disk and resumed."""
+"""TrainingState: everything that decides later epochs, so that a training can be kept on disk and resumed."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Stepper:
             self.module.load_state_dict(trained)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """What decides the steps that follow, apart from the module: the optimiser's moments, the running mean, the scale."""
+        """Everything that decides later steps, apart from the module: the optimiser's moments, the running mean, the scale."""
         moments = self.optimizer.state_dict()["state"]
         state = {
             f"optimizer.{number}.{name}": value

@@ -81,7 +81,7 @@ def cifar10n(
     set: str,  # noqa: A002 - the users' word
     path: str | None,
 ) -> Labels:
-    """For each training image the vote of three people (`aggre`), one's label (`random1` .. `3`), or a wrong one (`worse`).
+    """For each training image the vote of three people (`aggre`), the label of one (`random1` .. `3`), or a wrong one (`worse`).
 
     Wrong are 9.01 %, 17.23, 18.12, 17.64 % and 40.21 % of 50 000. Nothing is drawn. Read from the published
     `CIFAR-10_human.pt`, or an `.npz` of its arrays (names may begin with c10_), in the data folder or at `path`. No checksum is

@@ -12,7 +12,7 @@ MOST_CATEGORIES = 100
 
 
 def is_missing(cell: str) -> bool:
-    """Whether the cell counts as empty."""
+    """True if the cell counts as empty."""
     return cell.lower() in MISSING
 
 
@@ -25,5 +25,5 @@ def number(cell: str) -> float | None:
 
 
 def is_number(cell: str) -> bool:
-    """Whether the cell is a number, as `number` reads it."""
+    """True if the cell is a number, as `number` reads it."""
     return number(cell) is not None

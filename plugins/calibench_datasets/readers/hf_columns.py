@@ -1,4 +1,4 @@
-"""Columns of a Hugging Face data set: which ones are read, and what its classes are called."""
+"""Columns of a Hugging Face data set: the choice of columns, and the names of its classes."""
 
 from __future__ import annotations
 

@@ -16,19 +16,19 @@ _VALIDATION = ("validation", "valid", "val", "dev")
 """Usual names of the split that checkpoints are picked by."""
 
 
-def choose_splits(named: Mapping[str, str | None], names: list[str], where: str) -> dict[str, str]:
+def choose_splits(user_names: Mapping[str, str | None], names: list[str], where: str) -> dict[str, str]:
     """The split's name for train and, if the set has them, val, cal and test.
 
-    `named` holds the user's names by part (None: not named), `names` the splits of the set. A part that is not named gets the
-    official split of that kind, unless that is named for another part. InputError for a name that is not a split, for two
+    `user_names` holds the user's name of each part, or None; `names` are the splits of the set. A part without a name gets the
+    official split of that kind, unless the user names it for another part. InputError for a name that is not a split, for two
     candidates, for a split with two uses, and if there is no train.
     """
-    for part, name in named.items():
+    for part, name in user_names.items():
         if name is not None and name not in names:
             raise InputError(f"{where}: {part}_split={name}: there is no such split", did_you_mean(name, names))
-    free = [name for name in names if name not in named.values()]
+    free = [name for name in names if name not in user_names.values()]
     splits = {}
-    for part, name in named.items():
+    for part, name in user_names.items():
         split = name or _official(part, free, len(names) == 1, where)
         if split is not None:
             splits[part] = split

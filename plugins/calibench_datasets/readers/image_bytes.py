@@ -27,7 +27,7 @@ def array_names(part: str) -> tuple[str, ...]:
 
 
 def has_image_bytes(arrays: Mapping[str, Any], part: str) -> bool:
-    """Whether the split's images are stored as bytes."""
+    """True if the split's images are stored as bytes."""
     return any(name in arrays for name in array_names(part))
 
 

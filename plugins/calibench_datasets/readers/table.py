@@ -37,7 +37,7 @@ CATEGORICAL = Param("categorical", "str", None, "columns whose numbers are words
 
 @dataclass(frozen=True)
 class Roles:
-    """What the columns of a table are for.
+    """The roles of the columns of a table.
 
     `labels` are predicted, `dropped` are left out, and all others are features. `categorical` features are one-hot even
     if their cells look like numbers.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def table_labels(columns: Mapping[str, Column], path: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Class indices `[N]` of one column, or yes (1) and no (0) `[N, Q]` of Q columns, and notes on what the values mean.
+    """Class indices `[N]` of one column, or yes (1) and no (0) `[N, Q]` of Q columns, and notes on the meaning of the values.
 
     InputError for a missing label, for fractions, for too many classes, and for one of several labels with more or fewer
     than two values.

@@ -24,7 +24,7 @@ HOME = "https://www.cs.toronto.edu/~kriz"
 
 @dataclass(frozen=True)
 class Cifar:
-    """One of the two sets: its archive, the folder in it, and what its batches hold.
+    """One of the two sets: its archive, the folder in it, and the content of its batches.
 
     `train`, `test` and `meta` map names of batches to their MD5. `labels` and `names` are the keys of the labels and of the
     class names, `rows` the number of images of each split.

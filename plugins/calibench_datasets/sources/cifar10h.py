@@ -39,8 +39,8 @@ SPEC = DatasetSpec(
 def cifar10h() -> Arrays:
     """As `cifar10`, with `test_soft [10000, 10]`: the shares of some 51 people who gave each label to a test image.
 
-    Read from `cifar10h-probs.npy` beside CIFAR-10's own archive, which is looked for as `cifar10` does. InputError unless
-    its MD5 is the published one and the answers are for these images in this order. CC BY-NC-SA 4.0. J. Peterson,
+    Read from `cifar10h-probs.npy`, with CIFAR-10 read as `cifar10` reads it. InputError unless the MD5 of the answers is the
+    published one and they are for these images in this order. CC BY-NC-SA 4.0. J. Peterson,
     R. Battleday, T. Griffiths, O. Russakovsky, Human uncertainty makes classification more robust, ICCV 2019.
     """
     path = data_folder().get("cifar10h", CIFAR10H)

@@ -68,8 +68,8 @@ def hf(  # noqa: PLR0913 - a plugin's function has an argument for each paramete
     with TemporaryDirectory() as scratch:  # the files are streamed; only the library's locks go there
         builder, streams = _open(library, folder, config, scratch, where)
         refuse_missing_files(builder, where)
-        named = {"train": train_split, "val": val_split, "cal": cal_split, "test": test_split}
-        splits = choose_splits(named, list(streams), where)
+        user_names = {"train": train_split, "val": val_split, "cal": cal_split, "test": test_split}
+        splits = choose_splits(user_names, list(streams), where)
         columns = choose_columns(streams[splits["train"]].features or {}, image, features, label, where)
         parts = {
             part: read_split(streams[name], columns, colour == "rgb", size, folder, f"{where}: split {name!r}")

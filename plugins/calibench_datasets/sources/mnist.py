@@ -99,8 +99,8 @@ def mnist() -> Arrays:
     """60 000 training and 10 000 test images `[28, 28]` of digits (0 .. 255, ink is high), in the published order.
 
     Each of `train-images-idx3-ubyte.gz`, `train-labels-idx1-ubyte.gz`, `t10k-...` is compared with its MD5. A plain copy
-    (without `.gz`) in the folder `mnist` has no published checksum: only its form and sizes are checked. InputError if a
-    file is missing or another. Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Proceedings of the IEEE, 1998.
+    (without `.gz`) in the folder `mnist` has no published checksum: only its form and sizes are checked. InputError for a
+    missing or a different file. Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Proceedings of the IEEE, 1998.
     """
     return _read(MNIST)
 

@@ -48,7 +48,7 @@ def svhn() -> Arrays:
     """73 257 training and 26 032 test images `[3, 32, 32]` (red, green, blue; 0 .. 255) and their digit, in the files' order.
 
     The files number the digit 0 as 10; here it is 0. The 531 131 images of extra_32x32.mat are left out, as in papers that
-    train on 73 257. InputError if a file is missing or another. Y. Netzer et al., NIPS workshop, 2011.
+    train on 73 257. InputError for a missing or a different file. Y. Netzer et al., NIPS workshop, 2011.
     """
     files = (SVHN.train, SVHN.test)
     train, test = (

@@ -75,7 +75,7 @@ class UncertaintyLimit:
         fit_limit = limit_coverage if self.target_risk is None else limit_risk
         assert self.target is not None
         limit = fit_limit(uncertainty, wrong, self.target, guarantee, delta)
-        fitted = self._described(limit)
+        fitted = self._as_json(limit)
         fitted["cal_coverage"] = limit.accepted / len(uncertainty)
         fitted["cal_risk"] = limit.errors / limit.accepted if limit.accepted else None
         fitted["guarantee"] = guarantee
@@ -83,7 +83,7 @@ class UncertaintyLimit:
             fitted |= {"delta": delta, "bound": limit.bound}
         return fitted | ({"note": limit.note} if limit.note else {})
 
-    def _described(self, limit: Limit) -> dict[str, Any]:
+    def _as_json(self, limit: Limit) -> dict[str, Any]:
         """The limit as JSON values; JSON cannot hold the infinite limit that accepts everything."""
         if limit.uncertainty is None:
             return {"threshold": None, "doubt": None, "accepts": "nothing"}

@@ -1,4 +1,4 @@
-"""The noise rate of the noise-aware objectives: stated by the user, or estimated from out-of-fold probabilities."""
+"""The noise rate of the noise-aware objectives: the user's, or an estimate from out-of-fold probabilities."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NoiseRate:
 
     def __init__(self, method: str, rate: str, folds: int | None) -> None:
         self.method = method
-        self.value = None if rate == ESTIMATE else stated_rate(method, rate)
+        self.value = None if rate == ESTIMATE else read_rate(method, rate)
         if self.value is not None and folds is not None:
             message = f"{method}: folds={folds} would do nothing, because rate={rate} is not estimated"
             raise InputError(message, "drop one of them")
@@ -37,7 +37,7 @@ class NoiseRate:
             check_rate(self.method, self.value, num_classes)
 
     def rate_for(self, task: TrainTask) -> float:
-        """The stated rate, or its estimate from the task, which `figures` then holds; RunError if labels are chance."""
+        """The user's rate, or its estimate from the task, which `figures` then holds; RunError if labels are chance."""
         if self.value is not None:
             return self.value
         assert task.out_of_fold is not None
@@ -49,8 +49,8 @@ class NoiseRate:
         return rate
 
 
-def stated_rate(method: str, text: str) -> float:
-    """The number that `rate=text` means; InputError if it is not a number in [0, 1)."""
+def read_rate(method: str, text: str) -> float:
+    """The number in `rate=text`; InputError if it is not a number in [0, 1)."""
     try:
         rate = float(text) + 0.0
     except ValueError:

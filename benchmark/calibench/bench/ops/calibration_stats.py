@@ -57,16 +57,16 @@ def eager_tensors(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
 
 def eager(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
     """The same in plain torch."""
-    return named(eager_tensors(x, y))
+    return as_figures(eager_tensors(x, y))
 
 
 def compiled(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
     """The same through torch.compile."""
-    return named(torch_compiled(eager_tensors)(x, y))
+    return as_figures(torch_compiled(eager_tensors)(x, y))
 
 
-def named(values: Any) -> dict[str, float]:
-    """Five 0-dim tensors as the figures of this op."""
+def as_figures(values: Any) -> dict[str, float]:
+    """The figures of this op, from five 0-dim tensors in their order."""
     return dict(zip(("ece", "mce", "accuracy", "nll", "brier"), map(float, values), strict=True))
 
 

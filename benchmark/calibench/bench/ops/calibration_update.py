@@ -38,7 +38,7 @@ def eager(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
     count = torch.bincount(index, minlength=full.BINS)
     gaps = torch.bincount(index, confidence - correct, minlength=full.BINS).abs()
     mce = (gaps / count.clamp_min(1)).max()
-    return full.named((gaps.sum() / len(nll), mce, correct.mean(), nll.mean(), brier.mean()))
+    return full.as_figures((gaps.sum() / len(nll), mce, correct.mean(), nll.mean(), brier.mean()))
 
 
 def torchmetrics(x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:

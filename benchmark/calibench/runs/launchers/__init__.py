@@ -1,1 +1,1 @@
-"""Launchers: what runs the configurations of one command, one launcher a file. Each yields a `Finished` run after another."""
+"""Launchers run the configurations of one command, one launcher a file. Each yields one `Finished` run after another."""

@@ -24,7 +24,7 @@ class Finished(NamedTuple):
 
 
 def launch(configs: Sequence[RunConfig], options: RunOptions, progress_of: ProgressOf) -> Iterator[Finished]:
-    """Run the configurations in order; what one run makes for the stage cache serves those after it, also with `force`."""
+    """Run the configurations in order; stage results of one run serve those after it, also with `force`."""
     fresh_keys: set[str] = set()
     for number, config in enumerate(configs, 1):
         with progress_of(number, config) as report:
