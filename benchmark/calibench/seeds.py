@@ -22,6 +22,11 @@ def member_seed(seed: int, member: int) -> int:
     return seed if member == 0 else derived_seed(seed, f"member {member}")
 
 
+def noise_seed(seed: int, split: str = "train") -> int:
+    """The seed from which the label noise of a split is drawn, derived from the run's seed."""
+    return derived_seed(seed, "noise" if split == "train" else f"noise {split}")
+
+
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed torch's global generators inside the block, and restore their state after it."""

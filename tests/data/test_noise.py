@@ -14,8 +14,9 @@ from toy_data import arrays, split
 from calibench import InputError
 from calibench.config.resolve import resolve
 from calibench.data.load import load_data
-from calibench.data.noise import noise_seed, with_noisy_labels
+from calibench.data.noise import with_noisy_labels
 from calibench.data.prepare import SPLITS
+from calibench.seeds import noise_seed
 from calibench_datasets.noise.symmetric import symmetric
 
 

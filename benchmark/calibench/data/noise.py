@@ -13,7 +13,7 @@ from calibench.config.grammar import who
 from calibench.data.prepare import SPLITS, fingerprint_of
 from calibench.errors import InputError, blaming
 from calibench.lazy import np
-from calibench.seeds import derived_seed
+from calibench.seeds import noise_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,11 +52,6 @@ def realised_transition(clean: NDArray[np.int64], noisy: NDArray[np.int64], num_
     empty = counts.sum(axis=1) == 0
     counts[empty, empty] = 1
     return np.asarray(counts / counts.sum(axis=1, keepdims=True))
-
-
-def noise_seed(seed: int, split: str = "train") -> int:
-    """The seed from which the noise of a split is drawn, derived from the run's seed."""
-    return derived_seed(seed, "noise" if split == "train" else f"noise {split}")
 
 
 def with_noise(data: Data, noise: Bound, seed: int, where: str) -> Data:

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from calibench.config.run_config import RunConfig
-from calibench.data.noise import noise_seed
 from calibench.data.prepare import SPLITS
 from calibench.evaluation.added_figures import AddedFigures
 from calibench.evaluation.judge import SEED, Judgement
@@ -25,6 +24,7 @@ from calibench.records.environment import machine, versions
 from calibench.records.record import ResultRecord
 from calibench.runs.identity import Identity, distributions_of
 from calibench.runs.inputs import Inputs
+from calibench.seeds import noise_seed
 
 
 @dataclass(frozen=True)
