@@ -43,16 +43,15 @@ def test_thirty_recipes_have_the_expected_records(tmp_path):
 
 def test_a_difference_is_named_with_the_figure_that_changed():
     before = {
-        "run ce": {"run_id": "a", "nll": 0.5, "sha256": "1"},
-        "run tst": {"run_id": "b", "nll": 0.4, "sha256": "2"},
+        "run ce": {"run_id": "a", "nll": 0.5, "digest of metrics": "1"},
+        "run tst": {"run_id": "b", "nll": 0.4, "digest of metrics": "2"},
     }
     after = {
-        "run ce": {"run_id": "a", "nll": 0.5000000001, "sha256": "3"},
-        "run tst": {**before["run tst"], "sha256": "4"},
+        "run ce": {"run_id": "a", "nll": 0.5000000001, "digest of metrics": "3", "digest of a new field": "5"},
+        "run tst": {**before["run tst"], "digest of metrics": "4"},
     }
-    assert compare().differences(before, after) == [
-        "run ce: nll 0.5 -> 0.5000000001",
-        "run tst: something else in the record",
-    ]
+    assert compare().differences(before, after) == ["run ce: nll 0.5 -> 0.5000000001; metrics", "run tst: metrics"]
     assert compare().differences(before, before) == []
+    new = {"run ce": {**before["run ce"], "digest of a new field": "5"}, "run tst": before["run tst"]}
+    assert compare().differences(before, new) == []
     assert compare().differences(before, {"run ce": before["run ce"]}) == ["run tst: only in the base"]

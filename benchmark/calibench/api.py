@@ -162,6 +162,7 @@ def evaluate(  # noqa: PLR0913 - the public API
     fit_probs: Any = None,
     fit_labels: Any = None,
     soft: Any = None,
+    metrics: str | None = None,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> EvaluationRecord:
@@ -171,6 +172,8 @@ def evaluate(  # noqa: PLR0913 - the public API
 
     `soft` are the shares `[N, K]` of people who gave each label; `soft_nll` and `soft_brier` then join the metrics.
 
+    `metrics` lists the metrics, joined by commas, as in `brier,ece:bins=20,smece`; `default` and `all` stand for these sets.
+
     `fit` is a recipe of calibrators and a decision rule, as `temperature`. It is fitted on `fit_logits` or `fit_probs` with
     `fit_labels`, other samples than those judged. Raises InputError naming the first bad row.
     """
@@ -179,7 +182,7 @@ def evaluate(  # noqa: PLR0913 - the public API
     if fit_logits is not None or fit_probs is not None or fit_labels is not None:
         fit_samples = _samples(fit_logits, fit_probs, fit_labels, "fit_")
     shares = None if soft is None else _tensor(soft, "soft").numpy()
-    return evaluate_samples(samples, fit, fit_samples, soft=shares, resamples=resamples, seed=seed)
+    return evaluate_samples(samples, fit, fit_samples, soft=shares, metrics=metrics, resamples=resamples, seed=seed)
 
 
 def _samples(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:

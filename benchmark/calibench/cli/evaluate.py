@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="The shares of people who gave each label: an array of FILE (.npz), or a .npy such as cifar10h-probs.npy.",
 )
+@click.option(
+    "--metrics",
+    metavar="NAME,...",
+    help="The metrics, as in brier,ece:bins=20,smece; default and all are sets of them.",
+)
 @click.option("--fit", metavar="RECIPE", help="Post-hoc stages to try, such as temperature.")
 @click.option(
     "--fit-on", type=click.Path(path_type=Path), metavar="VALFILE", help="Samples to fit on: others than those judged."
@@ -53,6 +58,7 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     probs: str | None,
     labels: str | None,
     soft: str | None,
+    metrics: str | None,
     fit: str | None,
     fit_on: Path | None,
     plot: Path | None,
@@ -82,7 +88,9 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     samples = [read_outputs(file, columns) for file in files]
     with plugin_output_to_stderr():
         records = {
-            file: evaluate_samples(judged, fit, fit_samples, soft=None if soft is None else read_soft(file, soft))
+            file: evaluate_samples(
+                judged, fit, fit_samples, soft=None if soft is None else read_soft(file, soft), metrics=metrics
+            )
             for file, judged in zip(files, samples, strict=True)
         }
     if plot is not None:
@@ -111,10 +119,10 @@ def _panels(records: Mapping[Path, EvaluationRecord]) -> list[Panel]:
         prefix = f"{file.stem}, " if len(records) > 1 else ""
         if record.judged is not None:
             title = file.name if record.after is None else f"{prefix}before"
-            panels.append(Panel(title, record.judged, record.metrics["ece15"]))
+            panels.append(Panel(title, record.judged, record.metrics.get("ece15")))
         if record.after is not None and record.fit is not None and record.judged_after is not None:
             title = f"{prefix}after {record.fit['recipe']}"
-            panels.append(Panel(title, record.judged_after, record.after["metrics"]["ece15"]))
+            panels.append(Panel(title, record.judged_after, record.after["metrics"].get("ece15")))
     return panels
 
 
@@ -193,8 +201,12 @@ def _lines(record: EvaluationRecord) -> Sequence[str]:
         lines += [f"before: {record.verdict}", f"after: {record.after['verdict']}"]
     else:
         lines.append(f"verdict: {record.verdict}")
-        if record.verdict.startswith("miscalibrated"):
+        if record.calibrated == "miscalibrated":
             lines.append("a fix to try: --fit temperature --fit-on VALFILE, samples the network was not trained on")
+    warnings = record.warnings + [
+        text for text in (record.after or {}).get("warnings", ()) if text not in record.warnings
+    ]
+    lines += [f"warning: {text}" for text in warnings]
     return [*lines, "floor: mean of a perfectly calibrated model with the same confidences"]
 
 

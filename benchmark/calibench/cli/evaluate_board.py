@@ -55,7 +55,7 @@ def print_board(records: Mapping[Path, EvaluationRecord], comparable: bool) -> N
 
 
 def _nll(judgement: Judgement) -> float:
-    nll = judgement["metrics"]["nll"]
+    nll = judgement["metrics"].get("nll")
     return math.inf if nll is None else float(nll)
 
 

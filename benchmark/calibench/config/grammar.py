@@ -87,6 +87,18 @@ def parse_piece(text: str) -> Piece:
     return Piece(name, tuple(values))
 
 
+def parse_list(text: str) -> tuple[Piece, ...]:
+    """Several `name` or `name:key=value,key=value`, joined by commas, as in `brier,ece:bins=20,rms_ce:bins=mass,size=100`.
+
+    After a name with parameters, each `key=value` belongs to that name.
+    """
+    items: list[str] = []
+    for part in _split(text, ","):
+        continues = bool(items) and ":" in items[-1] and "=" in part and ":" not in part.partition("=")[0]
+        items[-1:] = [f"{items[-1]},{part}"] if continues else [*items[-1:], part]
+    return tuple(parse_piece(item) for item in items)
+
+
 def bind(spec: Spec, values: Sequence[tuple[str, str]]) -> Bound:
     """The spec with `values` read and checked, and defaults for all other parameters; InputError names the key."""
     params = {param.key: param for param in spec.all_params()}

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from calibench.evaluation.finding import Finding
 from calibench.metrics.judged import Judged
 from calibench.records import schemas
 
@@ -46,7 +47,24 @@ class EvaluationRecord:
     metric's unit: the `mean` and the 95th percentile `p95` over labels drawn from these probabilities."""
 
     verdict: str
-    """One sentence: whether these outputs are calibrated, and by which figure."""
+    """One sentence: whether these outputs are calibrated, and the figures that show it."""
+
+    calibrated: str
+    """The verdict in a word. `miscalibrated`: there are findings. `no_sign`: there are none, and a gap of 10 % of the
+    samples would have been found. `too_few`: there are none, and such a gap could have been missed."""
+
+    findings: list[Finding]
+    """What is significantly wrong, at a joint level of 5 % over all that is tested. Each has its `kind` (`top_label`,
+    `class`, `label`, or `soft` where the shares of people were judged); its `name` (`top label`, the number of the
+    class or label, or `all`); the `predicted` and the `observed` count; its `size`, the gap between both or the
+    calibration error above chance, as a fraction of the samples; `detectable`, the size that is found 4 times in 5; and
+    its adjusted p-value `p`."""
+
+    mean_confidence: float
+    """The mean probability of the predicted class, a fraction."""
+
+    bins: int
+    """The number of bins of the calibration errors behind the verdict."""
 
     units: dict[str, dict[str, Any]]
     """For each metric its `unit`, which direction is `better` (`lower` or `higher`), and whether a board may rank by it
@@ -63,13 +81,20 @@ class EvaluationRecord:
     versions: dict[str, str]
     """The versions of Python, of our dependencies, and of the packages whose plugins took part."""
 
+    detectable: float | None = None
+    """The gap between predicted and observed, of the top label or of some label, that would have been found 4 times in
+    5, as a fraction of the samples. Absent if it is not known."""
+
+    warnings: list[str] = field(default_factory=list)
+    """What may be wrong with the samples or with the use of them, a sentence each."""
+
     fit: dict[str, Any] | None = None
     """The fit: its `recipe`, the number of samples `n`, and the learned value of each parameter, under the name of the
     parameter (`temperature`), or `STAGE.NAME` if an earlier stage has one of that name. Absent without a fit."""
 
     after: dict[str, Any] | None = None
-    """`metrics`, `intervals`, `noise_floor`, `details` and `verdict` of the outputs after the fit. Absent without a
-    fit."""
+    """`metrics`, `intervals`, `noise_floor`, `details`, `verdict`, `calibrated`, `findings`, `mean_confidence` and
+    `warnings` of the outputs after the fit. Absent without a fit."""
 
     schema: str = schemas.EVALUATION
     """The name and version of this document; first in the file."""

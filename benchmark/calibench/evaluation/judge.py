@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibench.errors import blaming
+from calibench.evaluation.calibration_test import calibration_test, families
+from calibench.evaluation.verdict import Verdict, verdict
 from calibench.metrics.binning import Floats
 from calibench.metrics.bootstrap import LEVEL, Replicates, bootstrap, check_sampling
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
-from calibench.metrics.noise_floor import DRAWS, Floor, noise_floor
+from calibench.metrics.noise_floor import DRAWS, Floor, drawn_figures, floor_of
 from calibench.plugins.specs import MetricSpec
 
 RESAMPLES = 1000
@@ -39,6 +41,8 @@ class Judgement:
     details: dict[str, dict[str, Any]]
     replicates: dict[str, Floats]
     bootstrap: dict[str, Any]
+    verdict: Verdict
+    """Whether the outputs are calibrated: from everything that is known of them, whichever metrics were chosen."""
 
 
 def judge(
@@ -63,13 +67,15 @@ def judge(
             details[name] = _json(dict(metric.details(judged)))
     replicates = bootstrap(judged, chosen, estimates, resamples=resamples, seed=seed)
     values = {name: value if math.isfinite(value) else None for name, value in estimates.items()}
+    drawn = drawn_figures(judged, {**chosen, **families(judged)}, seed=seed)
     return Judgement(
         metrics=values,
         intervals={name: replicates[name].interval if values[name] is not None else None for name in chosen},
-        noise_floor=noise_floor(judged, chosen, seed=seed),
+        noise_floor={name: floor_of(drawn[name]) for name in chosen if name in drawn},
         details={name: detail for name, detail in details.items() if detail},
         replicates={name: replicates[name].values for name in chosen},
         bootstrap=_about_bootstrap(chosen, replicates, resamples, seed),
+        verdict=verdict(judged, calibration_test(judged, drawn, seed), drawn),
     )
 
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from calibench.config.resolve import resolve_chain
 from calibench.data.soft import checked_soft
 from calibench.errors import InputError
+from calibench.evaluation.calibration_test import BINS
 from calibench.evaluation.evaluation_record import EvaluationRecord
 from calibench.evaluation.judge import RESAMPLES, SEED, Judgement, judge
-from calibench.evaluation.verdict import verdict
+from calibench.evaluation.warnings import warnings_about
 from calibench.kernels import backend
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics, load_metrics, units_of
@@ -32,32 +33,34 @@ def evaluate_samples(
     fit_samples: Samples | None = None,
     *,
     soft: NDArray[Any] | None = None,
+    metrics: str | None = None,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> EvaluationRecord:
     """Judge `samples`; `fit` is a recipe of calibrators and a decision rule that is fitted on `fit_samples`.
 
-    `soft` are the shares `[N, K]` of people who gave each label. Raises InputError for samples that do not go together.
+    `soft` are the shares `[N, K]` of people who gave each label. `metrics` lists the metrics, as in `brier,ece:bins=20`; None
+    is the default set. Raises InputError for samples that do not go together.
     """
     outputs, labels = samples
     soft = _checked_soft(soft, outputs)
     chain = None if fit is None else _chain(fit, fit_samples, samples)
     if fit is None and fit_samples is not None:
         raise InputError("there are samples to fit on and nothing to fit", "add --fit temperature, or leave them out")
-    metrics = load_metrics()
+    chosen = load_metrics(metrics)
     judged = Judged(outputs, labels, soft=soft)
-    before = judge(judged, metrics, resamples=resamples, seed=seed)
-    record = _record(judged, before, metrics)
+    before = judge(judged, chosen, resamples=resamples, seed=seed)
+    record = _record(judged, before, chosen)
     if chain is None or fit is None:
         return record
     with seeded(seed):
         fitted = {"recipe": fit, **_fit(chain, fit_samples)}
         calibrated, decisions = chain.judged(outputs)
     judged_after = Judged(calibrated, labels, decisions, soft)
-    after = judge(judged_after, metrics, resamples=resamples, seed=seed)
+    after = judge(judged_after, chosen, resamples=resamples, seed=seed)
     return dataclasses.replace(
         record,
-        units=record.units | units_of(metrics, after.metrics),
+        units=record.units | units_of(chosen, after.metrics),
         fit=fitted,
         after=_after(judged_after, after),
         judged_after=judged_after,
@@ -81,7 +84,7 @@ def _record(judged: Judged, judgement: Judgement, metrics: Metrics) -> Evaluatio
         metrics=judgement.metrics,
         intervals=judgement.intervals,
         noise_floor=judgement.noise_floor,
-        verdict=verdict(judged, judgement.metrics, judgement.noise_floor),
+        **_conclusions(judged, judgement),
         units=units_of(metrics, judgement.metrics),
         details=judgement.details,
         bootstrap=judgement.bootstrap,
@@ -96,7 +99,21 @@ def _after(judged: Judged, judgement: Judgement) -> dict[str, Any]:
         "intervals": judgement.intervals,
         "noise_floor": judgement.noise_floor,
         "details": judgement.details,
-        "verdict": verdict(judged, judgement.metrics, judgement.noise_floor),
+        **_conclusions(judged, judgement),
+    }
+
+
+def _conclusions(judged: Judged, judgement: Judgement) -> dict[str, Any]:
+    """The fields of the record that say what follows from the figures."""
+    verdict = judgement.verdict
+    return {
+        "verdict": verdict.sentence,
+        "calibrated": verdict.calibrated,
+        "findings": verdict.findings,
+        "detectable": verdict.detectable,
+        "mean_confidence": verdict.mean_confidence,
+        "bins": BINS,
+        "warnings": warnings_about(judged),
     }
 
 

@@ -1,21 +1,120 @@
-"""The verdict on a set of outputs, in one sentence."""
+"""The verdict on a set of outputs: calibrated or not, by everything that is known, in one sentence."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from calibench.evaluation.calibration_test import BINS, TOP_ECE, Tested
+from calibench.evaluation.finding import Finding
+from calibench.lazy import np
+from calibench.metrics.binning import Floats
+from calibench.metrics.ece import ECE
 from calibench.metrics.judged import Judged
 
+TOO_FEW = 0.1
+"""Samples that would miss a gap as large as this between predicted and observed are too few for `no_sign`."""
 
-def verdict(judged: Judged, metrics: dict[str, float | None], floors: dict[str, dict[str, float]]) -> str:
-    """The mean gap between confidence and accuracy, and whether ECE15 is larger than chance explains."""
-    ece, floor = metrics.get("ece15"), floors.get("ece15")
-    confidence, accuracy = judged.confidence.mean(), judged.correct.mean()
-    means = f"mean confidence {100 * confidence:.2f} %, accuracy {100 * accuracy:.2f} %"
-    if ece is None or floor is None:
-        return means
-    chance = f"a perfectly calibrated model stays under {100 * floor['p95']:.2f} % in 95 of 100 draws"
-    figures = f"ECE15 {100 * ece:.2f} %, {chance}; {means}"
-    if ece <= floor["p95"]:
-        what = "samples" if judged.labels_per_sample == 1 else "answers"
-        return f"no sign of miscalibration in {judged.n} {what}: {figures}"
-    direction = "over-confident" if float(confidence - accuracy) > 0 else "under-confident"
-    return f"miscalibrated, on the whole {direction}: {figures}"
+SLIGHT, STRONG = 0.01, 0.05
+"""Gaps below and above which miscalibration is called slight and strong."""
+
+LONGEST_LIST = 3
+"""How many classes or labels the sentence names."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`calibrated`, with the `findings` and the `sentence`; `detectable` is the gap that is found 4 times in 5."""
+
+    calibrated: Literal["no_sign", "miscalibrated", "too_few"]
+    sentence: str
+    findings: list[Finding]
+    detectable: float | None
+    mean_confidence: float
+
+
+def verdict(judged: Judged, tested: Tested, drawn: Mapping[str, Floats]) -> Verdict:
+    """The verdict from the test of calibration; `drawn` holds the draws of ECE15, which the sentence quotes."""
+    calibrated = _answer(tested)
+    sentence = f"{_beginning(judged, tested, calibrated)}: {'; '.join(_reasons(judged, tested, drawn, calibrated))}"
+    return Verdict(calibrated, sentence, tested.findings, tested.detectable, float(judged.confidence.mean()))
+
+
+def _answer(tested: Tested) -> Literal["no_sign", "miscalibrated", "too_few"]:
+    if tested.findings:
+        return "miscalibrated"
+    return "too_few" if tested.detectable is None or tested.detectable > TOO_FEW else "no_sign"
+
+
+def _beginning(judged: Judged, tested: Tested, calibrated: str) -> str:
+    n = judged.n // judged.labels_per_sample
+    samples = f"{n} sample{'s' if n > 1 else ''}"
+    if judged.labels_per_sample > 1:
+        samples += f" of {judged.labels_per_sample} labels"
+    if calibrated == "no_sign":
+        return f"no sign of miscalibration in {samples}"
+    if calibrated == "too_few":
+        return f"too few to tell: {samples}"
+    top = next((finding for finding in tested.findings if finding["name"] == "top label"), None)
+    return "miscalibrated" if top is None else f"miscalibrated, {_direction(top, n)}"
+
+
+def _direction(top: Finding, n: int) -> str:
+    """How large the error of the top label is, and its sign."""
+    size = top["size"]
+    word = "slightly " if size < SLIGHT else "strongly " if size >= STRONG else ""
+    assert top["predicted"] is not None
+    assert top["observed"] is not None
+    gap = (top["predicted"] - top["observed"]) / n
+    if abs(gap) < size / 2:
+        return f"{word}over-confident in some bins, under-confident in others"
+    return f"{word}{'over' if gap > 0 else 'under'}-confident"
+
+
+def _reasons(judged: Judged, tested: Tested, drawn: Mapping[str, Floats], calibrated: str) -> list[str]:
+    reasons = _counts([f for f in tested.findings if f["name"] != "top label"])
+    if TOP_ECE in drawn:
+        ece, p95 = ECE(BINS).value(judged), float(np.quantile(drawn[TOP_ECE], 0.95))
+        chance = f"a perfectly calibrated model stays under {_percent(p95)} in 95 of 100 draws"
+        reasons.append(f"ECE15 {_percent(ece)}, {chance}")
+    reasons.append(_means(judged))
+    if calibrated != "miscalibrated" and tested.detectable is not None:
+        what = "a gap" if judged.labels_per_sample == 1 else "a gap in any label's count"
+        found = f"{what} of {_percent(tested.detectable)} would have been found 4 times in 5"
+        reasons.append(found if calibrated == "no_sign" else f"only {found}")
+    return reasons
+
+
+def _means(judged: Judged) -> str:
+    confidence = f"mean confidence {_percent(float(judged.confidence.mean()))}"
+    if judged.soft is not None:
+        shares = judged.soft[np.arange(judged.n), judged.prediction]
+        return f"{confidence}, share of people who agree {_percent(float(shares.mean()))}"
+    return f"{confidence}, accuracy {_percent(float(judged.correct.mean()))}"
+
+
+def _counts(findings: Sequence[Finding]) -> list[str]:
+    """`class 1: 102 predicted, 7 observed` for the first findings, and the number of the others."""
+    texts = []
+    for finding in findings[:LONGEST_LIST]:
+        if finding["predicted"] is None or finding["observed"] is None:
+            texts.append(f"the classes together: class-wise ECE15 {_percent(finding['size'])} above chance")
+            continue
+        noun = "label" if finding["kind"] == "label" else "class"
+        predicted, observed = _count(finding["predicted"]), _count(finding["observed"])
+        texts.append(f"{noun} {finding['name']}: {predicted} predicted, {observed} observed")
+    more = len(findings) - LONGEST_LIST
+    if more > 0:
+        noun = "labels" if findings[0]["kind"] == "label" else "classes"
+        texts.append(f"and {more} more {noun}")
+    return texts
+
+
+def _count(value: float) -> str:
+    """A count; sums of probabilities that are small with one decimal."""
+    return f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f} %"

@@ -1,32 +1,79 @@
-"""Load the metrics that plugins offer, and build them."""
+"""Load the metrics that plugins offer, all of the default set or those that the user names, and build them."""
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Iterable
 from typing import Any
 
+from calibench.config.grammar import Bound, Piece, bind, parse_list
 from calibench.errors import PluginError
 from calibench.metrics.metric import Metric
 from calibench.plugins.discovery import registry
+from calibench.plugins.params import Param
 from calibench.plugins.specs import MetricSpec
 
 Metrics = dict[str, tuple[MetricSpec, Metric]]
 """Each metric with its spec, by name."""
 
+DEFAULT, ALL = "default", "all"
+"""The words that name the default set, and every metric."""
 
-def load_metrics() -> Metrics:
-    """Every metric of every plugin. Raises PluginError if a target is not a Metric."""
+_BINS = Param("bins", "int", 15, "the number of bins", minimum=1)
+
+
+def load_metrics(names: str | None = None) -> Metrics:
+    """The metrics that `names` lists, as in `brier,ece:bins=20,smece`; the default set for None.
+
+    `default` and `all` stand for these sets. A metric whose name ends in its number of bins takes any number: `ece20` and
+    `ece:bins=20` are the same. InputError for a name that no plugin has, PluginError if a target is not a Metric.
+    """
     metrics: Metrics = {}
-    for entry in registry().all("metric"):
-        spec = entry.spec
-        assert isinstance(spec, MetricSpec)
-        metric = spec.load()(**spec.options)
-        if not isinstance(metric, Metric):
-            raise PluginError(
-                f"{entry.plugin}: metric {spec.name!r} is a {type(metric).__name__}, not a calibench.Metric"
-            )
-        metrics[spec.name] = (spec, metric)
-    return metrics
+    for piece in parse_list(DEFAULT if names is None else names):
+        if piece.name in (DEFAULT, ALL) and not piece.values:
+            specs = _specs()
+            chosen = [(spec.name, bind(spec, ())) for spec in specs if piece.name == ALL or not spec.optional]
+        else:
+            bound = _find(piece)
+            chosen = [(bound.text(), bound)]
+        for name, bound in chosen:
+            metrics[name] = (bound.spec, _build(bound))
+    return dict(sorted(metrics.items(), key=lambda item: item[1][0].place))
+
+
+def _specs() -> list[MetricSpec]:
+    return [entry.spec for entry in registry().all("metric") if isinstance(entry.spec, MetricSpec)]
+
+
+def _find(piece: Piece) -> Bound:
+    """The metric of that name with its parameters, or the one of that name with that number of bins."""
+    specs = {spec.name: spec for spec in _specs()}
+    if piece.name not in specs:
+        name, digits = re.fullmatch(r"(.*?)(\d*)", piece.name, re.DOTALL).groups()  # type: ignore[union-attr]
+        for spec in specs.values():
+            if "bins" in spec.options and spec.name == f"{name}{spec.options['bins']}":
+                values = (("bins", digits), *piece.values) if digits else piece.values
+                return _with_bins(spec, name, values)
+    return bind(registry().get("metric", piece.name).spec, piece.values)
+
+
+def _with_bins(spec: MetricSpec, name: str, values: tuple[tuple[str, str], ...]) -> Bound:
+    """The metric `spec` with another number of bins, which is the end of its name."""
+    bins = int(str(bind(dataclasses.replace(spec, name=name, params=(_BINS,)), values).params["bins"]))
+    summary = spec.summary.replace(str(spec.options["bins"]), str(bins))
+    return bind(
+        dataclasses.replace(spec, name=f"{name}{bins}", summary=summary, options={**spec.options, "bins": bins}), ()
+    )
+
+
+def _build(bound: Bound) -> Metric:
+    spec = bound.spec
+    metric = spec.load()(**spec.options, **bound.params)
+    if not isinstance(metric, Metric):
+        plugin = registry().get("metric", spec.name).plugin
+        raise PluginError(f"{plugin}: metric {spec.name!r} is a {type(metric).__name__}, not a calibench.Metric")
+    return metric
 
 
 def units_of(metrics: Metrics, names: Iterable[str]) -> dict[str, dict[str, Any]]:

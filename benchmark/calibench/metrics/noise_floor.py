@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from calibench.errors import blaming
 from calibench.lazy import np
@@ -25,6 +25,25 @@ def noise_floor(
     judged: Judged, metrics: Mapping[str, Metric], *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, Floor]:
     """`{"mean", "p95"}` of each metric that has a floor, over `draws` sets of labels `y_i ~ Categorical(p_i)`."""
+    return {name: floor_of(values) for name, values in drawn_figures(judged, metrics, draws=draws, seed=seed).items()}
+
+
+def floor_of(values: Floats) -> Floor:
+    """Mean and 95th percentile of a figure over the draws."""
+    return {"mean": float(values.mean()), "p95": float(np.quantile(values, 0.95))}
+
+
+class HasDraws(Protocol):
+    """A metric, or another figure `[J]` with the method of the same name, whose draws are then `[D, J]`."""
+
+    def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:
+        """See `Metric.floor_draws`."""
+
+
+def drawn_figures(
+    judged: Judged, metrics: Mapping[str, HasDraws], *, draws: int = DRAWS, seed: int = 0
+) -> dict[str, Floats]:
+    """The figure of each metric that has a floor in each draw of labels, `[D]`, by the metric's name."""
     with_floor = {name: m for name, m in metrics.items() if type(m).floor_draws is not Metric.floor_draws}
     if not with_floor:
         return {}
@@ -35,11 +54,7 @@ def noise_floor(
                 values = metric.floor_draws(judged, correct, labels)
             if values is not None:
                 blocks[name].append(values)
-    return {name: _floor(np.concatenate(arrays)) for name, arrays in blocks.items() if arrays}
-
-
-def _floor(values: Floats) -> Floor:
-    return {"mean": float(values.mean()), "p95": float(np.quantile(values, 0.95))}
+    return {name: np.concatenate(arrays) for name, arrays in blocks.items() if arrays}
 
 
 def draw_labels(judged: Judged, draws: int, seed: int) -> Iterator[tuple[Bools, Ints]]:

@@ -185,6 +185,8 @@ class MetricSpec(Spec):
     needs_decision: bool = False
     rankable: bool = True
     """False for figures too noisy to rank by, such as MCE."""
+    optional: bool = False
+    """True for a metric that is computed only if the user names it (`--metrics`); all others are the default set."""
 
 
 @dataclass(frozen=True, kw_only=True)

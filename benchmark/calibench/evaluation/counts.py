@@ -1,0 +1,106 @@
+"""Predicted and observed counts: of right answers, of each class, and of each label, as standardised differences.
+
+The predicted count is a sum of probabilities. If the model is calibrated, the observed count is Poisson-binomial with that
+mean and the variance `sum p (1 - p)`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from calibench.evaluation.finding import Compared
+from calibench.lazy import np
+from calibench.metrics.binning import Bools, Floats, Ints
+from calibench.metrics.judged import Judged
+from calibench.metrics.label_answers import labels_by_sample
+
+
+class Counts(ABC):
+    """J counts with their expectations. `z` is the signed difference in standard deviations, corrected for skew.
+
+    `z = sign(O - E) sqrt(2 (O ln(O / E) - O + E) E / V)`, the signed root of the Poisson deviance at the variance V. Its
+    largest magnitude over J counts then is not the matter of the rarest count alone. Where V = 0, any difference is infinite.
+    """
+
+    def __init__(self, judged: Judged) -> None:
+        self.expected, self.variance = self.moments(judged)
+
+    @abstractmethod
+    def moments(self, judged: Judged) -> tuple[Floats, Floats]:
+        """Mean and variance of each count, `[J]` each."""
+
+    @abstractmethod
+    def count(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
+        """The counts `[D, J]` of D sets of labels `[D, N]`."""
+
+    def observed(self, judged: Judged) -> Floats:
+        """The counts in the data, `[J]`."""
+        labels = judged.labels[None, :]
+        (counts,) = self.count(judged, labels == judged.prediction, labels)
+        return counts
+
+    def compared(self, judged: Judged) -> Compared:
+        """The counts as predicted and as observed."""
+        error = np.sqrt(self.variance)
+        return Compared(self.expected, self.observed(judged), error, judged.n // judged.labels_per_sample)
+
+    def distances(self, judged: Judged) -> Floats:
+        """`|z|` in the data, `[J]`."""
+        return np.abs(self.z(self.observed(judged)))
+
+    def z(self, counts: Floats) -> Floats:
+        """The standardised differences of `counts [..., J]`."""
+        expected, variance = self.expected, self.variance
+        safe, difference = np.where(expected > 0, expected, 1), counts - expected
+        logs = np.where(counts > 0, counts * np.log(np.where(counts > 0, counts, 1) / safe), 0)
+        deviance = np.maximum(2 * (logs - difference), 0)
+        root = np.sqrt(deviance * expected / np.where(variance > 0, variance, 1))
+        certain = np.where(np.abs(difference) > 1e-9 * np.maximum(expected, 1), np.inf, 0)
+        z: Floats = np.copysign(np.where(variance > 0, root, certain), difference)
+        return z
+
+    def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
+        """`|z|` in each draw, `[D, J]`."""
+        return np.abs(self.z(self.count(judged, correct, labels)))
+
+
+class RightAnswers(Counts):
+    """The number of right predictions, against the sum of confidences."""
+
+    def moments(self, judged: Judged) -> tuple[Floats, Floats]:
+        """Of a sum of Bernoulli variables with the confidences as probabilities."""
+        confidence = judged.confidence
+        return np.array([confidence.sum()]), np.array([(confidence * (1 - confidence)).sum()])
+
+    def count(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
+        """One count a draw."""
+        return np.asarray(correct.sum(axis=1, dtype=np.float64))[:, None]
+
+
+class ClassCounts(Counts):
+    """The number of samples of each class, against the sum of its probabilities."""
+
+    def moments(self, judged: Judged) -> tuple[Floats, Floats]:
+        """Of each class."""
+        probs = judged.probs
+        return probs.sum(axis=0), (probs * (1 - probs)).sum(axis=0)
+
+    def count(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
+        """K counts a draw."""
+        draws, classes = len(labels), judged.num_classes
+        cells = labels + classes * np.arange(draws)[:, None]
+        return np.bincount(cells.ravel(), minlength=draws * classes).reshape(draws, classes).astype(np.float64)
+
+
+class LabelCounts(Counts):
+    """Where samples have several labels: the number of samples with each label, against the sum of its probabilities."""
+
+    def moments(self, judged: Judged) -> tuple[Floats, Floats]:
+        """Of each label."""
+        yes = judged.probs[:, 1].reshape(labels_by_sample(judged).shape)
+        return yes.sum(axis=0), (yes * (1 - yes)).sum(axis=0)
+
+    def count(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
+        """Q counts a draw."""
+        by_label = labels.reshape(len(labels), -1, judged.labels_per_sample)
+        return np.asarray(by_label.sum(axis=1, dtype=np.float64))

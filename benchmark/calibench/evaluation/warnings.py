@@ -1,0 +1,75 @@
+"""Warnings about judged samples: facts that make a figure mean less than it seems to, a sentence each."""
+
+from __future__ import annotations
+
+from calibench.lazy import np
+from calibench.metrics.judged import Judged
+from calibench.metrics.label_answers import labels_by_sample
+from calibench.outputs.several_labels import label_scores
+
+CLIP = 1e-12
+"""NLL raises a probability of the true class to this."""
+
+RARE = 10
+"""Fewer samples than this of a class or label tell nothing about its calibration."""
+
+LONGEST_LIST = 5
+
+
+def warnings_about(judged: Judged) -> list[str]:
+    """Every warning that holds for these outputs, labels and decisions."""
+    found = (_probabilities_as_logits(judged), _clipped(judged), _rare(judged), _whole_sets(judged))
+    return [text for text in found if text]
+
+
+def _probabilities_as_logits(judged: Judged) -> str:
+    """Logits that are probability rows: a softmax of probabilities is nearly uniform, and nothing else shows it."""
+    if judged.from_probs:
+        return ""
+    several = judged.labels_per_sample > 1
+    scores = label_scores(judged.outputs) if several else judged.outputs.scores
+    values = scores.detach().cpu().double().numpy()
+    inside = bool((values >= 0).all() and (values <= 1).all())
+    rows_sum_to_1 = several or bool(np.allclose(values.sum(axis=1), 1, atol=1e-3))
+    if not (inside and rows_sum_to_1):
+        return ""
+    what = "all logits lie in [0, 1]" if several else "every row of logits lies in [0, 1] and sums to 1"
+    return f"{what}: are they probabilities? Judged as logits, they pass through a softmax again; judge them as probs"
+
+
+def _clipped(judged: Judged) -> str:
+    """Probabilities of the true class that NLL raises to 1e-12: the figure then depends on that number."""
+    if not judged.from_probs:
+        return ""
+    true = judged.probs[np.arange(judged.n), judged.labels]
+    count = int((true < CLIP).sum())
+    if not count:
+        return ""
+    were = "is" if count == 1 else "are"
+    return (
+        f"{count} of {judged.n} probabilities of the true class {were} below {CLIP:g}, and NLL takes them as {CLIP:g}"
+    )
+
+
+def _rare(judged: Judged) -> str:
+    """Labels, of samples with several, that too few samples have or are expected to have."""
+    if judged.labels_per_sample == 1:
+        return ""
+    labels = labels_by_sample(judged)
+    observed, expected = labels.sum(axis=0), judged.probs[:, 1].reshape(labels.shape).sum(axis=0)
+    rare = [str(place) for place in np.flatnonzero((observed < RARE) & (expected < RARE))]
+    if not rare:
+        return ""
+    named = ", ".join(rare[:LONGEST_LIST]) + (" and others" if len(rare) > LONGEST_LIST else "")
+    noun = "label" if len(rare) == 1 else "labels"
+    return f"too few to tell for {noun} {named}: fewer than {RARE} samples have it"
+
+
+def _whole_sets(judged: Judged) -> str:
+    """Sets that hold every class rule nothing out."""
+    if judged.sets is None:
+        return ""
+    count = int(judged.sets.all(axis=1).sum())
+    if not count:
+        return ""
+    return f"{count} of {judged.n} sets hold every class, so they rule nothing out"
