@@ -44,7 +44,7 @@ def sources_of(commit: str, folder: Path) -> Path:
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """A line for each recipe whose record is not the same to the last bit."""
+    """A line for each recipe whose record is not the same to the last bit. What only this tree has is no difference."""
     lines = []
     for name in before | after:
         old, new = before.get(name), after.get(name)
@@ -53,9 +53,16 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         if old is None or new is None:
             lines.append(f"{name}: only in {'the base' if new is None else 'this tree'}")
             continue
-        changed = [f"{key} {old[key]} -> {new[key]}" for key in old if key != "sha256" and old[key] != new[key]]
-        lines.append(f"{name}: {'; '.join(changed) or 'something else in the record'}")
+        changed = [_change(key, old[key], new.get(key)) for key in old if old[key] != new.get(key)]
+        if changed:
+            lines.append(f"{name}: {'; '.join(changed)}")
     return lines
+
+
+def _change(key: str, old: Any, new: Any) -> str:
+    """The figure before and after; the name alone of a field that is compared by its digest."""
+    field = key.removeprefix("digest of ")
+    return f"{key} {old} -> {new}" if field == key else field
 
 
 def main() -> int:

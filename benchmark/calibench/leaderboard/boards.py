@@ -84,7 +84,7 @@ def _check_metric(metric: str, units: Units) -> None:
     if metric not in units:
         raise InputError(f"no record has the metric {metric!r}", did_you_mean(metric, units))
     if not units[metric].get("rankable", True):
-        hint = f"its figure depends on a few samples; rank by {RANK_BY}, nll or another"
+        hint = f"its spec says that no order follows from it, as of MCE; rank by {RANK_BY}, nll or another"
         raise InputError(f"{metric} is shown but never ranked by", hint)
 
 

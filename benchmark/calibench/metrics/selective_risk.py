@@ -5,8 +5,8 @@ from __future__ import annotations
 from calibench.lazy import np
 from calibench.metrics.aurc import area_under, risk_coverage
 from calibench.metrics.binning import Floats
-from calibench.metrics.decision_rule import acceptance, decisions_of, promise_details
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_decisions import acceptance, decisions_of, promise_details
 from calibench.metrics.metric import Details
 from calibench.metrics.weighted import weighted_sums
 from calibench.metrics.weighted_metric import WeightedMetric

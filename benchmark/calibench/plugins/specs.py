@@ -184,7 +184,7 @@ class MetricSpec(Spec):
     equation: str = ""
     needs_decision: bool = False
     rankable: bool = True
-    """False for figures too noisy to rank by, such as MCE."""
+    """False for figures from which no order follows: too noisy, such as MCE, or best at neither end, such as a signed gap."""
 
 
 @dataclass(frozen=True, kw_only=True)
