@@ -100,7 +100,7 @@ def main() -> None:
             raise
         code = _fail(error.message, error.hint, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        code = _fail("interrupted", "what is finished is stored; run the same command again to continue", 130)
+        code = _fail("interrupted", "finished stages are stored; run the same command again to continue", 130)
     except (_ReaderGoneError, BrokenPipeError):
         # Nobody reads our output any more, as in `calibench list methods | head -1`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -146,7 +146,7 @@ def _print_record(record: EvaluationRecord, file: Path) -> None:
     for line in _lines(record):  # a terminal wraps them; a pipe gets whole lines
         console.print(Text(line), soft_wrap=True)
     if record.backend == "reference":
-        to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor says why")
+        to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor gives the reason")
 
 
 def _table(record: EvaluationRecord) -> Table:

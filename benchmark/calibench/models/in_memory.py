@@ -203,7 +203,7 @@ def _unwrapped(model: Any) -> Any:
 def _check_function(function: Any) -> None:
     """InputError unless it can be called with one argument."""
     if hasattr(function, "predict_proba"):
-        hint = "judge what it predicts: calibench.evaluate(probs=clf.predict_proba(x), labels=y)"
+        hint = "judge its predictions: calibench.evaluate(probs=clf.predict_proba(x), labels=y)"
         raise InputError(f"model: a {type(function).__name__} is no torch module", hint)
     if not callable(function):
         raise InputError(f"model: a {type(function).__name__} is no torch module", _FORMS)
