@@ -1,4 +1,4 @@
-"""Arrays: what a dataset plugin returns."""
+"""Arrays: the data that a dataset plugin returns."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Arrays:
     head_bias: NDArray[np.generic] | None = None
     notes: tuple[str, ...] = field(default=())
     repeats: Literal["refuse", "drop"] = "refuse"
-    """How to treat training rows whose content is also in test, val or cal: `refuse` raises an error, `drop` leaves them out
+    """The treatment of training rows whose content is also in test, val or cal: `refuse` raises an error, `drop` leaves them out
     of train and notes in the record how many there are. `drop` is for published splits, which their users cannot correct.
     Dropping does not change the numbers of the other rows."""
     test_soft: NDArray[np.generic] | None = None

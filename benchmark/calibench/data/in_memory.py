@@ -35,7 +35,7 @@ class InMemoryData(DatasetSpec):
     arrays: Arrays
 
     def load(self) -> Callable[..., Arrays]:
-        """A function that returns the arrays, whatever its keywords."""
+        """A function that returns the arrays and ignores its keywords."""
         return lambda **params: self.arrays
 
 

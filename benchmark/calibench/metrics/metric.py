@@ -47,7 +47,7 @@ class Metric(ABC):
     """
 
     def applies(self, judged: Judged) -> bool:
-        """False if `judged` lacks what the figure needs, such as sets of classes. The record then leaves the figure out."""
+        """False if `judged` lacks an input of the figure, such as sets of classes. The record then leaves the figure out."""
         return True
 
     @abstractmethod

@@ -12,7 +12,7 @@ from calibench.models.network import Network, Task
 
 _CUT_BY_HAND = "or give calibench.Network(body, head, feature_size), cut by hand"
 _RTOL, _ATOL = 1e-4, 1e-5
-"""How far two ways to the same logits may differ; they sum in the same order, so mostly they are equal to the bit."""
+"""The allowed difference of two ways to the same logits; they sum in the same order, so mostly they are equal to the bit."""
 
 
 class _ReachedHead(BaseException):
@@ -69,7 +69,7 @@ def split_head(module: nn.Module, x: torch.Tensor, task: Task, head: str | None,
 
 
 def _try_out(module: nn.Module, x: torch.Tensor, who: str) -> tuple[Any, list[str]]:
-    """The outputs, whatever they are, and the names of the linear layers that ran, in order.
+    """The outputs, of any type, and the names of the linear layers that ran, in order.
 
     InputError if the network fails on these rows, if its outputs are random, or if a row's output depends on other rows.
     """

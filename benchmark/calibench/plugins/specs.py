@@ -109,7 +109,7 @@ class DatasetSpec(Spec):
     """Datasets, as `--ood` names them, of other classes: near ones resemble this dataset, far ones do not."""
 
     def shared_params(self) -> tuple[Param, ...]:
-        """How missing splits are held out of the training rows."""
+        """The shares and the seed of the splits that are held out of the training rows."""
         return SPLIT_PARAMS
 
 

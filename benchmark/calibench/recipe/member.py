@@ -65,7 +65,7 @@ class Member:
         return self.stage_2 is not None and self.stage_2.refit.tunes_body
 
     def outputs(self, splits: tuple[str, ...]) -> dict[str, Outputs]:
-        """Outputs of the splits, after training what the cache does not hold."""
+        """Outputs of the splits, after training the stages that the cache does not hold."""
         body_key, entry = self.stage_1.run(self._outputs_of_logits)
         if self.networks.checkpoint:
             entry["checkpoint_sha256"] = self.networks.checkpoint

@@ -56,7 +56,7 @@ class Members:
         self.timings[what] = self.timings.get(what, 0.0) + time.perf_counter() - start
 
     def run(self, splits: tuple[str, ...]) -> dict[str, Outputs]:
-        """Outputs of the splits, after training what the cache does not hold."""
+        """Outputs of the splits, after training the stages that the cache does not hold."""
         if self.ensemble is None:
             outputs = self.first.outputs(splits)
             self.fitted += self.first.fitted

@@ -43,7 +43,7 @@ AsOutputs = Callable[[torch.Tensor], Outputs]
 
 
 class Stage1:
-    """The training of one member's network. Building it checks the settings; `run` trains what the cache does not hold."""
+    """The training of one member's network. Building it checks the settings; `run` trains it unless the cache holds it."""
 
     def __init__(
         self,
