@@ -92,7 +92,7 @@ def child_environment() -> dict[str, str]:
 def peak_extra(call: Callable[[], Any]) -> MemoryUse:
     """Peak extra memory of one call in this process, exact to `resolution`. Calls once.
 
-    It first gives back what earlier calls left in the allocator. Blocks below glibc's mmap threshold may still be reused
+    It first gives back memory that earlier calls left in the allocator. Blocks below glibc's mmap threshold may still be reused
     unseen, so start the process with `child_environment()`.
     """
     gc.collect()

@@ -1,7 +1,7 @@
 """A training kept on disk between epochs: after a kill the same command resumes it, and ends at the same last digit.
 
 The file holds 64 hexadecimal digits of SHA-256, then safetensors: weights, optimiser, running mean, the checkpoint kept so
-far, the objective's own state, the random generators, and the number of epochs done. Nothing else decides what follows.
+far, the objective's own state, the random generators, and the number of epochs done. Nothing else decides the rest of the training.
 """
 
 from __future__ import annotations

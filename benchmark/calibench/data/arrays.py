@@ -22,7 +22,7 @@ class Arrays:
     If a row has several labels, y is `[N, Q]` of 0 and 1, one column a label.
 
     For a network that is already trained, x holds the features `[N, D]` that its body computes, and `head_weight [K, D]`
-    and `head_bias [K]` are its last layer. `notes` go into the record: they say what a reader must know about the data.
+    and `head_bias [K]` are its last layer. `notes` go into the record: facts that a reader must know about the data.
     """
 
     x: NDArray[np.generic]

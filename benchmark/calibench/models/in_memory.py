@@ -183,8 +183,8 @@ def _check_options(model: Any, trained: bool | None, head: str | None) -> None:
         if value is not None and not isinstance(value, kind):
             raise InputError(f"{name}={value!r} is a {type(value).__name__}, not a {kind.__name__}", "leave it out")
         if value is not None and (model is None or isinstance(model, str)):
-            what = f"it is for a module, and the model is {model or 'the default'}"
-            message = f"{name}={value!r} would do nothing: {what}"
+            problem = f"it is for a module, and the model is {model or 'the default'}"
+            message = f"{name}={value!r} would do nothing: {problem}"
             raise InputError(message, "leave it out, or give the module: run(model=net)")
 
 

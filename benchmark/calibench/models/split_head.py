@@ -125,13 +125,13 @@ def _check_outputs(outputs: object, task: Task, who: str) -> None:
     count, expected = outputs.shape[1], task.num_classes
     if count != expected:
         several_labels = task.labels_per_sample > 1
-        what = "labels a row" if several_labels else "classes"
+        noun = "labels a row" if several_labels else "classes"
         hint = f"its last layer must have {expected}"
         if not several_labels:
             hint += f", one a class; labels run from 0 to {expected - 1}"
         if count == 1:
             hint += "; a single sigmoid is two logits: torch.cat([torch.zeros_like(z), z], dim=1)"
-        raise InputError(f"{who} has {count} outputs, and the data has {expected} {what}", hint)
+        raise InputError(f"{who} has {count} outputs, and the data has {expected} {noun}", hint)
     if not torch.isfinite(outputs).all():
         raise InputError(f"{who} returns NaN or infinity", "check its weights, and the scale of the data")
 

@@ -140,8 +140,8 @@ class Stage1:
             computing.enter_context(compute_settings(network, self.schedule, processes))
             return network
 
-        what = f"{who(self.bound)} on {who(self.stages.model)}"
-        with seeded(self.seed), blaming(what), contextlib.ExitStack() as computing:
+        subject = f"{who(self.bound)} on {who(self.stages.model)}"
+        with seeded(self.seed), blaming(subject), contextlib.ExitStack() as computing:
             objective.prepare(self._task(another))
             computing.enter_context(compute_settings(network, self.schedule, processes))
             figures = train(
