@@ -15,7 +15,7 @@ def verdict(judged: Judged, metrics: dict[str, float | None], floors: dict[str, 
     chance = f"a perfectly calibrated model stays under {100 * floor['p95']:.2f} % in 95 of 100 draws"
     figures = f"ECE15 {100 * ece:.2f} %, {chance}; {means}"
     if ece <= floor["p95"]:
-        what = "samples" if judged.labels_per_sample == 1 else "answers"
-        return f"no sign of miscalibration in {judged.n} {what}: {figures}"
+        noun = "samples" if judged.labels_per_sample == 1 else "answers"
+        return f"no sign of miscalibration in {judged.n} {noun}: {figures}"
     direction = "over-confident" if float(confidence - accuracy) > 0 else "under-confident"
     return f"miscalibrated, on the whole {direction}: {figures}"

@@ -22,7 +22,7 @@ Units = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Board:
-    """Rows that share data, model and noise, ranked by `metric`; `notes` say what a reader must know."""
+    """Rows that share data, model and noise, ranked by `metric`; `notes` are facts that a reader must know."""
 
     dataset: str
     model: str

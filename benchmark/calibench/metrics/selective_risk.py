@@ -44,7 +44,7 @@ class SelectiveRisk(WeightedMetric):
     def details(self, judged: Judged) -> Details:
         """The target, and the risk-coverage curve of the rule's `score`: `curve_coverage`, `curve_risk` and its `aurc`.
 
-        The curve shows what other thresholds on the score would give, if the rule answered with the most probable class.
+        The curve shows the result of other thresholds on the score, if the rule answered with the most probable class.
         """
         wrong = 1 - judged.correct
         coverage, risk = risk_coverage(judged.uncertainty, wrong, POINTS)
