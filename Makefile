@@ -73,7 +73,7 @@ $(VENV)/.stamp-dev: $(VENV)/.stamp-test
 	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation -e '.[dev]'
 	@touch $@
 
-clean:  ## remove what building and testing made; records under results/ stay
+clean:  ## remove the files of builds and tests; records under results/ stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks
 	find benchmark plugins tests -name '__pycache__' -prune -exec rm -rf {} +
 	find benchmark -name '*.so' -delete

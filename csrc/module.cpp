@@ -1,5 +1,5 @@
-// calibench._C: how the extension was built, and which instruction sets the processor has. It does not use
-// torch, so it also works where torch is missing.
+// calibench._C: the build of the extension, and the instruction sets of the processor. It does not use torch,
+// so it also works where torch is missing.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 

@@ -1,6 +1,6 @@
 """Thirty recipes and three evaluations give the records in `tests/figures/expected.json`, to the last bit.
 
-A change that is meant to change figures, or a new metric, writes the file anew and says in the CHANGELOG which figures change.
+A change that is meant to change figures writes the file anew, and says in the CHANGELOG which figures change.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 FIGURES = Path(__file__).parent / "figures"
-HINT = "if that is meant, as for a new metric: python tests/figures/figures.py > tests/figures/expected.json"
+HINT = "if that is meant: python tests/figures/figures.py > tests/figures/expected.json"
 
 
 def compare():
@@ -43,15 +43,16 @@ def test_thirty_recipes_have_the_expected_records(tmp_path):
 
 def test_a_difference_is_named_with_the_figure_that_changed():
     before = {
-        "run ce": {"run_id": "a", "nll": 0.5, "digest of metrics": "1"},
-        "run tst": {"run_id": "b", "nll": 0.4, "digest of metrics": "2"},
+        "run ce": {"run_id": "a", "metrics.nll": 0.5, "digest of n": "1"},
+        "run tst": {"run_id": "b", "metrics.nll": 0.4, "digest of n": "2"},
     }
     after = {
-        "run ce": {"run_id": "a", "nll": 0.5000000001, "digest of metrics": "3", "digest of a new field": "5"},
-        "run tst": {**before["run tst"], "digest of metrics": "4"},
+        "run ce": {"run_id": "a", "metrics.nll": 0.5000000001, "digest of n": "3"},
+        "run tst": {**before["run tst"], "digest of n": "4"},
     }
-    assert compare().differences(before, after) == ["run ce: nll 0.5 -> 0.5000000001; metrics", "run tst: metrics"]
+    assert compare().differences(before, after) == ["run ce: metrics.nll 0.5 -> 0.5000000001; n", "run tst: n"]
     assert compare().differences(before, before) == []
-    new = {"run ce": {**before["run ce"], "digest of a new field": "5"}, "run tst": before["run tst"]}
-    assert compare().differences(before, new) == []
+    more = {**before, "run ce": {**before["run ce"], "metrics.new": 1.0}}
+    assert compare().differences(before, more) == []
+    assert compare().differences(more, before) == ["run ce: metrics.new 1.0 -> None"]
     assert compare().differences(before, {"run ce": before["run ce"]}) == ["run tst: only in the base"]

@@ -80,7 +80,7 @@ def run(
 ) -> list[ResultRecord]: ...
 
 
-def run(  # noqa: PLR0913 - the public API: what the command line takes as options
+def run(  # noqa: PLR0913 - the public API: an argument for each option of the command line
     method: str | Sequence[str] | None = None,
     dataset: Any = None,
     model: Model = None,

@@ -1,4 +1,4 @@
-"""Errors of calibench: a message says what happened, a hint says what to do."""
+"""Errors of calibench: a message states the problem, a hint a remedy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class CalibenchError(Exception):
-    """Base of every calibench error: `message` (what happened, where it came from) and `hint` (what to do).
+    """Base of every calibench error: `message` (the problem and its place) and `hint` (a remedy).
 
     The command line ends with `exit_code`.
     """

@@ -38,6 +38,6 @@ class _Moved:
 
 
 def install() -> None:
-    """Let `import` find what has moved. calibench calls it once, when it is imported."""
+    """Let `import` find moved modules. calibench calls it once, when it is imported."""
     if not any(isinstance(finder, _Moved) for finder in sys.meta_path):
         sys.meta_path.append(_Moved())

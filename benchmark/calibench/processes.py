@@ -25,7 +25,7 @@ from calibench.seeds import derived_seed
 T = TypeVar("T")
 
 PATIENCE = datetime.timedelta(days=1)
-"""How long a process waits for another, such as the first, which refits a head. torchrun ends all processes when one fails."""
+"""The longest wait of a process for another, such as the first, which refits a head. torchrun ends all processes when one fails."""
 
 
 class Processes:

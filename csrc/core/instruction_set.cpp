@@ -6,7 +6,7 @@
 namespace calibench {
 namespace {
 
-// Whether `name` is one of `names`, which are separated by spaces.
+// True if `name` is one of `names`, which are separated by spaces.
 bool contains(const std::string& names, const std::string& name) {
   return (" " + names + " ").find(" " + name + " ") != std::string::npos;
 }

@@ -9,7 +9,7 @@ struct ThresholdArgs {
   Scores scores;
   const double* thresholds;  // [K], or [1] for all classes
   const double* bounds;      // same length: ln t_k for softmax, ln(t_k / (1 - t_k)) for sigmoid
-  bool per_class;            // whether thresholds has K elements
+  bool per_class;            // true if thresholds has K elements
   double smallest;           // smallest threshold
   bool strict;               // a class passes if p > t, not if p >= t
   int64_t* prediction;       // [N], or null if sets are computed

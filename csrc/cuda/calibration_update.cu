@@ -1,4 +1,4 @@
-// calibration_update on CUDA. The device decides whether a batch counts: its rows report to the fault.
+// calibration_update on CUDA. The device adds a batch if the fault shows no bad row.
 #include "calibration_stats.h"
 #include "device.h"
 #include "row_plan.h"

@@ -90,7 +90,7 @@ class CalibrationOp<kFromProbs>::Worker {
     __syncthreads();
   }
 
-  // Whether the confidence is so near an interior edge that an error of 1e-6 could move it to the other side.
+  // True if the confidence is so near an interior edge that an error of 1e-6 could move it to the other side.
   __device__ bool needs_float64(const RowScan& row) const {
     if (kFromProbs) return false;
     const double at = op_.bins / (1.0 + row.others);

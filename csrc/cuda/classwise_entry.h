@@ -34,7 +34,7 @@ struct Entry {
   bool counted;
 };
 
-// Decides the bin of an entry, and whether it counts.
+// Finds the bin of an entry, and tests if the entry counts.
 struct EntryRule {
   const double* edges;  // null for equal-width bins
   int64_t edges_stride;

@@ -10,7 +10,7 @@ namespace calibench {
 
 cudaError_t clear_fault(int64_t* fault, cudaStream_t stream);
 
-// Must run after the pass over rows. Writes the label of the lowest bad row if the label is what is wrong.
+// Must run after the pass over rows. If the lowest bad row has a bad label, writes that label.
 cudaError_t label_fault(const LabelView& labels, int64_t* fault, cudaStream_t stream);
 
 #if defined(__CUDACC__)

@@ -89,7 +89,7 @@ __device__ __forceinline__ int register_position(int i, const Group& group, bool
   return aligned ? (i / kStep * group.lanes + group.sub) * kStep + i % kStep : i * group.lanes + group.sub;
 }
 
-// Whether quad q of any lane contains a score. Rounding down to whole vectors
+// True if quad q of any lane contains a score. Rounding down to whole vectors
 // makes it right for both ways of distribution.
 template <typename T>
 __device__ __forceinline__ bool quad_used(int q, const Group& group, int widest) {
@@ -97,8 +97,8 @@ __device__ __forceinline__ bool quad_used(int q, const Group& group, int widest)
   return q / kQuads * kQuads * kQuad * group.lanes < widest;
 }
 
-// quad_used for work that is cheaper than the test. For a whole warp, whose number of lanes is known at
-// compile time, there is no test.
+// quad_used for work that is cheaper than the test. It is true without a test for a whole warp, whose number
+// of lanes the compiler knows.
 template <typename T>
 __device__ __forceinline__ bool quad_worth(int q, const Group& group, int widest) {
   return group.lanes == kWarp || quad_used<T>(q, group, widest);

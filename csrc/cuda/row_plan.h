@@ -47,7 +47,7 @@ constexpr int kWideOwners = kThreads / 2;
 // `max_wide_rows` is the largest number of wide rows that a block processes together, at most kWideOwners.
 inline RowPlan plan_rows(int64_t rows, int64_t classes, int64_t max_wide_rows = kWideOwners) {
   RowPlan plan{};
-  plan.wide = classes > kStretch / 2;  // with all 32 lanes on a row, their number is known at compile time
+  plan.wide = classes > kStretch / 2;  // the compiler knows the number of lanes if all 32 share a row
   plan.lanes = 1;
   if (plan.wide) {
     plan.lanes = kWarp;

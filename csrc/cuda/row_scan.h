@@ -15,7 +15,7 @@ struct RowScan {
   unsigned flags = 0;
 };
 
-// Why the kernels report a row, given that it has flags or no valid label.
+// The status of a bad row: it has flags or an invalid label.
 __device__ __forceinline__ RowStatus bad_row_status(const RowScan& row, bool label_valid) {
   return row.flags & kInfinite ? RowStatus::kNonFinite
          : label_valid         ? RowStatus::kProbability

@@ -10,7 +10,7 @@
 // - kSquares: sum squares too
 // - kFast: scan float32 and narrower scores in float32
 // - Worker(op, shared): the state of a thread; `shared` is block memory of op.shared_bytes() bytes
-// - Worker::needs_float64(scan): whether a scan in float32 is not precise enough
+// - Worker::needs_float64(scan): true if a scan in float32 is not precise enough
 // - Worker::accept(matrix, scan, row, valid): called by all lanes of a warp; a lane has a row if `valid`
 // - Worker::finish(): called by all threads of a block together
 #pragma once

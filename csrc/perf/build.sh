@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the driver of the core, without torch, from the tree that contains this script: build.sh OUTPUT [more flags]
-# The flags are those of setup.py, so that the counted code is the shipped code. CXX is the compiler, MAX_JOBS the number of jobs.
+# The flags are those of setup.py, so that the code under the counter is the shipped code. CXX is the compiler, MAX_JOBS the number of jobs.
 set -eu
 case $1 in /*) out=$1 ;; *) out=$PWD/$1 ;; esac
 shift

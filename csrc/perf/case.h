@@ -25,8 +25,8 @@ class Case {
   virtual uint64_t checksum() const = 0;
 };
 
-// A named case that is created just before it runs, so that memory stays small and heap addresses do not
-// depend on the selected cases.
+// A case with its name. It is created just before it runs, so that memory stays small and heap addresses do
+// not depend on the selected cases.
 struct Entry {
   std::string name;
   bool gated;  // counted and timed; other cases are for `--check` only
@@ -78,24 +78,24 @@ inline std::vector<MatrixSpec> awkward_matrices(bool with_probs, bool with_label
 // Records the first difference between actual and expected values.
 class Comparison {
  public:
-  void exact(const char* what, int64_t index, double actual, double expected) {
-    if (!(actual == expected)) record(what, index, actual, expected);
+  void exact(const char* figure, int64_t index, double actual, double expected) {
+    if (!(actual == expected)) record(figure, index, actual, expected);
   }
   // `tolerance` is relative to |expected|, or to `scale` if that is larger (for sums of
   // terms of both signs). `floor` is absolute.
-  void near(const char* what, int64_t index, double actual, double expected, double tolerance,
+  void near(const char* figure, int64_t index, double actual, double expected, double tolerance,
             double scale = 0.0, double floor = 0.0) {
     const double bound = std::max(tolerance * std::max(std::fabs(expected), scale), floor);
     if (actual == expected || std::fabs(actual - expected) <= bound) return;
-    record(what, index, actual, expected);
+    record(figure, index, actual, expected);
   }
   const std::string& text() const { return text_; }
 
  private:
-  void record(const char* what, int64_t index, double actual, double expected) {
+  void record(const char* figure, int64_t index, double actual, double expected) {
     if (!text_.empty()) return;
     char line[160];
-    std::snprintf(line, sizeof(line), "%s[%lld] is %.17g, not %.17g", what, static_cast<long long>(index),
+    std::snprintf(line, sizeof(line), "%s[%lld] is %.17g, not %.17g", figure, static_cast<long long>(index),
                   actual, expected);
     text_ = line;
   }

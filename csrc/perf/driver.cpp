@@ -1,6 +1,6 @@
 // Runs the cases of the torch-free core: to check them, to count their instructions, or to time them.
 //
-// - driver [--case NAME]...   runs each gated case, or the named cases: name, checksum
+// - driver [--case NAME]...   runs each gated case, or the cases of --case: name, checksum
 // - driver --list             name, fingerprint of the inputs
 // - driver --isas             the instruction sets that this build and this processor have, best first
 // - driver --check            compares every case with its float64 definition, on exact and shifted buffers

@@ -118,8 +118,7 @@ inline uint16_t bfloat16_bits(float value) {
   return static_cast<uint16_t>((raw + 0x7fffu + ((raw >> 16) & 1u)) >> 16);
 }
 
-// The bits of a float16, truncated: which of two neighbours it is
-// does not matter here. |value| < 65504, or NaN.
+// The bits of a float16, truncated: either of two neighbours will do here. |value| < 65504, or NaN.
 inline uint16_t float16_bits(double value) {
   if (std::isnan(value)) return 0x7e00u;
   const uint16_t sign = std::signbit(value) ? 0x8000u : 0u;

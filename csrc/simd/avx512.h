@@ -89,7 +89,7 @@ CALIBENCH_INLINE F scale(F p, F shifted) {
   const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(shifted.v), 23);
   return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p.v), n))};
 }
-// The same if n itself is known: one instruction.
+// The same from n itself: one instruction.
 CALIBENCH_INLINE F scale(F p, F n, F) { return {_mm512_scalef_ps(p.v, n.v)}; }
 
 CALIBENCH_INLINE F load16(const float* p) { return {_mm512_loadu_ps(p)}; }

@@ -26,7 +26,7 @@ CALIBENCH_INLINE void prefetch(const T* x, int64_t j) {
   for (int line = kFrom; line < kTo; ++line) __builtin_prefetch(ahead + 64 * line, 0, 3);
 }
 
-// Whether every score is finite: 0 * x is NaN if x is not.
+// True if every score is finite: 0 * x is NaN if x is not.
 template <typename T>
 CALIBENCH_FUNCTION bool all_finite(const T* x, int64_t classes) {
   F bad = set(0.0f);
@@ -97,11 +97,11 @@ CALIBENCH_INLINE RowRange find_range(const T* x, int64_t classes) {
   return range;
 }
 
-// How the terms e_j are computed.
+// The unit of the terms e_j.
 enum class Terms {
-  kPlain,    // c = 0
-  kShifted,  // relative to 2^c
-  kClamped   // relative to 2^c; scores far below the largest are raised, so that every term is normal
+  kPlain,    // 1: c = 0
+  kShifted,  // 2^c
+  kClamped   // 2^c; scores far below the largest are raised, so that every term is normal
 };
 
 // Sums over all classes but `index` of e_j = 2^(x_j log2(e) - c) and, with kSquares, of e_j^2.

@@ -14,7 +14,7 @@ CALIBENCH_INLINE int64_t tile_rows(int64_t classes, size_t size) {
   return max_rows < 1 ? 1 : max_rows > 16 ? 16 : max_rows;
 }
 
-// Whether rows of type T are computed in float32. Instruction sets without FMA always use float64.
+// True if rows of type T are computed in float32. Instruction sets without FMA always use float64.
 template <typename T>
 constexpr bool kFast = kHasFma && sizeof(T) < 8;
 

@@ -1,6 +1,6 @@
-// A block of 64 rows, reduced to what the metrics need: per row the largest score, the sum of
-// the other terms relative to it, and the sum of their squares. exact_row computes them in
-// float64; fast_row.h and fast_columns.h in float32.
+// A block of 64 rows, reduced to three numbers per row: the largest score, the sum of the other terms
+// relative to it, and the sum of their squares. exact_row computes them in float64; fast_row.h and
+// fast_columns.h in float32.
 #pragma once
 
 namespace calibench::CALIBENCH_ISA {

@@ -147,9 +147,9 @@ static void threshold_chunk(const ThresholdArgs& args, int64_t begin, int64_t en
         const T* x = contiguous_row<T>(args.scores, row, scratch);
         const RowMass mass{block.top[i], confidence[i], log_mass[i], at};
         const bool decided = !(unsure >> i & 1);
-        const bool written =
+        const bool set_filled =
             decided && fill_set(args, x, row, mass, kFast<T> ? 2 * kFastMargin : kExactMargin, !kFast<T>);
-        if (!written) fill_set(args, x, row, exact_mass(x, args.scores.classes), kExactMargin, true);
+        if (!set_filled) fill_set(args, x, row, exact_mass(x, args.scores.classes), kExactMargin, true);
         continue;
       }
       const double t = args.threshold(at);

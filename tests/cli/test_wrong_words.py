@@ -60,7 +60,7 @@ WORDS = {
     ("run", "-m", "ce", "-m", "vtts"): ("there is no method called 'vtts'", "did you mean 'vtst'?"),
     ("evaluate",): ("Missing argument 'FILE...'", "evaluate --help"),
     ("list", "methods", "again"): ("unexpected extra argument", "list --help"),
-    ("list",): ("Missing argument 'WHAT'", "list --help"),
+    ("list",): ("Missing argument 'KIND'", "list --help"),
     ("list", "method"): ("cannot list 'method'; did you mean 'methods'?", "list --help"),
     ("show", "methods", "vtts"): ("there is no method called 'vtts'", "did you mean 'vtst'?"),
     ("show", "metod", "vtst"): ("there is no family 'metod'; did you mean 'method'?", "show --help"),

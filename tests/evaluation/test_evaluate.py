@@ -30,7 +30,7 @@ def test_the_document(cli, good):
     assert document["schema"] == "calibench.evaluation/1"
     assert (document["n"], document["classes"]) == (60, 3)
     assert document["backend"] in {"fused-cpu", "fused-cuda", "reference"}
-    assert list(document["metrics"])[: len(METRICS)] == METRICS
+    assert [name for name in document["metrics"] if name in METRICS] == METRICS
     for name in METRICS:
         low, high = document["intervals"][name]
         assert low <= document["metrics"][name] <= high, name
@@ -47,7 +47,7 @@ def test_the_document_of_a_fit(cli, good, val):
     assert document["fit"]["recipe"] == "temperature"
     assert document["fit"]["temperature"] > 1
     assert document["fit"]["nll_after"] < document["fit"]["nll_before"]
-    assert list(document["after"]["metrics"])[: len(METRICS)] == METRICS
+    assert [name for name in document["after"]["metrics"] if name in METRICS] == METRICS
     assert set(document["after"]["intervals"]) == set(document["after"]["metrics"])
     assert document["after"]["metrics"]["accuracy"] == document["metrics"]["accuracy"]
     assert document["after"]["metrics"]["nll"] < document["metrics"]["nll"]

@@ -50,8 +50,8 @@ def judged(samples):
 
 
 def json_part(judgement):
-    """All of a judgement but its replicates."""
-    return {key: value for key, value in vars(judgement).items() if key != "replicates"}
+    """All of a judgement but its replicates and its verdict."""
+    return {key: value for key, value in vars(judgement).items() if key not in ("replicates", "verdict")}
 
 
 def test_a_judgement_holds_every_figure_with_interval_floor_and_replicates(judged, metrics):

@@ -44,7 +44,7 @@ def sources_of(commit: str, folder: Path) -> Path:
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """A line for each recipe whose record is not the same to the last bit. Fields that only this tree has are no difference."""
+    """A line for each recipe whose record is not the same to the last bit. What only this tree has is no difference."""
     lines = []
     for name in before | after:
         old, new = before.get(name), after.get(name)
@@ -60,7 +60,7 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 def _change(key: str, old: Any, new: Any) -> str:
-    """The figure before and after; of a field that is held by its digest, its name."""
+    """The figure before and after; the name alone of a field that is compared by its digest."""
     field = key.removeprefix("digest of ")
     return f"{key} {old} -> {new}" if field == key else field
 

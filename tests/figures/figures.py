@@ -2,7 +2,8 @@
 
 With a path, calibench is imported from that checkout (its compiled kernels must lie beside it), so that two trees can be
 compared: `diff <(python figures.py /tmp/before) <(python figures.py .)`. A figure is held by all that a run stored: its
-record, without what may change from run to run, and the digest of its predictions and bootstrap replicates.
+record, without what may change from run to run, and its predictions and bootstrap replicates. Each field and each array is
+held by itself, so that a difference has a name, and a new metric or field is not a change of the others.
 
 The arithmetic is that of no particular processor: libraries that choose their loops by the processor are told not to, so
 that machines agree to the last bit. `probe` is a digest of plain arithmetic, by which a machine that does not agree shows.
@@ -32,6 +33,9 @@ PLAIN = {
 CHANGES = ("timings_s", "versions", "machine", "code", "cache", "created", "backend")
 """Fields of a record that say when, where and by what it was made."""
 
+BY_METRIC = ("intervals", "noise_floor", "units", "details", "bootstrap")
+"""Fields that hold something for each metric."""
+
 PROSE = ("notes", "note", "pairing", "bias_correction", "verdict")
 """Fields, at any depth, that hold sentences."""
 
@@ -58,7 +62,7 @@ def probe() -> str:
 
 
 def figures() -> dict[str, dict[str, Any]]:
-    """By recipe: the run id, three figures in full, and a digest of each field of the record."""
+    """By recipe: the run id, the figures in full, and a digest of every other field and array."""
     import numpy as np
     import torch
     from recipes import EVALUATIONS, RECIPES, SHORT, scores_and_labels, write_inputs
@@ -76,7 +80,7 @@ def figures() -> dict[str, dict[str, Any]]:
             record = calibench.run(
                 recipe.method, seed=3, epochs=None if recipe.options.get("model") == "frozen" else 2, **options
             )
-            found[f"run {recipe.method} {_text(recipe.options)}".strip()] = _held(record.to_dict(), record.run_id)
+            found[f"run {recipe.method} {_text(recipe.options)}".strip()] = _held(record.to_dict()) | _arrays(record)
         for name, asked in EVALUATIONS.items():
             logits, labels = scores_and_labels(1, asked.get("labels_per_sample", 1))
             others, truth = scores_and_labels(2, asked.get("labels_per_sample", 1))
@@ -89,7 +93,7 @@ def figures() -> dict[str, dict[str, Any]]:
                 else {}
             )
             evaluation = calibench.evaluate(labels=labels, **{asked["scores"]: as_asked(logits)}, **fit)
-            found[f"evaluate {name}"] = _held(evaluation.to_dict(), "")
+            found[f"evaluate {name}"] = _held(evaluation.to_dict())
         os.chdir("/")
     return found
 
@@ -98,14 +102,31 @@ def _text(options: dict[str, Any]) -> str:
     return " ".join(f"{key}={value}" for key, value in options.items())
 
 
-def _held(document: dict[str, Any], run_id: str) -> dict[str, Any]:
-    shown = {name: document["metrics"][name] for name in ("accuracy", "nll", "ece15")}
-    compared = {key: value for key, value in document.items() if key not in (*CHANGES, *PROSE)}
-    return {"run_id": run_id, **shown} | {f"digest of {key}": _digest(value) for key, value in compared.items()}
+def _held(document: dict[str, Any]) -> dict[str, Any]:
+    """The run id and the figures as they are; of other fields digests, one for each metric where the field has them."""
+    figures = {f"metrics.{name}": value for name, value in document["metrics"].items()}
+    held = {"run_id": document.get("run_id", ""), **figures}
+    for key, value in document.items():
+        if key in ("run_id", "metrics", "predictions", *CHANGES, *PROSE):
+            continue
+        parts = {f"{key}.{name}": part for name, part in value.items()} if key in BY_METRIC else {key: value}
+        held |= {
+            f"digest of {name}": _digest(json.dumps(_without_prose(part), sort_keys=True))
+            for name, part in parts.items()
+        }
+    return held
 
 
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(_without_prose(value), sort_keys=True).encode()).hexdigest()[:16]
+def _arrays(record: Any) -> dict[str, str]:
+    """A digest of each stored array."""
+    from safetensors.numpy import load_file
+
+    arrays = load_file(Path("results") / record.predictions["file"])
+    return {f"digest of {name}": _digest(array.tobytes()) for name, array in arrays.items()}
+
+
+def _digest(content: str | bytes) -> str:
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:12]
 
 
 def _without_prose(value: Any) -> Any:

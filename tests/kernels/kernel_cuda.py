@@ -15,11 +15,13 @@ from kernel_definitions import (
 )
 
 from calibench import kernels
-from calibench.kernels.loader import available, why_not
+from calibench.kernels.loader import available, missing_kernel_reason
 
 CUDA_ONLY = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
-    pytest.mark.skipif(not available("cuda"), reason=f"the CUDA kernels cannot be used: {why_not('cuda')}"),
+    pytest.mark.skipif(
+        not available("cuda"), reason=f"the CUDA kernels cannot be used: {missing_kernel_reason('cuda')}"
+    ),
     pytest.mark.usefixtures("fused"),
 ]
 

@@ -71,7 +71,7 @@ def test_a_value_of_the_wrong_type_is_refused(name: str, value: Any) -> None:
 @pytest.mark.parametrize("better", ["more", None, ["lower"], {}])
 def test_a_unit_says_which_direction_is_better(better: Any) -> None:
     units = {"accuracy": {"unit": "fraction", "better": better}}
-    with pytest.raises(InputError, match="the value of 'units' is not what a record holds in this field"):
+    with pytest.raises(InputError, match="the value of 'units' does not fit this field of a record"):
         ResultRecord.from_dict(example_record().to_dict() | {"units": units}, "here")
 
 

@@ -173,7 +173,7 @@ def test_records_hold_their_rows_and_old_records_still_load(tmp_path: Path, ood:
         path.write_text(json.dumps(old))
         assert getattr(read_record(path), name) == []
         path.write_text(json.dumps(document | {name: [1]}))
-        with pytest.raises(InputError, match=f"'{name}' is not what a record holds"):
+        with pytest.raises(InputError, match=f"'{name}' does not fit this field of a record"):
             read_record(path)
 
 

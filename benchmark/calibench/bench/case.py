@@ -40,11 +40,11 @@ class Contender:
     run: Callable[..., Any]
     """Called with the inputs; the call is timed from inputs to answer."""
     figures: Callable[[Any], Figures] = unchanged
-    """Turns what `run` returned into figures to compare; not timed."""
+    """Turns the result of `run` into figures to compare; not timed."""
     peer: bool = False
     """Needs a package of the extra `peers`."""
     compiled: bool = False
-    """Uses torch.compile: the first call on a shape compiles, so only the second shows what a call needs."""
+    """Uses torch.compile: the first call on a shape compiles, so only the second shows the memory of a call."""
     warm: Shape | None = None
     """Shape of the warm-up, for a contender whose call on the full case takes too long; its time grows with N x K."""
     scale: float = 1.0

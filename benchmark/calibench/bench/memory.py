@@ -1,4 +1,4 @@
-"""Peak extra memory of a call: the most that the process holds during the call, beyond what it held before.
+"""Peak extra memory of a call: the most that the process holds during the call, less the amount before it.
 
 On a CPU this is the system's high-water mark of resident memory (`VmHWM`, reset through `/proc/self/clear_refs`): numpy, C++
 and torch all count, and no moment is missed. A fresh process measures, because the allocator of a process that has run other
@@ -92,7 +92,7 @@ def child_environment() -> dict[str, str]:
 def peak_extra(call: Callable[[], Any]) -> MemoryUse:
     """Peak extra memory of one call in this process, exact to `resolution`. Calls once.
 
-    It first gives back what earlier calls left in the allocator. Blocks below glibc's mmap threshold may still be reused
+    It first gives back memory that earlier calls left in the allocator. Blocks below glibc's mmap threshold may still be reused
     unseen, so start the process with `child_environment()`.
     """
     gc.collect()

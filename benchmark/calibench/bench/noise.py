@@ -1,4 +1,4 @@
-"""How busy the machine was; without this a timing says little."""
+"""The load of the machine; without this a timing says little."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _answer(contender: dict[str, Any], entry: dict[str, Any]) -> str:
 
 
 def _notes(entries: list[dict[str, Any]]) -> list[str]:
-    """Notes on contenders: what each does, who answered differently or failed, why a memory figure is missing. Each once."""
+    """Notes on contenders: the work of each, other answers, failures, reasons for missing memory figures. Each once."""
     notes: dict[str, None] = {}
     for entry in entries:
         case = f"{entry['rows']} x {entry['columns']} {entry['dtype']}"

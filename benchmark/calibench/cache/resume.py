@@ -1,7 +1,7 @@
 """A training kept on disk between epochs: after a kill the same command resumes it, and ends at the same last digit.
 
 The file holds 64 hexadecimal digits of SHA-256, then safetensors: weights, optimiser, running mean, the checkpoint kept so
-far, the objective's own state, the random generators, and the number of epochs done. Nothing else decides what follows.
+far, the objective's own state, the random generators, and the number of epochs done. Nothing else decides the rest of the training.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def interval() -> float:
 
 
 class Resume:
-    """The file of one unfinished training. `usable` False ignores an existing file; `log` lists what was resumed."""
+    """The file of one unfinished training. `usable` False ignores an existing file; `log` lists the resumed trainings."""
 
     def __init__(self, path: Path, *, usable: bool = True, log: list[str] | None = None) -> None:
         self.path, self.usable = path, usable
@@ -49,7 +49,7 @@ class Resume:
         self.interval = interval()
         self.start = self.last_write = time.perf_counter()
         self.before = 0.0
-        """Seconds that earlier processes spent on this training, up to what they kept."""
+        """Seconds that earlier processes spent on this training, up to the state that they kept."""
         self.failed = self.claimed = False
 
     @classmethod

@@ -23,7 +23,7 @@ from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
 from calibench.version import __version__
 
 SPIN = "10000"
-"""How often an idle OpenMP thread spins before it sleeps. With libgomp's default a stage 2 on two threads is 2 to 20 times
+"""The number of spins of an idle OpenMP thread before it sleeps. With libgomp's default a stage 2 on two threads is 2 to 20 times
 slower while another process wants a core. This number keeps the speed of a quiet machine (.67 s an epoch; 1.38 s without
 spinning) and loses less on a busy one, where `--threads 1` is better still."""
 
@@ -100,7 +100,7 @@ def main() -> None:
             raise
         code = _fail(error.message, error.hint, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        code = _fail("interrupted", "what is finished is stored; run the same command again to continue", 130)
+        code = _fail("interrupted", "finished stages are stored; run the same command again to continue", 130)
     except (_ReaderGoneError, BrokenPipeError):
         # Nobody reads our output any more, as in `calibench list methods | head -1`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -122,11 +122,13 @@ def _print(document: dict[str, Any]) -> None:
 
 
 def _note_reference(document: dict[str, Any]) -> None:
-    """Name the operators whose fused kernel was not there, so that the float64 reference was timed."""
+    """Name the operators without a fused kernel, whose times are those of the float64 reference."""
     slow = dict.fromkeys(case["op"] for case in document["cases"] if case["kernels"] == "reference")
     if slow:
         names = ", ".join(slow)
-        to_stderr(f"note: ours was the float64 reference, not a fused kernel, for {names}; calibench doctor says why")
+        to_stderr(
+            f"note: ours was the float64 reference, not a fused kernel, for {names}; calibench doctor gives the reason"
+        )
 
 
 def _shape(text: str) -> tuple[int, int]:
@@ -144,5 +146,5 @@ def _device(name: str) -> str:
     if name not in {"cpu", "cuda"}:
         raise InputError(f"cannot benchmark on {name!r}", "choose cpu or cuda")
     if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("torch finds no CUDA device here", "calibench doctor shows what torch was built with")
+        raise InputError("torch finds no CUDA device here", "calibench doctor shows the version and build of torch")
     return name

@@ -105,7 +105,7 @@ def _build_facts(kernels: dict[str, Any]) -> dict[str, str]:
 
 
 def _operators_table(ops: list[dict[str, Any]]) -> Table:
-    """The backend of each operator, and whether its results equal the reference's."""
+    """The backend of each operator, and the comparison of its results with the reference's."""
     from rich.text import Text
 
     from calibench.report.tables import plain_table

@@ -148,13 +148,13 @@ def _print_record(record: EvaluationRecord, file: Path) -> None:
     console = stdout()
     # Not as the table's title, which would be folded to the table's width.
     labels = f"{record.labels_per_sample} labels each, judged as yes-or-no questions"
-    what = f"{record.classes} classes" if record.labels_per_sample == 1 else labels
-    console.print(Text(f"{file}: {record.n} samples, {what}"), soft_wrap=True)
+    classes_or_labels = f"{record.classes} classes" if record.labels_per_sample == 1 else labels
+    console.print(Text(f"{file}: {record.n} samples, {classes_or_labels}"), soft_wrap=True)
     console.print(_table(record))
     for line in _lines(record):  # a terminal wraps them; a pipe gets whole lines
         console.print(Text(line), soft_wrap=True)
     if record.backend == "reference":
-        to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor says why")
+        to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor gives the reason")
 
 
 def _table(record: EvaluationRecord) -> Table:

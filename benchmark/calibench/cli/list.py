@@ -20,16 +20,16 @@ FAMILIES = {f"{family}s": family for family in ("method", "dataset", "model", "m
 
 
 @click.command("list")
-@click.argument("what")
+@click.argument("kind")
 @json_option
-def list_(what: str, as_json: bool) -> None:
+def list_(kind: str, as_json: bool) -> None:
     """List METHODS, DATASETS, MODELS, METRICS, NOISES, SHIFTS or PRESETS, with the distribution that each comes from."""
-    if what not in FAMILIES:
-        raise click.UsageError(f"cannot list {what!r}; {did_you_mean(what, FAMILIES)}")
+    if kind not in FAMILIES:
+        raise click.UsageError(f"cannot list {kind!r}; {did_you_mean(kind, FAMILIES)}")
     from calibench.plugins.discovery import registry
 
-    plugins = registry(FAMILIES[what])
-    items = _items(plugins, FAMILIES[what])
+    plugins = registry(FAMILIES[kind])
+    items = _items(plugins, FAMILIES[kind])
     warn_about_broken_plugins(plugins)
     if as_json:
         emit_json({"schema": schemas.LIST, "items": items})

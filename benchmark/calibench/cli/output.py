@@ -1,4 +1,4 @@
-"""Where output goes: results to standard output; notes, warnings and progress to standard error."""
+"""The streams of output: results to standard output; notes, warnings and progress to standard error."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ def warn_about_broken_plugins(plugins: Registry) -> None:
 
 @contextmanager
 def plugin_output_to_stderr() -> Iterator[None]:
-    """Send to standard error what plugins print inside the block, so that standard output holds the result alone."""
+    """Send the prints of plugins inside the block to standard error, so that standard output holds the result alone."""
     with redirect_stdout(sys.stderr):
         yield

@@ -82,7 +82,7 @@ if TYPE_CHECKING:
     help="The folder that holds published datasets. Default: CALIBENCH_DATA, or ~/.cache/calibench/data.",
 )
 @click.option("--download", is_flag=True, help="Download a published dataset that is not in the data folder.")
-@click.option("--force", is_flag=True, help="Run again, from the start, what is already stored.")
+@click.option("--force", is_flag=True, help="Run again from the start, even if the result is stored.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="The device that trains.")
 @click.option(
     "--compile", "compiled", is_flag=True, help="Train a body that torch.compile has compiled; rounding differs."
@@ -199,7 +199,7 @@ def _emit_records(records: Sequence[ResultRecord]) -> None:
 
 
 def _note_preset(preset: Preset, configs: Sequence[RunConfig]) -> None:
-    """How many runs the preset makes, and what the other options changed in it."""
+    """Print the number of runs of the preset, and the changes that other options made to it."""
     runs = f"{len(configs)} runs" if len(configs) > 1 else "1 run"
     to_stderr(f"preset {preset.name}: {runs}; calibench show preset {preset.name} explains it")
     for change in (configs[0].preset or {}).get("changed", ()):

@@ -1,4 +1,4 @@
-"""How things are named: `name`, `name:key=value,key=value`, and recipes of stages joined by `+`.
+"""The grammar of names: `name`, `name:key=value,key=value`, and recipes of stages joined by `+`.
 
 A value with `,` `+` or `"` stands in double quotes (`npz:path="a,b.npz"`; `\\"` and `\\\\` inside). A list is joined by `;`
 (`threshold:values=0.2;0.4;0.4`). A `+` before a digit belongs to the number (`lr=1e+2`).

@@ -9,7 +9,7 @@ epochs = 20
 latent_dim = 64
 ```
 
-`paper` and `notes` are for the reader: the paper that the preset repeats, and what it cannot express.
+`paper` and `notes` are for the reader: the paper that the preset repeats, and settings that it cannot express.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ def _texts(value: Any, where: str, *, several: bool) -> tuple[str, ...]:
     texts = value if several and isinstance(value, list) else [value]
     not_texts = [item for item in texts if not isinstance(item, str)]
     if not_texts or not texts or not all(text.strip() for text in texts):
-        what = f"holds {_kind(not_texts[0])}" if not_texts else "is empty"
-        raise InputError(f"{where} {what}", "give a text, or a list of texts" if several else "give a text")
+        problem = f"holds {_kind(not_texts[0])}" if not_texts else "is empty"
+        raise InputError(f"{where} {problem}", "give a text, or a list of texts" if several else "give a text")
     return tuple(texts)
 
 

@@ -1,4 +1,4 @@
-"""How runs differ from the preset that they come from, for people and for the record."""
+"""The differences between runs and the preset that they come from, for people and for the record."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class RunConfig:
     explicit: frozenset[str] = frozenset()
     """`name.key` of the parameters that the user typed, or that a preset sets under [set.NAME]."""
     preset: Mapping[str, Any] | None = None
-    """The preset that it came from: `name`, `sha256` of its text, and what was `changed`. It decides no figure."""
+    """The preset that it came from: `name`, `sha256` of its text, and the `changed` settings. It decides no figure."""
     shift_and_ood: ShiftAndOod = TEST_SPLIT_ALONE
     """Shifts and OOD sets that the run is judged on besides its test split."""
 

@@ -113,9 +113,9 @@ def _bound(registry: Registry, family: str, text: str) -> tuple[Bound, frozenset
     return bind(registry.get(family, piece.name).spec, piece.values), frozenset(key for key, _ in piece.values)
 
 
-def ood_metric(figure: str, what: str, score: str) -> str:
+def ood_metric(figure: str, ood_set: str, score: str) -> str:
     """The metric's name: `ood_auroc_svhn`, `ood_fpr95_near`, or `ood_auroc_svhn_energy` for another score than the default."""
-    return _without_commas(f"ood_{figure}_{what}") + ("" if score == OOD_SCORES[0] else f"_{score}")
+    return _without_commas(f"ood_{figure}_{ood_set}") + ("" if score == OOD_SCORES[0] else f"_{score}")
 
 
 def shift_metric(name: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Arrays: what a dataset plugin returns."""
+"""Arrays: the data that a dataset plugin returns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Arrays:
     If a row has several labels, y is `[N, Q]` of 0 and 1, one column a label.
 
     For a network that is already trained, x holds the features `[N, D]` that its body computes, and `head_weight [K, D]`
-    and `head_bias [K]` are its last layer. `notes` go into the record: they say what a reader must know about the data.
+    and `head_bias [K]` are its last layer. `notes` go into the record: facts that a reader must know about the data.
     """
 
     x: NDArray[np.generic]
@@ -34,7 +34,7 @@ class Arrays:
     head_bias: NDArray[np.generic] | None = None
     notes: tuple[str, ...] = field(default=())
     repeats: Literal["refuse", "drop"] = "refuse"
-    """How to treat training rows whose content is also in test, val or cal: `refuse` raises an error, `drop` leaves them out
+    """The treatment of training rows whose content is also in test, val or cal: `refuse` raises an error, `drop` leaves them out
     of train and notes in the record how many there are. `drop` is for published splits, which their users cannot correct.
     Dropping does not change the numbers of the other rows."""
     test_soft: NDArray[np.generic] | None = None

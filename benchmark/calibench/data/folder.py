@@ -25,7 +25,7 @@ class DataFolder:
     """A folder of archives, with a subfolder for each dataset; files in the folder itself are found too.
 
     It downloads nothing unless `download` is True. So a run on a machine without a network, or with a misspelt folder,
-    ends at once and says what to do, and nobody downloads 170 MB by mistake.
+    ends at once with a remedy, and nobody downloads 170 MB by mistake.
     """
 
     path: Path
@@ -46,7 +46,7 @@ class DataFolder:
         """A copy of `file` of the right size and checksum; a missing file is downloaded first if `download` is True.
 
         InputError, naming the file, the folders and the address, if the file is missing or differs from the published one;
-        `instead` names what else the user may put there. RunError if the download fails.
+        `instead` names another file or folder that the user may put there. RunError if the download fails.
         """
         where = f"dataset {dataset}"
         folder = self.path / dataset

@@ -35,7 +35,7 @@ class InMemoryData(DatasetSpec):
     arrays: Arrays
 
     def load(self) -> Callable[..., Arrays]:
-        """A function that returns the arrays, whatever its keywords."""
+        """A function that returns the arrays and ignores its keywords."""
         return lambda **params: self.arrays
 
 
@@ -135,8 +135,8 @@ def _pair(rows: Any, split: str) -> Pair:
 def _two_parts(value: Any, subject: str, hint: str) -> tuple[Any, Any]:
     """`(x, y)`; InputError, with `subject` first, for anything else."""
     if not isinstance(value, tuple | list) or len(value) != 2:
-        what = f"{len(value)} parts" if isinstance(value, tuple | list) else f"a {type(value).__name__}"
-        raise InputError(f"{subject} is {what}, not (x, y)", hint)
+        content = f"{len(value)} parts" if isinstance(value, tuple | list) else f"a {type(value).__name__}"
+        raise InputError(f"{subject} is {content}, not (x, y)", hint)
     return value[0], value[1]
 
 

@@ -74,8 +74,8 @@ def _checked(variant: Variant, bound: Bound, n: int) -> Variant:
     if not isinstance(variant, Variant):
         raise PluginError(f"{who(bound)} returned a {type(variant).__name__}, not a calibench.Variant")
     if not isinstance(variant.kind, str) or not variant.kind or not _is_finite(variant.severity):
-        what = f"the variant {variant.kind!r}, severity {variant.severity!r}"
-        raise PluginError(f"{who(bound)} returned {what}, without a kind or a finite severity")
+        description = f"the variant {variant.kind!r}, severity {variant.severity!r}"
+        raise PluginError(f"{who(bound)} returned {description}, without a kind or a finite severity")
     severity = int(variant.severity) if isinstance(variant.severity, Integral) else float(variant.severity)
     return replace(variant, severity=severity, about=_json(variant, bound), rows=_checked_rows(variant, bound, n))
 
@@ -113,6 +113,6 @@ def variant_rows(variant: Variant, bound: Bound, data: Data) -> Floats:
     n = len(data.test) if variant.rows is None else len(variant.rows)
     expected = (n, *data.test.x.shape[1:])
     if x.shape != expected or not np.isfinite(x).all():
-        what = f"shape {list(x.shape)}, not {list(expected)}" if x.shape != expected else "values that are not finite"
-        raise RunError(f"{who(bound)}: {variant.name} has {what}", "correct the plugin")
+        fault = f"shape {list(x.shape)}, not {list(expected)}" if x.shape != expected else "values that are not finite"
+        raise RunError(f"{who(bound)}: {variant.name} has {fault}", "correct the plugin")
     return x

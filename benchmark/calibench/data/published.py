@@ -36,7 +36,7 @@ class PublishedFile:
         return "size unknown" if self.size is None else f"{self.size / 1e6:.3g} MB"
 
     def fault(self, path: Path) -> str:
-        """How the copy at `path` differs, as in `it has 7 bytes, the published file 170498071`; "" if it does not."""
+        """The difference of the copy at `path`, as in `it has 7 bytes, the published file 170498071`; "" if it does not."""
         size = path.stat().st_size
         if self.size is not None and size != self.size:
             return f"it has {size} bytes, the published file {self.size}"

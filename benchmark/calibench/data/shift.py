@@ -41,7 +41,7 @@ class ShiftTask:
         parts = (data.train.x, data.test.x)
         lowest, highest = min(float(x.min()) for x in parts), max(float(x.max()) for x in parts)
         x, y = data.test.x.view(), data.test.y.view()
-        x.flags.writeable = y.flags.writeable = False  # x *= 0.8 in a plugin would change what is judged after it
+        x.flags.writeable = y.flags.writeable = False  # x *= 0.8 in a plugin would change the rows of later variants
         return cls(x, y, data.num_classes, data.labels_per_sample, lowest, highest)
 
     @property

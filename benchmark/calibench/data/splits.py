@@ -14,7 +14,7 @@ Index: TypeAlias = "NDArray[np.int64]"
 
 
 def row_hashes(x: NDArray[np.generic]) -> NDArray[np.bytes_]:
-    """A 16-byte BLAKE2b digest `[N]` of each row's values, whatever their shape; -0.0 counts as 0.0."""
+    """A 16-byte BLAKE2b digest `[N]` of each row's values, of any shape; -0.0 counts as 0.0."""
     rows = np.ascontiguousarray(np.add(x, 0, dtype=x.dtype)).reshape(len(x), -1)
     return np.array([hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in rows], dtype="S16")
 

@@ -36,7 +36,7 @@ class Counts(ABC):
     def observed(self, judged: Judged) -> Floats:
         """The counts in the data, `[J]`."""
         labels = judged.labels[None, :]
-        (counts,) = self.count(judged, labels == judged.prediction, labels)
+        counts: Floats = self.count(judged, labels == judged.prediction, labels)[0]
         return counts
 
     def compared(self, judged: Judged) -> Compared:

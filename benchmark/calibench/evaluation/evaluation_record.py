@@ -34,7 +34,7 @@ class EvaluationRecord:
     """The number of labels of one sample: 1, or Q. In Python the field is `labels_per_sample`."""
 
     backend: str
-    """Which kernels computed the figures: `fused-cpu`, `fused-cuda` or `reference`."""
+    """The kernels that computed the figures: `fused-cpu`, `fused-cuda` or `reference`."""
 
     metrics: dict[str, float | None]
     """The figures of the outputs as they are, by metric."""
@@ -47,7 +47,7 @@ class EvaluationRecord:
     metric's unit: the `mean` and the 95th percentile `p95` over labels drawn from these probabilities."""
 
     verdict: str
-    """One sentence: whether these outputs are calibrated, and the figures that show it."""
+    """One sentence: the judgement on the calibration of these outputs, and the figures behind it."""
 
     calibrated: str
     """The verdict in a word. `miscalibrated`: there are findings. `no_sign`: there are none, and a gap of 10 % of the
@@ -67,16 +67,16 @@ class EvaluationRecord:
     """The number of bins of the calibration errors behind the verdict."""
 
     units: dict[str, dict[str, Any]]
-    """For each metric its `unit`, which direction is `better` (`lower` or `higher`), and whether a board may rank by it
-    (`rankable`)."""
+    """For each metric its `unit`, the `better` direction (`lower` or `higher`), and `rankable`, true if a board may rank by
+    it."""
 
     details: dict[str, dict[str, Any]]
     """For some metrics the facts behind the figure, under keys of the metric's own: the bin of a maximum and its count,
-    the parts of a Brier score (in its unit), how many probabilities NLL clipped."""
+    the parts of a Brier score (in its unit), the number of probabilities that NLL clipped."""
 
     bootstrap: dict[str, Any]
-    """How the intervals were taken: `method`, `level`, `resamples`, `seed`, which metrics are `bias_corrected` and how,
-    and in how many resamples a figure was `undefined`."""
+    """The settings of the intervals: `method`, `level`, `resamples`, `seed`, the `bias_corrected` metrics
+    and the `bias_correction`, and the number of resamples in which a figure was `undefined`."""
 
     versions: dict[str, str]
     """The versions of Python, of our dependencies, and of the packages whose plugins took part."""

@@ -29,9 +29,9 @@ BIAS = "replicates are shifted by -(mean of replicates - estimate) and clipped t
 
 @dataclass(frozen=True)
 class Judgement:
-    """Everything that `judge` computes, by metric name; None stands for an undefined figure. All but `replicates` is JSON.
+    """Everything that `judge` computes, by metric name; None stands for an undefined figure.
 
-    `metrics`: the figures in their spec's unit. `intervals`: `[lo, hi]`. `noise_floor`: of the metrics that have one.
+    All but `replicates` and `verdict` is JSON. `metrics`: the figures in their spec's unit. `intervals`: `[lo, hi]`. `noise_floor`: of the metrics that have one.
     `details`. `replicates`: `[B]` float64, NaN where undefined; the intervals are taken from them. `bootstrap`: the method.
     """
 

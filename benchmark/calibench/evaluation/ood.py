@@ -62,10 +62,10 @@ def _judge_set(
     return {"metrics": ranked.figures(), "intervals": intervals}, replicates
 
 
-def _add(added: AddedFigures, what: str, score: str, figures: dict[str, Any], replicates: dict[str, Floats]) -> None:
+def _add(added: AddedFigures, ood_set: str, score: str, figures: dict[str, Any], replicates: dict[str, Floats]) -> None:
     for name, value in figures.items():
         unit = {"unit": "fraction", "better": "higher" if name in HIGHER_IS_BETTER else "lower", "rankable": True}
-        added.add(ood_metric(name, what, score), value, unit, replicates.get(name))
+        added.add(ood_metric(name, ood_set, score), value, unit, replicates.get(name))
 
 
 def _add_mean(added: AddedFigures, group: str, score: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -16,9 +16,9 @@ _CLASS = "CalibrationAccumulator"
 
 
 class CalibrationAccumulator:
-    """Running sums over batches of logits `[N, K]` or probabilities, in M bins: 4 (M + 2) numbers, whatever N is.
+    """Running sums over batches of logits `[N, K]` or probabilities, in M bins: 4 (M + 2) numbers for any N.
 
-    `compute()` returns what `calibration_stats` returns for all rows at once. Counts are exact. Sums are equal to the last
+    `compute()` returns the result of `calibration_stats` for all rows at once. Counts are exact. Sums are equal to the last
     bit if every batch but the last has a multiple of `chunk_rows(K, bins)` rows, else to 1e-15. `merge` adds another
     accumulator, `all_reduce` those of other processes. An accumulator can be pickled, and loaded on a machine without the
     compiled kernels or without the device.

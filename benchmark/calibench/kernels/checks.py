@@ -23,7 +23,7 @@ PROBABILITY_CEILING = 1 + 1e-3
 
 NO_FAULT = torch.iinfo(torch.int64).max
 NON_FINITE, LABEL, PROBABILITY = 1, 2, 3
-"""Why a row is bad: the status in a kernel's fault, whose code is row * 4 + status."""
+"""The kinds of a bad row: the status in a kernel's fault, whose code is row * 4 + status."""
 
 _BAD_ROW = re.compile(r"calibench: (row \d+: [^\n]*)")
 

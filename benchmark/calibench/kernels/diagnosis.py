@@ -1,4 +1,4 @@
-"""The kernels' part of `calibench doctor`: who serves each operator, what is missing, why, and how to get it."""
+"""The kernels' part of `calibench doctor`: the backend of each operator, and missing parts with their reason and remedy."""
 
 from __future__ import annotations
 
@@ -76,15 +76,21 @@ def _missing(status: loader.ExtensionStatus) -> list[Missing]:
 def _missing_cpu() -> Missing | None:
     if loader.available("cpu"):
         return None
-    return Missing("fused CPU kernels", loader.why_not("cpu"), f"{loader.how_to_build('cpu')}  ({NEEDS_CPU})")
+    return Missing(
+        "fused CPU kernels", loader.missing_kernel_reason("cpu"), f"{loader.build_command('cpu')}  ({NEEDS_CPU})"
+    )
 
 
 def _missing_cuda(status: loader.ExtensionStatus) -> Missing | None:
     """The first reason why no CUDA kernel serves here: not compiled, no GPU, or not for this GPU."""
     if status.loaded and not status.stale and not loader.available("cuda"):
         ops = [op for op in OPS if op not in status.cuda_ops]
-        why = f"this build has no CUDA kernel for {', '.join(ops)}" if status.cuda_ops else loader.why_not("cuda")
-        return Missing("fused CUDA kernels", why, f"{loader.how_to_build('cuda')}  ({NEEDS_CUDA})")
+        why = (
+            f"this build has no CUDA kernel for {', '.join(ops)}"
+            if status.cuda_ops
+            else loader.missing_kernel_reason("cuda")
+        )
+        return Missing("fused CUDA kernels", why, f"{loader.build_command('cuda')}  ({NEEDS_CUDA})")
     if torch.cuda.is_available():
         return _unsupported_gpu(status.build)
     return _missing_gpu(status.build) if status.cuda_ops else None

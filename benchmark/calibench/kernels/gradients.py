@@ -1,4 +1,4 @@
-"""No metric has a gradient: `backward()` through a fused operator raises an error that says so, and what to do."""
+"""No metric has a gradient: `backward()` through a fused operator raises an error with a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loads the compiled operators once, chooses the backend, and explains what is missing and how to get it."""
+"""Loads the compiled operators once, chooses the backend, and explains missing kernels and their remedy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOCK = threading.Lock()
 
 
 class BuildInfo(TypedDict):
-    """How the extension was compiled: `calibench._C.build_info()`."""
+    """The build of the extension: `calibench._C.build_info()`."""
 
     compiler: str
     compiler_version: str
@@ -112,7 +112,9 @@ def backend(device: str | torch.device = "cpu", op: str | None = None) -> Backen
     if kind in {"cpu", "cuda"} and available(kind, op):
         return "fused-cpu" if kind == "cpu" else "fused-cuda"
     if mode == "fused":
-        raise InputError(f"CALIBENCH_BACKEND=fused, but {why_not(kind, op)}", f"build them: {how_to_build(kind)}")
+        raise InputError(
+            f"CALIBENCH_BACKEND=fused, but {missing_kernel_reason(kind, op)}", f"build them: {build_command(kind)}"
+        )
     return "reference"
 
 
@@ -131,21 +133,25 @@ def fused(device: torch.device, op: str) -> bool:
     """
     if torch.compiler.is_compiling():
         if torch.compiler.is_exporting() and not available(device.type, op):
-            how = how_to_build(device.type)
-            raise RuntimeError(f"calibench: {why_not(device.type, op)}; torch.export needs them. To build them: {how}")
+            how = build_command(device.type)
+            raise RuntimeError(
+                f"calibench: {missing_kernel_reason(device.type, op)}; torch.export needs them. To build them: {how}"
+            )
         return available(device.type, op)
     if backend(device, op) != "reference":
         return True
     if not _State.warned and os.environ.get("CALIBENCH_BACKEND") != "reference":
         _State.warned = True
-        how = how_to_build(device.type)
-        message = f"{why_not(device.type, op)}; the slower float64 reference takes over. To build them: {how}"
+        how = build_command(device.type)
+        message = (
+            f"{missing_kernel_reason(device.type, op)}; the slower float64 reference takes over. To build them: {how}"
+        )
         warnings.warn(message, CalibenchWarning, stacklevel=4)
     return False
 
 
-def why_not(kind: str, op: str | None = None) -> str:
-    """Why no fused kernel serves `op` (None: all of them) on this kind of device."""
+def missing_kernel_reason(kind: str, op: str | None = None) -> str:
+    """The reason that no fused kernel serves `op` (None: all of them) on this kind of device."""
     status = extension_status()
     if kind not in {"cpu", "cuda"}:
         return f"there are no fused kernels for {kind} tensors"
@@ -156,7 +162,7 @@ def why_not(kind: str, op: str | None = None) -> str:
     return f"{op or 'some operator'} has no {kind} kernel in this build"
 
 
-def how_to_build(kind: str) -> str:
+def build_command(kind: str) -> str:
     """The command that builds the kernels for `cpu` or `cuda`."""
     return HOW_TO_BUILD.format("cuda" if kind == "cuda" else "cpu")
 

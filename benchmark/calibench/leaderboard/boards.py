@@ -22,7 +22,7 @@ Units = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Board:
-    """Rows that share data, model and noise, ranked by `metric`; `notes` say what a reader must know."""
+    """Rows that share data, model and noise, ranked by `metric`; `notes` are facts that a reader must know."""
 
     dataset: str
     model: str
@@ -84,7 +84,7 @@ def _check_metric(metric: str, units: Units) -> None:
     if metric not in units:
         raise InputError(f"no record has the metric {metric!r}", did_you_mean(metric, units))
     if not units[metric].get("rankable", True):
-        hint = f"its figure depends on a few samples; rank by {RANK_BY}, nll or another"
+        hint = f"its spec says that no order follows from it, as of MCE; rank by {RANK_BY}, nll or another"
         raise InputError(f"{metric} is shown but never ranked by", hint)
 
 

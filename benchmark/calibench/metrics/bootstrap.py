@@ -43,10 +43,10 @@ def block_rows(n: int) -> int:
 
 
 def multiplicities(n: int, resamples: int, seed: int, labels_per_sample: int = 1) -> Iterator[Floats]:
-    """How often each of N samples is in each resample of N drawn with replacement: blocks `[b, N Q]`, B rows in all.
+    """The count of each of N samples in each resample of N drawn with replacement: blocks `[b, N Q]`, B rows in all.
 
     The Q answers of one sample are drawn together. The stream is PCG64 of `seed`, drawn one resample at a time. It depends
-    on (seed, N) alone, not on what is judged.
+    on (seed, N) alone, not on the judged values.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
     rows = block_rows(n * labels_per_sample)
@@ -110,7 +110,7 @@ def bootstrap(
 
 
 def _weights(judged: Judged, rows: Ints | None, num_samples: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each judged sample is in each resample: blocks `[b, N]`. With `rows` the larger set is resampled."""
+    """The count of each judged sample in each resample: blocks `[b, N]`. With `rows` the larger set is resampled."""
     labels_per_sample = judged.labels_per_sample
     if rows is None:
         yield from multiplicities(judged.n // labels_per_sample, resamples, seed, labels_per_sample)

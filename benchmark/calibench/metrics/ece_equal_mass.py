@@ -73,7 +73,7 @@ def _order(judged: Judged) -> Ints:
 
 
 def group_ends(n: int, groups: int) -> Ints:
-    """Where the groups of `numpy.array_split` end, `[M + 1]`: 0 .. n, the first n mod M groups one larger."""
+    """The ends of the groups of `numpy.array_split`, `[M + 1]`: 0 .. n, the first n mod M groups one larger."""
     size, larger = divmod(n, groups)
     index = np.arange(groups + 1)
     return index * size + np.minimum(index, larger)

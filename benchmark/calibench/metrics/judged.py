@@ -189,7 +189,7 @@ class Judged:
         scores = self.outputs.scores.detach().cpu().to(torch.float64).numpy()
         if self.outputs.from_probs:
             return read_only(scores.copy())
-        # In C order whatever the order of the scores, since the order in memory is the order of later sums.
+        # In C order for scores in any order, since the order in memory is the order of later sums.
         probs: Floats = np.subtract(scores, scores.max(axis=1, keepdims=True), order="C")
         np.exp(probs, out=probs)
         probs /= probs.sum(axis=1, keepdims=True)
@@ -229,7 +229,7 @@ class Judged:
         )
 
     def memo(self, key: Hashable, make: Callable[[], T]) -> T:
-        """`make()`, called once per key: for what a metric needs again in each block of resamples."""
+        """`make()`, called once per key: for values that a metric needs again in each block of resamples."""
         if key not in self._memo:
             self._memo[key] = make()
         return cast(T, self._memo[key])

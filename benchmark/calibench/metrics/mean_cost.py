@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
-from calibench.metrics.decision_rule import costs_of
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_decisions import costs_of
 from calibench.metrics.metric import Details
 from calibench.metrics.sample_mean import SampleMean
 from calibench.metrics.weighted import weighted_sums

@@ -47,7 +47,7 @@ class Metric(ABC):
     """
 
     def applies(self, judged: Judged) -> bool:
-        """False if `judged` lacks what the figure needs, such as sets of classes. The record then leaves the figure out."""
+        """False if `judged` lacks an input of the figure, such as sets of classes. The record then leaves the figure out."""
         return True
 
     @abstractmethod
@@ -59,7 +59,7 @@ class Metric(ABC):
 
         `weights[b, i]` of `weights [B, N]` says how often resample b contains sample i: a whole number in float64. Each
         resample contains at least one sample. This default calls `value` once per resample. An override must agree with
-        it to 1e-12. Keep what does not depend on the weights in `judged.memo`: a run calls `resampled` for many blocks.
+        it to 1e-12. Keep values that do not depend on the weights in `judged.memo`: a run calls `resampled` for many blocks.
         """
         rows = np.arange(judged.n).reshape(-1, judged.labels_per_sample)  # answers of one sample stay together
         counts = weights[:, :: judged.labels_per_sample].astype(np.int64)

@@ -103,6 +103,6 @@ def ood_replicates(ranked: Ranked, *, resamples: int, seed: int, seed_out: int) 
 
 
 def _weights(n: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each of N rows is in each resample: one `[N]` per resample."""
+    """The count of each of N rows in each resample: one `[N]` per resample."""
     for block in multiplicities(n, resamples, seed):
         yield from block

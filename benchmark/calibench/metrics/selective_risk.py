@@ -5,8 +5,8 @@ from __future__ import annotations
 from calibench.lazy import np
 from calibench.metrics.aurc import area_under, risk_coverage
 from calibench.metrics.binning import Floats
-from calibench.metrics.decision_rule import acceptance, decisions_of, promise_details
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_decisions import acceptance, decisions_of, promise_details
 from calibench.metrics.metric import Details
 from calibench.metrics.weighted import weighted_sums
 from calibench.metrics.weighted_metric import WeightedMetric
@@ -44,7 +44,7 @@ class SelectiveRisk(WeightedMetric):
     def details(self, judged: Judged) -> Details:
         """The target, and the risk-coverage curve of the rule's `score`: `curve_coverage`, `curve_risk` and its `aurc`.
 
-        The curve shows what other thresholds on the score would give, if the rule answered with the most probable class.
+        The curve shows the result of other thresholds on the score, if the rule answered with the most probable class.
         """
         wrong = 1 - judged.correct
         coverage, risk = risk_coverage(judged.uncertainty, wrong, POINTS)

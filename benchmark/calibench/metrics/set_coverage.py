@@ -5,8 +5,8 @@ from __future__ import annotations
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.binomial import lower_bound, upper_bound
-from calibench.metrics.decision_rule import promise_details, sets_of
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_decisions import promise_details, sets_of
 from calibench.metrics.metric import Details
 from calibench.metrics.sample_mean import SampleMean
 from calibench.plugins.specs import MetricSpec

@@ -58,8 +58,8 @@ def scaling(
         return Standardize(images) if standardize else nn.Identity()
     if mean is None or std is None or not standardize:
         contradiction = "standardize=false and mean, std contradict each other"
-        what = "one of mean, std is missing" if standardize else contradiction
-        raise InputError(f"model {name!r}: {what}", "give mean and std together, one number a channel, or neither")
+        problem = "one of mean, std is missing" if standardize else contradiction
+        raise InputError(f"model {name!r}: {problem}", "give mean and std together, one number a channel, or neither")
     for key, numbers in (("mean", mean), ("std", std)):
         if len(numbers) != channels:
             message = f"model {name!r}: {key} has {len(numbers)} numbers, the images have {channels} channels"

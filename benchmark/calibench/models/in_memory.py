@@ -183,8 +183,8 @@ def _check_options(model: Any, trained: bool | None, head: str | None) -> None:
         if value is not None and not isinstance(value, kind):
             raise InputError(f"{name}={value!r} is a {type(value).__name__}, not a {kind.__name__}", "leave it out")
         if value is not None and (model is None or isinstance(model, str)):
-            what = f"it is for a module, and the model is {model or 'the default'}"
-            message = f"{name}={value!r} would do nothing: {what}"
+            problem = f"it is for a module, and the model is {model or 'the default'}"
+            message = f"{name}={value!r} would do nothing: {problem}"
             raise InputError(message, "leave it out, or give the module: run(model=net)")
 
 
@@ -203,7 +203,7 @@ def _unwrapped(model: Any) -> Any:
 def _check_function(function: Any) -> None:
     """InputError unless it can be called with one argument."""
     if hasattr(function, "predict_proba"):
-        hint = "judge what it predicts: calibench.evaluate(probs=clf.predict_proba(x), labels=y)"
+        hint = "judge its predictions: calibench.evaluate(probs=clf.predict_proba(x), labels=y)"
         raise InputError(f"model: a {type(function).__name__} is no torch module", hint)
     if not callable(function):
         raise InputError(f"model: a {type(function).__name__} is no torch module", _FORMS)

@@ -12,7 +12,7 @@ from calibench.models.network import Network, Task
 
 _CUT_BY_HAND = "or give calibench.Network(body, head, feature_size), cut by hand"
 _RTOL, _ATOL = 1e-4, 1e-5
-"""How far two ways to the same logits may differ; they sum in the same order, so mostly they are equal to the bit."""
+"""The allowed difference of two ways to the same logits; they sum in the same order, so mostly they are equal to the bit."""
 
 
 class _ReachedHead(BaseException):
@@ -69,7 +69,7 @@ def split_head(module: nn.Module, x: torch.Tensor, task: Task, head: str | None,
 
 
 def _try_out(module: nn.Module, x: torch.Tensor, who: str) -> tuple[Any, list[str]]:
-    """The outputs, whatever they are, and the names of the linear layers that ran, in order.
+    """The outputs, of any type, and the names of the linear layers that ran, in order.
 
     InputError if the network fails on these rows, if its outputs are random, or if a row's output depends on other rows.
     """
@@ -125,13 +125,13 @@ def _check_outputs(outputs: object, task: Task, who: str) -> None:
     count, expected = outputs.shape[1], task.num_classes
     if count != expected:
         several_labels = task.labels_per_sample > 1
-        what = "labels a row" if several_labels else "classes"
+        noun = "labels a row" if several_labels else "classes"
         hint = f"its last layer must have {expected}"
         if not several_labels:
             hint += f", one a class; labels run from 0 to {expected - 1}"
         if count == 1:
             hint += "; a single sigmoid is two logits: torch.cat([torch.zeros_like(z), z], dim=1)"
-        raise InputError(f"{who} has {count} outputs, and the data has {expected} {what}", hint)
+        raise InputError(f"{who} has {count} outputs, and the data has {expected} {noun}", hint)
     if not torch.isfinite(outputs).all():
         raise InputError(f"{who} returns NaN or infinity", "check its weights, and the scale of the data")
 

@@ -12,7 +12,7 @@ from calibench.outputs.outputs import ABSTAIN
 
 @dataclass(frozen=True)
 class Decisions:
-    """Answers to N samples of K classes, with what a rule may add. A rule that only answers may return `answers` alone."""
+    """Answers to N samples of K classes, with optional sets and scores. A rule that only answers may return `answers` alone."""
 
     answers: torch.Tensor
     """[N] whole numbers: a class, or -1 to abstain."""

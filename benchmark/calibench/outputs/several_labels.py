@@ -30,7 +30,7 @@ def label_scores(outputs: Outputs) -> torch.Tensor:
 
 
 def round_to_float32(outputs: Outputs) -> Outputs:
-    """The outputs rounded to float32, as records store them, so that the stored outputs are what is judged.
+    """The outputs rounded to float32, as records store them, so that the judged outputs are the stored ones.
 
     float32 logits are exact to 1e-7 relative, so no confidence saturates.
     """

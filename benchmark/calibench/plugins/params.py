@@ -43,7 +43,7 @@ class Param:
         if self.type not in _PARAM_TYPES:
             raise PluginError(f"parameter {self.key!r} has type {self.type!r}", f"use one of {', '.join(_PARAM_TYPES)}")
         if not self.meaning:
-            raise PluginError(f"parameter {self.key!r} has no meaning", "say in one phrase what it does")
+            raise PluginError(f"parameter {self.key!r} has no meaning", "describe it in one phrase")
         object.__setattr__(self, "default", self._checked_default())
 
     def _checked_default(self) -> Any:

@@ -42,19 +42,21 @@ class Spec:
     """True for the spec that is used if the user names none of its kind; at most one plugin may claim it."""
 
     def __post_init__(self) -> None:
-        what = f"{type(self).__name__} {self.name!r}"
+        subject = f"{type(self).__name__} {self.name!r}"
         if not isinstance(self.name, str) or not _NAME.match(self.name):
             raise PluginError(
-                f"{what}: a name is lower-case letters, digits and single hyphens, as in 'label-smoothing'"
+                f"{subject}: a name is lower-case letters, digits and single hyphens, as in 'label-smoothing'"
             )
         if not self.summary or "\n" in self.summary:
-            raise PluginError(f"{what}: the summary must be one line")
+            raise PluginError(f"{subject}: the summary must be one line")
         if not self._target_form.match(self.target):
-            raise PluginError(f"{what}: target {self.target!r} is not {self._target_example}")
+            raise PluginError(f"{subject}: target {self.target!r} is not {self._target_example}")
         keys = [param.key for param in self.all_params()]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice:
-            raise PluginError(f"{what}: the parameter key {twice!r} is declared twice, or is one that calibench adds")
+            raise PluginError(
+                f"{subject}: the parameter key {twice!r} is declared twice, or is one that calibench adds"
+            )
 
     def all_params(self) -> tuple[Param, ...]:
         """The plugin's own parameters, then those that calibench adds to every spec of this kind."""
@@ -109,7 +111,7 @@ class DatasetSpec(Spec):
     """Datasets, as `--ood` names them, of other classes: near ones resemble this dataset, far ones do not."""
 
     def shared_params(self) -> tuple[Param, ...]:
-        """How missing splits are held out of the training rows."""
+        """The shares and the seed of the splits that are held out of the training rows."""
         return SPLIT_PARAMS
 
 
@@ -184,7 +186,7 @@ class MetricSpec(Spec):
     equation: str = ""
     needs_decision: bool = False
     rankable: bool = True
-    """False for figures too noisy to rank by, such as MCE."""
+    """False for figures from which no order follows: too noisy, such as MCE, or best at neither end, such as a signed gap."""
     optional: bool = False
     """True for a metric that is computed only if the user names it (`--metrics`); all others are the default set."""
 

@@ -1,4 +1,4 @@
-"""How well an objective finds the wrong training labels, where the noise is known."""
+"""Precision and recall of an objective that finds wrong training labels, where the noise is known."""
 
 from __future__ import annotations
 

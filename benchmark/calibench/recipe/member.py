@@ -65,7 +65,7 @@ class Member:
         return self.stage_2 is not None and self.stage_2.refit.tunes_body
 
     def outputs(self, splits: tuple[str, ...]) -> dict[str, Outputs]:
-        """Outputs of the splits, after training what the cache does not hold."""
+        """Outputs of the splits, after training the stages that the cache does not hold."""
         body_key, entry = self.stage_1.run(self._outputs_of_logits)
         if self.networks.checkpoint:
             entry["checkpoint_sha256"] = self.networks.checkpoint
@@ -118,12 +118,12 @@ class Member:
 
     def _check_several_labels(self) -> None:
         """InputError unless the objective trains several labels a sample and there is no head refit: refits train a softmax."""
-        what = f"rows of dataset {self.stages.dataset!r} have {self.data.labels_per_sample} labels each"
+        problem = f"rows of dataset {self.stages.dataset!r} have {self.data.labels_per_sample} labels each"
         if self.stage_2 is not None:
-            message = f"{who(self.stage_2.bound)} trains one class a row; {what}"
+            message = f"{who(self.stage_2.bound)} trains one class a row; {problem}"
             raise InputError(message, "leave the refit out, as in bce+temperature")
         if not self.objective.multi_label and not self.network.pretrained:
-            raise InputError(f"{who(self.stages.objective)} trains one class a row; {what}", "train with bce")
+            raise InputError(f"{who(self.stages.objective)} trains one class a row; {problem}", "train with bce")
 
     def _outputs_of_logits(self, logits: torch.Tensor) -> Outputs:
         """The network's logits as outputs: of sigmoids where the objective trained sigmoids and no refit follows."""

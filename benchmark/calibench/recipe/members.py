@@ -49,14 +49,14 @@ class Members:
         return self.results.timings
 
     @contextmanager
-    def timed(self, what: str) -> Iterator[None]:
-        """Add the seconds of the block to `timings[what]`."""
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the seconds of the block to `timings[stage]`."""
         start = time.perf_counter()
         yield
-        self.timings[what] = self.timings.get(what, 0.0) + time.perf_counter() - start
+        self.timings[stage] = self.timings.get(stage, 0.0) + time.perf_counter() - start
 
     def run(self, splits: tuple[str, ...]) -> dict[str, Outputs]:
-        """Outputs of the splits, after training what the cache does not hold."""
+        """Outputs of the splits, after training the stages that the cache does not hold."""
         if self.ensemble is None:
             outputs = self.first.outputs(splits)
             self.fitted += self.first.fitted
@@ -93,9 +93,9 @@ class Members:
             raise InputError(message, "its control on frozen features is tst:head=linear")
         self._refuse_idle_objective()
         if self.ensemble is not None and stages.refit is None:
-            what = f"every member of {self.config.of_kind('ensemble')[0].name!r} would be the same"
+            problem = f"every member of {self.config.of_kind('ensemble')[0].name!r} would be the same"
             hint = "put a head refit before it, as in vtst+ensemble, or use a model that is trained, such as mlp"
-            raise InputError(f"model {model.name!r} trains nothing in stage 1, so {what}", hint)
+            raise InputError(f"model {model.name!r} trains nothing in stage 1, so {problem}", hint)
 
     def _refuse_idle_objective(self) -> None:
         """InputError if the user set an objective, or a parameter of one, although stage 1 trains nothing."""
@@ -105,8 +105,8 @@ class Members:
             idle = [key for key in idle if key != f"{objective.name}.select"]
         if not idle and objective.spec.default:
             return
-        what = f"{idle[0]} would do nothing" if idle else f"objective {objective.name!r} would do nothing"
+        problem = f"{idle[0]} would do nothing" if idle else f"objective {objective.name!r} would do nothing"
         hint = "leave it out; stage 2 has its own settings, as in --set vtst.epochs=20"
         if model.spec.from_caller:
             hint = f"trained=False lets stage 1 train it; else {hint}"
-        raise InputError(f"model {model.name!r} trains nothing in stage 1, so {what}", hint)
+        raise InputError(f"model {model.name!r} trains nothing in stage 1, so {problem}", hint)

@@ -93,10 +93,18 @@ def out_of_fold(
         def validate() -> float:
             return mean_nll(predict(network, folds.val[0], processes=processes), folds.val[1])
 
-        what = f"out-of-fold network {number + 1} of {folds.count}"
+        training_name = f"out-of-fold network {number + 1} of {folds.count}"
         with compute_settings(network, schedule, processes):
             figures = train(
-                network, step, validate, len(train_rows), schedule, report, what, resume=resume, processes=processes
+                network,
+                step,
+                validate,
+                len(train_rows),
+                schedule,
+                report,
+                training_name,
+                resume=resume,
+                processes=processes,
             )
         probs_of_fold = predict(network, x[fold == number], processes=processes).double().softmax(dim=1)
         state = {f"{RANDOM}{name}": tensor for name, tensor in random_state(y.device).items()}

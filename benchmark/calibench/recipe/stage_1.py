@@ -43,7 +43,7 @@ AsOutputs = Callable[[torch.Tensor], Outputs]
 
 
 class Stage1:
-    """The training of one member's network. Building it checks the settings; `run` trains what the cache does not hold."""
+    """The training of one member's network. Building it checks the settings; `run` trains it unless the cache holds it."""
 
     def __init__(
         self,
@@ -140,8 +140,8 @@ class Stage1:
             computing.enter_context(compute_settings(network, self.schedule, processes))
             return network
 
-        what = f"{who(self.bound)} on {who(self.stages.model)}"
-        with seeded(self.seed), blaming(what), contextlib.ExitStack() as computing:
+        subject = f"{who(self.bound)} on {who(self.stages.model)}"
+        with seeded(self.seed), blaming(subject), contextlib.ExitStack() as computing:
             objective.prepare(self._task(another))
             computing.enter_context(compute_settings(network, self.schedule, processes))
             figures = train(

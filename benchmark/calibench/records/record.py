@@ -39,7 +39,7 @@ class ResultRecord:
     """The noise on the training labels, as the user may type it: `symmetric:rate=0.3`. None: the labels are unchanged."""
 
     backend: str
-    """Which kernels computed the figures: `fused-cpu`, `fused-cuda` or `reference`."""
+    """The kernels that computed the figures: `fused-cpu`, `fused-cuda` or `reference`."""
 
     n: dict[str, int]
     """The number of samples of each split: `train`, `val`, `cal`, `test`."""
@@ -65,12 +65,12 @@ class ResultRecord:
     """The versions of Python, of our dependencies, and of the packages whose plugins took part."""
 
     units: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """For each metric its `unit`, which direction is `better` (`lower` or `higher`), and whether a board may rank by it
-    (`rankable`)."""
+    """For each metric its `unit`, the `better` direction (`lower` or `higher`), and `rankable`, true if a board may rank by
+    it."""
 
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
     """For some metrics the facts behind the figure, under keys of the metric's own: the bin of a maximum and its count,
-    the parts of a Brier score (in its unit), how many probabilities NLL clipped."""
+    the parts of a Brier score (in its unit), the number of probabilities that NLL clipped."""
 
     fitted: list[dict[str, Any]] = field(default_factory=list)
     """The learned values of each stage: the epoch kept and its validation NLL in nats, a temperature. `stage` is its
@@ -84,9 +84,9 @@ class ResultRecord:
     """The seed of each random stream: `run`, the seeds derived from it for each purpose, `split`, `noise`, `bootstrap`."""
 
     bootstrap: dict[str, Any] = field(default_factory=dict)
-    """How the intervals were taken: `method`, `level`, `resamples`, `seed`, which metrics are `bias_corrected` and how,
-    and in how many resamples a figure was `undefined`. Boards compare only records whose `seed` and `resamples` are
-    equal."""
+    """The settings of the intervals: `method`, `level`, `resamples`, `seed`, the `bias_corrected` metrics
+    and the `bias_correction`, and the number of resamples in which a figure was `undefined`. Boards compare only
+    records whose `seed` and `resamples` are equal."""
 
     data: dict[str, Any] = field(default_factory=dict)
     """The data: SHA-256 `fingerprint` of all splits, of the same before noise (`clean_fingerprint`) and of the test
@@ -94,14 +94,14 @@ class ResultRecord:
     the `noise`, such as its realised rate, and about each `shift`."""
 
     machine: dict[str, Any] = field(default_factory=dict)
-    """Where it ran: `system`, `processor`, `cores`, `threads` of torch, `device`; `ranks`, the number of processes, if
+    """The machine: `system`, `processor`, `cores`, `threads` of torch, `device`; `ranks`, the number of processes, if
     more than one."""
 
     code: str = ""
     """Hex digest of the code and files that decided the run. A stored record answers a run only if this is equal."""
 
     cache: dict[str, list[str]] = field(default_factory=dict)
-    """Which stages came from the cache (`hits`), which were trained now (`made`), and which continued an earlier
+    """The stages that came from the cache (`hits`), that were trained now (`made`), and that continued an earlier
     training (`resumed`)."""
 
     shift: list[dict[str, Any]] = field(default_factory=list)
@@ -116,15 +116,15 @@ class ResultRecord:
     `metrics`."""
 
     predictions: dict[str, str] | None = None
-    """Where scores, labels and bootstrap replicates lie: `file`, relative to the results folder, and its `sha256`.
+    """The file of scores, labels and bootstrap replicates: `file`, relative to the results folder, and its `sha256`.
     None: they are not stored."""
 
     created: str = ""
-    """When the run ended: UTC, ISO 8601, to the second."""
+    """The end of the run: UTC, ISO 8601, to the second."""
 
     preset: dict[str, Any] | None = None
-    """The preset that the run came from: its `name`, the `sha256` of its text, and what the user `changed`. None: there
-    was none."""
+    """The preset that the run came from: its `name`, the `sha256` of its text, and the settings that the user
+    `changed`. None: there was none."""
 
     schema: str = schemas.RECORD
     """The name and version of this document; first in the file."""
@@ -155,7 +155,7 @@ class ResultRecord:
         present = [name for name in names if name in document]
         for name in present:
             if not fits(name, document[name]):
-                message = f"{where}: the value of {name!r} is not what a record holds in this field"
+                message = f"{where}: the value of {name!r} does not fit this field of a record"
                 raise InputError(message, "run it again with --force")
         return cls(**{name: document[name] for name in present})
 

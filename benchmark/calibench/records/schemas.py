@@ -6,10 +6,10 @@ A document whose definition changes gets a new number.
 from __future__ import annotations
 
 RECORD = "calibench.record/1"
-"""One run: `records/RUN_ID.json` in a results folder, and what `calibench run --json` prints of one run."""
+"""One run: `records/RUN_ID.json` in a results folder, and the output of `calibench run --json` for one run."""
 
 RECORDS = "calibench.records/1"
-"""Several runs: what `calibench run --json` prints of more than one."""
+"""Several runs: the output of `calibench run --json` for more than one."""
 
 PREDICTIONS = "calibench.predictions/1"
 """Scores, labels and bootstrap replicates of a run: the metadata of `predictions/RUN_ID.safetensors`."""

@@ -38,7 +38,7 @@ def title(board: Board) -> str:
 
 
 def notes(board: Board) -> list[str]:
-    """The lines under a board: how to read it, versions, and what is missing."""
+    """The lines under a board: its key, versions, and missing parts."""
     backends = sorted({backend for row in board.rows for backend in row.backends})
     reading = (
         "mean over seeds [95 % bootstrap interval over test samples; bias of calibration errors corrected]; "

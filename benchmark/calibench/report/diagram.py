@@ -88,7 +88,7 @@ def _draw_accuracy(axis: Axes, rows: Sequence[ReliabilityBin], bins: int) -> Non
 
 
 def _interval_lengths(rows: Sequence[ReliabilityBin]) -> list[list[float]]:
-    """How far each interval reaches below and above its accuracy, as matplotlib takes it."""
+    """The length of each interval below and above its accuracy, as matplotlib takes it."""
     below, above = [], []
     for row in rows:
         accuracy = row.accuracy or 0.0

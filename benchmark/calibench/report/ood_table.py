@@ -82,7 +82,7 @@ def _group_means(record: ResultRecord) -> Iterator[dict[str, Any]]:
 
 
 def _reasons(records: Sequence[ResultRecord]) -> list[str]:
-    """Why figures are undefined, each reason once."""
+    """The reasons for undefined figures, each once."""
     return list(
         dict.fromkeys(f"{record.recipe}: {row['note']}" for record in records for row in record.ood if "note" in row)
     )

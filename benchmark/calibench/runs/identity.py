@@ -1,4 +1,4 @@
-"""Which run this is: the id that names its record, and the digests of code and files that the record was made with.
+"""The identity of a run: the id that names its record, and the digests of code and files that the record was made with.
 
 A stored record is taken for this run only if both are equal.
 """

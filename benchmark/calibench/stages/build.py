@@ -37,8 +37,8 @@ def as_figures(bound: Bound, learned: Any) -> dict[str, Any]:
     try:
         json.dumps(learned, allow_nan=False)
     except (TypeError, ValueError) as error:
-        message = f"{who(bound)}: what fit returned is not JSON ({error})"
+        message = f"{who(bound)}: the result of fit is not JSON ({error})"
         raise RunError(message, "return numbers, strings and lists: tensor.tolist(), float(value)") from None
     if not isinstance(learned, dict):
-        raise RunError(f"{who(bound)}: fit returned a {type(learned).__name__}", "return a dict of what was learned")
+        raise RunError(f"{who(bound)}: fit returned a {type(learned).__name__}", "return a dict of the learned values")
     return learned

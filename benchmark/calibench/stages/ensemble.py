@@ -9,7 +9,7 @@ from calibench.outputs.outputs import Outputs
 
 
 class Ensemble(ABC):
-    """How many members there are and how their outputs become one. Member 0 is the run without the ensemble."""
+    """The number of members, and the combination of their outputs. Member 0 is the run without the ensemble."""
 
     members: int
 

@@ -112,7 +112,7 @@ class Objective(ABC):
         return state
 
     def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Restore what `state` returned; called after `prepare`, which builds the modules."""
+        """Restore the values that `state` returned; called after `prepare`, which builds the modules."""
         for name in self.learned:
             value = getattr(self, name)
             if isinstance(value, nn.Module):

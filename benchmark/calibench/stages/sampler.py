@@ -40,7 +40,7 @@ class Sampler(ABC):
     """Makes variants of one trained network, or of its inputs. Each member gets a fresh object."""
 
     combine: str = "probs"
-    """How variants are averaged: `probs`, the mean of probabilities, or `logits`, softmax of the mean of log-probabilities."""
+    """The average of the variants: `probs`, the mean of probabilities, or `logits`, softmax of the mean of log-probabilities."""
 
     def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
         """Raise InputError if this network, or inputs of this shape, cannot be sampled; called before anything is trained."""

@@ -1,4 +1,4 @@
-"""How stage 1 computes a network: precision, memory layout, torch.compile. Outputs that are judged are always float32.
+"""The settings of stage 1's computations: precision, memory layout, torch.compile. Judged outputs are always float32.
 
 Each of the three changes rounding, as another number of threads does: the same seed then ends at other weights.
 """

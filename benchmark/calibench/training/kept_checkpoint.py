@@ -47,7 +47,7 @@ class KeptCheckpoint:
         return {"figures": figures} | {f"weights.{k}": v for k, v in (self.weights or {}).items()}
 
     def load_state(self, state: Mapping[str, torch.Tensor], device: torch.device) -> None:
-        """Restore what `state` returned."""
+        """Restore the values that `state` returned."""
         best, best_epoch, nll, epoch = state["figures"].tolist()
         self.best, self.best_epoch, self.nll, self.epoch = best, int(best_epoch), nll, int(epoch)
         self.weights = {k: v.to(device) for k, v in strip_prefix(state, "weights.").items()} or None

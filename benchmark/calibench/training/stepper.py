@@ -106,7 +106,7 @@ class Stepper:
         return state
 
     def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Restore what `state` returned; the optimiser's settings come from the schedule."""
+        """Restore the values that `state` returned; the optimiser's settings come from the schedule."""
         moments: dict[int, dict[str, torch.Tensor]] = {}
         for name, moment in strip_prefix(state, "optimizer.").items():
             number, _, entry = name.partition(".")

@@ -13,7 +13,7 @@ FEW = 20
 """A column with at most this many different values holds categories, even if the table has few rows."""
 
 ENOUGH = 10
-"""Only with at least this many cells does the majority show what a column should hold."""
+"""The least number of cells whose majority decides that a column holds numbers."""
 
 LARGEST = 3.4e38
 """The largest value that float32 holds."""

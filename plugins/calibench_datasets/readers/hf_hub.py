@@ -89,7 +89,7 @@ def _fetch(name: str, revision: str, cache: Path, where: str) -> None:
         missing = "revision" if isinstance(error, RevisionNotFoundError) else "public set"
         message = f"{where}: the Hub has no such {missing}"
         raise InputError(message, "check ORG/NAME and revision; hf auth login") from None
-    except Exception as error:  # whatever its HTTP library raises
+    except Exception as error:  # its HTTP library raises nearly anything
         if not any(file.is_file() and file.stat().st_size for file in part.rglob("blobs/*")):
             _remove(part)
         hint = "run again: complete files are kept; is HF_HUB_OFFLINE set?"

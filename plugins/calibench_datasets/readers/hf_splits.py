@@ -1,4 +1,4 @@
-"""Splits of a Hugging Face data set: which one is train, val, cal or test, and whether all of its rows are there."""
+"""Splits of a Hugging Face data set: their parts in a run (train, val, cal, test), and the check that no row is missing."""
 
 from __future__ import annotations
 

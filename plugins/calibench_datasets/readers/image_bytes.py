@@ -1,4 +1,4 @@
-"""Images in an `.npz` as the bytes of their files: a tenth of the size, and exactly what a network saw."""
+"""Images in an `.npz` as the bytes of their files: a tenth of the size, and exactly the pixels that a network saw."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class _Array:
         self.state = state
 
     def array(self) -> NDArray[np.integer[Any]]:
-        """The array from numpy's state: version, shape, dtype, whether it is stored by column, content."""
+        """The array from numpy's state: version, shape, dtype, True if stored by column, content."""
         _, shape, kind, by_column, content = self.state
         if not isinstance(kind, _Dtype) or not isinstance(content, bytes):
             raise pickle.UnpicklingError("an array that does not hold whole numbers")
@@ -65,7 +65,7 @@ class _Reader(pickle.Unpickler):
     """Knows arrays, and the bytes that Python 3 writes for Python 2; any other name in the pickle is an error."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """A harmless stand-in for what a name in the pickle refers to."""
+        """A harmless stand-in for the object that a name in the pickle refers to."""
         if (module, name) in _ARRAY_MAKERS or (module, name) == ("numpy", "ndarray"):
             return _Array
         if (module, name) == ("numpy", "dtype"):

@@ -26,7 +26,7 @@ SPEC = DatasetSpec(
         Param("path", "path", REQUIRED, "a CSV file; comma, semicolon, tab or bar between cells"),
         *TABLE_PARAMS,
         CATEGORICAL,
-        Param("decimal", "str", "point", "how 1.5 is written in the file", choices=("point", "comma"), late=True),
+        Param("decimal", "str", "point", "the decimal separator of the file", choices=("point", "comma"), late=True),
     ),
     licence="yours",
     source="the file; words become one-hot features, values in sorted order",

@@ -16,7 +16,7 @@ SPEC = DatasetSpec(
 
 
 def wine() -> Arrays:
-    """178 wines, 13 chemical measurements, and which of 3 cultivars each wine is."""
+    """178 wines, 13 chemical measurements, and the cultivar of each wine, one of 3."""
     from sklearn.datasets import load_wine
 
     x, y = load_wine(return_X_y=True)

@@ -75,7 +75,7 @@ def limit_coverage(uncertainty: Floats, wrong: Bools, target: float, guarantee: 
     ends = _tie_ends(uncertainty, wrong)
     n = len(uncertainty)
     if guarantee == "none":
-        # Rounded down a little before rounding up: 0.9 of 10 is 9, whatever the ninth digit of the product.
+        # Rounded down a little before rounding up: 0.9 of 10 is 9 despite the rounding error of the product.
         return _accepting(max(1, math.ceil(target * n - 1e-9)), ends, None)
     k = np.arange(1, n + 1)
     reaching = np.flatnonzero(lower_bound(k, np.full(n, n), delta) >= target)
@@ -100,7 +100,7 @@ def _accepting(count: int, ends: TieEnds, bound: float | None) -> Limit:
 
 
 def _largest(passed: Ints, ends: TieEnds, level: float | None, note: str) -> Limit:
-    """The largest limit among the ends that passed, with the risk's bound at `level`; if none passed, `note` says why."""
+    """The largest limit among the ends that passed, with the risk's bound at `level`; if none passed, `note` has the reason."""
     if not len(passed):
         return Limit(None, 0, 0, None, note)
     i = int(passed.max())

@@ -83,7 +83,7 @@ class FeatureRefit(HeadRefit):
         self.stage_2 = Stage2(**stage_2)
 
     def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
-        """InputError for views that cannot be made."""
+        """InputError for views that the rows or the network do not allow."""
         self.stage_2.check(self.name, network, input_shape)
 
     @abstractmethod

@@ -36,7 +36,7 @@ SPEC = MethodSpec(
     equation="p = mean over v of softmax(f(view_v(x)))",
     paper="A. Ashukha et al., Pitfalls of In-Domain Uncertainty Estimation, ICLR 2020 (arXiv 2002.06470)",
     deviations=(
-        "views are shifts and mirror images, as in training on CIFAR, whatever augmentation the network was trained with",
+        "views are shifts and mirror images, as in training on CIFAR, and not the augmentation of the network's own training",
     ),
 )
 

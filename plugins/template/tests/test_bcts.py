@@ -29,7 +29,7 @@ def test_a_class_without_samples_keeps_a_finite_bias() -> None:
 
 
 def test_a_run_finds_the_method_by_name() -> None:
-    """The record holds the recipe and what the method fitted."""
+    """The record holds the recipe and the fitted values of the method."""
     record = calibench.run(method="ce+bcts:l2=0.01", epochs=2, results=None)
     assert record.recipe == "ce:epochs=2+bcts:l2=0.01"
     assert len(record.fitted[-1]["bias"]) == record.data["classes"]

@@ -116,7 +116,7 @@ def timm(  # noqa: PLR0913 - a keyword for each parameter of the SPEC
 
 
 def _import() -> Any:
-    """The library; InputError that names what to install if it is missing."""
+    """The library; InputError with the command to install it if it is missing."""
     try:
         torchvision_operators()
         import timm as library

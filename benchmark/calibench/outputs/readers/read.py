@@ -1,4 +1,4 @@
-"""Read stored outputs of any classifier, whatever the format of the file."""
+"""Read stored outputs of any classifier from a file of any format."""
 
 from __future__ import annotations
 

@@ -1,0 +1,44 @@
+"""docs/reference/metrics.md from the SPEC above each metric: `python tests/docs/metrics_page.py` writes it anew."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+from calibench.metrics.plugin import calibench_metrics
+from calibench.plugins.specs import MetricSpec
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "metrics.md"
+WIDTH = 100
+
+TOP = """\
+# Metrics: every figure
+
+In the order of tables. `calibench show metric NAME` prints the same, also of a plugin's metric.
+[conventions.md](conventions.md) explains bins, intervals and noise floors, and
+[shift.md](shift.md) the figures of shifts and OOD sets.
+
+Written by `python tests/docs/metrics_page.py`, from the `SPEC` above each metric in
+`benchmark/calibench/metrics/`: change a text there.
+
+"""
+
+
+def item(spec: MetricSpec) -> str:
+    """A list item: name, unit, direction, definition, deviations and source."""
+    use = f"{spec.better} is better" if spec.rankable else "no board ranks by it"
+    texts = [f"- **`{spec.name}`** ({spec.unit}; {use}): {spec.summary}", f"`{spec.equation}`.", *spec.deviations]
+    if spec.needs_decision:
+        texts.append("It needs a decision rule.")
+    if spec.paper:
+        texts.append(f"Source: {spec.paper}.")
+    return textwrap.fill(" ".join(texts), WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
+
+
+def page() -> str:
+    """The whole page."""
+    return TOP + "\n".join(map(item, calibench_metrics())) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
