@@ -31,8 +31,9 @@ BIAS = "replicates are shifted by -(mean of replicates - estimate) and clipped t
 class Judgement:
     """Everything that `judge` computes, by metric name; None stands for an undefined figure.
 
-    All but `replicates` and `verdict` is JSON. `metrics`: the figures in their spec's unit. `intervals`: `[lo, hi]`. `noise_floor`: of the metrics that have one.
-    `details`. `replicates`: `[B]` float64, NaN where undefined; the intervals are taken from them. `bootstrap`: the method.
+    All but `replicates` and `verdict` is JSON. `metrics`: the figures in their spec's unit. `intervals`: `[lo, hi]`.
+    `noise_floor`: of the metrics that have one. `details`. `replicates`: `[B]` float64, NaN where undefined; the intervals
+    are taken from them. `bootstrap`: the method.
     """
 
     metrics: dict[str, float | None]
