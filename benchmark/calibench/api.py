@@ -18,9 +18,10 @@ from calibench.config.request import RunRequest
 from calibench.config.run_config import RunConfig
 from calibench.data.in_memory import as_dataset
 from calibench.errors import InputError
+from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
 from calibench.evaluation.judge import RESAMPLES, SEED
-from calibench.evaluation.stored_outputs import Samples, evaluate_samples
+from calibench.evaluation.stored_outputs import Fit, evaluate_samples
 from calibench.models.in_memory import as_model
 from calibench.models.network import Task
 from calibench.outputs.several_labels import check_samples
@@ -161,6 +162,7 @@ def evaluate(  # noqa: PLR0913 - the public API
     fit_logits: Any = None,
     fit_probs: Any = None,
     fit_labels: Any = None,
+    cross_fit: int | None = None,
     soft: Any = None,
     metrics: str | None = None,
     resamples: int = RESAMPLES,
@@ -175,14 +177,17 @@ def evaluate(  # noqa: PLR0913 - the public API
     `metrics` lists the metrics, joined by commas, as in `brier,ece:bins=20,smece`; `default` and `all` stand for these sets.
 
     `fit` is a recipe of calibrators and a decision rule, as `temperature`. It is fitted on `fit_logits` or `fit_probs` with
-    `fit_labels`, other samples than those judged. Raises InputError naming the first bad row.
+    `fit_labels`, other samples than those judged; with `cross_fit` folds each sample is mapped by a fit on the other folds.
+    `auto` is the map that the record's `advice` names. Raises InputError naming the first bad row.
     """
     samples = _samples(logits, probs, labels, "")
     fit_samples = None
     if fit_logits is not None or fit_probs is not None or fit_labels is not None:
         fit_samples = _samples(fit_logits, fit_probs, fit_labels, "fit_")
     shares = None if soft is None else _tensor(soft, "soft").numpy()
-    return evaluate_samples(samples, fit, fit_samples, soft=shares, metrics=metrics, resamples=resamples, seed=seed)
+    return evaluate_samples(
+        samples, Fit(fit, fit_samples, cross_fit), soft=shares, metrics=metrics, resamples=resamples, seed=seed
+    )
 
 
 def _samples(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:

@@ -24,8 +24,8 @@ TEMPERATURE = ("--fit", "temperature", "--fit-on")
 def test_samples_to_fit_on(refused, good):
     needs = "fit temperature needs samples to fit on"
     refused("evaluate", good, "--fit", "temperature", says=needs, hint="--fit-on VALFILE")
-    refused("evaluate", good, "--fit-on", "val.npz", says="nothing to fit", hint="--fit temperature")
-    refused("evaluate", good, *TEMPERATURE, good, says="are those that are judged")
+    refused("evaluate", good, "--fit-on", "val.npz", says="nothing to fit", hint="--fit auto")
+    refused("evaluate", good, *TEMPERATURE, good, says="60 of the 60 samples that are judged are among those to fit on")
     refused("evaluate", good, *TEMPERATURE, "wider.npz", says="4 classes to fit on, 3 to judge")
     refused("evaluate", good, *TEMPERATURE, "none.npz", says="there is no file 'none.npz'")
     refused("evaluate", good, *TEMPERATURE, "bad.npz", says="bad.npz: row 4: logits are NaN")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def test_python_gives_the_same_document(cli, good, val):
     printed = cli("evaluate", good, "--fit", "temperature", *FIT_ON, "--json").document
     record = calibench.evaluate(logits=logits, labels=labels, fit="temperature", fit_logits=val[0], fit_labels=val[1])
     assert isinstance(record, EvaluationRecord)
-    assert json.loads(json.dumps(record.to_dict())) == printed
+    of_file = {"file": str(good), "sha256": hashlib.sha256(good.read_bytes()).hexdigest()}
+    assert json.loads(json.dumps(record.to_dict() | of_file)) == printed
     assert record["metrics"] == record.metrics
 
 
@@ -136,7 +138,7 @@ def test_one_sample_can_be_judged(cli, tmp_path):
 
 def test_a_temperature_without_a_minimum_is_a_failed_run(refused, tmp_path, good):
     """Good input, but no finite temperature: exit code 1, and no plot."""
-    logits = np.load(good)["logits"]
+    logits = 1.01 * np.load(good)["logits"]
     np.savez(tmp_path / "right.npz", logits=logits, labels=logits.argmax(axis=1))
     fit = ("--fit", "temperature", "--fit-on", "right.npz", "--plot", "out.svg")
     refused("evaluate", good, *fit, says="still falls at T = 1/50", hint="more samples", code=1)
@@ -183,6 +185,8 @@ def test_the_document_does_not_depend_on_the_format(cli, tmp_path, samples, soft
     columns = {f"c{k}": probs[:, k] for k in range(4)}
     parquet.write_table(pa.table(columns | {"label": labels}), tmp_path / "a.parquet")
     documents = [cli("evaluate", f"a.{suffix}", "--json").document for suffix in ("npz", "csv", "parquet")]
+    for document in documents:
+        del document["file"], document["sha256"]
     assert documents[0] == documents[1] == documents[2]
     from_python = calibench.evaluate(probs=probs, labels=labels)
     assert from_python.metrics == documents[0]["metrics"]

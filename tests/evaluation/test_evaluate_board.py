@@ -24,12 +24,11 @@ def test_a_board_of_files_lowest_nll_first(cli, files) -> None:
     assert ran.document["schema"] == "calibench.evaluations/1"
     assert ran.document["same_samples"] is True
     for evaluation in ran.document["evaluations"]:
-        name = evaluation.pop("file")
-        assert evaluation == alone[name]
+        assert evaluation == alone[evaluation["file"]]
     printed = cli("evaluate", "sure.npz", "good.npz")
     assert printed.out.index("good.npz") < printed.out.index("sure.npz")
     assert f"{100 * alone['sure.npz']['metrics']['ece15']:.2f} [" in printed.out
-    assert "sure.npz: miscalibrated, on the whole over-confident" in printed.out
+    assert "sure.npz: miscalibrated, strongly over-confident" in printed.out
     assert printed.err == ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,13 @@ from calibench.cli.output import plugin_output_to_stderr, stdout, to_stderr, war
 from calibench.errors import InputError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from rich.table import Table
 
+    from calibench.evaluation.advice import Advice
+    from calibench.evaluation.cross_fit import Samples
     from calibench.evaluation.evaluation_record import EvaluationRecord
+    from calibench.evaluation.stored_outputs import Fit
     from calibench.report.diagram import Panel
 
 
@@ -40,9 +45,17 @@ if TYPE_CHECKING:
     metavar="NAME,...",
     help="The metrics, as in brier,ece:bins=20,smece; default and all are sets of them.",
 )
-@click.option("--fit", metavar="RECIPE", help="Post-hoc stages to try, such as temperature.")
+@click.option(
+    "--fit", metavar="RECIPE", help="Post-hoc stages to try, such as temperature; auto takes what the advice names."
+)
 @click.option(
     "--fit-on", type=click.Path(path_type=Path), metavar="VALFILE", help="Samples to fit on: others than those judged."
+)
+@click.option(
+    "--cross-fit",
+    type=int,
+    metavar="FOLDS",
+    help="Fit inside one file instead: each of FOLDS parts is mapped by a fit on the others.",
 )
 @click.option(
     "--plot",
@@ -61,6 +74,7 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     metrics: str | None,
     fit: str | None,
     fit_on: Path | None,
+    cross_fit: int | None,
     plot: Path | None,
     as_json: bool,
     quiet: bool,
@@ -70,11 +84,12 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     \b
     calibench evaluate test.npz                               logits or probs, and labels
     calibench evaluate test.csv --plot reliability.svg        probability columns and a label column
-    calibench evaluate test.npz --fit temperature --fit-on val.npz
+    calibench evaluate test.npz --fit auto --fit-on val.npz
+    calibench evaluate test.npz --fit temperature --cross-fit 5
     calibench evaluate resnet.npz vit.npz                     one row a file, lowest NLL first
     """
     from calibench.cli.evaluate_board import same_labels
-    from calibench.evaluation.stored_outputs import evaluate_samples
+    from calibench.evaluation.stored_outputs import Fit
     from calibench.outputs.readers import Columns, read_outputs, read_soft
     from calibench.plugins.discovery import registry
     from calibench.report.diagram import check_plot, reliability_diagram
@@ -86,11 +101,10 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     fit_samples = None if fit_on is None else read_outputs(fit_on, columns)
     warn_about_broken_plugins(registry())
     samples = [read_outputs(file, columns) for file in files]
+    chosen_fit = Fit(fit, fit_samples, cross_fit)
     with plugin_output_to_stderr():
         records = {
-            file: evaluate_samples(
-                judged, fit, fit_samples, soft=None if soft is None else read_soft(file, soft), metrics=metrics
-            )
+            file: _judge_file(file, judged, chosen_fit, None if soft is None else read_soft(file, soft), metrics)
             for file, judged in zip(files, samples, strict=True)
         }
     if plot is not None:
@@ -99,6 +113,17 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
             to_stderr(f"wrote {plot}")
     if as_json or not quiet:
         _print(records, as_json, comparable=same_labels([labels for _, labels in samples]))
+
+
+def _judge_file(
+    file: Path, samples: Samples, fit: Fit, soft: NDArray[Any] | None, metrics: str | None
+) -> EvaluationRecord:
+    """The record of one file, with its name and checksum."""
+    from calibench.atomic import digest_of
+    from calibench.evaluation.stored_outputs import evaluate_samples
+
+    record = evaluate_samples(samples, fit, soft=soft, metrics=metrics)
+    return dataclasses.replace(record, file=str(file), sha256=digest_of(file))
 
 
 def _check_files(files: tuple[Path, ...], fit_on: Path | None) -> None:
@@ -151,6 +176,9 @@ def _print_record(record: EvaluationRecord, file: Path) -> None:
     classes_or_labels = f"{record.classes} classes" if record.labels_per_sample == 1 else labels
     console.print(Text(f"{file}: {record.n} samples, {classes_or_labels}"), soft_wrap=True)
     console.print(_table(record))
+    labels_table = _labels_table(record)
+    if labels_table is not None:
+        console.print(labels_table)
     for line in _lines(record):  # a terminal wraps them; a pipe gets whole lines
         console.print(Text(line), soft_wrap=True)
     if record.backend == "reference":
@@ -178,6 +206,29 @@ def _table(record: EvaluationRecord) -> Table:
     return table
 
 
+ANSWERS = {"no_sign": "no sign of miscalibration", "miscalibrated": "miscalibrated", "too_few": "too few to tell"}
+
+
+def _labels_table(record: EvaluationRecord) -> Table | None:
+    """A row for each of several labels, after the fit if there is one; None for one label a sample."""
+    from rich.text import Text
+
+    from calibench.report.tables import ruled_table
+
+    labels = record.labels if record.after is None else record.after["labels"]
+    if not labels:
+        return None
+    table = ruled_table()
+    table.add_column("label", no_wrap=True)
+    for name in ("predicted", "observed"):
+        table.add_column(name, justify="right")
+    table.add_column("verdict" if record.after is None else "verdict after the fit")
+    for label in labels:
+        counts = (f"{label['predicted']:.1f}", f"{label['observed']:.0f}")
+        table.add_row(Text(label["name"]), *counts, ANSWERS[label["calibrated"]])
+    return table
+
+
 def _cells(judgement: Mapping[str, Any], metric: str, unit: str) -> tuple[str, str, str]:
     """Figure, interval and floor of one metric as text."""
     from calibench.report.format import NOTHING, figure, interval
@@ -192,22 +243,37 @@ def _cells(judgement: Mapping[str, Any], metric: str, unit: str) -> tuple[str, s
 
 def _lines(record: EvaluationRecord) -> Sequence[str]:
     """The learned values of a fit, the verdict before and after it, and the meaning of the floor."""
-    lines = []
+    after = record.after or {}
+    warnings = record.warnings + [text for text in after.get("warnings", ()) if text not in record.warnings]
+    lines = [f"warning: {text}" for text in warnings]
     if record.fit is not None:
         values = {key: value for key, value in record.fit.items() if key != "recipe"}
         learned = ", ".join(f"{key} {_learned_value(value)}" for key, value in values.items())
         lines.append(f"fit {record.fit['recipe']}: {learned}" if learned else f"fit {record.fit['recipe']}")
     if record.after is not None:
-        lines += [f"before: {record.verdict}", f"after: {record.after['verdict']}"]
+        lines += [f"before: {record.verdict}", f"after: {after['verdict']}"]
     else:
         lines.append(f"verdict: {record.verdict}")
-        if record.calibrated == "miscalibrated":
-            lines.append("a fix to try: --fit temperature --fit-on VALFILE, samples the network was not trained on")
-    warnings = record.warnings + [
-        text for text in (record.after or {}).get("warnings", ()) if text not in record.warnings
-    ]
-    lines += [f"warning: {text}" for text in warnings]
+    if record.advice is not None:
+        lines.append(f"advice: {_advice(record.advice, record.fit)}")
     return [*lines, "floor: mean of a perfectly calibrated model with the same confidences"]
+
+
+def _advice(advice: Advice, fit: Mapping[str, Any] | None) -> str:
+    """The map that helps, with its gain, and how to use it; or that none does."""
+    if advice["nll_gain"] is None or advice["interval"] is None:
+        return f"none: no map could be fitted to these {advice['samples']} samples"
+    low, high = advice["interval"]
+    gain = f"{advice['nll_gain']:.4f} [{low:.4f}, {high:.4f}] nats a sample"
+    tried = f"{len(advice['gains'])} maps cross-fitted on {advice['samples']} samples"
+    if advice["recipe"] is None:
+        return f"none: no map lowers NLL beyond its interval; the best lowers it by {gain} ({tried})"
+    use = (
+        ""
+        if fit is not None
+        else f"; --fit {advice['recipe']} --fit-on VALFILE, samples the network was not trained on"
+    )
+    return f"{advice['recipe']} lowers NLL by {gain} ({tried}){use}"
 
 
 LONGEST_LIST = 8

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from calibench.evaluation.counts import ClassCounts, LabelCounts, RightAnswers
-from calibench.evaluation.finding import Finding, findings_in
-from calibench.evaluation.joint_test import joint_test
+from calibench.evaluation.finding import RARE, Answer, Compared, Finding, LabelVerdict, findings_in
+from calibench.evaluation.joint_test import JOINT_LEVEL, joint_test
 from calibench.evaluation.label_ece import LabelECE
 from calibench.evaluation.soft_test import soft_findings
 from calibench.lazy import np
@@ -34,6 +34,8 @@ class Tested(NamedTuple):
 
     findings: list[Finding]
     detectable: float | None
+    by_label: list[LabelVerdict]
+    """The verdict on each label, where samples have several."""
 
 
 def families(judged: Judged) -> dict[str, HasDraws]:
@@ -53,7 +55,7 @@ def families(judged: Judged) -> dict[str, HasDraws]:
 def calibration_test(judged: Judged, drawn: Mapping[str, Floats], seed: int = 0) -> Tested:
     """The findings in `judged`. `drawn` holds the draws of all its `families`, from `metrics.noise_floor.drawn_figures`."""
     if judged.soft is not None:
-        return Tested(*soft_findings(judged, BINS, seed))
+        return Tested(*soft_findings(judged, BINS, seed), by_label=[])
     if judged.labels_per_sample > 1:
         return _test_labels(judged, drawn)
     return _test_classes(judged, drawn)
@@ -80,7 +82,7 @@ def _test_classes(judged: Judged, drawn: Mapping[str, Floats]) -> Tested:
         size, p = float(above_chance[CLASSWISE][0]), float(test.p[CLASSWISE][0])
         of_classes = [Finding(kind="class", name="all", predicted=None, observed=None, size=size, detectable=None, p=p)]
     detectable = compared.detectable(critical)
-    return Tested(findings + of_classes, None if detectable is None else float(detectable[0]))
+    return Tested(findings + of_classes, None if detectable is None else float(detectable[0]), by_label=[])
 
 
 def _test_labels(judged: Judged, drawn: Mapping[str, Floats]) -> Tested:
@@ -94,7 +96,26 @@ def _test_labels(judged: Judged, drawn: Mapping[str, Floats]) -> Tested:
     sizes = errors - drawn[LABEL_ECE].mean(axis=0)
     detectable = compared.detectable(critical)
     findings = findings_in("label", compared, p, critical, sizes=sizes)
-    return Tested(findings, None if detectable is None else float(detectable.max()))
+    return Tested(findings, None if detectable is None else float(detectable.max()), _by_label(compared, p, detectable))
+
+
+def _by_label(compared: Compared, p: Floats, detectable: Floats | None) -> list[LabelVerdict]:
+    """The verdict on each label: rare ones, and those of which no size could have been found, are too few to tell."""
+    verdicts = []
+    for place, (predicted, observed) in enumerate(zip(compared.predicted, compared.observed, strict=True)):
+        too_few = detectable is None or max(predicted, observed) < RARE
+        answer: Answer = "miscalibrated" if p[place] <= JOINT_LEVEL else "too_few" if too_few else "no_sign"
+        verdicts.append(
+            LabelVerdict(
+                name=str(place),
+                calibrated=answer,
+                predicted=float(predicted),
+                observed=float(observed),
+                detectable=None if detectable is None else float(detectable[place]),
+                p=float(p[place]),
+            )
+        )
+    return verdicts
 
 
 def _standardised(observed: Floats, drawn: Floats) -> tuple[Floats, Floats]:

@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from calibench.evaluation.finding import Finding
+from calibench.evaluation.advice import Advice
+from calibench.evaluation.finding import Finding, LabelVerdict
 from calibench.metrics.judged import Judged
 from calibench.records import schemas
 
@@ -85,16 +86,33 @@ class EvaluationRecord:
     """The gap between predicted and observed, of the top label or of some label, that would have been found 4 times in
     5, as a fraction of the samples. Absent if it is not known."""
 
+    labels: list[LabelVerdict] | None = None
+    """Where samples have several labels, the verdict on each: its `name`, `calibrated`, the `predicted` and the
+    `observed` count, the gap that is `detectable`, and `p`. Absent otherwise."""
+
     warnings: list[str] = field(default_factory=list)
     """What may be wrong with the samples or with the use of them, a sentence each."""
 
     fit: dict[str, Any] | None = None
     """The fit: its `recipe`, the number of samples `n`, and the learned value of each parameter, under the name of the
-    parameter (`temperature`), or `STAGE.NAME` if an earlier stage has one of that name. Absent without a fit."""
+    parameter (`temperature`), or `STAGE.NAME` if an earlier stage has one of that name. With `cross_fit`, the number of
+    folds, every sample was mapped by a fit on the other folds. Absent without a fit."""
 
     after: dict[str, Any] | None = None
-    """`metrics`, `intervals`, `noise_floor`, `details`, `verdict`, `calibrated`, `findings`, `mean_confidence` and
-    `warnings` of the outputs after the fit. Absent without a fit."""
+    """`metrics`, `intervals`, `noise_floor`, `details`, `verdict`, `calibrated`, `findings`, `mean_confidence`,
+    `detectable`, `labels`, `bins` and `warnings` of the outputs after the fit. Absent without a fit."""
+
+    advice: Advice | None = None
+    """The post-hoc map that helps, found by cross-fitting on the samples to fit on, or on the judged samples where there
+    are no others: the `recipe` (None: no map helps), its `nll_gain` in nats a sample with the `interval` that holds for
+    all maps together, the number of `samples` and `folds`, and the `gains` of all maps. Absent where there is no sign of
+    miscalibration."""
+
+    file: str | None = None
+    """The file that was judged, if it came from one."""
+
+    sha256: str | None = None
+    """The SHA-256 of that file."""
 
     schema: str = schemas.EVALUATION
     """The name and version of this document; first in the file."""

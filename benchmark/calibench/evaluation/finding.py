@@ -10,6 +10,11 @@ from calibench.metrics.binning import Floats
 
 Kind = Literal["top_label", "class", "label", "soft"]
 
+Answer = Literal["no_sign", "miscalibrated", "too_few"]
+
+RARE = 10
+"""Fewer samples than this with a label, predicted and observed, tell nothing about its calibration."""
+
 POWER_80 = 0.8416
 """The 80 % quantile of the standard normal distribution: how far a difference must lie beyond its critical value."""
 
@@ -31,6 +36,17 @@ class Finding(TypedDict):
     """The gap that this sample would have shown 4 times in 5, as a fraction of the samples. None if it is not known."""
     p: float
     """The p-value, adjusted for everything that was tested."""
+
+
+class LabelVerdict(TypedDict):
+    """The verdict on one of several labels, whether it is a finding or not; the fields are those of a `Finding`."""
+
+    name: str
+    calibrated: Answer
+    predicted: float
+    observed: float
+    detectable: float | None
+    p: float
 
 
 class Compared(NamedTuple):

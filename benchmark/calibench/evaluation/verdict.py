@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 from calibench.evaluation.calibration_test import BINS, TOP_ECE, Tested
-from calibench.evaluation.finding import Finding
+from calibench.evaluation.finding import Answer, Finding, LabelVerdict
+from calibench.evaluation.warnings import warnings_about
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.ece import ECE
@@ -27,21 +28,38 @@ LONGEST_LIST = 3
 class Verdict:
     """`calibrated`, with the `findings` and the `sentence`; `detectable` is the gap that is found 4 times in 5."""
 
-    calibrated: Literal["no_sign", "miscalibrated", "too_few"]
+    calibrated: Answer
     sentence: str
     findings: list[Finding]
     detectable: float | None
     mean_confidence: float
+    by_label: list[LabelVerdict]
+    warnings: list[str]
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of a record that hold the verdict."""
+        return {
+            "verdict": self.sentence,
+            "calibrated": self.calibrated,
+            "findings": self.findings,
+            "detectable": self.detectable,
+            "mean_confidence": self.mean_confidence,
+            "bins": BINS,
+            "labels": self.by_label or None,
+            "warnings": self.warnings,
+        }
 
 
 def verdict(judged: Judged, tested: Tested, drawn: Mapping[str, Floats]) -> Verdict:
     """The verdict from the test of calibration; `drawn` holds the draws of ECE15, which the sentence quotes."""
     calibrated = _answer(tested)
     sentence = f"{_beginning(judged, tested, calibrated)}: {'; '.join(_reasons(judged, tested, drawn, calibrated))}"
-    return Verdict(calibrated, sentence, tested.findings, tested.detectable, float(judged.confidence.mean()))
+    mean = float(judged.confidence.mean())
+    warnings = warnings_about(judged)
+    return Verdict(calibrated, sentence, tested.findings, tested.detectable, mean, tested.by_label, warnings)
 
 
-def _answer(tested: Tested) -> Literal["no_sign", "miscalibrated", "too_few"]:
+def _answer(tested: Tested) -> Answer:
     if tested.findings:
         return "miscalibrated"
     return "too_few" if tested.detectable is None or tested.detectable > TOO_FEW else "no_sign"
@@ -106,8 +124,8 @@ def _counts(findings: Sequence[Finding]) -> list[str]:
         texts.append(f"{noun} {finding['name']}: {predicted} predicted, {observed} observed")
     more = len(findings) - LONGEST_LIST
     if more > 0:
-        noun = "labels" if findings[0]["kind"] == "label" else "classes"
-        texts.append(f"and {more} more {noun}")
+        one, several = ("label", "labels") if findings[0]["kind"] == "label" else ("class", "classes")
+        texts.append(f"and {more} more {one if more == 1 else several}")
     return texts
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from calibench.lazy import np
+from calibench.evaluation.finding import RARE
+from calibench.lazy import np, torch
+from calibench.metrics.ece import ECE
 from calibench.metrics.judged import Judged
 from calibench.metrics.label_answers import labels_by_sample
-from calibench.outputs.several_labels import label_scores
+from calibench.outputs.outputs import Outputs
+from calibench.outputs.several_labels import label_scores, yes_no_outputs
 
 CLIP = 1e-12
 """NLL raises a probability of the true class to this."""
-
-RARE = 10
-"""Fewer samples than this of a class or label tell nothing about its calibration."""
 
 LONGEST_LIST = 5
 
@@ -34,7 +34,9 @@ def _probabilities_as_logits(judged: Judged) -> str:
     if not (inside and rows_sum_to_1):
         return ""
     what = "all logits lie in [0, 1]" if several else "every row of logits lies in [0, 1] and sums to 1"
-    return f"{what}: are they probabilities? Judged as logits, they pass through a softmax again; judge them as probs"
+    as_probs = yes_no_outputs(scores, True) if several else Outputs(scores, True)
+    ece = ECE(15).value(Judged(as_probs, torch.tensor(judged.labels)))
+    return f"{what}: are they probabilities? As logits they pass through a softmax again; as probs their ECE15 is {100 * ece:.2f} %"
 
 
 def _clipped(judged: Judged) -> str:

@@ -87,6 +87,8 @@ class MethodSpec(Spec):
 
     kind: StageKind
     equation: str = ""
+    advice_order: int = 0
+    """Of a calibrator that the advice of `calibench evaluate` tries: its place, the simplest map first. 0: it is not tried."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

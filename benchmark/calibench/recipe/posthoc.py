@@ -12,8 +12,12 @@ from calibench.config.grammar import Bound, who
 from calibench.errors import InputError, RunError, blaming
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
+from calibench.recipe.absent_classes import collapsed_classes, with_probabilities_of
 from calibench.stages import Calibrator, DecisionRule
 from calibench.stages.build import as_figures, build_stage
+
+KEPT = "classes_kept"
+"""The learned value that lists classes without samples to fit on, whose probabilities stay as they are."""
 
 
 def exact(outputs: Outputs) -> Outputs:
@@ -70,6 +74,9 @@ class PostHoc:
         for bound, calibrator in self.calibrators:
             outputs = outputs.plain()
             self._fit(bound, calibrator, outputs, labels)
+            collapsed = collapsed_classes(outputs, self._calibrated(bound, calibrator, outputs), labels)
+            if collapsed:
+                self._fitted[bound.name] |= {KEPT: collapsed}
             outputs = self._calibrated(bound, calibrator, outputs)
         if self.rule is not None:
             bound, rule = self.rule
@@ -122,7 +129,10 @@ class PostHoc:
         if mapped.scores.shape != outputs.scores.shape:
             message = f"{who(bound)} turned scores {list(outputs.scores.shape)} into {list(mapped.scores.shape)}"
             raise RunError(message, "correct the plugin: a calibrator keeps the shape")
-        return checked(replace(mapped, labels_per_sample=outputs.labels_per_sample), f"after {bound.name}")
+        mapped = replace(mapped, labels_per_sample=outputs.labels_per_sample)
+        if KEPT in self._fitted[bound.name]:
+            mapped = with_probabilities_of(outputs, mapped, self._fitted[bound.name][KEPT])
+        return checked(mapped, f"after {bound.name}")
 
 
 Samples = tuple[Outputs, torch.Tensor]

@@ -73,6 +73,10 @@ def _list_of(check: Check) -> Check:
     return lambda value: isinstance(value, list | tuple) and all(map(check, value))
 
 
+def _is_list_of_objects_or_none(value: Any) -> bool:
+    return value is None or _list_of(_is_object)(value)
+
+
 _TYPES: dict[str, Check] = {
     "run_id": _is_text,
     "recipe": _is_text,
@@ -88,6 +92,14 @@ _TYPES: dict[str, Check] = {
     "timings_s": _object_of(_is_number),
     "versions": _object_of(_is_text),
     "units": _object_of(_is_unit),
+    "verdict": _is_text,
+    "calibrated": _is_text,
+    "findings": _list_of(_is_object),
+    "detectable": _is_number_or_none,
+    "mean_confidence": _is_number_or_none,
+    "bins": _is_whole,
+    "labels": _is_list_of_objects_or_none,
+    "warnings": _list_of(_is_text),
     "details": _object_of(_is_object),
     "fitted": _list_of(_is_object),
     "config": _is_object,

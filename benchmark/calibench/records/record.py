@@ -68,6 +68,38 @@ class ResultRecord:
     """For each metric its `unit`, the `better` direction (`lower` or `higher`), and `rankable`, true if a board may rank by
     it."""
 
+    verdict: str = ""
+    """One sentence: the judgement on the calibration of the test split, and the figures behind it."""
+
+    calibrated: str = ""
+    """The verdict in a word. `miscalibrated`: there are findings. `no_sign`: there are none, and a gap of 10 % of the
+    samples would have been found. `too_few`: there are none, and such a gap could have been missed. Empty in records of
+    earlier versions."""
+
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    """What is significantly wrong, at a joint level of 5 % over all that is tested. Each has its `kind` (`top_label`,
+    `class`, `label`, or `soft` where the shares of people were judged); its `name` (`top label`, the number of the
+    class or label, or `all`); the `predicted` and the `observed` count; its `size`, the gap between both or the
+    calibration error above chance, as a fraction of the samples; `detectable`, the size that is found 4 times in 5; and
+    its adjusted p-value `p`."""
+
+    detectable: float | None = None
+    """The gap between predicted and observed, of the top label or of some label, that would have been found 4 times in
+    5, as a fraction of the samples. None if it is not known."""
+
+    mean_confidence: float | None = None
+    """The mean probability of the predicted class, a fraction. None in records of earlier versions."""
+
+    bins: int = 15
+    """The number of bins of the calibration errors behind the verdict."""
+
+    labels: list[dict[str, Any]] | None = None
+    """Where samples have several labels, the verdict on each: its `name`, `calibrated`, the `predicted` and the
+    `observed` count, the gap that is `detectable`, and `p`. None otherwise."""
+
+    warnings: list[str] = field(default_factory=list)
+    """What may be wrong with the samples or with the use of them, a sentence each."""
+
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
     """For some metrics the facts behind the figure, under keys of the metric's own: the bin of a maximum and its count,
     the parts of a Brier score (in its unit), the number of probabilities that NLL clipped."""

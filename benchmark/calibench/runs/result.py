@@ -58,6 +58,7 @@ class RunResult:
             noise_floor={**judgement.noise_floor, **added.noise_floor},
             timings_s={name: round(value, 4) for name, value in timings.items()},
             versions=versions(distributions_of(config)),
+            **judgement.verdict.fields(),
             units=units_of(metrics, judgement.metrics) | added.units,
             details=judgement.details,
             fitted=self.fitted,

@@ -20,6 +20,7 @@ FREE_COEFFICIENTS = ([0, 1, 2], [1, 2], [0, 2], [2])
 SPEC = MethodSpec(
     name="beta",
     kind="calibrator",
+    advice_order=3,
     target=f"{__name__}:Beta",
     summary="Beta calibration (abm): a curve with three parameters for each class; the identity is one of the curves.",
     params=(

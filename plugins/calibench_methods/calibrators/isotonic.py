@@ -12,6 +12,7 @@ from calibench_methods.calibrators.parameters import FLOOR, OF_DEVIATIONS, least
 SPEC = MethodSpec(
     name="isotonic",
     kind="calibrator",
+    advice_order=5,
     target=f"{__name__}:Isotonic",
     summary="Isotonic regression: the best non-decreasing map of each class's probability.",
     params=(FLOOR, of_param("classes")),

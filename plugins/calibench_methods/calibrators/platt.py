@@ -13,6 +13,7 @@ from calibench_methods.calibrators.parameters import OF_DEVIATIONS, of_param
 SPEC = MethodSpec(
     name="platt",
     kind="calibrator",
+    advice_order=2,
     target=f"{__name__}:Platt",
     summary="Platt scaling: a sigmoid of the log-odds of each class.",
     params=(of_param("classes"),),

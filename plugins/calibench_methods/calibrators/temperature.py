@@ -11,6 +11,7 @@ from calibench_methods.calibrators.parameters import GUO
 SPEC = MethodSpec(
     name="temperature",
     kind="calibrator",
+    advice_order=1,
     target=f"{__name__}:Temperature",
     summary="Temperature scaling: one scalar divides every logit; accuracy cannot change.",
     equation="p = softmax(logits / T), T = argmin NLL on cal, T in [1/50, 50]",

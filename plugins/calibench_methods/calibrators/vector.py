@@ -20,6 +20,7 @@ all wrong."""
 SPEC = MethodSpec(
     name="vector",
     kind="calibrator",
+    advice_order=4,
     target=f"{__name__}:Vector",
     summary="Vector scaling: a scale and a bias for each class's logit; predictions can change.",
     params=(

@@ -1,0 +1,107 @@
+"""Advice: the post-hoc map that helps on these outputs, by the cross-fitted NLL of every map that plugins offer for it."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from calibench.config.grammar import bind
+from calibench.errors import InputError, RunError
+from calibench.evaluation.cross_fit import FOLDS, Samples, cross_fitted, fold_of, take_samples
+from calibench.lazy import np
+from calibench.metrics.binning import Floats
+from calibench.metrics.judged import Judged
+from calibench.plugins.discovery import registry
+from calibench.plugins.specs import MethodSpec
+
+LEVEL = 0.95
+
+MOST_SCORES = 500_000
+"""Maps are compared on at most this many scores N x K, so that an evaluation stays a matter of seconds."""
+
+FEWEST_SAMPLES = 2_000
+"""Not fewer samples than this are taken of a larger file."""
+
+
+class Advice(TypedDict):
+    """The map to use, or None if none helps; its gain, and that of every map that was tried."""
+
+    recipe: str | None
+    nll_gain: float | None
+    """Nats a sample by which the map lowers NLL; of the best map, if none helps."""
+    interval: list[float] | None
+    """An interval of the gain that holds for all maps together with 95 % confidence."""
+    samples: int
+    """The number of samples on which the maps were compared."""
+    folds: int
+    gains: dict[str, float]
+    """The gain of every map that could be fitted."""
+
+
+def advise(samples: Samples, seed: int = 0) -> Advice:
+    """The map with the largest gain in NLL; of maps that cannot be told apart from it, the simplest.
+
+    A map helps if the interval of its gain lies above 0. Each sample is mapped by a fit on the other folds. Intervals are
+    normal, with Bonferroni's correction for the number of maps.
+    """
+    outputs, labels = chosen = _some(samples, seed)
+    n = len(labels) // outputs.labels_per_sample
+    folds = min(FOLDS, n)
+    gains = _gains(chosen, folds, seed) if n >= 2 else {}
+    if not gains:
+        return Advice(recipe=None, nll_gain=None, interval=None, samples=n, folds=folds, gains={})
+    means = {name: float(gain.mean()) for name, gain in gains.items()}
+    best = max(means, key=means.__getitem__)
+    simplest = next(name for name in gains if _interval(gains[best] - gains[name], len(gains))[0] <= 0)
+    interval = _interval(gains[simplest], len(gains))
+    recipe = simplest if interval[0] > 0 else None
+    return Advice(recipe=recipe, nll_gain=means[simplest], interval=interval, samples=n, folds=folds, gains=means)
+
+
+def maps_to_try() -> list[MethodSpec]:
+    """The calibrators that offer themselves for advice, the simplest first."""
+    specs = [entry.spec for entry in registry().all("method") if isinstance(entry.spec, MethodSpec)]
+    return sorted((spec for spec in specs if spec.advice_order), key=lambda spec: spec.advice_order)
+
+
+def _gains(samples: Samples, folds: int, seed: int) -> dict[str, Floats]:
+    """`NLL before - NLL after` of each sample `[N]`, for each map that can be fitted."""
+    outputs, labels = samples
+    fold = fold_of(labels.numpy(), folds, outputs.labels_per_sample, seed)
+    before = _nll(samples)
+    gains: dict[str, Floats] = {}
+    for spec in maps_to_try():
+        try:
+            mapped = cross_fitted([bind(spec, ())], samples, fold, seed)
+        except (InputError, RunError):  # it does not suit these outputs
+            continue
+        gains[spec.name] = before - _nll((mapped, labels))
+    return gains
+
+
+def _nll(samples: Samples) -> Floats:
+    """The NLL of each sample, the mean over its labels."""
+    outputs, labels = samples
+    nll: Floats = Judged(outputs, labels).nll.reshape(-1, outputs.labels_per_sample).mean(axis=1)
+    return nll
+
+
+def _interval(gain: Floats, comparisons: int) -> list[float]:
+    """A normal interval of the mean, at `LEVEL` for all comparisons together."""
+    from scipy.special import ndtri
+
+    error = float(gain.std(ddof=1) / np.sqrt(len(gain))) if len(gain) > 1 else np.inf
+    width = float(ndtri(1 - (1 - LEVEL) / 2 / comparisons)) * error
+    mean = float(gain.mean())
+    return [mean - width, mean + width]
+
+
+def _some(samples: Samples, seed: int) -> Samples:
+    """All samples, or as many of them, drawn at random, as `MOST_SCORES` allows."""
+    outputs, labels = samples
+    per_sample = outputs.labels_per_sample
+    n = len(labels) // per_sample
+    size = max(FEWEST_SAMPLES, MOST_SCORES // (outputs.num_classes * per_sample))
+    if n <= size:
+        return samples
+    rows = np.sort(np.random.Generator(np.random.PCG64(seed)).permutation(n)[:size])
+    return take_samples(samples, rows)

@@ -1,0 +1,66 @@
+"""Cross-fitting: every sample is mapped by post-hoc stages that were fitted on the other folds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from calibench.config.grammar import Bound
+from calibench.errors import InputError
+from calibench.lazy import np
+from calibench.metrics.binning import Ints
+from calibench.outputs.outputs import Outputs
+from calibench.recipe.posthoc import PostHoc
+from calibench.seeds import seeded
+
+FOLDS = 5
+
+Samples = tuple[Outputs, torch.Tensor]
+"""Outputs and labels, checked."""
+
+
+def fold_of(labels: Ints, folds: int, labels_per_sample: int = 1, seed: int = 0) -> Ints:
+    """The fold of each sample, `[N]`: each class spread evenly, in an order drawn from `seed`; no fold differs by much.
+
+    Samples with several labels are spread without regard to them. InputError for fewer than 2 folds, or samples than folds.
+    """
+    n = len(labels) // labels_per_sample
+    if not 2 <= folds <= n:
+        raise InputError(f"{folds} folds of {n} samples", "use at least 2, and no more than there are samples")
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(n)
+    if labels_per_sample == 1:
+        order = order[np.argsort(labels[order], kind="stable")]
+    fold = np.empty(n, dtype=np.int64)
+    fold[order] = np.arange(n) % folds
+    return fold
+
+
+def cross_fitted(stages: Sequence[Bound], samples: Samples, folds: Ints, seed: int = 0) -> Outputs:
+    """The outputs, each row calibrated by a chain that was fitted on the samples of the other `folds [N]`, as float64.
+
+    RunError if a stage cannot be fitted without one of the folds.
+    """
+    outputs, labels = samples
+    per_sample = outputs.labels_per_sample
+    mapped: torch.Tensor | None = None
+    from_probs = False
+    for fold in range(int(folds.max()) + 1):
+        chain = PostHoc(stages, outputs.num_classes, per_sample)
+        with seeded(seed):
+            chain.fit(*take_samples(samples, np.flatnonzero(folds != fold)))
+            part, _ = chain.judged(take_samples(samples, np.flatnonzero(folds == fold))[0], decide=False)
+        if mapped is None:
+            mapped, from_probs = torch.empty(len(labels), outputs.num_classes, dtype=torch.float64), part.from_probs
+        mapped[torch.from_numpy(np.repeat(folds == fold, per_sample))] = part.scores.double()
+    assert mapped is not None
+    return Outputs(mapped, from_probs, labels_per_sample=per_sample)
+
+
+def take_samples(samples: Samples, rows: Ints) -> Samples:
+    """The samples `rows`, each with all its labels."""
+    outputs, labels = samples
+    per_sample = outputs.labels_per_sample
+    answers = torch.from_numpy((rows[:, None] * per_sample + np.arange(per_sample)).ravel())
+    return replace(outputs, scores=outputs.scores[answers]), labels[answers]

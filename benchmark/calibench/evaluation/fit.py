@@ -1,0 +1,87 @@
+"""A fit for stored outputs: post-hoc stages on other samples, or cross-fitted on the judged samples themselves."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from calibench.config.resolve import resolve_chain
+from calibench.errors import InputError
+from calibench.evaluation.cross_fit import Samples, cross_fitted, fold_of
+from calibench.evaluation.fit_samples import check_fit_samples
+from calibench.outputs.decisions import Decisions
+from calibench.outputs.outputs import Outputs
+from calibench.recipe.posthoc import PostHoc
+from calibench.seeds import seeded
+
+AUTO = "auto"
+"""The recipe that stands for the map that the advice names."""
+
+
+class AfterFit(NamedTuple):
+    """The judged outputs after a fit, the rule's decisions, and the entry `fit` of the record."""
+
+    outputs: Outputs
+    decisions: Decisions | None
+    learned: dict[str, Any]
+
+
+def check_fit(recipe: str | None, fit_samples: Samples | None, folds: int | None, samples: Samples) -> None:
+    """InputError unless there is a recipe, stages that stored outputs can have, and samples to fit them on if they need any."""
+    if fit_samples is not None and folds is not None:
+        raise InputError("--cross-fit fits inside one file, and there are samples to fit on", "give one of the two")
+    if recipe is None:
+        if fit_samples is not None or folds is not None:
+            what = "folds" if folds is not None else "samples to fit on"
+            raise InputError(f"there are {what} and nothing to fit", "add --fit auto, or leave them out")
+        return
+    if fit_samples is not None:
+        check_fit_samples(fit_samples, samples)
+    if folds is not None:
+        fold_of(samples[1].numpy(), folds, samples[0].labels_per_sample)
+    if recipe == AUTO:
+        if fit_samples is None and folds is None:
+            raise InputError("fit auto needs samples to fit on", _HINT)
+        return
+    chain = _chain(recipe, samples[0])
+    if fit_samples is None and folds is None and chain.needs_fit:
+        raise InputError(f"fit {recipe} needs samples to fit on", _HINT)
+    if not chain.needs_fit and (fit_samples is not None or folds is not None):
+        option = "--fit-on" if folds is None else "--cross-fit"
+        raise InputError(f"{recipe} fits nothing, so the samples to fit on would do nothing", f"leave out {option}")
+    if folds is not None and chain.rule is not None:
+        message = f"fit {recipe} ends in a decision rule, and each fold would have a rule of its own"
+        raise InputError(message, "give --fit-on VALFILE, or cross-fit the calibrators alone")
+
+
+_HINT = "give --fit-on VALFILE, other samples than those judged, or --cross-fit 5"
+
+
+def apply_fit(recipe: str, fit_samples: Samples | None, folds: int | None, samples: Samples, seed: int) -> AfterFit:
+    """The outcome of the stages of `recipe`, fitted on `fit_samples`, or cross-fitted in `folds`."""
+    outputs, labels = samples
+    if folds is not None:
+        stages = resolve_chain(recipe, ("calibrator",), f"fit {recipe}")
+        fold = fold_of(labels.numpy(), folds, outputs.labels_per_sample, seed)
+        learned = {"recipe": recipe, "cross_fit": folds, "n": len(fold)}
+        return AfterFit(cross_fitted(stages, samples, fold, seed), None, learned)
+    chain = _chain(recipe, outputs)
+    with seeded(seed):
+        learned = {"recipe": recipe, **_fit(chain, fit_samples)}
+        calibrated, decisions = chain.judged(outputs)
+    return AfterFit(calibrated, decisions, learned)
+
+
+def _chain(recipe: str, outputs: Outputs) -> PostHoc:
+    stages = resolve_chain(recipe, ("calibrator", "decision"), f"fit {recipe}")
+    return PostHoc(stages, outputs.num_classes, outputs.labels_per_sample)
+
+
+def _fit(chain: PostHoc, fit_samples: Samples | None) -> dict[str, Any]:
+    """The parameters of every stage in one dictionary; a name that two stages share is `stage.name` for the second."""
+    learned: dict[str, Any] = {}
+    if fit_samples is None:
+        return learned
+    for stage in chain.fit(*fit_samples):
+        name = stage.pop("stage")
+        learned |= {key if key not in learned else f"{name}.{key}": value for key, value in stage.items()}
+    return {**learned, "n": len(fit_samples[0]) // fit_samples[0].labels_per_sample}
