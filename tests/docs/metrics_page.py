@@ -30,6 +30,8 @@ def item(spec: MetricSpec) -> str:
     texts = [f"- **`{spec.name}`** ({spec.unit}; {use}): {spec.summary}", f"`{spec.equation}`.", *spec.deviations]
     if spec.needs_decision:
         texts.append("It needs a decision rule.")
+    if spec.optional:
+        texts.append("Computed only if `--metrics` names it.")
     if spec.paper:
         texts.append(f"Source: {spec.paper}.")
     return textwrap.fill(" ".join(texts), WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)

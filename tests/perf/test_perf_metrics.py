@@ -1,4 +1,4 @@
-"""Every metric on its own, and all of them as `judge`, timed by pytest-benchmark (`make bench`) and checked once by CI."""
+"""Every metric on its own, and the default set as `judge`, timed by pytest-benchmark (`make bench`) and checked once by CI."""
 
 from __future__ import annotations
 

@@ -116,6 +116,17 @@ class Judged:
         return len(self.labels)
 
     @property
+    def origin(self) -> tuple[Judged, Ints]:
+        """The samples that `take` chose from, at first if it was called several times, and the rows `[N]` of these among them.
+
+        For what a metric fixes once, such as the bandwidth of a kernel, so that resamples share it. Itself without `take`.
+        """
+        if self._parent is None:
+            return self, np.arange(self.n)
+        first, places = self._parent[0].origin
+        return first, places[self._parent[1]]
+
+    @property
     def outputs(self) -> Outputs:
         """The scores as the classifier gave them, logits or probabilities, `[N, K]`."""
         if self._outputs is None:

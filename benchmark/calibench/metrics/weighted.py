@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from calibench.lazy import np
-from calibench.metrics.binning import Floats
+from calibench.metrics.binning import Floats, Ints
 
 
 @functools.cache
@@ -21,6 +23,13 @@ def weighted_sums(weights: Floats, columns: Floats) -> Floats:
     """`weights [B, N] @ columns` for `columns [N]` or `[N, C]`, on one BLAS thread: threads would change the order of sums."""
     with _thread_pools().limit(limits=1, user_api="blas"):
         return np.asarray(weights @ columns, dtype=np.float64)
+
+
+def grouped_sums(weights: Floats, columns: Floats, starts: Ints) -> Iterator[Floats]:
+    """`weighted_sums` of each group of adjacent samples, `[B, C]`; `starts [G]` has the first sample of each."""
+    with _thread_pools().limit(limits=1, user_api="blas"):
+        for start, end in pairwise([*starts.tolist(), len(columns)]):
+            yield weights[:, start:end] @ columns[start:end]
 
 
 def weighted_mean(weights: Floats, values: Floats) -> Floats:
