@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from metric_cases import full_decisions, name_of, simulated_with_decisions
+from metric_cases import name_of, simulated_with_decisions
+from tied_cases import tied_cases
 
 from calibench.metrics.accuracy import Accuracy
 from calibench.metrics.aurc import AURC
@@ -59,27 +59,6 @@ METRICS = [
     SquaredConfidence(),
 ]
 each_metric = pytest.mark.parametrize("metric", METRICS, ids=name_of)
-
-
-@st.composite
-def tied_cases(draw):
-    """A few samples of few distinct rows (probabilities on bin edges, or small whole logits), and weights 0 .. 3."""
-    n, k = draw(st.integers(1, 12)), draw(st.integers(2, 4))
-    rows = st.lists(st.lists(st.integers(0, 3), min_size=k, max_size=k), min_size=n, max_size=n)
-    scores = np.array(draw(rows), dtype=np.float64)
-    from_probs = draw(st.booleans())
-    if from_probs:
-        scores[:, 0] += scores.sum(axis=1) == 0
-        scores /= scores.sum(axis=1, keepdims=True)
-
-    def whole_numbers(low, high):
-        return np.array(draw(st.lists(st.integers(low, high), min_size=n, max_size=n)))
-
-    labels, answers = whole_numbers(0, k - 1), whole_numbers(-1, k - 1)
-    weights = np.stack([whole_numbers(0, 3) for _ in range(3)]).astype(np.float64)
-    weights[weights.sum(axis=1) == 0, 0] = 1
-    outputs = Outputs(torch.tensor(scores), from_probs)
-    return Judged(outputs, torch.tensor(labels), full_decisions(answers, k)), weights
 
 
 @pytest.mark.slow

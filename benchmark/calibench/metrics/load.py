@@ -59,12 +59,12 @@ def _find(piece: Piece) -> Bound:
 
 
 def _with_bins(spec: MetricSpec, name: str, values: tuple[tuple[str, str], ...]) -> Bound:
-    """The metric `spec` with another number of bins, which is the end of its name."""
-    bins = int(str(bind(dataclasses.replace(spec, name=name, params=(_BINS,)), values).params["bins"]))
+    """The metric `spec` with another number of bins, which is the end of its name, and with its own parameters."""
+    params = dict(bind(dataclasses.replace(spec, name=name, params=(_BINS, *spec.params)), values).params)
+    bins = int(str(params.pop("bins")))
     summary = spec.summary.replace(str(spec.options["bins"]), str(bins))
-    return bind(
-        dataclasses.replace(spec, name=f"{name}{bins}", summary=summary, options={**spec.options, "bins": bins}), ()
-    )
+    options = {**spec.options, "bins": bins}
+    return Bound(dataclasses.replace(spec, name=f"{name}{bins}", summary=summary, options=options), params)
 
 
 def _build(bound: Bound) -> Metric:

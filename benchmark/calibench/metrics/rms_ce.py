@@ -1,0 +1,123 @@
+"""Root mean square calibration error of the top label, over bins of equal mass or of equal width."""
+
+from __future__ import annotations
+
+from calibench.errors import InputError
+from calibench.lazy import np
+from calibench.metrics.binning import Bools, Floats, Ints, check_bins
+from calibench.metrics.equal_mass import range_gap_sums, tie_starts
+from calibench.metrics.equal_width import EqualWidthMetric
+from calibench.metrics.judged import Judged
+from calibench.metrics.metric import Metric
+from calibench.metrics.weighted_metric import WeightedMetric
+from calibench.plugins.params import Param
+from calibench.plugins.specs import MetricSpec
+
+SPEC = MetricSpec(
+    name="rms_ce",
+    place=330,
+    summary="Root mean square calibration error, top label, bins of 100 samples or of equal width.",
+    target=f"{__name__}:RmsCE",
+    params=(
+        Param("bins", "str", "mass", "bins of equally many samples, or of equal width", choices=("mass", "width")),
+        Param("size", "int", 100, "samples in a bin of equal mass", "samples", minimum=1),
+        Param("number", "int", 15, "the number of bins of equal width", minimum=1),
+        Param(
+            "like",
+            "str",
+            None,
+            "hle: leave out the last bin of equal mass, as the code of Humanity's Last Exam does",
+            choices=("hle",),
+        ),
+    ),
+    equation="sqrt(sum_b n_b / N (conf_b - acc_b)^2)",
+    paper="Hendrycks, Mazeika & Dietterich 2019, arXiv:1812.04606",
+    deviations=(
+        "All bins count. The authors' function `calib_err`, which Humanity's Last Exam copied, leaves out the last bin, "
+        "with the most confident samples: `like=hle` does the same.",
+        "A bin that ends between equal confidences takes an equal share of each; with `like=hle` the order of the file "
+        "decides.",
+    ),
+    optional=True,
+)
+
+
+class RmsCE(Metric):
+    """`sqrt(sum over bins of n_b / N * (conf_b - acc_b)^2)` of the predicted class, a fraction.
+
+    `bins="mass"`: samples are ranked by confidence and split into `N // size` bins of `size` samples (at least one bin);
+    the last bin also holds the rest. `bins="width"`: `number` bins as in `ECE`.
+    `like="hle"` is the figure of the copied `calib_err`: the last bin adds 0 but counts in N, and equal confidences stay in
+    the order of the file. Then one bin gives 0, and fewer samples than `size` give NaN, where that code fails.
+    Source: Hendrycks, Mazeika & Dietterich 2019, "Deep anomaly detection with outlier exposure".
+    """
+
+    bias_corrected = True
+
+    def __init__(self, bins: str = "mass", size: int = 100, number: int = 15, like: str | None = None) -> None:
+        if bins == "width" and like is not None:
+            raise InputError(f"like={like} has bins of equal mass", "leave out bins=width")
+        self._metric: Metric = EqualWidthRms(number) if bins == "width" else EqualMassRms(size, like == "hle")
+
+    def value(self, judged: Judged) -> float:
+        """The figure of all samples."""
+        return self._metric.value(judged)
+
+    def resampled(self, judged: Judged, weights: Floats) -> Floats:
+        """Bins of equal mass are split anew in each resample, bins of equal width stay."""
+        return self._metric.resampled(judged, weights)
+
+    def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:
+        """The figure if sample i is correct with probability confidence_i; the bins stay."""
+        return self._metric.floor_draws(judged, correct, labels)
+
+
+class EqualWidthRms(EqualWidthMetric):
+    """The figure over M equal-width bins."""
+
+    def error(self, gap_sums: Floats, counts: Floats) -> Floats:
+        """The figure from gap sums and counts."""
+        return _root_mean_square(gap_sums, counts, counts.sum(axis=-1))
+
+
+class EqualMassRms(WeightedMetric):
+    """The figure over bins of `size` samples, without the last bin if `last_left_out`."""
+
+    def __init__(self, size: int = 100, last_left_out: bool = False) -> None:
+        self.size, self.last_left_out = check_bins(size), last_left_out
+
+    def resampled(self, judged: Judged, weights: Floats) -> Floats:
+        """Each resample is split anew; the order of the confidences stays."""
+        order, starts = self._ranked(judged)
+        gap = (judged.confidence - judged.correct)[order]
+        return np.array([self._error(row[order], gap, starts) for row in weights])
+
+    def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:
+        """The figure if sample i is correct with probability confidence_i; None if it is undefined."""
+        if self.last_left_out and judged.n < self.size:
+            return None
+        order, starts = self._ranked(judged)
+        confidence, ones = judged.confidence[order], np.ones(judged.n)
+        return np.array([self._error(ones, confidence - row[order], starts) for row in correct])
+
+    def _ranked(self, judged: Judged) -> tuple[Ints, Ints | None]:
+        """Samples from least to most confident, `[N]`, and where runs of equal confidences start."""
+        order = judged.memo("by_confidence", lambda: np.argsort(judged.confidence, kind="stable"))
+        return order, None if self.last_left_out else tie_starts(judged.confidence[order])
+
+    def _error(self, weight: Floats, gap: Floats, starts: Ints | None) -> float:
+        total = int(weight.sum())
+        whole = total // self.size
+        if self.last_left_out and not whole:
+            return float("nan")
+        ends = np.append(np.arange(max(whole, 1)) * self.size, total)
+        gap_sums, counts = range_gap_sums(weight, gap, starts, ends), np.diff(ends)
+        if self.last_left_out:
+            gap_sums, counts = gap_sums[:-1], counts[:-1]
+        return float(_root_mean_square(gap_sums, counts, total))
+
+
+def _root_mean_square(gap_sums: Floats, counts: Floats | Ints, total: Floats | int) -> Floats:
+    """`sqrt(sum over bins of gap_sum^2 / n_b / N)`; the bins are along the last axis, and an empty bin adds 0."""
+    root: Floats = np.sqrt((gap_sums**2 / np.maximum(counts, 1)).sum(axis=-1) / total)
+    return root
