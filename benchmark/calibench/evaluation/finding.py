@@ -63,6 +63,8 @@ class Compared(NamedTuple):
 
     def detectable(self, critical: float) -> Floats | None:
         """The gaps that are found 4 times in 5 where `critical` is the smallest significant number of standard errors."""
+        if not self.error.any():  # a model that is certain of everything: one other answer shows that it is wrong
+            return np.full(len(self.error), 1 / self.n)
         if not np.isfinite(critical):
             return None
         gaps: Floats = (critical + POWER_80) * self.error / self.n

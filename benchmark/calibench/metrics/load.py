@@ -39,7 +39,7 @@ def load_metrics(names: str | None = None) -> Metrics:
             chosen = [(bound.text(), bound)]
         for name, bound in chosen:
             metrics[name] = (bound.spec, _build(bound))
-    return dict(sorted(metrics.items(), key=lambda item: item[1][0].place))
+    return metrics
 
 
 def _specs() -> list[MetricSpec]:
