@@ -35,6 +35,7 @@ def over_all_orders(tail, wrong):
     return float(np.mean([augrc_of_order(list(itertools.chain(*order))) for order in orders]))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(5, 8), st.booleans()), min_size=1, max_size=7))
 @settings(max_examples=60, deadline=None)
 def test_augrc_is_the_mean_over_every_order_of_the_ties(samples):
@@ -71,6 +72,7 @@ def test_edges(metric):
     assert np.isfinite(metric.value(tied))
 
 
+@pytest.mark.slow
 @given(case=tied_samples())
 @settings(max_examples=60, deadline=None)
 def test_resamples_and_the_order_of_samples(case):

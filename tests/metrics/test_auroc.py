@@ -73,6 +73,7 @@ def test_perfect_separation_is_1(metric):
     assert metric.value(tied) == pytest.approx(0.5 if isinstance(metric, AUROC) else 1 / 3)
 
 
+@pytest.mark.slow
 @given(case=tied_samples())
 @settings(max_examples=60, deadline=None)
 def test_resamples_and_the_order_of_samples(case):

@@ -86,6 +86,7 @@ def test_edges():
     assert not ICI().applies(several_labels(10, 3, seed=0)[0])
 
 
+@pytest.mark.slow
 @given(case=tied_samples(classes=(2, 2)))
 @settings(max_examples=80, deadline=None)
 def test_resamples_and_the_order_of_samples(case):

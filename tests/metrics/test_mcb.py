@@ -71,6 +71,7 @@ def test_the_parts_are_the_brier_score():
     assert record.noise_floor["mcb"]["mean"] > 0
 
 
+@pytest.mark.slow
 @given(case=tied_samples())
 @settings(max_examples=60, deadline=None)
 def test_resamples_the_order_of_samples_and_the_sum(case):

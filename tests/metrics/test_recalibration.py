@@ -89,6 +89,7 @@ def test_only_two_classes_of_one_label():
     assert not any(metric.applies(several_labels(10, 3, seed=0)[0]) for metric in METRICS)
 
 
+@pytest.mark.slow
 @given(case=tied_samples(classes=(2, 2)))
 @settings(max_examples=80, deadline=None)
 def test_resamples_and_the_order_of_samples(case):

@@ -120,6 +120,7 @@ def test_a_temperature_changes_calibration_alone():
     assert CalibrationNll(1).value(hot) > CalibrationNll(1).value(judged) >= 0
 
 
+@pytest.mark.slow
 @given(case=tied_samples())
 @settings(max_examples=60, deadline=None)
 def test_resamples_and_the_order_of_samples(case):

@@ -19,7 +19,7 @@ SPEC = MetricSpec(
     paper="Berta, Holzmüller, Jordan & Bach 2025, arXiv:2501.19195",
     params=(FOLDS,),
     deviations=(
-        "`refinement_brier` has those of the folds and of T. A calibrated model scores about 0, often just below.",
+        "`refinement_brier` has those of the folds and of T. It is below 0 where the T of the least NLL raises the Brier score.",
     ),
     optional=True,
 )
@@ -28,8 +28,8 @@ SPEC = MetricSpec(
 class CalibrationBrier(WeightedMetric):
     """`brier - refinement_brier`, in squared probability: what temperature scaling gains on samples that it was not fitted to.
 
-    It is below 0 if T of the other folds makes matters worse, as it may for a calibrated model. Only errors that one T can
-    correct count. NaN for a single sample, unless `folds` is 1.
+    T minimises the NLL, which need not lower the Brier score: the figure is below 0 if T of the other folds makes it worse. Only
+    errors that one T can correct count. NaN for a single sample, unless `folds` is 1.
     Source: Berta, Holzmüller, Jordan & Bach 2025, "Rethinking Early Stopping: Refine, Then Calibrate".
     """
 

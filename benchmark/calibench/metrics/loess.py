@@ -11,8 +11,8 @@ from calibench.metrics.binning import Floats, Ints
 POINTS = 100
 """The curve is fitted at all distinct x if there are at most so many, else at evenly spaced ranks, both ends included."""
 
-BLOCK = 8
-"""Points that are fitted together."""
+BLOCK_NUMBERS = 1 << 15
+"""Points are fitted together while their distances are at most so many, so that they stay in the cache."""
 
 SMALLEST_VARIANCE = 1e-12
 """Below this weighted variance of x, in units of the squared bandwidth, the local fit is the weighted mean."""
@@ -39,9 +39,9 @@ def loess(x: Floats, count: Floats, total: Floats, span: float) -> Curve:
     """
     points = x[_places(count.cumsum())]
     fits = np.empty(len(points))
-    for rows, local in _local_fits(x, count, points, span):
-        mean_y = _sums(local.kernel, total) / local.weight
-        covariance = _sums(local.kernel * local.distance, total) / local.weight - local.mean * mean_y
+    for rows, near, local in _local_fits(x, count, points, span):
+        mean_y = _sums(local.kernel, total[near]) / local.weight
+        covariance = _sums(local.kernel * local.distance, total[near]) / local.weight - local.mean * mean_y
         fits[rows] = mean_y - local.tilt * covariance
     return Curve(points, fits)
 
@@ -49,15 +49,15 @@ def loess(x: Floats, count: Floats, total: Floats, span: float) -> Curve:
 def loess_matrix(x: Floats, count: Floats, span: float) -> Curve:
     """The same curve for any y: the fit at point g is `fits[g] @ total`."""
     points = x[_places(count.cumsum())]
-    fits = np.empty((len(points), len(x)))
-    for rows, local in _local_fits(x, count, points, span):
+    fits = np.zeros((len(points), len(x)))
+    for rows, near, local in _local_fits(x, count, points, span):
         slant = 1 - local.tilt[:, None] * (local.distance - local.mean[:, None])
-        fits[rows] = local.kernel * slant / local.weight[:, None]
+        fits[rows, near] = local.kernel * slant / local.weight[:, None]
     return Curve(points, fits)
 
 
 class _Local(NamedTuple):
-    """The local fits of some points, `[g]`, or `[g, X]` for each distinct x."""
+    """The local fits of some points, `[g]`, or `[g, x]` for each distinct x within their bandwidths."""
 
     kernel: Floats
     distance: Floats
@@ -70,14 +70,17 @@ class _Local(NamedTuple):
     """mean / variance of the distance: the slope of y, times the mean, is `tilt * covariance`; 0 for a fit without slope."""
 
 
-def _local_fits(x: Floats, count: Floats, points: Floats, span: float) -> Iterator[tuple[slice, _Local]]:
-    """The local fits, a few points at a time, so that their numbers stay in the cache."""
+def _local_fits(x: Floats, count: Floats, points: Floats, span: float) -> Iterator[tuple[slice, slice, _Local]]:
+    """The local fits, a few points at a time: which points, the distinct x within their bandwidths, and the fits."""
     last_rank = count.cumsum()
     width = _bandwidths(points, x, last_rank, max(1, int(np.floor(span * last_rank[-1] + 1e-9))))
-    for start in range(0, len(points), BLOCK):
-        rows = slice(start, start + BLOCK)
+    block = max(1, BLOCK_NUMBERS // len(x))
+    for start in range(0, len(points), block):
+        rows = slice(start, start + block)
         h = width[rows, None]
-        distance = x - points[rows, None]
+        reach = points[rows] - width[rows], points[rows] + width[rows]
+        near = slice(int(np.searchsorted(x, reach[0].min())), int(np.searchsorted(x, reach[1].max(), side="right")))
+        distance = x[near] - points[rows, None]
         kernel = np.abs(distance)
         kernel /= np.where(h > 0, h, 1)
         kernel *= kernel * kernel
@@ -86,13 +89,17 @@ def _local_fits(x: Floats, count: Floats, points: Floats, span: float) -> Iterat
         kernel *= kernel * kernel
         if not h.all():
             kernel = np.where(h > 0, kernel, distance == 0)
-        weight = _sums(kernel, count)
+        weight = _sums(kernel, count[near])
         moment = kernel * distance
-        mean = _sums(moment, count) / weight
+        mean = _sums(moment, count[near]) / weight
         moment *= distance
-        variance = _sums(moment, count) / weight - mean**2
+        variance = _sums(moment, count[near]) / weight - mean**2
         linear = variance > SMALLEST_VARIANCE * width[rows] ** 2
-        yield rows, _Local(kernel, distance, weight, mean, np.where(linear, mean / np.where(linear, variance, 1), 0))
+        yield (
+            rows,
+            near,
+            _Local(kernel, distance, weight, mean, np.where(linear, mean / np.where(linear, variance, 1), 0)),
+        )
 
 
 def _sums(rows: Floats, values: Floats) -> Floats:

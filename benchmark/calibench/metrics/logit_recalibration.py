@@ -60,9 +60,10 @@ def intercepts(judged: Judged, weights: Floats) -> Floats:
         high[open_rows] = np.where(excess > 0, at, high[open_rows])
         step = np.divide(-excess, slope, out=np.full_like(slope, np.inf), where=slope > 0)
         middle = (low[open_rows] + high[open_rows]) / 2
-        outside = ~((at + step >= low[open_rows]) & (at + step <= high[open_rows]))
-        a[open_rows] = np.where(excess == 0, at, np.where(outside, middle, at + step))
-        done = np.abs(a[open_rows] - at) <= TOLERANCE * (1 + np.abs(at))
+        last = np.abs(step) <= TOLERANCE * (1 + np.abs(at))
+        inside = (at + step >= low[open_rows]) & (at + step <= high[open_rows])
+        a[open_rows] = np.where(excess == 0, at, np.where(inside | last, at + step, middle))
+        done = last | (a[open_rows] == at)
         result[open_rows[done]] = a[open_rows[done]]
         open_rows = open_rows[~done]
         if not len(open_rows):
