@@ -19,7 +19,8 @@ SPEC = MetricSpec(
     paper="Berta, Holzmüller, Jordan & Bach 2025, arXiv:2501.19195",
     params=(FOLDS,),
     deviations=(
-        "`refinement_brier` has those of the folds and of T. It is below 0 where the T of the least NLL raises the Brier score.",
+        "The folds and the bounds of T are those of `refinement_brier`.",
+        "It is below 0 where the T of the least NLL raises the Brier score.",
     ),
     optional=True,
 )

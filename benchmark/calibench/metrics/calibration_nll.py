@@ -19,7 +19,8 @@ SPEC = MetricSpec(
     paper="Berta, Holzmüller, Jordan & Bach 2025, arXiv:2501.19195",
     params=(FOLDS,),
     deviations=(
-        "`refinement_nll` has those of the folds and of T. A calibrated model scores about 0, often just below.",
+        "The folds and the bounds of T are those of `refinement_nll`.",
+        "A calibrated model scores about 0, often just below.",
     ),
     optional=True,
 )

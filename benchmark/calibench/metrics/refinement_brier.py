@@ -20,7 +20,8 @@ SPEC = MetricSpec(
     params=(FOLDS,),
     deviations=(
         "Folds are dealt in the order of (label, NLL, Brier score, tail) in place of a seeded shuffle; `folds=1` fits and "
-        "judges on the same samples. T lies in [1/50, 50], and no uniform share is mixed in as in probmetrics.",
+        "judges on the same samples.",
+        "T lies in [1/50, 50]. It is plain temperature scaling: probmetrics can also mix in a small uniform share.",
     ),
     optional=True,
 )
