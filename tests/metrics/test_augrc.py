@@ -20,8 +20,6 @@ from calibench.metrics.e_aurc import ExcessAURC
 from calibench.metrics.fd_shifts import best_aurc, tie_sums, trapezoid_augrc, trapezoid_aurc
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "truth" / "fdshifts_aurc_augrc.json"
-if not PUBLISHED.exists():
-    PUBLISHED = Path("/work/shared/truth/fdshifts_aurc_augrc.json")
 METRICS = [AUGRC(), AUGRC("fd-shifts"), ExcessAURC(), ExcessAURC("fd-shifts")]
 
 
