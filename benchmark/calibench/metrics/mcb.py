@@ -30,7 +30,8 @@ class MCB(Metric):
 
     The paper has one probability; here each class has its own regression, and the figures are summed as those of `brier`
     are. The regression is fitted to the samples that it judges: MCB is above 0 even for a calibrated model, as the noise
-    floor shows.
+    floor shows. It can reach 2 for a confident
+    model that is wrong, but its interval ends at 1.
     Source: Dimitriadis, Gneiting & Jordan 2021, "Stable reliability diagrams for probabilistic classifiers".
     """
 
