@@ -21,11 +21,17 @@ from calibench.plugins.specs import MetricSpec
 
 OF_SEVERAL_LABELS = ("exact_match", "macro_f1")
 OF_SOFT_LABELS = ("soft_nll", "soft_brier")
+OF_TWO_CLASSES = ("calibration_intercept", "calibration_slope", "ici")
 
 
 def metrics() -> dict[str, tuple[MetricSpec, Metric]]:
     """The metrics of calibench, without those of other installed plugins."""
     return {spec.name: (spec, spec.load()(**spec.options)) for spec in calibench_metrics()}
+
+
+def default_metrics() -> dict[str, tuple[MetricSpec, Metric]]:
+    """Those that `judge` computes unless the user names others."""
+    return {name: (spec, metric) for name, (spec, metric) in metrics().items() if not spec.optional}
 
 
 @cache
@@ -123,25 +129,25 @@ def _metric(name: str, metric: Metric, n: int, k: int) -> Workload:
 
 
 def _judge(n: int, k: int) -> Workload:
-    default = {name: pair for name, pair in metrics().items() if not pair[0].optional}
-
     def check(judgement: Any) -> None:
-        assert set(judgement.metrics) == set(default) - {*OF_SEVERAL_LABELS, *OF_SOFT_LABELS}
+        assert set(judgement.metrics) == set(default_metrics()) - {*OF_SEVERAL_LABELS, *OF_SOFT_LABELS}
         for name, value in judgement.metrics.items():
             check_figure(name, value, n, k)
             low, high = judgement.intervals[name]
             assert low <= high
 
     def prepare() -> Prepared:
-        return Prepared(lambda: judge(judged(n, k), default), check)
+        return Prepared(lambda: judge(judged(n, k), default_metrics()), check)
 
     return Workload(f"judge/{n}x{k}", "judge", n * k, prepare)
 
 
 def metric_workloads(judge_rows: int = 10_000) -> list[Workload]:
-    """Every metric alone at 10 000 x 10, and those of the default set together with intervals and noise floors."""
+    """Every metric alone at 10 000 x 10 (x 2 if it needs two classes), and the default set with intervals and noise floors."""
     alone = [
-        _of_several_labels(name, metric, 1_000, 3) if name in OF_SEVERAL_LABELS else _metric(name, metric, 10_000, 10)
+        _of_several_labels(name, metric, 1_000, 3)
+        if name in OF_SEVERAL_LABELS
+        else _metric(name, metric, 10_000, 2 if name in OF_TWO_CLASSES else 10)
         for name, (_, metric) in metrics().items()
     ]
     return [*alone, _judge(judge_rows, 10)]

@@ -30,24 +30,24 @@ class AURC(WeightedMetric):
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """Copies of a sample tie with each other, and tied samples stay tied in every resample."""
-        order, starts = judged.memo("by_tail", lambda: _rank(judged.tail))
+        order, starts = judged.memo("by_tail", lambda: rank(judged.tail))
         wrong = 1 - judged.correct[order]
-        harmonic = judged.memo("harmonic", lambda: _harmonic(judged.n))
+        harmonic = judged.memo("harmonic", lambda: harmonic_numbers(judged.n))
         return np.array([_area(row[order], wrong, starts, harmonic) for row in weights])
 
     def details(self, judged: Judged) -> Details:
         """`oracle`, the smallest value at this accuracy (all errors last), and `excess` = AURC - oracle (E-AURC)."""
         wrong = 1 - judged.correct
-        order, _ = _rank(wrong)
+        order, _ = rank(wrong)
         no_ties = np.arange(judged.n)
-        oracle = _area(np.ones(judged.n), wrong[order], no_ties, _harmonic(judged.n))
+        oracle = _area(np.ones(judged.n), wrong[order], no_ties, harmonic_numbers(judged.n))
         return {"oracle": oracle, "excess": self.value(judged) - oracle}
 
 
 def area_under(uncertainty: Floats, wrong: Floats) -> float:
     """AURC of N samples ranked by `uncertainty [N]`, smallest first; `wrong [N]` is 1 for an error, else 0."""
-    order, starts = _rank(uncertainty)
-    return _area(np.ones(len(uncertainty)), wrong[order], starts, _harmonic(len(uncertainty)))
+    order, starts = rank(uncertainty)
+    return _area(np.ones(len(uncertainty)), wrong[order], starts, harmonic_numbers(len(uncertainty)))
 
 
 def risk_coverage(uncertainty: Floats, wrong: Floats, points: int) -> tuple[Floats, Floats]:
@@ -56,21 +56,21 @@ def risk_coverage(uncertainty: Floats, wrong: Floats, points: int) -> tuple[Floa
     Each point is at the end of a tie, since no threshold separates tied samples; the last point has coverage 1. If there
     are more than `points` such ends, those that are evenly spaced in rank are returned.
     """
-    order, starts = _rank(uncertainty)
+    order, starts = rank(uncertainty)
     accepted = np.append(starts[1:], len(uncertainty))
     errors = wrong[order].cumsum()[accepted - 1]
     ends = np.unique(np.searchsorted(accepted, np.linspace(0, len(uncertainty), points + 1)[1:]))
     return accepted[ends] / len(uncertainty), errors[ends] / accepted[ends]
 
 
-def _rank(uncertainty: Floats) -> tuple[Ints, Ints]:
+def rank(uncertainty: Floats) -> tuple[Ints, Ints]:
     """Samples from least to most uncertain, `[N]`, and where each run of ties starts in that order."""
     order = np.argsort(uncertainty, kind="stable")
     ranked = uncertainty[order]
     return order, np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
 
 
-def _harmonic(n: int) -> Floats:
+def harmonic_numbers(n: int) -> Floats:
     """H(0) .. H(n), `[n + 1]`."""
     return np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n + 1))])
 
@@ -82,7 +82,7 @@ def _area(weight: Floats, wrong: Floats, starts: Ints, harmonic: Floats) -> floa
         size, errors = np.add.reduceat(size, starts), np.add.reduceat(errors, starts)
     samples = size.cumsum()
     if samples[-1] >= len(harmonic):
-        harmonic = _harmonic(int(samples[-1]))
+        harmonic = harmonic_numbers(int(samples[-1]))
     before, errors_before = samples - size, errors.cumsum() - errors
     rate = errors / np.maximum(size, 1)
     rank = samples.astype(np.int64)

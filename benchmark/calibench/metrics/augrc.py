@@ -1,0 +1,47 @@
+"""Area under the generalized risk-coverage curve (AUGRC): the mean risk of an error that nobody sees."""
+
+from __future__ import annotations
+
+from calibench.metrics.aurc import rank
+from calibench.metrics.binning import Floats
+from calibench.metrics.fd_shifts import FD_SHIFTS, LIKE, tie_sums, trapezoid_augrc
+from calibench.metrics.judged import Judged
+from calibench.metrics.weighted_metric import WeightedMetric
+from calibench.plugins.specs import MetricSpec
+
+SPEC = MetricSpec(
+    name="augrc",
+    place=435,
+    summary="Area under the generalized risk-coverage curve, tied confidences averaged.",
+    target=f"{__name__}:AUGRC",
+    equation="1/N sum_i (errors among the i most confident) / N",
+    paper="Traub et al. 2024, arXiv:2407.01032",
+    params=(LIKE,),
+    deviations=(
+        "A mean over i = 1 .. N, as in `aurc`; the paper's area lies (errors / N) / (2 N) lower, and `like=fd-shifts` gives it.",
+    ),
+    optional=True,
+)
+
+
+class AUGRC(WeightedMetric):
+    """`mean over i = 1 .. N of (errors among the i most confident) / N`, a fraction, averaged over the orders of tied samples.
+
+    Samples are ranked as in `aurc`. A tie of m samples with e errors, after E errors, adds `m E + e (m + 1) / 2` to the sum.
+    `like="fd-shifts"` is the area below straight lines from (0, 0), where the tie adds `m E + e m / 2`.
+    Source: Traub et al. 2024, "Overcoming Common Flaws in the Evaluation of Selective Classification Systems".
+    """
+
+    def __init__(self, like: str | None = None) -> None:
+        self.like = like
+
+    def resampled(self, judged: Judged, weights: Floats) -> Floats:
+        """Copies of a sample tie with each other, and tied samples stay tied in every resample."""
+        order, starts = judged.memo("by_tail", lambda: rank(judged.tail))
+        ranked = weights[:, order]
+        size, errors = tie_sums(ranked, starts), tie_sums(ranked * (1 - judged.correct[order]), starts)
+        area = trapezoid_augrc(size, errors)
+        if self.like == FD_SHIFTS:
+            return area
+        area_of_means: Floats = area + errors.sum(axis=1) / (2 * size.sum(axis=1) ** 2)
+        return area_of_means

@@ -1,0 +1,66 @@
+"""Excess area under the risk-coverage curve (E-AURC): AURC less that of the best order at the same accuracy."""
+
+from __future__ import annotations
+
+from calibench.lazy import np
+from calibench.metrics.aurc import AURC, harmonic_numbers, rank
+from calibench.metrics.binning import Floats
+from calibench.metrics.fd_shifts import FD_SHIFTS, LIKE, best_aurc, tie_sums, trapezoid_aurc
+from calibench.metrics.judged import Judged
+from calibench.metrics.metric import Details
+from calibench.metrics.weighted import weighted_sums
+from calibench.metrics.weighted_metric import WeightedMetric
+from calibench.plugins.specs import MetricSpec
+
+SPEC = MetricSpec(
+    name="e_aurc",
+    place=440,
+    summary="AURC less the AURC of the best order at this accuracy.",
+    target=f"{__name__}:ExcessAURC",
+    equation="aurc - 1/N sum_{i > N - errors} (i - (N - errors)) / i",
+    paper="Geifman, Uziel & El-Yaniv 2019, arXiv:1805.08206",
+    params=(LIKE,),
+    deviations=(
+        "The best order is that of these N samples, so the figure is never negative; with `like=fd-shifts` it is that of "
+        "N = infinity, and the area lies below straight lines.",
+    ),
+    optional=True,
+)
+
+
+class ExcessAURC(WeightedMetric):
+    """`aurc - best`, a fraction, at least 0; best = AURC with all errors last: `(e - (N - e) (H(N) - H(N - e))) / N`.
+
+    e is the number of errors, H the harmonic numbers. `like="fd-shifts"` takes the area below straight lines, less
+    `r + (1 - r) ln(1 - r)` at the error rate r, and can be negative.
+    Source: Geifman, Uziel & El-Yaniv 2019, "Bias-reduced uncertainty estimation".
+    """
+
+    def __init__(self, like: str | None = None) -> None:
+        self.like = like
+
+    def resampled(self, judged: Judged, weights: Floats) -> Floats:
+        """AURC of each resample less the best at the accuracy of that resample."""
+        return self._aurc(judged, weights) - self._best(judged, weights)
+
+    def details(self, judged: Judged) -> Details:
+        """`aurc` and `best`, whose difference is the figure."""
+        once = np.ones((1, judged.n))
+        return {"aurc": float(self._aurc(judged, once)[0]), "best": float(self._best(judged, once)[0])}
+
+    def _aurc(self, judged: Judged, weights: Floats) -> Floats:
+        if self.like != FD_SHIFTS:
+            return AURC().resampled(judged, weights)
+        order, starts = judged.memo("by_tail", lambda: rank(judged.tail))
+        ranked = weights[:, order]
+        return trapezoid_aurc(tie_sums(ranked, starts), tie_sums(ranked * (1 - judged.correct[order]), starts))
+
+    def _best(self, judged: Judged, weights: Floats) -> Floats:
+        errors, samples = weighted_sums(weights, 1 - judged.correct), weights.sum(axis=1)
+        if self.like == FD_SHIFTS:
+            return best_aurc(errors / samples)
+        harmonic = harmonic_numbers(int(samples.max()))
+        right = samples - errors
+        span = harmonic[samples.astype(np.int64)] - harmonic[right.astype(np.int64)]
+        best: Floats = (errors - right * span) / samples
+        return best

@@ -1,0 +1,47 @@
+"""Refinement part of the NLL: what is left of it after temperature scaling."""
+
+from __future__ import annotations
+
+from calibench.metrics.binning import Floats
+from calibench.metrics.judged import Judged
+from calibench.metrics.metric import Details
+from calibench.metrics.temperature_refinement import FOLDS, refinement, temperatures
+from calibench.metrics.weighted_metric import WeightedMetric
+from calibench.plugins.specs import MetricSpec
+
+SPEC = MetricSpec(
+    name="refinement_nll",
+    place=420,
+    summary="NLL after temperature scaling, cross-validated: the part that calibration cannot remove.",
+    target=f"{__name__}:RefinementNll",
+    unit="nats",
+    equation="nll of softmax(logits / T), T = argmin NLL on the other folds",
+    paper="Berta, Holzmüller, Jordan & Bach 2025, arXiv:2501.19195",
+    params=(FOLDS,),
+    deviations=(
+        "Folds are dealt in the order of (label, NLL, Brier score, tail) in place of a seeded shuffle; `folds=1` fits and "
+        "judges on the same samples.",
+        "T lies in [1/50, 50]. It is plain temperature scaling: probmetrics can also mix in a small uniform share.",
+    ),
+    optional=True,
+)
+
+
+class RefinementNll(WeightedMetric):
+    """The mean NLL of `softmax(logits / T)`, in nats; T minimises the NLL of the samples in the other folds.
+
+    The paper defines refinement as the smallest loss after any map of the outputs, and estimates it with temperature scaling.
+    One T serves all labels if samples have several. NaN for a single sample, unless `folds` is 1.
+    Source: Berta, Holzmüller, Jordan & Bach 2025, "Rethinking Early Stopping: Refine, Then Calibrate".
+    """
+
+    def __init__(self, folds: int = 5) -> None:
+        self.folds = folds
+
+    def resampled(self, judged: Judged, weights: Floats) -> Floats:
+        """Each resample is split into folds anew; copies of a sample may be in several."""
+        return refinement(judged, weights, self.folds, "nll")
+
+    def details(self, judged: Judged) -> Details:
+        """`temperatures`: the T of each fold."""
+        return {"temperatures": temperatures(judged, self.folds).tolist()}
