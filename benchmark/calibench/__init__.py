@@ -65,7 +65,7 @@ _HOME = {
 }
 __all__ = ["__version__", *sorted(name for names in _HOME.values() for name in names)]  # noqa: PLE0604 - the names are strings
 
-__getattr__ = exports(__name__, _HOME)
+__getattr__ = exports(__name__, _HOME, moved.attribute)
 
 
 def __dir__() -> list[str]:

@@ -23,7 +23,9 @@ else:
         """Stands for the module of its name, and imports it when an attribute is first asked for."""
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(importlib.import_module(self.__name__), name)
+            value = getattr(importlib.import_module(self.__name__), name)
+            setattr(self, name, value)  # so that the next use is as fast as with the module itself
+            return value
 
     np, torch, ndimage = _Lazy("numpy"), _Lazy("torch"), _Lazy("scipy.ndimage")
     nn, functional = _Lazy("torch.nn"), _Lazy("torch.nn.functional")
@@ -31,13 +33,20 @@ else:
 __all__ = ["exports", "functional", "ndimage", "nn", "np", "torch"]
 
 
-def exports(package: str, modules: Mapping[str, tuple[str, ...]]) -> Callable[[str], Any]:
-    """A `__getattr__` for a package: the names of `modules` (module -> names), each imported when it is first used."""
+def exports(
+    package: str, modules: Mapping[str, tuple[str, ...]], otherwise: Callable[[str, str], Any] | None = None
+) -> Callable[[str], Any]:
+    """A `__getattr__` for a package: the names of `modules` (module -> names), each imported when it is first used.
+
+    `otherwise(package, name)` is asked for all other names.
+    """
     module_of = {name: module for module, names in modules.items() for name in names}
 
     def attribute(name: str) -> Any:
         if name in module_of:
             return getattr(importlib.import_module(module_of[name]), name)
+        if otherwise is not None:
+            return otherwise(package, name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return attribute

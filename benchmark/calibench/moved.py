@@ -1,21 +1,32 @@
-"""Import paths of earlier versions that plugins may use: each still works, and warns where its content is now."""
+"""Import paths and fields of earlier versions that plugins may use: each still works, and warns with the new name."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
-MOVED = {
-    "calibench.data.noisy": "calibench.data.noise",
-    "calibench.decisions": "calibench.outputs.decisions",
-    "calibench.hookspecs": "calibench.plugins.hookspecs",
-    "calibench.models.training": "calibench.training",
-    "calibench.specs": "calibench.plugins.specs",
+MOVED: dict[str, tuple[str, ...]] = {
+    "calibench.data.noisy": ("calibench.data.noise",),
+    "calibench.decisions": ("calibench.outputs.decisions",),
+    "calibench.hookspecs": ("calibench.plugins.hookspecs",),
+    "calibench.models.resume": ("calibench.cache.resume",),
+    "calibench.models.schedule": ("calibench.training.schedule",),
+    "calibench.models.training": (
+        "calibench.training",
+        "calibench.seeds",
+        "calibench.progress",
+        "calibench.cache.resume",
+    ),
+    "calibench.specs": ("calibench.plugins.specs", "calibench.plugins.params"),
 }
+"""The modules of today that hold the content of an old one, the main one first."""
 
 
 class _Moved:
@@ -31,10 +42,41 @@ class _Moved:
         """Let `import` create the module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Warn, and put the module of the new name where `import` looks for the old one."""
+        """Warn, and put the module of the new name where `import` looks for the old one.
+
+        Of several modules the old one stays, and finds every name in the first module that has it.
+        """
         new = MOVED[module.__name__]
-        warnings.warn(f"{module.__name__} has moved to {new}", DeprecationWarning, stacklevel=2)
-        sys.modules[module.__name__] = importlib.import_module(new)
+        warnings.warn(f"{module.__name__} has moved to {' and '.join(new)}", DeprecationWarning, stacklevel=2)
+        if len(new) == 1:
+            sys.modules[module.__name__] = importlib.import_module(new[0])
+        else:
+            module.__getattr__ = partial(_first, new)  # type: ignore[method-assign]
+
+
+def _first(modules: Sequence[str], name: str) -> Any:
+    """The attribute of the first module that has it."""
+    for module in map(importlib.import_module, modules):
+        with contextlib.suppress(AttributeError):
+            return getattr(module, name)
+    raise AttributeError(f"{' and '.join(modules)} have no attribute {name!r}")
+
+
+def attribute(package: str, name: str) -> Any:
+    """A `__getattr__` for a package whose modules have moved: `calibench.decisions` after `import calibench` alone."""
+    if f"{package}.{name}" in MOVED:
+        return importlib.import_module(f"{package}.{name}")
+    raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+
+def renamed(old: str, new: str) -> Any:
+    """A property `old` that warns and returns the attribute `new`."""
+
+    def value(self: Any) -> Any:
+        warnings.warn(f"{type(self).__name__}.{old} is now {new}", DeprecationWarning, stacklevel=2)
+        return getattr(self, new)
+
+    return property(value, doc=f"`{new}` by its old name, for plugins of earlier versions.")
 
 
 def install() -> None:

@@ -10,7 +10,8 @@ import torch
 from small_networks import class_without_file
 from torch import nn
 
-from calibench import run
+from calibench import Network, run
+from calibench.models import provenance
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -71,3 +72,15 @@ def test_an_attribute_that_changes_the_outputs_trains_again(data, tmp_path):
     run("tst:epochs=1", data, build(False), results=tmp_path)
     record = run("tst:epochs=1", data, build(True), results=tmp_path)
     assert record.cache["made"] == ["features", "stage2"]
+
+
+def test_code_that_lists_or_shows_is_no_part_of_a_network(monkeypatch):
+    """`Body` and `Network` are classes of calibench: a comment in the command line must not train a user's network again."""
+    seen = {}
+    real = provenance.sources_of
+    monkeypatch.setattr(
+        provenance, "sources_of", lambda name, left_out=(): seen.update({name: left_out}) or real(name, left_out)
+    )
+    network = Network(nn.Flatten(), nn.Linear(4, 2), 4)
+    assert provenance.source_of(network)
+    assert {"cli", "report", "leaderboard", "evaluation"} <= set(seen["calibench"])

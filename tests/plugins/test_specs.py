@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import calibench
+from calibench import MethodSpec, specs_in
 from calibench.errors import PluginError
 
 
@@ -45,3 +46,13 @@ def test_a_default_is_the_value_that_reading_its_text_gives():
     assert (rate, type(rate)) == (1.0, float)
     assert calibench.Param("sizes", "ints", [128, 64], "m").default == (128, 64)
     assert calibench.Param("path", "path", calibench.REQUIRED, "m").default is calibench.REQUIRED
+
+
+def test_a_folder_with_another_kind_of_spec_names_the_module(tmp_path, monkeypatch):
+    package = tmp_path / "spk"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "wrong.py").write_text("SPEC = 5")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(TypeError, match=r"spk\.wrong holds 5, not a MethodSpec"):
+        specs_in("spk", MethodSpec)

@@ -114,3 +114,21 @@ def test_every_record_that_from_dict_accepts_can_stand_on_a_board(changes: dict[
         return
     for form in ("json", "csv", "markdown"):
         render(several, form)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("metrics", {"nll": 10**400}),
+        ("timings_s", {"total": 10**400}),
+        ("predictions", {"file": "a\0b", "sha256": "0"}),
+        ("predictions", {"file": "\ud800", "sha256": "0"}),
+        ("shift", [{"kind": "fog", "metrics": {}}]),
+        ("shift", [{"shift": "fog", "metrics": {}}]),
+        ("shift", [{"shift": "fog", "kind": "fog", "metrics": {"nll": "1"}}]),
+        ("ood", [{"score": "energy", "metrics": {}}]),
+    ],
+)
+def test_values_that_no_program_can_use_are_refused(name: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"the value of '{name}'"):
+        ResultRecord.from_dict(example_record().to_dict() | {name: value}, "here")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from typing import Any
 
+import pytest
 from board_records import unstored_record
 from rich.console import Console
 from rich.table import Table
@@ -55,6 +57,13 @@ def test_one_run_shows_its_interval_and_no_mean_where_there_is_none() -> None:
     *_, curve, unshifted, _, _ = lines(table)
     assert curve == "ce turn - ██ 10.00 10.00 ██ 2.0000 2.0000"
     assert unshifted == "unshifted 90.00 [80.00, 95.00] 5.00 0.5000"
+
+
+@pytest.mark.parametrize("data", [{}, {"shift": None}, {"shift": [None, {}]}, {"shift": [{"shift": "rotation"}]}])
+def test_a_record_without_facts_about_its_shift_has_a_table(data: dict[str, Any]) -> None:
+    record = dataclasses.replace(shifted_record(0, [0.8, 0.4]), data=data)
+    (table,) = shift_tables([record])
+    assert "2 variants; no mean: not every variant is there" in lines(table)
 
 
 FIGURES = {"auroc": 0.9, "aupr": 0.8, "aupr_out": 0.7, "fpr95": 0.25}

@@ -1,4 +1,4 @@
-"""How often the verdict is right, by simulation: `python tests/simulations/verdicts.py` prints the table of docs/evidence/verdicts.md.
+"""How often the verdict is right, by simulation. It prints the table of docs/evidence/verdicts.md.
 
 Labels are drawn from the softmax of normal logits, so the model is calibrated. It is then changed: its logits are multiplied
 (over-confidence), or the odds of one class (one class over-predicted). Each row is a share of independent samples.

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from calibench.lazy import np
+from calibench.moved import renamed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,11 +44,7 @@ class ShiftTask:
         x.flags.writeable = y.flags.writeable = False  # x *= 0.8 in a plugin would change the rows of later variants
         return cls(x, y, data.num_classes, data.labels_per_sample, lowest, highest)
 
-    @property
-    def questions(self) -> int:
-        """`labels_per_sample` by its old name, for plugins of earlier versions."""
-        warnings.warn("ShiftTask.questions is now labels_per_sample", DeprecationWarning, stacklevel=2)
-        return self.labels_per_sample
+    questions = renamed("questions", "labels_per_sample")
 
 
 @dataclass(frozen=True)

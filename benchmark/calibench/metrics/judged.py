@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from calibench.errors import InputError
 from calibench.lazy import np, torch
 from calibench.metrics.binning import Bools, Floats, Ints, bin_index, read_only
+from calibench.moved import renamed
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
 
@@ -54,6 +55,8 @@ class Judged:
     targets: dict[str, float]
     """The figures that the rule promises, by the name of the metric."""
     _uncertainty: Floats | None
+    questions = renamed("questions", "labels_per_sample")
+    doubt = renamed("doubt", "uncertainty")
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from calibench import moved
 from calibench.lazy import exports
 
 if TYPE_CHECKING:
@@ -27,4 +28,5 @@ __getattr__ = exports(
         "calibench.models.network": ("Network", "Standardize", "Task"),
         "calibench.models.weights": ("read_weights",),
     },
+    moved.attribute,
 )

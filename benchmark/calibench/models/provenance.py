@@ -8,7 +8,7 @@ import re
 import torch
 from torch import nn
 
-from calibench.cache.code import sources_of
+from calibench.cache.code import JUDGING, PRESENTATION, sources_of
 from calibench.models.network import Network
 from calibench.models.split_head import Body
 
@@ -44,6 +44,11 @@ def structure_of(network: nn.Module) -> str:
     return "\n".join([_ADDRESS.sub("", repr(network)), *classes, *frozen])
 
 
+def _sources(package: str) -> str | None:
+    """Of calibench only the rooms that decide a stage's result."""
+    return sources_of(package, PRESENTATION | JUDGING if package == "calibench" else ())
+
+
 def source_of(network: nn.Module) -> str | None:
     """SHA-256 of the code of a network: the packages of its classes, apart from torch's own layers.
 
@@ -59,5 +64,5 @@ def source_of(network: nn.Module) -> str | None:
             return None  # code made at run time, as by torch.fx
         modules |= set() if module.startswith("torch.") else {module}
     # A namespace package has no file: then the module's own file counts.
-    digests = {sources_of(module.partition(".")[0]) or sources_of(module) for module in modules}
+    digests = {_sources(module.partition(".")[0]) or sources_of(module) for module in modules}
     return None if None in digests else sha256_of(*sorted(map(str, digests)))

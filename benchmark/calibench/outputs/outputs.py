@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from calibench.errors import InputError
 from calibench.lazy import torch
+from calibench.moved import renamed
 from calibench.outputs.refuse_rows import refuse_rows
 
 PROBABILITY_FLOOR = 1e-30
@@ -33,6 +34,8 @@ class Outputs:
     """True for logits of one sigmoid a class, as `bce` trains them: p_k = sigmoid(x_k) / sum over j of sigmoid(x_j)."""
     labels_per_sample: int = 1
     """Q > 1 if a sample has Q labels: rows i Q .. i Q + Q - 1 are its answers over (no, yes); see `several_labels.py`."""
+
+    questions = renamed("questions", "labels_per_sample")
 
     def __len__(self) -> int:
         return int(self.scores.shape[0])

@@ -22,8 +22,9 @@ def specs_in(package: str, kind: type[S]) -> list[S]:
     specs: list[S] = []
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         content = importlib.import_module(f"{package}.{module.name}")
-        specs += [*getattr(content, "SPECS", ()), *([content.SPEC] if hasattr(content, "SPEC") else [])]
-    stranger = next((spec for spec in specs if not isinstance(spec, kind)), None)
-    if stranger is not None:
-        raise TypeError(f"{package} holds {stranger!r}, not a {kind.__name__}")
+        found = [*getattr(content, "SPECS", ()), *([content.SPEC] if hasattr(content, "SPEC") else [])]
+        stranger = next((spec for spec in found if not isinstance(spec, kind)), None)
+        if stranger is not None:
+            raise TypeError(f"{content.__name__} holds {stranger!r}, not a {kind.__name__}")
+        specs += found
     return sorted(specs, key=lambda spec: (not spec.default, getattr(spec, "place", 0), spec.name))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -30,7 +31,11 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    with contextlib.suppress(OverflowError):  # a whole number beyond the range of float
+        return math.isfinite(value)
+    return False
 
 
 def _is_number_or_none(value: Any) -> bool:
@@ -62,7 +67,22 @@ def _is_preset(value: Any) -> bool:
 
 
 def _is_predictions(value: Any) -> bool:
-    return value is None or (_object_of(_is_text)(value) and {"file", "sha256"} <= set(value))
+    return value is None or (_object_of(_is_path)(value) and {"file", "sha256"} <= set(value))
+
+
+def _is_path(value: Any) -> bool:
+    """A text that an operating system takes as a path: no NUL, and no half of a surrogate pair."""
+    return _is_text(value) and "\0" not in value and value == value.encode("utf-8", "ignore").decode("utf-8")
+
+
+def _is_shift_row(value: Any) -> bool:
+    keys = {"shift": _is_text, "kind": _is_text, "metrics": _object_of(_is_number_or_none)}
+    return _is_object(value) and all(key in value and check(value[key]) for key, check in keys.items())
+
+
+def _is_ood_row(value: Any) -> bool:
+    keys = {"set": _is_text, "score": _is_text, "metrics": _object_of(_is_number_or_none)}
+    return _is_object(value) and all(key in value and check(value[key]) for key, check in keys.items())
 
 
 def _object_of(check: Check) -> Check:
@@ -109,8 +129,8 @@ _TYPES: dict[str, Check] = {
     "machine": _is_object,
     "code": _is_text,
     "cache": _object_of(_list_of(_is_text)),
-    "shift": _list_of(_is_object),
-    "ood": _list_of(_is_object),
+    "shift": _list_of(_is_shift_row),
+    "ood": _list_of(_is_ood_row),
     "predictions": _is_predictions,
     "created": _is_text,
     "preset": _is_preset,

@@ -46,9 +46,13 @@ def _shift_table(shift: str, runs: Mapping[str, Sequence[ResultRecord]]) -> Tabl
 
 def _notes(shift: str, record: ResultRecord) -> str:
     """The number of variants, the number that the mean is over, and the shift's own notes."""
-    about = next(entry for entry in record.data["shift"] if entry["shift"] == shift)
-    mean = f"mean: over {about['mean_over']} variants" if about["mean_over"] else "no mean: not every variant is there"
-    return "; ".join([f"{about['variants']} variants", mean, *about["notes"]])
+    entries = record.data.get("shift")
+    facts = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    about = next((entry for entry in facts if entry.get("shift") == shift), {})
+    over, notes = about.get("mean_over"), about.get("notes")
+    mean = f"mean: over {over} variants" if over else "no mean: not every variant is there"
+    count = len([row for row in record.shift if row["shift"] == shift])
+    return "; ".join([f"{count} variants", mean, *map(str, notes if isinstance(notes, list) else [])])
 
 
 def _add_recipe(table: Table, shift: str, recipe: str, records: Sequence[ResultRecord]) -> None:
