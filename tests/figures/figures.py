@@ -109,6 +109,9 @@ def _held(document: dict[str, Any]) -> dict[str, Any]:
     for key, value in document.items():
         if key in ("run_id", "metrics", "predictions", *CHANGES, *PROSE):
             continue
+        if key == "after":
+            held |= {f"after: {name}": part for name, part in _held(value).items()}
+            continue
         parts = {f"{key}.{name}": part for name, part in value.items()} if key in BY_METRIC else {key: value}
         held |= {
             f"digest of {name}": _digest(json.dumps(_without_prose(part), sort_keys=True))

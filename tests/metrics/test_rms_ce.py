@@ -109,7 +109,7 @@ def test_confidence_1_of_one_sample(bins):
 
 def test_parameters_are_read_from_the_name():
     metrics = load_metrics("brier,rms_ce:bins=mass,size=50,like=hle,ece15")
-    assert list(metrics) == ["brier", "ece15", "rms_ce:size=50,like=hle"]
+    assert list(metrics) == ["brier", "rms_ce:size=50,like=hle", "ece15"]
     judged = simulated(300, 4, seed=0)
     expected = RmsCE(size=50, like="hle").value(judged)
     assert metrics["rms_ce:size=50,like=hle"][1].value(judged) == expected

@@ -117,7 +117,7 @@ def test_evaluate_prints_soft_nll(cli) -> None:
 def test_evaluate_judges_by_them_before_and_after_a_fit() -> None:
     logits, labels, soft = draw()
     evaluation = evaluate(
-        logits=logits, labels=labels, soft=soft, fit="temperature", fit_logits=logits[::-1], fit_labels=labels[::-1]
+        logits=logits, labels=labels, soft=soft, fit="temperature", fit_logits=1.01 * logits, fit_labels=labels
     )
     assert evaluation.after["metrics"]["soft_brier"] != evaluation.metrics["soft_brier"]
     assert "soft_nll" not in evaluate(logits=logits, labels=labels).metrics
