@@ -27,7 +27,7 @@ def packages(modules):
         (("--help",), 90),
         (("run", "--help"), 90),
         (("list", "methods"), 320),
-        (("list", "metrics", "--json"), 215),
+        (("list", "metrics", "--json"), 240),
         (("show", "method", "vtst", "--json"), 260),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
