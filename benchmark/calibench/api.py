@@ -20,8 +20,8 @@ from calibench.data.in_memory import as_dataset
 from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
-from calibench.evaluation.judge import RESAMPLES, SEED
 from calibench.evaluation.stored_outputs import Fit, evaluate_samples
+from calibench.metrics.bootstrap import LEVEL, RESAMPLES, SEED, Sampling
 from calibench.models.in_memory import as_model
 from calibench.models.network import Task
 from calibench.outputs.several_labels import check_samples
@@ -53,6 +53,9 @@ class RunKeywords(TypedDict, total=False):
     shift: str | Sequence[str]
     ood: str | Sequence[str]
     ood_score: str | Sequence[str]
+    metrics: str | None
+    level: float
+    resamples: int
 
 
 @overload
@@ -104,6 +107,9 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
     shift: str | Sequence[str] = (),
     ood: str | Sequence[str] = (),
     ood_score: str | Sequence[str] = (),
+    metrics: str | None = None,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
 ) -> ResultRecord | list[ResultRecord]:
     """Train or refit `model` on `dataset` by the recipe `method`, judge it on test, and store the record under `results`.
 
@@ -120,6 +126,9 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
 
     `compile` trains a body that torch.compile has compiled. `shift` and `ood` are shifts and OOD sets that the trained
     pipeline is judged on as well, as in `["corruptions", "rotation"]` and `["near", "svhn"]`, the latter by the `ood_score`s.
+
+    `metrics` names metrics that the record holds besides the default set, as in `smece,ece:bins=20`. `level` and `resamples`
+    are those of the bootstrap intervals.
 
     A run that is there already, made by the same code from the same data, is returned as stored unless `force`.
     `results=None` writes nothing. Published datasets are read from `data_dir` (None: CALIBENCH_DATA, or
@@ -143,7 +152,8 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
         ood_score=_texts("ood_score", ood_score, True),
     )
     configs = configure(request, load_preset(preset) if preset is not None else None)
-    options = RunOptions(None if results is None else Path(results), force, data_dir, download)
+    sampling = Sampling(resamples, level).check()
+    options = RunOptions(None if results is None else Path(results), force, data_dir, download, metrics, sampling)
 
     @contextlib.contextmanager
     def progress_of(number: int, config: RunConfig) -> Iterator[Report]:
@@ -166,6 +176,7 @@ def evaluate(  # noqa: PLR0913 - the public API
     soft: Any = None,
     metrics: str | None = None,
     resamples: int = RESAMPLES,
+    level: float = LEVEL,
     seed: int = SEED,
 ) -> EvaluationRecord:
     """Judge `logits` or `probs` `[N, K]` against class indices `labels [N]` (arrays, tensors or nested lists).
@@ -175,19 +186,19 @@ def evaluate(  # noqa: PLR0913 - the public API
     `soft` are the shares `[N, K]` of people who gave each label; `soft_nll` and `soft_brier` then join the metrics.
 
     `metrics` lists the metrics, joined by commas, as in `brier,ece:bins=20,smece`; `default` and `all` stand for these sets.
+    `level` and `resamples` are those of the bootstrap intervals.
 
     `fit` is a recipe of calibrators and a decision rule, as `temperature`. It is fitted on `fit_logits` or `fit_probs` with
     `fit_labels`, other samples than those judged; with `cross_fit` folds each sample is mapped by a fit on the other folds.
     `auto` is the map that the record's `advice` names. Raises InputError naming the first bad row.
     """
+    sampling = Sampling(resamples, level, seed).check()
     samples = _samples(logits, probs, labels, "")
     fit_samples = None
     if fit_logits is not None or fit_probs is not None or fit_labels is not None:
         fit_samples = _samples(fit_logits, fit_probs, fit_labels, "fit_")
     shares = None if soft is None else _tensor(soft, "soft").numpy()
-    return evaluate_samples(
-        samples, Fit(fit, fit_samples, cross_fit), soft=shares, metrics=metrics, resamples=resamples, seed=seed
-    )
+    return evaluate_samples(samples, Fit(fit, fit_samples, cross_fit), soft=shares, metrics=metrics, sampling=sampling)
 
 
 def _samples(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from calibench.errors import InputError, RunError
 from calibench.evaluation.judge import judge
+from calibench.metrics.bootstrap import Sampling
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 from calibench.metrics.plugin import calibench_metrics
@@ -56,7 +57,7 @@ def json_part(judgement):
 
 def test_a_judgement_holds_every_figure_with_interval_floor_and_replicates(judged, metrics):
     samples = judged(300, 5, full=True)
-    judgement = judge(samples, metrics, seed=3)
+    judgement = judge(samples, metrics, Sampling(seed=3))
     names = ALWAYS + WITH_DECISIONS + WITH_SETS_AND_COSTS
     assert list(judgement.metrics) == list(judgement.intervals) == list(judgement.replicates) == names
     for name in names:
@@ -121,9 +122,9 @@ def test_the_number_of_threads_changes_no_bit(judged, metrics):
 
 
 def test_a_seed_fixes_the_judgement_and_another_seed_changes_the_intervals(judged, metrics):
-    first, again = (judge(judged(60, 3), metrics, seed=1) for _ in range(2))
+    first, again = (judge(judged(60, 3), metrics, Sampling(seed=1)) for _ in range(2))
     assert json_part(first) == json_part(again)
-    other_seed = judge(judged(60, 3), metrics, seed=2)
+    other_seed = judge(judged(60, 3), metrics, Sampling(seed=2))
     assert other_seed.metrics == first.metrics
     assert other_seed.intervals != first.intervals
 
@@ -188,4 +189,4 @@ def test_an_infinite_figure_is_undefined(judged):
 
 def test_too_few_resamples_are_refused(judged, metrics):
     with pytest.raises(InputError, match="999"):
-        judge(judged(10, 2), metrics, resamples=999)
+        judge(judged(10, 2), metrics, Sampling(999))

@@ -11,7 +11,7 @@ from metric_cases import simulated
 
 from calibench.errors import InputError, RunError
 from calibench.metrics.accuracy import Accuracy
-from calibench.metrics.bootstrap import block_rows, bootstrap, multiplicities
+from calibench.metrics.bootstrap import Sampling, block_rows, bootstrap, multiplicities
 from calibench.metrics.ece import ECE
 from calibench.metrics.judged import Judged
 from calibench.metrics.noise_floor import draw_labels
@@ -36,7 +36,7 @@ def test_the_accuracy_interval_agrees_with_scipy():
     stats = pytest.importorskip("scipy.stats")
     judged = simulated(400, 3, seed=5)
     accuracy = Accuracy().value(judged)
-    ours = bootstrap(judged, {"a": Accuracy()}, {"a": accuracy}, resamples=4000, seed=0)["a"]
+    ours = bootstrap(judged, {"a": Accuracy()}, {"a": accuracy}, Sampling(4000, seed=0))["a"]
     theirs = stats.bootstrap(
         (judged.correct,), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(1)
     ).confidence_interval
@@ -49,15 +49,15 @@ def test_the_accuracy_interval_agrees_with_scipy():
 def test_replicates_are_paired_whatever_else_is_judged():
     first, second = simulated(120, 3, seed=1), simulated(120, 3, seed=2)
     both = bootstrap(
-        first, {"e": ECE(15), "a": Accuracy()}, {"e": ECE(15).value(first), "a": 0.0}, resamples=1000, seed=4
+        first, {"e": ECE(15), "a": Accuracy()}, {"e": ECE(15).value(first), "a": 0.0}, Sampling(1000, seed=4)
     )
-    alone = bootstrap(first, {"a": Accuracy()}, {"a": 0.0}, resamples=1000, seed=4)
+    alone = bootstrap(first, {"a": Accuracy()}, {"a": 0.0}, Sampling(1000, seed=4))
     np.testing.assert_array_equal(both["a"].values, alone["a"].values)
-    rival = bootstrap(second, {"a": Accuracy()}, {"a": 0.0}, resamples=1000, seed=4)["a"].values
+    rival = bootstrap(second, {"a": Accuracy()}, {"a": 0.0}, Sampling(1000, seed=4))["a"].values
     weights = np.concatenate(list(multiplicities(120, 1000, seed=4)))
     difference = weights @ (first.correct - second.correct) / 120
     np.testing.assert_allclose(both["a"].values - rival, difference, atol=1e-14)
-    other_seed = bootstrap(first, {"a": Accuracy()}, {"a": 0.0}, resamples=1000, seed=5)["a"].values
+    other_seed = bootstrap(first, {"a": Accuracy()}, {"a": 0.0}, Sampling(1000, seed=5))["a"].values
     assert (other_seed != alone["a"].values).any()
 
 
@@ -67,7 +67,7 @@ def test_subsets_of_one_set_share_its_resamples():
     rows = np.array([4, 7])
     estimates = {"a": Accuracy().value(judged.take(rows))}
     subset = bootstrap(
-        judged.take(rows), {"a": Accuracy()}, estimates, resamples=1000, seed=4, rows=rows, num_samples=30
+        judged.take(rows), {"a": Accuracy()}, estimates, Sampling(1000, seed=4), rows=rows, num_samples=30
     )["a"]
     weights = np.concatenate(list(multiplicities(30, 1000, seed=4)))[:, rows]
     drawn = weights.sum(axis=1) > 0
@@ -82,34 +82,34 @@ def test_binned_errors_are_recentred_on_their_estimate_and_stay_in_0_1():
     labels = next(draw_labels(judged, 1, seed=0))[1][0]
     judged = Judged(judged.outputs, torch.tensor(labels))
     estimate = ECE(15).value(judged)
-    replicates = bootstrap(judged, {"e": ECE(15)}, {"e": estimate}, resamples=1000, seed=0)["e"]
+    replicates = bootstrap(judged, {"e": ECE(15)}, {"e": estimate}, Sampling(1000, seed=0))["e"]
     raw = np.concatenate([ECE(15).resampled(judged, block) for block in multiplicities(400, 1000, seed=0)])
     assert raw.mean() > estimate + 0.005
     np.testing.assert_allclose(replicates.values, np.clip(raw - (raw.mean() - estimate), 0, 1), atol=1e-15)
     assert replicates.interval == pytest.approx(np.quantile(replicates.values, [0.025, 0.975]).tolist(), abs=1e-15)
     assert replicates.interval[0] < estimate < replicates.interval[1]
     sure = Judged(Outputs(torch.tensor([[9.0, 0.0], [0.0, 9.0]]).double()), torch.tensor([0, 1]))
-    edge = bootstrap(sure, {"e": ECE(15)}, {"e": ECE(15).value(sure)}, resamples=1000, seed=0)["e"]
+    edge = bootstrap(sure, {"e": ECE(15)}, {"e": ECE(15).value(sure)}, Sampling(1000, seed=0))["e"]
     assert 0 <= edge.values.min() <= edge.values.max() <= 1
 
 
 def test_undefined_replicates_are_dropped_and_counted():
     judged = Judged(Outputs(torch.zeros(2, 2)), torch.tensor([0, 1]), np.array([-1, 0]))
-    replicates = bootstrap(judged, {"r": SelectiveRisk()}, {"r": 1.0}, resamples=1000, seed=0)["r"]
+    replicates = bootstrap(judged, {"r": SelectiveRisk()}, {"r": 1.0}, Sampling(1000, seed=0))["r"]
     # A resample of two misses the one accepted sample with probability 1/4.
     assert replicates.undefined == np.isnan(replicates.values).sum() == pytest.approx(250, abs=60)
     assert replicates.interval == [1.0, 1.0]
     nothing = Judged(Outputs(torch.zeros(2, 2)), torch.tensor([0, 1]), np.array([-1, -1]))
-    replicates = bootstrap(nothing, {"r": SelectiveRisk()}, {"r": math.nan}, resamples=1000, seed=0)["r"]
+    replicates = bootstrap(nothing, {"r": SelectiveRisk()}, {"r": math.nan}, Sampling(1000, seed=0))["r"]
     assert (replicates.undefined, replicates.interval) == (1000, None)
 
 
 def test_too_few_resamples_and_a_negative_seed_are_refused():
     judged = simulated(10, 2, seed=0)
     with pytest.raises(InputError, match="999 bootstrap resamples are too few"):
-        bootstrap(judged, {}, {}, resamples=999, seed=0)
+        bootstrap(judged, {}, {}, Sampling(999, seed=0))
     with pytest.raises(InputError, match="seed -1"):
-        bootstrap(judged, {}, {}, resamples=1000, seed=-1)
+        bootstrap(judged, {}, {}, Sampling(1000, seed=-1))
 
 
 def test_a_metric_that_returns_a_wrong_shape_is_named():
@@ -118,4 +118,20 @@ def test_a_metric_that_returns_a_wrong_shape_is_named():
             return weights
 
     with pytest.raises(RunError, match=r"metric 'wrong'.*\[64, 10\]"):
-        bootstrap(simulated(10, 2, seed=0), {"wrong": WrongShape()}, {"wrong": 0.0}, resamples=1000, seed=0)
+        bootstrap(simulated(10, 2, seed=0), {"wrong": WrongShape()}, {"wrong": 0.0}, Sampling(1000, seed=0))
+
+
+@pytest.mark.parametrize(("level", "resamples"), [(0.99, 1000), (0.999, 10_000), (0.5, 1000)])
+def test_the_level_sets_the_quantiles_and_the_least_number_of_resamples(level, resamples):
+    judged = simulated(300, 3, seed=5)
+    replicates = bootstrap(judged, {"a": Accuracy()}, {"a": 0.0}, Sampling(resamples, level))["a"]
+    expected = np.quantile(replicates.values, [(1 - level) / 2, (1 + level) / 2])
+    assert replicates.interval == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(InputError, match="bootstrap resamples are too few"):
+        Sampling(resamples - 1, level).check()
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, -0.1, math.nan])
+def test_a_level_is_a_fraction(level):
+    with pytest.raises(InputError, match="is not between 0 and 1"):
+        Sampling(level=level).check()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from calibench.errors import InputError
+from calibench.metrics.bootstrap import Sampling
 from calibench.metrics.ood import FIGURES, Ranked, ood_figures, ood_replicates
 
 UNCERTAINTIES = st.lists(st.integers(0, 6).map(lambda v: v / 3), min_size=1, max_size=40)
@@ -89,7 +90,7 @@ def test_replicates_resample_both_sets_and_pair_two_methods():
     generator = np.random.default_rng(3)
     uncertainty_in, uncertainty_out = generator.normal(size=300), generator.normal(1, 1, size=200)
     replicates = ood_replicates(
-        Ranked.by_uncertainty(uncertainty_in, uncertainty_out), resamples=1000, seed=0, seed_out=7
+        Ranked.by_uncertainty(uncertainty_in, uncertainty_out), Sampling(1000, seed=0), seed_out=7
     )
     assert set(replicates) == set(FIGURES)
     estimate = ood_figures(uncertainty_in, uncertainty_out)
@@ -102,10 +103,10 @@ def test_replicates_resample_both_sets_and_pair_two_methods():
     variance = (a * (1 - a) + 299 * (q1 - a * a) + 199 * (q2 - a * a)) / (300 * 200)
     assert replicates["auroc"].std(ddof=1) == pytest.approx(np.sqrt(variance), rel=0.2)
     again = ood_replicates(
-        Ranked.by_uncertainty(2 * uncertainty_in, 2 * uncertainty_out), resamples=1000, seed=0, seed_out=7
+        Ranked.by_uncertainty(2 * uncertainty_in, 2 * uncertainty_out), Sampling(1000, seed=0), seed_out=7
     )
     other_seed = ood_replicates(
-        Ranked.by_uncertainty(uncertainty_in, uncertainty_out), resamples=1000, seed=0, seed_out=8
+        Ranked.by_uncertainty(uncertainty_in, uncertainty_out), Sampling(1000, seed=0), seed_out=8
     )
     np.testing.assert_array_equal(replicates["auroc"], again["auroc"])
     assert (replicates["auroc"] != other_seed["auroc"]).any()

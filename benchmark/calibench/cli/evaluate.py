@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
 from calibench.errors import InputError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from calibench.evaluation.cross_fit import Samples
     from calibench.evaluation.evaluation_record import EvaluationRecord
     from calibench.evaluation.stored_outputs import Fit
+    from calibench.metrics.bootstrap import Sampling
     from calibench.report.diagram import Panel
 
 
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     metavar="NAME,...",
     help="The metrics, as in brier,ece:bins=20,smece; default and all are sets of them.",
 )
+@level_option
+@resamples_option
 @click.option(
     "--fit", metavar="RECIPE", help="Post-hoc stages to try, such as temperature; auto takes what the advice names."
 )
@@ -72,6 +76,8 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     labels: str | None,
     soft: str | None,
     metrics: str | None,
+    level: float,
+    resamples: int,
     fit: str | None,
     fit_on: Path | None,
     cross_fit: int | None,
@@ -90,6 +96,7 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     """
     from calibench.cli.evaluate_board import same_labels
     from calibench.evaluation.stored_outputs import Fit
+    from calibench.metrics.bootstrap import Sampling
     from calibench.outputs.readers import Columns, read_outputs, read_soft
     from calibench.plugins.discovery import registry
     from calibench.report.diagram import check_plot, reliability_diagram
@@ -101,10 +108,10 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     fit_samples = None if fit_on is None else read_outputs(fit_on, columns)
     warn_about_broken_plugins(registry())
     samples = [read_outputs(file, columns) for file in files]
-    chosen_fit = Fit(fit, fit_samples, cross_fit)
+    chosen_fit, judging = Fit(fit, fit_samples, cross_fit), (metrics, Sampling(resamples, level).check())
     with plugin_output_to_stderr():
         records = {
-            file: _judge_file(file, judged, chosen_fit, None if soft is None else read_soft(file, soft), metrics)
+            file: _judge_file(file, judged, chosen_fit, None if soft is None else read_soft(file, soft), judging)
             for file, judged in zip(files, samples, strict=True)
         }
     if plot is not None:
@@ -116,13 +123,14 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
 
 
 def _judge_file(
-    file: Path, samples: Samples, fit: Fit, soft: NDArray[Any] | None, metrics: str | None
+    file: Path, samples: Samples, fit: Fit, soft: NDArray[Any] | None, judging: tuple[str | None, Sampling]
 ) -> EvaluationRecord:
-    """The record of one file, with its name and checksum."""
+    """The record of one file, with its name and checksum; `judging` are the metrics and the bootstrap."""
     from calibench.atomic import digest_of
     from calibench.evaluation.stored_outputs import evaluate_samples
 
-    record = evaluate_samples(samples, fit, soft=soft, metrics=metrics)
+    metrics, sampling = judging
+    record = evaluate_samples(samples, fit, soft=soft, metrics=metrics, sampling=sampling)
     return dataclasses.replace(record, file=str(file), sha256=digest_of(file))
 
 
@@ -198,7 +206,7 @@ def _table(record: EvaluationRecord) -> Table:
     if record.after is not None:
         judgements["after"] = record.after
     for name in judgements:
-        for column in (name, "95 % interval", "floor"):
+        for column in (name, f"{100 * record.bootstrap['level']:g} % interval", "floor"):
             table.add_column(column, justify="right")
     for metric, about in record.units.items():
         cells = [cell for judgement in judgements.values() for cell in _cells(judgement, metric, about["unit"])]

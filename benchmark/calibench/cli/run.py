@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import is_first_process, plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.progress import progress
@@ -56,6 +57,13 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="The score that tells OOD rows from test rows, as in energy. Repeatable. Default: max-softmax.",
 )
+@click.option(
+    "--metrics",
+    metavar="NAME,...",
+    help="Metrics for the record besides the default set, as in smece,ece:bins=20; all is every metric.",
+)
+@level_option
+@resamples_option
 @click.option("--epochs", type=int, help="The passes over the training data in stage 1.")
 @click.option(
     "--select",
@@ -100,6 +108,9 @@ def run(  # noqa: PLR0913 - an argument for each option
     shifts: tuple[str, ...],
     ood: tuple[str, ...],
     ood_scores: tuple[str, ...],
+    metrics: str | None,
+    level: float,
+    resamples: int,
     epochs: int | None,
     select: str | None,
     settings: tuple[str, ...],
@@ -125,6 +136,8 @@ def run(  # noqa: PLR0913 - an argument for each option
     from calibench.config.expand import configure
     from calibench.config.preset import load_preset
     from calibench.config.request import RunRequest
+    from calibench.metrics.bootstrap import Sampling
+    from calibench.metrics.load import load_metrics
     from calibench.plugins.discovery import registry
     from calibench.runs.options import RunOptions
 
@@ -152,7 +165,9 @@ def run(  # noqa: PLR0913 - an argument for each option
     quiet, as_json = quiet or not first, as_json and first
     if chosen is not None and not quiet:
         _note_preset(chosen, configs)
-    records = _launch_all(configs, RunOptions(results, force, data_dir, download), quiet)
+    load_metrics(metrics)  # a mistake in a name ends the command before anything is trained
+    options = RunOptions(results, force, data_dir, download, metrics, Sampling(resamples, level).check())
+    records = _launch_all(configs, options, quiet)
     if as_json:
         _emit_records(records)
     elif not quiet:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibench.metrics.binning import Floats
-from calibench.metrics.bootstrap import percentile_interval
+from calibench.metrics.bootstrap import LEVEL, percentile_interval
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
 
@@ -30,16 +30,19 @@ class AddedFigures:
     units: dict[str, dict[str, Any]] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    level: float = LEVEL
+    """The level of the intervals."""
 
     def add(self, name: str, value: float | None, unit: Mapping[str, Any], replicates: Floats | None) -> None:
         """Add one figure to `metrics`, so that a board can rank by it."""
         self.metrics[name] = value
         self.units[name] = dict(unit)
         if replicates is not None:
-            self.intervals[name] = percentile_interval(replicates) if value is not None else None
+            self.intervals[name] = percentile_interval(replicates, self.level) if value is not None else None
             self.arrays[f"bootstrap.{name}"] = replicates
 
     def __or__(self, other: AddedFigures) -> AddedFigures:
         """Both together; no name may stand in both."""
-        parts = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
-        return AddedFigures(**{name: a + b if isinstance(a, list) else a | b for name, (a, b) in parts.items()})
+        parts = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in fields(self) if f.name != "level"}
+        joined = {name: a + b if isinstance(a, list) else a | b for name, (a, b) in parts.items()}
+        return AddedFigures(**joined, level=self.level)

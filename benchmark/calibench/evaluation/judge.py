@@ -11,15 +11,11 @@ from calibench.errors import blaming
 from calibench.evaluation.calibration_test import calibration_test, families
 from calibench.evaluation.verdict import Verdict, verdict
 from calibench.metrics.binning import Floats
-from calibench.metrics.bootstrap import LEVEL, Replicates, bootstrap, check_sampling
+from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Replicates, Sampling, bootstrap
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 from calibench.metrics.noise_floor import DRAWS, Floor, drawn_figures, floor_of
 from calibench.plugins.specs import MetricSpec
-
-RESAMPLES = 1000
-SEED = 0
-"""One bootstrap stream for every run, so that the replicates of two methods on one test split are paired."""
 
 PAIRING = (
     "replicate b is the same resample for all metrics, and for all methods judged with this seed on as many samples"
@@ -49,16 +45,14 @@ class Judgement:
 def judge(
     judged: Judged,
     metrics: Mapping[str, tuple[MetricSpec, Metric]],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
+    sampling: Sampling = DEFAULT_SAMPLING,
 ) -> Judgement:
     """All `metrics` of `judged`; metrics that need a decision only where a rule has decided.
 
-    Equal inputs give equal bits for any number of threads. Raises InputError for fewer than 1 000 resamples or a negative
-    seed, RunError naming the metric that fails.
+    Equal inputs give equal bits for any number of threads. Raises InputError for too few resamples, RunError naming the
+    metric that fails.
     """
-    check_sampling(resamples, seed)
+    sampling.check()
     chosen = applicable(judged, metrics)
     estimates: dict[str, float] = {}
     details: dict[str, dict[str, Any]] = {}
@@ -66,17 +60,17 @@ def judge(
         with blaming(f"metric {name!r}"):
             estimates[name] = float(metric.value(judged))
             details[name] = _json(dict(metric.details(judged)))
-    replicates = bootstrap(judged, chosen, estimates, resamples=resamples, seed=seed)
+    replicates = bootstrap(judged, chosen, estimates, sampling)
     values = {name: value if math.isfinite(value) else None for name, value in estimates.items()}
-    drawn = drawn_figures(judged, {**chosen, **families(judged)}, seed=seed)
+    drawn = drawn_figures(judged, {**chosen, **families(judged)}, seed=sampling.seed)
     return Judgement(
         metrics=values,
         intervals={name: replicates[name].interval if values[name] is not None else None for name in chosen},
         noise_floor={name: floor_of(drawn[name]) for name in chosen if name in drawn},
         details={name: detail for name, detail in details.items() if detail},
         replicates={name: replicates[name].values for name in chosen},
-        bootstrap=_about_bootstrap(chosen, replicates, resamples, seed),
-        verdict=verdict(judged, calibration_test(judged, drawn, seed), drawn),
+        bootstrap=_about_bootstrap(chosen, replicates, sampling),
+        verdict=verdict(judged, calibration_test(judged, drawn, sampling.seed), drawn),
     )
 
 
@@ -95,13 +89,13 @@ def _applies(name: str, metric: Metric, judged: Judged) -> bool:
 
 
 def _about_bootstrap(
-    chosen: Mapping[str, Metric], replicates: Mapping[str, Replicates], resamples: int, seed: int
+    chosen: Mapping[str, Metric], replicates: Mapping[str, Replicates], sampling: Sampling
 ) -> dict[str, Any]:
     return {
         "method": "percentile",
-        "level": LEVEL,
-        "resamples": resamples,
-        "seed": seed,
+        "level": sampling.level,
+        "resamples": sampling.resamples,
+        "seed": sampling.seed,
         "bias_corrected": sorted(name for name, metric in chosen.items() if metric.bias_corrected),
         "bias_correction": BIAS,
         "pairing": PAIRING,

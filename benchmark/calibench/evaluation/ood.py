@@ -11,9 +11,8 @@ from calibench.config.shift_and_ood import ShiftAndOod, ood_metric
 from calibench.data.ood import OodSet
 from calibench.errors import InputError
 from calibench.evaluation.added_figures import AddedFigures, OutputsOf
-from calibench.evaluation.judge import RESAMPLES, SEED
 from calibench.metrics.binning import Floats
-from calibench.metrics.bootstrap import percentile_interval
+from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Sampling, percentile_interval
 from calibench.metrics.ood import FIGURES, HIGHER_IS_BETTER, Ranked, ood_replicates
 from calibench.outputs.outputs import Outputs
 from calibench.outputs.uncertainty import uncertainty_of
@@ -22,20 +21,25 @@ from calibench.seeds import derived_seed
 
 
 def judge_ood(
-    sets: Sequence[OodSet], choices: ShiftAndOod, outputs_of: OutputsOf, test: Outputs, report: Report
+    sets: Sequence[OodSet],
+    choices: ShiftAndOod,
+    outputs_of: OutputsOf,
+    test: Outputs,
+    report: Report,
+    sampling: Sampling = DEFAULT_SAMPLING,
 ) -> AddedFigures:
     """Fill `ood` rows and metrics named `ood_FIGURE_SET`; scores other than the default add `_SCORE`.
 
     A score that these outputs do not have, such as the energy of probabilities, leaves its figures undefined.
     """
-    added = AddedFigures()
+    added = AddedFigures(level=sampling.level)
     for done, ood_set in enumerate(sets, 1):
         ((outputs, _),) = outputs_of({f"ood {ood_set.text}": ood_set.x}).values()
         for score in choices.scores:
             about: dict[str, Any] = {"set": ood_set.text, "group": ood_set.group, "score": score, "n": len(ood_set.x)}
             about |= {"left_out": ood_set.left_out, "fingerprint": ood_set.fingerprint}
             about["mean_confidence"] = float(outputs.probs().amax(dim=1).mean())
-            row, replicates = _judge_set(test, outputs, ood_set, score, added)
+            row, replicates = _judge_set(test, outputs, ood_set, score, added, sampling)
             added.ood.append({**about, **row})
             _add(added, ood_set.text, score, row["metrics"], replicates)
         report("ood", done, len(sets), ood_set.text)
@@ -47,7 +51,7 @@ def judge_ood(
 
 
 def _judge_set(
-    test: Outputs, outputs: Outputs, ood_set: OodSet, score: str, added: AddedFigures
+    test: Outputs, outputs: Outputs, ood_set: OodSet, score: str, added: AddedFigures, sampling: Sampling
 ) -> tuple[dict[str, Any], dict[str, Floats]]:
     try:
         inside, outside = (uncertainty_of(rows, score).cpu().numpy() for rows in (test, outputs))
@@ -55,10 +59,10 @@ def _judge_set(
         undefined: dict[str, Any] = dict.fromkeys(FIGURES)
         return {"metrics": undefined, "intervals": undefined, "note": error.message}, {}
     ranked = Ranked.by_uncertainty(inside, outside)
-    stream = derived_seed(SEED, f"ood {ood_set.fingerprint}")
-    replicates = ood_replicates(ranked, resamples=RESAMPLES, seed=SEED, seed_out=stream)
+    stream = derived_seed(sampling.seed, f"ood {ood_set.fingerprint}")
+    replicates = ood_replicates(ranked, sampling, seed_out=stream)
     added.arrays[f"ood.{ood_set.text}.{score}"] = outside
-    intervals = {name: percentile_interval(values) for name, values in replicates.items()}
+    intervals = {name: percentile_interval(values, sampling.level) for name, values in replicates.items()}
     return {"metrics": ranked.figures(), "intervals": intervals}, replicates
 
 

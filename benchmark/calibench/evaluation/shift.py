@@ -16,9 +16,9 @@ from calibench.data.shift import Floats as Rows
 from calibench.data.shift import Variant
 from calibench.errors import blaming
 from calibench.evaluation.added_figures import AddedFigures, OutputsOf
-from calibench.evaluation.judge import RESAMPLES, SEED, applicable
+from calibench.evaluation.judge import applicable
 from calibench.metrics.binning import Floats
-from calibench.metrics.bootstrap import bootstrap
+from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Sampling, bootstrap
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics
 from calibench.metrics.noise_floor import noise_floor
@@ -39,13 +39,18 @@ class JudgedVariant(NamedTuple):
 
 
 def judge_shifts(
-    shifts: Sequence[Shift], outputs_of: OutputsOf, data: Data, metrics: Metrics, report: Report
+    shifts: Sequence[Shift],
+    outputs_of: OutputsOf,
+    data: Data,
+    metrics: Metrics,
+    report: Report,
+    sampling: Sampling = DEFAULT_SAMPLING,
 ) -> AddedFigures:
     """A row for each variant, and `shift_METRIC_SHIFT`, the mean over the variants in the shift's `mean_over`.
 
     A resample draws test rows, each with all its variants, so the replicates of the mean are those of one test set.
     """
-    added = AddedFigures()
+    added = AddedFigures(level=sampling.level)
     total = sum(len(shift.variants) for shift in shifts)
     done = 0
     for shift in shifts:
@@ -56,7 +61,7 @@ def judge_shifts(
                 scores, decisions = outputs.pop(f"{shift.text}, {variant.name}")
                 y = data.test.y if variant.rows is None else data.test.y[variant.rows]
                 one = Judged(scores, torch.from_numpy(y).flatten(), decisions)
-                judged[variant.name] = _judge_variant(one, metrics, variant, shift, len(data.test))
+                judged[variant.name] = _judge_variant(one, metrics, variant, shift, len(data.test), sampling)
                 done += 1
                 report("shift", done, total, variant.name)
         _add(added, shift, judged, metrics)
@@ -75,16 +80,16 @@ def _groups(shift: Shift, data: Data) -> Iterator[list[tuple[Variant, Rows]]]:
         yield group
 
 
-def _judge_variant(judged: Judged, metrics: Metrics, variant: Variant, shift: Shift, test_rows: int) -> JudgedVariant:
+def _judge_variant(
+    judged: Judged, metrics: Metrics, variant: Variant, shift: Shift, test_rows: int, sampling: Sampling
+) -> JudgedVariant:
     chosen = applicable(judged, metrics)
     estimates = {}
     for name, metric in chosen.items():
         with blaming(f"metric {name!r}"):
             estimates[name] = float(metric.value(judged))
     drawn = {name: metric for name, metric in chosen.items() if name in BOOTSTRAPPED}
-    replicates = bootstrap(
-        judged, drawn, estimates, resamples=RESAMPLES, seed=SEED, rows=variant.rows, num_samples=test_rows
-    )
+    replicates = bootstrap(judged, drawn, estimates, sampling, rows=variant.rows, num_samples=test_rows)
     values = {name: value if math.isfinite(value) else None for name, value in estimates.items()}
     row = {
         "shift": shift.text,
@@ -93,7 +98,7 @@ def _judge_variant(judged: Judged, metrics: Metrics, variant: Variant, shift: Sh
         "n": judged.n // judged.labels_per_sample,
         "metrics": values,
         "intervals": {name: replicates[name].interval if values[name] is not None else None for name in drawn},
-        "noise_floor": noise_floor(judged, drawn, seed=SEED),
+        "noise_floor": noise_floor(judged, drawn, seed=sampling.seed),
         "about": dict(variant.about),
     }
     return JudgedVariant(row, {name: replicates[name].values for name in drawn})

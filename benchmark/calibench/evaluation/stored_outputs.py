@@ -15,8 +15,9 @@ from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
 from calibench.evaluation.fit import AUTO, apply_fit, check_fit
 from calibench.evaluation.fit_samples import warnings_about_fit
-from calibench.evaluation.judge import RESAMPLES, SEED, Judgement, judge
+from calibench.evaluation.judge import Judgement, judge
 from calibench.kernels import backend
+from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Sampling
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics, load_metrics, units_of
 from calibench.outputs.outputs import Outputs
@@ -41,8 +42,7 @@ def evaluate_samples(
     *,
     soft: NDArray[Any] | None = None,
     metrics: str | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
+    sampling: Sampling = DEFAULT_SAMPLING,
 ) -> EvaluationRecord:
     """Judge `samples` before and after a fit, and advise which map helps if they are not calibrated.
 
@@ -54,11 +54,13 @@ def evaluate_samples(
     check_fit(fit.recipe, fit.samples, fit.folds, samples)
     chosen = load_metrics(metrics)
     judged = Judged(outputs, labels, soft=soft)
-    record = _record(judged, judge(judged, chosen, resamples=resamples, seed=seed), chosen)
+    record = _record(judged, judge(judged, chosen, sampling), chosen)
     warnings = [] if fit.samples is None else warnings_about_fit(fit.samples, samples)
     record = dataclasses.replace(record, warnings=record.warnings + warnings)
     if record.calibrated != "no_sign" or fit.recipe == AUTO:
-        record = dataclasses.replace(record, advice=advise(samples if fit.samples is None else fit.samples, seed))
+        record = dataclasses.replace(
+            record, advice=advise(samples if fit.samples is None else fit.samples, sampling.seed)
+        )
     recipe = fit.recipe
     if recipe == AUTO:
         recipe = None if record.advice is None else record.advice["recipe"]
@@ -66,9 +68,9 @@ def evaluate_samples(
             return dataclasses.replace(record, fit={"recipe": AUTO, "chosen": None})
     if recipe is None:
         return record
-    after = apply_fit(recipe, fit.samples, fit.folds, samples, seed)
+    after = apply_fit(recipe, fit.samples, fit.folds, samples, sampling.seed)
     judged_after = Judged(after.outputs, labels, after.decisions, soft)
-    judgement = judge(judged_after, chosen, resamples=resamples, seed=seed)
+    judgement = judge(judged_after, chosen, sampling)
     return dataclasses.replace(
         record,
         units=record.units | units_of(chosen, judgement.metrics),

@@ -12,12 +12,40 @@ from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 
 LEVEL = 0.95
-QUANTILES = (0.025, 0.975)
+RESAMPLES = 1000
+SEED = 0
+"""One bootstrap stream for every run, so that the replicates of two methods on one test split are paired."""
+
 MIN_RESAMPLES = 1000
+BEYOND = 5
+"""At least this many replicates must lie beyond each bound of an interval."""
 
 BLOCK_ROWS = 64
 BLOCK_NUMBERS = 4_000_000
 """A block of weights has at most this many entries (32 MB), and at most 64 rows."""
+
+
+class Sampling(NamedTuple):
+    """How intervals are taken: the number of resamples, the level as a fraction, and the seed of the stream."""
+
+    resamples: int = RESAMPLES
+    level: float = LEVEL
+    seed: int = SEED
+
+    def check(self) -> Sampling:
+        """Itself; InputError for too few resamples, a level that is no fraction, or a negative seed."""
+        if not 0 < self.level < 1:
+            raise InputError(f"level {self.level:g} is not between 0 and 1", "0.95 is 95 %")
+        needed = max(MIN_RESAMPLES, int(np.ceil(2 * BEYOND / (1 - self.level) - 1e-9)))
+        if self.resamples < needed:
+            hint = f"use at least {needed}: a {50 * (1 - self.level):.3g} % quantile of fewer is noise"
+            raise InputError(f"{self.resamples} bootstrap resamples are too few", hint)
+        if self.seed < 0:
+            raise InputError(f"seed {self.seed} is negative", "use 0 or more")
+        return self
+
+
+DEFAULT_SAMPLING = Sampling()
 
 
 class Replicates(NamedTuple):
@@ -26,15 +54,6 @@ class Replicates(NamedTuple):
     values: Floats
     undefined: int
     interval: list[float] | None
-
-
-def check_sampling(resamples: int, seed: int) -> None:
-    """Raise InputError for fewer than 1 000 resamples, or a negative seed."""
-    if resamples < MIN_RESAMPLES:
-        hint = f"use at least {MIN_RESAMPLES}: a 2.5 % quantile of fewer is noise"
-        raise InputError(f"{resamples} bootstrap resamples are too few", hint)
-    if seed < 0:
-        raise InputError(f"seed {seed} is negative", "use 0 or more")
 
 
 def block_rows(n: int) -> int:
@@ -57,12 +76,16 @@ def multiplicities(n: int, resamples: int, seed: int, labels_per_sample: int = 1
         yield block if labels_per_sample == 1 else np.repeat(block, labels_per_sample, axis=1)
 
 
-def percentile_interval(values: Floats) -> list[float] | None:
-    """2.5 % and 97.5 % quantiles (linear between order statistics) of the finite values; None if there are none."""
+def percentile_interval(values: Floats, level: float = LEVEL) -> list[float] | None:
+    """The quantiles of the finite values that leave out half of `1 - level` on each side; None if there are none.
+
+    They are linear between order statistics: 2.5 % and 97.5 % for a level of 0.95.
+    """
     finite = values[np.isfinite(values)]
     if not len(finite):
         return None
-    low, high = np.quantile(finite, QUANTILES)
+    tail = round((1 - level) / 2, 12)  # 0.025, which (1 - 0.95) / 2 is not in float64
+    low, high = np.quantile(finite, (tail, 1 - tail))
     return [float(low), float(high)]
 
 
@@ -82,20 +105,19 @@ def bootstrap(
     judged: Judged,
     metrics: Mapping[str, Metric],
     estimates: Mapping[str, float],
+    sampling: Sampling,
     *,
-    resamples: int,
-    seed: int,
     rows: Ints | None = None,
     num_samples: int = 0,
 ) -> dict[str, Replicates]:
-    """Replicates and 95 % interval of each metric. Those with `bias_corrected` are first recentred on their estimate.
+    """Replicates and interval of each metric. Those with `bias_corrected` are first recentred on their estimate.
 
     With the same seed and N, replicate b of two methods on one test set comes from the same resample, so their differences
     are paired. `rows` are the places of the judged samples in a larger set of `num_samples`: the larger set is resampled,
     so several subsets of it share their resamples. A resample without any judged sample is undefined. Raises InputError
-    for fewer than 1 000 resamples, RunError if a metric does not return one number per resample.
+    for too few resamples, RunError if a metric does not return one number per resample.
     """
-    check_sampling(resamples, seed)
+    resamples, level, seed = sampling.check()
     values = {name: np.empty(resamples) for name in metrics}
     start = 0
     for weights in _weights(judged, rows, num_samples, resamples, seed):
@@ -106,7 +128,7 @@ def bootstrap(
             values[name][block] = _figures(name, metric, judged, weights)
             values[name][block][empty] = np.nan
         start += len(weights)
-    return {name: _replicates(values[name], metric, estimates[name]) for name, metric in metrics.items()}
+    return {name: _replicates(values[name], metric, estimates[name], level) for name, metric in metrics.items()}
 
 
 def _weights(judged: Judged, rows: Ints | None, num_samples: int, resamples: int, seed: int) -> Iterator[Floats]:
@@ -129,8 +151,8 @@ def _figures(name: str, metric: Metric, judged: Judged, weights: Floats) -> Floa
     return np.asarray(figures, dtype=np.float64)
 
 
-def _replicates(values: Floats, metric: Metric, estimate: float) -> Replicates:
+def _replicates(values: Floats, metric: Metric, estimate: float, level: float) -> Replicates:
     values[~np.isfinite(values)] = np.nan
     if metric.bias_corrected:
         values = recentred(values, estimate)
-    return Replicates(read_only(values), int(np.isnan(values).sum()), percentile_interval(values))
+    return Replicates(read_only(values), int(np.isnan(values).sum()), percentile_interval(values, level))

@@ -63,7 +63,7 @@ class CumulativeMetric(WeightedMetric):
 
 def _order(judged: Judged) -> tuple[Ints, Ints]:
     """The samples from the smallest to the largest confidence `[N]`, and the place of the last of each run of equal ones."""
-    return judged.memo("by_confidence", lambda: _sorted_with_ends(judged.confidence))
+    return judged.memo("confidence_runs", lambda: _sorted_with_ends(judged.confidence))
 
 
 def _sorted_with_ends(confidence: Floats) -> tuple[Ints, Ints]:

@@ -64,7 +64,9 @@ def _with_bins(spec: MetricSpec, name: str, values: tuple[tuple[str, str], ...])
     bins = int(str(params.pop("bins")))
     summary = spec.summary.replace(str(spec.options["bins"]), str(bins))
     options = {**spec.options, "bins": bins}
-    return Bound(dataclasses.replace(spec, name=f"{name}{bins}", summary=summary, options=options), params)
+    optional = spec.optional or bins != spec.options["bins"]
+    renamed = dataclasses.replace(spec, name=f"{name}{bins}", summary=summary, options=options, optional=optional)
+    return Bound(renamed, params)
 
 
 def _build(bound: Bound) -> Metric:

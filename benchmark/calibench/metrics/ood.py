@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
-from calibench.metrics.bootstrap import check_sampling, multiplicities
+from calibench.metrics.bootstrap import Sampling, multiplicities
 
 KEPT_PERCENT = 95
 """FPR95 is taken at the first threshold that keeps this percentage of ID."""
@@ -89,13 +89,13 @@ def _average_precision(positives: Floats, true_positives: Floats, selected: Floa
     return float(np.sum(positives * true_positives / np.maximum(selected, 1)) / positives.sum())
 
 
-def ood_replicates(ranked: Ranked, *, resamples: int, seed: int, seed_out: int) -> dict[str, Floats]:
+def ood_replicates(ranked: Ranked, sampling: Sampling, *, seed_out: int) -> dict[str, Floats]:
     """Every figure in each of B resamples, `[B]`; both ID and OOD rows are drawn with replacement.
 
     ID rows are drawn from the stream of the run's other metrics, OOD rows from that of `seed_out`. So two methods judged on
     the same sets are paired, and the means over several OOD sets share their ID resamples.
     """
-    check_sampling(resamples, seed)
+    resamples, _, seed = sampling.check()
     weights_in = _weights(len(ranked.ranks_in), resamples, seed)
     weights_out = _weights(len(ranked.ranks_out), resamples, seed_out)
     replicates = [ranked.figures(*weights) for weights in zip(weights_in, weights_out, strict=True)]

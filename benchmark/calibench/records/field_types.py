@@ -120,6 +120,7 @@ _TYPES: dict[str, Check] = {
     "bins": _is_whole,
     "labels": _is_list_of_objects_or_none,
     "warnings": _list_of(_is_text),
+    "named_metrics": _list_of(_is_text),
     "details": _object_of(_is_object),
     "fitted": _list_of(_is_object),
     "config": _is_object,

@@ -100,6 +100,9 @@ class ResultRecord:
     warnings: list[str] = field(default_factory=list)
     """What may be wrong with the samples or with the use of them, a sentence each."""
 
+    named_metrics: list[str] = field(default_factory=list)
+    """The metrics that the user named besides the default set."""
+
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
     """For some metrics the facts behind the figure, under keys of the metric's own: the bin of a maximum and its count,
     the parts of a Brier score (in its unit), the number of probabilities that NLL clipped."""

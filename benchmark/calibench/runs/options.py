@@ -1,9 +1,11 @@
-"""RunOptions: where a run reads and writes, and whether it may use a stored result. None of it decides a figure."""
+"""RunOptions: where a run reads and writes, and whether it may use a stored result, and which figures it holds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Sampling
 
 
 @dataclass(frozen=True)
@@ -16,3 +18,7 @@ class RunOptions:
     data_dir: Path | str | None = None
     download: bool = False
     """Fetch a published dataset that is not in the data folder."""
+    metrics: str | None = None
+    """Metrics that the record holds besides the default set, as in `smece,ece:bins=20`."""
+    sampling: Sampling = DEFAULT_SAMPLING
+    """The bootstrap of the intervals."""

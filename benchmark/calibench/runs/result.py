@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from calibench.config.run_config import RunConfig
 from calibench.data.prepare import SPLITS
 from calibench.evaluation.added_figures import AddedFigures
-from calibench.evaluation.judge import SEED, Judgement
+from calibench.evaluation.judge import Judgement
 from calibench.kernels import backend
 from calibench.metrics.load import Metrics, units_of
 from calibench.outputs.decisions import Decisions
@@ -60,6 +60,7 @@ class RunResult:
             versions=versions(distributions_of(config)),
             **judgement.verdict.fields(),
             units=units_of(metrics, judgement.metrics) | added.units,
+            named_metrics=[name for name, (spec, _) in metrics.items() if spec.optional],
             details=judgement.details,
             fitted=self.fitted,
             config=config.document(),
@@ -99,7 +100,7 @@ class RunResult:
         seeds = {"run": config.seed, **members.seeds, "split": int(config.dataset.params["split_seed"])}  # type: ignore[arg-type]
         if config.noise:
             seeds["noise"] = noise_seed(config.seed)
-        return {**seeds, "bootstrap": SEED}
+        return {**seeds, "bootstrap": int(self.judgement.bootstrap["seed"])}
 
     def _about_data(self) -> dict[str, Any]:
         data, spec = self.inputs.data, self.config.dataset.spec

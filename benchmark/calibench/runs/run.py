@@ -11,7 +11,7 @@ from calibench.cache.stage_cache import StageCache
 from calibench.config.run_config import RunConfig
 from calibench.evaluation.judge import judge
 from calibench.metrics.judged import Judged
-from calibench.metrics.load import load_metrics
+from calibench.metrics.load import DEFAULT, load_metrics
 from calibench.outputs.several_labels import round_to_float32
 from calibench.processes import Processes, joined
 from calibench.progress import Report, quiet
@@ -25,7 +25,7 @@ from calibench.runs.in_memory import describe_in_memory
 from calibench.runs.inputs import Inputs, load_inputs
 from calibench.runs.options import RunOptions
 from calibench.runs.result import RunResult
-from calibench.runs.shift_and_ood import judge_shift_and_ood
+from calibench.runs.shift_and_ood import Judging, judge_shift_and_ood
 from calibench.seeds import seeded
 
 
@@ -46,7 +46,7 @@ def run_config(
     members = Members(config, inputs.data, cache, report)
     posthoc = _posthoc(config, inputs)
     identity = identify(config, inputs, members, posthoc)
-    metrics = load_metrics()
+    metrics = load_metrics() if options.metrics is None else load_metrics(f"{DEFAULT},{options.metrics}")
     record = stored_record(config, identity, options, processes, may_cache)
     if record is not None:
         return record, True
@@ -65,9 +65,9 @@ def run_config(
         test, decisions = posthoc.judged(outputs["test"])
     with members.timed("judge"):
         report("judge", 0, 1, "bootstrap and noise floor")
-        judgement = judge(Judged(test, labels["test"], decisions, inputs.data.test_soft), metrics)
+        judgement = judge(Judged(test, labels["test"], decisions, inputs.data.test_soft), metrics, options.sampling)
         report("judge", 1, 1, "")
-    added = judge_shift_and_ood(config, inputs, members, posthoc, test, metrics, report)
+    added = judge_shift_and_ood(config, inputs, members, posthoc, test, Judging(metrics, options.sampling), report)
     result = RunResult(config, inputs, identity, {"cal": cal, "test": test}, decisions, judgement, added, fitted)
     record = result.record(members, metrics, processes, time.perf_counter() - start)
     if options.results is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from calibench.config.run_config import RunConfig
 from calibench.evaluation.added_figures import AddedFigures
 from calibench.evaluation.ood import judge_ood
 from calibench.evaluation.shift import judge_shifts
+from calibench.metrics.bootstrap import Sampling
 from calibench.metrics.load import Metrics
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
@@ -21,13 +23,20 @@ from calibench.runs.inputs import Inputs
 from calibench.seeds import derived_seed, seeded
 
 
+class Judging(NamedTuple):
+    """The metrics, and the bootstrap of their intervals."""
+
+    metrics: Metrics
+    sampling: Sampling
+
+
 def judge_shift_and_ood(
     config: RunConfig,
     inputs: Inputs,
     members: Members,
     posthoc: PostHoc,
     test: Outputs,
-    metrics: Metrics,
+    judging: Judging,
     report: Report,
 ) -> AddedFigures:
     """The figures of every shift and OOD set that the run asks for; `test` are the outputs of the test split."""
@@ -39,11 +48,11 @@ def judge_shift_and_ood(
                 judged[name] = posthoc.judged(checked(outputs, f"{config.recipe}, {name}"))
         return judged
 
-    added = AddedFigures()
+    added = AddedFigures(level=judging.sampling.level)
     if inputs.shifts:
         with members.timed("shift"):
-            added |= judge_shifts(inputs.shifts, outputs_of, inputs.data, metrics, report)
+            added |= judge_shifts(inputs.shifts, outputs_of, inputs.data, judging.metrics, report, judging.sampling)
     if inputs.ood_sets:
         with members.timed("ood"):
-            added |= judge_ood(inputs.ood_sets, config.shift_and_ood, outputs_of, test, report)
+            added |= judge_ood(inputs.ood_sets, config.shift_and_ood, outputs_of, test, report, judging.sampling)
     return added
