@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 import calibench
+from calibench.cli.evaluation_lines import lines_of
+from calibench.cli.evaluation_table import figures_table
 from calibench.evaluation.evaluation_record import EvaluationRecord
 
 CIFAR100 = Path(__file__).resolve().parents[3] / "shared" / "data" / "cifar100_test_probs.npz"
@@ -230,7 +234,7 @@ def test_the_temperature_of_a_cifar100_network(cifar100):
 
 
 def test_a_long_map_is_counted_and_not_printed() -> None:
-    from calibench.cli.evaluate import _learned_value
+    from calibench.cli.evaluation_lines import _learned_value
 
     assert _learned_value(0.123456789) == "0.123457"
     assert _learned_value([0.2, 0.4, 0.4]) == "[0.2, 0.4, 0.4]"
@@ -238,3 +242,22 @@ def test_a_long_map_is_counted_and_not_printed() -> None:
     assert _learned_value([[0.1, 0.2], [0.3, 0.4]]) == "(2 entries, in --json)"
     assert _learned_value({"a": 1}) == "(1 entries, in --json)"
     assert _learned_value(7) == "7"
+
+
+@pytest.mark.parametrize(("width", "left_out"), [(200, ()), (80, ("floor",)), (60, ("floor", "interval before"))])
+def test_a_narrow_terminal_leaves_out_columns_and_cuts_no_digit(width, left_out, good, val):
+    arrays = np.load(good)
+    record = calibench.evaluate(
+        arrays["logits"], arrays["labels"], fit="temperature", fit_logits=val[0], fit_labels=val[1]
+    )
+    console = Console(width=width, file=io.StringIO(), record=True)
+    table, dropped = figures_table(record, console)
+    assert tuple(dropped) == left_out
+    console.print(table)
+    text = console.export_text()
+    assert "…" not in text
+    low, high = record.after["intervals"]["nll"]
+    assert f"{record.metrics['nll']:.4f}" in text
+    assert f"[{low:.4f}, {high:.4f}]" in text
+    said = [line for line in lines_of(record, dropped) if line.startswith("no room for")]
+    assert len(said) == (1 if left_out else 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,7 @@ from calibench.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from rich.table import Table
 
-    from calibench.evaluation.advice import Advice
     from calibench.evaluation.cross_fit import Samples
     from calibench.evaluation.evaluation_record import EvaluationRecord
     from calibench.evaluation.stored_outputs import Fit
@@ -175,125 +173,27 @@ def _print(records: Mapping[Path, EvaluationRecord], as_json: bool, *, comparabl
 
 
 def _print_record(record: EvaluationRecord, file: Path) -> None:
-    """Print the figures of one file as a table, then the verdict and the learned values of a fit."""
+    """Print the figures of one file as a table, then the verdict and the learned values of a fit.
+
+    A terminal gets words that are not broken and a table that fits; a pipe gets whole lines.
+    """
     from rich.text import Text
 
+    from calibench.cli.evaluation_lines import lines_of
+    from calibench.cli.evaluation_table import figures_table, labels_table
+
     console = stdout()
+    whole = not console.is_terminal
     # Not as the table's title, which would be folded to the table's width.
     labels = f"{record.labels_per_sample} labels each, judged as yes-or-no questions"
     classes_or_labels = f"{record.classes} classes" if record.labels_per_sample == 1 else labels
-    console.print(Text(f"{file}: {record.n} samples, {classes_or_labels}"), soft_wrap=True)
-    console.print(_table(record))
-    labels_table = _labels_table(record)
-    if labels_table is not None:
-        console.print(labels_table)
-    for line in _lines(record):  # a terminal wraps them; a pipe gets whole lines
-        console.print(Text(line), soft_wrap=True)
+    console.print(Text(f"{file}: {record.n} samples, {classes_or_labels}"), soft_wrap=whole)
+    table, left_out = figures_table(record, console)
+    console.print(table)
+    by_label = labels_table(record)
+    if by_label is not None:
+        console.print(by_label)
+    for line in lines_of(record, left_out):
+        console.print(Text(line), soft_wrap=whole)
     if record.backend == "reference":
         to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor gives the reason")
-
-
-def _table(record: EvaluationRecord) -> Table:
-    """A row for each metric: figure, interval and floor; with a fit before and after it."""
-    from rich.text import Text
-
-    from calibench.report.format import header
-    from calibench.report.tables import ruled_table
-
-    table = ruled_table()
-    table.add_column("metric", no_wrap=True)
-    judgements: dict[str, Mapping[str, Any]] = {"value" if record.after is None else "before": record.to_dict()}
-    if record.after is not None:
-        judgements["after"] = record.after
-    for name in judgements:
-        for column in (name, f"{100 * record.bootstrap['level']:g} % interval", "floor"):
-            table.add_column(column, justify="right")
-    for metric, about in record.units.items():
-        cells = [cell for judgement in judgements.values() for cell in _cells(judgement, metric, about["unit"])]
-        table.add_row(Text(header(metric, about["unit"])), *(Text(cell) for cell in cells))
-    return table
-
-
-ANSWERS = {"no_sign": "no sign of miscalibration", "miscalibrated": "miscalibrated", "too_few": "too few to tell"}
-
-
-def _labels_table(record: EvaluationRecord) -> Table | None:
-    """A row for each of several labels, after the fit if there is one; None for one label a sample."""
-    from rich.text import Text
-
-    from calibench.report.tables import ruled_table
-
-    labels = record.labels if record.after is None else record.after["labels"]
-    if not labels:
-        return None
-    table = ruled_table()
-    table.add_column("label", no_wrap=True)
-    for name in ("predicted", "observed"):
-        table.add_column(name, justify="right")
-    table.add_column("verdict" if record.after is None else "verdict after the fit")
-    for label in labels:
-        counts = (f"{label['predicted']:.1f}", f"{label['observed']:.0f}")
-        table.add_row(Text(label["name"]), *counts, ANSWERS[label["calibrated"]])
-    return table
-
-
-def _cells(judgement: Mapping[str, Any], metric: str, unit: str) -> tuple[str, str, str]:
-    """Figure, interval and floor of one metric as text."""
-    from calibench.report.format import NOTHING, figure, interval
-
-    value, floor = judgement["metrics"].get(metric), judgement["noise_floor"].get(metric)
-    return (
-        NOTHING if value is None else figure(value, unit),
-        interval(judgement["intervals"].get(metric), unit) or NOTHING,
-        figure(floor["mean"], unit) if floor else "",
-    )
-
-
-def _lines(record: EvaluationRecord) -> Sequence[str]:
-    """The learned values of a fit, the verdict before and after it, and the meaning of the floor."""
-    after = record.after or {}
-    warnings = record.warnings + [text for text in after.get("warnings", ()) if text not in record.warnings]
-    lines = [f"warning: {text}" for text in warnings]
-    if record.fit is not None:
-        values = {key: value for key, value in record.fit.items() if key != "recipe"}
-        learned = ", ".join(f"{key} {_learned_value(value)}" for key, value in values.items())
-        lines.append(f"fit {record.fit['recipe']}: {learned}" if learned else f"fit {record.fit['recipe']}")
-    if record.after is not None:
-        lines += [f"before: {record.verdict}", f"after: {after['verdict']}"]
-    else:
-        lines.append(f"verdict: {record.verdict}")
-    if record.advice is not None:
-        lines.append(f"advice: {_advice(record.advice, record.fit)}")
-    return [*lines, "floor: mean of a perfectly calibrated model with the same confidences"]
-
-
-def _advice(advice: Advice, fit: Mapping[str, Any] | None) -> str:
-    """The map that helps, with its gain, and how to use it; or that none does."""
-    if advice["nll_gain"] is None or advice["interval"] is None:
-        return f"none: no map could be fitted to these {advice['samples']} samples"
-    low, high = advice["interval"]
-    gain = f"{advice['nll_gain']:.4f} [{low:.4f}, {high:.4f}] nats a sample"
-    tried = f"{len(advice['gains'])} maps cross-fitted on {advice['samples']} samples"
-    if advice["recipe"] is None:
-        return f"none: no map lowers NLL beyond its interval; the best lowers it by {gain} ({tried})"
-    use = (
-        ""
-        if fit is not None
-        else f"; --fit {advice['recipe']} --fit-on VALFILE, samples the network was not trained on"
-    )
-    return f"{advice['recipe']} lowers NLL by {gain} ({tried}){use}"
-
-
-LONGEST_LIST = 8
-"""The longest list of numbers that is printed: a threshold a class fits on a line, a map of isotonic regression does not."""
-
-
-def _learned_value(value: Any) -> str:
-    """A learned value as text; lists that are too long for a line, and tables, are only counted."""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, list) and len(value) <= LONGEST_LIST and all(isinstance(item, int | float) for item in value):
-        return f"[{', '.join(map(_learned_value, value))}]"
-    if isinstance(value, list | dict):
-        return f"({len(value)} entries, in --json)"
-    return str(value)

@@ -15,7 +15,7 @@ from calibench.plugins.specs import MethodSpec
 
 LEVEL = 0.95
 
-MOST_SCORES = 500_000
+MOST_SCORES = 200_000
 """Maps are compared on at most this many scores N x K, so that an evaluation stays a matter of seconds."""
 
 FEWEST_SAMPLES = 2_000

@@ -1,0 +1,69 @@
+"""The sentences under the tables of `calibench evaluate`: warnings, fit, verdict, advice."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from calibench.evaluation.advice import Advice
+    from calibench.evaluation.evaluation_record import EvaluationRecord
+
+
+def lines_of(record: EvaluationRecord, left_out: Collection[str] = ()) -> Sequence[str]:
+    """Warnings, the learned values of a fit, the verdict, the advice, and the meaning of the floor or the columns left out."""
+    after = record.after or {}
+    warnings = record.warnings + [text for text in after.get("warnings", ()) if text not in record.warnings]
+    lines = [f"warning: {text}" for text in warnings]
+    if record.fit is not None:
+        lines.append(_fit(record.fit))
+    if record.after is not None:
+        lines += [f"before: {record.verdict}", f"after: {after['verdict']}"]
+    else:
+        lines.append(f"verdict: {record.verdict}")
+    if record.advice is not None:
+        lines.append(f"advice: {_advice(record.advice, record.fit)}")
+    if left_out:
+        columns = "floors and some intervals" if len(left_out) > 1 else "floors"
+        return [*lines, f"no room for {columns}; a wider terminal and --json show them"]
+    return [*lines, "floor: mean of a perfectly calibrated model with the same confidences"]
+
+
+def _fit(fit: Mapping[str, Any]) -> str:
+    """The recipe of a fit, and its learned values."""
+    if fit.get("chosen", "") is None:
+        return "fit auto: no map helps, so the outputs stay as they are"
+    learned = ", ".join(f"{key} {_learned_value(value)}" for key, value in fit.items() if key != "recipe")
+    return f"fit {fit['recipe']}: {learned}" if learned else f"fit {fit['recipe']}"
+
+
+def _advice(advice: Advice, fit: Mapping[str, Any] | None) -> str:
+    """The map that helps, with its gain, and how to use it; or that none does."""
+    if advice["nll_gain"] is None or advice["interval"] is None:
+        return f"none: no map could be fitted to these {advice['samples']} samples"
+    low, high = advice["interval"]
+    gain = f"{advice['nll_gain']:.4f} [{low:.4f}, {high:.4f}] nats a sample"
+    tried = f"{len(advice['gains'])} maps cross-fitted on {advice['samples']} samples"
+    if advice["recipe"] is None:
+        return f"none: no map lowers NLL beyond its interval; the best lowers it by {gain} ({tried})"
+    use = (
+        ""
+        if fit is not None
+        else f"; --fit {advice['recipe']} --fit-on VALFILE, samples the network was not trained on"
+    )
+    return f"{advice['recipe']} lowers NLL by {gain} ({tried}){use}"
+
+
+LONGEST_LIST = 8
+"""The longest list of numbers that is printed: a threshold a class fits on a line, a map of isotonic regression does not."""
+
+
+def _learned_value(value: Any) -> str:
+    """A learned value as text; lists that are too long for a line, and tables, are only counted."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list) and len(value) <= LONGEST_LIST and all(isinstance(item, int | float) for item in value):
+        return f"[{', '.join(map(_learned_value, value))}]"
+    if isinstance(value, list | dict):
+        return f"({len(value)} entries, in --json)"
+    return str(value)
