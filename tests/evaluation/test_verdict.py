@@ -123,3 +123,10 @@ def test_the_level_against_shares_of_people_holds() -> None:
         soft = np.stack([rng.multinomial(5, row / row.sum()) for row in p]) / 5
         wrong += judge_verdict(p, soft.argmax(axis=1), soft, seed=run).calibrated == "miscalibrated"
     assert wrong <= binom.ppf(0.999, 80, 0.05)
+
+
+@pytest.mark.filterwarnings("error")
+def test_probabilities_near_0_make_no_overflow() -> None:
+    p = np.array([[1 - 1e-300, 1e-300], [1.0, 0.0]] * 30)
+    assert judge_verdict(p, np.zeros(60, dtype=int)).calibrated == "no_sign"
+    assert judge_verdict(p, np.array([1] + [0] * 59)).calibrated == "miscalibrated"

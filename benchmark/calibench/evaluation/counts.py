@@ -52,9 +52,10 @@ class Counts(ABC):
         """The standardised differences of `counts [..., J]`."""
         expected, variance = self.expected, self.variance
         safe, difference = np.where(expected > 0, expected, 1), counts - expected
-        logs = np.where(counts > 0, counts * np.log(np.where(counts > 0, counts, 1) / safe), 0)
-        deviance = np.maximum(2 * (logs - difference), 0)
-        root = np.sqrt(deviance * expected / np.where(variance > 0, variance, 1))
+        with np.errstate(over="ignore"):  # a probability of 1e-300 makes an infinite difference of one sample
+            logs = np.where(counts > 0, counts * np.log(np.where(counts > 0, counts, 1) / safe), 0)
+            deviance = np.maximum(2 * (logs - difference), 0)
+            root = np.sqrt(deviance * expected / np.where(variance > 0, variance, 1))
         certain = np.where(np.abs(difference) > 1e-9 * np.maximum(expected, 1), np.inf, 0)
         z: Floats = np.copysign(np.where(variance > 0, root, certain), difference)
         return z
