@@ -19,6 +19,7 @@ from calibench.cli.list import list_
 from calibench.cli.output import is_first_process
 from calibench.cli.run import run
 from calibench.cli.show import show
+from calibench.cli.winrates import winrates
 from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
 from calibench.version import __version__
 
@@ -78,7 +79,7 @@ def cli() -> None:
     """
 
 
-for command in (run, evaluate, leaderboard, list_, show, doctor, bench):
+for command in (run, evaluate, leaderboard, winrates, list_, show, doctor, bench):
     cli.add_command(command)
 
 

@@ -97,33 +97,28 @@ class GroupedMeans:
         return total / len(self.strata)
 
     def studentised(self, sign: float, resamples: int, seed: int) -> tuple[Floats, Floats, Floats]:
-        """For every pair of methods (i < j): `sign` times the mean of i less j `[P]`, its standard error, and studentised replicates.
+        """Of every pair of methods (i < j): `sign` times mean i less mean j `[P]`, its standard error, studentised replicates.
 
         A replicate `[P, B]` is its deviation from the mean, divided by its own standard error. Errors are those of a ratio of
         sums over groups, times sqrt(G / (G - 1)); infinite if a stratum has one group.
         """
         first, second = np.triu_indices(self.rows, 1)
         rng = np.random.default_rng(seed)
-        mean, variance = np.zeros(len(first)), np.zeros(len(first))
-        drawn_mean, drawn_variance = (np.zeros((len(first), resamples)) for _ in range(2))
+        mean = variance = np.zeros((len(first), 1))
+        drawn_mean = drawn_variance = np.zeros((len(first), resamples))
         for stratum in self.strata:
-            weights = stratum.weights(resamples, rng)
             differences = sign * (stratum.sums[:, first] - stratum.sums[:, second])
-            once = np.ones((1, len(stratum.counts)))
-            for drawn, means, variances in (
-                (once, mean[:, None], variance[:, None]),
-                (weights, drawn_mean, drawn_variance),
-            ):
-                of_stratum, of_error = _ratio(drawn, differences, stratum.counts)
-                means += of_stratum
-                variances += of_error
-        deviation = drawn_mean - mean[:, None]
+            in_sample = _ratio(np.ones((1, len(stratum.counts))), differences, stratum.counts)
+            drawn = _ratio(stratum.weights(resamples, rng), differences, stratum.counts)
+            mean, variance = mean + in_sample[0], variance + in_sample[1]
+            drawn_mean, drawn_variance = drawn_mean + drawn[0], drawn_variance + drawn[1]
+        deviation = drawn_mean - mean
         with np.errstate(divide="ignore", invalid="ignore"):
             studentised = deviation / np.sqrt(drawn_variance)
-        small = np.abs(deviation) <= 1e-12  # a pair of equal methods, or a resample equal to the sample
-        studentised[small | ~np.isfinite(variance)[:, None]] = 0.0
+        nothing = (np.abs(deviation) <= 1e-12) | ~np.isfinite(variance)  # as of two methods that are equal
+        studentised[nothing] = 0.0
         count = len(self.strata)
-        return mean / count, np.sqrt(variance) / count, studentised
+        return mean[:, 0] / count, np.sqrt(variance[:, 0]) / count, studentised
 
 
 def _ratio(weights: Floats, sums: Floats, counts: Floats) -> tuple[Floats, Floats]:

@@ -27,6 +27,10 @@ TOLERANCE = 1e-6
 MOST_UNDEFINED = 0.1
 """A row of which more replicates are NaN is not separated from any other."""
 
+QUANTILE_MARGIN = 1.645
+"""The critical value is a 95 % upper bound of the quantile, which B replicates only estimate. The bare quantile of 1 000
+separates 40 equal rows in 5.6 % of boards, because the standard errors come from the same replicates."""
+
 SPREAD_SEED = 0
 """Seeds the draws of the spread over seeds."""
 
@@ -75,7 +79,7 @@ def rank_intervals(
 
     A row whose estimate is not finite has no rank. A row of which more than `MOST_UNDEFINED` of the replicates are NaN is not
     separated from any. Of the other rows, replicates in which one is NaN are left out for all, so that differences stay paired.
-    With fewer than level / (1 - level) replicates nothing is separated.
+    Too few replicates (at a level of .95 fewer than 86) separate nothing.
 
     Raises InputError for shapes that do not fit, an unknown `better`, a level outside (0, 1) or a negative tolerance.
     """
@@ -175,7 +179,7 @@ def _critical_value(pairs: _Pairs, level: float, tolerance: float) -> float:
     A pair makes two statements, one a direction. A direction that is established leaves the maximum, its reverse stays.
     """
     count = pairs.deviation.shape[1]
-    place = int(np.ceil(level * (count + 1) - 1e-9))
+    place = int(np.ceil(level * (count + 1) + QUANTILE_MARGIN * np.sqrt(count * level * (1 - level)) - 1e-9))
     if not len(pairs.advantage) or place > count:
         return float("inf")
     first_may_win = np.ones(len(pairs.advantage), dtype=bool)
@@ -195,5 +199,6 @@ def _critical_value(pairs: _Pairs, level: float, tolerance: float) -> float:
 
 
 def _margin(error: Floats, critical: float) -> Any:
-    """Critical value times standard error; without a critical value infinite for every pair."""
-    return critical * error if np.isfinite(critical) else np.full(len(error), np.inf)
+    """Critical value times standard error; infinite if either is."""
+    finite = np.isfinite(error) & np.isfinite(critical)
+    return np.where(finite, np.where(finite, error, 0.0) * (critical if np.isfinite(critical) else 0.0), np.inf)
