@@ -2,7 +2,7 @@
 
 The loss of a sample is a shared normal part (hard samples are hard for all), a part of the method, and with seed variance an
 offset of each of five seeds. Nothing is trained. The oracle knows the variance of every difference and, by simulation, the
-quantile of the largest of them; with seed variance it knows that too.
+quantile of the largest of them, in a single step.
 """
 
 from __future__ import annotations

@@ -74,8 +74,9 @@ def rank_intervals(
     """Rank intervals of figures `estimates [R]`, from their paired `replicates [R, B]` (resamples of the test samples).
 
     `seeds` holds for each row the figures of its seeds, of which the estimate is the mean. Their spread then joins that of the
-    replicates, by Student's t with as many degrees of freedom as a row has (seeds of two rows count as independent). A row of
-    one seed among rows of several has no known spread, and is not separated from any.
+    replicates, by a parametric bootstrap-t (Krishnamoorthy, Lu & Mathew 2007): few seeds estimate their own spread badly, and
+    differences must be larger. Seeds of two rows count as independent. A row of one seed among rows of several has no known
+    spread, and is not separated from any.
 
     A row whose estimate is not finite has no rank. A row of which more than `MOST_UNDEFINED` of the replicates are NaN is not
     separated from any. Of the other rows, replicates in which one is NaN are left out for all, so that differences stay paired.
@@ -141,15 +142,26 @@ def _pairs_of_replicates(figures: Floats, table: Floats, seeds: list[Floats] | N
     centred = table - table.mean(axis=1, keepdims=True)
     deviation = centred[second] - centred[first]
     variance = np.square(deviation).mean(axis=1)
+    error, error_of_draw = np.sqrt(variance), np.sqrt(variance)[:, None]
     if seeds is not None:
-        of_mean = np.array([values.var(ddof=1) / len(values) for values in seeds])
-        rng = np.random.default_rng(SPREAD_SEED)
-        draws = [rng.standard_t(len(values) - 1, table.shape[1]) for values in seeds]
-        spread = np.sqrt(of_mean)[:, None] * np.array(draws).reshape(table.shape)
-        deviation = deviation + spread[second] - spread[first]
-        variance = variance + of_mean[second] + of_mean[first]
-    error = np.sqrt(variance)
-    return _Pairs(advantage, error, deviation / np.where(error > 0, error, 1.0)[:, None])
+        deviation_of_seeds, of_mean, of_draw = _spread_over_seeds(seeds, table.shape[1])
+        deviation = deviation + deviation_of_seeds[second] - deviation_of_seeds[first]
+        error = np.sqrt(variance + of_mean[second] + of_mean[first])
+        error_of_draw = np.sqrt(variance[:, None] + of_draw[second] + of_draw[first])
+    return _Pairs(advantage, error, deviation / np.where(error_of_draw > 0, error_of_draw, 1.0))
+
+
+def _spread_over_seeds(seeds: list[Floats], count: int) -> tuple[Floats, Floats, Floats]:
+    """Deviations of each row's mean over seeds `[R, B]`, its variance `[R]`, and the variance that each draw estimates `[R, B]`.
+
+    A parametric bootstrap: figures of seeds are normal with the variance of the row's own seeds.
+    """
+    rng = np.random.default_rng(SPREAD_SEED)
+    of_mean = np.array([values.var(ddof=1) / len(values) for values in seeds])
+    freedom = np.array([len(values) - 1 for values in seeds])[:, None]
+    deviation = np.sqrt(of_mean)[:, None] * rng.normal(size=(len(seeds), count))
+    of_draw = of_mean[:, None] * rng.chisquare(freedom, size=(len(seeds), count)) / freedom
+    return deviation, of_mean, of_draw
 
 
 def _intervals(
