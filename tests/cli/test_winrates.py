@@ -6,6 +6,7 @@ import gzip
 
 import numpy as np
 import pytest
+from imported_modules import imported_modules
 
 TASK = ("--task", "dataset,model", "--metric", "brier")
 
@@ -57,6 +58,12 @@ def test_blank_cells_are_counted(cli):
     extra = next(line for line in ran.out.splitlines() if "extra" in line)
     assert extra.split()[-1] == "39"
     assert "39 blank cells: the method scores 0 on that task" in " ".join(ran.out.split())
+
+
+@pytest.mark.usefixtures("results")
+def test_it_imports_no_torch(tmp_path):
+    modules = imported_modules(("winrates", "results.csv", *TASK), tmp_path)
+    assert not {name.partition(".")[0] for name in modules} & {"torch", "scipy", "sklearn", "pandas"}
 
 
 @pytest.mark.usefixtures("results")

@@ -75,6 +75,7 @@ def cli() -> None:
     calibench run --method vtst                      train, refit, judge, record
     calibench evaluate outputs.npz --plot out.svg    judge logits or probabilities in a file
     calibench leaderboard                            rank the recorded runs
+    calibench winrates results.csv --help            rank a table of published results
     calibench show method vtst                       parameters, equation, paper
     """
 
