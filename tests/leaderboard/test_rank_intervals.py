@@ -103,6 +103,19 @@ def test_the_level_holds_for_few_groups():
     assert separated / boards <= 0.1
 
 
+def test_the_level_holds_where_seeds_differ():
+    boards = 200
+    separated = 0
+    for run in range(boards):
+        rng = np.random.default_rng(run)
+        estimates, replicates = bootstrapped(0.3 * rng.normal(size=(400, 6)))
+        offsets = 0.05 * rng.normal(size=(6, 4))
+        estimates = estimates + offsets.mean(axis=1)
+        seeds = estimates[:, None] + offsets - offsets.mean(axis=1, keepdims=True)
+        separated += rank_intervals(estimates, replicates, list(seeds)).separated.any()
+    assert separated / boards <= 0.1
+
+
 def test_critical_value_of_two_methods_is_the_normal_one():
     losses = np.random.default_rng(3).normal(size=(2000, 2))
     critical = rank_intervals(*bootstrapped(losses, 4000)).critical

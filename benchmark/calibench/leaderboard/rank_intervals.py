@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from calibench.errors import InputError
 from calibench.lazy import np
@@ -210,7 +210,9 @@ def _critical_value(pairs: _Pairs, level: float, tolerance: float) -> float:
         second_may_win &= ~second_wins
 
 
-def _margin(error: Floats, critical: float) -> Any:
+def _margin(error: Floats, critical: float) -> Floats:
     """Critical value times standard error; infinite if either is."""
     finite = np.isfinite(error) & np.isfinite(critical)
-    return np.where(finite, np.where(finite, error, 0.0) * (critical if np.isfinite(critical) else 0.0), np.inf)
+    margin = np.full(len(error), np.inf)
+    margin[finite] = critical * error[finite]
+    return margin

@@ -55,7 +55,10 @@ def _notes(board: WinRates) -> list[str]:
         f"win rate: share of the other methods that it beats [{percent} bootstrap interval over groups]",
     ]
     if board.blank:
-        lines.append(f"{board.blank} blank cells: the method scores 0 on that task, and no other wins against it there")
+        cells = "cell" if board.blank == 1 else "cells"
+        lines.append(
+            f"{board.blank} blank {cells}: the method scores 0 on that task, and no other wins against it there"
+        )
     small = {part: count for part, count in board.groups.items() if count < 10}
     for part, count in small.items():
         groups = "group" if count == 1 else "groups"
