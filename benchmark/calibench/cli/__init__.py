@@ -19,6 +19,7 @@ from calibench.cli.list import list_
 from calibench.cli.output import is_first_process
 from calibench.cli.run import run
 from calibench.cli.show import show
+from calibench.cli.winrates import winrates
 from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
 from calibench.version import __version__
 
@@ -74,11 +75,12 @@ def cli() -> None:
     calibench run --method vtst                      train, refit, judge, record
     calibench evaluate outputs.npz --plot out.svg    judge logits or probabilities in a file
     calibench leaderboard                            rank the recorded runs
+    calibench winrates results.csv --help            rank a table of published results
     calibench show method vtst                       parameters, equation, paper
     """
 
 
-for command in (run, evaluate, leaderboard, list_, show, doctor, bench):
+for command in (run, evaluate, leaderboard, winrates, list_, show, doctor, bench):
     cli.add_command(command)
 
 

@@ -1,0 +1,134 @@
+"""Means of paired observations that come in groups and strata, and their bootstrap: groups are drawn, within their stratum.
+
+An observation is a row of figures, one for each method. Observations of one group depend on each other, as several models
+trained on one data set do. The mean is taken in each stratum, over all of its observations, and then over the strata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from calibench.errors import InputError
+from calibench.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+Floats: TypeAlias = "NDArray[np.float64]"
+
+
+@dataclass(frozen=True)
+class _Stratum:
+    """Sums `[G, R]` over the observations of each group, and their numbers `[G]`."""
+
+    sums: Floats
+    counts: Floats
+
+    def weights(self, resamples: int, rng: np.random.Generator) -> Floats:
+        """How often each group is drawn in each resample, `[B, G]`."""
+        groups = len(self.counts)
+        return rng.multinomial(groups, np.full(groups, 1 / groups), size=resamples).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class GroupedMeans:
+    """The means of R methods over observations in groups and strata."""
+
+    strata: tuple[_Stratum, ...]
+
+    @classmethod
+    def of(
+        cls,
+        observations: ArrayLike,
+        groups: Sequence[Hashable] | None = None,
+        strata: Sequence[Hashable] | None = None,
+    ) -> GroupedMeans:
+        """From `observations [D, R]`, with the group and the stratum of each of the D.
+
+        Without groups every observation is one; without strata all are in one. Observations with a NaN are left out for all
+        methods, so that differences stay paired. Raises InputError if none is left, or if lengths differ.
+        """
+        table = np.asarray(observations, dtype=np.float64)
+        if table.ndim != 2:
+            raise InputError(f"observations have the shape {table.shape}", "pass [D, R]: a row for each observation")
+        for name, given in (("groups", groups), ("strata", strata)):
+            if given is not None and len(given) != len(table):
+                raise InputError(f"there are {len(given)} {name} and {len(table)} observations", "pass one for each")
+        complete = ~np.isnan(table).any(axis=1)
+        if not complete.any():
+            raise InputError("no observation is complete", "each needs a figure of every method")
+        members: dict[Hashable, dict[Hashable, list[int]]] = {}
+        for row in np.flatnonzero(complete).tolist():
+            stratum = members.setdefault(None if strata is None else strata[row], {})
+            stratum.setdefault(row if groups is None else groups[row], []).append(row)
+        return cls(
+            tuple(
+                _Stratum(
+                    np.array([table[rows].sum(axis=0) for rows in stratum.values()]),
+                    np.array([float(len(rows)) for rows in stratum.values()]),
+                )
+                for stratum in members.values()
+            )
+        )
+
+    @property
+    def rows(self) -> int:
+        """R, the number of methods."""
+        return int(self.strata[0].sums.shape[1])
+
+    def by_stratum(self) -> Floats:
+        """The mean of each method in each stratum, `[S, R]`; strata in the order of their first observation."""
+        return np.array([stratum.sums.sum(axis=0) / stratum.counts.sum() for stratum in self.strata])
+
+    def estimates(self) -> Floats:
+        """The mean of each method over the strata, `[R]`."""
+        means: Floats = self.by_stratum().mean(axis=0)
+        return means
+
+    def replicates(self, resamples: int, seed: int) -> Floats:
+        """The mean of each method in resamples of the groups, `[R, B]`."""
+        rng = np.random.default_rng(seed)
+        total = np.zeros((self.rows, resamples))
+        for stratum in self.strata:
+            weights = stratum.weights(resamples, rng)
+            total += (weights @ stratum.sums / (weights @ stratum.counts)[:, None]).T
+        return total / len(self.strata)
+
+    def studentised(self, sign: float, resamples: int, seed: int) -> tuple[Floats, Floats, Floats]:
+        """Of every pair of methods (i < j): `sign` times mean i less mean j `[P]`, its standard error, studentised replicates.
+
+        A replicate `[P, B]` is its deviation from the mean, divided by its own standard error. Errors are those of a ratio of
+        sums over groups, times sqrt(G / (G - 1)); infinite if a stratum has one group.
+        """
+        first, second = np.triu_indices(self.rows, 1)
+        rng = np.random.default_rng(seed)
+        mean = variance = np.zeros((len(first), 1))
+        drawn_mean = drawn_variance = np.zeros((len(first), resamples))
+        for stratum in self.strata:
+            differences = sign * (stratum.sums[:, first] - stratum.sums[:, second])
+            in_sample = _ratio(np.ones((1, len(stratum.counts))), differences, stratum.counts)
+            drawn = _ratio(stratum.weights(resamples, rng), differences, stratum.counts)
+            mean, variance = mean + in_sample[0], variance + in_sample[1]
+            drawn_mean, drawn_variance = drawn_mean + drawn[0], drawn_variance + drawn[1]
+        deviation = drawn_mean - mean
+        with np.errstate(divide="ignore", invalid="ignore"):
+            studentised = deviation / np.sqrt(drawn_variance)
+        nothing = (np.abs(deviation) <= 1e-12) | ~np.isfinite(variance)  # as of two methods that are equal
+        studentised[nothing] = 0.0
+        count = len(self.strata)
+        return mean[:, 0] / count, np.sqrt(variance[:, 0]) / count, studentised
+
+
+def _ratio(weights: Floats, sums: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    """The weighted ratio of sums `[G, P]` to counts `[G]`, and its squared standard error, both `[P, B]`; `weights [B, G]`."""
+    groups = len(counts)
+    size = (weights @ counts)[:, None]
+    mean = weights @ sums / size
+    if groups == 1:
+        return mean.T, np.full_like(mean.T, np.inf)
+    squares = weights @ np.square(sums) - 2 * mean * (weights @ (sums * counts[:, None]))
+    squares += np.square(mean) * (weights @ np.square(counts))[:, None]
+    variance = np.maximum(squares, 0.0) / np.square(size) * (groups / (groups - 1))
+    return mean.T, variance.T
