@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
-from calibench.metrics.class_runs import mean_of_defined, ranked_classes
+from calibench.metrics.class_rank_metric import ClassRankMetric
+from calibench.metrics.class_runs import ranked_classes
 from calibench.metrics.judged import Judged
-from calibench.metrics.label_answers import has_several_labels, sample_weights
-from calibench.metrics.metric import Details
-from calibench.metrics.weighted_metric import WeightedMetric
+from calibench.metrics.label_answers import sample_weights
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -27,7 +26,7 @@ SPEC = MetricSpec(
 )
 
 
-class AUPRC(WeightedMetric):
+class AUPRC(ClassRankMetric):
     """`sum over thresholds of (recall - recall before) * precision`, a fraction, equal probabilities under one threshold.
 
     It is that of class 1 for two classes, the mean over classes one against the rest for K > 2, and the mean over labels if
@@ -35,26 +34,14 @@ class AUPRC(WeightedMetric):
     Source: Davis & Goadrich 2006, "The relationship between precision-recall and ROC curves".
     """
 
-    def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """The mean over the classes that are defined in the resample."""
-        return mean_of_defined(_by_class(judged, weights))
-
-    def details(self, judged: Judged) -> Details:
-        """`by_class` (K > 2) or `by_label`: the figure of each, null if it is undefined."""
-        if judged.num_classes == 2 and not has_several_labels(judged):
-            return {}
-        figures = _by_class(judged, np.ones((1, judged.n)))[:, 0]
-        return {"by_label" if has_several_labels(judged) else "by_class": figures.tolist()}
-
-
-def _by_class(judged: Judged, weights: Floats) -> Floats:
-    """Average precision of each class, `[C, B]`, NaN where it is undefined."""
-    runs = ranked_classes(judged)
-    total, positive = runs.counts(sample_weights(judged, weights))
-    samples, of_class = runs.per_class(total), runs.per_class(positive)
-    # Those at the threshold and above: all of the class less those below.
-    selected = samples[runs.class_of] - runs.until(total) + total
-    found = of_class[runs.class_of] - runs.until(positive) + positive
-    precision = found / np.maximum(selected, 1)
-    share = runs.per_class(positive * precision)
-    return np.divide(share, of_class, out=np.full_like(share, np.nan), where=(of_class > 0) & (of_class < samples))
+    def by_class(self, judged: Judged, weights: Floats) -> Floats:
+        """Average precision of each class, `[C, B]`, NaN where it is undefined."""
+        runs = ranked_classes(judged)
+        total, positive = runs.counts(sample_weights(judged, weights))
+        samples, of_class = runs.per_class(total), runs.per_class(positive)
+        # Those at the threshold and above: all of the class less those below.
+        selected = samples[runs.class_of] - runs.until(total) + total
+        found = of_class[runs.class_of] - runs.until(positive) + positive
+        precision = found / np.maximum(selected, 1)
+        share = runs.per_class(positive * precision)
+        return np.divide(share, of_class, out=np.full_like(share, np.nan), where=(of_class > 0) & (of_class < samples))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
-from calibench.metrics.class_runs import mean_of_defined, ranked_classes
+from calibench.metrics.class_rank_metric import ClassRankMetric
+from calibench.metrics.class_runs import ranked_classes
 from calibench.metrics.judged import Judged
-from calibench.metrics.label_answers import has_several_labels, sample_weights
-from calibench.metrics.metric import Details
-from calibench.metrics.weighted_metric import WeightedMetric
+from calibench.metrics.label_answers import sample_weights
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -27,7 +26,7 @@ SPEC = MetricSpec(
 )
 
 
-class AUROC(WeightedMetric):
+class AUROC(ClassRankMetric):
     """`P(p_k of a sample of class k > p_k of another sample) + P(equal) / 2`, a fraction; 1/2 says nothing, 1 is perfect.
 
     It is that of class 1 for two classes, the mean over classes one against the rest for K > 2, and the mean over labels if
@@ -35,24 +34,12 @@ class AUROC(WeightedMetric):
     Source: Hanley & McNeil 1982, "The meaning and use of the area under a ROC curve".
     """
 
-    def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """The mean over the classes that are defined in the resample."""
-        return mean_of_defined(_by_class(judged, weights))
-
-    def details(self, judged: Judged) -> Details:
-        """`by_class` (K > 2) or `by_label`: the figure of each, null if it is undefined."""
-        if judged.num_classes == 2 and not has_several_labels(judged):
-            return {}
-        figures = _by_class(judged, np.ones((1, judged.n)))[:, 0]
-        return {"by_label" if has_several_labels(judged) else "by_class": figures.tolist()}
-
-
-def _by_class(judged: Judged, weights: Floats) -> Floats:
-    """AUROC of each class, `[C, B]`, NaN where it is undefined."""
-    runs = ranked_classes(judged)
-    total, positive = runs.counts(sample_weights(judged, weights))
-    negative = total - positive
-    below = runs.until(negative) - negative / 2
-    pairs = runs.per_class(positive) * runs.per_class(negative)
-    won = runs.per_class(positive * below)
-    return np.divide(won, pairs, out=np.full_like(pairs, np.nan), where=pairs > 0)
+    def by_class(self, judged: Judged, weights: Floats) -> Floats:
+        """AUROC of each class, `[C, B]`, NaN where it is undefined."""
+        runs = ranked_classes(judged)
+        total, positive = runs.counts(sample_weights(judged, weights))
+        negative = total - positive
+        below = runs.until(negative) - negative / 2
+        pairs = runs.per_class(positive) * runs.per_class(negative)
+        won = runs.per_class(positive * below)
+        return np.divide(won, pairs, out=np.full_like(pairs, np.nan), where=pairs > 0)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from calibench.metrics.binning import Floats
-from calibench.metrics.judged import Judged
-from calibench.metrics.temperature_refinement import FOLDS, refinement
-from calibench.metrics.weighted import weighted_mean
-from calibench.metrics.weighted_metric import WeightedMetric
+from typing import ClassVar
+
+from calibench.metrics.temperature_parts import CalibrationPart
+from calibench.metrics.temperature_refinement import FOLDS, Loss
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -26,7 +25,7 @@ SPEC = MetricSpec(
 )
 
 
-class CalibrationNll(WeightedMetric):
+class CalibrationNll(CalibrationPart):
     """`nll - refinement_nll`, in nats: what temperature scaling gains on samples that it was not fitted to.
 
     It is below 0 if T of the other folds makes matters worse, as it may for a calibrated model. Only errors that one T can
@@ -34,9 +33,4 @@ class CalibrationNll(WeightedMetric):
     Source: Berta, Holzmüller, Jordan & Bach 2025, "Rethinking Early Stopping: Refine, Then Calibrate".
     """
 
-    def __init__(self, folds: int = 5) -> None:
-        self.folds = folds
-
-    def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """The loss of each resample less its refinement."""
-        return weighted_mean(weights, judged.nll) - refinement(judged, weights, self.folds, "nll")
+    loss: ClassVar[Loss] = "nll"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from calibench.metrics.binning import Floats
-from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Details
-from calibench.metrics.temperature_refinement import FOLDS, refinement, temperatures
-from calibench.metrics.weighted_metric import WeightedMetric
+from typing import ClassVar
+
+from calibench.metrics.temperature_parts import RefinementPart
+from calibench.metrics.temperature_refinement import FOLDS, Loss
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -27,7 +26,7 @@ SPEC = MetricSpec(
 )
 
 
-class RefinementNll(WeightedMetric):
+class RefinementNll(RefinementPart):
     """The mean NLL of `softmax(logits / T)`, in nats; T minimises the NLL of the samples in the other folds.
 
     The paper defines refinement as the smallest loss after any map of the outputs, and estimates it with temperature scaling.
@@ -35,13 +34,4 @@ class RefinementNll(WeightedMetric):
     Source: Berta, Holzmüller, Jordan & Bach 2025, "Rethinking Early Stopping: Refine, Then Calibrate".
     """
 
-    def __init__(self, folds: int = 5) -> None:
-        self.folds = folds
-
-    def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """Each resample is split into folds anew; copies of a sample may be in several."""
-        return refinement(judged, weights, self.folds, "nll")
-
-    def details(self, judged: Judged) -> Details:
-        """`temperatures`: the T of each fold."""
-        return {"temperatures": temperatures(judged, self.folds).tolist()}
+    loss: ClassVar[Loss] = "nll"
