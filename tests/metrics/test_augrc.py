@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_cases import binary, from_table, simulated
-from resample_cases import check_order, check_resampled, tied_samples
+from tied_cases import check_resampled, resampling_property
 
 from calibench.metrics.augrc import AUGRC
 from calibench.metrics.aurc import AURC, rank
@@ -70,14 +70,7 @@ def test_edges(metric):
     assert np.isfinite(metric.value(tied))
 
 
-@pytest.mark.slow
-@given(case=tied_samples())
-@settings(max_examples=60, deadline=None)
-def test_resamples_and_the_order_of_samples(case):
-    judged, weights = case
-    for metric in METRICS:
-        check_resampled(metric, judged, weights)
-        check_order(metric, judged)
+test_resamples_and_the_order_of_samples = resampling_property(METRICS)
 
 
 def test_bootstrap_weights():

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
 from metric_cases import from_table, simulated
-from resample_cases import check_order, check_resampled, several_labels, tied_samples
+from tied_cases import check_resampled, resampling_property, several_labels
 
 from calibench.metrics.auprc import AUPRC
 from calibench.metrics.auroc import AUROC
@@ -73,14 +72,7 @@ def test_perfect_separation_is_1(metric):
     assert metric.value(tied) == pytest.approx(0.5 if isinstance(metric, AUROC) else 1 / 3)
 
 
-@pytest.mark.slow
-@given(case=tied_samples())
-@settings(max_examples=60, deadline=None)
-def test_resamples_and_the_order_of_samples(case):
-    judged, weights = case
-    for metric in METRICS:
-        check_resampled(metric, judged, weights)
-        check_order(metric, judged)
+test_resamples_and_the_order_of_samples = resampling_property(METRICS)
 
 
 @each

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from metric_cases import binary, from_table, simulated
-from resample_cases import check_order, check_resampled, several_labels, tied_samples
+from tied_cases import check_order, check_resampled, several_labels, tied_cases
 
 from calibench.metrics.bootstrap import multiplicities
 from calibench.metrics.ici import ICI
@@ -87,7 +87,7 @@ def test_edges():
 
 
 @pytest.mark.slow
-@given(case=tied_samples(classes=(2, 2)))
+@given(case=tied_cases(classes=(2, 2)))
 @settings(max_examples=80, deadline=None)
 def test_resamples_and_the_order_of_samples(case):
     judged, weights = case

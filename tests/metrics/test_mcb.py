@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from metric_cases import from_table, simulated
-from resample_cases import check_order, check_resampled, several_labels, tied_samples
+from tied_cases import check_order, check_resampled, several_labels, tied_cases
 
 from calibench.api import evaluate
 from calibench.metrics.bootstrap import multiplicities
@@ -72,7 +72,7 @@ def test_the_parts_are_the_brier_score():
 
 
 @pytest.mark.slow
-@given(case=tied_samples())
+@given(case=tied_cases())
 @settings(max_examples=60, deadline=None)
 def test_resamples_the_order_of_samples_and_the_sum(case):
     judged, weights = case

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from metric_cases import from_table, simulated
-from resample_cases import check_order, check_resampled, several_labels, tied_samples
+from tied_cases import check_order, check_resampled, several_labels, tied_cases
 
 from calibench.metrics.bootstrap import multiplicities
 from calibench.metrics.calibration_intercept import CalibrationIntercept
@@ -90,7 +90,7 @@ def test_only_two_classes_of_one_label():
 
 
 @pytest.mark.slow
-@given(case=tied_samples(classes=(2, 2)))
+@given(case=tied_cases(classes=(2, 2)))
 @settings(max_examples=80, deadline=None)
 def test_resamples_and_the_order_of_samples(case):
     judged, weights = case

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from metric_cases import from_table, simulated
-from resample_cases import check_order, check_resampled, several_labels, tied_samples
+from tied_cases import check_order, check_resampled, several_labels, tied_cases
 
 from calibench.metrics.bootstrap import multiplicities
 from calibench.metrics.brier import Brier
@@ -121,7 +121,7 @@ def test_a_temperature_changes_calibration_alone():
 
 
 @pytest.mark.slow
-@given(case=tied_samples())
+@given(case=tied_cases())
 @settings(max_examples=60, deadline=None)
 def test_resamples_and_the_order_of_samples(case):
     judged, weights = case

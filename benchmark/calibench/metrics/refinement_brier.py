@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from calibench.metrics.temperature_parts import RefinementPart
-from calibench.metrics.temperature_refinement import FOLDS, Loss
+from calibench.metrics.temperature_refinement import DEVIATIONS, FOLDS, Loss
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -17,11 +17,7 @@ SPEC = MetricSpec(
     equation="brier of softmax(logits / T), T = argmin NLL on the other folds",
     paper="Berta, Holzmüller, Jordan & Bach 2025, arXiv:2501.19195",
     params=(FOLDS,),
-    deviations=(
-        "Folds are dealt in the order of (label, NLL, Brier score, tail) in place of a seeded shuffle; `folds=1` fits and "
-        "judges on the same samples.",
-        "T lies in [1/50, 50]. It is plain temperature scaling: probmetrics can also mix in a small uniform share.",
-    ),
+    deviations=DEVIATIONS,
     optional=True,
 )
 

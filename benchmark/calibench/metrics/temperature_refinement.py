@@ -20,6 +20,13 @@ FOLDS = Param(
     maximum=100,
 )
 
+DEVIATIONS = (
+    "Folds are dealt in the order of (label, NLL, Brier score, tail) in place of a seeded shuffle; `folds=1` fits and "
+    "judges on the same samples.",
+    "T lies in [1/50, 50]. It is plain temperature scaling: probmetrics can also mix in a small uniform share.",
+)
+"""Deviations of the refinement parts from the paper."""
+
 Loss = Literal["nll", "brier"]
 
 LARGEST_T = 50.0
