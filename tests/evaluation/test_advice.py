@@ -43,6 +43,16 @@ def test_a_biased_class_gets_a_map_that_moves_a_bias() -> None:
 
 
 @pytest.mark.slow
+def test_a_map_that_cannot_be_fitted_has_a_reason() -> None:
+    """With every answer right, the NLL falls with the temperature."""
+    p, _ = draw(np.random.default_rng(11), 60, 3)
+    advice = advise(samples(p, p.argmax(axis=1)))
+    assert "still falls at T = 1/50" in advice["not_fitted"]["temperature"]
+    assert set(advice["gains"]) & set(advice["not_fitted"]) == set()
+    alone = advise(samples(p[:1], np.array([0])))
+    assert (alone["recipe"], alone["gains"], alone["samples"]) == (None, {}, 1)
+
+
 def test_nothing_helps_a_calibrated_model() -> None:
     rng = np.random.default_rng(2)
     helped = [advise(samples(*draw(rng, 400, 3)))["recipe"] for _ in range(12)]

@@ -35,26 +35,36 @@ class Advice(TypedDict):
     folds: int
     gains: dict[str, float]
     """The gain of every map that could be fitted."""
+    not_fitted: dict[str, str]
+    """The reason for every map that could not."""
 
 
 def advise(samples: Samples, seed: int = 0) -> Advice:
-    """The map with the largest gain in NLL; of maps that cannot be told apart from it, the simplest.
+    """The map that helps most; of maps that help and cannot be told apart from it, the simplest.
 
-    A map helps if the interval of its gain lies above 0. Each sample is mapped by a fit on the other folds. Intervals are
-    normal, with Bonferroni's correction for the number of maps.
+    A map helps if the interval of its gain in NLL lies above 0. Each sample is mapped by a fit on the other folds. Intervals
+    are normal, with Bonferroni's correction for the number of maps.
     """
     outputs, labels = chosen = _some(samples, seed)
     n = len(labels) // outputs.labels_per_sample
     folds = min(FOLDS, n)
-    gains = _gains(chosen, folds, seed) if n >= 2 else {}
+    gains, not_fitted = _gains(chosen, folds, seed) if n >= 2 else ({}, {})
+    advice = Advice(recipe=None, nll_gain=None, interval=None, samples=n, folds=folds, gains={}, not_fitted=not_fitted)
     if not gains:
-        return Advice(recipe=None, nll_gain=None, interval=None, samples=n, folds=folds, gains={})
+        return advice
     means = {name: float(gain.mean()) for name, gain in gains.items()}
+    intervals = {name: _interval(gain, len(gains)) for name, gain in gains.items()}
     best = max(means, key=means.__getitem__)
-    simplest = next(name for name in gains if _interval(gains[best] - gains[name], len(gains))[0] <= 0)
-    interval = _interval(gains[simplest], len(gains))
-    recipe = simplest if interval[0] > 0 else None
-    return Advice(recipe=recipe, nll_gain=means[simplest], interval=interval, samples=n, folds=folds, gains=means)
+    helpful = [name for name in gains if intervals[name][0] > 0]
+    as_good = [name for name in helpful if _interval(gains[best] - gains[name], len(gains))[0] <= 0]
+    shown = as_good[0] if as_good else best
+    advice |= {
+        "recipe": shown if as_good else None,
+        "nll_gain": means[shown],
+        "interval": intervals[shown],
+        "gains": means,
+    }
+    return advice
 
 
 def maps_to_try() -> list[MethodSpec]:
@@ -63,19 +73,21 @@ def maps_to_try() -> list[MethodSpec]:
     return sorted((spec for spec in specs if spec.advice_order), key=lambda spec: spec.advice_order)
 
 
-def _gains(samples: Samples, folds: int, seed: int) -> dict[str, Floats]:
-    """`NLL before - NLL after` of each sample `[N]`, for each map that can be fitted."""
+def _gains(samples: Samples, folds: int, seed: int) -> tuple[dict[str, Floats], dict[str, str]]:
+    """`NLL before - NLL after` of each sample `[N]`, for each map that can be fitted; and the reasons for the others."""
     outputs, labels = samples
     fold = fold_of(labels.numpy(), folds, outputs.labels_per_sample, seed)
     before = _nll(samples)
     gains: dict[str, Floats] = {}
+    not_fitted: dict[str, str] = {}
     for spec in maps_to_try():
         try:
             mapped = cross_fitted([bind(spec, ())], samples, fold, seed)
-        except (InputError, RunError):  # it does not suit these outputs
+        except (InputError, RunError) as error:  # it does not suit these outputs
+            not_fitted[spec.name] = error.message
             continue
         gains[spec.name] = before - _nll((mapped, labels))
-    return gains
+    return gains, not_fitted
 
 
 def _nll(samples: Samples) -> Floats:

@@ -103,10 +103,10 @@ class EvaluationRecord:
     `detectable`, `labels`, `bins` and `warnings` of the outputs after the fit. Absent without a fit."""
 
     advice: Advice | None = None
-    """The post-hoc map that helps, found by cross-fitting on the samples to fit on, or on the judged samples where there
-    are no others: the `recipe` (None: no map helps), its `nll_gain` in nats a sample with the `interval` that holds for
-    all maps together, the number of `samples` and `folds`, and the `gains` of all maps. Absent where there is no sign of
-    miscalibration."""
+    """The post-hoc map that helps, found by cross-fitting on the samples to fit on, or on the judged samples where there are
+    no others: the `recipe` (None: no map helps), its `nll_gain` in nats a sample with the `interval` that holds for all
+    maps together, the number of `samples` and `folds`, the `gains` of all maps, and the reasons for those `not_fitted`.
+    Absent where there is no sign of miscalibration."""
 
     file: str | None = None
     """The file that was judged, if it came from one."""
