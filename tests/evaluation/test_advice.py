@@ -53,6 +53,7 @@ def test_a_map_that_cannot_be_fitted_has_a_reason() -> None:
     assert (alone["recipe"], alone["gains"], alone["samples"]) == (None, {}, 1)
 
 
+@pytest.mark.slow
 def test_nothing_helps_a_calibrated_model() -> None:
     rng = np.random.default_rng(2)
     helped = [advise(samples(*draw(rng, 400, 3)))["recipe"] for _ in range(12)]

@@ -44,6 +44,7 @@ def test_the_document(cli, good):
     assert "after" not in document
 
 
+@pytest.mark.slow
 def test_the_document_of_a_fit(cli, good, val):
     plain = cli("evaluate", good, "--json").document
     document = cli("evaluate", good, "--fit", "temperature", *FIT_ON, "--json").document
@@ -82,6 +83,7 @@ def test_decision_rules_that_accept_everything_or_nothing(cli, good):
     assert "selective_risk" in ran.out
 
 
+@pytest.mark.slow
 def test_python_gives_the_same_document(cli, good, val):
     arrays = np.load(good)
     logits, labels = arrays["logits"], arrays["labels"]
@@ -148,6 +150,7 @@ def test_a_temperature_without_a_minimum_is_a_failed_run(refused, tmp_path, good
     refused("evaluate", good, *fit, says="still falls at T = 1/50", hint="more samples", code=1)
 
 
+@pytest.mark.slow
 def test_quiet_and_the_table(cli, good, val):
     assert cli("evaluate", good, "--quiet") == (0, "", "")
     assert cli("evaluate", good, "-q", "--json").document["n"] == 60
@@ -244,6 +247,7 @@ def test_a_long_map_is_counted_and_not_printed() -> None:
     assert _learned_value(7) == "7"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "left_out"), [(200, ()), (80, ("floor",)), (60, ("floor", "interval before"))])
 def test_a_narrow_terminal_leaves_out_columns_and_cuts_no_digit(width, left_out, good, val):
     arrays = np.load(good)

@@ -33,6 +33,7 @@ def test_probabilities_of_0_that_nll_clips_are_counted() -> None:
     assert "2 of 50 probabilities of the true class are below 1e-12, and NLL takes them as 1e-12" in record.warnings
 
 
+@pytest.mark.slow
 def test_rare_labels_are_too_few_to_tell() -> None:
     rng = np.random.default_rng(2)
     p = np.stack([np.full(800, 0.3), np.full(800, 0.004), np.full(800, 0.5)], axis=1)

@@ -81,6 +81,7 @@ def test_no_row_is_ranked_below_one_that_it_is_not_separated_from(seed, rows, to
     assert not (ranks.separated & ranks.separated.T).any()
 
 
+@pytest.mark.slow
 def test_the_level_holds_for_equal_methods():
     boards = 200
     separated = 0
@@ -103,6 +104,7 @@ def test_the_level_holds_for_few_groups():
     assert separated / boards <= 0.1
 
 
+@pytest.mark.slow
 def test_the_level_holds_where_seeds_differ():
     boards = 200
     separated = 0

@@ -50,6 +50,7 @@ def test_they_equal_their_definitions(n, k, ranges):
 METRICS = [ACE(15), ACE(4), ACE(1), TACE(15), TACE(3, 0.4)]
 
 
+@pytest.mark.slow
 @given(case=tied_cases())
 @settings(max_examples=60, deadline=None)
 def test_definitions_resamples_orders_and_floors_of_tied_samples(case):

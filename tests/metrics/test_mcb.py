@@ -62,6 +62,7 @@ def test_model_diagnostics():
     assert [metric.value(judged) / 2 for metric in METRICS] == pytest.approx(theirs, abs=1e-13)
 
 
+@pytest.mark.slow
 def test_the_parts_are_the_brier_score():
     judged = simulated(500, 7, seed=2)
     scores = judged.outputs.scores.numpy()

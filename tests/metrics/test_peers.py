@@ -36,6 +36,7 @@ def test_mce_equals_netcal():
     assert MCE(15).value(judged) == pytest.approx(theirs, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_accuracy_and_ece_agree_with_torchmetrics():
     functional = pytest.importorskip("torchmetrics.functional.classification")
     judged = simulated(3000, 8, seed=2)

@@ -134,6 +134,7 @@ def test_resamples_and_the_order_of_samples(case):
             check_order(metric, judged)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [2, 3, 40, 1000])
 def test_bootstrap_weights(k):
     judged = simulated(200, k, seed=8)

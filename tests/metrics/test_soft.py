@@ -101,6 +101,7 @@ def stored(tmp_path: Path) -> None:
     np.save(tmp_path / "soft.npy", soft)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("name", ["people", "soft.npy"])
 def test_evaluate_takes_soft_labels_from_an_array_or_a_file(name: str, cli) -> None:
@@ -114,6 +115,7 @@ def test_evaluate_prints_soft_nll(cli) -> None:
     assert "soft_nll" in cli("evaluate", "o.npz", "--soft", "people").out
 
 
+@pytest.mark.slow
 def test_evaluate_judges_by_them_before_and_after_a_fit() -> None:
     logits, labels, soft = draw()
     evaluation = evaluate(
