@@ -28,7 +28,7 @@ def packages(modules):
         (("run", "--help"), 90),
         (("list", "methods"), 320),
         (("list", "metrics", "--json"), 240),
-        (("show", "method", "vtst", "--json"), 260),
+        (("show", "method", "vtst", "--json"), 265),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
