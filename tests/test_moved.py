@@ -52,6 +52,7 @@ def test_documented_names_lead_to_the_objects_of_today(monkeypatch):
     assert kernels.fit_temperature
 
 
+@pytest.mark.slow
 def test_names_are_found_as_attributes_of_their_packages():
     """In a fresh process, where nothing has imported the old modules."""
     code = (

@@ -71,6 +71,7 @@ def test_thresholds_that_mean_nothing(params, refused, good, features):
     refused("run", "-m", f"ce+threshold:{params}", *frozen, says=THRESHOLDS[params])
 
 
+@pytest.mark.slow
 def test_diagrams_that_cannot_be_drawn(refused, tmp_path, good):
     refused("evaluate", good, "--plot", "out.xyz", says="cannot draw 'out.xyz'", hint=".svg, .png, .pdf")
     refused("evaluate", good, "--plot", "out", says="cannot draw 'out'", hint=".svg, .png, .pdf")

@@ -7,6 +7,7 @@ import pytest
 FAMILIES = ["methods", "datasets", "models", "metrics", "noises", "shifts", "presets"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_name_is_listed(family, cli):
     document = cli("list", family, "--json").document

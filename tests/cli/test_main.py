@@ -37,6 +37,7 @@ def test_an_error_as_a_module(tmp_path):
     assert "did you mean 'run'?" in ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["list metrics --json", "list metrics", "--help"])
 def test_a_closed_pipe_is_no_error(command, tmp_path):
     line = f"{sys.executable} -m calibench {command} | true; exit ${{PIPESTATUS[0]}}"

@@ -191,6 +191,7 @@ MISSING_FILE = "'train' is cut short: file 00001 of 2 is missing"
 OUTSIDE = "nor a file of this folder"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("harm", "message"),
     [

@@ -7,6 +7,7 @@ import pytest
 from calibench import run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "rows", "classes", "accuracy"), [("wine", 178, 3, 0.85), ("breast-cancer", 569, 2, 0.9)]
 )

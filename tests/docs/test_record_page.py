@@ -24,6 +24,7 @@ def test_every_field_is_explained_in_full_sentences(record: type) -> None:
     assert all(text.endswith(".") for _, text in texts.values())
 
 
+@pytest.mark.slow
 def test_the_page_names_every_key_of_the_documents() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 100)

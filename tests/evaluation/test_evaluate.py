@@ -142,6 +142,7 @@ def test_one_sample_can_be_judged(cli, tmp_path):
     assert cli("evaluate", "one.npz", "--json").document["metrics"]["accuracy"] == 1
 
 
+@pytest.mark.slow
 def test_a_temperature_without_a_minimum_is_a_failed_run(refused, tmp_path, good):
     """Good input, but no finite temperature: exit code 1, and no plot."""
     logits = 1.01 * np.load(good)["logits"]
@@ -199,6 +200,7 @@ def test_the_document_does_not_depend_on_the_format(cli, tmp_path, samples, soft
     assert from_python.metrics == documents[0]["metrics"]
 
 
+@pytest.mark.slow
 def test_names_of_arrays_and_columns(cli, tmp_path, samples):
     logits, labels = samples()
     expected = calibench.evaluate(logits=logits, labels=labels).metrics

@@ -10,6 +10,7 @@ import calibench
 from calibench.errors import InputError
 
 
+@pytest.mark.slow
 def test_logits_that_are_probabilities_are_named_with_their_ece() -> None:
     p, labels = draw(np.random.default_rng(0), 500, 4)
     record = calibench.evaluate(logits=p, labels=labels)
@@ -20,6 +21,7 @@ def test_logits_that_are_probabilities_are_named_with_their_ece() -> None:
     assert as_probs.warnings == []
 
 
+@pytest.mark.slow
 def test_logits_of_several_labels_that_are_probabilities_are_named() -> None:
     rng = np.random.default_rng(1)
     p = rng.random((200, 3))

@@ -108,6 +108,7 @@ def test_processes_reduce_to_the_bits_of_merging_in_their_order(tmp_path: Path) 
         assert_stats_close(merged.compute(), kernels.calibration_stats(x, y))
 
 
+@pytest.mark.slow
 @needs_fork
 @pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ def test_opcheck(op: str) -> None:
         torch.library.opcheck(operator(op), inputs, test_utils=("test_schema", "test_faketensor"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", OPS)
 def test_fake_tensors_have_the_shapes_and_types_of_real_ones(op: str) -> None:
     for dtype in TYPES:

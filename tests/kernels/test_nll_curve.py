@@ -70,6 +70,7 @@ def test_any_strides_and_labels(dtype: torch.dtype) -> None:
         assert torch.equal(a, b)
 
 
+@pytest.mark.slow
 @each_backend
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_a_hard_row_alone_and_repeated(backend: str, dtype: torch.dtype) -> None:

@@ -50,6 +50,7 @@ def test_a_bad_score_is_found_in_every_column(op: str, dtype: torch.dtype) -> No
         run(op, x, y)
 
 
+@pytest.mark.slow
 @fused_only
 @each_op
 @pytest.mark.parametrize("dtype", TYPES, ids=str)

@@ -33,6 +33,7 @@ def mean_nll(x: torch.Tensor, y: torch.Tensor, t: float) -> float:
     return float(torch.nn.functional.cross_entropy(x.double() / t, y))
 
 
+@pytest.mark.slow
 @each_backend
 @pytest.mark.parametrize("sharpness", [0.05, 1.0, 2.5, 20.0])
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
@@ -74,6 +75,7 @@ def lbfgs(dtype: torch.dtype, k: int, sharpness: float) -> float:
     return math.exp(u.item())
 
 
+@pytest.mark.slow
 @each_backend
 @pytest.mark.parametrize(("k", "sharpness"), [(2, 3.0), (10, 0.4), (100, 2.5)])
 @pytest.mark.parametrize("dtype", TYPES[:3], ids=str)

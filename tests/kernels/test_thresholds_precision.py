@@ -15,6 +15,7 @@ from calibench import kernels
 STRICT = pytest.mark.parametrize("strict", [False, True], ids=["reaches", "exceeds"])
 
 
+@pytest.mark.slow
 @each_backend
 @STRICT
 @pytest.mark.parametrize(("dtype", "k"), [(dtype, k) for dtype in TYPES for k in (3, 10, 100)], ids=str)
@@ -62,6 +63,7 @@ def test_hard_rows(backend: str, dtype: torch.dtype) -> None:
                     check_sigmoid(x, t, strict, f"{name} at {t}")
 
 
+@pytest.mark.slow
 @each_backend
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_far_from_zero_on_and_beside_a_threshold(dtype: torch.dtype) -> None:

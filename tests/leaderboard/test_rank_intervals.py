@@ -118,6 +118,7 @@ def test_the_level_holds_where_seeds_differ():
     assert separated / boards <= 0.1
 
 
+@pytest.mark.slow
 def test_critical_value_of_two_methods_is_the_normal_one():
     losses = np.random.default_rng(3).normal(size=(2000, 2))
     critical = rank_intervals(*bootstrapped(losses, 4000)).critical

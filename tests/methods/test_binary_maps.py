@@ -94,6 +94,7 @@ def test_platt_gives_an_absent_class_the_same_share_at_every_score() -> None:
     assert 1 / (1 + math.exp(-bias)) == pytest.approx(1 / 52, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_beta_is_the_constrained_minimum(seed: int) -> None:
     """With seed 3 the hits fall with the score, so a or b would be negative."""

@@ -15,6 +15,7 @@ from calibench_methods.decisions.class_thresholds import tune
 from calibench_methods.decisions.threshold import Threshold
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "peer"), [("f1", f1_score), ("balanced-accuracy", balanced_accuracy_score)])
 def test_tuned_thresholds_are_the_best_by_scikit_learn(metric: str, peer: Callable[..., float]) -> None:
     logits, labels = logits_and_labels(120, 4, seed=2)

@@ -29,6 +29,7 @@ def precision_and_recall(suspected: Array, wrong: Array) -> tuple[float, float]:
     return (suspected & wrong).sum() / suspected.sum(), (suspected & wrong).sum() / wrong.sum()
 
 
+@pytest.mark.slow
 @needs_cleanlab
 @pytest.mark.skipif(not OUT_OF_FOLD.is_file(), reason=f"there is no {OUT_OF_FOLD}")
 @pytest.mark.parametrize("setting", ["0.0_0.4", "0.6_0.4"])

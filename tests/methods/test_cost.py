@@ -78,6 +78,7 @@ def test_a_missing_matrix_is_refused(tmp_path: Path) -> None:
         resolve("ce+cost")
 
 
+@pytest.mark.slow
 def test_evaluate_with_a_cost_matrix(
     cli: Callable[..., Any], refused: Callable[..., str], tmp_path: Path, two_files: Callable[..., None]
 ) -> None:

@@ -72,6 +72,7 @@ def train_to_optimum(head: nn.Module, x: torch.Tensor, y: torch.Tensor) -> None:
     optimiser.step(closure)
 
 
+@pytest.mark.slow
 def test_the_prior_precision_maximises_the_marginal_likelihood() -> None:
     method, task = laplace(precision=None), refit_task()
     train_to_optimum(task.original_head, task.train_features, task.train_labels)

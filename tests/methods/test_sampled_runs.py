@@ -103,6 +103,7 @@ def test_an_ensemble_of_equal_members_is_refused(tmp_path: Path) -> None:
     assert [entry.get("member") for entry in record.fitted] == [0, 0, 1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["elr", "adafocal", "co-teaching:rate=0.2"])
 def test_a_sampler_continues_with_the_objectives_state_from_stage_1(objective: str, tmp_path: Path) -> None:
     cache = StageCache(tmp_path)

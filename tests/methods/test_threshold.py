@@ -179,6 +179,7 @@ def test_the_wrong_number_of_thresholds_is_refused_before_anything_is_written(he
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_evaluate_with_thresholds_per_class(cli: Callable[..., Any], tmp_path: Path) -> None:
     rows = [(0.25, 0.39, 0.36, 0), (0.19, 0.43, 0.38, 1), (0.3, 0.45, 0.25, 2), (0.19, 0.39, 0.42, 2)]
     rows += [(0.1, 0.39, 0.51, 0), (0.15, 0.46, 0.39, 1)]
@@ -192,6 +193,7 @@ def test_evaluate_with_thresholds_per_class(cli: Callable[..., Any], tmp_path: P
     assert stricter["details"]["coverage"]["abstention_per_class"] == [0, 0.5, 0.5]
 
 
+@pytest.mark.slow
 def test_evaluate_with_a_target_risk(
     cli: Callable[..., Any], refused: Callable[..., str], two_files: Callable[..., None]
 ) -> None:

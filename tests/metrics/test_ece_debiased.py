@@ -46,6 +46,7 @@ def test_it_equals_its_definition(n, k, bins):
         assert DebiasedECE(bins).details(judged)["signed_square"] == pytest.approx(float(exact), abs=1e-15)
 
 
+@pytest.mark.slow
 @given(case=tied_cases())
 @settings(max_examples=100, deadline=None)
 def test_resamples_orders_and_floors_of_tied_samples(case):

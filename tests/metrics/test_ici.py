@@ -46,6 +46,7 @@ def test_up_to_100_distinct_probabilities_the_curve_is_exact(span):
     assert ICI(span).value(tied) == pytest.approx(by_definition(tied, span), abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.5, 1.0, 4.0])
 def test_straight_lines_between_100_points_are_near(scale):
     judged = simulated(2500, 2, seed=3)

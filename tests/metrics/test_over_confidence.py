@@ -35,6 +35,7 @@ def test_they_equal_their_definitions_and_add_up_to_ece(n, k, bins):
     assert over + under == pytest.approx(ECE(bins).value(judged), abs=1e-15)
 
 
+@pytest.mark.slow
 @given(case=tied_cases())
 @settings(max_examples=60, deadline=None)
 def test_sums_resamples_orders_and_floors_of_tied_samples(case):

@@ -72,6 +72,7 @@ def test_scipy(folds, k):
     assert RefinementBrier(folds).value(judged) == pytest.approx(brier, abs=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folds", [1, 5])
 def test_probmetrics(folds):
     """The authors' code on our folds. Their bisection ends at a width of 3e-8 in log T, so the digits agree to 1e-10."""

@@ -82,6 +82,7 @@ def test_equal_confidences_share_their_answers_and_hle_keeps_the_order_of_the_fi
 METRICS = [RmsCE(), RmsCE(size=2), RmsCE(size=3), RmsCE(bins="width"), RmsCE(bins="width", number=3)]
 
 
+@pytest.mark.slow
 @given(case=tied_cases())
 @settings(max_examples=60, deadline=None)
 def test_resamples_orders_and_floors_of_tied_samples(case):

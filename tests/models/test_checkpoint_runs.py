@@ -95,6 +95,7 @@ IDLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("args", IDLE, ids=" ".join)
 def test_settings_that_a_checkpoint_makes_idle_are_refused(args: tuple[str, ...], refused: Any, stage_1: Any) -> None:
     refused("run", *args, "-d", "digits", "--model", model_of(stage_1[1]), says=IDLE[args])

@@ -97,6 +97,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_are_named_before_anything_is_written(mistake, data, tmp_path):
     make, message, hint = MISTAKES[mistake]

@@ -187,6 +187,7 @@ def test_weights_in_the_cache_are_found_and_missing_ones_refused(tmp_path: Path)
     assert torch.equal(network.state_dict()[f"body.{name}"], in_file[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "params", "message", "hint"),
     [

@@ -36,6 +36,7 @@ def names_without(plugin: str, blocked: str, cwd: Path) -> list[str]:
     return names(calibench_with(plugin, "list", "methods", "--json", cwd=cwd, CALIBENCH_DISABLE_PLUGINS=blocked))
 
 
+@pytest.mark.slow
 def test_a_broken_plugin_is_named_and_the_others_work(tmp_path: Path) -> None:
     done = calibench_with("broken", "list", "methods", "--json", cwd=tmp_path)
     assert set(names(done)) >= OURS
@@ -128,6 +129,7 @@ def test_doctor_shows_a_blocked_plugin_without_faults(
     assert {name: status for name, status in statuses.items() if status != "loaded"} == {plugin: "blocked"}
 
 
+@pytest.mark.slow
 def test_a_run_beside_a_broken_plugin(install: Callable[[str], None], cli: Callable[..., Any]) -> None:
     install("broken")
     ran = cli("run", "-m", "ce", "--epochs", 1, "--json", "--quiet")

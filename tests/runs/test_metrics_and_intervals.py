@@ -61,6 +61,7 @@ def test_mistakes_end_the_command_before_anything_is_written(refused: Any, cli: 
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_evaluate_takes_the_level(cli: Any, tmp_path: Path) -> None:
     import numpy as np
 

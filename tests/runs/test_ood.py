@@ -177,6 +177,7 @@ def test_records_hold_their_rows_and_old_records_still_load(tmp_path: Path, ood:
             read_record(path)
 
 
+@pytest.mark.slow
 def test_other_ood_rows_make_another_run(tmp_path: Path, small: str) -> None:
     file = tmp_path / "mine.npz"
     generator = np.random.default_rng(0)

@@ -148,6 +148,7 @@ def compiled_rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     torch.compiler.reset()
 
 
+@pytest.mark.slow
 def test_only_the_body_is_compiled_and_only_for_training(compiled_rows: list[int]) -> None:
     module, x = convolutional(), torch.randn(5, 2, 6, 6)
     plain = predict(module, x)
