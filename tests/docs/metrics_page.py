@@ -16,7 +16,8 @@ TOP = """\
 
 In the order of tables. `calibench show metric NAME` prints the same, also of a plugin's metric.
 [conventions.md](conventions.md) explains bins, intervals and noise floors, and
-[shift.md](shift.md) the figures of shifts and OOD sets.
+[shift.md](shift.md) the figures of shifts and OOD sets. "Order only" marks figures that are biased by
+an amount that depends on the model: a board may be in their order, but gives no ranks by them.
 
 Written by `python tests/docs/metrics_page.py`, from the `SPEC` above each metric in
 `benchmark/calibench/metrics/`: change a text there.
@@ -27,6 +28,7 @@ Written by `python tests/docs/metrics_page.py`, from the `SPEC` above each metri
 def item(spec: MetricSpec) -> str:
     """A list item: name, unit, direction, definition, deviations and source."""
     use = f"{spec.better} is better" if spec.rankable else "no board ranks by it"
+    use += "; order only" if spec.order_only else ""
     texts = [f"- **`{spec.name}`** ({spec.unit}; {use}): {spec.summary}", f"`{spec.equation}`.", *spec.deviations]
     if spec.needs_decision:
         texts.append("It needs a decision rule.")

@@ -13,12 +13,19 @@ from calibench.leaderboard.boards import Board, boards
 from calibench.records.record import ResultRecord
 from calibench.records.store import write_run
 
+
+def _unit(unit: str, better: str = "lower", *, rankable: bool = True, order_only: bool = False) -> dict[str, Any]:
+    return {"unit": unit, "better": better, "rankable": rankable, "order_only": order_only}
+
+
 UNITS: dict[str, dict[str, Any]] = {
-    "accuracy": {"unit": "fraction", "better": "higher", "rankable": True},
-    "nll": {"unit": "nats", "better": "lower", "rankable": True},
-    "ece15": {"unit": "fraction", "better": "lower", "rankable": True},
-    "mce15": {"unit": "fraction", "better": "lower", "rankable": False},
-    "selective_risk": {"unit": "fraction", "better": "lower", "rankable": True},
+    "accuracy": _unit("fraction", "higher"),
+    "brier": _unit("squared probability"),
+    "nll": _unit("nats"),
+    "ece15": _unit("fraction", order_only=True),
+    "ece_debiased15": _unit("fraction"),
+    "mce15": _unit("fraction", rankable=False),
+    "selective_risk": _unit("fraction"),
 }
 RESAMPLES, SAMPLES = 1000, 300
 
@@ -89,12 +96,12 @@ def store_runs(results: Path, recipe: str, shifts: Sequence[float], spread: floa
     return records
 
 
-def only_board(records: Sequence[ResultRecord], results: Path, metric: str = "nll") -> Board:
+def only_board(records: Sequence[ResultRecord], results: Path, metric: str = "nll", **options: Any) -> Board:
     """The board of records that share data, model and noise."""
-    (board,) = boards(records, results, metric)
+    (board,) = boards(records, results, metric, **options)
     return board
 
 
-def ranks(board: Board) -> dict[str, int | None]:
-    """The rank of each recipe, in the order of the rows."""
+def ranks(board: Board) -> dict[str, tuple[int, int] | None]:
+    """The best and the worst rank of each recipe, in the order of the rows."""
     return {row.recipe: row.rank for row in board.rows}

@@ -14,7 +14,7 @@ from board_records import RESAMPLES, only_board, ranks, store, store_runs, unsto
 
 from calibench import InputError
 from calibench.leaderboard.boards import boards
-from calibench.report.board_text import head_and_body
+from calibench.report.board_columns import board_columns
 from calibench.report.render import render
 
 
@@ -26,6 +26,16 @@ def test_mce_and_unknown_metrics_are_refused(tmp_path: Path) -> None:
         boards(records, tmp_path, "ecs15")
     assert "ece15" in caught.value.hint
     assert boards([], tmp_path) == []
+
+
+def test_a_board_is_in_the_order_of_brier_unless_another_metric_is_named(tmp_path: Path) -> None:
+    metrics = {"a": {"brier": 0.1, "nll": 0.9}, "b": {"brier": 0.2, "nll": 0.1}}
+    records = [unstored_record(recipe, 0, of_recipe) for recipe, of_recipe in metrics.items()]
+    (board,) = boards(records, tmp_path)
+    assert (board.metric, [row.recipe for row in board.rows]) == ("brier", ["a", "b"])
+    assert [row.recipe for row in only_board(records, tmp_path, "nll").rows] == ["b", "a"]
+    with pytest.raises(InputError, match="no record has the metric 'brier'"):
+        boards([unstored_record("a", 0, {"nll": 1.0})], tmp_path)
 
 
 def test_undefined_figures_come_last_without_a_rank(tmp_path: Path) -> None:
@@ -41,16 +51,16 @@ def test_undefined_figures_come_last_without_a_rank(tmp_path: Path) -> None:
     ]
     board = only_board(records, tmp_path, risk)
     assert list(ranks(board).items()) == [
-        ("best", 1),
-        ("z-worst", 2),
+        ("best", (1, 1)),
+        ("z-worst", (2, 2)),
         ("a-undefined", None),
         ("half", None),
         ("without", None),
     ]
     assert board.rows[0].cells[risk].interval == (0.1, 0.1)
-    head, body = head_and_body(board, [risk])
-    assert body[2][head.index("rank")] == "-"
-    assert body[2][head.index(f"{risk} %")] == "-"
+    columns = {column.head: column.cells for column in board_columns(board, [risk])}
+    assert columns["rank"] == ("1", "2", "-", "-", "-")
+    assert columns[f"{risk} %"][2] == "-"
     json.loads(render([board], "json"))
 
 
@@ -83,7 +93,7 @@ def test_notes_of_the_data_stand_on_the_board_once(tmp_path: Path) -> None:
         unstored_record(f"m{k}", 0, {"nll": 1.0}, data={"clean_fingerprint": "f", "notes": note})
         for k, note in enumerate(notes)
     ]
-    assert only_board(records, tmp_path).notes[1:] == ("rows are few", "é")
+    assert only_board(records, tmp_path, base="m0").notes[1:] == ("rows are few", "é")
 
 
 def test_only_runs_of_one_protocol_share_a_board(tmp_path: Path) -> None:

@@ -46,6 +46,8 @@ def test_the_metrics_of_boards_keep_their_order_and_properties():
     not_rankable = [name for name, spec in specs.items() if not spec.rankable]
     assert not_rankable == ["mce15", "coverage", "set_coverage", "set_size"]
     assert [name for name, spec in specs.items() if spec.needs_decision] == NEED_A_DECISION
+    order_only = [name for name, spec in specs.items() if spec.order_only]
+    assert order_only == ["ece15", "ece10", "ece_equal_mass15", "classwise_ece15"]
     assert specs["nll"].unit == "nats"
 
 
@@ -63,3 +65,12 @@ def test_listing_the_metrics_imports_neither_torch_nor_numpy():
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+def test_every_figure_whose_replicates_are_biased_gives_no_rank_unless_it_is_debiased():
+    """A board orders by it only, or refuses it."""
+    biased = {spec.name for spec in calibench_metrics() if spec.load().bias_corrected}
+    assert {spec.name for spec in calibench_metrics() if spec.order_only or not spec.rankable} >= biased - {
+        "ece_debiased15"
+    }
+    assert {spec.name for spec in calibench_metrics() if spec.order_only} <= biased

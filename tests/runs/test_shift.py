@@ -122,7 +122,9 @@ def test_the_corruption_mean_needs_all_seventy_five_variants(tmp_path: Path) -> 
     for name in ("accuracy", "nll", "brier", "ece15", "aurc"):
         values = [row["metrics"][name] for row in record.shift]
         assert record.metrics[f"shift_{name}_corruptions"] == pytest.approx(np.mean(values), rel=1e-12)
-    assert record.units["shift_accuracy_corruptions"] == {"unit": "fraction", "better": "higher", "rankable": True}
+    accuracy = {"unit": "fraction", "better": "higher", "rankable": True, "order_only": False}
+    assert record.units["shift_accuracy_corruptions"] == accuracy
+    assert record.units["shift_ece15_corruptions"]["order_only"]
     floors = [row["noise_floor"]["ece15"]["mean"] for row in record.shift]
     assert record.noise_floor["shift_ece15_corruptions"]["mean"] == pytest.approx(np.mean(floors))
     assert not record.units["shift_mce15_corruptions"]["rankable"]

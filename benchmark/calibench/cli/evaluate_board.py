@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from calibench.cli.output import stdout, to_stderr
 from calibench.records import schemas
-from calibench.report.board_text import COLUMNS
+from calibench.report.board_columns import COLUMNS
 from calibench.report.format import figure_with_interval, header
 from calibench.report.tables import ruled_table
 

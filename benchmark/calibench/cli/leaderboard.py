@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from calibench.cli.output import stdout, to_stderr
+from calibench.leaderboard.rank_intervals import TOLERANCE
+from calibench.leaderboard.units import RANK_BY
 
 
 @click.command()
@@ -17,7 +19,15 @@ from calibench.cli.output import stdout, to_stderr
     show_default=True,
     help="The folder that holds the records.",
 )
-@click.option("--metric", default="ece15", show_default=True, help="The metric to rank by.")
+@click.option("--metric", default=RANK_BY, show_default=True, help="The metric to rank by.")
+@click.option(
+    "--base",
+    metavar="RECIPE",
+    help="The row to compare with. Default: the recipe that most others on the board extend.",
+)
+@click.option(
+    "--tolerance", type=float, default=TOLERANCE, show_default=True, help="Figures that differ by no more are equal."
+)
 @click.option("--columns", metavar="A,B", help="The metrics to show.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "markdown", "csv", "json"]), default="table", show_default=True
@@ -26,8 +36,19 @@ from calibench.cli.output import stdout, to_stderr
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file, whole or not at all."
 )
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
-def leaderboard(results: Path, metric: str, columns: str | None, form: str, output: Path | None, as_json: bool) -> None:
+def leaderboard(
+    results: Path,
+    metric: str,
+    base: str | None,
+    tolerance: float,
+    columns: str | None,
+    form: str,
+    output: Path | None,
+    as_json: bool,
+) -> None:
     """Rank the records in a results folder: one board for each dataset, model and noise.
+
+    A rank is an interval: all true ranks lie inside at a joint level of 95 %. Rows whose intervals overlap are not told apart.
 
     \b
     calibench leaderboard --metric nll
@@ -36,15 +57,15 @@ def leaderboard(results: Path, metric: str, columns: str | None, form: str, outp
     from calibench.atomic import replacing, writable_folder
     from calibench.leaderboard.boards import boards
     from calibench.records.store import read_records
+    from calibench.report.board_columns import metrics_of
     from calibench.report.board_table import board_table
-    from calibench.report.board_text import columns_of
     from calibench.report.render import render
 
-    ranked = boards(read_records(results), results, metric)
+    ranked = boards(read_records(results), results, metric, tolerance, base)
     chosen = [name.strip() for name in columns.split(",") if name.strip()] if columns else []
     form = "json" if as_json else form
     for board in ranked:
-        columns_of(board, chosen)  # refuses unknown names before anything is written
+        metrics_of(board, chosen)  # refuses unknown names before anything is written
     if output is not None:
         writable_folder(output.parent)
         with replacing(output) as temporary:

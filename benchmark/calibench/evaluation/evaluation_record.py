@@ -68,8 +68,8 @@ class EvaluationRecord:
     """The number of bins of the calibration errors behind the verdict."""
 
     units: dict[str, dict[str, Any]]
-    """For each metric its `unit`, the `better` direction (`lower` or `higher`), and `rankable`, true if a board may rank by
-    it."""
+    """For each metric its `unit`, the `better` direction (`lower` or `higher`), `rankable`, true if a board may be ordered
+    by it, and `order_only`, true if it is biased by an amount that depends on the model, so that no rank follows."""
 
     details: dict[str, dict[str, Any]]
     """For some metrics the facts behind the figure, under keys of the metric's own: the bin of a maximum and its count,

@@ -68,7 +68,8 @@ def _judge_set(
 
 def _add(added: AddedFigures, ood_set: str, score: str, figures: dict[str, Any], replicates: dict[str, Floats]) -> None:
     for name, value in figures.items():
-        unit = {"unit": "fraction", "better": "higher" if name in HIGHER_IS_BETTER else "lower", "rankable": True}
+        better = "higher" if name in HIGHER_IS_BETTER else "lower"
+        unit = {"unit": "fraction", "better": better, "rankable": True, "order_only": False}
         added.add(ood_metric(name, ood_set, score), value, unit, replicates.get(name))
 
 

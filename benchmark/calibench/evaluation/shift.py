@@ -130,8 +130,7 @@ def _add_means(added: AddedFigures, text: str, over: Sequence[JudgedVariant], me
         mean = None if None in values else float(np.mean(values))
         drawn = [variant.replicates[name] for variant in over] if name in over[0].replicates else None
         whole = shift_metric(name, text)
-        unit = {"unit": spec.unit, "better": spec.better, "rankable": spec.rankable}
-        added.add(whole, mean, unit, None if drawn is None else np.mean(drawn, axis=0))
+        added.add(whole, mean, spec.in_record(), None if drawn is None else np.mean(drawn, axis=0))
         if all(name in row["noise_floor"] for row in rows):
             floors = [row["noise_floor"][name]["mean"] for row in rows]
             added.noise_floor[whole] = {"mean": float(np.mean(floors))}

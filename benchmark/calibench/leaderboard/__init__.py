@@ -1,1 +1,1 @@
-"""Boards of records: grouping, figures over seeds, intervals, bands and ranks. Nothing here imports torch."""
+"""Boards of records: grouping, figures over seeds, intervals, ranks, changes against a base. Nothing here imports torch."""

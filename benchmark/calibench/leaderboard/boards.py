@@ -1,4 +1,4 @@
-"""Boards: records of one dataset, model and noise, one row a recipe, ranked by one metric."""
+"""Boards: records of one dataset, model and noise, one row a recipe, in the order of one metric, with rank intervals."""
 
 from __future__ import annotations
 
@@ -6,47 +6,78 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from calibench.errors import InputError, did_you_mean
-from calibench.leaderboard.rank_bands import with_ranks
-from calibench.leaderboard.replicates import read_replicates
+from calibench.leaderboard.base import default_base
+from calibench.leaderboard.board_ranks import (
+    ACCURACY,
+    FiguresOf,
+    figures_of,
+    notes_on_ranks,
+    ranks_of,
+    with_changes,
+    with_ranks,
+)
+from calibench.leaderboard.rank_intervals import LEVEL, TOLERANCE, check_rule
+from calibench.leaderboard.replicates import Replicates, read_replicates
 from calibench.leaderboard.rows import Row, unranked_row
+from calibench.leaderboard.units import RANK_BY, Units, check_metric, note_on_order, units_of
 from calibench.records.record import ResultRecord
 
-RANK_BY = "ece15"
 
-Units = dict[str, dict[str, Any]]
-"""As in a record: for each metric its unit, the better direction, and whether it may rank."""
+@dataclass(frozen=True)
+class Rule:
+    """How a board is made: the metric that orders it, the tolerance of practical equality, the base that the user named."""
+
+    metric: str = RANK_BY
+    tolerance: float = TOLERANCE
+    base: str | None = None
 
 
 @dataclass(frozen=True)
 class Board:
-    """Rows that share data, model and noise, ranked by `metric`; `notes` are facts that a reader must know."""
+    """Rows that share data, model and noise, in the order of `metric`; `notes` are facts that a reader must know.
+
+    `base` is the recipe that the others are compared with, if there is one; rows that differ by `tolerance` or less are equal.
+    """
 
     dataset: str
     model: str
     noise: str | None
     n_test: int
     metric: str
+    tolerance: float
+    base: str | None
     units: Units
     rows: tuple[Row, ...]
     versions: tuple[str, ...]
     notes: tuple[str, ...]
 
 
-def boards(records: Iterable[ResultRecord], results: Path, metric: str = RANK_BY) -> list[Board]:
-    """One board for each combination of data, model and noise among `records`, ranked by `metric`.
+def boards(
+    records: Iterable[ResultRecord],
+    results: Path,
+    metric: str = RANK_BY,
+    tolerance: float = TOLERANCE,
+    base: str | None = None,
+) -> list[Board]:
+    """One board for each combination of data, model and noise among `records`, in the order of `metric`.
 
     The replicates of a row are the mean over its seeds, resample by resample, so an interval is about the test samples;
-    the SD beside it is about the seeds. `calibench.leaderboard.rank_bands` says which rows share a rank. Records of data that do
-    not have the metric, as `soft_nll` needs soft labels, make no board.
+    the SD beside it is about the seeds. Ranks are those of `rank_intervals`, over samples and seeds, among the rows with
+    replicates; a metric that is `order_only` gives none. Rows that differ by `tolerance` or less are equal. Each row has its
+    change against the `base`: by default the recipe that most others extend. Records of data that do not have the metric, as
+    `soft_nll` needs soft labels, make no board.
 
-    Raises InputError for a metric that no record has, or that may not rank.
+    Raises InputError for a metric that no record has or that orders no board, a base that no record has, a tolerance below 0.
     """
+    check_rule("lower", LEVEL, tolerance)
     groups = _by_protocol(records)
     with_metric = [group for group in groups if any(metric in record.units for record in group)]
-    return [_board(group, results, metric) for group in with_metric or groups]
+    recipes = {record.recipe for group in groups for record in group}
+    if base is not None and groups and base not in recipes:
+        raise InputError(f"no record has the recipe {base!r}", did_you_mean(base, recipes))
+    return [_board(group, results, Rule(metric, tolerance, base)) for group in with_metric or groups]
 
 
 def _by_protocol(records: Iterable[ResultRecord]) -> list[list[ResultRecord]]:
@@ -58,34 +89,58 @@ def _by_protocol(records: Iterable[ResultRecord]) -> list[list[ResultRecord]]:
     return sorted(groups.values(), key=lambda group: (group[0].dataset, group[0].model, group[0].noise or ""))
 
 
-def _board(records: Sequence[ResultRecord], results: Path, metric: str) -> Board:
-    units: Units = {}
-    for record in records:
-        units |= record.units
-    _check_metric(metric, units)
-    runs = _newest_runs(records, metric)
+def _board(records: Sequence[ResultRecord], results: Path, rule: Rule) -> Board:
+    units = units_of(records)
+    check_metric(rule.metric, units)
+    runs = _newest_runs(records, rule.metric)
     replicates, missing = read_replicates(runs, results)
+    figures = figures_of(rule.metric, runs, replicates)
     rows = [unranked_row(recipe, seeds, units, replicates.get(recipe, {})) for recipe, seeds in runs.items()]
-    rows = _best_first(rows, metric, units)
+    rows = _best_first(rows, rule.metric, units)
+    order_only = bool(units[rule.metric]["order_only"])
+    if not order_only:
+        rows = with_ranks(rows, ranks_of(figures, units[rule.metric]["better"], rule.tolerance))
+    base, on_base = _base(rule.base, runs)
+    if base is not None:
+        rows = with_changes(rows, base, figures, figures_of(ACCURACY, runs, replicates), order_only=order_only)
     return Board(
         dataset=records[0].dataset,
         model=records[0].model,
         noise=records[0].noise,
         n_test=records[0].n["test"],
-        metric=metric,
+        metric=rule.metric,
+        tolerance=rule.tolerance,
+        base=base,
         units=units,
-        rows=with_ranks(rows, metric, {recipe: by_metric.get(metric) for recipe, by_metric in replicates.items()}),
+        rows=tuple(rows),
         versions=_versions(records),
-        notes=(*missing, *_notes_on_rows(rows, runs), *_notes_on_data(records)),
+        notes=(
+            *missing,
+            *_notes_on_ranks(rule.metric, units, figures, replicates),
+            *on_base,
+            *_notes_on_rows(rows, runs),
+            *_notes_on_data(records),
+        ),
     )
 
 
-def _check_metric(metric: str, units: Units) -> None:
-    if metric not in units:
-        raise InputError(f"no record has the metric {metric!r}", did_you_mean(metric, units))
-    if not units[metric].get("rankable", True):
-        hint = f"its spec says that no order follows from it, as of MCE; rank by {RANK_BY}, nll or another"
-        raise InputError(f"{metric} is shown but never ranked by", hint)
+def _base(named: str | None, runs: Mapping[str, Sequence[ResultRecord]]) -> tuple[str | None, list[str]]:
+    """The base of a board, and a note if there is none."""
+    if named is not None:
+        return (named, []) if named in runs else (None, [f"no changes: no row is called {named}"])
+    base = default_base({recipe: records[0] for recipe, records in runs.items()})
+    if base is None and len(runs) > 1:
+        return None, ["no changes: no recipe extends another; --base names the one to compare with"]
+    return base, []
+
+
+def _notes_on_ranks(
+    metric: str, units: Units, figures: FiguresOf, replicates: Mapping[str, Replicates]
+) -> Iterator[str]:
+    if units[metric]["order_only"]:
+        yield note_on_order(metric, units)
+    else:
+        yield from notes_on_ranks(metric, figures, replicates)
 
 
 def _newest_runs(records: Iterable[ResultRecord], metric: str) -> dict[str, list[ResultRecord]]:

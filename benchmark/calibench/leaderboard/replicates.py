@@ -1,4 +1,4 @@
-"""Bootstrap replicates of rows, from which intervals and bands are taken."""
+"""Bootstrap replicates of rows, from which intervals and ranks are taken."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_replicates(
         for record in records
     }
     if len(streams) > 1:
-        return {}, ["no bands: the records were bootstrapped with different seeds or numbers of resamples"]
+        return {}, ["no ranks: the records were bootstrapped with different seeds or numbers of resamples"]
     replicates: dict[str, Replicates] = {}
     unreadable: dict[str, str] = {}
     for recipe, records in runs.items():
@@ -49,7 +49,10 @@ def read_replicates(
     if not unreadable:
         return replicates, []
     reason = next(iter(unreadable.values()))
-    return replicates, [f"no interval over seeds and no band for {', '.join(unreadable)}: {reason}"]
+    if not replicates:
+        return {}, [f"no ranks and no interval over seeds: the predictions of no row can be read ({reason})"]
+    names = ", ".join(unreadable)
+    return replicates, [f"no rank and no interval over seeds for {names}: {reason}; the ranks are among the other rows"]
 
 
 def _mean_over_seeds(records: Sequence[ResultRecord], results: Path) -> Replicates:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from calibench.lazy import np
+from calibench.leaderboard.change import Change
 from calibench.leaderboard.replicates import Replicates, interval
 from calibench.records.record import ResultRecord
 
@@ -21,14 +22,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One recipe: its rank (the same for a whole band), seeds, cells and mean noise floors by metric, and its backends."""
+    """One recipe: the best and the worst rank that it may have, seeds, cells and mean noise floors by metric, its backends.
 
-    rank: int | None
+    `change` is that of the board's metric against the base. `accuracy_falls` if accuracy is below the base's beyond the interval.
+    """
+
+    rank: tuple[int, int] | None
     recipe: str
     seeds: tuple[int, ...]
     cells: dict[str, Cell]
     floors: dict[str, float]
     backends: tuple[str, ...]
+    change: Change | None = None
+    accuracy_falls: bool = False
 
 
 def unranked_row(recipe: str, records: Sequence[ResultRecord], metrics: Iterable[str], replicates: Replicates) -> Row:

@@ -20,6 +20,7 @@ SPEC = MetricSpec(
         "Range sizes differ by at most 1, every range has the same weight, and no sample is dropped.",
         "A range that ends between equal probabilities takes an equal share of each.",
     ),
+    order_only=True,
     optional=True,
 )
 

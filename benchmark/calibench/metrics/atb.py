@@ -22,6 +22,7 @@ SPEC = MetricSpec(
     deviations=(
         "The paper predicts a binary outcome; here c_i is the confidence and a_i is 1 if the top label is right.",
     ),
+    order_only=True,
     optional=True,
 )
 

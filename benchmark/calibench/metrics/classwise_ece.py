@@ -19,6 +19,7 @@ SPEC = MetricSpec(
     equation="1/K sum_k sum_b n_kb / N |mean p_k - mean [y = k]|",
     paper="Kull et al. 2019, arXiv:1910.12656",
     deviations=("Kull's printed tables are the sum over classes, K times this.",),
+    order_only=True,
 )
 
 

@@ -19,6 +19,7 @@ SPEC = MetricSpec(
     equation="unc - mean(sum_k (r_k - [y = k])^2), r_k the isotonic regression of [y = k] on p_k",
     paper="Dimitriadis, Gneiting & Jordan 2021, PNAS 118(8)",
     deviations=("Summed over classes, one against the rest, as in `mcb`.",),
+    order_only=True,
     optional=True,
 )
 

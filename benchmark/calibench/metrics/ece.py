@@ -17,6 +17,7 @@ def _spec(bins: int, place: int, paper: str) -> MetricSpec:
         options={"bins": bins},
         equation="sum_b n_b / N |conf_b - acc_b|",
         paper=paper,
+        order_only=True,
     )
 
 

@@ -19,6 +19,7 @@ SPEC = MetricSpec(
     equation="sum_g n_g / N |conf_g - acc_g|",
     paper="Nixon et al. 2019, arXiv:1904.01685",
     deviations=("Split by rank on (confidence, index); no sample is dropped.",),
+    order_only=True,
 )
 
 

@@ -28,6 +28,7 @@ SPEC = MetricSpec(
         "loess is local linear (that of R is quadratic unless told otherwise) with tricube weights and span 0.75, not robust, "
         "fitted at 100 evenly spaced ranks with straight lines between them.",
     ),
+    order_only=True,
     optional=True,
 )
 

@@ -18,6 +18,7 @@ SPEC = MetricSpec(
         "Samples of equal confidence are added together.",
         "The details hold sigma, the ratio to it, and the p-value for large N.",
     ),
+    order_only=True,
     optional=True,
 )
 

@@ -79,6 +79,5 @@ def _build(bound: Bound) -> Metric:
 
 
 def units_of(metrics: Metrics, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The unit, the better direction and `rankable` of each metric, so that a record explains itself."""
-    specs = {name: metrics[name][0] for name in names}
-    return {name: {"unit": spec.unit, "better": spec.better, "rankable": spec.rankable} for name, spec in specs.items()}
+    """The unit of each metric as records hold it (`MetricSpec.in_record`), so that a record explains itself."""
+    return {name: metrics[name][0].in_record() for name in names}

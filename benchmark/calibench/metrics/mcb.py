@@ -21,6 +21,7 @@ SPEC = MetricSpec(
         "brier = mcb - dsc + unc, class by class one against the rest and summed over classes, so that two classes give twice "
         "the binary figures. The r_k of a sample need not sum to 1.",
     ),
+    order_only=True,
     optional=True,
 )
 

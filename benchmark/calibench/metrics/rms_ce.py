@@ -38,6 +38,7 @@ SPEC = MetricSpec(
         "A bin that ends between equal confidences takes an equal share of each; with `like=hle` the order of the file "
         "decides.",
     ),
+    order_only=True,
     optional=True,
 )
 

@@ -23,6 +23,7 @@ SPEC = MetricSpec(
         "K is the reflected Gaussian kernel on the grid of the authors' package relplot, and the figure equals relplot's.",
         "s is the smallest multiple of 1/1024 above the fixed point, 2/1024 at least; the details hold it.",
     ),
+    order_only=True,
     optional=True,
 )
 

@@ -22,6 +22,7 @@ SPEC = MetricSpec(
         "A class without a probability above the threshold adds 0 and counts in K.",
         "A class with fewer probabilities than ranges has one range for each.",
     ),
+    order_only=True,
     optional=True,
 )
 

@@ -189,8 +189,20 @@ class MetricSpec(Spec):
     needs_decision: bool = False
     rankable: bool = True
     """False for figures from which no order follows: too noisy, such as MCE, or best at neither end, such as a signed gap."""
+    order_only: bool = False
+    """True for a figure that is biased by an amount that depends on the model, such as ECE: it may order a board, but no rank
+    follows from it."""
     optional: bool = False
     """True for a metric that is computed only if the user names it (`--metrics`); all others are the default set."""
+
+    def in_record(self) -> dict[str, Any]:
+        """The fields by which a record explains the figure, as in its `units`."""
+        return {
+            "unit": self.unit,
+            "better": self.better,
+            "rankable": self.rankable,
+            "order_only": self.order_only,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,8 +65,8 @@ class ResultRecord:
     """The versions of Python, of our dependencies, and of the packages whose plugins took part."""
 
     units: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """For each metric its `unit`, the `better` direction (`lower` or `higher`), and `rankable`, true if a board may rank by
-    it."""
+    """For each metric its `unit`, the `better` direction (`lower` or `higher`), `rankable`, true if a board may be ordered
+    by it, and `order_only`, true if it is biased by an amount that depends on the model, so that no rank follows."""
 
     verdict: str = ""
     """One sentence: the judgement on the calibration of the test split, and the figures behind it."""

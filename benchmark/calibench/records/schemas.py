@@ -20,8 +20,8 @@ EVALUATION = "calibench.evaluation/1"
 EVALUATIONS = "calibench.evaluations/1"
 """Several files of stored outputs: `calibench evaluate FILE FILE --json`."""
 
-LEADERBOARD = "calibench.leaderboard/1"
-"""Boards: `calibench leaderboard --json`."""
+LEADERBOARD = "calibench.leaderboard/2"
+"""Boards: `calibench leaderboard --json`. Since 2 a rank is `[best, worst]`."""
 
 LIST = "calibench.list/1"
 """The names of one family of plugins: `calibench list FAMILY --json`."""

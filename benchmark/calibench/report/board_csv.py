@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
+    from calibench.leaderboard.rows import Row
 
 HEAD = (
     *("dataset", "model", "noise", "n_test", "ranked_by"),
-    *("rank", "method", "seeds"),
+    *("rank_best", "rank_worst", "method", "seeds"),
+    *("base", "change", "change_low", "change_high", "accuracy_falls"),
     *("metric", "unit", "mean", "sd", "low", "high", "floor"),
 )
+"""`change` is that of the metric `ranked_by` against `base`, on every line of a row, as its rank is."""
 
 
 def boards_csv(boards: Sequence[Board]) -> str:
@@ -30,9 +33,15 @@ def boards_csv(boards: Sequence[Board]) -> str:
 def _lines(board: Board) -> Iterator[tuple[object, ...]]:
     protocol = (board.dataset, board.model, board.noise or "", board.n_test, board.metric)
     for row in board.rows:
-        method = (row.rank or "", row.recipe, ";".join(map(str, row.seeds)))
+        method = (*(row.rank or ("", "")), row.recipe, ";".join(map(str, row.seeds)))
+        compared = (board.base or "", *_change(row), str(row.accuracy_falls).lower())
         for name, cell in row.cells.items():
             sd = "" if cell.sd is None else cell.sd
             low, high = cell.interval or ("", "")
             unit, floor = board.units[name]["unit"], row.floors.get(name, "")
-            yield (*protocol, *method, name, unit, cell.mean, sd, low, high, floor)
+            yield (*protocol, *method, *compared, name, unit, cell.mean, sd, low, high, floor)
+
+
+def _change(row: Row) -> tuple[object, ...]:
+    """The change and its interval; empty cells where there is none."""
+    return ("", "", "") if row.change is None else (row.change.estimate, *(row.change.interval or ("", "")))

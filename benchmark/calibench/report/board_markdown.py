@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from calibench.report.board_text import LEFT, columns_of, head_and_body, notes, title
+from calibench.report.board_columns import board_columns, metrics_of
+from calibench.report.board_text import notes, title
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
 
 def board_markdown(board: Board, chosen: Sequence[str] = ()) -> str:
     """The board as a Markdown table with its title above and its notes below."""
-    head, body = head_and_body(board, columns_of(board, chosen))
-    rule = ["---" if name in LEFT else "---:" for name in head]
-    lines = [_line(cells) for cells in (head, rule, *body)]
+    columns = board_columns(board, metrics_of(board, chosen))
+    rule = ["---" if column.left else "---:" for column in columns]
+    body = zip(*(column.cells for column in columns), strict=True)
+    lines = [_line(cells) for cells in ([column.head for column in columns], rule, *body)]
     return "\n".join([f"**{title(board)}**", "", *lines, "", *(f"{note}  " for note in notes(board)), ""])
 
 

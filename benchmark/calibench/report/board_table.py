@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from calibench.report.board_text import LEFT, columns_of, head_and_body, notes, title
+from calibench.report.board_columns import Column, board_columns, metrics_of
+from calibench.report.board_text import notes, title
 from calibench.report.tables import WIDTH, ruled_table
 
 if TYPE_CHECKING:
@@ -13,35 +16,58 @@ if TYPE_CHECKING:
 
     from calibench.leaderboard.boards import Board
 
+SHARE_OF_METHOD = 3
+"""A recipe takes at most one third of the width, or as much as its longest word: longer ones are broken between words."""
+
 
 def board_table(board: Board, chosen: Sequence[str] = (), width: int = WIDTH) -> Table:
-    """The board as a table; without `chosen` columns, only as many as `width` characters hold, and a note names the others."""
+    """The board as a table of `width` characters. Columns that do not fit are left out, and a note names them.
+
+    `chosen` metrics are all shown, at any width. Rows that may be the best are bold.
+    """
     from rich.text import Text
 
-    names = columns_of(board, chosen)
-    left_out = [] if chosen else _drop_last_columns(board, names, width)
+    metrics = metrics_of(board, chosen)
+    columns = [_broken(column, width // SHARE_OF_METHOD) for column in board_columns(board, metrics)]
+    kept = _fitting(columns, width, set(chosen))
     lines = notes(board)
+    left_out = [column.name for column in columns if column not in kept]
     if left_out:
-        lines.append(f"no room for {', '.join(left_out)}; calibench leaderboard --columns shows them")
-    head, body = head_and_body(board, names)
+        lines.append(f"no room for {', '.join(left_out)}; calibench leaderboard --columns shows chosen metrics")
     table = ruled_table(title(board), "\n".join(lines))
-    for name in head:
-        left = name in LEFT
-        table.add_column(name, justify="left" if left else "right", no_wrap=name == "method", overflow="fold")
-    for cells in body:
-        table.add_row(*(Text(cell) for cell in cells), style="bold" if cells[0] == "1" else "")
+    for column in kept:
+        justify, no_wrap = "left" if column.left else "right", column.name in {"rank", "method"}
+        table.add_column(column.head, justify=justify, no_wrap=no_wrap, overflow="fold")  # type: ignore[arg-type]
+    for place, row in enumerate(board.rows):
+        style = "bold" if row.rank is not None and row.rank[0] == 1 else ""
+        table.add_row(*(Text(column.cells[place]) for column in kept), style=style)
     return table
 
 
-def _drop_last_columns(board: Board, names: list[str], width: int) -> list[str]:
-    """Remove the last of `names` until the table fits, but not the metric ranked by; returns the removed names in order."""
-    removed: list[str] = []
-    while len(names) > 1 and _width(*head_and_body(board, names)) > width:
-        removed.insert(0, next(name for name in reversed(names) if name != board.metric))
-        names.remove(removed[0])
-    return removed
+def _fitting(columns: Sequence[Column], width: int, chosen: set[str]) -> list[Column]:
+    """The columns that fit: the least important is left out until they do. `chosen` ones stay."""
+    kept = list(columns)
+    while sum(column.width + 3 for column in kept) + 1 > width:
+        droppable = [c for c in kept if c.keep < float("inf") and c.name not in chosen]
+        if not droppable:
+            break
+        kept.remove(min(reversed(droppable), key=lambda column: column.keep))
+    return kept
 
 
-def _width(head: list[str], body: list[list[str]]) -> int:
-    """Characters a line that the table takes if no cell is folded."""
-    return sum(max(len(row[k]) for row in (head, *body)) + 3 for k in range(len(head))) + 1
+def _broken(column: Column, most: int) -> Column:
+    """The column of methods with recipes in lines of at most `most` characters, broken before `+` and after `,` or `;`."""
+    if column.name != "method":
+        return column
+    words = [re.findall(r"\+?[^+,;]+[,;]?|.", cell) for cell in column.cells]
+    most = max(most, *(len(word) for of_cell in words for word in of_cell), len(column.head))
+    return dataclasses.replace(column, cells=tuple(_lines(of_cell, most) for of_cell in words))
+
+
+def _lines(words: Sequence[str], most: int) -> str:
+    lines = [""]
+    for word in words:
+        if len(lines[-1]) + len(word) > most:
+            lines.append("")
+        lines[-1] += word
+    return "\n".join(lines)

@@ -27,6 +27,12 @@ def figure_with_interval(value: float | None, bounds: Sequence[float] | None, un
     return NOTHING if value is None else f"{figure(value, unit)} {interval(bounds, unit)}".rstrip()
 
 
+def signed_with_interval(value: float, bounds: Sequence[float] | None, unit: str) -> str:
+    """`-0.31 [-0.62, 0.01]`: a difference with its sign, `+` too."""
+    sign = "+" if value > 0 else ""
+    return f"{sign}{figure(value, unit)} {interval(bounds, unit)}".rstrip()
+
+
 def header(name: str, unit: str) -> str:
     """A column's name and unit: `ece15 %`, `nll nats`; the name alone for a unit that says nothing more, as a Brier score's."""
     if unit == "fraction":

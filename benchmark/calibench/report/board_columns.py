@@ -1,0 +1,142 @@
+"""The columns of a board, which its table and its Markdown share, and the order in which a narrow table drops them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from calibench.errors import InputError, did_you_mean
+from calibench.report.format import NOTHING, figure, figure_with_interval, header, signed_with_interval
+
+if TYPE_CHECKING:
+    from calibench.leaderboard.boards import Board
+    from calibench.leaderboard.rows import Row
+
+COLUMNS = (
+    "accuracy",
+    "brier",
+    "nll",
+    "ece15",
+    "ece_debiased15",
+    "coverage",
+    "selective_risk",
+    "classwise_ece15",
+    "aurc",
+)
+"""The metrics that a board shows unless the user names others. A narrow board drops the last first."""
+
+BASE = "base"
+"""Stands in place of the change of the row that the others are compared with."""
+
+FALLS = "↓"
+"""Marks an accuracy that is below the base's beyond the paired interval."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A header and the cell of each row. Of a table that is too wide, the column of the smallest `keep` is left out first."""
+
+    name: str
+    head: str
+    cells: tuple[str, ...]
+    left: bool = False
+    keep: float = float("inf")
+
+    @property
+    def width(self) -> int:
+        """The longest line of its header and cells."""
+        return max(len(line) for cell in (self.head, *self.cells) for line in cell.split("\n"))
+
+
+def metrics_of(board: Board, chosen: Sequence[str] = ()) -> list[str]:
+    """The metrics to show: those `chosen`, else those of `COLUMNS` that the board has; always with the one that orders it.
+
+    InputError for a chosen metric that the board does not have.
+    """
+    for name in chosen:
+        if name not in board.units:
+            raise InputError(f"no record on this board has the metric {name!r}", did_you_mean(name, board.units))
+    names = list(chosen) or [name for name in COLUMNS if any(name in row.cells for row in board.rows)]
+    return names if board.metric in names else [board.metric, *names]
+
+
+def board_columns(board: Board, metrics: Sequence[str]) -> list[Column]:
+    """Rank, method and seeds, then the metrics; behind the one that orders the board its change, SD and noise floor, if any.
+
+    Rank, method and the metric that orders the board are always kept. Of the others the change goes last, before it
+    the seeds, the first of `metrics`, SD and floor; the last of `metrics` goes first.
+    """
+    unit = board.units[board.metric]["unit"]
+    columns = [
+        _column(board, "rank", "rank", _rank, left=True),
+        _column(board, "method", "method", lambda row: row.recipe, left=True),
+        _column(board, "seeds", "seeds", lambda row: _seeds(row.seeds), left=True, keep=2),
+    ]
+    for place, name in enumerate(metrics):
+        head = header(name, board.units[name]["unit"])
+        keep = float("inf") if name == board.metric else -float(place)
+        columns.append(_column(board, name, head, _cell_of(board, name), keep=keep))
+        if name == board.metric:
+            columns += [
+                _column(board, "change", _change_header(unit), lambda row: _change(board, row), keep=3),
+                _column(board, "sd", "sd", lambda row: _sd(board, row), keep=-0.5),
+                _column(board, "floor", "floor", lambda row: _floor(board, row), keep=-0.5),
+            ]
+    optional = {"change", "sd", "floor"}
+    return [c for c in columns if c.name not in optional or set(c.cells) - {NOTHING, BASE}]
+
+
+def _column(
+    board: Board, name: str, head: str, cell: Callable[[Row], str], left: bool = False, keep: float = float("inf")
+) -> Column:
+    return Column(name, head, tuple(map(cell, board.rows)), left, keep)
+
+
+def _rank(row: Row) -> str:
+    """`1-4`, `3` if both ends are equal, `-` without a rank."""
+    if row.rank is None:
+        return NOTHING
+    best, worst = row.rank
+    return str(best) if best == worst else f"{best}-{worst}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """`0,1,2`, or `5 seeds` for more than four."""
+    return ",".join(map(str, seeds)) if len(seeds) <= 4 else f"{len(seeds)} seeds"
+
+
+def _cell_of(board: Board, name: str) -> Callable[[Row], str]:
+    unit = board.units[name]["unit"]
+
+    def cell(row: Row) -> str:
+        if name not in row.cells:
+            return NOTHING
+        of_row = row.cells[name]
+        text = figure_with_interval(of_row.mean, of_row.interval, unit)
+        return f"{FALLS} {text}" if name == "accuracy" and row.accuracy_falls else text
+
+    return cell
+
+
+def _change_header(unit: str) -> str:
+    """Fractions change by percentage points."""
+    return header("change", unit) if unit != "fraction" else "change pp"
+
+
+def _change(board: Board, row: Row) -> str:
+    if row.recipe == board.base:
+        return BASE
+    if row.change is None:
+        return NOTHING
+    return signed_with_interval(row.change.estimate, row.change.interval, board.units[board.metric]["unit"])
+
+
+def _sd(board: Board, row: Row) -> str:
+    cell = row.cells.get(board.metric)
+    return NOTHING if cell is None or cell.sd is None else figure(cell.sd, board.units[board.metric]["unit"])
+
+
+def _floor(board: Board, row: Row) -> str:
+    floor = row.floors.get(board.metric)
+    return NOTHING if floor is None else figure(floor, board.units[board.metric]["unit"])
