@@ -34,11 +34,30 @@ def results(stored_results, tmp_path):
 @pytest.mark.usefixtures("results")
 def test_json(cli):
     document = cli("leaderboard", "--json").document
-    assert document["schema"] == "calibench.leaderboard/1"
+    assert document["schema"] == "calibench.leaderboard/2"
     (board,) = document["boards"]
     assert {row["recipe"] for row in board["rows"]} == set(RECIPES)
     assert board["rows"][0]["recipe"] == "ce+temperature"
+    assert board["base"] == "ce"
+    assert all(1 <= row["rank"][0] <= row["rank"][1] <= len(RECIPES) for row in board["rows"])
     assert cli("leaderboard", "--format", "json").document == document
+
+
+@pytest.mark.usefixtures("results")
+def test_a_named_base_and_a_wide_tolerance(cli, refused):
+    (board,) = cli("leaderboard", "--base", "ce+temperature", "--tolerance", 5, "--json").document["boards"]
+    assert (board["base"], board["tolerance"]) == ("ce+temperature", 5.0)
+    assert {tuple(row["rank"]) for row in board["rows"]} == {(1, 1)}
+    assert [row["recipe"] for row in board["rows"] if row["change"] is None] == ["ce+temperature"]
+    refused("leaderboard", "--base", "ce+temprature", says="no record has the recipe", hint="did you mean")
+    refused("leaderboard", "--tolerance", -1, says="the tolerance -1.0 is not a number from 0 on")
+
+
+@pytest.mark.usefixtures("results")
+def test_a_biased_metric_gives_an_order_and_no_ranks(cli):
+    ran = cli("leaderboard", "--metric", "ece15")
+    assert "in the order of ece15" in ran.out
+    assert "no ranks: ece15 is biased by an amount that depends on the model" in " ".join(ran.out.split())
 
 
 @pytest.mark.usefixtures("results")
@@ -81,7 +100,7 @@ def test_there_must_be_records(refused, tmp_path):
 def test_metrics_columns_and_files_that_cannot_be(refused, tmp_path):
     (tmp_path / "taken").write_text("a file")
     refused("leaderboard", "--metric", "ece51", says="no record has the metric 'ece51'", hint="did you mean 'ece15'?")
-    refused("leaderboard", "--metric", "mce15", says="never ranked by", hint="rank by ece15")
+    refused("leaderboard", "--metric", "mce15", says="never ranked by", hint="rank by brier")
     refused("leaderboard", "--columns", "nll,breir", says="has the metric 'breir'", hint="did you mean 'brier'?")
     refused("leaderboard", "--output", "taken/b.md", says="cannot write in")
 
