@@ -16,8 +16,8 @@ TOP = """\
 
 In the order of tables. `calibench show metric NAME` prints the same, also of a plugin's metric.
 [conventions.md](conventions.md) explains bins, intervals and noise floors, and
-[shift.md](shift.md) the figures of shifts and OOD sets. "Order only" marks figures that are biased by
-an amount that depends on the model: a board may be in their order, but gives no ranks by them.
+[shift.md](shift.md) the figures of shifts and OOD sets. "Order only" marks figures that are biased
+by an amount that depends on the model: a board may be in their order, but gives no ranks by them.
 
 Written by `python tests/docs/metrics_page.py`, from the `SPEC` above each metric in
 `benchmark/calibench/metrics/`: change a text there.
