@@ -86,7 +86,7 @@ def test_csv_holds_the_figures_of_the_json_document(board: Board, document: dict
 def test_markdown_and_table_show_the_figures_of_the_json_document(board: Board, document: dict[str, Any]) -> None:
     head, _, *body = markdown_cells(board)
     table = render([board], "table")
-    assert head == ["rank", "method", "seeds", "accuracy %", "brier", "change", "sd", "ece15 %"]
+    assert head == ["rank", "method", "seeds", "accuracy %", "brier", "change", "sd", "ece15 %", "floor %"]
     assert [cells[1] for cells in body] == list(document)
     assert [cells[0] for cells in body] == ["1-2", "1-2", "3"]
     for cells in body:
@@ -105,6 +105,7 @@ def test_markdown_and_table_show_the_figures_of_the_json_document(board: Board, 
             change = f"{sign}{row['change']['estimate']:.4f} [{low:.4f}, {high:.4f}]"
         assert cells[head.index("change")] == change
         assert change in table
+        assert cells[-1] == "2.00"
         assert cells[head.index("sd")] == f"{row['cells']['brier']['sd']:.4f}"
     markdown = render([board], "markdown")
     for words in (
@@ -122,7 +123,7 @@ def test_a_board_without_ranks_is_in_the_order_of_its_metric(tmp_path: Path) -> 
     ]
     board = only_board(records, tmp_path, "ece15")
     head, _, *body = markdown_cells(board)
-    assert head == ["rank", "method", "seeds", "accuracy %", "ece15 %", "change pp", "floor"]
+    assert head == ["rank", "method", "seeds", "accuracy %", "ece15 %", "change pp", "floor %"]
     assert [[cells[0], cells[5]] for cells in body] == [["-", "base"], ["-", "+20.00"]]
     text = render([board], "markdown")
     assert "in the order of ece15" in text
@@ -154,10 +155,13 @@ def test_a_narrow_table_names_the_columns_that_it_has_no_room_for(board: Board) 
     def lines(width: int, *chosen: str) -> str:
         return " ".join(" ".join(printed(board, width, *chosen)).split())
 
-    assert "no room" not in lines(150)
-    assert "no room for seeds, accuracy, sd, ece15; calibench leaderboard --columns shows chosen metrics" in lines(85)
-    assert "no room for seeds, accuracy, change, sd, ece15;" in lines(60)
-    assert "no room for seeds, change, sd;" in lines(60, "accuracy", "ece15")
+    assert "no room" not in lines(170)
+    assert (
+        "no room for seeds, accuracy, sd, ece15, floor; calibench leaderboard --columns shows chosen metrics"
+        in lines(85)
+    )
+    assert "no room for seeds, accuracy, change, sd, ece15, floor;" in lines(60)
+    assert "no room for seeds, change, sd, floor;" in lines(60, "accuracy", "ece15")
     assert "beyond its paired interval: vtst" in lines(60), "the note names the row although its column is gone"
 
 

@@ -62,12 +62,15 @@ def metrics_of(board: Board, chosen: Sequence[str] = ()) -> list[str]:
 
 
 def board_columns(board: Board, metrics: Sequence[str]) -> list[Column]:
-    """Rank, method and seeds, then the metrics; behind the one that orders the board its change, SD and noise floor, if any.
+    """Rank, method and seeds, then the metrics; behind the one that orders the board its change and SD, if any.
+
+    Behind the first metric that has noise floors, or that which orders the board if it has, stand the floors.
 
     Rank, method and the metric that orders the board are always kept. Of the others the change goes last, before it
     the seeds, the first of `metrics`, SD and floor; the last of `metrics` goes first.
     """
     unit = board.units[board.metric]["unit"]
+    with_floor = metric_with_floor(board, metrics)
     columns = [
         _column(board, "rank", "rank", _rank, left=True),
         _column(board, "method", "method", lambda row: row.recipe, left=True),
@@ -81,10 +84,18 @@ def board_columns(board: Board, metrics: Sequence[str]) -> list[Column]:
             columns += [
                 _column(board, "change", _change_header(unit), lambda row: _change(board, row), keep=3),
                 _column(board, "sd", "sd", lambda row: _sd(board, row), keep=-0.5),
-                _column(board, "floor", "floor", lambda row: _floor(board, row), keep=-0.5),
             ]
-    optional = {"change", "sd", "floor"}
+        if name == with_floor:
+            head, keep = header("floor", board.units[name]["unit"]), -float(place) - 0.5
+            columns.append(_column(board, "floor", head, _floor_of(board, name), keep=keep))
+    optional = {"change", "sd"}
     return [c for c in columns if c.name not in optional or set(c.cells) - {NOTHING, BASE}]
+
+
+def metric_with_floor(board: Board, metrics: Sequence[str]) -> str | None:
+    """The metric of which a board shows the noise floors: the one that orders it, or the first that has some."""
+    first = (name for name in (board.metric, *metrics) if any(name in row.floors for row in board.rows))
+    return next(first, None)
 
 
 def _column(
@@ -137,6 +148,6 @@ def _sd(board: Board, row: Row) -> str:
     return NOTHING if cell is None or cell.sd is None else figure(cell.sd, board.units[board.metric]["unit"])
 
 
-def _floor(board: Board, row: Row) -> str:
-    floor = row.floors.get(board.metric)
-    return NOTHING if floor is None else figure(floor, board.units[board.metric]["unit"])
+def _floor_of(board: Board, name: str) -> Callable[[Row], str]:
+    unit = board.units[name]["unit"]
+    return lambda row: figure(row.floors[name], unit) if name in row.floors else NOTHING

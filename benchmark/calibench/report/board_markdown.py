@@ -18,7 +18,7 @@ def board_markdown(board: Board, chosen: Sequence[str] = ()) -> str:
     rule = ["---" if column.left else "---:" for column in columns]
     body = zip(*(column.cells for column in columns), strict=True)
     lines = [_line(cells) for cells in ([column.head for column in columns], rule, *body)]
-    return "\n".join([f"**{title(board)}**", "", *lines, "", *(f"{note}  " for note in notes(board)), ""])
+    return "\n".join([f"**{title(board)}**", "", *lines, "", *(f"{note}  " for note in notes(board, columns)), ""])
 
 
 def _line(cells: Sequence[str]) -> str:

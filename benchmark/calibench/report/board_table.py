@@ -30,7 +30,7 @@ def board_table(board: Board, chosen: Sequence[str] = (), width: int = WIDTH) ->
     metrics = metrics_of(board, chosen)
     columns = [_broken(column, width // SHARE_OF_METHOD) for column in board_columns(board, metrics)]
     kept = _fitting(columns, width, set(chosen))
-    lines = notes(board)
+    lines = notes(board, kept)
     left_out = [column.name for column in columns if column not in kept]
     if left_out:
         lines.append(f"no room for {', '.join(left_out)}; calibench leaderboard --columns shows chosen metrics")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from calibench.report.board_columns import FALLS
+from calibench.report.board_columns import FALLS, Column, metric_with_floor
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
@@ -18,18 +18,20 @@ def title(board: Board) -> str:
     return f"{board.dataset}, model {board.model}{noise}, {board.n_test} test samples, {order} {board.metric}"
 
 
-def notes(board: Board) -> list[str]:
-    """The lines under a board: how to read it, versions, and missing parts."""
+def notes(board: Board, columns: Sequence[Column]) -> list[str]:
+    """The lines under a board with these columns: how to read it, versions, and missing parts."""
     backends = sorted({backend for row in board.rows for backend in row.backends})
-    return [*_reading(board), f"{'; '.join(board.versions)}; kernels: {', '.join(backends)}", *board.notes]
+    return [*_reading(board, columns), f"{'; '.join(board.versions)}; kernels: {', '.join(backends)}", *board.notes]
 
 
-def _reading(board: Board) -> Iterator[str]:
+def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
+    names = [column.name for column in columns]
     parts = ["mean over seeds [95 % bootstrap interval over test samples; bias of calibration errors corrected]"]
-    if any(row.cells[board.metric].sd is not None for row in board.rows if board.metric in row.cells):
-        parts.append("sd: over seeds, ddof 1")
-    if any(board.metric in row.floors for row in board.rows):
-        parts.append("floor: mean of a perfectly calibrated model with the same confidences")
+    if "sd" in names:
+        parts.append(f"sd: of {board.metric} over seeds, ddof 1")
+    if "floor" in names:
+        floor = metric_with_floor(board, [name for name in names if name in board.units])
+        parts.append(f"floor: mean {floor} of a perfectly calibrated model with the same confidences")
     yield "; ".join(parts)
     over = "test samples and seeds" if any(len(row.seeds) > 1 for row in board.rows) else "test samples"
     if _has_ranks(board):
@@ -37,7 +39,7 @@ def _reading(board: Board) -> Iterator[str]:
             f"rank: all true ranks lie in these intervals at a joint level of 95 %, over {over}; "
             f"figures that differ by {board.tolerance:g} or less are equal"
         )
-    if any(row.change is not None for row in board.rows):
+    if "change" in names:
         interval = f" [95 % paired interval over {over}, each by itself]" if _has_intervals(board) else ""
         points = ", in percentage points" if board.units[board.metric]["unit"] == "fraction" else ""
         yield f"change: {board.metric} less that of {board.base}{points}{interval}"
