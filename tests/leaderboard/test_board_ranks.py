@@ -238,3 +238,12 @@ def test_records_of_earlier_versions_name_their_biased_metrics(metric: str, tmp_
     }
     found = set(ranks(only_board(biased_records(tmp_path, metric, **changes), tmp_path, metric)).values())
     assert found == ({(1, 1), (2, 2)} if metric == "ece_debiased15" else {None})
+
+
+def test_a_record_with_a_malformed_list_of_biased_metrics_still_ranks(tmp_path: Path) -> None:
+    changes = {
+        "units": {"ece15": {"unit": "fraction", "better": "lower"}},
+        "bootstrap": {"seed": 0, "resamples": RESAMPLES, "bias_corrected": 3},
+    }
+    board = only_board(biased_records(tmp_path, "ece15", **changes), tmp_path, "ece15")
+    assert set(ranks(board).values()) == {(1, 1), (2, 2)}

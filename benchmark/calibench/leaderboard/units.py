@@ -30,7 +30,8 @@ def units_of(records: Iterable[ResultRecord]) -> Units:
 
 def _was_biased(name: str, record: ResultRecord) -> bool:
     """True for a metric, or its mean over a shift, whose replicates the record says were corrected for bias."""
-    biased = [metric for metric in record.bootstrap.get("bias_corrected") or () if metric != DEBIASED]
+    listed = record.bootstrap.get("bias_corrected")
+    biased = [metric for metric in listed if metric != DEBIASED] if isinstance(listed, list) else []
     return any(name == metric or name.startswith(f"shift_{metric}_") for metric in biased)
 
 
