@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from board_records import RESAMPLES, losses_of_run, only_board, resamples, store, store_runs, unstored_record
-from scipy.stats import t
+from scipy.stats import norm, t
 
 from calibench import InputError
 from calibench.leaderboard.base import default_base
@@ -46,8 +46,8 @@ def test_with_several_seeds_the_interval_is_over_samples_and_seeds(tmp_path: Pat
     over_samples = differences.mean(axis=0)[resamples()].mean(axis=1).var()
     by_seed = differences.mean(axis=1)
     over_seeds = by_seed.var(ddof=1) / 3
-    freedom = (over_samples + over_seeds) ** 2 / (over_seeds**2 / 2)
-    margin = t.ppf(0.975, freedom) * np.sqrt(over_samples + over_seeds)
+    quantile = (over_samples * norm.ppf(0.975) + over_seeds * t.ppf(0.975, 2)) / (over_samples + over_seeds)
+    margin = quantile * np.sqrt(over_samples + over_seeds)
     assert found is not None
     np.testing.assert_allclose(found.interval, by_seed.mean() + margin * np.array([-1, 1]), rtol=1e-5)
 
@@ -56,11 +56,12 @@ def test_seeds_that_differ_are_independent() -> None:
     replicates = np.random.default_rng(0).normal(scale=0.01, size=(2, RESAMPLES))
     figures, base = Figures({0: 1.0, 1: 1.2, 2: 1.1}, replicates[0]), Figures({5: 0.9, 6: 0.7}, replicates[1])
     squares = [np.var([1.0, 1.2, 1.1], ddof=1) / 3, np.var([0.9, 0.7], ddof=1) / 2]
-    total = (replicates[0] - replicates[1]).var() + sum(squares)
-    freedom = total**2 / (squares[0] ** 2 / 2 + squares[1] ** 2)
+    over_samples = (replicates[0] - replicates[1]).var()
+    total = over_samples + sum(squares)
+    of_parts = over_samples * norm.ppf(0.975) + squares[0] * t.ppf(0.975, 2) + squares[1] * t.ppf(0.975, 1)
     found = change(figures, base)
     assert found.interval is not None
-    margin = t.ppf(0.975, freedom) * np.sqrt(total)
+    margin = of_parts / total * np.sqrt(total)
     np.testing.assert_allclose(found.interval, [0.3 - margin, 0.3 + margin], rtol=1e-5)
 
 

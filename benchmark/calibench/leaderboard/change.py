@@ -41,8 +41,9 @@ def change(figures: Figures, base: Figures) -> Change:
     With one seed each it is the percentile interval of the paired differences of replicates: over test samples, for these two
     networks. With several seeds it is `estimate +- t * sqrt(V + S)`, over test samples and seeds. V is the variance of the
     paired differences of replicates. S is the squared standard error of the mean over seeds: of the differences seed by seed if
-    both have the same seeds, else the sum of both rows'. t is Student's quantile with the degrees of freedom of Welch and
-    Satterthwaite, in which V counts as known. Without replicates, or if one side alone has several seeds, there is no interval.
+    both have the same seeds, else the sum of both rows'. t is Cochran's (1964): the mean of Student's quantile for S (number of
+    seeds less 1) and of the normal one for V, weighted by S and V. The degrees of freedom of Welch and Satterthwaite cover too
+    little with two or three seeds. Without replicates, or if one side alone has several seeds, there is no interval.
     """
     estimate = figures.mean - base.mean
     if figures.replicates is None or base.replicates is None:
@@ -54,11 +55,10 @@ def change(figures: Figures, base: Figures) -> Change:
     if 1 in counts or np.isnan(differences).all():
         return Change(estimate, None)
     squares = _squared_errors(figures, base)
-    over_seeds = sum(square for square, _ in squares)
-    total = float(np.nanvar(differences)) + over_seeds
-    doubt = sum(square**2 / freedom for square, freedom in squares)
-    freedom = total**2 / doubt if doubt > 0 else math.inf
-    margin = student_quantile(freedom) * math.sqrt(total)
+    parts = [(float(np.nanvar(differences)), math.inf), *squares]
+    total = sum(square for square, _ in parts)
+    weighted = sum(square * student_quantile(freedom) for square, freedom in parts)
+    margin = weighted / math.sqrt(total) if total > 0 else 0.0
     return Change(estimate, (estimate - margin, estimate + margin))
 
 
