@@ -17,7 +17,7 @@ CORE = Path(__file__).resolve().parent.parent / "benchmark" / "calibench"
 ORDER = (
     "__main__", "cli", "__init__", "api", "bench", "runs", "evaluation", "recipe", "report", "training", "metrics", "stages",
     "outputs", "models", "leaderboard", "data", "cache", "records", "config", "processes", "kernels", "plugins", "atomic",
-    "seeds", "progress", "moved", "lazy", "errors", "version",
+    "seeds", "student", "progress", "moved", "lazy", "errors", "version",
 )  # fmt: skip
 """An import may only go from left to right."""
 

@@ -18,6 +18,8 @@ In the order of tables. `calibench show metric NAME` prints the same, also of a 
 [conventions.md](conventions.md) explains bins, intervals and noise floors, and
 [shift.md](shift.md) the figures of shifts and OOD sets. "Order only" marks figures that are biased
 by an amount that depends on the model: a board may be in their order, but gives no ranks by them.
+The interval of a figure is one of a population value, which each entry names;
+[evidence/intervals.md](../evidence/intervals.md) shows how often it is covered.
 
 Written by `python tests/docs/metrics_page.py`, from the `SPEC` above each metric in
 `benchmark/calibench/metrics/`: change a text there.
@@ -30,6 +32,7 @@ def item(spec: MetricSpec) -> str:
     use = f"{spec.better} is better" if spec.rankable else "no board ranks by it"
     use += "; order only" if spec.order_only else ""
     texts = [f"- **`{spec.name}`** ({spec.unit}; {use}): {spec.summary}", f"`{spec.equation}`.", *spec.deviations]
+    texts.append(f"Interval of {spec.estimand}." if not spec.estimand.startswith("none") else "No interval.")
     if spec.needs_decision:
         texts.append("It needs a decision rule.")
     if spec.optional:

@@ -26,12 +26,25 @@ def draw(
     rng: np.random.Generator, n: int, classes: int, *, sharpen: float = 1.0, over_predict: float = 1.0
 ) -> tuple[Array, Array]:
     """Probabilities `[N, K]` and labels. `sharpen` multiplies the logits afterwards, `over_predict` the odds of class 0."""
-    z = rng.normal(size=(n, classes)) * 2
+    return draw_with_truth(rng, n, classes, sharpen=sharpen, over_predict=over_predict)[1:]
+
+
+def draw_with_truth(
+    rng: np.random.Generator,
+    n: int,
+    classes: int,
+    *,
+    sharpen: float = 1.0,
+    over_predict: float = 1.0,
+    scale: float = 2.0,
+) -> tuple[Array, Array, Array]:
+    """The true probabilities `[N, K]`, and what `draw` returns. The true logits are normal, with a deviation of `scale`."""
+    z = rng.normal(size=(n, classes)) * scale
     p = softmax(z)
     labels = (p.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
     z = z * sharpen
     z[:, 0] += np.log(over_predict)
-    return softmax(z), labels
+    return p, softmax(z), labels
 
 
 def judge_verdict(p: Array, labels: Array, soft: Array | None = None, *, draws: int = 1000, seed: int = 0) -> Verdict:

@@ -32,7 +32,7 @@ def val(tmp_path, samples):
 def test_the_document(cli, good):
     document = cli("evaluate", good, "--json").document
     assert {"schema", "n", "classes", "backend", "metrics", "intervals", "noise_floor"} <= set(document)
-    assert document["schema"] == "calibench.evaluation/1"
+    assert document["schema"] == "calibench.evaluation/2"
     assert (document["n"], document["classes"]) == (60, 3)
     assert document["backend"] in {"fused-cpu", "fused-cuda", "reference"}
     assert [name for name in document["metrics"] if name in METRICS] == METRICS

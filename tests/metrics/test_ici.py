@@ -12,7 +12,7 @@ from tied_cases import check_order, check_resampled, several_labels, tied_cases
 from calibench.metrics.bootstrap import multiplicities
 from calibench.metrics.ici import ICI
 from calibench.metrics.judged import Judged
-from calibench.metrics.noise_floor import draw_labels
+from calibench.metrics.label_draws import draw_labels
 from calibench.outputs.outputs import Outputs
 
 

@@ -9,8 +9,8 @@ import torch
 from calibench.errors import InputError
 from calibench.metrics.bootstrap import multiplicities
 from calibench.metrics.judged import Judged
+from calibench.metrics.label_draws import draw_labels
 from calibench.metrics.load import load_metrics
-from calibench.metrics.noise_floor import draw_labels
 from calibench.outputs.outputs import Outputs
 from calibench.outputs.several_labels import yes_no_outputs
 

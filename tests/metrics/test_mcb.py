@@ -12,8 +12,8 @@ from calibench.api import evaluate
 from calibench.metrics.bootstrap import multiplicities
 from calibench.metrics.brier import Brier
 from calibench.metrics.dsc import DSC
+from calibench.metrics.label_draws import draw_labels
 from calibench.metrics.mcb import MCB
-from calibench.metrics.noise_floor import draw_labels
 from calibench.metrics.unc import UNC
 
 METRICS = [MCB(), DSC(), UNC()]

@@ -14,9 +14,10 @@ from calibench.metrics.classwise_ece import ClasswiseECE
 from calibench.metrics.ece import ECE
 from calibench.metrics.ece_equal_mass import EqualMassECE
 from calibench.metrics.judged import Judged
+from calibench.metrics.label_draws import draw_labels
 from calibench.metrics.mce import MCE
 from calibench.metrics.nll import Nll
-from calibench.metrics.noise_floor import draw_labels, noise_floor
+from calibench.metrics.noise_floor import noise_floor
 from calibench.outputs.outputs import Outputs
 
 

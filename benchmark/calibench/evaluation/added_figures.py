@@ -26,6 +26,7 @@ class AddedFigures:
     ood: list[dict[str, Any]] = field(default_factory=list)
     metrics: dict[str, float | None] = field(default_factory=dict)
     intervals: dict[str, list[float] | None] = field(default_factory=dict)
+    no_interval: dict[str, str] = field(default_factory=dict)
     noise_floor: dict[str, dict[str, float]] = field(default_factory=dict)
     units: dict[str, dict[str, Any]] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
@@ -33,12 +34,22 @@ class AddedFigures:
     level: float = LEVEL
     """The level of the intervals."""
 
-    def add(self, name: str, value: float | None, unit: Mapping[str, Any], replicates: Floats | None) -> None:
-        """Add one figure to `metrics`, so that a board can rank by it."""
+    def add(
+        self,
+        name: str,
+        value: float | None,
+        unit: Mapping[str, Any],
+        replicates: Floats | None,
+        no_interval: str | None = None,
+    ) -> None:
+        """Add one figure to `metrics`, so that a board can rank by it; `no_interval` says why it has none."""
         self.metrics[name] = value
         self.units[name] = dict(unit)
         if replicates is not None:
-            self.intervals[name] = percentile_interval(replicates, self.level) if value is not None else None
+            shown = value is not None and no_interval is None
+            self.intervals[name] = percentile_interval(replicates, self.level) if shown else None
+            if value is not None and no_interval is not None:
+                self.no_interval[name] = no_interval
             self.arrays[f"bootstrap.{name}"] = replicates
 
     def __or__(self, other: AddedFigures) -> AddedFigures:

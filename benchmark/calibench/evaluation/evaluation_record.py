@@ -41,7 +41,12 @@ class EvaluationRecord:
     """The figures of the outputs as they are, by metric."""
 
     intervals: dict[str, list[float] | None]
-    """For each metric the bounds `[low, high]` of its 95 % bootstrap interval over samples, in the metric's unit."""
+    """For each metric the bounds `[low, high]` of the interval, of 95 % unless `bootstrap` has another level, in the metric's
+    unit. It is an interval of what `units` names as the `estimand`: a population value, which the figure itself may miss,
+    since noise makes calibration errors larger."""
+
+    no_interval: dict[str, str]
+    """For each metric without an interval the reason."""
 
     noise_floor: dict[str, dict[str, float]]
     """For each metric that has one, the score of a perfectly calibrated model with the same probabilities, in the
@@ -69,15 +74,18 @@ class EvaluationRecord:
 
     units: dict[str, dict[str, Any]]
     """For each metric its `unit`, the `better` direction (`lower` or `higher`), `rankable`, true if a board may be ordered
-    by it, and `order_only`, true if it is biased by an amount that depends on the model, so that no rank follows."""
+    by it, `order_only`, true if it is biased by an amount that depends on the model, so that no rank follows, and the
+    `estimand` of its interval."""
 
     details: dict[str, dict[str, Any]]
     """For some metrics the facts behind the figure, under keys of the metric's own: the bin of a maximum and its count,
     the parts of a Brier score (in its unit), the number of probabilities that NLL clipped."""
 
     bootstrap: dict[str, Any]
-    """The settings of the intervals: `method`, `level`, `resamples`, `seed`, the `bias_corrected` metrics
-    and the `bias_correction`, and the number of resamples in which a figure was `undefined`."""
+    """How intervals were found: the `level`, the number of `resamples` and their `seed`, and for each metric with an interval
+    its method in `methods` (`mean`: Wilson's interval of a share, or Hall's of a mean; `inversion`: of a test along the
+    path that shrinks gaps; `resamples`: bias-corrected percentiles of resamples). Then the `bias_corrected` metrics and the
+    `bias_correction` of their replicates, and the number of resamples in which a figure was `undefined`."""
 
     versions: dict[str, str]
     """The versions of Python, of our dependencies, and of the packages whose plugins took part."""
@@ -99,7 +107,7 @@ class EvaluationRecord:
     folds, every sample was mapped by a fit on the other folds. Absent without a fit."""
 
     after: dict[str, Any] | None = None
-    """`metrics`, `intervals`, `noise_floor`, `details`, `verdict`, `calibrated`, `findings`, `mean_confidence`,
+    """`metrics`, `intervals`, `no_interval`, `noise_floor`, `details`, `verdict`, `calibrated`, `findings`, `mean_confidence`,
     `detectable`, `labels`, `bins` and `warnings` of the outputs after the fit. Absent without a fit."""
 
     advice: Advice | None = None

@@ -12,28 +12,31 @@ from calibench.evaluation.calibration_test import calibration_test, families
 from calibench.evaluation.verdict import Verdict, verdict
 from calibench.metrics.binning import Floats
 from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Replicates, Sampling, bootstrap
+from calibench.metrics.intervals import intervals, method_of
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
+from calibench.metrics.no_interval import NoInterval
 from calibench.metrics.noise_floor import DRAWS, Floor, drawn_figures, floor_of
 from calibench.plugins.specs import MetricSpec
 
 PAIRING = (
     "replicate b is the same resample for all metrics, and for all methods judged with this seed on as many samples"
 )
-BIAS = "replicates are shifted by -(mean of replicates - estimate) and clipped to [0, 1] before the quantiles"
+BIAS = "replicates are shifted by -(mean of replicates - estimate)"
 
 
 @dataclass(frozen=True)
 class Judgement:
     """Everything that `judge` computes, by metric name; None stands for an undefined figure.
 
-    All but `replicates` and `verdict` is JSON. `metrics`: the figures in their spec's unit. `intervals`: `[lo, hi]`.
-    `noise_floor`: of the metrics that have one. `details`. `replicates`: `[B]` float64, NaN where undefined; the intervals
-    are taken from them. `bootstrap`: the method.
+    All but `replicates` and `verdict` is JSON. `metrics`: the figures in their spec's unit. `intervals`: `[lo, hi]` of the
+    population value; where there is none, `no_interval` has the reason. `noise_floor`: of the metrics that have one. `details`.
+    `replicates`: `[B]` float64, NaN where undefined. `bootstrap`: the methods.
     """
 
     metrics: dict[str, float | None]
     intervals: dict[str, list[float] | None]
+    no_interval: dict[str, str]
     noise_floor: dict[str, Floor]
     details: dict[str, dict[str, Any]]
     replicates: dict[str, Floats]
@@ -62,16 +65,28 @@ def judge(
             details[name] = _json(dict(metric.details(judged)))
     replicates = bootstrap(judged, chosen, estimates, sampling)
     values = {name: value if math.isfinite(value) else None for name, value in estimates.items()}
+    bounds = intervals(judged, chosen, estimates, replicates, sampling)
     drawn = drawn_figures(judged, {**chosen, **families(judged)}, seed=sampling.seed)
     return Judgement(
         metrics=values,
-        intervals={name: replicates[name].interval if values[name] is not None else None for name in chosen},
+        intervals=shown(bounds),
+        no_interval=reasons(bounds),
         noise_floor={name: floor_of(drawn[name]) for name in chosen if name in drawn},
         details={name: detail for name, detail in details.items() if detail},
         replicates={name: replicates[name].values for name in chosen},
         bootstrap=_about_bootstrap(chosen, replicates, sampling),
         verdict=verdict(judged, calibration_test(judged, drawn, sampling.seed), drawn),
     )
+
+
+def shown(bounds: Mapping[str, list[float] | NoInterval | None]) -> dict[str, list[float] | None]:
+    """The intervals that there are, None for the others."""
+    return {name: None if isinstance(found, NoInterval) else found for name, found in bounds.items()}
+
+
+def reasons(bounds: Mapping[str, list[float] | NoInterval | None]) -> dict[str, str]:
+    """Why figures have no interval."""
+    return {name: found.reason for name, found in bounds.items() if isinstance(found, NoInterval)}
 
 
 def applicable(judged: Judged, metrics: Mapping[str, tuple[MetricSpec, Metric]]) -> dict[str, Metric]:
@@ -92,7 +107,7 @@ def _about_bootstrap(
     chosen: Mapping[str, Metric], replicates: Mapping[str, Replicates], sampling: Sampling
 ) -> dict[str, Any]:
     return {
-        "method": "percentile",
+        "methods": {name: method for name, metric in chosen.items() if (method := method_of(metric)) is not None},
         "level": sampling.level,
         "resamples": sampling.resamples,
         "seed": sampling.seed,

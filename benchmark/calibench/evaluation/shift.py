@@ -16,9 +16,10 @@ from calibench.data.shift import Floats as Rows
 from calibench.data.shift import Variant
 from calibench.errors import blaming
 from calibench.evaluation.added_figures import AddedFigures, OutputsOf
-from calibench.evaluation.judge import applicable
+from calibench.evaluation.judge import applicable, reasons, shown
 from calibench.metrics.binning import Floats
 from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Sampling, bootstrap
+from calibench.metrics.intervals import intervals
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics
 from calibench.metrics.noise_floor import noise_floor
@@ -90,6 +91,7 @@ def _judge_variant(
             estimates[name] = float(metric.value(judged))
     drawn = {name: metric for name, metric in chosen.items() if name in BOOTSTRAPPED}
     replicates = bootstrap(judged, drawn, estimates, sampling, rows=variant.rows, num_samples=test_rows)
+    bounds = intervals(judged, drawn, estimates, replicates, sampling)
     values = {name: value if math.isfinite(value) else None for name, value in estimates.items()}
     row = {
         "shift": shift.text,
@@ -97,7 +99,8 @@ def _judge_variant(
         "severity": variant.severity,
         "n": judged.n // judged.labels_per_sample,
         "metrics": values,
-        "intervals": {name: replicates[name].interval if values[name] is not None else None for name in drawn},
+        "intervals": shown(bounds),
+        "no_interval": reasons(bounds),
         "noise_floor": noise_floor(judged, drawn, seed=sampling.seed),
         "about": dict(variant.about),
     }
@@ -125,12 +128,13 @@ def _add_means(added: AddedFigures, text: str, over: Sequence[JudgedVariant], me
     for name in rows[0]["metrics"]:
         if not all(name in row["metrics"] for row in rows):
             continue
-        spec = metrics[name][0]
+        spec, metric = metrics[name]
         values = [row["metrics"][name] for row in rows]
         mean = None if None in values else float(np.mean(values))
         drawn = [variant.replicates[name] for variant in over] if name in over[0].replicates else None
         whole = shift_metric(name, text)
-        added.add(whole, mean, spec.in_record(), None if drawn is None else np.mean(drawn, axis=0))
+        biased = "its variants are biased, and no interval of their mean is known" if metric.bias_corrected else None
+        added.add(whole, mean, spec.in_record(), None if drawn is None else np.mean(drawn, axis=0), biased)
         if all(name in row["noise_floor"] for row in rows):
             floors = [row["noise_floor"][name]["mean"] for row in rows]
             added.noise_floor[whole] = {"mean": float(np.mean(floors))}

@@ -13,7 +13,7 @@ from calibench.evaluation.finding import Compared, Finding, findings_in
 from calibench.evaluation.joint_test import joint_test
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, one_hot
-from calibench.metrics.bootstrap import block_rows
+from calibench.metrics.blocks import block_rows
 from calibench.metrics.judged import Judged
 from calibench.metrics.noise_floor import DRAWS
 from calibench.metrics.weighted import weighted_sums

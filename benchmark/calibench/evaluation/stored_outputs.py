@@ -96,6 +96,7 @@ def _record(judged: Judged, judgement: Judgement, metrics: Metrics) -> Evaluatio
         backend=backend(),
         metrics=judgement.metrics,
         intervals=judgement.intervals,
+        no_interval=judgement.no_interval,
         noise_floor=judgement.noise_floor,
         **judgement.verdict.fields(),
         units=units_of(metrics, judgement.metrics),
@@ -110,6 +111,7 @@ def _after(judgement: Judgement) -> dict[str, Any]:
     return {
         "metrics": judgement.metrics,
         "intervals": judgement.intervals,
+        "no_interval": judgement.no_interval,
         "noise_floor": judgement.noise_floor,
         "details": judgement.details,
         **judgement.verdict.fields(),

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from calibench.lazy import np
 from calibench.leaderboard.replicates import Values, interval
-
-COVERED = 0.95
-LARGE = 10_000.0
-"""From this number of degrees of freedom on, Student's t is the normal distribution to four digits."""
+from calibench.student import student_quantile
 
 
 @dataclass(frozen=True)
@@ -69,16 +65,3 @@ def _squared_errors(figures: Figures, base: Figures) -> list[tuple[float, int]]:
     else:
         samples = [np.array(list(side.of_seed.values())) for side in (figures, base)]
     return [(float(values.var(ddof=1)) / len(values), len(values) - 1) for values in samples]
-
-
-def student_quantile(freedom: float) -> float:
-    """The t that |T| exceeds with a probability of 5 %; T has Student's distribution with `freedom` >= 1.
-
-    With T = sqrt(freedom) tan(a), the density of the angle a is proportional to cos(a)^(freedom - 1): it is summed on a grid.
-    """
-    if freedom >= LARGE:
-        return NormalDist().inv_cdf((1 + COVERED) / 2)
-    angle = np.linspace(0, math.pi / 2, 100_001)
-    density = np.cos(angle) ** (freedom - 1)
-    below = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
-    return math.sqrt(freedom) * math.tan(float(np.interp(COVERED * below[-1], below, angle)))

@@ -58,13 +58,20 @@ def _cell(name: str, records: Sequence[ResultRecord], replicates: Replicates) ->
     if len(values) < len(records):
         return None
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    bounds = interval(replicates.get(name))
-    if bounds is None and len(records) == 1:
-        bounds = _stored_interval(records[0], name)
-    return Cell(float(np.mean(values)), sd, bounds)
+    return Cell(float(np.mean(values)), sd, _interval(name, records, replicates))
 
 
-def _stored_interval(record: ResultRecord, name: str) -> tuple[float, float] | None:
-    """The interval in the record itself, which does not need the predictions."""
-    bounds = record.intervals.get(name)
-    return None if bounds is None else (bounds[0], bounds[1])
+def _interval(name: str, records: Sequence[ResultRecord], replicates: Replicates) -> tuple[float, float] | None:
+    """The interval of the mean over seeds; None if one of the seeds has none.
+
+    Percentiles of the replicates, which are means over seeds. A figure whose intervals do not come from replicates, as those of
+    calibration errors, gets the means of the seeds' bounds, and so does a row without predictions. These are wider: seeds share
+    their test samples, but not all of their errors.
+    """
+    bounds = [record.intervals.get(name) for record in records]
+    known = [pair for pair in bounds if pair is not None]
+    if len(known) < len(records):
+        return None
+    inverted = any(record.bootstrap.get("methods", {}).get(name) == "inversion" for record in records)
+    resampled = None if inverted or len(records) == 1 else interval(replicates.get(name))
+    return resampled or (float(np.mean([low for low, _ in known])), float(np.mean([high for _, high in known])))

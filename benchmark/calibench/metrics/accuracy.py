@@ -15,6 +15,7 @@ SPEC = MetricSpec(
     better="higher",
     equation="mean([argmax p = y])",
     deviations=("Among equal scores the lowest class index is the prediction.",),
+    estimand="the mean of the population",
 )
 
 

@@ -21,6 +21,7 @@ SPEC = MetricSpec(
         "A range that ends between equal probabilities takes an equal share of each.",
     ),
     order_only=True,
+    estimand="none: no interval of this figure is known to cover the population value",
     optional=True,
 )
 

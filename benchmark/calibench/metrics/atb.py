@@ -23,6 +23,7 @@ SPEC = MetricSpec(
         "The paper predicts a binary outcome; here c_i is the confidence and a_i is 1 if the top label is right.",
     ),
     order_only=True,
+    estimand="none: no interval of this figure is known to cover the population value",
     optional=True,
 )
 

@@ -20,6 +20,7 @@ SPEC = MetricSpec(
     deviations=(
         "A mean over i = 1 .. N, as in `aurc`; the paper's area lies (errors / N) / (2 N) lower, and `like=fd-shifts` gives it.",
     ),
+    estimand="the area of the population, of samples without end",
     optional=True,
 )
 

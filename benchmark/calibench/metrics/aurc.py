@@ -15,6 +15,7 @@ SPEC = MetricSpec(
     summary="Area under the risk-coverage curve, tied confidences averaged.",
     target=f"{__name__}:AURC",
     equation="1/N sum_i (errors among the i most confident) / i",
+    estimand="the area of the population, of samples without end",
     paper="Geifman, Uziel & El-Yaniv 2019, arXiv:1805.08206",
 )
 

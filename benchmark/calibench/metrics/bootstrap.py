@@ -1,4 +1,4 @@
-"""Percentile bootstrap over the test set. One seeded stream of resamples serves all metrics, so that methods are paired."""
+"""The bootstrap over the test set. One seeded stream of resamples serves all metrics, so that methods are paired."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from calibench.errors import InputError, RunError, blaming
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints, read_only
+from calibench.metrics.blocks import block_rows
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 
@@ -19,10 +20,6 @@ SEED = 0
 MIN_RESAMPLES = 1000
 BEYOND = 5
 """At least this many replicates must lie beyond each bound of an interval."""
-
-BLOCK_ROWS = 64
-BLOCK_NUMBERS = 4_000_000
-"""A block of weights has at most this many entries (32 MB), and at most 64 rows."""
 
 
 class Sampling(NamedTuple):
@@ -49,16 +46,10 @@ DEFAULT_SAMPLING = Sampling()
 
 
 class Replicates(NamedTuple):
-    """The figure in each resample `[B]` (NaN if undefined), the count of NaN, and the interval of the others."""
+    """The figure in each resample `[B]` (NaN if undefined), and the count of NaN."""
 
     values: Floats
     undefined: int
-    interval: list[float] | None
-
-
-def block_rows(n: int) -> int:
-    """The number of rows of N numbers in a block."""
-    return max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // n))
 
 
 def multiplicities(n: int, resamples: int, seed: int, labels_per_sample: int = 1) -> Iterator[Floats]:
@@ -90,15 +81,15 @@ def percentile_interval(values: Floats, level: float = LEVEL) -> list[float] | N
 
 
 def recentred(values: Floats, estimate: float) -> Floats:
-    """Replicates shifted by `-(mean - estimate)` and clipped to [0, 1].
+    """Replicates shifted by `-(mean - estimate)`, so that some may lie below 0.
 
-    A binned calibration error is noisier in a resample than in the sample, and so larger on average. Without the shift the
-    interval can lie entirely above the estimate.
+    A calibration error is noisier in a resample than in the sample, and so larger on average. Clipped at 0, replicates would lose
+    the spread by which a board tells methods apart.
     """
     if not np.isfinite(values).any() or not np.isfinite(estimate):
         return values
-    clipped: Floats = np.clip(values - (np.nanmean(values) - estimate), 0, 1)
-    return clipped
+    shifted: Floats = values - (np.nanmean(values) - estimate)
+    return shifted
 
 
 def bootstrap(
@@ -110,14 +101,14 @@ def bootstrap(
     rows: Ints | None = None,
     num_samples: int = 0,
 ) -> dict[str, Replicates]:
-    """Replicates and interval of each metric. Those with `bias_corrected` are first recentred on their estimate.
+    """Replicates of each metric. Those with `bias_corrected` are first recentred on their estimate.
 
     With the same seed and N, replicate b of two methods on one test set comes from the same resample, so their differences
     are paired. `rows` are the places of the judged samples in a larger set of `num_samples`: the larger set is resampled,
     so several subsets of it share their resamples. A resample without any judged sample is undefined. Raises InputError
     for too few resamples, RunError if a metric does not return one number per resample.
     """
-    resamples, level, seed = sampling.check()
+    resamples, _, seed = sampling.check()
     values = {name: np.empty(resamples) for name in metrics}
     start = 0
     for weights in _weights(judged, rows, num_samples, resamples, seed):
@@ -128,7 +119,7 @@ def bootstrap(
             values[name][block] = _figures(name, metric, judged, weights)
             values[name][block][empty] = np.nan
         start += len(weights)
-    return {name: _replicates(values[name], metric, estimates[name], level) for name, metric in metrics.items()}
+    return {name: _replicates(values[name], metric, estimates[name]) for name, metric in metrics.items()}
 
 
 def _weights(judged: Judged, rows: Ints | None, num_samples: int, resamples: int, seed: int) -> Iterator[Floats]:
@@ -151,8 +142,8 @@ def _figures(name: str, metric: Metric, judged: Judged, weights: Floats) -> Floa
     return np.asarray(figures, dtype=np.float64)
 
 
-def _replicates(values: Floats, metric: Metric, estimate: float, level: float) -> Replicates:
+def _replicates(values: Floats, metric: Metric, estimate: float) -> Replicates:
     values[~np.isfinite(values)] = np.nan
     if metric.bias_corrected:
         values = recentred(values, estimate)
-    return Replicates(read_only(values), int(np.isnan(values).sum()), percentile_interval(values, level))
+    return Replicates(read_only(values), int(np.isnan(values).sum()))

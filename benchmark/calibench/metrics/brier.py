@@ -20,6 +20,7 @@ SPEC = MetricSpec(
     equation="mean(sum_k (p_k - [y = k])^2)",
     paper="Brier 1950; decomposition Murphy 1973",
     deviations=("Summed over classes; some tables divide by K or 2. The bins are for the decomposition only.",),
+    estimand="the mean of the population",
 )
 
 

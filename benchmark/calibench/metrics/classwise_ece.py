@@ -6,7 +6,11 @@ from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, bin_index, check_bins
 from calibench.metrics.calibration_error import expected_calibration_error
 from calibench.metrics.class_bins import class_bins, class_gaps
+from calibench.metrics.gap_cells import ClassCells, TopCells
+from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
+from calibench.metrics.no_interval import NoInterval
+from calibench.metrics.top_figure import too_few_of_a_class
 from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
@@ -20,6 +24,7 @@ SPEC = MetricSpec(
     paper="Kull et al. 2019, arXiv:1910.12656",
     deviations=("Kull's printed tables are the sum over classes, K times this.",),
     order_only=True,
+    estimand="the error of the population under these bins of every class",
 )
 
 
@@ -39,6 +44,18 @@ class ClasswiseECE(WeightedMetric):
         """Probabilities fix the bins; `class_bins.py` sums the weighted gaps of each class and bin."""
         gap_sums = class_gaps(judged, weights, self.bins)
         return expected_calibration_error(gap_sums, weights.sum(axis=1) * judged.num_classes, axis=(1, 2))
+
+    def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
+        """The same of gap sums. Of two classes each has the gaps of the other, so one is enough."""
+        few = too_few_of_a_class(judged)
+        if few is not None:
+            return few
+        if judged.num_classes == 2:
+            p = judged.probs[:, 1]
+            cells = TopCells(p, (judged.labels == 1).astype(np.float64), bin_index(p, self.bins))
+            return GapFigure(cells, lambda sums: expected_calibration_error(sums, judged.n))
+        total = judged.n * judged.num_classes
+        return GapFigure(ClassCells(judged, self.bins), lambda sums: expected_calibration_error(sums, total))
 
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """The figure if label i is drawn from p_i: the sums of p per class and bin stay, and labels are counted anew."""

@@ -7,8 +7,11 @@ from abc import abstractmethod
 
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
+from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details
+from calibench.metrics.no_interval import NoInterval
+from calibench.metrics.top_figure import fine_cells
 from calibench.metrics.weighted_metric import WeightedMetric
 
 
@@ -39,6 +42,17 @@ class CumulativeMetric(WeightedMetric):
         """The figure if sample i is correct with probability confidence_i."""
         order, ends = _order(judged)
         return self._figure((judged.confidence - correct)[:, order], ends, judged.n)
+
+    def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
+        """The same of parts of bins, in the order of confidence."""
+        cells = fine_cells(judged)
+        if isinstance(cells, NoInterval):
+            return cells
+
+        def running(sums: Floats, threshold: float) -> Floats:
+            return sums.cumsum(axis=1) / judged.n
+
+        return GapFigure(cells, lambda sums: self.size(running(sums, 0.0)), running, self.size)
 
     def _figure(self, gaps: Floats, ends: Ints, total: Floats | float) -> Floats:
         sums = gaps.cumsum(axis=1)

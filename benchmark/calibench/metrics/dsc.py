@@ -20,6 +20,7 @@ SPEC = MetricSpec(
     paper="Dimitriadis, Gneiting & Jordan 2021, PNAS 118(8)",
     deviations=("Summed over classes, one against the rest, as in `mcb`.",),
     order_only=True,
+    estimand="none: no interval of this figure is known to cover the population value",
     optional=True,
 )
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from calibench.metrics.binning import Floats
 from calibench.metrics.calibration_error import expected_calibration_error
 from calibench.metrics.equal_width import EqualWidthMetric
+from calibench.metrics.gap_figure import GapFigure
+from calibench.metrics.judged import Judged
+from calibench.metrics.no_interval import NoInterval
+from calibench.metrics.top_figure import top_figure
 from calibench.plugins.specs import MetricSpec
 
 
@@ -18,6 +22,7 @@ def _spec(bins: int, place: int, paper: str) -> MetricSpec:
         equation="sum_b n_b / N |conf_b - acc_b|",
         paper=paper,
         order_only=True,
+        estimand="the error of the population under these bins",
     )
 
 
@@ -37,3 +42,7 @@ class ECE(EqualWidthMetric):
     def error(self, gap_sums: Floats, counts: Floats) -> Floats:
         """ECE from gap sums and counts."""
         return expected_calibration_error(gap_sums, counts.sum(axis=-1))
+
+    def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
+        """The same of gap sums: N does not change."""
+        return top_figure(judged, judged.bin_index(self.bins), lambda sums: expected_calibration_error(sums, judged.n))

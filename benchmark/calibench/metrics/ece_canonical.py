@@ -26,6 +26,7 @@ SPEC = MetricSpec(
         "A sample alone in its cell adds 1 - p_y, calibrated or not: compare with the noise floor only.",
     ),
     rankable=False,
+    estimand="none: no interval of this figure is known to cover the population value",
     optional=True,
 )
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, check_bins, one_hot
+from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details
+from calibench.metrics.no_interval import NoInterval
+from calibench.metrics.top_figure import rms_figure
 from calibench.metrics.weighted import weighted_sums
 from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
     name="ece_debiased15",
-    place=300,
+    place=55,
     summary="Debiased root mean square calibration error, top label, 15 equal-width bins.",
     target=f"{__name__}:DebiasedECE",
     options={"bins": 15},
@@ -23,7 +26,7 @@ SPEC = MetricSpec(
         "A negative sum gives 0, as in the package; the details hold the signed sum.",
         "A bin of one sample adds 0, as in the package; without a bin of two samples the figure is undefined.",
     ),
-    optional=True,
+    estimand="the root mean square error of the population under these bins",
 )
 
 GRID = 2.0**30
@@ -54,6 +57,10 @@ class DebiasedECE(WeightedMetric):
         count = judged.stats(self.bins).count.numpy()
         signed_square = self._signed_squares(judged, np.ones((1, judged.n)))[0]
         return {"signed_square": float(signed_square), "single_bins": int((count == 1).sum())}
+
+    def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
+        """`sqrt(sum over bins of n_b / N * gap_b^2)`: of the population, which has no noise to take away."""
+        return rms_figure(judged, judged.bin_index(self.bins))
 
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:
         """The figure if sample i is correct with probability confidence_i; None if no bin has two samples."""

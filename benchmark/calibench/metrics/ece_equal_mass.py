@@ -5,7 +5,10 @@ from __future__ import annotations
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, check_bins, one_hot
 from calibench.metrics.calibration_error import expected_calibration_error
+from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
+from calibench.metrics.no_interval import NoInterval
+from calibench.metrics.top_figure import top_figure
 from calibench.metrics.weighted import weighted_sums
 from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
@@ -20,6 +23,7 @@ SPEC = MetricSpec(
     paper="Nixon et al. 2019, arXiv:1904.01685",
     deviations=("Split by rank on (confidence, index); no sample is dropped.",),
     order_only=True,
+    estimand="the error of the population under the bins of this sample",
 )
 
 
@@ -63,9 +67,17 @@ class EqualMassECE(WeightedMetric):
 
     def _in_group(self, judged: Judged) -> Floats:
         """`[N, M]`: 1 in the column of each sample's group."""
+        return one_hot(self._group(judged), self.bins)
+
+    def _group(self, judged: Judged) -> Ints:
+        """The group of each sample, `[N]`."""
         group = np.empty(judged.n, dtype=np.int64)
         group[_order(judged)] = np.repeat(np.arange(self.bins), np.diff(group_ends(judged.n, self.bins)))
-        return one_hot(group, self.bins)
+        return group
+
+    def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
+        """The same of gap sums: the groups stay."""
+        return top_figure(judged, self._group(judged), lambda sums: expected_calibration_error(sums, judged.n))
 
 
 def _order(judged: Judged) -> Ints:

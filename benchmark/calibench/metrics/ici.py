@@ -29,6 +29,7 @@ SPEC = MetricSpec(
         "fitted at 100 evenly spaced ranks with straight lines between them.",
     ),
     order_only=True,
+    estimand="none: no interval of this figure is known to cover the population value",
     optional=True,
 )
 

@@ -20,6 +20,7 @@ SPEC = MetricSpec(
         "The details hold sigma, the ratio to it, and the p-value for large N.",
     ),
     order_only=True,
+    estimand="the figure of the population, as if its cumulative differences were known",
     optional=True,
 )
 

@@ -22,6 +22,7 @@ SPEC = MetricSpec(
         "the binary figures. The r_k of a sample need not sum to 1.",
     ),
     order_only=True,
+    estimand="none: no interval of this figure is known to cover the population value",
     optional=True,
 )
 

@@ -18,6 +18,7 @@ SPEC = MetricSpec(
     equation="max_b |conf_b - acc_b|",
     paper="Naeini, Cooper & Hauskrecht 2015",
     rankable=False,
+    estimand="none: no interval of this figure is known to cover the population value",
 )
 
 

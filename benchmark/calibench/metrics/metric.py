@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.judged import Judged
+from calibench.metrics.no_interval import BIASED, NoInterval
+
+if TYPE_CHECKING:
+    from calibench.metrics.gap_figure import GapFigure
 
 Scalar: TypeAlias = int | float | str | bool | None
 Details: TypeAlias = dict[str, Scalar | list[Scalar]]
@@ -41,9 +45,9 @@ class Metric(ABC):
     """
 
     bias_corrected: ClassVar[bool] = False
-    """True for figures in [0, 1] that are larger in a resample than in the sample, as binned calibration errors are.
+    """True for figures that are larger in a resample than in the sample, as binned calibration errors are.
 
-    The bootstrap then shifts replicates back to the estimate.
+    The bootstrap then shifts replicates back to the estimate. Such a figure has an interval only if it has a `gap_figure`.
     """
 
     def applies(self, judged: Judged) -> bool:
@@ -73,6 +77,13 @@ class Metric(ABC):
         `correct [D, N]` tells where the label is the predicted class. Return None if such a figure means nothing.
         """
         return None
+
+    def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
+        """The figure as one of gap sums, for metrics that are biased near 0: the interval is then that of `gap_interval`.
+
+        Or the reason why this sample gives no interval.
+        """
+        return BIASED
 
     def details(self, judged: Judged) -> Details:
         """More to record beside the figure: JSON scalars, or lists of them, by name."""

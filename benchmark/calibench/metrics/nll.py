@@ -22,6 +22,7 @@ SPEC = MetricSpec(
     equation="mean(-ln p_y)",
     paper="Good 1952, Rational Decisions",
     deviations=("Probabilities are clipped at 1e-12, and the record counts the clipped ones.",),
+    estimand="the mean of the population",
 )
 
 

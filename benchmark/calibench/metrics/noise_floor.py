@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Protocol, TypeAlias
 
 from calibench.errors import blaming
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
-from calibench.metrics.bootstrap import block_rows
 from calibench.metrics.judged import Judged
+from calibench.metrics.label_draws import draw_labels
 from calibench.metrics.metric import Metric
 
 DRAWS = 1000
-
-STREAM = 1
-"""Separates the random stream of the noise floor from that of the bootstrap, which is the seed's own."""
 
 Floor: TypeAlias = dict[str, float]
 """`mean` and `p95` (95th percentile) over the draws, in the metric's unit."""
@@ -55,39 +52,3 @@ def drawn_figures(
             if values is not None:
                 blocks[name].append(values)
     return {name: np.concatenate(arrays) for name, arrays in blocks.items() if arrays}
-
-
-def draw_labels(judged: Judged, draws: int, seed: int) -> Iterator[tuple[Bools, Ints]]:
-    """Labels drawn from the predicted probabilities: blocks `(correct [d, N], labels [d, N])`, `draws` rows in all.
-
-    One uniform number u decides a label. If u is below the confidence c, the label is the prediction; else `(u - c) / (1 - c)`
-    selects one of the other classes. So most samples need no search.
-    """
-    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, STREAM))))
-    confidence, prediction = judged.confidence, judged.prediction
-    running = _running_shares(judged).ravel()
-    width, rows = judged.num_classes, block_rows(judged.n)
-    for start in range(0, draws, rows):
-        u = generator.random((min(rows, draws - start), judged.n))
-        correct = u < confidence
-        labels = np.repeat(prediction[None, :], len(u), axis=0)
-        # Sample by sample, because draw by draw the search reads all N K numbers for each draw and takes twice as long.
-        sample, draw = np.nonzero(~correct.T)
-        share = (u[draw, sample] - confidence[sample]) / (1 - confidence[sample])
-        # Sample i has the interval (i, i + 1] of the running shares, so one search serves all samples.
-        place = np.searchsorted(running, sample + share, side="right")
-        labels[draw, sample] = np.clip(place - sample * width, 0, width - 1)
-        yield correct, labels
-
-
-def _running_shares(judged: Judged) -> Floats:
-    """`[N, K]`: i + the share of classes 0 .. k among the probability of all classes other than the prediction."""
-    shares = judged.probs.copy()
-    shares[np.arange(judged.n), judged.prediction] = 0
-    total = shares.sum(axis=1, keepdims=True)
-    # A total of 0 means confidence 1: every draw is the prediction, and the row is never searched.
-    shares /= np.where(total > 0, total, 1)
-    np.cumsum(shares, axis=1, out=shares)
-    np.minimum(shares, 1, out=shares)
-    shares += np.arange(judged.n)[:, None]
-    return shares

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from calibench.metrics.binning import bin_edges
 from calibench.metrics.judged import Judged
-
-Z95 = 1.959963984540054
-"""The 97.5 % quantile of the standard normal distribution."""
+from calibench.metrics.mean_interval import wilson_interval
 
 
 @dataclass(frozen=True)
@@ -22,20 +19,6 @@ class ReliabilityBin:
     confidence: float | None
     accuracy: float | None
     accuracy_interval: tuple[float, float] | None
-
-
-def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
-    """Wilson score interval of a share `successes / n`, n >= 1, within [0, 1].
-
-    `(p + z^2/2n +- z sqrt(p (1 - p) / n + z^2/4n^2)) / (1 + z^2/n)`. Source: Wilson 1927.
-    """
-    share = successes / n
-    centre = share + z * z / (2 * n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    low = 0.0 if successes == 0 else (centre - half) / scale
-    high = 1.0 if successes == n else (centre + half) / scale
-    return low, high
 
 
 def reliability(judged: Judged, bins: int = 15) -> list[ReliabilityBin]:

@@ -7,8 +7,11 @@ from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, check_bins
 from calibench.metrics.equal_mass import range_gap_sums, tie_starts
 from calibench.metrics.equal_width import EqualWidthMetric
+from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
+from calibench.metrics.no_interval import BIASED, NoInterval
+from calibench.metrics.top_figure import rms_figure
 from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.params import Param
 from calibench.plugins.specs import MetricSpec
@@ -39,6 +42,7 @@ SPEC = MetricSpec(
         "decides.",
     ),
     order_only=True,
+    estimand="the root mean square error of the population under the bins of this sample",
     optional=True,
 )
 
@@ -68,6 +72,10 @@ class RmsCE(Metric):
         """Bins of equal mass are split anew in each resample, bins of equal width stay."""
         return self._metric.resampled(judged, weights)
 
+    def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
+        """That of the bins; none if a bin is left out."""
+        return self._metric.gap_figure(judged)
+
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:
         """The figure if sample i is correct with probability confidence_i; the bins stay."""
         return self._metric.floor_draws(judged, correct, labels)
@@ -79,6 +87,10 @@ class EqualWidthRms(EqualWidthMetric):
     def error(self, gap_sums: Floats, counts: Floats) -> Floats:
         """The figure from gap sums and counts."""
         return _root_mean_square(gap_sums, counts, counts.sum(axis=-1))
+
+    def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
+        """The same of gap sums: counts do not change."""
+        return rms_figure(judged, judged.bin_index(self.bins))
 
 
 class EqualMassRms(WeightedMetric):
@@ -100,6 +112,15 @@ class EqualMassRms(WeightedMetric):
         order, starts = self._ranked(judged)
         confidence, ones = judged.confidence[order], np.ones(judged.n)
         return np.array([self._error(ones, confidence - row[order], starts) for row in correct])
+
+    def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
+        """The same of gap sums: the bins stay, and equal confidences are split in the order of the file."""
+        if self.last_left_out:
+            return BIASED
+        order, _ = self._ranked(judged)
+        bins = np.empty(judged.n, dtype=np.int64)
+        bins[order] = np.minimum(np.arange(judged.n) // self.size, max(judged.n // self.size, 1) - 1)
+        return rms_figure(judged, bins)
 
     def _ranked(self, judged: Judged) -> tuple[Ints, Ints | None]:
         """Samples from least to most confident, `[N]`, and where runs of equal confidences start."""

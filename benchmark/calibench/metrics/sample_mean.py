@@ -26,11 +26,12 @@ class SampleMean(Metric):
 
     def value(self, judged: Judged) -> float:
         """The mean over samples."""
-        return float(self._numbers(judged).mean())
+        return float(self.numbers(judged).mean())
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """The weighted mean over samples."""
-        return weighted_mean(weights, self._numbers(judged))
+        return weighted_mean(weights, self.numbers(judged))
 
-    def _numbers(self, judged: Judged) -> Floats:
+    def numbers(self, judged: Judged) -> Floats:
+        """`per_sample`, computed once."""
         return judged.memo(("per_sample", self), lambda: self.per_sample(judged))

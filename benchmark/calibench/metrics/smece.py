@@ -7,8 +7,11 @@ from typing import Any
 
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
+from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details
+from calibench.metrics.no_interval import NoInterval
+from calibench.metrics.top_figure import fine_cells
 from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
@@ -24,6 +27,7 @@ SPEC = MetricSpec(
         "s is the smallest multiple of 1/1024 above the fixed point, 2/1024 at least; the details hold it.",
     ),
     order_only=True,
+    estimand="the smECE of the population, at its own bandwidth",
     optional=True,
 )
 
@@ -64,6 +68,22 @@ class SmECE(WeightedMetric):
         ones = np.ones((1, judged.n))
         return _Smoothing(judged.confidence, judged.confidence - correct, ones).at_fixed_point()[0]
 
+    def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
+        """smECE of parts of bins, each at its mean confidence; it exceeds a threshold s if smECE_s does."""
+        cells = fine_cells(judged)
+        if isinstance(cells, NoInterval):
+            return cells
+        confidence, count = cells.p / np.maximum(cells.count, 1), cells.count[None]
+
+        def at_threshold(sums: Floats, threshold: float) -> Floats:
+            step = int(np.clip(round(threshold * STEPS), 2, STEPS))
+            return _Smoothing(confidence, sums, count).smooth(step)
+
+        def value(sums: Floats) -> Floats:
+            return _Smoothing(confidence, sums, count).at_fixed_point()[0]
+
+        return GapFigure(cells, value, at_threshold, lambda features: np.abs(features).sum(axis=1))
+
     def details(self, judged: Judged) -> Details:
         """`bandwidth`, the s of the figure."""
         gaps = (judged.confidence - judged.correct)[None]
@@ -101,6 +121,14 @@ class _Smoothing:
 
     def _errors_of(self, rows: Ints, step: int) -> Floats:
         """smECE of the rows `rows [R]` at one bandwidth, `[R]`."""
+        errors: Floats = np.abs(self._smooth_of(rows, step)).sum(axis=1)
+        return errors
+
+    def smooth(self, step: int) -> Floats:
+        """The smooth gaps of all rows at the points of the mesh, `[B, T]`: the sum of their sizes is smECE at this bandwidth."""
+        return self._smooth_of(np.arange(len(self.gaps)), step)
+
+    def _smooth_of(self, rows: Ints, step: int) -> Floats:
         points = _grid_points(step)
         gaps, densities = self._spectra_on(points)
         if len(densities) > 1:
@@ -112,9 +140,9 @@ class _Smoothing:
             values: Floats = smooth[:, left] * (1 - share) + smooth[:, left + 1] * share
             return values
 
-        total = on_mesh(densities).sum(axis=1) + EXTRA_DENSITY * len(left)
-        errors: Floats = np.abs(on_mesh(gaps[rows])).sum(axis=1) / total
-        return errors
+        total = on_mesh(densities).sum(axis=1, keepdims=True) + EXTRA_DENSITY * len(left)
+        smooth_gaps: Floats = on_mesh(gaps[rows]) / total
+        return smooth_gaps
 
     def _spectra_on(self, points: int) -> tuple[Any, Any]:
         """Fourier transforms of gaps and of weights on a grid of `points`, continued evenly beyond both ends."""

@@ -23,6 +23,7 @@ SPEC = MetricSpec(
         "A class with fewer probabilities than ranges has one range for each.",
     ),
     order_only=True,
+    estimand="none: no interval of this figure is known to cover the population value",
     optional=True,
 )
 

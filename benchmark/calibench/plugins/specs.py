@@ -192,6 +192,8 @@ class MetricSpec(Spec):
     order_only: bool = False
     """True for a figure that is biased by an amount that depends on the model, such as ECE: it may order a board, but no rank
     follows from it."""
+    estimand: str = "the figure of the population"
+    """Of what the interval is one."""
     optional: bool = False
     """True for a metric that is computed only if the user names it (`--metrics`); all others are the default set."""
 
@@ -202,6 +204,7 @@ class MetricSpec(Spec):
             "better": self.better,
             "rankable": self.rankable,
             "order_only": self.order_only,
+            "estimand": self.estimand,
         }
 
 

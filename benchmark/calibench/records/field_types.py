@@ -112,6 +112,7 @@ _TYPES: dict[str, Check] = {
     "timings_s": _object_of(_is_number),
     "versions": _object_of(_is_text),
     "units": _object_of(_is_unit),
+    "no_interval": _object_of(_is_text),
     "verdict": _is_text,
     "calibrated": _is_text,
     "findings": _list_of(_is_object),

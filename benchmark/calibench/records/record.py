@@ -10,6 +10,7 @@ from typing import Any
 from calibench.errors import InputError
 from calibench.records import schemas
 from calibench.records.field_types import fits
+from calibench.records.version_1 import from_version_1
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ class ResultRecord:
     `ood_auroc_near`, and the figures of each OOD set, as `ood_auroc_svhn`."""
 
     intervals: dict[str, list[float] | None]
-    """For each metric the bounds `[low, high]` of its 95 % bootstrap interval over test samples, in the metric's unit."""
+    """For each metric the bounds `[low, high]` of the interval, of 95 % unless `bootstrap` has another level, in the metric's
+    unit. It is an interval of what `units` names as the `estimand`: a population value, which the figure itself may miss,
+    since noise makes calibration errors larger."""
 
     noise_floor: dict[str, dict[str, float]]
     """For each metric that has one, the score of a perfectly calibrated model with the same probabilities, in the
@@ -66,7 +69,11 @@ class ResultRecord:
 
     units: dict[str, dict[str, Any]] = field(default_factory=dict)
     """For each metric its `unit`, the `better` direction (`lower` or `higher`), `rankable`, true if a board may be ordered
-    by it, and `order_only`, true if it is biased by an amount that depends on the model, so that no rank follows."""
+    by it, `order_only`, true if it is biased by an amount that depends on the model, so that no rank follows, and the
+    `estimand` of its interval."""
+
+    no_interval: dict[str, str] = field(default_factory=dict)
+    """For each metric without an interval the reason."""
 
     verdict: str = ""
     """One sentence: the judgement on the calibration of the test split, and the figures behind it."""
@@ -119,8 +126,10 @@ class ResultRecord:
     """The seed of each random stream: `run`, the seeds derived from it for each purpose, `split`, `noise`, `bootstrap`."""
 
     bootstrap: dict[str, Any] = field(default_factory=dict)
-    """The settings of the intervals: `method`, `level`, `resamples`, `seed`, the `bias_corrected` metrics
-    and the `bias_correction`, and the number of resamples in which a figure was `undefined`. Boards compare only
+    """How intervals were found: the `level`, the number of `resamples` and their `seed`, and for each metric with an interval
+    its method in `methods` (`mean`: Wilson's interval of a share, or Hall's of a mean; `inversion`: of a test along the
+    path that shrinks gaps; `resamples`: bias-corrected percentiles of resamples). Then the `bias_corrected` metrics and the
+    `bias_correction` of their replicates, and the number of resamples in which a figure was `undefined`. Boards compare only
     records whose `seed` and `resamples` are equal."""
 
     data: dict[str, Any] = field(default_factory=dict)
@@ -141,7 +150,7 @@ class ResultRecord:
 
     shift: list[dict[str, Any]] = field(default_factory=list)
     """A row for each variant of each shift: `shift`, `kind`, `severity`, the number of samples `n`, its `metrics`,
-    `intervals` and `noise_floor`, and facts `about` it from the shift's plugin. The means over variants are in the
+    `intervals`, `no_interval` and `noise_floor`, and facts `about` it from the shift's plugin. The means over variants are in the
     record's `metrics`."""
 
     ood: list[dict[str, Any]] = field(default_factory=list)
@@ -180,7 +189,9 @@ class ResultRecord:
         Fields that this version does not know are left out.
         """
         schema = document.get("schema") if isinstance(document, Mapping) else None
-        if schema != schemas.RECORD:
+        if schema == schemas.RECORD_1:
+            document = from_version_1(document)
+        elif schema != schemas.RECORD:
             message = f"{where}: its schema is {schema!r}, not {schemas.RECORD!r}"
             raise InputError(message, "is it a record of another version?")
         names = [f.name for f in dataclasses.fields(cls)]
@@ -192,7 +203,7 @@ class ResultRecord:
             if not fits(name, document[name]):
                 message = f"{where}: the value of {name!r} does not fit this field of a record"
                 raise InputError(message, "run it again with --force")
-        return cls(**{name: document[name] for name in present})
+        return cls(**{name: document[name] for name in present if name != "schema"})
 
 
 def _required_fields() -> list[str]:

@@ -5,19 +5,25 @@ A document whose definition changes gets a new number.
 
 from __future__ import annotations
 
-RECORD = "calibench.record/1"
-"""One run: `records/RUN_ID.json` in a results folder, and the output of `calibench run --json` for one run."""
+RECORD = "calibench.record/2"
+"""One run: `records/RUN_ID.json` in a results folder, and the output of `calibench run --json` for one run.
 
-RECORDS = "calibench.records/1"
+Since 2 an interval is one of a population value, and `no_interval` says why there is none.
+"""
+
+RECORD_1 = "calibench.record/1"
+"""Records of earlier versions, which are still read, without their intervals of calibration errors."""
+
+RECORDS = "calibench.records/2"
 """Several runs: the output of `calibench run --json` for more than one."""
 
 PREDICTIONS = "calibench.predictions/1"
 """Scores, labels and bootstrap replicates of a run: the metadata of `predictions/RUN_ID.safetensors`."""
 
-EVALUATION = "calibench.evaluation/1"
-"""One file of stored outputs: `calibench evaluate FILE --json`."""
+EVALUATION = "calibench.evaluation/2"
+"""One file of stored outputs: `calibench evaluate FILE --json`. Since 2 as for `calibench.record`."""
 
-EVALUATIONS = "calibench.evaluations/1"
+EVALUATIONS = "calibench.evaluations/2"
 """Several files of stored outputs: `calibench evaluate FILE FILE --json`."""
 
 LEADERBOARD = "calibench.leaderboard/2"

@@ -55,6 +55,7 @@ class RunResult:
             n=self.inputs.data.sizes(),
             metrics=judgement.metrics | added.metrics,
             intervals=judgement.intervals | added.intervals,
+            no_interval=judgement.no_interval | added.no_interval,
             noise_floor={**judgement.noise_floor, **added.noise_floor},
             timings_s={name: round(value, 4) for name, value in timings.items()},
             versions=versions(distributions_of(config)),

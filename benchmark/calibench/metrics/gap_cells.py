@@ -1,0 +1,121 @@
+"""The cells over which gaps are added, and the noise of their sums: bins of the top label, and bins of every class."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from calibench.lazy import np
+from calibench.metrics.binning import Floats, Ints
+from calibench.metrics.class_bins import class_bins
+from calibench.metrics.gap_shapes import CellSums
+from calibench.metrics.judged import Judged
+from calibench.metrics.redrawn_labels import LabelsRedrawn
+
+
+class Cells(ABC):
+    """Cells, whose gaps have a shape: a mean gap for each of B `sums.count` bins. A bin holds one cell or several."""
+
+    sums: CellSums
+    """What the bins hold."""
+    observed: Floats
+    """The gap sum of each cell, `[C]`."""
+
+    @abstractmethod
+    def of_shape(self, shape: Floats) -> Floats:
+        """The gap sum of each cell, `[C]`, if every sample in a bin has the gap `shape [B]`."""
+
+    @abstractmethod
+    def noise(self, shape: Floats, draws: int, generator: np.random.Generator) -> Floats:
+        """What label noise adds to the gap sums in each draw, `[D, C]`, if the gaps are those of `shape`."""
+
+    @abstractmethod
+    def recounted(self, shape: Floats, draws: int, generator: np.random.Generator) -> Floats | None:
+        """Gap sums `[D, C]` of a shape without label noise, in other samples of as many; None if `spread` says it."""
+
+    def spread(self, shape: Floats) -> float:
+        """The standard deviation of the figure of a shape over samples, without label noise."""
+        raise NotImplementedError
+
+
+class TopCells(Cells):
+    """Cells of the top label: bins of the confidence, or parts of such bins. Their labels are independent of each other."""
+
+    def __init__(self, p: Floats, y: Floats, bins: Ints, cells: Ints | None = None) -> None:
+        """`p [N]` is the probability that y is 1. `bins [N]` and `cells [N]` number them from 0; a cell lies in one bin."""
+        bin_count = int(bins.max()) + 1
+
+        def add(values: Floats | None) -> Floats:
+            return np.bincount(bins, weights=values, minlength=bin_count).astype(np.float64)
+
+        self.sums = CellSums(add(None), add(p), add(p * (1 - p)), add(y))
+        index = bins if cells is None else cells
+        self.count = np.bincount(index).astype(np.float64)
+        self.p = np.bincount(index, weights=p).astype(np.float64)
+        self.observed = self.p - np.bincount(index, weights=y)
+        self.bin_of_cell = np.zeros(len(self.count), dtype=np.int64)
+        self.bin_of_cell[index] = bins
+
+    def of_shape(self, shape: Floats) -> Floats:
+        """The number of samples times the gap."""
+        return self.count * shape[self.bin_of_cell]
+
+    def noise(self, shape: Floats, draws: int, generator: np.random.Generator) -> Floats:
+        """Binomial: the samples of a cell count as if they had its mean probability."""
+        filled = self.count > 0
+        mean_p = self.p / np.maximum(self.count, 1)
+        rate = np.where(filled, np.clip(mean_p - shape[self.bin_of_cell], 0, 1), 0)
+        drawn = generator.binomial(self.count.astype(np.int64), rate, size=(draws, len(rate)))
+        noise: Floats = self.count * rate - drawn
+        return noise
+
+    def recounted(self, shape: Floats, draws: int, generator: np.random.Generator) -> Floats:
+        """The number of samples in each bin is multinomial."""
+        count = self.sums.count
+        total = int(count.sum())
+        ratio = generator.multinomial(total, count / total, size=draws) / np.maximum(count, 1)
+        recounted: Floats = self.of_shape(shape) * ratio[:, self.bin_of_cell]
+        return recounted
+
+
+class ClassCells(Cells):
+    """The K M cells of M bins of every class. One label fills one cell and misses K - 1 others, so cells depend on each other."""
+
+    def __init__(self, judged: Judged, bins: int) -> None:
+        self.judged, self.bins = judged, bins
+        self.table, probs = class_bins(judged, bins), judged.probs
+        totals, squares = probs.sum(axis=0), np.einsum("nk,nk->k", probs, probs)
+        labels = np.bincount(judged.labels, minlength=judged.num_classes).astype(np.float64)
+        count, p = self.table.complete(None, float(judged.n)), self.table.complete(self.table.p, totals)
+        square, y = self.table.complete(self.table.p**2, squares), self.table.complete(self.table.y, labels)
+        group = np.repeat(np.arange(judged.num_classes), bins)
+        self.sums = CellSums(count.ravel(), p.ravel(), np.maximum(p - square, 0).ravel(), y.ravel(), group)
+        self.observed = self.sums.gap
+
+    def of_shape(self, shape: Floats) -> Floats:
+        """The number of samples times the gap."""
+        return self.sums.count * shape
+
+    def noise(self, shape: Floats, draws: int, generator: np.random.Generator) -> Floats:
+        """Labels are drawn from the probabilities without their gaps.
+
+        A cell may hold samples whose gaps differ. The variance is therefore raised to that of as many samples at the mean.
+        """
+        redrawn = LabelsRedrawn(self.judged, self.table, self.sums, shape)
+        noise, variance, total = redrawn.gap_noise(draws, generator)
+        count = self.sums.count * (redrawn.rows / self.judged.n)
+        rate = np.clip(total / np.maximum(count, 1e-300), 0, 1)
+        pooled = np.maximum(count * rate * (1 - rate), variance)
+        noise *= np.sqrt(pooled / np.where(variance > 0, variance, 1)) * np.sqrt(self.judged.n / redrawn.rows)
+        return noise
+
+    def recounted(self, shape: Floats, draws: int, generator: np.random.Generator) -> None:
+        """A sample adds to one cell of each class, so the counts are not drawn: see `spread`."""
+        return
+
+    def spread(self, shape: Floats) -> float:
+        """That of the class-wise ECE: of the sum of |gap| over classes, which is a mean over samples."""
+        size = np.abs(shape)
+        in_first = size.reshape(-1, self.bins)[:, 0]
+        more = size[self.table.cell] - in_first[self.table.cell // self.bins]
+        per_sample = np.bincount(self.table.row, weights=more, minlength=self.judged.n)
+        return float(per_sample.std() / self.judged.num_classes / np.sqrt(self.judged.n))

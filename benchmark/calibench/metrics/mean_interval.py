@@ -1,0 +1,56 @@
+"""Intervals of a mean over samples: Wilson's for shares, and one that corrects for skewness for all other numbers."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+from calibench.lazy import np
+from calibench.metrics.binning import Floats
+from calibench.student import student_quantile
+
+
+def mean_interval(values: Floats, level: float) -> list[float] | None:
+    """The bounds of the population mean of `values [N]`; None for fewer than two samples, or infinite values.
+
+    Values that are all 0 or 1 are a share, which gets the Wilson score interval. Others get Student's t with a correction for
+    skewness (Hall 1992, "On the removal of skewness by transformation"): percentiles of resamples end too low for a mean of
+    skewed numbers, such as NLL.
+    """
+    n = len(values)
+    if n < 2 or not np.isfinite(values).all():
+        return None
+    mean = float(values.mean())
+    if ((values == 0) | (values == 1)).all():
+        return list(wilson_interval(float(values.sum()), n, level))
+    deviation = values - mean
+    spread = math.sqrt(float((deviation**2).mean()))
+    if spread <= 1e-12 * abs(mean):
+        return [mean, mean]
+    skewness = float((deviation**3).mean()) / spread**3 / math.sqrt(n)
+    error = spread / math.sqrt(n - 1)
+    z = student_quantile(n - 1, level)
+    return [mean - error * _back(z, skewness), mean - error * _back(-z, skewness)]
+
+
+def wilson_interval(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Wilson score interval of a share `successes / n`, n >= 1, within [0, 1].
+
+    `(p + z^2/2n +- z sqrt(p (1 - p) / n + z^2/4n^2)) / (1 + z^2/n)`. Source: Wilson 1927.
+    """
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share = successes / n
+    centre = share + z * z / (2 * n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    low = 0.0 if successes == 0 else (centre - half) / scale
+    high = 1.0 if successes == n else (centre + half) / scale
+    return low, high
+
+
+def _back(z: float, skewness: float) -> float:
+    """The t of which Hall's transformation `t + a t^2 / 3 + a^2 t^3 / 27 + a / 6` is z; a is the skewness of the mean."""
+    if abs(skewness) < 1e-6:
+        return z
+    cube = 1 + skewness * (z - skewness / 6)
+    return 3 / skewness * (math.copysign(abs(cube) ** (1 / 3), cube) - 1)

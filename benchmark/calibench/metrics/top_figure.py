@@ -1,0 +1,63 @@
+"""Figures of the top label as figures of gap sums, and whether a sample is large enough for an interval of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from calibench.lazy import np
+from calibench.metrics.binning import Floats, Ints
+from calibench.metrics.gap_cells import TopCells
+from calibench.metrics.gap_figure import GapFigure
+from calibench.metrics.judged import Judged
+from calibench.metrics.no_interval import NoInterval
+
+FEWEST = 10
+"""So many right and so many wrong predictions are needed: with fewer, the noise of gaps is not known."""
+
+FEWEST_A_CLASS = 20
+"""So many samples a class are needed: with fewer, most cells are empty, and the interval covers too little."""
+
+BINS, PARTS = 15, 64
+"""Figures without bins look at parts of bins. A gap has its shape over the bins, and its noise over the parts."""
+
+
+def too_few(judged: Judged) -> NoInterval | None:
+    """Why the sample is too small for an interval; None if it is not."""
+    right = int(judged.correct.sum())
+    kind, count = ("right", right) if right < judged.n - right else ("wrong", judged.n - right)
+    if count >= FEWEST:
+        return None
+    return NoInterval(f"of {judged.n} predictions {count} are {kind}, and an interval needs {FEWEST}")
+
+
+def top_figure(
+    judged: Judged, bins: Ints, value: Callable[[Floats], Floats], cells: Ints | None = None
+) -> GapFigure | NoInterval:
+    """The figure `value` of gap sums of the top label over `bins [N]`, or over `cells [N]` within them."""
+    few = too_few(judged)
+    if few is not None:
+        return few
+    return GapFigure(TopCells(np.minimum(judged.confidence, 1.0), judged.correct, bins, cells), value)
+
+
+def rms_figure(judged: Judged, bins: Ints) -> GapFigure | NoInterval:
+    """`sqrt(sum over bins of n_b / N * gap_b^2)` of the top label, as a figure of gap sums."""
+    count = np.maximum(np.bincount(bins), 1)
+    return top_figure(judged, bins, lambda sums: np.sqrt((sums**2 / count).sum(axis=-1) / judged.n))
+
+
+def fine_cells(judged: Judged) -> TopCells | NoInterval:
+    """Parts of equal-width bins, for figures without bins: `PARTS` of each."""
+    few = too_few(judged)
+    if few is not None:
+        return few
+    part = judged.bin_index(BINS * PARTS)
+    return TopCells(np.minimum(judged.confidence, 1.0), judged.correct, part // PARTS, part)
+
+
+def too_few_of_a_class(judged: Judged) -> NoInterval | None:
+    """Why there are too few samples a class for an interval of a class-wise figure; None if there are enough."""
+    per_class = judged.n / judged.num_classes
+    if per_class >= FEWEST_A_CLASS:
+        return too_few(judged)
+    return NoInterval(f"{per_class:.3g} samples a class are too few: {FEWEST_A_CLASS} are needed")
