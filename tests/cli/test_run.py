@@ -13,7 +13,18 @@ from safetensors.numpy import load_file
 import calibench
 from calibench.records.record import ResultRecord
 
-METRICS = ["accuracy", "nll", "brier", "ece15", "ece10", "mce15", "ece_equal_mass15", "classwise_ece15", "aurc"]
+METRICS = [
+    "accuracy",
+    "nll",
+    "brier",
+    "ece15",
+    "ece10",
+    "ece_debiased15",
+    "mce15",
+    "ece_equal_mass15",
+    "classwise_ece15",
+    "aurc",
+]
 FROZEN = ("-d", "npz:path=features.npz", "--model", "frozen")
 SMALL = ("-d", "npz:path=features.npz", "--model", "mlp:hidden=8", "--epochs", "2", "--json")
 
@@ -39,7 +50,7 @@ def test_the_document_of_a_run(cli, tmp_path):
 
 def check_what_was_run(document):
     assert list(document) == ["schema", *(f.name for f in dataclasses.fields(ResultRecord) if f.name != "schema")]
-    assert document["schema"] == "calibench.record/1"
+    assert document["schema"] == "calibench.record/2"
     assert document["recipe"] == "ce:epochs=2+temperature"
     assert (document["dataset"], document["model"], document["seed"]) == ("digits", "mlp", 3)
     assert document["noise"] == "symmetric:rate=0.1"
@@ -53,8 +64,9 @@ def check_what_was_run(document):
 def check_figures(document):
     assert list(document["metrics"])[: len(METRICS)] == METRICS
     for name in METRICS:
-        low, high = document["intervals"][name]
-        assert low <= document["metrics"][name] <= high, name
+        interval = document["intervals"][name]
+        assert (interval is None) == (name in document["no_interval"]), name
+        assert interval is None or interval[0] <= document["metrics"][name], name
     assert 0 <= document["metrics"]["accuracy"] <= 1
     assert set(document["noise_floor"]["ece15"]) >= {"mean", "p95"}
     assert set(document["units"]) == set(document["metrics"])

@@ -60,16 +60,22 @@ def test_a_judgement_holds_every_figure_with_interval_floor_and_replicates(judge
     judgement = judge(samples, metrics, Sampling(seed=3))
     names = ALWAYS + WITH_DECISIONS + WITH_SETS_AND_COSTS
     assert list(judgement.metrics) == list(judgement.intervals) == list(judgement.replicates) == names
+    methods = judgement.bootstrap["methods"]
     for name in names:
-        low, high = judgement.intervals[name]
         assert judgement.metrics[name] == metrics[name][1].value(samples)
-        assert low <= judgement.metrics[name] <= high
-        replicates = judgement.replicates[name]
-        assert (replicates.shape, replicates.dtype) == ((1000,), np.float64)
-        np.testing.assert_array_equal(np.quantile(replicates, [0.025, 0.975]), [low, high])
+        assert (judgement.replicates[name].shape, judgement.replicates[name].dtype) == ((1000,), np.float64)
+        assert (judgement.intervals[name] is None) == (name in judgement.no_interval) == (name == "mce15"), name
+        if name != "mce15":
+            low, high = judgement.intervals[name]
+            assert low < high
+            assert low <= judgement.metrics[name]
+            assert judgement.metrics[name] <= high or methods[name] == "inversion", name
+    assert methods["accuracy"] == "mean"
+    assert methods["ece15"] == "inversion"
+    assert methods["aurc"] == "resamples"
     assert sorted(judgement.noise_floor) == judgement.bootstrap["bias_corrected"] == sorted(BINNED)
     assert all(0 < floor["mean"] < floor["p95"] for floor in judgement.noise_floor.values())
-    assert (judgement.bootstrap["method"], judgement.bootstrap["level"]) == ("percentile", 0.95)
+    assert judgement.bootstrap["level"] == 0.95
     assert (judgement.bootstrap["resamples"], judgement.bootstrap["seed"]) == (1000, 3)
     with_details = {"nll", "brier", "mce15", "aurc", *WITH_DECISIONS, *WITH_SETS_AND_COSTS}
     assert set(judgement.details) == with_details
@@ -92,11 +98,11 @@ def test_undefined_figures_are_none_and_the_record_stays_json(judged, metrics):
     json.dumps(json_part(judgement), allow_nan=False)
 
 
-def test_the_intervals_of_one_sample_are_its_figures(metrics):
+def test_one_sample_has_no_interval(metrics):
     judged = Judged(Outputs(torch.tensor([[2.0, 0.0, 1.0]])), torch.tensor([0]), np.array([0]))
     judgement = judge(judged, metrics)
-    for name, value in judgement.metrics.items():
-        assert judgement.intervals[name] == pytest.approx([value, value], abs=1e-15)
+    assert set(judgement.intervals.values()) == {None}
+    assert judgement.no_interval["ece15"] == "of 1 predictions 0 are wrong, and an interval needs 10"
     assert judgement.metrics["ece15"] == pytest.approx(1 - judged.confidence[0])
     json.dumps(json_part(judgement), allow_nan=False)
 

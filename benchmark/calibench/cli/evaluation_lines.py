@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from calibench.metrics.no_interval import BIASED
+
 if TYPE_CHECKING:
     from calibench.evaluation.advice import Advice
     from calibench.evaluation.evaluation_record import EvaluationRecord
+
+
+INTERVAL = "interval: of the population value; noise makes calibration errors larger than it; -: no interval is known"
 
 
 def lines_of(record: EvaluationRecord, left_out: Collection[str] = ()) -> Sequence[str]:
@@ -23,10 +28,12 @@ def lines_of(record: EvaluationRecord, left_out: Collection[str] = ()) -> Sequen
         lines.append(f"verdict: {record.verdict}")
     if record.advice is not None:
         lines.append(f"advice: {_advice(record.advice, record.fit)}")
+    reasons = {**record.no_interval, **after.get("no_interval", {})}
+    lines += [f"no interval of {name}: {why}" for name, why in reasons.items() if why != BIASED.reason]
     if left_out:
         columns = "floors and some intervals" if len(left_out) > 1 else "floors"
         return [*lines, f"no room for {columns}; a wider terminal and --json show them"]
-    return [*lines, "floor: mean of a perfectly calibrated model with the same confidences"]
+    return [*lines, INTERVAL, "floor: mean of a perfectly calibrated model with the same confidences"]
 
 
 def _fit(fit: Mapping[str, Any]) -> str:

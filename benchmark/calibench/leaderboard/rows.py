@@ -68,10 +68,12 @@ def _interval(name: str, records: Sequence[ResultRecord], replicates: Replicates
     calibration errors, gets the means of the seeds' bounds, and so does a row without predictions. These are wider: seeds share
     their test samples, but not all of their errors.
     """
-    bounds = [record.intervals.get(name) for record in records]
-    known = [pair for pair in bounds if pair is not None]
-    if len(known) < len(records):
+    if any(record.intervals.get(name, ()) is None for record in records):
         return None
+    known = [pair for record in records if (pair := record.intervals.get(name)) is not None]
     inverted = any(record.bootstrap.get("methods", {}).get(name) == "inversion" for record in records)
-    resampled = None if inverted or len(records) == 1 else interval(replicates.get(name))
-    return resampled or (float(np.mean([low for low, _ in known])), float(np.mean([high for _, high in known])))
+    stored = inverted or len(records) == 1
+    resampled = None if stored and known else interval(replicates.get(name))
+    if resampled is not None or len(known) < len(records):
+        return resampled
+    return float(np.mean([low for low, _ in known])), float(np.mean([high for _, high in known]))

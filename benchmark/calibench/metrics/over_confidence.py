@@ -22,6 +22,7 @@ SPEC = MetricSpec(
         "confidence.",
     ),
     rankable=False,
+    estimand="none: no interval of this figure is known to cover the population value",
     optional=True,
 )
 

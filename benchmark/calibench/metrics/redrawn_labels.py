@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calibench.lazy import np
-from calibench.metrics.binning import Floats, Ints, bin_index
+from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.class_bins import ClassBins
 from calibench.metrics.gap_shapes import CellSums
 from calibench.metrics.judged import Judged
@@ -39,18 +39,19 @@ class LabelsRedrawn:
         self.probs = probs * factor.reshape(table.shape)[:, 0]
         self.probs[self.row, self.cell // table.bins] = table.p[self.listed] * factor[self.cell]
         self.probs /= self.probs.sum(axis=1, keepdims=True)
+        self.bin_of = np.zeros(self.probs.shape, dtype=np.int32)
+        self.bin_of[self.row, self.cell // table.bins] = self.cell % table.bins
 
     def gap_noise(self, draws: int, generator: np.random.Generator) -> tuple[Floats, Floats, Floats]:
         """Expected less drawn labels in each cell `[D, K M]`; the variance of this, and the expected number, `[K M]` each."""
         expected, squares = self._sum(self.probs), self._sum(self.probs**2)
-        rows, judged = np.arange(self.rows), self.judged
-        probs, prediction = judged.probs[self.index], judged.prediction[self.index]
+        rows, prediction = np.arange(self.rows), self.judged.prediction[self.index]
         confidence = self.probs[rows, prediction]
         noise = np.empty((draws, len(expected)))
         done = 0
         for _, labels in labels_from(self.probs, confidence, prediction, draws, generator):
             for label in labels:
-                cell = label * self.table.bins + bin_index(probs[rows, label], self.table.bins)
+                cell = label * self.table.bins + self.bin_of[rows, label]
                 noise[done] = expected - np.bincount(cell, minlength=len(expected))
                 done += 1
         return noise, np.maximum(expected - squares, 0), expected

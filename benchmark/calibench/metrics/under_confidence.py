@@ -18,6 +18,7 @@ SPEC = MetricSpec(
     paper="own definition",
     deviations=("`over_confidence` and `under_confidence` add up to ECE with as many bins.",),
     rankable=False,
+    estimand="none: no interval of this figure is known to cover the population value",
     optional=True,
 )
 
