@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 from calibench.lazy import np
 
@@ -16,6 +15,8 @@ def student_quantile(freedom: float, level: float = 0.95) -> float:
 
     With T = sqrt(freedom) tan(a), the density of the angle a is proportional to cos(a)^(freedom - 1): it is summed on a grid.
     """
+    from statistics import NormalDist
+
     if freedom >= LARGE:
         return NormalDist().inv_cdf((1 + level) / 2)
     angle = np.linspace(0, math.pi / 2, 100_001)

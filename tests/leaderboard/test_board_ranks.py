@@ -25,7 +25,8 @@ from calibench import InputError
 from calibench.leaderboard.board_ranks import ranks_of
 from calibench.leaderboard.boards import boards
 from calibench.leaderboard.change import Figures
-from calibench.leaderboard.rank_intervals import TOLERANCE, rank_intervals
+from calibench.leaderboard.defaults import TOLERANCE
+from calibench.leaderboard.rank_intervals import rank_intervals
 
 
 def by_rank_intervals(shifts: Mapping[str, list[float]], tolerance: float) -> dict[str, tuple[int, int]]:

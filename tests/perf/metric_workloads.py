@@ -133,8 +133,9 @@ def _judge(n: int, k: int) -> Workload:
         assert set(judgement.metrics) == set(default_metrics()) - {*OF_SEVERAL_LABELS, *OF_SOFT_LABELS}
         for name, value in judgement.metrics.items():
             check_figure(name, value, n, k)
-            low, high = judgement.intervals[name]
-            assert low <= high
+            interval = judgement.intervals[name]
+            assert (interval is None) == (name in judgement.no_interval)
+            assert interval is None or interval[0] <= interval[1]
 
     def prepare() -> Prepared:
         return Prepared(lambda: judge(judged(n, k), default_metrics()), check)

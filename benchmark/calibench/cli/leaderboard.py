@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from calibench.cli.output import stdout, to_stderr
-from calibench.leaderboard.rank_intervals import TOLERANCE
-from calibench.leaderboard.units import RANK_BY
+from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 
 
 @click.command()

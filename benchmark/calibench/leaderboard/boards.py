@@ -18,10 +18,11 @@ from calibench.leaderboard.board_ranks import (
     with_changes,
     with_ranks,
 )
-from calibench.leaderboard.rank_intervals import LEVEL, TOLERANCE, check_rule
+from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
+from calibench.leaderboard.rank_intervals import LEVEL, check_rule
 from calibench.leaderboard.replicates import Replicates, read_replicates
 from calibench.leaderboard.rows import Row, unranked_row
-from calibench.leaderboard.units import RANK_BY, Units, check_metric, note_on_order, units_of
+from calibench.leaderboard.units import Units, check_metric, note_on_order, units_of
 from calibench.records.record import ResultRecord
 
 

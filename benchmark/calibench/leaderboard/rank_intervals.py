@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from calibench.errors import InputError
 from calibench.lazy import np
+from calibench.leaderboard.defaults import TOLERANCE
 from calibench.leaderboard.grouped_means import GroupedMeans
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 Floats: TypeAlias = "NDArray[np.float64]"
 
 LEVEL = 0.95
-TOLERANCE = 1e-6
-"""The default tolerance of practical equality, in the figure's own unit: two spellings of one loss differ by less."""
-
 MOST_UNDEFINED = 0.1
 """A row of which more replicates are NaN is not separated from any other."""
 

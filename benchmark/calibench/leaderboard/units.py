@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from calibench.errors import InputError, did_you_mean
+from calibench.leaderboard.defaults import RANK_BY
 from calibench.records.record import ResultRecord
-
-RANK_BY = "brier"
-"""The metric that orders a board unless the user names another: a proper score, which no method can improve by binning alone."""
 
 DEBIASED = "ece_debiased15"
 """The calibration error by which a board may rank: its bias does not depend on the model."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from calibench.errors import InputError
 from calibench.lazy import np
+from calibench.leaderboard.defaults import TOLERANCE
 from calibench.leaderboard.grouped_means import Floats, GroupedMeans
-from calibench.leaderboard.rank_intervals import LEVEL, TOLERANCE, rank_intervals_of_observations
+from calibench.leaderboard.rank_intervals import LEVEL, rank_intervals_of_observations
 from calibench.leaderboard.results_table import ResultsTable
 
 

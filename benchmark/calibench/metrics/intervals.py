@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from statistics import NormalDist
 
 from calibench.errors import blaming
 from calibench.lazy import np
@@ -71,6 +70,8 @@ def bias_corrected_interval(values: Floats, estimate: float, level: float, n: in
     values = values[np.isfinite(values)]
     if not len(values) or n < 2:
         return None
+    from statistics import NormalDist
+
     normal = NormalDist()
     below = ((values < estimate).mean() + (values <= estimate).mean()) / 2
     least = 1 / (2 * len(values))

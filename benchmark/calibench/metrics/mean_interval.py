@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
@@ -38,6 +37,8 @@ def wilson_interval(successes: float, n: float, level: float = 0.95) -> tuple[fl
 
     `(p + z^2/2n +- z sqrt(p (1 - p) / n + z^2/4n^2)) / (1 + z^2/n)`. Source: Wilson 1927.
     """
+    from statistics import NormalDist
+
     z = NormalDist().inv_cdf((1 + level) / 2)
     share = successes / n
     centre = share + z * z / (2 * n)
