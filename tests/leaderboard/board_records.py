@@ -82,7 +82,13 @@ def store(
     for folder in ("records", "predictions"):
         (results / folder).mkdir(parents=True, exist_ok=True)
     arrays = {f"bootstrap.{name}": np.asarray(values) for name, values in replicates.items()}
-    return write_run(results, unstored_record(recipe, seed, metrics, **changes), arrays)
+    fields = {"intervals": {name: percentiles(np.asarray(values)) for name, values in replicates.items()}} | changes
+    return write_run(results, unstored_record(recipe, seed, metrics, **fields), arrays)
+
+
+def percentiles(values: NDArray[np.float64]) -> list[float] | None:
+    """An interval for the record; None if nothing is defined."""
+    return None if np.isnan(values).all() else [float(bound) for bound in np.nanquantile(values, [0.025, 0.975])]
 
 
 def store_runs(results: Path, recipe: str, shifts: Sequence[float], spread: float = 0.3) -> list[ResultRecord]:

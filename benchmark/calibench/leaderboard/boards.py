@@ -64,7 +64,7 @@ def boards(
 ) -> list[Board]:
     """One board for each combination of data, model and noise among `records`, in the order of `metric`.
 
-    The replicates of a row are the mean over its seeds, resample by resample, so an interval is about the test samples;
+    The replicates of a row are the mean over its seeds, resample by resample, so ranks and changes are about the test samples;
     the SD beside it is about the seeds. Ranks are those of `rank_intervals`, over samples and seeds, among the rows with
     replicates; a metric that is `order_only` gives none. Rows that differ by `tolerance` or less are equal. Each row has its
     change against the `base`: by default the recipe that most others extend. Records of data that do not have the metric, as
@@ -96,7 +96,7 @@ def _board(records: Sequence[ResultRecord], results: Path, rule: Rule) -> Board:
     runs = _newest_runs(records, rule.metric)
     replicates, missing = read_replicates(runs, results)
     figures = figures_of(rule.metric, runs, replicates)
-    rows = [unranked_row(recipe, seeds, units, replicates.get(recipe, {})) for recipe, seeds in runs.items()]
+    rows = [unranked_row(recipe, seeds, units) for recipe, seeds in runs.items()]
     rows = _best_first(rows, rule.metric, units)
     order_only = bool(units[rule.metric]["order_only"])
     if not order_only:

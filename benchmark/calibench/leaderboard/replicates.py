@@ -1,4 +1,4 @@
-"""Bootstrap replicates of rows, from which intervals and ranks are taken."""
+"""Bootstrap replicates of rows, from which ranks and intervals of changes are taken."""
 
 from __future__ import annotations
 
@@ -50,9 +50,11 @@ def read_replicates(
         return replicates, []
     reason = next(iter(unreadable.values()))
     if not replicates:
-        return {}, [f"no ranks and no interval over seeds: the predictions of no row can be read ({reason})"]
+        return {}, [f"no ranks and no intervals of changes: the predictions of no row can be read ({reason})"]
     names = ", ".join(unreadable)
-    return replicates, [f"no rank and no interval over seeds for {names}: {reason}; the ranks are among the other rows"]
+    return replicates, [
+        f"no rank and no interval of the change for {names}: {reason}; the ranks are among the other rows"
+    ]
 
 
 def _mean_over_seeds(records: Sequence[ResultRecord], results: Path) -> Replicates:

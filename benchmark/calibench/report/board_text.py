@@ -26,7 +26,7 @@ def notes(board: Board, columns: Sequence[Column]) -> list[str]:
 
 def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
     names = [column.name for column in columns]
-    parts = ["mean over seeds [95 % interval over test samples, of the population value]"]
+    parts = ["mean over seeds [95 % interval of the population value, over test samples: mean of the seeds' bounds]"]
     if "sd" in names:
         parts.append(f"sd: of {board.metric} over seeds, ddof 1")
     if "floor" in names:
