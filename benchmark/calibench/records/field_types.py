@@ -66,6 +66,11 @@ def _is_preset(value: Any) -> bool:
     return value is None or (_is_object(value) and _is_text(value.get("name")))
 
 
+def _is_advice(value: Any) -> bool:
+    keys = {"recipe": _is_text_or_none, "nll_gain": _is_number_or_none, "interval": _is_interval}
+    return value is None or (_is_object(value) and all(key in value and keys[key](value[key]) for key in keys))
+
+
 def _is_predictions(value: Any) -> bool:
     return value is None or (_object_of(_is_path)(value) and {"file", "sha256"} <= set(value))
 
@@ -121,6 +126,7 @@ _TYPES: dict[str, Check] = {
     "bins": _is_whole,
     "labels": _is_list_of_objects_or_none,
     "warnings": _list_of(_is_text),
+    "advice": _is_advice,
     "named_metrics": _list_of(_is_text),
     "details": _object_of(_is_object),
     "fitted": _list_of(_is_object),

@@ -107,6 +107,11 @@ class ResultRecord:
     warnings: list[str] = field(default_factory=list)
     """What may be wrong with the samples or with the use of them, a sentence each."""
 
+    advice: dict[str, Any] | None = None
+    """The post-hoc map that helps, by cross-fitting on the cal split: the `recipe` (None: no map helps), its `nll_gain` in
+    nats a sample with the `interval` that holds for all maps together, the number of `samples` and `folds`, the `gains` of
+    all maps, and the reasons for those `not_fitted`. None where there is no sign of miscalibration, or a map in the recipe."""
+
     named_metrics: list[str] = field(default_factory=list)
     """The metrics that the user named besides the default set."""
 

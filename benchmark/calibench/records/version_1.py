@@ -16,7 +16,7 @@ def from_version_1(document: Mapping[str, Any]) -> dict[str, Any]:
     listed = bootstrap.get("bias_corrected") if isinstance(bootstrap, Mapping) else None
     if not isinstance(listed, list) or not isinstance(intervals, Mapping):
         return dict(document)
-    biased = [name for name in intervals if any(name == m or name.startswith(f"shift_{m}_") for m in listed)]
+    biased = [name for name in intervals if any(str(name) == m or str(name).startswith(f"shift_{m}_") for m in listed)]
     return {
         **document,
         "intervals": {name: None if name in biased else bounds for name, bounds in intervals.items()},

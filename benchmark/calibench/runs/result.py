@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from calibench.config.run_config import RunConfig
 from calibench.data.prepare import SPLITS
 from calibench.evaluation.added_figures import AddedFigures
+from calibench.evaluation.advice import Advice
 from calibench.evaluation.judge import Judgement
 from calibench.kernels import backend
 from calibench.metrics.load import Metrics, units_of
@@ -37,6 +38,7 @@ class RunResult:
     outputs: dict[str, Outputs]
     decisions: Decisions | None
     judgement: Judgement
+    advice: Advice | None
     added: AddedFigures
     fitted: list[dict[str, Any]]
 
@@ -60,6 +62,7 @@ class RunResult:
             timings_s={name: round(value, 4) for name, value in timings.items()},
             versions=versions(distributions_of(config)),
             **judgement.verdict.fields(),
+            advice=None if self.advice is None else dict(self.advice),
             units=units_of(metrics, judgement.metrics) | added.units,
             named_metrics=[name for name, (spec, _) in metrics.items() if spec.optional],
             details=judgement.details,

@@ -9,7 +9,9 @@ import torch
 from calibench.atomic import writable_folders
 from calibench.cache.stage_cache import StageCache
 from calibench.config.run_config import RunConfig
-from calibench.evaluation.judge import judge
+from calibench.evaluation.advice import Advice, advise
+from calibench.evaluation.cross_fit import Samples
+from calibench.evaluation.judge import Judgement, judge
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import DEFAULT, load_metrics
 from calibench.outputs.several_labels import round_to_float32
@@ -66,9 +68,12 @@ def run_config(
     with members.timed("judge"):
         report("judge", 0, 1, "bootstrap and noise floor")
         judgement = judge(Judged(test, labels["test"], decisions, inputs.data.test_soft), metrics, options.sampling)
+        advice = _advice(judgement, posthoc, (outputs["cal"], labels["cal"]), options.sampling.seed)
         report("judge", 1, 1, "")
     added = judge_shift_and_ood(config, inputs, members, posthoc, test, Judging(metrics, options.sampling), report)
-    result = RunResult(config, inputs, identity, {"cal": cal, "test": test}, decisions, judgement, added, fitted)
+    result = RunResult(
+        config, inputs, identity, {"cal": cal, "test": test}, decisions, judgement, advice, added, fitted
+    )
     record = result.record(members, metrics, processes, time.perf_counter() - start)
     if options.results is not None:
         record = store.write_run(options.results, record, result.arrays())
@@ -79,6 +84,13 @@ def _posthoc(config: RunConfig, inputs: Inputs) -> PostHoc:
     stages = config.of_kind("calibrator") + config.of_kind("decision")
     data = inputs.data
     return PostHoc(stages, data.num_classes, data.labels_per_sample, rounding=round_to_float32)
+
+
+def _advice(judgement: Judgement, posthoc: PostHoc, cal: Samples, seed: int) -> Advice | None:
+    """The map that helps on the cal split, if the test split shows a sign and the recipe has no map of its own."""
+    if judgement.verdict.calibrated == "no_sign" or posthoc.calibrators:
+        return None
+    return advise(cal, seed)
 
 
 def _same(processes: Processes, record: ResultRecord | None) -> ResultRecord:
