@@ -18,10 +18,10 @@ def files(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_board_of_files_lowest_nll_first(cli, files) -> None:
+def test_a_board_of_files_lowest_brier_first(cli, files) -> None:
     alone = {name: cli("evaluate", name, "--json").document for name in ("sure.npz", "good.npz")}
     ran = cli("evaluate", "sure.npz", "good.npz", "--json")
-    assert ran.document["schema"] == "calibench.evaluations/1"
+    assert ran.document["schema"] == "calibench.evaluations/2"
     assert ran.document["same_samples"] is True
     for evaluation in ran.document["evaluations"]:
         assert evaluation == alone[evaluation["file"]]

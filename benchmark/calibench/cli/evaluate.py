@@ -90,7 +90,7 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     calibench evaluate test.csv --plot reliability.svg        probability columns and a label column
     calibench evaluate test.npz --fit auto --fit-on val.npz
     calibench evaluate test.npz --fit temperature --cross-fit 5
-    calibench evaluate resnet.npz vit.npz                     one row a file, lowest NLL first
+    calibench evaluate resnet.npz vit.npz                     one row a file, lowest Brier score first
     """
     from calibench.cli.evaluate_board import same_labels
     from calibench.evaluation.stored_outputs import Fit

@@ -36,13 +36,13 @@ def same_labels(labels: Sequence[torch.Tensor]) -> bool:
 
 
 def print_board(records: Mapping[Path, EvaluationRecord], comparable: bool) -> None:
-    """Print the board, lowest NLL first. Files of other samples keep the order in which they were named, and a note says so."""
+    """Print the board, lowest Brier score first. Files of other samples keep the order in which they were named, and a note says so."""
     from rich.text import Text
 
     judgements = {file: record.after or record.to_dict() for file, record in records.items()}
     files = list(records)
     if comparable:
-        files.sort(key=lambda file: _nll(judgements[file]))
+        files.sort(key=lambda file: _brier(judgements[file]))
     console = stdout()
     fit = records[files[0]].fit
     if fit is not None:
@@ -54,9 +54,9 @@ def print_board(records: Mapping[Path, EvaluationRecord], comparable: bool) -> N
         to_stderr("note: the labels of the files differ: their figures are not of the same samples, and not ranked")
 
 
-def _nll(judgement: Judgement) -> float:
-    nll = judgement["metrics"].get("nll")
-    return math.inf if nll is None else float(nll)
+def _brier(judgement: Judgement) -> float:
+    brier = judgement["metrics"].get("brier")
+    return math.inf if brier is None else float(brier)
 
 
 def _table(
