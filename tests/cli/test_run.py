@@ -147,7 +147,7 @@ def test_several_methods_and_seeds(cli, features):
     """Several runs print one object. Each is stored under its own id; a recipe that is named twice runs once."""
     ran = cli("run", "-m", "ce", "-m", "ce+temperature", "-m", "ce", "-s", "0", "-s", "1", *FROZEN, "--json")
     document = ran.document
-    assert document["schema"] == "calibench.records/1"
+    assert document["schema"] == "calibench.records/2"
     pairs = [(record["seed"], record["recipe"]) for record in document["records"]]
     assert pairs == [(0, "ce"), (0, "ce+temperature"), (1, "ce"), (1, "ce+temperature")]
     assert len({record["run_id"] for record in document["records"]}) == 4

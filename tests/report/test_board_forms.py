@@ -195,3 +195,21 @@ def test_a_pipe_in_a_name_stays_in_its_cell(tmp_path: Path) -> None:
     board = only_board([unstored_record("a:key=x|y", 0, {"nll": 1.0})], tmp_path)
     lines = [line for line in render([board], "markdown").splitlines() if line.startswith("|")]
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+
+
+def test_the_verdict_of_seeds_that_agree_and_that_differ(tmp_path: Path) -> None:
+    words = {"a": ["no_sign", "no_sign"], "b": ["miscalibrated", "too_few"], "c": ["miscalibrated", "miscalibrated"]}
+    records = [
+        unstored_record(recipe, seed, {"brier": 0.1}, calibrated=word)
+        for recipe, of_seeds in words.items()
+        for seed, word in enumerate(of_seeds)
+    ]
+    board = only_board(records, tmp_path, "brier")
+    head, _, *body = markdown_cells(board)
+    assert [cells[head.index("verdict")] for cells in body] == [
+        "no sign",
+        "1 miscalibrated, 1 too few",
+        "miscalibrated",
+    ]
+    lines = list(csv.DictReader(io.StringIO(render([board], "csv"))))
+    assert [line["calibrated"] for line in lines] == [";".join(of_seeds) for of_seeds in words.values()]

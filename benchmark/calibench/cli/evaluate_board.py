@@ -36,7 +36,7 @@ def same_labels(labels: Sequence[torch.Tensor]) -> bool:
 
 
 def print_board(records: Mapping[Path, EvaluationRecord], comparable: bool) -> None:
-    """Print the board, lowest Brier score first. Files of other samples keep the order in which they were named, and a note says so."""
+    """Print the board, lowest Brier score first. Files of other samples keep the order of the user, and a note says so."""
     from rich.text import Text
 
     judgements = {file: record.after or record.to_dict() for file, record in records.items()}

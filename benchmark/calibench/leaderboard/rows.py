@@ -23,6 +23,7 @@ class Cell:
 class Row:
     """One recipe: the best and the worst rank that it may have, seeds, cells and mean noise floors by metric, its backends.
 
+    `calibrated` holds the verdict of each seed in a word, as the record has it; a record of an earlier version has none.
     `change` is that of the board's metric against the base. `accuracy_falls` if accuracy is below the base's beyond the interval.
     """
 
@@ -32,6 +33,7 @@ class Row:
     cells: dict[str, Cell]
     floors: dict[str, float]
     backends: tuple[str, ...]
+    calibrated: tuple[str, ...] = ()
     change: Change | None = None
     accuracy_falls: bool = False
 
@@ -49,7 +51,8 @@ def unranked_row(recipe: str, records: Sequence[ResultRecord], metrics: Iterable
         if all(name in record.noise_floor for record in records)
     }
     backends = tuple(sorted({record.backend for record in records}))
-    return Row(None, recipe, tuple(record.seed for record in records), cells, floors, backends)
+    seeds = tuple(record.seed for record in records)
+    return Row(None, recipe, seeds, cells, floors, backends, tuple(record.calibrated for record in records))
 
 
 def _cell(name: str, records: Sequence[ResultRecord]) -> Cell | None:

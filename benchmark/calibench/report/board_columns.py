@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -66,6 +67,8 @@ def board_columns(board: Board, metrics: Sequence[str]) -> list[Column]:
 
     Behind the first metric that has noise floors, or that which orders the board if it has, stand the floors.
 
+    The verdict of the seeds stands last.
+
     Rank, method and the metric that orders the board are always kept. Of the others the change goes last, before it
     the seeds, the first of `metrics`, SD and floor; the last of `metrics` goes first.
     """
@@ -88,7 +91,8 @@ def board_columns(board: Board, metrics: Sequence[str]) -> list[Column]:
         if name == with_floor:
             head, keep = header("floor", board.units[name]["unit"]), -float(place) - 0.5
             columns.append(_column(board, "floor", head, _floor_of(board, name), keep=keep))
-    optional = {"change", "sd"}
+    columns.append(_column(board, "verdict", "verdict", _verdict, left=True, keep=-3.5))
+    optional = {"change", "sd", "verdict"}
     return [c for c in columns if c.name not in optional or set(c.cells) - {NOTHING, BASE}]
 
 
@@ -146,6 +150,18 @@ def _change(board: Board, row: Row) -> str:
 def _sd(board: Board, row: Row) -> str:
     cell = row.cells.get(board.metric)
     return NOTHING if cell is None or cell.sd is None else figure(cell.sd, board.units[board.metric]["unit"])
+
+
+VERDICTS = {"miscalibrated": "miscalibrated", "no_sign": "no sign", "too_few": "too few"}
+"""The verdicts of records in words."""
+
+
+def _verdict(row: Row) -> str:
+    """The verdict that all seeds share, or how many seeds have which."""
+    counts = Counter(VERDICTS.get(word, NOTHING) for word in row.calibrated)
+    if len(counts) <= 1:
+        return next(iter(counts), NOTHING)
+    return ", ".join(f"{count} {word}" for word, count in counts.items())
 
 
 def _floor_of(board: Board, name: str) -> Callable[[Row], str]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HEAD = (
     *("dataset", "model", "noise", "n_test", "ranked_by"),
     *("rank_best", "rank_worst", "method", "seeds"),
+    "calibrated",
     *("base", "change", "change_low", "change_high", "accuracy_falls"),
     *("metric", "unit", "mean", "sd", "low", "high", "floor"),
 )
@@ -33,7 +34,7 @@ def boards_csv(boards: Sequence[Board]) -> str:
 def _lines(board: Board) -> Iterator[tuple[object, ...]]:
     protocol = (board.dataset, board.model, board.noise or "", board.n_test, board.metric)
     for row in board.rows:
-        method = (*(row.rank or ("", "")), row.recipe, ";".join(map(str, row.seeds)))
+        method = (*(row.rank or ("", "")), row.recipe, ";".join(map(str, row.seeds)), ";".join(row.calibrated))
         compared = (board.base or "", *_change(row), str(row.accuracy_falls).lower())
         for name, cell in row.cells.items():
             sd = "" if cell.sd is None else cell.sd
