@@ -77,3 +77,14 @@ def test_files_that_cannot_be_judged_together_are_refused(cli, files, arguments,
     assert ran.code == 2
     assert words in ran.err
     assert ran.out == ""
+
+
+@pytest.mark.slow
+def test_a_narrow_board_leaves_out_columns_and_cuts_no_digit(cli, files, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    monkeypatch.setattr("calibench.cli.output.WIDTH", 70, raising=False)
+    document = cli("evaluate", "sure.npz", "good.npz", "--json").document
+    printed = cli("evaluate", "sure.npz", "good.npz")
+    for evaluation in document["evaluations"]:
+        assert f"{evaluation['metrics']['brier']:.4f} [" in printed.out
+    assert "\u2026" not in printed.out

@@ -16,7 +16,7 @@ from calibench.metrics.bootstrap import Replicates, Sampling
 from calibench.metrics.intervals import bias_corrected_interval, intervals, method_of
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics
-from calibench.metrics.mean_interval import mean_interval
+from calibench.metrics.mean_interval import mean_interval, share_interval
 from calibench.metrics.no_interval import NoInterval
 from calibench.outputs.outputs import Outputs
 from calibench.student import student_quantile
@@ -46,11 +46,21 @@ def test_every_metric_without_a_method_says_that_it_has_no_interval():
 # --- means ----------------------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.booleans(), min_size=2, max_size=80), st.floats(0.5, 0.999))
+@given(st.lists(st.booleans(), min_size=1, max_size=80), st.floats(0.5, 0.999))
 @settings(max_examples=50, deadline=None)
 def test_shares_get_the_interval_of_wilson(values, level):
     theirs = stats.binomtest(sum(values), len(values)).proportion_ci(level, method="wilson")
-    assert mean_interval(np.array(values, dtype=float), level) == pytest.approx([theirs.low, theirs.high], abs=1e-9)
+    assert share_interval(np.array(values, dtype=float), level) == pytest.approx([theirs.low, theirs.high], abs=1e-9)
+
+
+def test_a_loss_of_hard_predictions_is_no_share():
+    hard = Judged(Outputs(torch.eye(2)[torch.tensor([0] * 30)], True), torch.tensor([0] * 29 + [1]))
+    found = bounds(hard, "accuracy,brier")
+    assert found["accuracy"][1] < 1
+    assert found["brier"] != found["accuracy"]
+    right = bounds(Judged(hard.outputs, torch.tensor([0] * 30)), "nll,brier,accuracy")
+    assert right["nll"] == right["brier"] == NoInterval("all samples have the same value")
+    assert right["accuracy"][0] < 0.9
 
 
 def test_other_means_get_the_interval_of_hall():
@@ -71,9 +81,8 @@ def test_other_means_get_the_interval_of_hall():
 
 
 def test_means_without_spread_and_of_too_few_samples():
-    assert mean_interval(np.full(5, 0.3), 0.95) == [0.3, 0.3]
-    assert mean_interval(np.array([0.3]), 0.95) is None
-    assert mean_interval(np.array([0.3, math.inf, 0.2]), 0.95) is None
+    assert mean_interval(np.full(50, 0.3), 0.95) == NoInterval("all samples have the same value")
+    assert mean_interval(np.arange(19.0), 0.95) == NoInterval("19 samples are too few: 20 are needed")
 
 
 @pytest.mark.parametrize(("freedom", "level"), [(1, 0.5), (3, 0.95), (199, 0.99)])
@@ -94,7 +103,8 @@ def test_percentiles_move_with_the_median():
     assert moved == pytest.approx(np.quantile(values, stats.norm.cdf([shift - 1.96, shift + 1.96])), abs=2e-3)
     few = bias_corrected_interval(values, 0.0, 0.95, 10)
     assert few[1] - few[0] > 1.15 * (centred[1] - centred[0])
-    assert bias_corrected_interval(np.full(9, np.nan), 0.0, 0.95, 10) is None
+    assert isinstance(bias_corrected_interval(np.full(9, np.nan), 0.0, 0.95, 10), NoInterval)
+    assert isinstance(bias_corrected_interval(np.zeros(9), 0.0, 0.95, 10), NoInterval)
 
 
 # --- inverted tests -------------------------------------------------------------------------------------------------
@@ -170,9 +180,34 @@ def test_answers_that_are_certain_give_no_noise_to_divide_by():
         assert 0.1 < found[0] < 1 / 3 < found[1] < 0.6, name
 
 
+def test_a_sample_alone_in_its_bin_cannot_stretch_the_interval():
+    p = np.tile([0.6, 0.4], (201, 1))
+    p[-1] = [0.99, 0.01]
+    lone = Judged(Outputs(torch.tensor(p), True), torch.tensor([0] * 120 + [1] * 81))
+    for name, found in bounds(lone, "ece15,ece_debiased15,classwise_ece15,smece,ks").items():
+        assert found[0] == 0, name
+        assert 0.01 < found[1] < 0.2, name
+
+
+@pytest.mark.parametrize("classes", [4, 10])
+def test_hard_predictions_say_nothing_of_the_other_classes(classes):
+    """Labels that are wrong cannot be redrawn, so the class-wise error has no interval, and that of the top label has one."""
+    rng = np.random.default_rng(classes)
+    predicted = rng.integers(classes, size=500)
+    labels = np.where(rng.random(500) < 0.1, (predicted + 1) % classes, predicted)
+    found = bounds(Judged(Outputs(torch.eye(classes)[torch.tensor(predicted)], True), torch.tensor(labels)))
+    assert found["ece15"][0] < 0.1 < found["ece15"][1]
+    assert "close to 0 and 1" in found["classwise_ece15"].reason
+
+
+def test_equal_confidences_in_several_groups_have_no_population_value():
+    flat = Judged(Outputs(torch.tensor([[0.7, 0.3]] * 90), True), torch.tensor([0] * 60 + [1] * 30))
+    assert "order of the samples" in bounds(flat, "ece_equal_mass15")["ece_equal_mass15"].reason
+
+
 def test_a_judgement_says_how_each_interval_was_found():
     judged = sample(np.random.default_rng(9), 300, 3)
     judgement = judge(judged, load_metrics("accuracy,nll,aurc,ece15,mce15"))
     methods = {"accuracy": "mean", "nll": "mean", "aurc": "resamples", "ece15": "inversion"}
     assert judgement.bootstrap["methods"] == methods
-    assert judgement.intervals["accuracy"] == mean_interval(judged.correct, 0.95)
+    assert judgement.intervals["accuracy"] == share_interval(judged.correct, 0.95)

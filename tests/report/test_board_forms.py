@@ -16,6 +16,7 @@ from rich.console import Console
 
 from calibench import InputError
 from calibench.leaderboard.boards import Board
+from calibench.records.record import ResultRecord
 from calibench.report.board_columns import board_columns, metrics_of
 from calibench.report.board_table import board_table
 from calibench.report.render import render
@@ -156,9 +157,8 @@ def test_a_narrow_table_names_the_columns_that_it_has_no_room_for(board: Board) 
         return " ".join(" ".join(printed(board, width, *chosen)).split())
 
     assert "no room" not in lines(170)
-    assert (
-        "no room for seeds, accuracy, sd, ece15, floor; calibench leaderboard --columns shows chosen metrics"
-        in lines(85)
+    assert "no room for seeds, accuracy, sd, ece15, floor; a wider terminal and --format markdown show them" in lines(
+        85
     )
     assert "no room for seeds, accuracy, change, sd, ece15, floor;" in lines(60)
     assert "no room for seeds, change, sd, floor;" in lines(60, "accuracy", "ece15")
@@ -213,3 +213,17 @@ def test_the_verdict_of_seeds_that_agree_and_that_differ(tmp_path: Path) -> None
     ]
     lines = list(csv.DictReader(io.StringIO(render([board], "csv"))))
     assert [line["calibrated"] for line in lines] == [";".join(of_seeds) for of_seeds in words.values()]
+
+
+def test_levels_of_intervals_and_reasons_for_none_are_told(tmp_path: Path) -> None:
+    def record(recipe: str, seed: int, level: float, interval: list[float] | None) -> ResultRecord:
+        why = {"no_interval": {"brier": "too few"}} if interval is None else {}
+        bootstrap = {"seed": 0, "resamples": RESAMPLES, "level": level}
+        return unstored_record(recipe, seed, {"brier": 0.1}, intervals={"brier": interval}, bootstrap=bootstrap, **why)
+
+    rows = [("a", 0, 0.5, [0.0, 0.2]), ("b", 0, 0.95, None), ("c", 0, 0.95, [0.0, 0.2]), ("c", 1, 0.5, [0.0, 0.2])]
+    board = only_board([record(*row) for row in rows], tmp_path, "brier")
+    assert [row.cells["brier"].interval for row in board.rows] == [(0.0, 0.2), None, None]
+    text = render([board], "markdown")
+    assert "[50 % or 95 % interval of the population value" in text
+    assert "no interval of brier for b: too few" in text

@@ -15,9 +15,13 @@ from calibench.report.tables import ruled_table
 
 if TYPE_CHECKING:
     import torch
+    from rich.console import Console
     from rich.table import Table
 
     from calibench.evaluation.evaluation_record import EvaluationRecord
+
+ORDER = "brier"
+"""The files stand in the order of this metric, whose column comes first."""
 
 Judgement = Mapping[str, Any]
 """`metrics`, `intervals` and `verdict` of one file; after the fit if there was one."""
@@ -47,7 +51,10 @@ def print_board(records: Mapping[Path, EvaluationRecord], comparable: bool) -> N
     fit = records[files[0]].fit
     if fit is not None:
         console.print(Text(f"after {fit['recipe']}"), soft_wrap=True)
-    console.print(_table(records, judgements, files))
+    table, left_out = _fitting_table(records, judgements, files, console)
+    console.print(table)
+    if left_out:
+        console.print(Text(f"no room for {', '.join(left_out)}; a wider terminal and --json show them"), soft_wrap=True)
     for file in files:
         console.print(Text(f"{file}: {judgements[file]['verdict']}"), soft_wrap=True)
     if not comparable:
@@ -55,17 +62,38 @@ def print_board(records: Mapping[Path, EvaluationRecord], comparable: bool) -> N
 
 
 def _brier(judgement: Judgement) -> float:
-    brier = judgement["metrics"].get("brier")
+    brier = judgement["metrics"].get(ORDER)
     return math.inf if brier is None else float(brier)
 
 
+def _fitting_table(
+    records: Mapping[Path, EvaluationRecord],
+    judgements: Mapping[Path, Judgement],
+    files: Sequence[Path],
+    console: Console,
+) -> tuple[Table, list[str]]:
+    """The table with as many columns as the console holds, one at least, and the names of the others."""
+    from rich.measure import Measurement
+
+    known = list(dict.fromkeys(name for judgement in judgements.values() for name in judgement["metrics"]))
+    columns = [name for name in (ORDER, *COLUMNS) if name in known] or known
+    columns = list(dict.fromkeys(columns))
+    for count in range(len(columns), 0, -1):
+        table = _table(records, judgements, files, columns[:count])
+        if Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width:
+            break
+    return table, columns[count:]
+
+
 def _table(
-    records: Mapping[Path, EvaluationRecord], judgements: Mapping[Path, Judgement], files: Sequence[Path]
+    records: Mapping[Path, EvaluationRecord],
+    judgements: Mapping[Path, Judgement],
+    files: Sequence[Path],
+    columns: Sequence[str],
 ) -> Table:
     from rich.text import Text
 
     units = {name: about["unit"] for record in records.values() for name, about in record.units.items()}
-    columns = [name for name in COLUMNS if any(name in judgement["metrics"] for judgement in judgements.values())]
     table = ruled_table()
     table.add_column("file", no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)

@@ -91,8 +91,9 @@ def _direction(top: Finding, n: int) -> str:
 
 
 def _reasons(judged: Judged, tested: Tested, drawn: Mapping[str, Floats], calibrated: str) -> list[str]:
-    reasons = _counts([f for f in tested.findings if f["name"] != "top label"])
-    if TOP_ECE in drawn:
+    n = judged.n // judged.labels_per_sample
+    reasons = _counts([f for f in tested.findings if f["name"] != "top label"], n)
+    if TOP_ECE in drawn and judged.soft is None:
         ece, p95 = ECE(BINS).value(judged), float(np.quantile(drawn[TOP_ECE], 0.95))
         chance = f"a perfectly calibrated model stays under {_percent(p95)} in 95 of 100 draws"
         reasons.append(f"ECE15 {_percent(ece)}, {chance}")
@@ -112,8 +113,11 @@ def _means(judged: Judged) -> str:
     return f"{confidence}, accuracy {_percent(float(judged.correct.mean()))}"
 
 
-def _counts(findings: Sequence[Finding]) -> list[str]:
-    """`class 1: 102 predicted, 7 observed` for the first findings, and the number of the others."""
+def _counts(findings: Sequence[Finding], n: int) -> list[str]:
+    """`class 1: 102 predicted, 7 observed` for the first findings, and the number of the others.
+
+    Where the counts agree, what differs is the calibration error, which then stands beside them.
+    """
     texts = []
     for finding in findings[:LONGEST_LIST]:
         if finding["predicted"] is None or finding["observed"] is None:
@@ -121,7 +125,10 @@ def _counts(findings: Sequence[Finding]) -> list[str]:
             continue
         noun = "label" if finding["kind"] == "label" else "class"
         predicted, observed = _count(finding["predicted"]), _count(finding["observed"])
-        texts.append(f"{noun} {finding['name']}: {predicted} predicted, {observed} observed")
+        counts = f"{noun} {finding['name']}: {predicted} predicted, {observed} observed"
+        off = f", calibration error {_percent(finding['size'])} above chance"
+        gap = abs(finding["predicted"] - finding["observed"]) / n
+        texts.append(counts + off if gap < finding["size"] / 2 else counts)
     more = len(findings) - LONGEST_LIST
     if more > 0:
         one, several = ("label", "labels") if findings[0]["kind"] == "label" else ("class", "classes")

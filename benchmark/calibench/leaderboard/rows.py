@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from calibench.lazy import np
 from calibench.leaderboard.change import Change
@@ -23,6 +23,7 @@ class Cell:
 class Row:
     """One recipe: the best and the worst rank that it may have, seeds, cells and mean noise floors by metric, its backends.
 
+    `levels` are those of the intervals, and `no_interval` has the reason for each metric without one, of the first such seed.
     `calibrated` holds the verdict of each seed in a word, as the record has it; a record of an earlier version has none.
     `change` is that of the board's metric against the base. `accuracy_falls` if accuracy is below the base's beyond the interval.
     """
@@ -34,6 +35,8 @@ class Row:
     floors: dict[str, float]
     backends: tuple[str, ...]
     calibrated: tuple[str, ...] = ()
+    levels: tuple[float, ...] = ()
+    no_interval: dict[str, str] = field(default_factory=dict)
     change: Change | None = None
     accuracy_falls: bool = False
 
@@ -52,7 +55,18 @@ def unranked_row(recipe: str, records: Sequence[ResultRecord], metrics: Iterable
     }
     backends = tuple(sorted({record.backend for record in records}))
     seeds = tuple(record.seed for record in records)
-    return Row(None, recipe, seeds, cells, floors, backends, tuple(record.calibrated for record in records))
+    reasons: dict[str, str] = {}
+    for record in records:
+        reasons = {**record.no_interval, **reasons}
+    levels = tuple(sorted({_level(record) for record in records}))
+    calibrated = tuple(record.calibrated for record in records)
+    return Row(None, recipe, seeds, cells, floors, backends, calibrated, levels, reasons)
+
+
+def _level(record: ResultRecord) -> float:
+    """The level of a record's intervals; .95 if it does not say."""
+    level = record.bootstrap.get("level")
+    return float(level) if isinstance(level, int | float) else 0.95
 
 
 def _cell(name: str, records: Sequence[ResultRecord]) -> Cell | None:
@@ -64,10 +78,12 @@ def _cell(name: str, records: Sequence[ResultRecord]) -> Cell | None:
 
 
 def _interval(name: str, records: Sequence[ResultRecord]) -> tuple[float, float] | None:
-    """The mean of the bounds of the seeds' intervals; None if one of the seeds has none.
+    """The mean of the bounds of the seeds' intervals; None if one of the seeds has none, or if their levels differ.
 
     It is wide rather than narrow: seeds share their test samples, but not all of their errors.
     """
+    if len({_level(record) for record in records}) > 1:
+        return None
     known = [bounds for record in records if (bounds := record.intervals.get(name)) is not None]
     if len(known) < len(records):
         return None

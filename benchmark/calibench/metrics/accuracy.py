@@ -25,6 +25,8 @@ class Accuracy(SampleMean):
     Resamples are exact: both sums are whole numbers.
     """
 
+    share = True
+
     def per_sample(self, judged: Judged) -> Floats:
         """1 where the prediction is the label, else 0."""
         return judged.correct

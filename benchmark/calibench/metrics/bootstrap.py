@@ -33,7 +33,7 @@ class Sampling(NamedTuple):
         """Itself; InputError for too few resamples, a level that is no fraction, or a negative seed."""
         if not 0 < self.level < 1:
             raise InputError(f"level {self.level:g} is not between 0 and 1", "0.95 is 95 %")
-        needed = max(MIN_RESAMPLES, int(np.ceil(2 * BEYOND / (1 - self.level) - 1e-9)))
+        needed = max(MIN_RESAMPLES, int(np.ceil(round(2 * BEYOND / (1 - self.level), 6))))
         if self.resamples < needed:
             hint = f"use at least {needed}: a {50 * (1 - self.level):.3g} % quantile of fewer is noise"
             raise InputError(f"{self.resamples} bootstrap resamples are too few", hint)

@@ -8,6 +8,7 @@ from calibench.metrics.calibration_error import expected_calibration_error
 from calibench.metrics.class_bins import class_bins, class_gaps
 from calibench.metrics.gap_cells import ClassCells, TopCells
 from calibench.metrics.gap_figure import GapFigure
+from calibench.metrics.gap_shapes import gap_shapes
 from calibench.metrics.judged import Judged
 from calibench.metrics.no_interval import NoInterval
 from calibench.metrics.top_figure import too_few_of_a_class
@@ -52,10 +53,13 @@ class ClasswiseECE(WeightedMetric):
             return few
         if judged.num_classes == 2:
             p = judged.probs[:, 1]
-            cells = TopCells(p, (judged.labels == 1).astype(np.float64), bin_index(p, self.bins))
-            return GapFigure(cells, lambda sums: expected_calibration_error(sums, judged.n))
+            of_one = TopCells(p, (judged.labels == 1).astype(np.float64), bin_index(p, self.bins))
+            return GapFigure(of_one, lambda sums: expected_calibration_error(sums, judged.n))
         total = judged.n * judged.num_classes
-        return GapFigure(ClassCells(judged, self.bins), lambda sums: expected_calibration_error(sums, total))
+        cells = ClassCells(judged, self.bins)
+        if not cells.redrawn(gap_shapes(cells.sums)[-1]).explains():
+            return NoInterval("probabilities are so close to 0 and 1 that they do not say which labels could be wrong")
+        return GapFigure(cells, lambda sums: expected_calibration_error(sums, total))
 
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """The figure if label i is drawn from p_i: the sums of p per class and bin stay, and labels are counted anew."""

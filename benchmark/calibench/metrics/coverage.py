@@ -26,6 +26,8 @@ SPEC = MetricSpec(
 class Coverage(SampleMean):
     """`mean([decision is not abstention])`, a fraction. Source: El-Yaniv & Wiener 2010."""
 
+    share = True
+
     def per_sample(self, judged: Judged) -> Floats:
         """1 where the rule accepts the sample, 0 where it abstains."""
         return acceptance(judged)

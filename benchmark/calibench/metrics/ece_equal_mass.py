@@ -77,7 +77,11 @@ class EqualMassECE(WeightedMetric):
 
     def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
         """The same of gap sums: the groups stay."""
-        return top_figure(judged, self._group(judged), lambda sums: expected_calibration_error(sums, judged.n))
+        group, order = self._group(judged), _order(judged)
+        same = np.diff(judged.confidence[order]) == 0
+        if (same & (np.diff(group[order]) > 0)).any():
+            return NoInterval("equal confidences lie in several groups, so the order of the samples decides the figure")
+        return top_figure(judged, group, lambda sums: expected_calibration_error(sums, judged.n))
 
 
 def _order(judged: Judged) -> Ints:

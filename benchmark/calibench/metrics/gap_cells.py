@@ -29,8 +29,8 @@ class Cells(ABC):
         """What label noise adds to the gap sums in each draw, `[D, C]`, if the gaps are those of `shape`."""
 
     @abstractmethod
-    def recounted(self, shape: Floats, draws: int, generator: np.random.Generator) -> Floats | None:
-        """Gap sums `[D, C]` of a shape without label noise, in other samples of as many; None if `spread` says it."""
+    def recount(self, draws: int, generator: np.random.Generator) -> Floats | None:
+        """How many samples each cell has in other samples of as many, relative to this one, `[D, C]`; None: `spread` says it."""
 
     def spread(self, shape: Floats) -> float:
         """The standard deviation of the figure of a shape over samples, without label noise."""
@@ -68,13 +68,13 @@ class TopCells(Cells):
         noise: Floats = self.count * rate - drawn
         return noise
 
-    def recounted(self, shape: Floats, draws: int, generator: np.random.Generator) -> Floats:
+    def recount(self, draws: int, generator: np.random.Generator) -> Floats:
         """The number of samples in each bin is multinomial."""
         count = self.sums.count
         total = int(count.sum())
         ratio = generator.multinomial(total, count / total, size=draws) / np.maximum(count, 1)
-        recounted: Floats = self.of_shape(shape) * ratio[:, self.bin_of_cell]
-        return recounted
+        of_cells: Floats = ratio[:, self.bin_of_cell]
+        return of_cells
 
 
 class ClassCells(Cells):
@@ -100,7 +100,7 @@ class ClassCells(Cells):
 
         A cell may hold samples whose gaps differ. The variance is therefore raised to that of as many samples at the mean.
         """
-        redrawn = LabelsRedrawn(self.judged, self.table, self.sums, shape)
+        redrawn = self.redrawn(shape)
         noise, variance, total = redrawn.gap_noise(draws, generator)
         count = self.sums.count * (redrawn.rows / self.judged.n)
         rate = np.clip(total / np.maximum(count, 1e-300), 0, 1)
@@ -108,8 +108,12 @@ class ClassCells(Cells):
         noise *= np.sqrt(pooled / np.where(variance > 0, variance, 1)) * np.sqrt(self.judged.n / redrawn.rows)
         return noise
 
-    def recounted(self, shape: Floats, draws: int, generator: np.random.Generator) -> None:
-        """A sample adds to one cell of each class, so the counts are not drawn: see `spread`."""
+    def redrawn(self, shape: Floats) -> LabelsRedrawn:
+        """The probabilities without the gaps of `shape`."""
+        return LabelsRedrawn(self.judged, self.table, self.sums, shape)
+
+    def recount(self, draws: int, generator: np.random.Generator) -> None:
+        """A sample adds to one cell of each class, so the counts are not drawn."""
         return
 
     def spread(self, shape: Floats) -> float:

@@ -39,40 +39,73 @@ def gap_interval(figure: GapFigure, level: float, seed: int) -> list[float]:
     noise = figure.features(cells.noise(guesses[-1], draws, generator), observed)
     bounds = []
     for shape in shapes:
-        sums = cells.of_shape(shape)
-        size = float(figure.value(sums[None])[0])
-        moved = figure.features(sums[None], observed)
-        wobble = _over_samples(figure, shape, moved, observed, draws, generator)
+        path = _Path(figure, shape, observed, draws, generator)
 
-        def quantile(scale: float, tail: float, moved: Floats = moved, wobble: Floats = wobble) -> float:
-            return float(np.quantile(figure.size_of(scale * moved + noise) + scale * wobble, tail))
+        def quantile(scale: float, tail: float, path: _Path = path) -> float:
+            return float(np.quantile(figure.size_of(path.features(scale) + noise) + path.wobble(scale), tail))
 
-        # The figure of a scaled shape is the scaled figure, but for figures that choose how they smooth.
-        low = _first_scale(lambda scale: quantile(scale, 1 - low_tail), observed, observed / size)
-        high = _first_scale(lambda scale: quantile(scale, high_tail), observed, observed / size)
-        bounds.append([float(figure.value(scale * sums[None])[0]) if scale else 0.0 for scale in (low, high)])
+        low = _first_scale(lambda scale: quantile(scale, 1 - low_tail), observed, path.largest)
+        high = _first_scale(lambda scale: quantile(scale, high_tail), observed, path.largest)
+        bounds.append([path.value(scale) if scale else 0.0 for scale in (low, high)])
     lows, highs = zip(*bounds, strict=True)
     return [min(lows), max(highs)]
 
 
-def _over_samples(
-    figure: GapFigure, shape: Floats, moved: Floats, observed: float, draws: int, generator: np.random.Generator
-) -> Floats:
-    """How far the figure of a shape, without label noise, lies from its value in other samples, `[D]`."""
-    recounted = figure.cells.recounted(shape, draws, generator)
-    if recounted is None:
-        return figure.cells.spread(shape) * generator.standard_normal(draws)
-    wobble: Floats = figure.size_of(figure.features(recounted, observed)) - figure.size_of(moved)
-    return wobble
+class _Path:
+    """A shape at every scale. A gap ends where no probability is left: p - gap stays within [0, 1]."""
+
+    def __init__(
+        self, figure: GapFigure, shape: Floats, observed: float, draws: int, generator: np.random.Generator
+    ) -> None:
+        self.figure, self.shape, self.observed = figure, shape, observed
+        sums = figure.cells.sums
+        mean_p = sums.p / np.maximum(sums.count, 1)
+        self.least, self.most = mean_p - 1, mean_p
+        room = np.where(shape > 0, self.most, -self.least) / np.where(shape == 0, 1, np.abs(shape))
+        self.largest = max(1.0, float(room[shape != 0].max()))
+        """From this scale on nothing changes."""
+        self.recount = figure.cells.recount(draws, generator)
+        self.normal = generator.standard_normal(draws)
+
+    def clipped(self, scale: float) -> Floats:
+        """The gap of a sample in each bin, `[B]`."""
+        return np.clip(scale * self.shape, self.least, self.most)
+
+    def features(self, scale: float) -> Floats:
+        """The features of the gap sums, `[1, F]`."""
+        return self.figure.features(self.figure.cells.of_shape(self.clipped(scale))[None], self.observed)
+
+    def value(self, scale: float) -> float:
+        """The figure, at most 1."""
+        return min(1.0, float(self.figure.value(self.figure.cells.of_shape(self.clipped(scale))[None])[0]))
+
+    def wobble(self, scale: float) -> Floats:
+        """How far the figure, without label noise, lies from its value in other samples, `[D]`.
+
+        Smooth figures take long: theirs moves as much, in proportion, as the sum of the sizes of all gaps.
+        """
+        shape = self.clipped(scale)
+        if self.recount is None:
+            return self.figure.cells.spread(shape) * self.normal
+        sums, size = self.figure.cells.of_shape(shape), self.figure.size_of(self.features(scale))
+        if self.figure.size is None:
+            recounted: Floats = self.figure.value(sums * self.recount) - size
+            return recounted
+        gaps = np.abs(sums)
+        proportion: Floats = (self.recount * gaps).sum(axis=1) / max(float(gaps.sum()), 1e-300) - 1
+        moved: Floats = proportion * size
+        return moved if gaps.any() else np.zeros_like(moved)
 
 
-def _first_scale(figure_at: Callable[[float], float], observed: float, guess: float) -> float:
-    """The scale at which `figure_at`, which grows with it, reaches `observed`; 0 if it is not below it there."""
+def _first_scale(figure_at: Callable[[float], float], observed: float, largest: float) -> float:
+    """The scale at which `figure_at`, which grows with it, reaches `observed`; `largest` if it does not, 0 if it starts there."""
     if figure_at(0.0) >= observed:
         return 0.0
-    low, high = 0.0, max(guess, 1e-6)
-    while figure_at(high) < observed:
-        low, high = high, 2 * high
+    low, high = 0.0, 1.0
+    while high < largest and figure_at(high) < observed:
+        low, high = high, min(2 * high, largest)
+    if figure_at(high) < observed:
+        return high
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if figure_at(middle) < observed else (low, middle)

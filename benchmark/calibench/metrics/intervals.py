@@ -11,7 +11,7 @@ from calibench.metrics.binning import Floats
 from calibench.metrics.bootstrap import Replicates, Sampling
 from calibench.metrics.gap_interval import gap_interval
 from calibench.metrics.judged import Judged
-from calibench.metrics.mean_interval import mean_interval
+from calibench.metrics.mean_interval import mean_interval, share_interval
 from calibench.metrics.metric import Metric
 from calibench.metrics.no_interval import BIASED, LABELS, NoInterval
 from calibench.metrics.sample_mean import SampleMean
@@ -48,7 +48,8 @@ def _interval(
         return BIASED
     if isinstance(metric, SampleMean):
         answers = metric.numbers(judged).reshape(-1, judged.labels_per_sample)
-        return mean_interval(answers.mean(axis=1), sampling.level)
+        of_share = metric.share and judged.labels_per_sample == 1
+        return (share_interval if of_share else mean_interval)(answers.mean(axis=1), sampling.level)
     return bias_corrected_interval(replicates.values, estimate, sampling.level, judged.n // judged.labels_per_sample)
 
 
@@ -61,15 +62,16 @@ def method_of(metric: Metric) -> str | None:
     return MEAN if isinstance(metric, SampleMean) else RESAMPLES
 
 
-def bias_corrected_interval(values: Floats, estimate: float, level: float, n: int) -> list[float] | None:
+def bias_corrected_interval(values: Floats, estimate: float, level: float, n: int) -> list[float] | NoInterval:
     """Percentiles of the resamples that are defined, moved as far as their median lies from the estimate.
 
     Efron's bias-corrected percentiles (1987), expanded for samples of n as Hesterberg (2015) does: by Student's t in place of
-    the normal quantile, and by n / (n - 1). None without replicates.
+    the normal quantile, and by n / (n - 1). There is none if all resamples
+    give one figure.
     """
     values = values[np.isfinite(values)]
-    if not len(values) or n < 2:
-        return None
+    if not len(values) or values.min() == values.max():
+        return NoInterval("all resamples give the same figure")
     from statistics import NormalDist
 
     normal = NormalDist()

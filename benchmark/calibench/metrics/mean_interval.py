@@ -1,31 +1,36 @@
-"""Intervals of a mean over samples: Wilson's for shares, and one that corrects for skewness for all other numbers."""
+"""Intervals of a mean over samples: Wilson's for shares, and one that corrects for skewness for all other means."""
 
 from __future__ import annotations
 
 import math
 
-from calibench.lazy import np
 from calibench.metrics.binning import Floats
+from calibench.metrics.no_interval import NoInterval
 from calibench.student import student_quantile
 
+FEWEST = 20
+"""With fewer samples, the interval of a mean that is no share may reach beyond what the figure can be."""
 
-def mean_interval(values: Floats, level: float) -> list[float] | None:
-    """The bounds of the population mean of `values [N]`; None for fewer than two samples, or infinite values.
 
-    Values that are all 0 or 1 are a share, which gets the Wilson score interval. Others get Student's t with a correction for
-    skewness (Hall 1992, "On the removal of skewness by transformation"): percentiles of resamples end too low for a mean of
-    skewed numbers, such as NLL.
+def share_interval(values: Floats, level: float) -> list[float]:
+    """The Wilson score interval of the share of ones in `values [N]`."""
+    return list(wilson_interval(float(values.sum()), len(values), level))
+
+
+def mean_interval(values: Floats, level: float) -> list[float] | NoInterval:
+    """The bounds of the population mean of `values [N]`, by Student's t with Hall's correction for skewness.
+
+    Percentiles of resamples end too low for a mean of skewed numbers, such as NLL. There is no interval for fewer than
+    `FEWEST` samples, and for values without spread. Source: Hall 1992, "On the removal of skewness by transformation".
     """
     n = len(values)
-    if n < 2 or not np.isfinite(values).all():
-        return None
+    if n < FEWEST:
+        return NoInterval(f"{n} samples are too few: {FEWEST} are needed")
     mean = float(values.mean())
-    if ((values == 0) | (values == 1)).all():
-        return list(wilson_interval(float(values.sum()), n, level))
     deviation = values - mean
     spread = math.sqrt(float((deviation**2).mean()))
-    if spread <= 1e-12 * abs(mean):
-        return [mean, mean]
+    if not spread > 1e-12 * abs(mean):
+        return NoInterval("all samples have the same value")
     skewness = float((deviation**3).mean()) / spread**3 / math.sqrt(n)
     error = spread / math.sqrt(n - 1)
     z = student_quantile(n - 1, level)

@@ -14,8 +14,12 @@ MOST_NUMBERS = 20_000_000
 """Labels are redrawn for at most so many samples, and so many probabilities, but for 5 000 samples at least."""
 FEWEST_ROWS = 5_000
 
-SMALLEST, LARGEST = 0.02, 50.0
+SMALLEST, LARGEST = 0.02, 1e6
 """A probability is changed at most by these factors."""
+
+
+MOST_UNEXPLAINED = 0.1
+"""The share of wrong labels, beyond two standard deviations, that may be missing among the redrawn ones."""
 
 
 class LabelsRedrawn:
@@ -41,6 +45,16 @@ class LabelsRedrawn:
         self.probs /= self.probs.sum(axis=1, keepdims=True)
         self.bin_of = np.zeros(self.probs.shape, dtype=np.int32)
         self.bin_of[self.row, self.cell // table.bins] = self.cell % table.bins
+
+    def explains(self) -> bool:
+        """True if labels drawn from these probabilities are wrong about as often as the true ones.
+
+        Probabilities of 0, or close to it in some rows alone, leave too little for the labels that are not predicted.
+        """
+        prediction, labels = self.judged.prediction[self.index], self.judged.labels[self.index]
+        wrong = float((prediction != labels).sum())
+        expected = float(self.rows - self.probs[np.arange(self.rows), prediction].sum())
+        return bool(abs(expected - wrong) <= MOST_UNEXPLAINED * wrong + 2 * wrong**0.5)
 
     def gap_noise(self, draws: int, generator: np.random.Generator) -> tuple[Floats, Floats, Floats]:
         """Expected less drawn labels in each cell `[D, K M]`; the variance of this, and the expected number, `[K M]` each."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
@@ -19,6 +20,9 @@ class SampleMean(Metric):
             return judged.confidence
     ```
     """
+
+    share: ClassVar[bool] = False
+    """True if the numbers are 0 or 1 for every classifier, so that the figure is the share of some samples."""
 
     @abstractmethod
     def per_sample(self, judged: Judged) -> Floats:

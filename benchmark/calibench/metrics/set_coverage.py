@@ -35,6 +35,8 @@ class SetCoverage(SampleMean):
         """True if the rule gives sets."""
         return judged.sets is not None
 
+    share = True
+
     def per_sample(self, judged: Judged) -> Floats:
         """1 where the set holds the label, else 0."""
         return sets_of(judged)[np.arange(judged.n), judged.labels].astype(np.float64)

@@ -33,7 +33,7 @@ def board_table(board: Board, chosen: Sequence[str] = (), width: int = WIDTH) ->
     lines = notes(board, kept)
     left_out = [column.name for column in columns if column not in kept]
     if left_out:
-        lines.append(f"no room for {', '.join(left_out)}; calibench leaderboard --columns shows chosen metrics")
+        lines.append(f"no room for {', '.join(left_out)}; a wider terminal and --format markdown show them")
     table = ruled_table(title(board), "\n".join(lines))
     for column in kept:
         justify, no_wrap = "left" if column.left else "right", column.name in {"rank", "method"}

@@ -26,7 +26,12 @@ def notes(board: Board, columns: Sequence[Column]) -> list[str]:
 
 def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
     names = [column.name for column in columns]
-    parts = ["mean over seeds [95 % interval of the population value, over test samples: mean of the seeds' bounds]"]
+    levels = " or ".join(
+        f"{100 * level:g} %" for level in sorted({level for row in board.rows for level in row.levels})
+    )
+    parts = [
+        f"mean over seeds [{levels} interval of the population value, over test samples: mean of the seeds' bounds]"
+    ]
     if "sd" in names:
         parts.append(f"sd: of {board.metric} over seeds, ddof 1")
     if "floor" in names:
@@ -46,6 +51,19 @@ def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
     fallen = [row.recipe for row in board.rows if row.accuracy_falls]
     if fallen:
         yield f"{FALLS} accuracy is below that of {board.base} beyond its paired interval: {', '.join(fallen)}"
+    yield from _without_interval(board, names)
+
+
+def _without_interval(board: Board, names: Sequence[str]) -> Iterator[str]:
+    """Why rows have no interval of a shown metric, once for each reason."""
+    rows_of: dict[tuple[str, str], list[str]] = {}
+    for row in board.rows:
+        for name in names:
+            if name in row.no_interval and name in row.cells and row.cells[name].interval is None:
+                rows_of.setdefault((name, row.no_interval[name]), []).append(row.recipe)
+    for (name, reason), recipes in rows_of.items():
+        whom = "" if len(recipes) == len(board.rows) else f" for {', '.join(recipes)}"
+        yield f"no interval of {name}{whom}: {reason}"
 
 
 def _has_ranks(board: Board) -> bool:
