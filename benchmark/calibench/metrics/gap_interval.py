@@ -34,7 +34,7 @@ def gap_interval(figure: GapFigure, level: float, seed: int) -> list[float]:
     draws = int(np.ceil(DRAWS_BEYOND / high_tail))
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, STREAM))))
     guesses = gap_shapes(cells.sums)
-    shapes = [shape if shape.any() else np.ones_like(shape) for shape in guesses]  # all of size 0 are the same
+    shapes = [shape for shape in guesses if shape.any()] or [np.ones_like(guesses[-1])]  # all of size 0 are the same
     observed = float(figure.value(cells.observed[None])[0])
     noise = figure.features(cells.noise(guesses[-1], draws, generator), observed)
     bounds = []

@@ -15,6 +15,9 @@ from calibench.metrics.binning import Floats, Ints
 DEGREES = (0, 1)
 """Of the polynomials in the mean probability of a cell."""
 
+MANY_GROUPS = 30
+"""From so many classes on, one of them may be off without leaving a trace in the curve of all."""
+
 LEAST_VARIANCE = 1e-4
 """The variance of one answer counts as this at least."""
 
@@ -41,8 +44,9 @@ class CellSums:
 def gap_shapes(cells: CellSums) -> list[Floats]:
     """Guesses of the mean gap of a sample in each cell, `[C]` each; 0 in an empty cell.
 
-    As it is; drawn towards a constant and towards a line; and, for cells of several classes, towards a line and an offset of
-    each class.
+    As it is; drawn towards a constant and towards a line. For cells of many classes also towards 0, but for the classes whose
+    offset noise does not explain; for cells of several classes towards a line and an offset of each class. The last is the
+    best guess.
     """
     filled = cells.count > 0
     count, gap = cells.count[filled], cells.gap[filled]
@@ -54,6 +58,8 @@ def gap_shapes(cells: CellSums) -> list[Floats]:
         guesses.append(fit + _shrunk(gap - fit, precision, len(gap) - parameters))
     if cells.group is not None:
         fit, _ = _curve(count, mean_p, gap, precision, DEGREES[-1])
+        if cells.group[-1] >= MANY_GROUPS:
+            guesses.append(_by_group(count, gap, precision, cells.group[filled], surely=True))
         guesses.append(fit + _by_group(count, gap - fit, precision, cells.group[filled]))
     shapes = []
     for guess in guesses:
@@ -81,11 +87,18 @@ def _shrunk(rest: Floats, precision: Floats, freedom: int) -> Floats:
     return shrunk
 
 
-def _by_group(count: Floats, rest: Floats, precision: Floats, group: Ints) -> Floats:
-    """For each group its offset a sample and the rest, each drawn towards 0 as far as noise explains it."""
+def _by_group(count: Floats, rest: Floats, precision: Floats, group: Ints, surely: bool = False) -> Floats:
+    """For each group its offset a sample and the rest, each drawn towards 0 as far as noise explains it.
+
+    `surely`: only groups whose offset is larger than the largest of as many offsets of noise, without shrinking it.
+    """
     guess = np.zeros_like(rest)
-    for members in np.split(np.argsort(group, kind="stable"), np.flatnonzero(np.diff(np.sort(group))) + 1):
+    groups = np.split(np.argsort(group, kind="stable"), np.flatnonzero(np.diff(np.sort(group))) + 1)
+    for members in groups:
         n, r, w = count[members], rest[members], precision[members]
         offset = (n * r * w).sum() / (n**2 * w).sum() * n
-        guess[members] = _shrunk(offset, w, 1) + _shrunk(r - offset, w, len(members) - 1)
+        if not surely:
+            guess[members] = _shrunk(offset, w, 1) + _shrunk(r - offset, w, len(members) - 1)
+        elif (offset**2 * w).sum() > 2 * np.log(len(groups)):
+            guess[members] = offset + _shrunk(r - offset, w, len(members) - 1)
     return guess
