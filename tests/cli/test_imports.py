@@ -27,7 +27,7 @@ def packages(modules):
         (("--help",), 90),
         (("run", "--help"), 90),
         (("list", "methods"), 320),
-        (("list", "metrics", "--json"), 240),
+        (("list", "metrics", "--json"), 255),
         (("show", "method", "vtst", "--json"), 265),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

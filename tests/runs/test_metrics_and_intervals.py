@@ -48,9 +48,13 @@ def test_a_stored_record_answers_if_it_has_what_is_asked_for(options: dict[str, 
 def test_intervals_of_shifts_have_the_level_too(options: dict[str, Any]) -> None:
     narrow = calibench.run("ce", **options, shift="label-shift", level=0.5)
     wide = calibench.run("ce", **options, shift="label-shift", level=0.99)
-    for near, far in zip(narrow.shift, wide.shift, strict=True):
-        assert far["intervals"]["nll"][0] < near["intervals"]["nll"][0]
-        assert near["intervals"]["nll"][1] < far["intervals"]["nll"][1]
+    pairs = [
+        (a["intervals"]["accuracy"], b["intervals"]["accuracy"]) for a, b in zip(narrow.shift, wide.shift, strict=True)
+    ]
+    assert pairs
+    for near, far in pairs:
+        assert far[0] < near[0]
+        assert near[1] < far[1]
 
 
 def test_mistakes_end_the_command_before_anything_is_written(refused: Any, cli: Any, tmp_path: Path) -> None:
