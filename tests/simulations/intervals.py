@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from calibench.metrics.binning import bin_index
-from calibench.metrics.bootstrap import Sampling, bootstrap
+from calibench.metrics.bootstrap import Replicates, Sampling, bootstrap
 from calibench.metrics.intervals import RESAMPLES, intervals, method_of
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics
@@ -99,8 +99,9 @@ def bounds_of(case: Case, run: int) -> dict[str, list[float] | None]:
         metrics = {name: metric for name, (_, metric) in load_metrics(METRICS).items()}
         estimates = {name: metric.value(judged) for name, metric in metrics.items()}
         resampled: dict[str, Metric] = {name: m for name, m in metrics.items() if method_of(m) == RESAMPLES}
-        replicates = dict.fromkeys(metrics) | bootstrap(judged, resampled, estimates, Sampling())  # type: ignore[operator]
-        found = intervals(judged, metrics, estimates, replicates, Sampling(seed=run))  # type: ignore[arg-type]
+        none = dict.fromkeys(metrics, Replicates(np.array([]), 0))
+        replicates = none | bootstrap(judged, resampled, estimates, Sampling())
+        found = intervals(judged, metrics, estimates, replicates, Sampling(seed=run))
     return {name: None if isinstance(bounds, NoInterval) else bounds for name, bounds in found.items()}
 
 

@@ -76,8 +76,7 @@ def _fitting_table(
     from rich.measure import Measurement
 
     known = list(dict.fromkeys(name for judgement in judgements.values() for name in judgement["metrics"]))
-    columns = [name for name in (ORDER, *COLUMNS) if name in known] or known
-    columns = list(dict.fromkeys(columns))
+    columns = [name for name in dict.fromkeys((ORDER, *COLUMNS)) if name in known] or known
     for count in range(len(columns), 0, -1):
         table = _table(records, judgements, files, columns[:count])
         if Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width:

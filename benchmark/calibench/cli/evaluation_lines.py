@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from calibench.evaluation.advice import Advice
     from calibench.evaluation.evaluation_record import EvaluationRecord
 
-
 INTERVAL = "interval: of the population value; noise makes calibration errors larger than it; -: no interval is known"
+"""The line that explains the column of intervals."""
 
 
 def lines_of(record: EvaluationRecord, left_out: Collection[str] = ()) -> Sequence[str]:

@@ -58,7 +58,11 @@ def notes_on_ranks(metric: str, figures: FiguresOf, readable: Mapping[str, Repli
         single = [recipe for recipe, row in ranked.items() if len(row.of_seed) == 1]
         if single:
             yield f"separated from no row, since one seed shows no spread over seeds: {', '.join(single)}"
-    undefined = [r for r, row in ranked.items() if np.isnan(row.replicates).mean() > MOST_UNDEFINED]  # type: ignore[arg-type]
+    undefined = [
+        recipe
+        for recipe, row in figures.items()
+        if row.replicates is not None and np.isnan(row.replicates).mean() > MOST_UNDEFINED
+    ]
     if undefined:
         most = f"{100 * MOST_UNDEFINED:g} %"
         yield f"separated from no row, since {metric} is undefined in over {most} of resamples: {', '.join(undefined)}"

@@ -8,7 +8,6 @@ from calibench.metrics.calibration_error import expected_calibration_error
 from calibench.metrics.class_bins import class_bins, class_gaps
 from calibench.metrics.gap_cells import ClassCells, TopCells
 from calibench.metrics.gap_figure import GapFigure
-from calibench.metrics.gap_shapes import gap_shapes
 from calibench.metrics.judged import Judged
 from calibench.metrics.no_interval import NoInterval
 from calibench.metrics.top_figure import too_few_of_a_class
@@ -57,7 +56,7 @@ class ClasswiseECE(WeightedMetric):
             return GapFigure(of_one, lambda sums: expected_calibration_error(sums, judged.n))
         total = judged.n * judged.num_classes
         cells = ClassCells(judged, self.bins)
-        if not cells.redrawn(gap_shapes(cells.sums)[-1]).explains():
+        if not cells.redrawn.explains():
             return NoInterval("probabilities are so close to 0 and 1 that they do not say which labels could be wrong")
         return GapFigure(cells, lambda sums: expected_calibration_error(sums, total))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.class_bins import class_bins
-from calibench.metrics.gap_shapes import CellSums
+from calibench.metrics.gap_shapes import CellSums, gap_shapes
 from calibench.metrics.judged import Judged
 from calibench.metrics.redrawn_labels import LabelsRedrawn
 
@@ -20,21 +21,18 @@ class Cells(ABC):
     observed: Floats
     """The gap sum of each cell, `[C]`."""
 
+    @cached_property
+    def shapes(self) -> list[Floats]:
+        """Guesses of the shape, `[B]` each, the best one last."""
+        return gap_shapes(self.sums)
+
     @abstractmethod
     def of_shape(self, shape: Floats) -> Floats:
         """The gap sum of each cell, `[C]`, if every sample in a bin has the gap `shape [B]`."""
 
     @abstractmethod
-    def noise(self, shape: Floats, draws: int, generator: np.random.Generator) -> Floats:
-        """What label noise adds to the gap sums in each draw, `[D, C]`, if the gaps are those of `shape`."""
-
-    @abstractmethod
-    def recount(self, draws: int, generator: np.random.Generator) -> Floats | None:
-        """How many samples each cell has in other samples of as many, relative to this one, `[D, C]`; None: `spread` says it."""
-
-    def spread(self, shape: Floats) -> float:
-        """The standard deviation of the figure of a shape over samples, without label noise."""
-        raise NotImplementedError
+    def noise(self, draws: int, generator: np.random.Generator) -> Floats:
+        """What label noise adds to the gap sums in each draw, `[D, C]`, if the gaps are those of the best guess."""
 
 
 class TopCells(Cells):
@@ -59,17 +57,17 @@ class TopCells(Cells):
         """The number of samples times the gap."""
         return self.count * shape[self.bin_of_cell]
 
-    def noise(self, shape: Floats, draws: int, generator: np.random.Generator) -> Floats:
+    def noise(self, draws: int, generator: np.random.Generator) -> Floats:
         """Binomial: the samples of a cell count as if they had its mean probability."""
         filled = self.count > 0
         mean_p = self.p / np.maximum(self.count, 1)
-        rate = np.where(filled, np.clip(mean_p - shape[self.bin_of_cell], 0, 1), 0)
+        rate = np.where(filled, np.clip(mean_p - self.shapes[-1][self.bin_of_cell], 0, 1), 0)
         drawn = generator.binomial(self.count.astype(np.int64), rate, size=(draws, len(rate)))
         noise: Floats = self.count * rate - drawn
         return noise
 
     def recount(self, draws: int, generator: np.random.Generator) -> Floats:
-        """The number of samples in each bin is multinomial."""
+        """How many samples each cell has in other samples of as many, relative to this one, `[D, C]`: multinomial in the bins."""
         count = self.sums.count
         total = int(count.sum())
         ratio = generator.multinomial(total, count / total, size=draws) / np.maximum(count, 1)
@@ -95,29 +93,28 @@ class ClassCells(Cells):
         """The number of samples times the gap."""
         return self.sums.count * shape
 
-    def noise(self, shape: Floats, draws: int, generator: np.random.Generator) -> Floats:
+    @cached_property
+    def redrawn(self) -> LabelsRedrawn:
+        """The probabilities without the gaps of the best guess."""
+        return LabelsRedrawn(self.judged, self.table, self.sums, self.shapes[-1])
+
+    def noise(self, draws: int, generator: np.random.Generator) -> Floats:
         """Labels are drawn from the probabilities without their gaps.
 
         A cell may hold samples whose gaps differ. The variance is therefore raised to that of as many samples at the mean.
         """
-        redrawn = self.redrawn(shape)
-        noise, variance, total = redrawn.gap_noise(draws, generator)
-        count = self.sums.count * (redrawn.rows / self.judged.n)
+        noise, variance, total = self.redrawn.gap_noise(draws, generator)
+        count = self.sums.count * (self.redrawn.rows / self.judged.n)
         rate = np.clip(total / np.maximum(count, 1e-300), 0, 1)
         pooled = np.maximum(count * rate * (1 - rate), variance)
-        noise *= np.sqrt(pooled / np.where(variance > 0, variance, 1)) * np.sqrt(self.judged.n / redrawn.rows)
+        noise *= np.sqrt(pooled / np.where(variance > 0, variance, 1)) * np.sqrt(self.judged.n / self.redrawn.rows)
         return noise
 
-    def redrawn(self, shape: Floats) -> LabelsRedrawn:
-        """The probabilities without the gaps of `shape`."""
-        return LabelsRedrawn(self.judged, self.table, self.sums, shape)
-
-    def recount(self, draws: int, generator: np.random.Generator) -> None:
-        """A sample adds to one cell of each class, so the counts are not drawn."""
-        return
-
     def spread(self, shape: Floats) -> float:
-        """That of the class-wise ECE: of the sum of |gap| over classes, which is a mean over samples."""
+        """The standard deviation of the class-wise ECE of a shape over samples, without label noise.
+
+        A sample adds to one cell of each class, so this error is a mean over samples of the sum of |gap| over classes.
+        """
         size = np.abs(shape)
         in_first = size.reshape(-1, self.bins)[:, 0]
         more = size[self.table.cell] - in_first[self.table.cell // self.bins]

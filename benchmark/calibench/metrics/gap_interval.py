@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
+from calibench.metrics.gap_cells import ClassCells, TopCells
 from calibench.metrics.gap_figure import GapFigure
-from calibench.metrics.gap_shapes import gap_shapes
 
 LOW_SHARE, HIGH_SHARE = 0.5, 0.3
 """Of `1 - level`, the shares that lie below the lower and above the upper bound. Their sum is below 1, because shapes are guessed.
@@ -33,10 +33,10 @@ def gap_interval(figure: GapFigure, level: float, seed: int) -> list[float]:
     low_tail, high_tail = LOW_SHARE * (1 - level), HIGH_SHARE * (1 - level)
     draws = int(np.ceil(DRAWS_BEYOND / high_tail))
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, STREAM))))
-    guesses = gap_shapes(cells.sums)
-    shapes = [shape for shape in guesses if shape.any()] or [np.ones_like(guesses[-1])]  # all of size 0 are the same
+    # All shapes of size 0 are the same.
+    shapes = [shape for shape in cells.shapes if shape.any()] or [np.ones_like(cells.shapes[-1])]
     observed = float(figure.value(cells.observed[None])[0])
-    noise = figure.features(cells.noise(guesses[-1], draws, generator), observed)
+    noise = figure.features(cells.noise(draws, generator), observed)
     bounds = []
     for shape in shapes:
         path = _Path(figure, shape, observed, draws, generator)
@@ -64,7 +64,7 @@ class _Path:
         room = np.where(shape > 0, self.most, -self.least) / np.where(shape == 0, 1, np.abs(shape))
         self.largest = max(1.0, float(room[shape != 0].max()))
         """From this scale on nothing changes."""
-        self.recount = figure.cells.recount(draws, generator)
+        self.recount = figure.cells.recount(draws, generator) if isinstance(figure.cells, TopCells) else None
         self.normal = generator.standard_normal(draws)
 
     def clipped(self, scale: float) -> Floats:
@@ -86,6 +86,7 @@ class _Path:
         """
         shape = self.clipped(scale)
         if self.recount is None:
+            assert isinstance(self.figure.cells, ClassCells)
             return self.figure.cells.spread(shape) * self.normal
         sums, size = self.figure.cells.of_shape(shape), self.figure.size_of(self.features(scale))
         if self.figure.size is None:

@@ -66,8 +66,7 @@ def bias_corrected_interval(values: Floats, estimate: float, level: float, n: in
     """Percentiles of the resamples that are defined, moved as far as their median lies from the estimate.
 
     Efron's bias-corrected percentiles (1987), expanded for samples of n as Hesterberg (2015) does: by Student's t in place of
-    the normal quantile, and by n / (n - 1). There is none if all resamples
-    give one figure.
+    the normal quantile, and by n / (n - 1). There is none if all resamples give one figure.
     """
     values = values[np.isfinite(values)]
     if not len(values) or values.min() == values.max():

@@ -30,14 +30,15 @@ def too_few(judged: Judged) -> NoInterval | None:
     return NoInterval(f"of {judged.n} predictions {count} are {kind}, and an interval needs {FEWEST}")
 
 
-def top_figure(
-    judged: Judged, bins: Ints, value: Callable[[Floats], Floats], cells: Ints | None = None
-) -> GapFigure | NoInterval:
-    """The figure `value` of gap sums of the top label over `bins [N]`, or over `cells [N]` within them."""
-    few = too_few(judged)
-    if few is not None:
-        return few
-    return GapFigure(TopCells(np.minimum(judged.confidence, 1.0), judged.correct, bins, cells), value)
+def top_cells(judged: Judged, bins: Ints, cells: Ints | None = None) -> TopCells | NoInterval:
+    """Gaps of the top label over `bins [N]`, or over `cells [N]` within them."""
+    return too_few(judged) or TopCells(np.minimum(judged.confidence, 1.0), judged.correct, bins, cells)
+
+
+def top_figure(judged: Judged, bins: Ints, value: Callable[[Floats], Floats]) -> GapFigure | NoInterval:
+    """The figure `value` of gap sums of the top label over `bins [N]`."""
+    cells = top_cells(judged, bins)
+    return cells if isinstance(cells, NoInterval) else GapFigure(cells, value)
 
 
 def rms_figure(judged: Judged, bins: Ints) -> GapFigure | NoInterval:
@@ -48,11 +49,8 @@ def rms_figure(judged: Judged, bins: Ints) -> GapFigure | NoInterval:
 
 def fine_cells(judged: Judged) -> TopCells | NoInterval:
     """Parts of equal-width bins, for figures without bins: `PARTS` of each."""
-    few = too_few(judged)
-    if few is not None:
-        return few
     part = judged.bin_index(BINS * PARTS)
-    return TopCells(np.minimum(judged.confidence, 1.0), judged.correct, part // PARTS, part)
+    return top_cells(judged, part // PARTS, part)
 
 
 def too_few_of_a_class(judged: Judged) -> NoInterval | None:
