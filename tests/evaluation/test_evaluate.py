@@ -268,3 +268,12 @@ def test_a_narrow_terminal_leaves_out_columns_and_cuts_no_digit(width, left_out,
     assert f"[{low:.4f}, {high:.4f}]" in text
     said = [line for line in lines_of(record, dropped) if line.startswith("no room for")]
     assert len(said) == (1 if left_out else 0)
+
+
+def test_arrays_that_are_not_used_are_named(cli, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {"logits": rng.normal(size=(60, 3)), "labels": rng.integers(3, size=60), "people": np.full((60, 3), 1 / 3)}
+    np.savez(tmp_path / "more.npz", sample_weight=np.ones(60), group=np.zeros(60, dtype=np.int64), **arrays)
+    warning = "not used of this file: sample_weight, group"
+    assert f"{warning}, people" in cli("evaluate", "more.npz", "--json").document["warnings"]
+    assert f"warning: {warning}\n" in cli("evaluate", "more.npz", "--soft", "people").out

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from calibench.evaluation.evaluation_record import EvaluationRecord
     from calibench.evaluation.stored_outputs import Fit
     from calibench.metrics.bootstrap import Sampling
+    from calibench.outputs.readers import Columns
     from calibench.report.diagram import Panel
 
 
@@ -112,6 +113,7 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
             file: _judge_file(file, judged, chosen_fit, None if soft is None else read_soft(file, soft), judging)
             for file, judged in zip(files, samples, strict=True)
         }
+        records = {file: _with_unread(record, file, columns, soft) for file, record in records.items()}
     if plot is not None:
         reliability_diagram(_panels(records), plot)
         if not quiet:
@@ -130,6 +132,16 @@ def _judge_file(
     metrics, sampling = judging
     record = evaluate_samples(samples, fit, soft=soft, metrics=metrics, sampling=sampling)
     return dataclasses.replace(record, file=str(file), sha256=digest_of(file))
+
+
+def _with_unread(record: EvaluationRecord, file: Path, columns: Columns, soft: str | None) -> EvaluationRecord:
+    """The record with a warning that names the arrays of an `.npz` that were not used, such as sample weights."""
+    from calibench.outputs.readers import unread_arrays
+
+    unread = unread_arrays(file, columns, soft) if file.suffix.lower() == ".npz" else []
+    if not unread:
+        return record
+    return dataclasses.replace(record, warnings=[*record.warnings, f"not used of this file: {', '.join(unread)}"])
 
 
 def _check_files(files: tuple[Path, ...], fit_on: Path | None) -> None:

@@ -44,14 +44,19 @@ def read_npy(path: str | Path) -> NDArray[Any]:
     return array
 
 
+def npz_names(path: str | Path) -> list[str]:
+    """The names of the arrays in a `.npz`, which is a zip file."""
+    with zipfile.ZipFile(path) as archive:
+        return [member.removesuffix(".npy") for member in archive.namelist()]
+
+
 def read_npz(path: str | Path, names: tuple[str, ...] | None = None) -> dict[str, NDArray[Any]]:
     """The arrays of a `.npz`: all, or those of `names` that it holds; InputError if it cannot be read or holds a pickle."""
     file = existing_file(path)
     arrays: dict[str, NDArray[Any]] = {}
     name = ""
     try:
-        with zipfile.ZipFile(file) as archive:
-            members = [member.removesuffix(".npy") for member in archive.namelist()]
+        members = npz_names(file)
         if len(set(members)) != len(members):
             raise InputError(f"{path}: two arrays have one name", "write it again with numpy.savez")
         with np.load(file, allow_pickle=False) as content:

@@ -40,7 +40,7 @@ class StoredSamples(NamedTuple):
     from_probs: bool
 
 
-def label_name(columns: Columns, arrays: Mapping[str, NDArray[Any]]) -> str:
+def label_name(columns: Columns, arrays: Mapping[str, Any]) -> str:
     """The user's name of the labels, else the first usual name in `arrays`."""
     return columns.label or next((name for name in LABEL_NAMES if name in arrays), LABEL_NAMES[0])
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibench.data.numpy_files import read_npz
+from calibench.data.numpy_files import npz_names, read_npz
 from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.outputs.readers.columns import Columns, StoredSamples, array_named, label_name
@@ -26,7 +26,15 @@ def samples_from_npz(path: str | Path, columns: Columns) -> StoredSamples:
     return StoredSamples(_scores(name, arrays, path), _labels(label_name(columns, arrays), arrays, path), from_probs)
 
 
-def _scores_name(columns: Columns, arrays: Mapping[str, NDArray[Any]], path: str | Path) -> str:
+def unread_arrays(path: str | Path, columns: Columns, soft: str | None = None) -> list[str]:
+    """The names of the arrays in an `.npz` that an evaluation with these `columns` and `soft` labels does not use."""
+    arrays = dict.fromkeys(npz_names(path))
+    return [
+        name for name in arrays if name not in {_scores_name(columns, arrays, path), label_name(columns, arrays), soft}
+    ]
+
+
+def _scores_name(columns: Columns, arrays: Mapping[str, Any], path: str | Path) -> str:
     """The user's name of the scores, else `logits` or `probs`, whichever the file holds."""
     name = columns.logits or columns.probs
     if name:
