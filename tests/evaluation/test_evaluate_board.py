@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from rich.console import Console
 
 
 @pytest.fixture
@@ -80,11 +83,18 @@ def test_files_that_cannot_be_judged_together_are_refused(cli, files, arguments,
 
 
 @pytest.mark.slow
-def test_a_narrow_board_leaves_out_columns_and_cuts_no_digit(cli, files, monkeypatch) -> None:
-    monkeypatch.setenv("COLUMNS", "70")
-    monkeypatch.setattr("calibench.cli.output.WIDTH", 70, raising=False)
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_narrow_terminal_cuts_no_digit_and_breaks_no_word(cli, files, monkeypatch, width) -> None:
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=True, color_system=None, width=width, highlight=False)
+    monkeypatch.setattr("calibench.cli.evaluate_board.stdout", lambda: console)
     document = cli("evaluate", "sure.npz", "good.npz", "--json").document
-    printed = cli("evaluate", "sure.npz", "good.npz")
+    cli("evaluate", "sure.npz", "good.npz")
+    printed = written.getvalue()
+    words = set(printed.split())
     for evaluation in document["evaluations"]:
-        assert f"{evaluation['metrics']['brier']:.4f} [" in printed.out
-    assert "\u2026" not in printed.out
+        assert f"{evaluation['metrics']['brier']:.4f} [" in printed
+        assert set(evaluation["verdict"].split()) <= words
+    assert "\u2026" not in printed
+    assert max(map(len, printed.splitlines())) <= width
+    assert "no room for" in printed

@@ -11,7 +11,7 @@ import click
 
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
-from calibench.cli.output import plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
+from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.errors import InputError
 
 if TYPE_CHECKING:
@@ -189,23 +189,20 @@ def _print_record(record: EvaluationRecord, file: Path) -> None:
 
     A terminal gets words that are not broken and a table that fits; a pipe gets whole lines.
     """
-    from rich.text import Text
-
     from calibench.cli.evaluation_lines import lines_of
     from calibench.cli.evaluation_table import figures_table, labels_table
 
     console = stdout()
-    whole = not console.is_terminal
     # Not as the table's title, which would be folded to the table's width.
     labels = f"{record.labels_per_sample} labels each, judged as yes-or-no questions"
     classes_or_labels = f"{record.classes} classes" if record.labels_per_sample == 1 else labels
-    console.print(Text(f"{file}: {record.n} samples, {classes_or_labels}"), soft_wrap=whole)
+    print_line(console, f"{file}: {record.n} samples, {classes_or_labels}")
     table, left_out = figures_table(record, console)
     console.print(table)
     by_label = labels_table(record)
     if by_label is not None:
         console.print(by_label)
     for line in lines_of(record, left_out):
-        console.print(Text(line), soft_wrap=whole)
+        print_line(console, line)
     if record.backend == "reference":
         to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor gives the reason")

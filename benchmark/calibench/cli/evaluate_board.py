@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibench.cli.output import stdout, to_stderr
+from calibench.cli.output import print_line, stdout, to_stderr
 from calibench.records import schemas
 from calibench.report.board_columns import COLUMNS
 from calibench.report.format import figure_with_interval, header
@@ -41,8 +41,6 @@ def same_labels(labels: Sequence[torch.Tensor]) -> bool:
 
 def print_board(records: Mapping[Path, EvaluationRecord], comparable: bool) -> None:
     """Print the board, lowest Brier score first. Files of other samples keep the order of the user, and a note says so."""
-    from rich.text import Text
-
     judgements = {file: record.after or record.to_dict() for file, record in records.items()}
     files = list(records)
     if comparable:
@@ -50,13 +48,13 @@ def print_board(records: Mapping[Path, EvaluationRecord], comparable: bool) -> N
     console = stdout()
     fit = records[files[0]].fit
     if fit is not None:
-        console.print(Text(f"after {fit['recipe']}"), soft_wrap=True)
+        print_line(console, f"after {fit['recipe']}")
     table, left_out = _fitting_table(records, judgements, files, console)
     console.print(table)
     if left_out:
-        console.print(Text(f"no room for {', '.join(left_out)}; a wider terminal and --json show them"), soft_wrap=True)
+        print_line(console, f"no room for {', '.join(left_out)}; a wider terminal and --json show them")
     for file in files:
-        console.print(Text(f"{file}: {judgements[file]['verdict']}"), soft_wrap=True)
+        print_line(console, f"{file}: {judgements[file]['verdict']}")
     if not comparable:
         to_stderr("note: the labels of the files differ: their figures are not of the same samples, and not ranked")
 

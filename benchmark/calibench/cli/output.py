@@ -42,6 +42,13 @@ def _console(stderr: bool) -> Console:
     return console
 
 
+def print_line(console: Console, text: str) -> None:
+    """Print one sentence. A terminal gets words that are not broken; a pipe gets whole lines."""
+    from rich.text import Text
+
+    console.print(Text(text), soft_wrap=not console.is_terminal)
+
+
 def to_stderr(text: str) -> None:
     """Print one plain line on standard error."""
     click.echo(text, err=True)
