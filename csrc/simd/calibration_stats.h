@@ -13,6 +13,22 @@ CALIBENCH_INLINE void add_finite(Sum* sum, double value) {
   sum->sum = total;
 }
 
+// Adds the rows of a block to their bins. Dekker's Fast2Sum: the rounding error is exact unless the sum is
+// smaller than the confidence, as may be for the first rows of bin 0; then it is right to an ulp.
+CALIBENCH_FUNCTION void add_to_bins(const RowMetrics& metrics, int rows, BinSums* bins) {
+  uint64_t correct = metrics.correct;
+  for (int i = 0; i < rows; ++i, correct >>= 1) {
+    BinSums& bin = bins[metrics.bin[i]];
+    bin.count += 1;
+    asm volatile("" ::: "memory");  // GCC would add the two counts as a vector, which takes twice as many steps
+    bin.correct += static_cast<int64_t>(correct & 1);
+    asm volatile("" ::: "memory");
+    const double value = metrics.confidence[i], total = bin.confidence.sum + value;
+    bin.confidence.carry += value - (total - bin.confidence.sum);
+    bin.confidence.sum = total;
+  }
+}
+
 CALIBENCH_INLINE void copy_lane(const RowMetrics& from, int lane, int i, RowMetrics* to) {
   to->confidence[i] = from.confidence[lane];
   to->tail[i] = from.tail[lane];
@@ -31,12 +47,22 @@ CALIBENCH_FUNCTION void recompute_in_float64(const CalibrationArgs& args, int64_
     RowBlock exact;
     RowMetrics metrics;
     int block_row[8], count = 0;
+    const T* rows[8];
     for (; open != 0 && count < 8; open &= open - 1) {
       const int i = __builtin_ctzll(open);
-      exact_row<false>(contiguous_row<T>(args.view(), begin + i, scratch), args.classes, count, &exact);
+      if (args.classes <= kExactNarrow) {
+        rows[count] = static_cast<const T*>(args.scores) + (begin + i) * args.row_stride;
+      } else {
+        exact_row<false>(contiguous_row<T>(args.view(), begin + i, scratch), args.classes, count, &exact);
+      }
       exact.label_score[count] = block.label_score[i];
-      exact.correct[count] = block.correct[i];
+      exact.label[count] = block.label[i];
       block_row[count++] = i;
+    }
+    if (args.classes <= kExactNarrow) {
+      for (int l = count; l < 8; ++l) rows[l] = rows[0];
+      stage_exact(rows, args.classes, args.class_stride, static_cast<double*>(scratch));
+      exact_columns<false>(static_cast<double*>(scratch), args.classes, 0, &exact);
     }
     pad(count, &exact);
     metrics_from_logits<false>(exact, count, args.classes, args.bins, &metrics);
@@ -55,7 +81,7 @@ CALIBENCH_INLINE void block_metrics(const CalibrationArgs& args, int64_t begin, 
   } else {
     fill_exact<false, T>(scores, begin, rows, scratch, block);
   }
-  *bad = fill_labels<T>(scores, args.labels, args.from_probs, begin, rows, block);
+  *bad = fill_labels<T>(scores, args.labels, begin, rows, block);
   if (CALIBENCH_UNLIKELY(*bad != kNoBadRow)) return;
   pad(rows, block);
   if (args.from_probs) {
@@ -72,7 +98,7 @@ CALIBENCH_INLINE void block_metrics(const CalibrationArgs& args, int64_t begin, 
   }
   for (uint64_t rest = out->on_edge; rest != 0; rest &= rest - 1) {
     const int i = __builtin_ctzll(rest);
-    out->bin[i] = static_cast<double>(bin_of(out->confidence[i], args.bins));
+    out->bin[i] = static_cast<int32_t>(bin_of(out->confidence[i], args.bins));
   }
 }
 
@@ -88,17 +114,15 @@ static void calibration_chunk(const CalibrationArgs& args, int64_t begin, int64_
     const int rows = static_cast<int>(min_of<int64_t>(kBlockRows, end - start));
     block_metrics<T>(args, start, rows, scratch, &block, &metrics, &totals->first_bad);
     if (CALIBENCH_UNLIKELY(totals->first_bad != kNoBadRow)) return;
-    for (int i = 0; i < rows; ++i) {
-      BinSums& bin = bins[static_cast<int64_t>(metrics.bin[i])];
-      bin.count += 1;
-      bin.correct += static_cast<int64_t>(block.correct[i]);
-      add_finite(&bin.confidence, metrics.confidence[i]);
-    }
+    add_to_bins(metrics, rows, bins);
     for (int i = rows; i % 8 != 0; ++i) metrics.nll[i] = metrics.brier[i] = 0.0;
+    D block_nll = set(0.0), block_brier = set(0.0);  // eight rows a lane: the error is that of eight terms
     for (int i = 0; i < rows; i += 8) {
-      add(&nll, load(metrics.nll + i));
-      add(&brier, load(metrics.brier + i));
+      block_nll = block_nll + load(metrics.nll + i);
+      block_brier = block_brier + load(metrics.brier + i);
     }
+    add(&nll, block_nll);
+    add(&brier, block_brier);
     if (samples == nullptr) continue;
     const double* columns[] = {metrics.confidence, metrics.tail, nullptr, metrics.nll, metrics.brier};
     for (int r = 0; r < kSampleRows; ++r) {

@@ -176,9 +176,10 @@ CALIBENCH_FUNCTION void fast_row(const T* x, int64_t classes, int i, RowBlock* b
   } else {
     fast_sums<Terms::kClamped, kSquares>(x, classes, range.index, top, c, others, squares);
   }
-  block->finite[i] = plain || near ? *others - *others == 0.0 : all_finite(x, classes);
+  const bool finite = plain || near ? *others - *others == 0.0 : all_finite(x, classes);
+  block->infinite |= static_cast<uint64_t>(!finite) << i;
   block->top[i] = top;
-  block->unit[i] = first_lane(exp2_shifted(set(top), set(kRoundF - c)));
+  block->inverse_unit[i] = 1.0 / first_lane(exp2_shifted(set(top), set(kRoundF - c)));
   block->ties[i] = 0.0;  // a tie is a term like the others: 1 unit
   block->prediction[i] = range.index;
 }

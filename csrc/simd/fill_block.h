@@ -22,12 +22,17 @@ template <bool kSquares, typename T>
 CALIBENCH_INLINE void fill_fast(const Scores& scores, int64_t begin, int rows, void* scratch,
                                 RowBlock* block) {
   const T* x = static_cast<const T*>(scores.data) + begin * scores.row_stride;
+  block->infinite = 0;
   if (scores.classes <= kNarrow) {
     float* staged = static_cast<float*>(scratch);
     for (int i = 0; i < rows; i += 16) {
-      const T* sixteen[16];  // lanes past the last row repeat the last row
-      for (int l = 0; l < 16; ++l) sixteen[l] = x + min_of(i + l, rows - 1) * scores.row_stride;
-      stage_columns(sixteen, scores.classes, scores.class_stride, staged);
+      const T* first = x + i * scores.row_stride;
+      if (i + 16 <= rows) {
+        stage_columns<true>(first, scores.row_stride, 15, scores.classes, scores.class_stride, staged);
+      } else {
+        stage_columns<false>(first, scores.row_stride, rows - 1 - i, scores.classes, scores.class_stride,
+                             staged);
+      }
       fast_columns<kSquares>(staged, scores.classes, i, block);
     }
     return;
@@ -64,35 +69,83 @@ CALIBENCH_INLINE const T* contiguous_row(const Scores& scores, int64_t row, void
 template <bool kFromProbs, typename T>
 CALIBENCH_INLINE void fill_exact(const Scores& scores, int64_t begin, int rows, void* scratch,
                                  RowBlock* block) {
+  block->infinite = block->out_of_range = 0;
+  if (scores.classes <= kExactNarrow) {
+    const T* x = static_cast<const T*>(scores.data) + begin * scores.row_stride;
+    double* staged = static_cast<double*>(scratch);
+    for (int i = 0; i < rows; i += 8) {
+      const T* eight[8];  // lanes past the last row repeat it
+      for (int l = 0; l < 8; ++l) eight[l] = x + min_of(i + l, rows - 1) * scores.row_stride;
+      stage_exact(eight, scores.classes, scores.class_stride, staged);
+      exact_columns<kFromProbs>(staged, scores.classes, i, block);
+    }
+    return;
+  }
   for (int i = 0; i < rows; ++i) {
     exact_row<kFromProbs>(contiguous_row<T>(scores, begin + i, scratch), scores.classes, i, block);
   }
 }
 
-// Fills label_score and correct, and returns the code of the first bad row of the block, or kNoBadRow.
-template <typename T>
-CALIBENCH_INLINE int64_t fill_labels(const Scores& scores, const LabelView& labels, bool from_probs,
-                                     int64_t begin, int rows, RowBlock* block) {
+// Copies the labels of a block, and the scores of their classes to `label_scores`.
+template <typename L, typename T>
+CALIBENCH_FUNCTION void gather_labels(const L* labels, int64_t label_stride, const Scores& scores,
+                                    int64_t begin, int rows, T* label_scores, RowBlock* block) {
   const T* x = static_cast<const T*>(scores.data) + begin * scores.row_stride;
-  for (int i = 0; i < rows; ++i) {
-    const int64_t label = labels.at(begin + i);
-    if (CALIBENCH_UNLIKELY(!block->finite[i])) return bad_row_code(begin + i, RowStatus::kNonFinite);
-    if (CALIBENCH_UNLIKELY(label < 0 || label >= scores.classes))
-      return bad_row_code(begin + i, RowStatus::kLabel);
-    if (CALIBENCH_UNLIKELY(from_probs && !block->in_range[i])) {
-      return bad_row_code(begin + i, RowStatus::kProbability);
+  labels += begin * label_stride;
+  block->bad_label = 0;
+  for (int i = 0; i < rows; ++i, x += scores.row_stride, labels += label_stride) {
+    int64_t label = static_cast<int64_t>(*labels);
+    if (CALIBENCH_UNLIKELY(static_cast<uint64_t>(label) >= static_cast<uint64_t>(scores.classes))) {
+      block->bad_label |= uint64_t{1} << i;
+      label = 0;
     }
-    block->label_score[i] = to_double(x[i * scores.row_stride + label * scores.class_stride]);
-    block->correct[i] = block->prediction[i] == label ? 1.0 : 0.0;
+    block->label[i] = label;
+    label_scores[i] = x[label * scores.class_stride];
+  }
+}
+
+// The code of the first bad row of the block, or kNoBadRow.
+CALIBENCH_INLINE int64_t find_bad_row(const RowBlock& block, int64_t begin) {
+  const uint64_t bad = block.infinite | block.bad_label | block.out_of_range;
+  if (CALIBENCH_UNLIKELY(bad != 0)) {
+    const int i = __builtin_ctzll(bad);
+    const RowStatus status = block.infinite >> i & 1    ? RowStatus::kNonFinite
+                             : block.bad_label >> i & 1 ? RowStatus::kLabel
+                                                        : RowStatus::kProbability;
+    return bad_row_code(begin + i, status);
   }
   return kNoBadRow;
+}
+
+// Fills label and label_score, and returns the code of the first bad row of the block, or kNoBadRow.
+template <typename T>
+CALIBENCH_INLINE int64_t fill_labels(const Scores& scores, const LabelView& labels, int64_t begin, int rows,
+                                     RowBlock* block) {
+  alignas(64) T label_scores[kBlockRows];
+  if (rows < kBlockRows) memset(label_scores, 0, sizeof(label_scores));
+  switch (labels.type) {
+    case LabelType::kInt32:
+      gather_labels(static_cast<const int32_t*>(labels.data), labels.stride, scores, begin, rows,
+                    label_scores, block);
+      break;
+    case LabelType::kUInt8:
+      gather_labels(static_cast<const uint8_t*>(labels.data), labels.stride, scores, begin, rows,
+                    label_scores, block);
+      break;
+    default:
+      gather_labels(static_cast<const int64_t*>(labels.data), labels.stride, scores, begin, rows,
+                    label_scores, block);
+  }
+  for (int i = 0; i < rows; i += 8) store(block->label_score + i, load8(label_scores + i));
+  return find_bad_row(*block, begin);
 }
 
 // Fills the rows up to the next multiple of 8 with certain, correct rows, which add nothing to the sums.
 CALIBENCH_INLINE void pad(int rows, RowBlock* block) {
   for (int i = rows; i % 8 != 0; ++i) {
-    block->top[i] = block->label_score[i] = block->correct[i] = block->unit[i] = 1.0;
+    block->top[i] = block->label_score[i] = block->inverse_unit[i] = 1.0;
     block->others[i] = block->squares[i] = block->ties[i] = 0.0;
+    block->label[i] = block->prediction[i] = 0;
   }
 }
 

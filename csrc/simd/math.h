@@ -5,6 +5,7 @@ namespace calibench::CALIBENCH_ISA {
 
 constexpr double kLn2High = 6.93147180369123816490e-01;  // its low 32 bits are zero: n * kLn2High is exact
 constexpr double kLn2Low = 1.90821492927058770002e-10;
+constexpr double kLn2 = 0.6931471805599453094;
 constexpr double kLog2e = 1.4426950408889634074;
 constexpr double kRound = 0x1.8p52;       // adding it rounds to an integer, which is then in the low bits
 constexpr double kExpUnderflow = -708.0;  // above it exp is a normal number; below it exp is set to 0
@@ -38,14 +39,25 @@ CALIBENCH_INLINE D exp(D x) {
   return select(less(x, set(kExpUnderflow)), set(0.0), scale(p, shifted));
 }
 
+// The same to 2e-9 for x <= 709, for sums in float32; below -708 it is negligible, not 0.
+CALIBENCH_INLINE D fast_exp(D x) {
+  const D clamped = max(set(kExpUnderflow), x);
+  const D shifted = fma(clamped, set(kLog2e), set(kRound));
+  const D r = fnma(shifted - set(kRound), set(kLn2High), clamped);
+  D p = set(0x1.6ae72fae18cbap-10);  // minimax on |r| <= ln 2 / 2
+  p = fma(p, r, set(0x1.12678196236ffp-7));
+  p = fma(p, r, set(0x1.55582240f1576p-5));
+  p = fma(p, r, set(0x1.5554196124c20p-3));
+  p = fma(p, r, set(0x1.fffffc1d1f68ep-2));
+  p = fma(p, r, set(0x1.0000008a25d42p+0));
+  return scale(fma(p, r, set(1.0)), shifted);
+}
+
 // ln(x) of positive normal x = m 2^e: with m in [sqrt(1/2), sqrt(2)) and s = (m - 1) / (m + 1),
 // ln m = 2 (s + s^3 / 3 + s^5 / 5 + ...).
 CALIBENCH_INLINE D log(D x) {
   D m, e;
   split(x, &m, &e);
-  const Mask8 upper = less(set(1.4142135623730951), m);
-  m = select(upper, m * set(0.5), m);
-  e = select(upper, e + set(1.0), e);
   const D s = (m - set(1.0)) / (m + set(1.0));
   const D z = s * s;
   D p = set(1.0 / 21);  // the series may stop here: z^10 / 21 < 3e-17
@@ -54,12 +66,24 @@ CALIBENCH_INLINE D log(D x) {
   return fma(e, set(kLn2High), fma(e, set(kLn2Low), (s + tail) + (s + tail)));
 }
 
+// The same to 1e-9, with a minimax polynomial in place of the series.
+CALIBENCH_INLINE D fast_log(D x) {
+  D m, e;
+  split(x, &m, &e);
+  const D s = (m - set(1.0)) / (m + set(1.0));
+  const D z = s * s;
+  const D p = fma(fma(set(0x1.31e2f12a41f93p-3), z, set(0x1.995eba0190591p-3)), z, set(0x1.55557a25c6ceep-2));
+  const D half = fma(s * z, p, s);
+  return fma(e, set(kLn2), half + half);
+}
+
 // ln(1 + t) for t >= 0 without cancellation: the part of t that the rounding of 1 + t loses is added back to
-// first order. `inverse` is 1 / (1 + t).
+// first order. `inverse` is 1 / (1 + t). With kFastLog to 1e-9.
+template <bool kFastLog = false>
 CALIBENCH_INLINE D log1p(D t, D* inverse) {
   const D u = set(1.0) + t;
   *inverse = set(1.0) / u;
-  return log(u) + (t - (u - set(1.0))) * *inverse;
+  return (kFastLog ? fast_log(u) : log(u)) + (t - (u - set(1.0))) * *inverse;
 }
 
 // Sums and their rounding errors (Knuth's two-sum, lane by lane). An infinite sum keeps a finite carry.
@@ -91,18 +115,21 @@ constexpr double kFastTail = 0x1p-40;
 constexpr double kFastMargin = 1e-6;
 
 // 2^f for |f| <= 1/2: the minimax polynomial with p(0) = 1. Its error of 1e-7 is as large as the rounding.
-CALIBENCH_INLINE F exp2_fraction(F f) {
-  F p = set(0x1.5bb8d6p-10f);
-  p = fma(p, f, set(0x1.3ceb86p-7f));
-  p = fma(p, f, set(0x1.c6b714p-5f));
-  p = fma(p, f, set(0x1.ebf9bcp-3f));
-  p = fma(p, f, set(0x1.62e42ap-1f));
-  return fma(p, f, set(1.0f));
+// V is F or G.
+template <typename V>
+CALIBENCH_INLINE V exp2_fraction(V f) {
+  V p = set_like(f, 0x1.5bb8d6p-10f);
+  p = fma(p, f, set_like(f, 0x1.3ceb86p-7f));
+  p = fma(p, f, set_like(f, 0x1.c6b714p-5f));
+  p = fma(p, f, set_like(f, 0x1.ebf9bcp-3f));
+  p = fma(p, f, set_like(f, 0x1.62e42ap-1f));
+  return fma(p, f, set_like(f, 1.0f));
 }
 
-CALIBENCH_INLINE F exp2_shifted(F x, F round_minus_c) {
-  const F shifted = fma(x, set(kLog2eF), round_minus_c);
-  return scale(exp2_fraction(fms(x, set(kLog2eF), shifted - round_minus_c)), shifted);
+template <typename V>
+CALIBENCH_INLINE V exp2_shifted(V x, V round_minus_c) {
+  const V h = set_like(x, kLog2eF), shifted = fma(x, h, round_minus_c);
+  return scale(exp2_fraction(fms(x, h, shifted - round_minus_c)), shifted);
 }
 
 // exp2_shifted with c = 0, for rows with all scores in [kPlainMin, kPlainMax] and the largest at least

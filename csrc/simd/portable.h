@@ -74,6 +74,7 @@ CALIBENCH_BINARY(D, 8, min, a.v[l] < b.v[l] ? a.v[l] : b.v[l])
 CALIBENCH_BINARY(F, 16, operator+, a.v[l] + b.v[l])
 CALIBENCH_BINARY(F, 16, operator-, a.v[l] - b.v[l])
 CALIBENCH_BINARY(F, 16, operator*, a.v[l] * b.v[l])
+CALIBENCH_BINARY(F, 16, operator/, a.v[l] / b.v[l])
 CALIBENCH_BINARY(F, 16, max, a.v[l] > b.v[l] ? a.v[l] : b.v[l])
 CALIBENCH_BINARY(F, 16, min, a.v[l] < b.v[l] ? a.v[l] : b.v[l])
 
@@ -123,14 +124,26 @@ CALIBENCH_INLINE D scale(const D& p, const D& shifted) {
   }
   return r;
 }
-CALIBENCH_INLINE void split(const D& a, D* m, D* e) {
+CALIBENCH_INLINE D exponent(const D& a) {
+  D r;
   CALIBENCH_LANES(8) {
     uint64_t raw;
     memcpy(&raw, &a.v[l], 8);
-    e->v[l] = static_cast<double>(static_cast<int64_t>(raw >> 52) - 1023);
-    raw = (raw & 0x000fffffffffffff) | 0x3ff0000000000000;
+    r.v[l] = static_cast<double>(static_cast<int64_t>(raw >> 52) - 1023);
+  }
+  return r;
+}
+CALIBENCH_INLINE void split(const D& a, D* m, D* e) {
+  D shifted;
+  CALIBENCH_LANES(8) {
+    int64_t raw;
+    memcpy(&raw, &a.v[l], 8);
+    raw += 0x3ff0000000000000 - kRootHalfBits;
+    memcpy(&shifted.v[l], &raw, 8);
+    raw = (raw & 0x000fffffffffffff) + kRootHalfBits;
     memcpy(&m->v[l], &raw, 8);
   }
+  *e = exponent(shifted);
 }
 
 CALIBENCH_INLINE double sum(const D& a) {
@@ -217,6 +230,37 @@ CALIBENCH_INLINE D load8(const T* p) {
   D r;
   CALIBENCH_LANES(8) r.v[l] = to_double(p[l]);
   return r;
+}
+
+CALIBENCH_INLINE void store_integers(int32_t* p, const D& a) {
+  CALIBENCH_LANES(8) p[l] = static_cast<int32_t>(a.v[l]);
+}
+CALIBENCH_INLINE Mask8 equal(const int64_t* p, const int64_t* q) {
+  unsigned bits = 0;
+  CALIBENCH_LANES(8) bits |= static_cast<unsigned>(p[l] == q[l]) << l;
+  return {bits};
+}
+CALIBENCH_INLINE void store_integers(int64_t* p, const D& a) {
+  CALIBENCH_LANES(8) p[l] = static_cast<int64_t>(a.v[l]);
+}
+CALIBENCH_INLINE Mask8 differ(const D& a, const D& b) { return {~equal(a, b).bits & 0xffu}; }
+CALIBENCH_INLINE D keep(Mask8 m, const D& a) { return select(m, a, set(0.0)); }
+CALIBENCH_INLINE D count_lanes(const D& n, Mask8 m) { return n + keep(m, set(1.0)); }
+CALIBENCH_INLINE void store_or_minus_one(int64_t* p, Mask8 m, const int64_t* q) {
+  CALIBENCH_LANES(8) p[l] = (m.bits >> l & 1) ? q[l] : -1;
+}
+
+using MaskG = Mask16;
+using G = F;
+constexpr int kGroup = 16;
+CALIBENCH_INLINE F set_like(const F&, float x) { return set(x); }
+CALIBENCH_INLINE G load_group(const float* p) { return load(p); }
+CALIBENCH_INLINE MaskG differ(const G& a, const G& b) { return {~equal(a, b).bits & 0xffffu}; }
+CALIBENCH_INLINE G keep(MaskG m, const G& a) { return select(m, a, set(0.0f)); }
+CALIBENCH_INLINE D widen(const G& a, int part) { return part == 0 ? low(a) : high(a); }
+CALIBENCH_INLINE G count_lanes(const G& n, MaskG m) { return n + keep(m, set(1.0f)); }
+CALIBENCH_INLINE void store_integers(int64_t* p, const G& a) {
+  CALIBENCH_LANES(16) p[l] = static_cast<int64_t>(a.v[l]);
 }
 
 // Four values from each of the four pointers, in that order.

@@ -9,7 +9,8 @@ struct RowMetrics {
   double tail[kBlockRows];
   double nll[kBlockRows];
   double brier[kBlockRows];
-  double bin[kBlockRows];
+  int32_t bin[kBlockRows];
+  uint64_t correct;  // rows whose prediction is the label
   uint64_t on_edge;  // rows so close to a bin edge that bins.h must find the bin
   uint64_t unsure;   // rows to be computed again in float64; 0 if the sums are float64
 };
@@ -17,12 +18,11 @@ struct RowMetrics {
 // Corrects S = sum exp(-(1 + kGapError) d_j), the sum in float32 (math.h gives the reason).
 // To first order, sum exp(-d_j) = S (1 + kGapError * mean d), with the mean weighted by the terms.
 // This mean is in [-ln S, ln K - ln S], because the entropy of the terms is in [0, ln K]. The middle of that
-// range gives the sum to within 1e-7. The same holds for the sum of squares, where each d_j counts twice.
+// range, with the logarithm from the exponent of S, gives the sum to within 1e-7. The same holds for the sum
+// of squares, where each d_j counts twice.
 CALIBENCH_INLINE D restore_gaps(D sum, double half_log_classes) {
-  D mantissa, exponent;
-  split(max(set(0x1p-100), sum), &mantissa, &exponent);
-  const D mean = fnma(exponent + set(0.5), set(kLn2High), set(half_log_classes));
-  return sum * fma(mean, set(kGapError), set(1.0));
+  const double at_exponent_0 = 1.0 + kGapError * (half_log_classes - 0.5 * kLn2);
+  return sum * fma(exponent(sum), set(-kGapError * kLn2), set(at_exponent_0));
 }
 
 // The sums relative to the term of the largest score; each tie with it adds 1.
@@ -33,9 +33,9 @@ CALIBENCH_INLINE void relative_sums(const RowBlock& block, int i, double half_lo
   *others = load(block.others + i);
   *squares = load(block.squares + i);
   if constexpr (kScaled) {
-    const D unit = load(block.unit + i);
-    *others = restore_gaps(*others / unit, half_log_classes);
-    *squares = restore_gaps(*squares / (unit * unit), half_log_classes);
+    const D inverse_unit = load(block.inverse_unit + i);
+    *others = restore_gaps(*others * inverse_unit, half_log_classes);
+    *squares = restore_gaps(*squares * (inverse_unit * inverse_unit), half_log_classes);
   }
   *others = *others + ties;
   *squares = *squares + ties;
@@ -44,10 +44,9 @@ CALIBENCH_INLINE void relative_sums(const RowBlock& block, int i, double half_lo
 // Half the logarithm of K.
 CALIBENCH_INLINE double half_log(int64_t classes) { return 0.5 * ::log(static_cast<double>(classes)); }
 
-CALIBENCH_INLINE uint64_t outside_fast_range(const RowBlock& block, int i, D tail) {
-  const unsigned small = bits(less(tail, set(kFastTail)));
-  const unsigned fits = bits(less(abs(load(block.top + i)), set(kFastTop)));
-  return small | (~fits & 0xffu);
+// Rows whose sums in float32 are unreliable.
+CALIBENCH_INLINE unsigned outside_fast_range(const RowBlock& block, int i) {
+  return ~bits(less(abs(load(block.top + i)), set(kFastTop))) & 0xffu;
 }
 
 // The bin k with confidence in (k / M, (k + 1) / M]. It is certain unless confidence * M is close to a whole
@@ -66,16 +65,17 @@ CALIBENCH_FUNCTION void metrics_from_logits(const RowBlock& block, int rows, int
                                             RowMetrics* out) {
   const D one = set(1.0);
   const double half_log_classes = half_log(classes);
-  out->on_edge = out->unsure = 0;
+  out->on_edge = out->unsure = out->correct = 0;
   for (int i = 0; i < rows; i += 8) {
     D tail, squares, confidence;
     relative_sums<kScaled>(block, i, half_log_classes, &tail, &squares);
     const D margin = load(block.top + i) - load(block.label_score + i);
-    const D nll = log1p(tail, &confidence) + margin;
-    const D of_label = exp(set(0.0) - margin);
+    const D nll = log1p<kScaled>(tail, &confidence) + margin;
+    const D of_label = kScaled ? fast_exp(set(0.0) - margin) : exp(set(0.0) - margin);
     const D right = tail * confidence;  // 1 - confidence without cancellation
     const D wrong = one - of_label * confidence;
-    const Mask8 hit = less(set(0.5), load(block.correct + i));
+    const Mask8 hit = equal(block.prediction + i, block.label + i);
+    out->correct |= static_cast<uint64_t>(bits(hit)) << i;
     const D miss = select(hit, right, wrong);
     const D rest = select(hit, squares, one + max(squares - of_label * of_label, set(0.0)));
     store(out->confidence + i, confidence);
@@ -83,10 +83,11 @@ CALIBENCH_FUNCTION void metrics_from_logits(const RowBlock& block, int rows, int
     store(out->nll + i, nll);
     store(out->brier + i, fma(confidence * confidence, rest, miss * miss));
     unsigned close, last;
-    store(out->bin + i,
+    store_integers(out->bin + i,
           find_bin(confidence, static_cast<double>(bins), kScaled ? kFastMargin : 1e-12, &close, &last));
     if constexpr (kScaled) {  // M is not an edge, and most confidences of many networks are just below 1
-      out->unsure |= ((close & ~last) | outside_fast_range(block, i, tail)) << i;
+      const unsigned small = bits(less(tail, set(kFastTail)));
+      out->unsure |= static_cast<uint64_t>((close & ~last) | small | outside_fast_range(block, i)) << i;
     } else {
       out->on_edge |= static_cast<uint64_t>(close) << i;
     }
@@ -95,12 +96,13 @@ CALIBENCH_FUNCTION void metrics_from_logits(const RowBlock& block, int rows, int
 
 CALIBENCH_FUNCTION void metrics_from_probs(const RowBlock& block, int rows, int64_t bins, RowMetrics* out) {
   const D one = set(1.0), zero = set(0.0);
-  out->on_edge = out->unsure = 0;
+  out->on_edge = out->unsure = out->correct = 0;
   for (int i = 0; i < rows; i += 8) {
     const D top = load(block.top + i), label_score = load(block.label_score + i), ties = load(block.ties + i);
     const D others = fma(ties, top, load(block.others + i));
     const D squares = fma(ties * top, top, load(block.squares + i));
-    const Mask8 hit = less(set(0.5), load(block.correct + i));
+    const Mask8 hit = equal(block.prediction + i, block.label + i);
+    out->correct |= static_cast<uint64_t>(bits(hit)) << i;
     const D miss = one - label_score;
     const D wrong = fma(top, top, max(squares - label_score * label_score, zero));
     store(out->confidence + i, top);
@@ -109,7 +111,7 @@ CALIBENCH_FUNCTION void metrics_from_probs(const RowBlock& block, int rows, int6
     store(out->nll + i, zero - log(max(label_score, set(kProbabilityFloor))));
     store(out->brier + i, fma(miss, miss, select(hit, squares, wrong)));
     unsigned close, last;
-    store(out->bin + i, find_bin(top, static_cast<double>(bins), 1e-12, &close, &last));
+    store_integers(out->bin + i, find_bin(top, static_cast<double>(bins), 1e-12, &close, &last));
     out->on_edge |= static_cast<uint64_t>(close) << i;
   }
 }

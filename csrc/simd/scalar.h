@@ -17,6 +17,11 @@
 
 namespace calibench::CALIBENCH_ISA {
 
+constexpr int64_t kRootHalfBits = 0x3fe6a09e667f3bcd;  // of sqrt(1/2) as a double
+
+constexpr double kCountFrom = 0x1p52;   // for count_lanes of doubles
+constexpr float kCountFromF = 0x1p23f;  // and of floats
+
 template <typename T>
 CALIBENCH_INLINE T min_of(T a, T b) {
   return b < a ? b : a;
