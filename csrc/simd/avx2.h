@@ -222,6 +222,7 @@ struct G {
 };
 constexpr int kGroup = 8;
 
+CALIBENCH_INLINE D set_like(D, double x) { return set(x); }
 CALIBENCH_INLINE F set_like(F, float x) { return set(x); }
 CALIBENCH_INLINE G set_like(G, float x) { return {_mm256_set1_ps(x)}; }
 CALIBENCH_INLINE G load_group(const float* p) { return {_mm256_loadu_ps(p)}; }
@@ -233,12 +234,34 @@ CALIBENCH_INLINE G fma(G x, G y, G z) { return {_mm256_fmadd_ps(x.v, y.v, z.v)};
 CALIBENCH_INLINE G fms(G x, G y, G z) { return {_mm256_fmsub_ps(x.v, y.v, z.v)}; }
 CALIBENCH_INLINE G max(G x, G y) { return {_mm256_max_ps(x.v, y.v)}; }
 CALIBENCH_INLINE G scale(G p, G shifted) { return {scale_half(p.v, shifted.v)}; }
+CALIBENCH_INLINE MaskG less(G x, G y) { return {_mm256_cmp_ps(x.v, y.v, _CMP_LT_OQ)}; }
 CALIBENCH_INLINE MaskG equal(G x, G y) { return {_mm256_cmp_ps(x.v, y.v, _CMP_EQ_OQ)}; }
 CALIBENCH_INLINE MaskG differ(G x, G y) { return {_mm256_cmp_ps(x.v, y.v, _CMP_NEQ_UQ)}; }
 CALIBENCH_INLINE unsigned bits(MaskG m) { return static_cast<unsigned>(_mm256_movemask_ps(m.v)); }
 CALIBENCH_INLINE G keep(MaskG m, G x) { return {_mm256_and_ps(m.v, x.v)}; }
 CALIBENCH_INLINE G select(MaskG m, G yes, G no) { return {_mm256_blendv_ps(no.v, yes.v, m.v)}; }
+CALIBENCH_INLINE G exponent(G x) {
+  const __m256i biased = _mm256_srli_epi32(_mm256_castps_si256(x.v), 23);
+  return {_mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(127)))};
+}
+CALIBENCH_INLINE void split(G x, G* m, G* e) {
+  const __m256i root = _mm256_set1_epi32(kRootHalfBitsF);
+  const __m256i raw =
+      _mm256_add_epi32(_mm256_castps_si256(x.v), _mm256_set1_epi32(0x3f800000 - kRootHalfBitsF));
+  const __m256i mantissa = _mm256_and_si256(raw, _mm256_set1_epi32(0x007fffff));
+  *m = {_mm256_castsi256_ps(_mm256_add_epi32(mantissa, root))};
+  *e = exponent(G{_mm256_castsi256_ps(raw)});
+}
 CALIBENCH_INLINE D widen(G x, int) { return widen(x.v); }
+CALIBENCH_INLINE G narrow(const D* x) {
+  return {_mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(x->a)), _mm256_cvtpd_ps(x->b), 1)};
+}
+CALIBENCH_INLINE MaskG equal_group(const int64_t* p, const int64_t* q) {
+  const __m256 mixed = _mm256_shuffle_ps(_mm256_castpd_ps(equal_half(p, q)),
+                                         _mm256_castpd_ps(equal_half(p + 4, q + 4)), 0x88);
+  return {_mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0xd8))};
+}
+CALIBENCH_INLINE void store_group(float* p, G x) { _mm256_storeu_ps(p, x.v); }
 CALIBENCH_INLINE G count_lanes(G n, MaskG m) {  // a lane of the mask is -1 as a whole number
   return {_mm256_castsi256_ps(_mm256_sub_epi32(_mm256_castps_si256(n.v), _mm256_castps_si256(m.v)))};
 }

@@ -141,11 +141,30 @@ using MaskG = Mask16;
 using G = F;
 constexpr int kGroup = 16;
 
+CALIBENCH_INLINE D set_like(D, double x) { return set(x); }
 CALIBENCH_INLINE F set_like(F, float x) { return set(x); }  // of the type of the first argument
 CALIBENCH_INLINE G load_group(const float* p) { return load(p); }
 CALIBENCH_INLINE G operator/(G a, G b) { return {_mm512_div_ps(a.v, b.v)}; }
 CALIBENCH_INLINE MaskG differ(G a, G b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_NEQ_UQ)}; }
 CALIBENCH_INLINE G keep(MaskG m, G a) { return {_mm512_maskz_mov_ps(m.bits, a.v)}; }
+CALIBENCH_INLINE G exponent(G a) {
+  return {_mm512_max_ps(_mm512_getexp_ps(a.v), _mm512_set1_ps(-127.0f))};
+}
+CALIBENCH_INLINE void split(G a, G* m, G* e) {
+  const __m512i raw =
+      _mm512_add_epi32(_mm512_castps_si512(a.v), _mm512_set1_epi32(0x3f800000 - kRootHalfBitsF));
+  const __m512i mantissa = _mm512_and_si512(raw, _mm512_set1_epi32(0x007fffff));
+  *m = {_mm512_castsi512_ps(_mm512_add_epi32(mantissa, _mm512_set1_epi32(kRootHalfBitsF)))};
+  *e = {_mm512_getexp_ps(_mm512_castsi512_ps(raw))};
+}
+// The lanes of kGroup / 8 vectors.
+CALIBENCH_INLINE G narrow(const D* a) {
+  return {_mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(a[0].v)), _mm512_cvtpd_ps(a[1].v), 1)};
+}
+CALIBENCH_INLINE MaskG equal_group(const int64_t* p, const int64_t* q) {
+  return {static_cast<__mmask16>(equal(p, q).bits | equal(p + 8, q + 8).bits << 8)};
+}
+CALIBENCH_INLINE void store_group(float* p, G a) { store(p, a); }
 // Eight lanes from 8 * part on.
 CALIBENCH_INLINE D widen(G a, int part) { return part == 0 ? low(a) : high(a); }
 CALIBENCH_INLINE G count_lanes(G n, MaskG m) {

@@ -41,7 +41,7 @@ CALIBENCH_INLINE void copy_lane(const RowMetrics& from, int lane, int i, RowMetr
 // Computes the metrics of the rows in out->unsure again in float64, eight rows at a time.
 template <typename T>
 CALIBENCH_FUNCTION void recompute_in_float64(const CalibrationArgs& args, int64_t begin,
-                                             const RowBlock& block, void* scratch, RowMetrics* out) {
+                                             const FastBlock& block, void* scratch, RowMetrics* out) {
   uint64_t open = out->unsure;
   while (open != 0) {
     RowBlock exact;
@@ -65,54 +65,70 @@ CALIBENCH_FUNCTION void recompute_in_float64(const CalibrationArgs& args, int64_
       exact_columns<false>(static_cast<double*>(scratch), args.classes, 0, &exact);
     }
     pad(count, &exact);
-    metrics_from_logits<false>(exact, count, args.classes, args.bins, &metrics);
+    metrics_from_logits(exact, count, args.bins, &metrics);
     for (int l = 0; l < count; ++l) copy_lane(metrics, l, block_row[l], out);
   }
 }
 
+// Both compute the metrics of a block and return the code of the first bad row, or kNoBadRow.
 template <typename T>
-CALIBENCH_INLINE void block_metrics(const CalibrationArgs& args, int64_t begin, int rows, void* scratch,
-                                    RowBlock* block, RowMetrics* out, int64_t* bad) {
-  const Scores scores = args.view();
+CALIBENCH_INLINE int64_t block_metrics(const CalibrationArgs& args, int64_t begin, int rows, void* scratch,
+                                       RowBlock* block, RowMetrics* out) {
   if (args.from_probs) {
-    fill_exact<true, T>(scores, begin, rows, scratch, block);
-  } else if constexpr (kFast<T>) {
-    fill_fast<true, T>(scores, begin, rows, scratch, block);
+    fill_exact<true, T>(args.view(), begin, rows, scratch, block);
   } else {
-    fill_exact<false, T>(scores, begin, rows, scratch, block);
+    fill_exact<false, T>(args.view(), begin, rows, scratch, block);
   }
-  *bad = fill_labels<T>(scores, args.labels, begin, rows, block);
-  if (CALIBENCH_UNLIKELY(*bad != kNoBadRow)) return;
+  const int64_t bad = fill_labels<T>(args.view(), args.labels, begin, rows, block);
+  if (CALIBENCH_UNLIKELY(bad != kNoBadRow)) return bad;
   pad(rows, block);
   if (args.from_probs) {
     metrics_from_probs(*block, rows, args.bins, out);
   } else {
-    metrics_from_logits<kFast<T>>(*block, rows, args.classes, args.bins, out);
+    metrics_from_logits(*block, rows, args.bins, out);
   }
-  if (rows < kBlockRows) {
-    out->unsure &= (uint64_t{1} << rows) - 1;
-    out->on_edge &= (uint64_t{1} << rows) - 1;
-  }
-  if constexpr (kFast<T>) {
-    if (CALIBENCH_UNLIKELY(out->unsure)) recompute_in_float64<T>(args, begin, *block, scratch, out);
-  }
-  for (uint64_t rest = out->on_edge; rest != 0; rest &= rest - 1) {
+  for (uint64_t rest = out->on_edge & first_bits(rows); rest != 0; rest &= rest - 1) {
     const int i = __builtin_ctzll(rest);
     out->bin[i] = static_cast<int32_t>(bin_of(out->confidence[i], args.bins));
   }
+  return kNoBadRow;
 }
 
-// Adds rows [begin, end) to `bins` [M] and `totals`, and writes their samples if `samples` [5, N] is not
-// null. Stops at the first bad row.
 template <typename T>
-static void calibration_chunk(const CalibrationArgs& args, int64_t begin, int64_t end, BinSums* bins,
-                              ChunkTotals* totals, double* samples, void* scratch) {
-  RowBlock block;
+CALIBENCH_INLINE int64_t block_metrics(const CalibrationArgs& args, int64_t begin, int rows, void* scratch,
+                                       FastBlock* block, RowMetrics* out) {
+  fill_fast<true, T>(args.view(), begin, rows, scratch, block);
+  const int64_t bad = fill_labels<T>(args.view(), args.labels, begin, rows, block);
+  if (CALIBENCH_UNLIKELY(bad != kNoBadRow)) return bad;
+  pad(rows, block);
+  metrics_from_logits(*block, rows, args.classes, args.bins, out);
+  out->unsure &= first_bits(rows);
+  if (CALIBENCH_UNLIKELY(out->unsure)) recompute_in_float64<T>(args, begin, *block, scratch, out);
+  return kNoBadRow;
+}
+
+// Writes the samples of a block to `samples` [5, N].
+CALIBENCH_FUNCTION void store_samples(const RowMetrics& metrics, const int64_t* prediction, int rows,
+                                      int64_t N, double* samples) {
+  const double* columns[] = {metrics.confidence, metrics.tail, nullptr, metrics.nll, metrics.brier};
+  for (int r = 0; r < kSampleRows; ++r, samples += N) {
+    if (r == kPrediction) {
+      for (int i = 0; i < rows; ++i) samples[i] = static_cast<double>(prediction[i]);
+    } else {
+      memcpy(samples, columns[r], static_cast<size_t>(rows) * sizeof(double));
+    }
+  }
+}
+
+template <typename Block, typename T>
+CALIBENCH_INLINE void add_rows(const CalibrationArgs& args, int64_t begin, int64_t end, BinSums* bins,
+                               ChunkTotals* totals, double* samples, void* scratch) {
+  Block block;
   RowMetrics metrics;
   Sums nll{set(0.0), set(0.0)}, brier = nll;
   for (int64_t start = begin; start < end; start += kBlockRows) {
     const int rows = static_cast<int>(min_of<int64_t>(kBlockRows, end - start));
-    block_metrics<T>(args, start, rows, scratch, &block, &metrics, &totals->first_bad);
+    totals->first_bad = block_metrics<T>(args, start, rows, scratch, &block, &metrics);
     if (CALIBENCH_UNLIKELY(totals->first_bad != kNoBadRow)) return;
     add_to_bins(metrics, rows, bins);
     for (int i = rows; i % 8 != 0; ++i) metrics.nll[i] = metrics.brier[i] = 0.0;
@@ -123,14 +139,7 @@ static void calibration_chunk(const CalibrationArgs& args, int64_t begin, int64_
     }
     add(&nll, block_nll);
     add(&brier, block_brier);
-    if (samples == nullptr) continue;
-    const double* columns[] = {metrics.confidence, metrics.tail, nullptr, metrics.nll, metrics.brier};
-    for (int r = 0; r < kSampleRows; ++r) {
-      double* out = samples + r * args.rows + start;
-      for (int i = 0; i < rows; ++i) {
-        out[i] = r == kPrediction ? static_cast<double>(block.prediction[i]) : columns[r][i];
-      }
-    }
+    if (samples != nullptr) store_samples(metrics, block.prediction, rows, args.rows, samples + start);
   }
   alignas(64) double sums[4][8];
   store(sums[0], nll.sum);
@@ -141,6 +150,17 @@ static void calibration_chunk(const CalibrationArgs& args, int64_t begin, int64_
     totals->nll.add(Sum{sums[0][l], sums[1][l]});
     totals->brier.add(Sum{sums[2][l], sums[3][l]});
   }
+}
+
+// Adds rows [begin, end) to `bins` [M] and `totals`, and writes their samples if `samples` [5, N] is not
+// null. Stops at the first bad row.
+template <typename T>
+static void calibration_chunk(const CalibrationArgs& args, int64_t begin, int64_t end, BinSums* bins,
+                              ChunkTotals* totals, double* samples, void* scratch) {
+  if constexpr (kFast<T>) {
+    if (!args.from_probs) return add_rows<FastBlock, T>(args, begin, end, bins, totals, samples, scratch);
+  }
+  add_rows<RowBlock, T>(args, begin, end, bins, totals, samples, scratch);
 }
 
 }  // namespace calibench::CALIBENCH_ISA

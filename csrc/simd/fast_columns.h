@@ -33,7 +33,7 @@ CALIBENCH_INLINE void stage_columns(const T* x, int64_t row_stride, int64_t last
 // Fills kGroup rows of the block, from row i on, from `staged`, which holds class j of row l at
 // staged[16 j + l].
 template <bool kSquares>
-CALIBENCH_INLINE void fast_group(const float* staged, int64_t classes, int i, RowBlock* block) {
+CALIBENCH_INLINE void fast_group(const float* staged, int64_t classes, int i, FastBlock* block) {
   constexpr int kParts = kGroup / 8;
   G top = load_group(staged);
   const G zero = set_like(top, 0.0f), one = set_like(top, 1.0f);
@@ -71,23 +71,23 @@ CALIBENCH_INLINE void fast_group(const float* staged, int64_t classes, int i, Ro
   int64_t end = classes;
   for (; end >= 8; end -= 8) add_terms(end - 8, end);
   if (end > 0) add_terms(0, end);
-  const G ties = set_like(top, kCountFromF + static_cast<float>(classes - 1)) - count;
-  const G inverse_unit = one / exp2_shifted(top, round_minus_c);
   for (int p = 0; p < kParts; ++p) {
-    const int at = i + 8 * p;
-    store(block->top + at, widen(top, p));
-    store(block->inverse_unit + at, widen(inverse_unit, p));
-    store(block->ties + at, widen(ties, p));
-    store(block->others + at, others[p]);
-    store(block->squares + at, squares[p]);
+    store(block->others + i + 8 * p, others[p]);
+    store(block->squares + i + 8 * p, squares[p]);
   }
+  store_group(block->top + i, top);
+  store_group(block->inverse_unit + i, one / exp2_shifted(top, round_minus_c));
+  store_group(block->ties + i, set_like(top, kCountFromF + static_cast<float>(classes - 1)) - count);
   store_integers(block->prediction + i, first);
-  block->infinite |= static_cast<uint64_t>(~bits(equal(bad, zero)) & ((1u << kGroup) - 1)) << i;
+  const unsigned fits = bits(less(max(top, zero - top), set_like(top, static_cast<float>(kFastTop))));
+  constexpr unsigned kAll = (1u << kGroup) - 1;
+  block->too_large |= static_cast<uint64_t>(~fits & kAll) << i;
+  block->infinite |= static_cast<uint64_t>(~bits(equal(bad, zero)) & kAll) << i;
 }
 
 // Fills rows i .. i + 15 of the block.
 template <bool kSquares>
-CALIBENCH_FUNCTION void fast_columns(const float* staged, int64_t classes, int i, RowBlock* block) {
+CALIBENCH_FUNCTION void fast_columns(const float* staged, int64_t classes, int i, FastBlock* block) {
   for (int l = 0; l < 16; l += kGroup) fast_group<kSquares>(staged + l, classes, i + l, block);
 }
 

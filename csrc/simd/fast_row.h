@@ -162,7 +162,7 @@ CALIBENCH_FUNCTION void fast_sums(const T* x, int64_t classes, int64_t index, fl
 // Fills row i of the block. There is no search for NaN: it makes the sums NaN. An
 // infinite score is seen in the range of the row.
 template <bool kSquares, typename T>
-CALIBENCH_FUNCTION void fast_row(const T* x, int64_t classes, int i, RowBlock* block) {
+CALIBENCH_FUNCTION void fast_row(const T* x, int64_t classes, int i, FastBlock* block) {
   const RowRange range = find_range(x, classes);
   const float top = range.top;
   const bool plain = range.bottom >= kPlainMin && top >= kPlainMinTop && top <= kPlainMax;
@@ -179,8 +179,9 @@ CALIBENCH_FUNCTION void fast_row(const T* x, int64_t classes, int i, RowBlock* b
   const bool finite = plain || near ? *others - *others == 0.0 : all_finite(x, classes);
   block->infinite |= static_cast<uint64_t>(!finite) << i;
   block->top[i] = top;
-  block->inverse_unit[i] = 1.0 / first_lane(exp2_shifted(set(top), set(kRoundF - c)));
-  block->ties[i] = 0.0;  // a tie is a term like the others: 1 unit
+  block->too_large |= static_cast<uint64_t>(!(top < kFastTop && top > -kFastTop)) << i;
+  block->inverse_unit[i] = 1.0f / first_lane(exp2_shifted(set(top), set(kRoundF - c)));
+  block->ties[i] = 0.0f;  // a tie is a term like the others: 1 unit
   block->prediction[i] = range.index;
 }
 

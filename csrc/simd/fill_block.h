@@ -20,9 +20,9 @@ constexpr bool kFast = kHasFma && sizeof(T) < 8;
 
 template <bool kSquares, typename T>
 CALIBENCH_INLINE void fill_fast(const Scores& scores, int64_t begin, int rows, void* scratch,
-                                RowBlock* block) {
+                                FastBlock* block) {
   const T* x = static_cast<const T*>(scores.data) + begin * scores.row_stride;
-  block->infinite = 0;
+  block->infinite = block->too_large = 0;
   if (scores.classes <= kNarrow) {
     float* staged = static_cast<float*>(scratch);
     for (int i = 0; i < rows; i += 16) {
@@ -89,7 +89,7 @@ CALIBENCH_INLINE void fill_exact(const Scores& scores, int64_t begin, int rows, 
 // Copies the labels of a block, and the scores of their classes to `label_scores`.
 template <typename L, typename T>
 CALIBENCH_FUNCTION void gather_labels(const L* labels, int64_t label_stride, const Scores& scores,
-                                    int64_t begin, int rows, T* label_scores, RowBlock* block) {
+                                    int64_t begin, int rows, T* label_scores, BlockRows* block) {
   const T* x = static_cast<const T*>(scores.data) + begin * scores.row_stride;
   labels += begin * label_stride;
   block->bad_label = 0;
@@ -105,7 +105,7 @@ CALIBENCH_FUNCTION void gather_labels(const L* labels, int64_t label_stride, con
 }
 
 // The code of the first bad row of the block, or kNoBadRow.
-CALIBENCH_INLINE int64_t find_bad_row(const RowBlock& block, int64_t begin) {
+CALIBENCH_INLINE int64_t find_bad_row(const BlockRows& block, int64_t begin) {
   const uint64_t bad = block.infinite | block.bad_label | block.out_of_range;
   if (CALIBENCH_UNLIKELY(bad != 0)) {
     const int i = __builtin_ctzll(bad);
@@ -117,10 +117,19 @@ CALIBENCH_INLINE int64_t find_bad_row(const RowBlock& block, int64_t begin) {
   return kNoBadRow;
 }
 
-// Fills label and label_score, and returns the code of the first bad row of the block, or kNoBadRow.
 template <typename T>
+CALIBENCH_INLINE void store_label_scores(const T* label_scores, int rows, RowBlock* block) {
+  for (int i = 0; i < rows; i += 8) store(block->label_score + i, load8(label_scores + i));
+}
+template <typename T>
+CALIBENCH_INLINE void store_label_scores(const T* label_scores, int rows, FastBlock* block) {
+  for (int i = 0; i < rows; i += 16) store(block->label_score + i, load16(label_scores + i));
+}
+
+// Fills label and label_score, and returns the code of the first bad row of the block, or kNoBadRow.
+template <typename T, typename Block>
 CALIBENCH_INLINE int64_t fill_labels(const Scores& scores, const LabelView& labels, int64_t begin, int rows,
-                                     RowBlock* block) {
+                                     Block* block) {
   alignas(64) T label_scores[kBlockRows];
   if (rows < kBlockRows) memset(label_scores, 0, sizeof(label_scores));
   switch (labels.type) {
@@ -136,15 +145,23 @@ CALIBENCH_INLINE int64_t fill_labels(const Scores& scores, const LabelView& labe
       gather_labels(static_cast<const int64_t*>(labels.data), labels.stride, scores, begin, rows,
                     label_scores, block);
   }
-  for (int i = 0; i < rows; i += 8) store(block->label_score + i, load8(label_scores + i));
+  store_label_scores(label_scores, rows, block);
   return find_bad_row(*block, begin);
 }
 
-// Fills the rows up to the next multiple of 8 with certain, correct rows, which add nothing to the sums.
+// Fills the rows up to the next multiple of 8, or 16, with certain, correct rows, which add nothing.
 CALIBENCH_INLINE void pad(int rows, RowBlock* block) {
   for (int i = rows; i % 8 != 0; ++i) {
-    block->top[i] = block->label_score[i] = block->inverse_unit[i] = 1.0;
+    block->top[i] = block->label_score[i] = 1.0;
     block->others[i] = block->squares[i] = block->ties[i] = 0.0;
+    block->label[i] = block->prediction[i] = 0;
+  }
+}
+CALIBENCH_INLINE void pad(int rows, FastBlock* block) {
+  for (int i = rows; i % 16 != 0; ++i) {
+    block->top[i] = block->label_score[i] = block->inverse_unit[i] = 1.0f;
+    block->others[i] = block->squares[i] = 0.0;
+    block->ties[i] = 0.0f;
     block->label[i] = block->prediction[i] = 0;
   }
 }

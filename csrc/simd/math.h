@@ -39,20 +39,6 @@ CALIBENCH_INLINE D exp(D x) {
   return select(less(x, set(kExpUnderflow)), set(0.0), scale(p, shifted));
 }
 
-// The same to 2e-9 for x <= 709, for sums in float32; below -708 it is negligible, not 0.
-CALIBENCH_INLINE D fast_exp(D x) {
-  const D clamped = max(set(kExpUnderflow), x);
-  const D shifted = fma(clamped, set(kLog2e), set(kRound));
-  const D r = fnma(shifted - set(kRound), set(kLn2High), clamped);
-  D p = set(0x1.6ae72fae18cbap-10);  // minimax on |r| <= ln 2 / 2
-  p = fma(p, r, set(0x1.12678196236ffp-7));
-  p = fma(p, r, set(0x1.55582240f1576p-5));
-  p = fma(p, r, set(0x1.5554196124c20p-3));
-  p = fma(p, r, set(0x1.fffffc1d1f68ep-2));
-  p = fma(p, r, set(0x1.0000008a25d42p+0));
-  return scale(fma(p, r, set(1.0)), shifted);
-}
-
 // ln(x) of positive normal x = m 2^e: with m in [sqrt(1/2), sqrt(2)) and s = (m - 1) / (m + 1),
 // ln m = 2 (s + s^3 / 3 + s^5 / 5 + ...).
 CALIBENCH_INLINE D log(D x) {
@@ -66,24 +52,12 @@ CALIBENCH_INLINE D log(D x) {
   return fma(e, set(kLn2High), fma(e, set(kLn2Low), (s + tail) + (s + tail)));
 }
 
-// The same to 1e-9, with a minimax polynomial in place of the series.
-CALIBENCH_INLINE D fast_log(D x) {
-  D m, e;
-  split(x, &m, &e);
-  const D s = (m - set(1.0)) / (m + set(1.0));
-  const D z = s * s;
-  const D p = fma(fma(set(0x1.31e2f12a41f93p-3), z, set(0x1.995eba0190591p-3)), z, set(0x1.55557a25c6ceep-2));
-  const D half = fma(s * z, p, s);
-  return fma(e, set(kLn2), half + half);
-}
-
 // ln(1 + t) for t >= 0 without cancellation: the part of t that the rounding of 1 + t loses is added back to
-// first order. `inverse` is 1 / (1 + t). With kFastLog to 1e-9.
-template <bool kFastLog = false>
+// first order. `inverse` is 1 / (1 + t).
 CALIBENCH_INLINE D log1p(D t, D* inverse) {
   const D u = set(1.0) + t;
   *inverse = set(1.0) / u;
-  return (kFastLog ? fast_log(u) : log(u)) + (t - (u - set(1.0))) * *inverse;
+  return log(u) + (t - (u - set(1.0))) * *inverse;
 }
 
 // Sums and their rounding errors (Knuth's two-sum, lane by lane). An infinite sum keeps a finite carry.
@@ -130,6 +104,18 @@ template <typename V>
 CALIBENCH_INLINE V exp2_shifted(V x, V round_minus_c) {
   const V h = set_like(x, kLog2eF), shifted = fma(x, h, round_minus_c);
   return scale(exp2_fraction(fms(x, h, shifted - round_minus_c)), shifted);
+}
+
+// ln(1 + t) in float32 for t >= 0, by the formulas of `log` and `log1p` above, to 2e-7. The polynomial is
+// minimax, with an error of 1e-9. `inverse` is 1 / (1 + t).
+CALIBENCH_INLINE G log1p(G t, G inverse) {
+  const G one = set_like(t, 1.0f), u = one + t;
+  G m, e;
+  split(u, &m, &e);
+  const G s = (m - one) / (m + one), z = s * s;
+  const G p = fma(fma(set_like(t, 0x1.31e2f2p-3f), z, set_like(t, 0x1.995ebap-3f)), z, set_like(t, 0x1.55557ap-2f));
+  const G half = fma(s * z, p, s);
+  return fma(t - (u - one), inverse, fma(e, set_like(t, 0x1.62e43p-1f), half + half));
 }
 
 // exp2_shifted with c = 0, for rows with all scores in [kPlainMin, kPlainMax] and the largest at least

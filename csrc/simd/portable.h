@@ -253,10 +253,41 @@ CALIBENCH_INLINE void store_or_minus_one(int64_t* p, Mask8 m, const int64_t* q) 
 using MaskG = Mask16;
 using G = F;
 constexpr int kGroup = 16;
+CALIBENCH_INLINE D set_like(const D&, double x) { return set(x); }
 CALIBENCH_INLINE F set_like(const F&, float x) { return set(x); }
 CALIBENCH_INLINE G load_group(const float* p) { return load(p); }
 CALIBENCH_INLINE MaskG differ(const G& a, const G& b) { return {~equal(a, b).bits & 0xffffu}; }
 CALIBENCH_INLINE G keep(MaskG m, const G& a) { return select(m, a, set(0.0f)); }
+CALIBENCH_INLINE G exponent(const G& a) {
+  G r;
+  CALIBENCH_LANES(16) {
+    uint32_t raw;
+    memcpy(&raw, &a.v[l], 4);
+    r.v[l] = static_cast<float>(static_cast<int32_t>(raw >> 23) - 127);
+  }
+  return r;
+}
+CALIBENCH_INLINE void split(const G& a, G* m, G* e) {
+  G shifted;
+  CALIBENCH_LANES(16) {
+    int32_t raw;
+    memcpy(&raw, &a.v[l], 4);
+    raw += 0x3f800000 - kRootHalfBitsF;
+    memcpy(&shifted.v[l], &raw, 4);
+    raw = (raw & 0x007fffff) + kRootHalfBitsF;
+    memcpy(&m->v[l], &raw, 4);
+  }
+  *e = exponent(shifted);
+}
+CALIBENCH_INLINE G narrow(const D* a) {
+  G r;
+  CALIBENCH_LANES(16) r.v[l] = static_cast<float>(a[l / 8].v[l % 8]);
+  return r;
+}
+CALIBENCH_INLINE MaskG equal_group(const int64_t* p, const int64_t* q) {
+  return {equal(p, q).bits | equal(p + 8, q + 8).bits << 8};
+}
+CALIBENCH_INLINE void store_group(float* p, const G& a) { store(p, a); }
 CALIBENCH_INLINE D widen(const G& a, int part) { return part == 0 ? low(a) : high(a); }
 CALIBENCH_INLINE G count_lanes(const G& n, MaskG m) { return n + keep(m, set(1.0f)); }
 CALIBENCH_INLINE void store_integers(int64_t* p, const G& a) {
@@ -283,75 +314,5 @@ CALIBENCH_INLINE void transpose_quads(F* v) {
     CALIBENCH_LANES(16) v[c].v[l] = old[l % 4].v[l - l % 4 + c];
   }
 }
-
-struct U {
-  uint64_t v[8];
-};
-CALIBENCH_INLINE U set_integer(uint64_t x) {
-  U r;
-  CALIBENCH_LANES(8) r.v[l] = x;
-  return r;
-}
-CALIBENCH_INLINE U count_from(uint64_t x) {
-  U r;
-  CALIBENCH_LANES(8) r.v[l] = x + static_cast<uint64_t>(l);
-  return r;
-}
-CALIBENCH_INLINE U multiply(const U& a, const U& b) {
-  U r;
-  CALIBENCH_LANES(8)
-  r.v[l] = static_cast<uint64_t>(static_cast<uint32_t>(a.v[l])) * static_cast<uint32_t>(b.v[l]);
-  return r;
-}
-CALIBENCH_INLINE U high_half(const U& a) {
-  U r;
-  CALIBENCH_LANES(8) r.v[l] = a.v[l] >> 32;
-  return r;
-}
-CALIBENCH_INLINE U high_word(const U& a) { return high_half(a); }
-CALIBENCH_INLINE U exclusive_or(const U& a, const U& b, const U& c) {
-  U r;
-  CALIBENCH_LANES(8) r.v[l] = a.v[l] ^ b.v[l] ^ c.v[l];
-  return r;
-}
-CALIBENCH_INLINE void store(uint64_t* p, const U& a) { memcpy(p, a.v, sizeof(a.v)); }
-
-struct W {
-  int16_t v[16];
-};
-struct V {
-  int32_t v[8];
-};
-CALIBENCH_INLINE W set_words(int16_t x) {
-  W r;
-  CALIBENCH_LANES(16) r.v[l] = x;
-  return r;
-}
-CALIBENCH_INLINE V set_sums(int32_t x) {
-  V r;
-  CALIBENCH_LANES(8) r.v[l] = x;
-  return r;
-}
-CALIBENCH_INLINE W load_words(const int16_t* p) {
-  W r;
-  memcpy(r.v, p, sizeof(r.v));
-  return r;
-}
-CALIBENCH_INLINE W widen_bytes(const uint8_t* p) {
-  W r;
-  CALIBENCH_LANES(16) r.v[l] = p[l];
-  return r;
-}
-CALIBENCH_INLINE V multiply_pairs(const W& a, const W& b) {
-  V r;
-  CALIBENCH_LANES(8) r.v[l] = a.v[2 * l] * b.v[2 * l] + a.v[2 * l + 1] * b.v[2 * l + 1];
-  return r;
-}
-CALIBENCH_INLINE V operator+(const V& a, const V& b) {
-  V r;
-  CALIBENCH_LANES(8) r.v[l] = a.v[l] + b.v[l];
-  return r;
-}
-CALIBENCH_INLINE void store(int32_t* p, const V& a) { memcpy(p, a.v, sizeof(a.v)); }
 
 }  // namespace calibench::CALIBENCH_ISA

@@ -20,58 +20,50 @@ struct RowMetrics {
 // This mean is in [-ln S, ln K - ln S], because the entropy of the terms is in [0, ln K]. The middle of that
 // range, with the logarithm from the exponent of S, gives the sum to within 1e-7. The same holds for the sum
 // of squares, where each d_j counts twice.
-CALIBENCH_INLINE D restore_gaps(D sum, double half_log_classes) {
-  const double at_exponent_0 = 1.0 + kGapError * (half_log_classes - 0.5 * kLn2);
-  return sum * fma(exponent(sum), set(-kGapError * kLn2), set(at_exponent_0));
+// V is D or G.
+template <typename V, typename Real>
+CALIBENCH_INLINE V restore_gaps(V sum, Real slope, Real at_exponent_0) {
+  return sum * fma(exponent(sum), set_like(sum, slope), set_like(sum, at_exponent_0));
+}
+constexpr double kGapSlope = -kGapError * kLn2;
+CALIBENCH_INLINE double gap_at_exponent_0(double half_log_classes) {
+  return 1.0 + kGapError * (half_log_classes - 0.5 * kLn2);
 }
 
 // The sums relative to the term of the largest score; each tie with it adds 1.
-template <bool kScaled>
-CALIBENCH_INLINE void relative_sums(const RowBlock& block, int i, double half_log_classes, D* others,
-                                    D* squares) {
-  const D ties = load(block.ties + i);
-  *others = load(block.others + i);
-  *squares = load(block.squares + i);
-  if constexpr (kScaled) {
-    const D inverse_unit = load(block.inverse_unit + i);
-    *others = restore_gaps(*others * inverse_unit, half_log_classes);
-    *squares = restore_gaps(*squares * (inverse_unit * inverse_unit), half_log_classes);
-  }
-  *others = *others + ties;
-  *squares = *squares + ties;
+CALIBENCH_INLINE D relative_others(const RowBlock& block, int i, double) {
+  return load(block.others + i) + load(block.ties + i);
+}
+CALIBENCH_INLINE D relative_others(const FastBlock& block, int i, double half_log_classes) {
+  const D others = load(block.others + i) * load8(block.inverse_unit + i);
+  return restore_gaps(others, kGapSlope, gap_at_exponent_0(half_log_classes)) + load8(block.ties + i);
 }
 
 // Half the logarithm of K.
 CALIBENCH_INLINE double half_log(int64_t classes) { return 0.5 * ::log(static_cast<double>(classes)); }
 
-// Rows whose sums in float32 are unreliable.
-CALIBENCH_INLINE unsigned outside_fast_range(const RowBlock& block, int i) {
-  return ~bits(less(abs(load(block.top + i)), set(kFastTop))) & 0xffu;
-}
-
 // The bin k with confidence in (k / M, (k + 1) / M]. It is certain unless confidence * M is close to a whole
-// number: those lanes are set in `close`, and bins.h decides. `last` has the lanes close to M or above.
+// number: those lanes are set in `close`, and bins.h decides. `last` has the lanes close to M or above. kClamp
+// if the confidence may be 0 or above 1.
+template <bool kClamp>
 CALIBENCH_INLINE D find_bin(D confidence, double M, double margin, unsigned* close, unsigned* last) {
   const D z = confidence * set(M);
   const D nearest = (z + set(kRound)) - set(kRound);
   const D k = select(less(nearest, z), nearest, nearest - set(1.0));
   *close = bits(less(abs(z - nearest), set(margin * M)));
   *last = bits(less(set(M - 0.5), nearest));
-  return max(min(k, set(M - 1.0)), set(0.0));
+  return kClamp ? max(min(k, set(M - 1.0)), set(0.0)) : k;
 }
 
-template <bool kScaled>
-CALIBENCH_FUNCTION void metrics_from_logits(const RowBlock& block, int rows, int64_t classes, int64_t bins,
-                                            RowMetrics* out) {
+CALIBENCH_FUNCTION void metrics_from_logits(const RowBlock& block, int rows, int64_t bins, RowMetrics* out) {
   const D one = set(1.0);
-  const double half_log_classes = half_log(classes);
   out->on_edge = out->unsure = out->correct = 0;
   for (int i = 0; i < rows; i += 8) {
-    D tail, squares, confidence;
-    relative_sums<kScaled>(block, i, half_log_classes, &tail, &squares);
+    const D tail = relative_others(block, i, 0.0), squares = load(block.squares + i) + load(block.ties + i);
+    D confidence;
     const D margin = load(block.top + i) - load(block.label_score + i);
-    const D nll = log1p<kScaled>(tail, &confidence) + margin;
-    const D of_label = kScaled ? fast_exp(set(0.0) - margin) : exp(set(0.0) - margin);
+    const D nll = log1p(tail, &confidence) + margin;
+    const D of_label = exp(set(0.0) - margin);
     const D right = tail * confidence;  // 1 - confidence without cancellation
     const D wrong = one - of_label * confidence;
     const Mask8 hit = equal(block.prediction + i, block.label + i);
@@ -83,15 +75,59 @@ CALIBENCH_FUNCTION void metrics_from_logits(const RowBlock& block, int rows, int
     store(out->nll + i, nll);
     store(out->brier + i, fma(confidence * confidence, rest, miss * miss));
     unsigned close, last;
-    store_integers(out->bin + i,
-          find_bin(confidence, static_cast<double>(bins), kScaled ? kFastMargin : 1e-12, &close, &last));
-    if constexpr (kScaled) {  // M is not an edge, and most confidences of many networks are just below 1
-      const unsigned small = bits(less(tail, set(kFastTail)));
-      out->unsure |= static_cast<uint64_t>((close & ~last) | small | outside_fast_range(block, i)) << i;
-    } else {
-      out->on_edge |= static_cast<uint64_t>(close) << i;
-    }
+    store_integers(out->bin + i, find_bin<false>(confidence, static_cast<double>(bins), 1e-12, &close, &last));
+    out->on_edge |= static_cast<uint64_t>(close) << i;
   }
+}
+
+// NLL and Brier of kGroup rows in float32, whose confidence and tail are rounded to it.
+CALIBENCH_INLINE void fast_scores(const FastBlock& block, int i, G tail, G confidence, G squares,
+                                  RowMetrics* out) {
+  const G one = set_like(tail, 1.0f), zero = set_like(tail, 0.0f), round = set_like(tail, kRoundF);
+  const G margin = load_group(block.top + i) - load_group(block.label_score + i);
+  const G nll = log1p(tail, confidence) + margin;
+  const G of_label = exp2_shifted(max(zero - margin, set_like(tail, -kLowest)), round);
+  const G right = tail * confidence, wrong = one - of_label * confidence;
+  const MaskG hit = equal_group(block.prediction + i, block.label + i);
+  out->correct |= static_cast<uint64_t>(bits(hit)) << i;
+  const G miss = select(hit, right, wrong);
+  const G rest = select(hit, squares, one + max(squares - of_label * of_label, zero));
+  const G brier = fma(confidence * confidence, rest, miss * miss);
+  for (int p = 0; p < kGroup / 8; ++p) {
+    store(out->nll + i + 8 * p, widen(nll, p));
+    store(out->brier + i + 8 * p, widen(brier, p));
+  }
+}
+
+CALIBENCH_FUNCTION void metrics_from_logits(const FastBlock& block, int rows, int64_t classes, int64_t bins,
+                                            RowMetrics* out) {
+  const double half_log_classes = half_log(classes), M = static_cast<double>(bins);
+  out->on_edge = out->correct = 0;
+  uint64_t unsure = block.too_large;
+  for (int i = 0; i < rows; i += kGroup) {
+    D tails[kGroup / 8], confidences[kGroup / 8], squares[kGroup / 8];
+    for (int p = 0; p < kGroup / 8; ++p) {
+      const int at = i + 8 * p;
+      const D inverse_unit = load8(block.inverse_unit + at);
+      squares[p] = load(block.squares + at) * (inverse_unit * inverse_unit);
+      const D tail = relative_others(block, at, half_log_classes);
+      const D confidence = set(1.0) / (set(1.0) + tail);
+      store(out->tail + at, tail);
+      store(out->confidence + at, confidence);
+      unsigned close, last;
+      store_integers(out->bin + at, find_bin<false>(confidence, M, kFastMargin, &close, &last));
+      const unsigned small = bits(less(tail, set(kFastTail)));
+      // M is not an edge, and most confidences of many networks are just below 1.
+      unsure |= static_cast<uint64_t>((close & ~last) | small) << at;
+      tails[p] = tail;
+      confidences[p] = confidence;
+    }
+    const G narrow_squares = restore_gaps(narrow(squares), static_cast<float>(kGapSlope),
+                                          static_cast<float>(gap_at_exponent_0(half_log_classes)));
+    fast_scores(block, i, narrow(tails), narrow(confidences), narrow_squares + load_group(block.ties + i),
+                out);
+  }
+  out->unsure = unsure;
 }
 
 CALIBENCH_FUNCTION void metrics_from_probs(const RowBlock& block, int rows, int64_t bins, RowMetrics* out) {
@@ -111,7 +147,7 @@ CALIBENCH_FUNCTION void metrics_from_probs(const RowBlock& block, int rows, int6
     store(out->nll + i, zero - log(max(label_score, set(kProbabilityFloor))));
     store(out->brier + i, fma(miss, miss, select(hit, squares, wrong)));
     unsigned close, last;
-    store_integers(out->bin + i, find_bin(top, static_cast<double>(bins), 1e-12, &close, &last));
+    store_integers(out->bin + i, find_bin<true>(top, static_cast<double>(bins), 1e-12, &close, &last));
     out->on_edge |= static_cast<uint64_t>(close) << i;
   }
 }

@@ -18,6 +18,7 @@
 namespace calibench::CALIBENCH_ISA {
 
 constexpr int64_t kRootHalfBits = 0x3fe6a09e667f3bcd;  // of sqrt(1/2) as a double
+constexpr int32_t kRootHalfBitsF = 0x3f3504f3;          // and as a float
 
 constexpr double kCountFrom = 0x1p52;   // for count_lanes of doubles
 constexpr float kCountFromF = 0x1p23f;  // and of floats
@@ -26,6 +27,9 @@ template <typename T>
 CALIBENCH_INLINE T min_of(T a, T b) {
   return b < a ? b : a;
 }
+
+// The set of rows 0 .. n - 1, for n in 1 .. 64.
+CALIBENCH_INLINE uint64_t first_bits(int n) { return ~uint64_t{0} >> (64 - n); }
 
 CALIBENCH_INLINE float to_float(float x) { return x; }
 CALIBENCH_INLINE float to_float(BFloat16 x) { return static_cast<float>(to_double(x)); }

@@ -105,10 +105,14 @@ CALIBENCH_FUNCTION bool fill_set(const ThresholdArgs& args, const T* x, int64_t 
   return true;
 }
 
+// The rows whose sums decide nothing.
+CALIBENCH_INLINE uint64_t unreliable(const RowBlock&) { return 0; }
+CALIBENCH_INLINE uint64_t unreliable(const FastBlock& block) { return block.too_large; }
+
 // Writes the decisions of a block. Rows whose confidence is close to a threshold, or may exceed the threshold
 // of a less probable class, are decided by the definition.
-template <typename T>
-CALIBENCH_INLINE void decide_block(const ThresholdArgs& args, int64_t start, int rows, const RowBlock& block,
+template <typename T, typename Block>
+CALIBENCH_INLINE void decide_block(const ThresholdArgs& args, int64_t start, int rows, const Block& block,
                                    void* scratch) {
   constexpr double kMargin = kFast<T> ? kFastMargin : 0.0;
   alignas(64) double confidence[kBlockRows], thresholds[kBlockRows];
@@ -119,15 +123,13 @@ CALIBENCH_INLINE void decide_block(const ThresholdArgs& args, int64_t start, int
   }
   const D shared_threshold = set(args.thresholds[0] + kMargin), smallest = set(args.smallest - kMargin);
   const double half_log_classes = half_log(args.scores.classes);
-  uint64_t open = 0;
+  uint64_t open = unreliable(block);
   for (int i = 0; i < rows; i += 8) {
-    D tail, squares;
-    relative_sums<kFast<T>>(block, i, half_log_classes, &tail, &squares);
+    const D tail = relative_others(block, i, half_log_classes);
     const D share = set(1.0) / (set(1.0) + tail);
     const D threshold = args.per_class ? load(thresholds + i) + set(kMargin) : shared_threshold;
     const Mask8 passes = less(threshold, share);
-    unsigned unsure = ~(bits(passes) | bits(less(share, smallest)));
-    if constexpr (kFast<T>) unsure |= outside_fast_range(block, i);
+    const unsigned unsure = ~(bits(passes) | bits(less(share, smallest)));
     open |= static_cast<uint64_t>(unsure & 0xffu) << i;
     store(confidence + i, share);
     store_or_minus_one(prediction + i, passes, block.prediction + i);
@@ -135,26 +137,23 @@ CALIBENCH_INLINE void decide_block(const ThresholdArgs& args, int64_t start, int
   const size_t bytes = static_cast<size_t>(rows) * 8;
   memcpy(args.confidence + start, confidence, bytes);
   memcpy(args.prediction + start, prediction, bytes);
-  if (rows < kBlockRows) open &= (uint64_t{1} << rows) - 1;
-  for (; open != 0; open &= open - 1) {
+  for (open &= first_bits(rows); open != 0; open &= open - 1) {
     const int64_t row = start + __builtin_ctzll(open);
     decide_exactly(args, contiguous_row<T>(args.scores, row, scratch), row);
   }
 }
 
 // Writes the sets of a block.
-template <typename T>
-CALIBENCH_INLINE void fill_sets(const ThresholdArgs& args, int64_t start, int rows, const RowBlock& block,
+template <typename T, typename Block>
+CALIBENCH_INLINE void fill_sets(const ThresholdArgs& args, int64_t start, int rows, const Block& block,
                                 void* scratch) {
   alignas(64) double confidence[kBlockRows], log_mass[kBlockRows];
-  uint64_t unsure = 0;
+  const uint64_t unsure = unreliable(block);
   const double half_log_classes = half_log(args.scores.classes);
   for (int i = 0; i < rows; i += 8) {
-    D tail, squares, share;
-    relative_sums<kFast<T>>(block, i, half_log_classes, &tail, &squares);
-    store(log_mass + i, log1p<kFast<T>>(tail, &share));
+    D share;
+    store(log_mass + i, log1p(relative_others(block, i, half_log_classes), &share));
     store(confidence + i, share);
-    if constexpr (kFast<T>) unsure |= static_cast<uint64_t>(outside_fast_range(block, i)) << i;
   }
   for (int i = 0; i < rows; ++i) {
     const int64_t row = start + i;
@@ -167,10 +166,10 @@ CALIBENCH_INLINE void fill_sets(const ThresholdArgs& args, int64_t start, int ro
   }
 }
 
-template <typename T>
-static void threshold_chunk(const ThresholdArgs& args, int64_t begin, int64_t end, int64_t* first_bad,
-                            void* scratch) {
-  RowBlock block;
+template <typename T, typename Block>
+CALIBENCH_INLINE void test_rows(const ThresholdArgs& args, int64_t begin, int64_t end, int64_t* first_bad,
+                                void* scratch) {
+  Block block;
   for (int64_t start = begin; start < end; start += kBlockRows) {
     const int rows = static_cast<int>(min_of<int64_t>(kBlockRows, end - start));
     if constexpr (kFast<T>) {
@@ -186,6 +185,16 @@ static void threshold_chunk(const ThresholdArgs& args, int64_t begin, int64_t en
     } else {
       decide_block<T>(args, start, rows, block, scratch);
     }
+  }
+}
+
+template <typename T>
+static void threshold_chunk(const ThresholdArgs& args, int64_t begin, int64_t end, int64_t* first_bad,
+                            void* scratch) {
+  if constexpr (kFast<T>) {
+    test_rows<T, FastBlock>(args, begin, end, first_bad, scratch);
+  } else {
+    test_rows<T, RowBlock>(args, begin, end, first_bad, scratch);
   }
 }
 
