@@ -240,6 +240,30 @@ CALIBENCH_INLINE MaskG differ(G x, G y) { return {_mm256_cmp_ps(x.v, y.v, _CMP_N
 CALIBENCH_INLINE unsigned bits(MaskG m) { return static_cast<unsigned>(_mm256_movemask_ps(m.v)); }
 CALIBENCH_INLINE G keep(MaskG m, G x) { return {_mm256_and_ps(m.v, x.v)}; }
 CALIBENCH_INLINE G select(MaskG m, G yes, G no) { return {_mm256_blendv_ps(no.v, yes.v, m.v)}; }
+// Sets bit j of the mask's lanes, in a set of up to 32 classes.
+CALIBENCH_INLINE G set_bit(G set, MaskG m, int64_t j) {
+  const __m256 bit = _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int32_t>(kBits[j])));
+  return {_mm256_or_ps(set.v, _mm256_and_ps(m.v, bit))};
+}
+CALIBENCH_INLINE G complement(G set, int64_t n) {
+  const __m256 all = _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int32_t>(~0u >> (32 - n))));
+  return {_mm256_andnot_ps(set.v, all)};
+}
+// The lowest bit of each set, and the lanes whose set has more than one.
+CALIBENCH_INLINE G lowest_bit(G set, unsigned* several) {
+  const __m256i bits = _mm256_castps_si256(set.v), zero = _mm256_setzero_si256();
+  const __m256i lowest = _mm256_and_si256(bits, _mm256_sub_epi32(zero, bits));
+  const __m256i single = _mm256_cmpeq_epi32(bits, lowest);
+  *several = ~static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(single))) & 0xffu;
+  const __m256i power = _mm256_castps_si256(_mm256_cvtepi32_ps(lowest));  // bit 31 becomes -2^31
+  const __m256i biased = _mm256_and_si256(_mm256_srli_epi32(power, 23), _mm256_set1_epi32(0xff));
+  return {_mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(127)))};
+}
+CALIBENCH_INLINE void store_cells(int32_t* p, G z, int32_t last, MaskG hit) {
+  const __m256i bin = _mm256_min_epi32(_mm256_cvttps_epi32(z.v), _mm256_set1_epi32(last));
+  const __m256i cell = _mm256_sub_epi32(_mm256_add_epi32(bin, bin), _mm256_castps_si256(hit.v));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), cell);
+}
 CALIBENCH_INLINE G exponent(G x) {
   const __m256i biased = _mm256_srli_epi32(_mm256_castps_si256(x.v), 23);
   return {_mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(127)))};

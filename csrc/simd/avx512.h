@@ -147,6 +147,29 @@ CALIBENCH_INLINE G load_group(const float* p) { return load(p); }
 CALIBENCH_INLINE G operator/(G a, G b) { return {_mm512_div_ps(a.v, b.v)}; }
 CALIBENCH_INLINE MaskG differ(G a, G b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_NEQ_UQ)}; }
 CALIBENCH_INLINE G keep(MaskG m, G a) { return {_mm512_maskz_mov_ps(m.bits, a.v)}; }
+// Sets bit j of the mask's lanes, in a set of up to 32 classes.
+CALIBENCH_INLINE G set_bit(G set, MaskG m, int64_t j) {
+  const __m512i bits = _mm512_castps_si512(set.v), bit = _mm512_set1_epi32(static_cast<int32_t>(kBits[j]));
+  return {_mm512_castsi512_ps(_mm512_mask_or_epi32(bits, m.bits, bits, bit))};
+}
+// The classes below n that are not in the set.
+CALIBENCH_INLINE G complement(G set, int64_t n) {
+  const __m512i all = _mm512_set1_epi32(static_cast<int32_t>(~0u >> (32 - n)));
+  return {_mm512_castsi512_ps(_mm512_andnot_si512(_mm512_castps_si512(set.v), all))};
+}
+// The lowest bit of each set, and the lanes whose set has more than one.
+CALIBENCH_INLINE G lowest_bit(G set, unsigned* several) {
+  const __m512i bits = _mm512_castps_si512(set.v), zero = _mm512_setzero_si512();
+  const __m512i lowest = _mm512_and_si512(bits, _mm512_sub_epi32(zero, bits));
+  *several = _mm512_cmpneq_epi32_mask(bits, lowest);
+  return {_mm512_getexp_ps(_mm512_cvtepi32_ps(lowest))};
+}
+// Stores 2 k + 1 for a hit and 2 k for a miss, with k = z rounded down, at most `last`.
+CALIBENCH_INLINE void store_cells(int32_t* p, G z, int32_t last, MaskG hit) {
+  const __m512i bin = _mm512_min_epi32(_mm512_cvttps_epi32(z.v), _mm512_set1_epi32(last));
+  const __m512i twice = _mm512_add_epi32(bin, bin);
+  _mm512_storeu_si512(p, _mm512_mask_add_epi32(twice, hit.bits, twice, _mm512_set1_epi32(1)));
+}
 CALIBENCH_INLINE G exponent(G a) {
   return {_mm512_max_ps(_mm512_getexp_ps(a.v), _mm512_set1_ps(-127.0f))};
 }

@@ -30,9 +30,52 @@ CALIBENCH_INLINE void stage_columns(const T* x, int64_t row_stride, int64_t last
   }
 }
 
+// The classes with the largest score, while the classes go by downwards. A set of up to 32 classes takes two
+// steps per class; beyond, the index of the first takes four, and the number of others one.
+template <bool kSet>
+struct TopClasses {
+  G others, index, first;
+
+  CALIBENCH_INLINE TopClasses start(G top, int64_t classes) {
+    const G zero = set_like(top, 0.0f);
+    return {kSet ? zero : set_like(top, kCountFromF), set_like(top, static_cast<float>(classes)), zero};
+  }
+  CALIBENCH_HD void pass(MaskG other, int64_t j) {
+    if constexpr (kSet) {
+      others = set_bit(others, other, j);
+    } else {
+      others = count_lanes(others, other);
+      index = index - set_like(index, 1.0f);
+      first = select(other, first, index);
+    }
+  }
+  // Stores the first of the classes with the largest score, and the number of further ones.
+  CALIBENCH_HD void finish(int64_t classes, int64_t* prediction, float* ties) const {
+    if constexpr (!kSet) {
+      store_integers(prediction, first);
+      store_group(ties, set_like(first, kCountFromF + static_cast<float>(classes - 1)) - others);
+      return;
+    }
+    const G tops = complement(others, classes);
+    unsigned several;
+    store_integers(prediction, lowest_bit(tops, &several));
+    store_group(ties, set_like(tops, 0.0f));
+    if (CALIBENCH_UNLIKELY(several)) {
+      float sets[kGroup];
+      store_group(sets, tops);
+      for (; several != 0; several &= several - 1) {
+        const int l = __builtin_ctz(several);
+        uint32_t bits;
+        memcpy(&bits, &sets[l], sizeof(bits));
+        ties[l] = static_cast<float>(__builtin_popcount(bits) - 1);
+      }
+    }
+  }
+};
+
 // Fills kGroup rows of the block, from row i on, from `staged`, which holds class j of row l at
-// staged[16 j + l].
-template <bool kSquares>
+// staged[16 j + l]. kSet if there are at most 32 classes.
+template <bool kSquares, bool kSet>
 CALIBENCH_INLINE void fast_group(const float* staged, int64_t classes, int i, FastBlock* block) {
   constexpr int kParts = kGroup / 8;
   G top = load_group(staged);
@@ -47,8 +90,7 @@ CALIBENCH_INLINE void fast_group(const float* staged, int64_t classes, int i, Fa
   const G round = set_like(top, kRoundF);
   const G c = fma(top, set_like(top, kLog2eF), round) - round;
   const G round_minus_c = round - c, floor = top - set_like(top, kLowest);
-  G index = set_like(top, static_cast<float>(classes)), first = zero;
-  G count = set_like(top, kCountFromF);
+  auto top_classes = TopClasses<kSet>::start(top, classes);
   D others[kParts], squares[kParts];
   for (int p = 0; p < kParts; ++p) others[p] = squares[p] = set(0.0);
   const auto add_terms = [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
@@ -56,9 +98,7 @@ CALIBENCH_INLINE void fast_group(const float* staged, int64_t classes, int i, Fa
     for (int64_t j = end - 1; j >= begin; --j) {  // downwards, so that the first of equal scores is kept
       const G x = load_group(staged + 16 * j);
       const MaskG other = differ(x, top);
-      index = index - one;
-      first = select(other, first, index);
-      count = count_lanes(count, other);
+      top_classes.pass(other, j);
       const G e = keep(other, exp2_shifted(max(x, floor), round_minus_c));
       s = s + e;
       if constexpr (kSquares) q = fma(e, e, q);
@@ -77,8 +117,7 @@ CALIBENCH_INLINE void fast_group(const float* staged, int64_t classes, int i, Fa
   }
   store_group(block->top + i, top);
   store_group(block->inverse_unit + i, one / exp2_shifted(top, round_minus_c));
-  store_group(block->ties + i, set_like(top, kCountFromF + static_cast<float>(classes - 1)) - count);
-  store_integers(block->prediction + i, first);
+  top_classes.finish(classes, block->prediction + i, block->ties + i);
   const unsigned fits = bits(less(max(top, zero - top), set_like(top, static_cast<float>(kFastTop))));
   constexpr unsigned kAll = (1u << kGroup) - 1;
   block->too_large |= static_cast<uint64_t>(~fits & kAll) << i;
@@ -86,9 +125,9 @@ CALIBENCH_INLINE void fast_group(const float* staged, int64_t classes, int i, Fa
 }
 
 // Fills rows i .. i + 15 of the block.
-template <bool kSquares>
+template <bool kSquares, bool kSet>
 CALIBENCH_FUNCTION void fast_columns(const float* staged, int64_t classes, int i, FastBlock* block) {
-  for (int l = 0; l < 16; l += kGroup) fast_group<kSquares>(staged + l, classes, i + l, block);
+  for (int l = 0; l < 16; l += kGroup) fast_group<kSquares, kSet>(staged + l, classes, i + l, block);
 }
 
 }  // namespace calibench::CALIBENCH_ISA

@@ -33,7 +33,11 @@ CALIBENCH_INLINE void fill_fast(const Scores& scores, int64_t begin, int rows, v
         stage_columns<false>(first, scores.row_stride, rows - 1 - i, scores.classes, scores.class_stride,
                              staged);
       }
-      fast_columns<kSquares>(staged, scores.classes, i, block);
+      if (scores.classes <= kSetClasses) {
+        fast_columns<kSquares, true>(staged, scores.classes, i, block);
+      } else {
+        fast_columns<kSquares, false>(staged, scores.classes, i, block);
+      }
     }
     return;
   }

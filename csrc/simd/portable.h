@@ -258,6 +258,43 @@ CALIBENCH_INLINE F set_like(const F&, float x) { return set(x); }
 CALIBENCH_INLINE G load_group(const float* p) { return load(p); }
 CALIBENCH_INLINE MaskG differ(const G& a, const G& b) { return {~equal(a, b).bits & 0xffffu}; }
 CALIBENCH_INLINE G keep(MaskG m, const G& a) { return select(m, a, set(0.0f)); }
+CALIBENCH_INLINE G set_bit(const G& set, MaskG m, int64_t j) {
+  G r;
+  CALIBENCH_LANES(16) {
+    uint32_t bits;
+    memcpy(&bits, &set.v[l], 4);
+    if (m.bits >> l & 1) bits |= kBits[j];
+    memcpy(&r.v[l], &bits, 4);
+  }
+  return r;
+}
+CALIBENCH_INLINE G complement(const G& set, int64_t n) {
+  G r;
+  CALIBENCH_LANES(16) {
+    uint32_t bits;
+    memcpy(&bits, &set.v[l], 4);
+    bits = ~bits & (~0u >> (32 - n));
+    memcpy(&r.v[l], &bits, 4);
+  }
+  return r;
+}
+CALIBENCH_INLINE G lowest_bit(const G& set, unsigned* several) {
+  G r;
+  *several = 0;
+  CALIBENCH_LANES(16) {
+    uint32_t bits;
+    memcpy(&bits, &set.v[l], 4);
+    r.v[l] = static_cast<float>(bits == 0 ? 0 : __builtin_ctz(bits));
+    *several |= static_cast<unsigned>((bits & (bits - 1)) != 0) << l;
+  }
+  return r;
+}
+CALIBENCH_INLINE void store_cells(int32_t* p, const G& z, int32_t last, MaskG hit) {
+  CALIBENCH_LANES(16) {
+    const int32_t bin = static_cast<int32_t>(z.v[l]);
+    p[l] = 2 * (bin < last ? bin : last) + static_cast<int32_t>(hit.bits >> l & 1);
+  }
+}
 CALIBENCH_INLINE G exponent(const G& a) {
   G r;
   CALIBENCH_LANES(16) {

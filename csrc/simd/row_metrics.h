@@ -9,8 +9,7 @@ struct RowMetrics {
   double tail[kBlockRows];
   double nll[kBlockRows];
   double brier[kBlockRows];
-  int32_t bin[kBlockRows];
-  uint64_t correct;  // rows whose prediction is the label
+  int32_t cell[kBlockRows];  // 2 k + 1 in bin k if the prediction is the label, else 2 k
   uint64_t on_edge;  // rows so close to a bin edge that bins.h must find the bin
   uint64_t unsure;   // rows to be computed again in float64; 0 if the sums are float64
 };
@@ -39,25 +38,36 @@ CALIBENCH_INLINE D relative_others(const FastBlock& block, int i, double half_lo
   return restore_gaps(others, kGapSlope, gap_at_exponent_0(half_log_classes)) + load8(block.ties + i);
 }
 
-// Half the logarithm of K.
+// Half the logarithm of K. Computed once a chunk: the C library's SSE instructions wait for AVX-512 registers.
 CALIBENCH_INLINE double half_log(int64_t classes) { return 0.5 * ::log(static_cast<double>(classes)); }
 
-// The bin k with confidence in (k / M, (k + 1) / M]. It is certain unless confidence * M is close to a whole
-// number: those lanes are set in `close`, and bins.h decides. `last` has the lanes close to M or above. kClamp
-// if the confidence may be 0 or above 1.
-template <bool kClamp>
-CALIBENCH_INLINE D find_bin(D confidence, double M, double margin, unsigned* close, unsigned* last) {
-  const D z = confidence * set(M);
+// The cell of the bin k with confidence in (k / M, (k + 1) / M]. It is certain unless confidence * M is close
+// to a whole number: those lanes are set in `close`, and bins.h decides.
+CALIBENCH_INLINE D find_cell(D confidence, Mask8 hit, double M, unsigned* close) {
+  const D one = set(1.0), z = confidence * set(M);
   const D nearest = (z + set(kRound)) - set(kRound);
-  const D k = select(less(nearest, z), nearest, nearest - set(1.0));
-  *close = bits(less(abs(z - nearest), set(margin * M)));
-  *last = bits(less(set(M - 0.5), nearest));
-  return kClamp ? max(min(k, set(M - 1.0)), set(0.0)) : k;
+  const D floor = nearest - keep(less(z, nearest), one);
+  *close = bits(less(abs(z - nearest), set(1e-12 * M)));
+  const D k = min(floor, set(M - 1.0));
+  return (k + k) + keep(hit, one);
+}
+
+// Stores the cells of kGroup rows and returns the rows to be computed again in float64: those close to an edge
+// and those with a small tail. M is not an edge, and most confidences of many networks are just below 1. (With
+// millions of bins, z is too rough for that.)
+CALIBENCH_INLINE unsigned fast_cells(G confidence, G tail, MaskG hit, int64_t bins, int32_t* cells) {
+  const float M = static_cast<float>(bins);
+  const G z = confidence * set_like(tail, M), round = set_like(tail, kRoundF);
+  const G nearest = (z + round) - round, distance = max(z - nearest, nearest - z);
+  store_cells(cells, z, static_cast<int32_t>(bins - 1), hit);
+  const unsigned close = bits(less(distance, set_like(tail, static_cast<float>(kFastMargin + 2e-7) * M)));
+  const unsigned below_last = bins > (1 << 21) ? ~0u : bits(less(nearest, set_like(tail, M - 0.5f)));
+  return (close & below_last) | bits(less(tail, set_like(tail, static_cast<float>(kFastTail))));
 }
 
 CALIBENCH_FUNCTION void metrics_from_logits(const RowBlock& block, int rows, int64_t bins, RowMetrics* out) {
   const D one = set(1.0);
-  out->on_edge = out->unsure = out->correct = 0;
+  out->on_edge = out->unsure = 0;
   for (int i = 0; i < rows; i += 8) {
     const D tail = relative_others(block, i, 0.0), squares = load(block.squares + i) + load(block.ties + i);
     D confidence;
@@ -67,29 +77,26 @@ CALIBENCH_FUNCTION void metrics_from_logits(const RowBlock& block, int rows, int
     const D right = tail * confidence;  // 1 - confidence without cancellation
     const D wrong = one - of_label * confidence;
     const Mask8 hit = equal(block.prediction + i, block.label + i);
-    out->correct |= static_cast<uint64_t>(bits(hit)) << i;
     const D miss = select(hit, right, wrong);
     const D rest = select(hit, squares, one + max(squares - of_label * of_label, set(0.0)));
     store(out->confidence + i, confidence);
     store(out->tail + i, tail);
     store(out->nll + i, nll);
     store(out->brier + i, fma(confidence * confidence, rest, miss * miss));
-    unsigned close, last;
-    store_integers(out->bin + i, find_bin<false>(confidence, static_cast<double>(bins), 1e-12, &close, &last));
+    unsigned close;
+    store_integers(out->cell + i, find_cell(confidence, hit, static_cast<double>(bins), &close));
     out->on_edge |= static_cast<uint64_t>(close) << i;
   }
 }
 
 // NLL and Brier of kGroup rows in float32, whose confidence and tail are rounded to it.
-CALIBENCH_INLINE void fast_scores(const FastBlock& block, int i, G tail, G confidence, G squares,
+CALIBENCH_INLINE void fast_scores(const FastBlock& block, int i, G tail, G confidence, G squares, MaskG hit,
                                   RowMetrics* out) {
   const G one = set_like(tail, 1.0f), zero = set_like(tail, 0.0f), round = set_like(tail, kRoundF);
   const G margin = load_group(block.top + i) - load_group(block.label_score + i);
   const G nll = log1p(tail, confidence) + margin;
   const G of_label = exp2_shifted(max(zero - margin, set_like(tail, -kLowest)), round);
   const G right = tail * confidence, wrong = one - of_label * confidence;
-  const MaskG hit = equal_group(block.prediction + i, block.label + i);
-  out->correct |= static_cast<uint64_t>(bits(hit)) << i;
   const G miss = select(hit, right, wrong);
   const G rest = select(hit, squares, one + max(squares - of_label * of_label, zero));
   const G brier = fma(confidence * confidence, rest, miss * miss);
@@ -99,10 +106,8 @@ CALIBENCH_INLINE void fast_scores(const FastBlock& block, int i, G tail, G confi
   }
 }
 
-CALIBENCH_FUNCTION void metrics_from_logits(const FastBlock& block, int rows, int64_t classes, int64_t bins,
-                                            RowMetrics* out) {
-  const double half_log_classes = half_log(classes), M = static_cast<double>(bins);
-  out->on_edge = out->correct = 0;
+CALIBENCH_FUNCTION void metrics_from_logits(const FastBlock& block, int rows, double half_log_classes,
+                                            int64_t bins, RowMetrics* out) {
   uint64_t unsure = block.too_large;
   for (int i = 0; i < rows; i += kGroup) {
     D tails[kGroup / 8], confidences[kGroup / 8], squares[kGroup / 8];
@@ -110,35 +115,30 @@ CALIBENCH_FUNCTION void metrics_from_logits(const FastBlock& block, int rows, in
       const int at = i + 8 * p;
       const D inverse_unit = load8(block.inverse_unit + at);
       squares[p] = load(block.squares + at) * (inverse_unit * inverse_unit);
-      const D tail = relative_others(block, at, half_log_classes);
-      const D confidence = set(1.0) / (set(1.0) + tail);
-      store(out->tail + at, tail);
-      store(out->confidence + at, confidence);
-      unsigned close, last;
-      store_integers(out->bin + at, find_bin<false>(confidence, M, kFastMargin, &close, &last));
-      const unsigned small = bits(less(tail, set(kFastTail)));
-      // M is not an edge, and most confidences of many networks are just below 1.
-      unsure |= static_cast<uint64_t>((close & ~last) | small) << at;
-      tails[p] = tail;
-      confidences[p] = confidence;
+      tails[p] = relative_others(block, at, half_log_classes);
+      confidences[p] = set(1.0) / (set(1.0) + tails[p]);
+      store(out->tail + at, tails[p]);
+      store(out->confidence + at, confidences[p]);
     }
-    const G narrow_squares = restore_gaps(narrow(squares), static_cast<float>(kGapSlope),
-                                          static_cast<float>(gap_at_exponent_0(half_log_classes)));
-    fast_scores(block, i, narrow(tails), narrow(confidences), narrow_squares + load_group(block.ties + i),
-                out);
+    const G tail = narrow(tails), confidence = narrow(confidences);
+    const G some_squares = restore_gaps(narrow(squares), static_cast<float>(kGapSlope),
+                                        static_cast<float>(gap_at_exponent_0(half_log_classes)));
+    const MaskG hit = equal_group(block.prediction + i, block.label + i);
+    unsure |= static_cast<uint64_t>(fast_cells(confidence, tail, hit, bins, out->cell + i)) << i;
+    fast_scores(block, i, tail, confidence, some_squares + load_group(block.ties + i), hit, out);
   }
+  out->on_edge = 0;
   out->unsure = unsure;
 }
 
 CALIBENCH_FUNCTION void metrics_from_probs(const RowBlock& block, int rows, int64_t bins, RowMetrics* out) {
   const D one = set(1.0), zero = set(0.0);
-  out->on_edge = out->unsure = out->correct = 0;
+  out->on_edge = out->unsure = 0;
   for (int i = 0; i < rows; i += 8) {
     const D top = load(block.top + i), label_score = load(block.label_score + i), ties = load(block.ties + i);
     const D others = fma(ties, top, load(block.others + i));
     const D squares = fma(ties * top, top, load(block.squares + i));
     const Mask8 hit = equal(block.prediction + i, block.label + i);
-    out->correct |= static_cast<uint64_t>(bits(hit)) << i;
     const D miss = one - label_score;
     const D wrong = fma(top, top, max(squares - label_score * label_score, zero));
     store(out->confidence + i, top);
@@ -146,8 +146,8 @@ CALIBENCH_FUNCTION void metrics_from_probs(const RowBlock& block, int rows, int6
                                 set(__builtin_inf())));  // a row of zeros is the least confident
     store(out->nll + i, zero - log(max(label_score, set(kProbabilityFloor))));
     store(out->brier + i, fma(miss, miss, select(hit, squares, wrong)));
-    unsigned close, last;
-    store_integers(out->bin + i, find_bin<true>(top, static_cast<double>(bins), 1e-12, &close, &last));
+    unsigned close;
+    store_integers(out->cell + i, find_cell(top, hit, static_cast<double>(bins), &close));
     out->on_edge |= static_cast<uint64_t>(close) << i;
   }
 }

@@ -112,8 +112,8 @@ CALIBENCH_INLINE uint64_t unreliable(const FastBlock& block) { return block.too_
 // Writes the decisions of a block. Rows whose confidence is close to a threshold, or may exceed the threshold
 // of a less probable class, are decided by the definition.
 template <typename T, typename Block>
-CALIBENCH_INLINE void decide_block(const ThresholdArgs& args, int64_t start, int rows, const Block& block,
-                                   void* scratch) {
+CALIBENCH_INLINE void decide_block(const ThresholdArgs& args, int64_t start, int rows, double half_log_classes,
+                                   const Block& block, void* scratch) {
   constexpr double kMargin = kFast<T> ? kFastMargin : 0.0;
   alignas(64) double confidence[kBlockRows], thresholds[kBlockRows];
   alignas(64) int64_t prediction[kBlockRows];
@@ -122,7 +122,6 @@ CALIBENCH_INLINE void decide_block(const ThresholdArgs& args, int64_t start, int
     for (int i = rows; i % 8 != 0; ++i) thresholds[i] = 0.0;
   }
   const D shared_threshold = set(args.thresholds[0] + kMargin), smallest = set(args.smallest - kMargin);
-  const double half_log_classes = half_log(args.scores.classes);
   uint64_t open = unreliable(block);
   for (int i = 0; i < rows; i += 8) {
     const D tail = relative_others(block, i, half_log_classes);
@@ -145,11 +144,10 @@ CALIBENCH_INLINE void decide_block(const ThresholdArgs& args, int64_t start, int
 
 // Writes the sets of a block.
 template <typename T, typename Block>
-CALIBENCH_INLINE void fill_sets(const ThresholdArgs& args, int64_t start, int rows, const Block& block,
-                                void* scratch) {
+CALIBENCH_INLINE void fill_sets(const ThresholdArgs& args, int64_t start, int rows, double half_log_classes,
+                                const Block& block, void* scratch) {
   alignas(64) double confidence[kBlockRows], log_mass[kBlockRows];
   const uint64_t unsure = unreliable(block);
-  const double half_log_classes = half_log(args.scores.classes);
   for (int i = 0; i < rows; i += 8) {
     D share;
     store(log_mass + i, log1p(relative_others(block, i, half_log_classes), &share));
@@ -170,6 +168,7 @@ template <typename T, typename Block>
 CALIBENCH_INLINE void test_rows(const ThresholdArgs& args, int64_t begin, int64_t end, int64_t* first_bad,
                                 void* scratch) {
   Block block;
+  const double half_log_classes = half_log(args.scores.classes);
   for (int64_t start = begin; start < end; start += kBlockRows) {
     const int rows = static_cast<int>(min_of<int64_t>(kBlockRows, end - start));
     if constexpr (kFast<T>) {
@@ -181,9 +180,9 @@ CALIBENCH_INLINE void test_rows(const ThresholdArgs& args, int64_t begin, int64_
     if (CALIBENCH_UNLIKELY(*first_bad != kNoBadRow)) return;
     pad(rows, &block);
     if (args.sets != nullptr) {
-      fill_sets<T>(args, start, rows, block, scratch);
+      fill_sets<T>(args, start, rows, half_log_classes, block, scratch);
     } else {
-      decide_block<T>(args, start, rows, block, scratch);
+      decide_block<T>(args, start, rows, half_log_classes, block, scratch);
     }
   }
 }
