@@ -81,9 +81,10 @@ CALIBENCH_INLINE void fast_group(const float* staged, int64_t classes, int i, Fa
   G top = load_group(staged);
   const G zero = set_like(top, 0.0f), one = set_like(top, 1.0f);
   G bad = top * zero;
+  const float* const last = staged + 16 * (classes - 1);
 #pragma GCC unroll 4
-  for (int64_t j = 1; j < classes; ++j) {
-    const G x = load_group(staged + 16 * j);
+  for (const float* at = staged + 16; at <= last; at += 16) {
+    const G x = load_group(at);
     top = max(top, x);
     bad = fma(x, zero, bad);
   }
@@ -95,8 +96,10 @@ CALIBENCH_INLINE void fast_group(const float* staged, int64_t classes, int i, Fa
   for (int p = 0; p < kParts; ++p) others[p] = squares[p] = set(0.0);
   const auto add_terms = [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
     G s = zero, q = zero;
+    const float* at = staged + 16 * end;
+#pragma GCC unroll 2
     for (int64_t j = end - 1; j >= begin; --j) {  // downwards, so that the first of equal scores is kept
-      const G x = load_group(staged + 16 * j);
+      const G x = load_group(at -= 16);
       const MaskG other = differ(x, top);
       top_classes.pass(other, j);
       const G e = keep(other, exp2_shifted(max(x, floor), round_minus_c));
