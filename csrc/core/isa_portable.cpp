@@ -12,6 +12,7 @@
 #endif
 // clang-format off: in this order
 #include "../simd/portable.h"
+#include "../simd/group_portable.h"
 #include "../simd/integers_portable.h"
 #include "../simd/kernel_table.h"
 // clang-format on

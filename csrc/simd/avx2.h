@@ -191,8 +191,8 @@ CALIBENCH_INLINE D load8(const T* p) {
 }
 
 CALIBENCH_INLINE void store_integers(int32_t* p, D x) {
-  const __m256i eight = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm256_cvttpd_epi32(x.a)),
-                                                _mm256_cvttpd_epi32(x.b), 1);
+  const __m256i eight =
+      _mm256_inserti128_si256(_mm256_castsi128_si256(_mm256_cvttpd_epi32(x.a)), _mm256_cvttpd_epi32(x.b), 1);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), eight);
 }
 CALIBENCH_INLINE __m256d equal_half(const int64_t* p, const int64_t* q) {
@@ -281,8 +281,8 @@ CALIBENCH_INLINE G narrow(const D* x) {
   return {_mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(x->a)), _mm256_cvtpd_ps(x->b), 1)};
 }
 CALIBENCH_INLINE MaskG equal_group(const int64_t* p, const int64_t* q) {
-  const __m256 mixed = _mm256_shuffle_ps(_mm256_castpd_ps(equal_half(p, q)),
-                                         _mm256_castpd_ps(equal_half(p + 4, q + 4)), 0x88);
+  const __m256 mixed =
+      _mm256_shuffle_ps(_mm256_castpd_ps(equal_half(p, q)), _mm256_castpd_ps(equal_half(p + 4, q + 4)), 0x88);
   return {_mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0xd8))};
 }
 CALIBENCH_INLINE void store_group(float* p, G x) { _mm256_storeu_ps(p, x.v); }

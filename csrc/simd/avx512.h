@@ -170,9 +170,7 @@ CALIBENCH_INLINE void store_cells(int32_t* p, G z, int32_t last, MaskG hit) {
   const __m512i twice = _mm512_add_epi32(bin, bin);
   _mm512_storeu_si512(p, _mm512_mask_add_epi32(twice, hit.bits, twice, _mm512_set1_epi32(1)));
 }
-CALIBENCH_INLINE G exponent(G a) {
-  return {_mm512_max_ps(_mm512_getexp_ps(a.v), _mm512_set1_ps(-127.0f))};
-}
+CALIBENCH_INLINE G exponent(G a) { return {_mm512_max_ps(_mm512_getexp_ps(a.v), _mm512_set1_ps(-127.0f))}; }
 CALIBENCH_INLINE void split(G a, G* m, G* e) {
   const __m512i raw =
       _mm512_add_epi32(_mm512_castps_si512(a.v), _mm512_set1_epi32(0x3f800000 - kRootHalfBitsF));

@@ -18,7 +18,9 @@ CALIBENCH_INLINE void add_finite(Sum* sum, double value) {
 class Cells {
  public:
   static constexpr int64_t kMaxBins = 64;
-  explicit Cells(int64_t bins) : bins_(bins) { memset(cells_, 0, static_cast<size_t>(2 * bins) * sizeof(cells_[0])); }
+  explicit Cells(int64_t bins) : bins_(bins) {
+    memset(cells_, 0, static_cast<size_t>(2 * bins) * sizeof(cells_[0]));
+  }
 
   CALIBENCH_HD void add(const RowMetrics& metrics, int rows) {
     int i = 0;

@@ -18,6 +18,12 @@ CALIBENCH_INLINE int64_t tile_rows(int64_t classes, size_t size) {
 template <typename T>
 constexpr bool kFast = kHasFma && sizeof(T) < 8;
 
+// Requests as many bytes as are read from `x` on, kPrefetchBytes ahead.
+CALIBENCH_INLINE void prefetch_ahead(const void* x, int64_t bytes) {
+  const char* ahead = static_cast<const char*>(x) + kPrefetchBytes;
+  for (int64_t line = 0; line < bytes; line += 64) __builtin_prefetch(ahead + line, 0, 3);
+}
+
 template <bool kSquares, typename T>
 CALIBENCH_INLINE void fill_fast(const Scores& scores, int64_t begin, int rows, void* scratch,
                                 FastBlock* block) {
@@ -25,8 +31,10 @@ CALIBENCH_INLINE void fill_fast(const Scores& scores, int64_t begin, int rows, v
   block->infinite = block->too_large = 0;
   if (scores.classes <= kNarrow) {
     float* staged = static_cast<float*>(scratch);
+    const bool dense = scores.class_stride == 1 && scores.row_stride < 2 * scores.classes;
     for (int i = 0; i < rows; i += 16) {
       const T* first = x + i * scores.row_stride;
+      if (dense) prefetch_ahead(first, 16 * scores.row_stride * static_cast<int64_t>(sizeof(T)));
       if (i + 16 <= rows) {
         stage_columns<true>(first, scores.row_stride, 15, scores.classes, scores.class_stride, staged);
       } else {
@@ -93,10 +101,11 @@ CALIBENCH_INLINE void fill_exact(const Scores& scores, int64_t begin, int rows, 
 // Copies the labels of a block, and the scores of their classes to `label_scores`.
 template <typename L, typename T>
 CALIBENCH_FUNCTION void gather_labels(const L* labels, int64_t label_stride, const Scores& scores,
-                                    int64_t begin, int rows, T* label_scores, BlockRows* block) {
+                                      int64_t begin, int rows, T* label_scores, BlockRows* block) {
   const T* x = static_cast<const T*>(scores.data) + begin * scores.row_stride;
   labels += begin * label_stride;
   block->bad_label = 0;
+  if (label_stride == 1) prefetch_ahead(labels, rows * static_cast<int64_t>(sizeof(L)));
   for (int i = 0; i < rows; ++i, x += scores.row_stride, labels += label_stride) {
     int64_t label = static_cast<int64_t>(*labels);
     if (CALIBENCH_UNLIKELY(static_cast<uint64_t>(label) >= static_cast<uint64_t>(scores.classes))) {

@@ -1,4 +1,5 @@
-// Vectors of whole numbers as plain C++ loops; integers512.h and integers256.h explain them. After portable.h.
+// Vectors of whole numbers as plain C++ loops; integers512.h and integers256.h explain them. After
+// portable.h.
 #pragma once
 
 namespace calibench::CALIBENCH_ISA {

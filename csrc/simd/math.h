@@ -113,7 +113,8 @@ CALIBENCH_INLINE G log1p(G t, G inverse) {
   G m, e;
   split(u, &m, &e);
   const G s = (m - one) / (m + one), z = s * s;
-  const G p = fma(fma(set_like(t, 0x1.31e2f2p-3f), z, set_like(t, 0x1.995ebap-3f)), z, set_like(t, 0x1.55557ap-2f));
+  const G p =
+      fma(fma(set_like(t, 0x1.31e2f2p-3f), z, set_like(t, 0x1.995ebap-3f)), z, set_like(t, 0x1.55557ap-2f));
   const G half = fma(s * z, p, s);
   return fma(t - (u - one), inverse, fma(e, set_like(t, 0x1.62e43p-1f), half + half));
 }

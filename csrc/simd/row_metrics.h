@@ -10,8 +10,8 @@ struct RowMetrics {
   double nll[kBlockRows];
   double brier[kBlockRows];
   int32_t cell[kBlockRows];  // 2 k + 1 in bin k if the prediction is the label, else 2 k
-  uint64_t on_edge;  // rows so close to a bin edge that bins.h must find the bin
-  uint64_t unsure;   // rows to be computed again in float64; 0 if the sums are float64
+  uint64_t on_edge;          // rows so close to a bin edge that bins.h must find the bin
+  uint64_t unsure;           // rows to be computed again in float64; 0 if the sums are float64
 };
 
 // Corrects S = sum exp(-(1 + kGapError) d_j), the sum in float32 (math.h gives the reason).
@@ -38,7 +38,8 @@ CALIBENCH_INLINE D relative_others(const FastBlock& block, int i, double half_lo
   return restore_gaps(others, kGapSlope, gap_at_exponent_0(half_log_classes)) + load8(block.ties + i);
 }
 
-// Half the logarithm of K. Computed once a chunk: the C library's SSE instructions wait for AVX-512 registers.
+// Half the logarithm of K. Computed once a chunk: the C library's SSE instructions wait for AVX-512
+// registers.
 CALIBENCH_INLINE double half_log(int64_t classes) { return 0.5 * ::log(static_cast<double>(classes)); }
 
 // The cell of the bin k with confidence in (k / M, (k + 1) / M]. It is certain unless confidence * M is close
@@ -52,9 +53,10 @@ CALIBENCH_INLINE D find_cell(D confidence, Mask8 hit, double M, unsigned* close)
   return (k + k) + keep(hit, one);
 }
 
-// Stores the cells of kGroup rows and returns the rows to be computed again in float64: those close to an edge
-// and those with a small tail. M is not an edge, and most confidences of many networks are just below 1. (With
-// millions of bins, z is too rough for that.)
+// Stores the cells of kGroup rows and returns the rows to be computed again in float64: those close to an
+// edge and those with a small tail. M is not an edge, and most confidences of many networks are just below 1.
+// (With millions of bins, z is too rough for that.) z = confidence * M is rounded twice, which 2e-7 allows
+// for.
 CALIBENCH_INLINE unsigned fast_cells(G confidence, G tail, MaskG hit, int64_t bins, int32_t* cells) {
   const float M = static_cast<float>(bins);
   const G z = confidence * set_like(tail, M), round = set_like(tail, kRoundF);

@@ -112,8 +112,8 @@ CALIBENCH_INLINE uint64_t unreliable(const FastBlock& block) { return block.too_
 // Writes the decisions of a block. Rows whose confidence is close to a threshold, or may exceed the threshold
 // of a less probable class, are decided by the definition.
 template <typename T, typename Block>
-CALIBENCH_INLINE void decide_block(const ThresholdArgs& args, int64_t start, int rows, double half_log_classes,
-                                   const Block& block, void* scratch) {
+CALIBENCH_INLINE void decide_block(const ThresholdArgs& args, int64_t start, int rows,
+                                   double half_log_classes, const Block& block, void* scratch) {
   constexpr double kMargin = kFast<T> ? kFastMargin : 0.0;
   alignas(64) double confidence[kBlockRows], thresholds[kBlockRows];
   alignas(64) int64_t prediction[kBlockRows];
