@@ -166,9 +166,8 @@ CALIBENCH_INLINE D widen(__m256 x) {
 CALIBENCH_INLINE D low(F x) { return widen(x.a); }
 CALIBENCH_INLINE D high(F x) { return widen(x.b); }
 
-CALIBENCH_INLINE __m256 scale_half(__m256 p, __m256 shifted) {
-  const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
-  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), n));
+CALIBENCH_INLINE __m256 scale_half(__m256 p, __m256 shifted) {  // a product, so that NaN stays NaN
+  return _mm256_mul_ps(p, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(shifted), 23)));
 }
 CALIBENCH_INLINE F scale(F p, F shifted) { return {scale_half(p.a, shifted.a), scale_half(p.b, shifted.b)}; }
 CALIBENCH_INLINE F scale(F p, F, F shifted) { return scale(p, shifted); }

@@ -95,10 +95,9 @@ CALIBENCH_INLINE float smallest(F a) { return _mm512_reduce_min_ps(a.v); }
 CALIBENCH_INLINE D low(F a) { return {_mm512_cvtps_pd(_mm512_castps512_ps256(a.v))}; }
 CALIBENCH_INLINE D high(F a) { return {_mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1))}; }
 
-// p * 2^n, with n in the low bits of `shifted` = n + 1.5 * 2^23.
+// p * 2^n, with n + 127 in the low bits of `shifted` = n + kRoundPowerF. A product, so that NaN stays NaN.
 CALIBENCH_INLINE F scale(F p, F shifted) {
-  const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(shifted.v), 23);
-  return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p.v), n))};
+  return {_mm512_mul_ps(p.v, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(shifted.v), 23)))};
 }
 // The same from n itself: one instruction.
 CALIBENCH_INLINE F scale(F p, F n, F) { return {_mm512_scalef_ps(p.v, n.v)}; }

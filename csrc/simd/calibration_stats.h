@@ -17,7 +17,7 @@ CALIBENCH_INLINE void add_finite(Sum* sum, double value) {
 // before it is in memory. The copies are plain sums of at most a few hundred terms, right to 1e-13.
 class Cells {
  public:
-  static constexpr int64_t kMaxBins = 64;
+  static constexpr int64_t kMaxBins = 64, kMinRows = 512;  // fewer rows do not repay the copies
   explicit Cells(int64_t bins) : bins_(bins) {
     memset(cells_, 0, static_cast<size_t>(2 * bins) * sizeof(cells_[0]));
   }
@@ -34,6 +34,7 @@ class Cells {
     for (int64_t cell = 0; cell < 2 * bins_; ++cell) {
       BinSums& bin = bins[cell / 2];
       for (const Cell& part : cells_[cell]) {
+        if (part.count == 0) continue;
         bin.count += part.count;
         if (cell % 2 != 0) bin.correct += part.count;
         add_finite(&bin.confidence, part.confidence);
@@ -171,7 +172,7 @@ CALIBENCH_INLINE void add_rows(const CalibrationArgs& args, int64_t begin, int64
   Block block;
   RowMetrics metrics;
   Sums nll{set(0.0), set(0.0)}, brier = nll;
-  const bool in_cells = args.bins <= Cells::kMaxBins;
+  const bool in_cells = args.bins <= Cells::kMaxBins && end - begin >= Cells::kMinRows;
   Cells cells(in_cells ? args.bins : 0);
   const double half_log_classes = half_log(args.classes);
   for (int64_t start = begin; start < end; start += kBlockRows) {

@@ -88,9 +88,9 @@ CALIBENCH_INLINE void fast_group(const float* staged, int64_t classes, int i, Fa
     top = max(top, x);
     bad = fma(x, zero, bad);
   }
-  const G round = set_like(top, kRoundF);
+  const G round = set_like(top, kRoundF), power = set_like(top, kRoundPowerF);
   const G c = fma(top, set_like(top, kLog2eF), round) - round;
-  const G round_minus_c = round - c, floor = top - set_like(top, kLowest);
+  const G round_minus_c = power - c, floor = top - set_like(top, kLowest);
   auto top_classes = TopClasses<kSet>::start(top, classes);
   D others[kParts], squares[kParts];
   for (int p = 0; p < kParts; ++p) others[p] = squares[p] = set(0.0);

@@ -77,6 +77,8 @@ CALIBENCH_INLINE void add(Sums* sums, D value) {
 // the largest score of the row. h is too small by a relative 1.3e-8, which shrinks every gap between scores
 // by as much; `restore_gaps` in row_metrics.h corrects the sums for it.
 constexpr float kRoundF = 0x1.8p23f;
+// Rounds too, and leaves the bits of 2^n but for a shift by 23 places.
+constexpr float kRoundPowerF = kRoundF + 127.0f;
 constexpr float kLog2eF = 0x1.715476p+0f;
 constexpr double kGapError = -1.33497582e-8;  // kLog2eF / log2(e) - 1
 // A score below top - 86 counts as top - 86, a term of 2^-125: so 2^n is a normal number.
@@ -100,6 +102,7 @@ CALIBENCH_INLINE V exp2_fraction(V f) {
   return fma(p, f, set_like(f, 1.0f));
 }
 
+// `round_minus_c` is kRoundPowerF - c. NaN stays NaN.
 template <typename V>
 CALIBENCH_INLINE V exp2_shifted(V x, V round_minus_c) {
   const V h = set_like(x, kLog2eF), shifted = fma(x, h, round_minus_c);
@@ -124,7 +127,7 @@ CALIBENCH_INLINE G log1p(G t, G inverse) {
 constexpr float kPlainMin = -80.0f, kPlainMinTop = -3.0f, kPlainMax = 40.0f;
 
 CALIBENCH_INLINE F exp2_plain(F x) {
-  const F shifted = fma(x, set(kLog2eF), set(kRoundF)), n = shifted - set(kRoundF);
+  const F shifted = fma(x, set(kLog2eF), set(kRoundPowerF)), n = shifted - set(kRoundPowerF);
   return scale(exp2_fraction(fms(x, set(kLog2eF), n)), n, shifted);
 }
 

@@ -203,11 +203,11 @@ CALIBENCH_INLINE D high(const F& a) {
 CALIBENCH_INLINE F scale(const F& p, const F& shifted) {
   F r;
   CALIBENCH_LANES(16) {
-    uint32_t a, n;
-    memcpy(&a, &p.v[l], 4);
+    uint32_t n;
     memcpy(&n, &shifted.v[l], 4);
-    a += n << 23;
-    memcpy(&r.v[l], &a, 4);
+    n <<= 23;
+    memcpy(&r.v[l], &n, 4);
+    r.v[l] *= p.v[l];
   }
   return r;
 }

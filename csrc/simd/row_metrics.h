@@ -94,10 +94,10 @@ CALIBENCH_FUNCTION void metrics_from_logits(const RowBlock& block, int rows, int
 // NLL and Brier of kGroup rows in float32, whose confidence and tail are rounded to it.
 CALIBENCH_INLINE void fast_scores(const FastBlock& block, int i, G tail, G confidence, G squares, MaskG hit,
                                   RowMetrics* out) {
-  const G one = set_like(tail, 1.0f), zero = set_like(tail, 0.0f), round = set_like(tail, kRoundF);
+  const G one = set_like(tail, 1.0f), zero = set_like(tail, 0.0f), power = set_like(tail, kRoundPowerF);
   const G margin = load_group(block.top + i) - load_group(block.label_score + i);
   const G nll = log1p(tail, confidence) + margin;
-  const G of_label = exp2_shifted(max(zero - margin, set_like(tail, -kLowest)), round);
+  const G of_label = exp2_shifted(max(zero - margin, set_like(tail, -kLowest)), power);
   const G right = tail * confidence, wrong = one - of_label * confidence;
   const G miss = select(hit, right, wrong);
   const G rest = select(hit, squares, one + max(squares - of_label * of_label, zero));
