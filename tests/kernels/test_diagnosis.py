@@ -124,6 +124,7 @@ def test_a_forced_instruction_set_that_the_processor_lacks(monkeypatch):
 def test_a_forced_backend_that_is_missing_is_reported_and_not_raised(monkeypatch):
     monkeypatch.setattr(loader._State, "status", status(ops=(), loaded=False, error="no _ops*.so"))
     monkeypatch.setenv("CALIBENCH_BACKEND", "fused")
+    monkeypatch.delenv("CALIBENCH_ISA", raising=False)
     facts = SimpleNamespace(**diagnosis.diagnose())
     assert facts.cpu.startswith("nobody: CALIBENCH_BACKEND=fused, but")
     assert facts.forced == {"CALIBENCH_BACKEND": "fused"}
