@@ -197,7 +197,11 @@ CALIBENCH_INLINE void add_rows(const CalibrationArgs& args, int64_t begin, int64
     } else {
       add_to_bins(metrics, rows, bins);
     }
-    for (int i = rows; i < kBlockRows; ++i) metrics.nll[i] = metrics.brier[i] = 0.0;
+    if (rows < kBlockRows) {
+      const size_t rest = static_cast<size_t>(kBlockRows - rows) * sizeof(double);
+      memset(metrics.nll + rows, 0, rest);
+      memset(metrics.brier + rows, 0, rest);
+    }
     add(&nll, sum_block(metrics.nll));
     add(&brier, sum_block(metrics.brier));
     if (samples != nullptr) store_samples(metrics, block.prediction, rows, args.rows, samples + start);

@@ -10,17 +10,16 @@ constexpr int64_t kNarrow = 256;  // up to this number of classes it is faster t
 template <bool kWhole, typename T>
 CALIBENCH_INLINE void stage_columns(const T* x, int64_t row_stride, int64_t last, int64_t classes,
                                     int64_t class_stride, float* staged) {
+  int64_t offsets[16];
+  for (int64_t l = 0; l < 16; ++l) offsets[l] = (kWhole ? l : min_of(l, last)) * row_stride;
   if (class_stride != 1 || classes < 4) {
-    int64_t offsets[16];
-    for (int64_t l = 0; l < 16; ++l) offsets[l] = (kWhole ? l : min_of(l, last)) * row_stride;
     for (int64_t j = 0; j < classes; ++j, x += class_stride) {
       for (int64_t l = 0; l < 16; ++l) staged[16 * j + l] = to_float(x[offsets[l]]);
     }
     return;
   }
-  const auto row = [&](int64_t l) __attribute__((always_inline)) {
-    return x + (kWhole ? l : min_of(l, last)) * row_stride;
-  };
+  const auto row = [&](int64_t l)
+                       __attribute__((always_inline)) { return x + (kWhole ? l * row_stride : offsets[l]); };
   for (int64_t j = 0; j < classes; j += 4) {
     if (j + 4 > classes) j = classes - 4;  // again some of the classes before
     F v[4];

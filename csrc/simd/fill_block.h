@@ -162,7 +162,8 @@ CALIBENCH_INLINE int64_t fill_labels(const Scores& scores, const LabelView& labe
   return find_bad_row(*block, begin);
 }
 
-// Fills the rows up to the next multiple of 8, or 16, with certain, correct rows, which add nothing.
+// Fills the rows up to the next multiple of 8, or 16, with certain, correct rows, which add nothing (with a
+// unit of infinity).
 CALIBENCH_INLINE void pad(int rows, RowBlock* block) {
   for (int i = rows; i % 8 != 0; ++i) {
     block->top[i] = block->label_score[i] = 1.0;
@@ -171,10 +172,21 @@ CALIBENCH_INLINE void pad(int rows, RowBlock* block) {
   }
 }
 CALIBENCH_INLINE void pad(int rows, FastBlock* block) {
-  for (int i = rows; i % 16 != 0; ++i) {
-    block->top[i] = block->label_score[i] = block->inverse_unit[i] = 1.0f;
+  if (rows % 16 == 0) return;
+  float* const floats[] = {block->top, block->inverse_unit, block->ties, block->label_score};
+  if (rows <= kBlockRows - 16) {  // room for whole vectors
+    for (float* array : floats) store(array + rows, set(0.0f));
+    for (int half = 0; half < 16; half += 8) {
+      store(block->others + rows + half, set(0.0));
+      store(block->squares + rows + half, set(0.0));
+    }
+    memset(block->label + rows, 0, 16 * sizeof(int64_t));
+    memset(block->prediction + rows, 0, 16 * sizeof(int64_t));
+    return;
+  }
+  for (int i = rows; i < kBlockRows; ++i) {
+    for (float* array : floats) array[i] = 0.0f;
     block->others[i] = block->squares[i] = 0.0;
-    block->ties[i] = 0.0f;
     block->label[i] = block->prediction[i] = 0;
   }
 }
