@@ -96,7 +96,7 @@ CALIBENCH_INLINE void fast_group(const float* staged, int64_t classes, int i, Fa
   const auto add_terms = [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
     G s = zero, q = zero;
     const float* at = staged + 16 * end;
-#pragma GCC unroll 2
+#pragma GCC unroll 8
     for (int64_t j = end - 1; j >= begin; --j) {  // downwards, so that the first of equal scores is kept
       const G x = load_group(at -= 16);
       const MaskG other = differ(x, top);
