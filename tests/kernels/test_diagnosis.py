@@ -15,6 +15,12 @@ from calibench.kernels.self_test import PASSED, self_test
 pytestmark = pytest.mark.filterwarnings("default::calibench.errors.CalibenchWarning")
 
 
+@pytest.fixture(autouse=True)
+def no_forced_instruction_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole folder may run under CALIBENCH_ISA, which the statuses made up here do not have."""
+    monkeypatch.delenv("CALIBENCH_ISA", raising=False)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("op", kernels.OPS)
 def test_the_self_test_notices_a_wrong_kernel(op, monkeypatch):
@@ -124,7 +130,6 @@ def test_a_forced_instruction_set_that_the_processor_lacks(monkeypatch):
 def test_a_forced_backend_that_is_missing_is_reported_and_not_raised(monkeypatch):
     monkeypatch.setattr(loader._State, "status", status(ops=(), loaded=False, error="no _ops*.so"))
     monkeypatch.setenv("CALIBENCH_BACKEND", "fused")
-    monkeypatch.delenv("CALIBENCH_ISA", raising=False)
     facts = SimpleNamespace(**diagnosis.diagnose())
     assert facts.cpu.startswith("nobody: CALIBENCH_BACKEND=fused, but")
     assert facts.forced == {"CALIBENCH_BACKEND": "fused"}
