@@ -12,6 +12,8 @@
 #endif
 // clang-format off: in this order
 #include "../simd/portable.h"
+#include "../simd/group_portable.h"
+#include "../simd/integers_portable.h"
 #include "../simd/kernel_table.h"
 // clang-format on
 

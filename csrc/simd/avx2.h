@@ -1,5 +1,5 @@
 // Vectors for AVX2 + FMA + F16C: D is 8 doubles and F is 16 floats, in two
-// registers each. avx512.h explains the functions.
+// registers each; G is 8 floats in one. avx512.h explains the functions.
 #pragma once
 
 #include "integers256.h"
@@ -58,6 +58,14 @@ CALIBENCH_INLINE Mask8 less(D x, D y) {
 CALIBENCH_INLINE Mask8 equal(D x, D y) {
   return {_mm256_cmp_pd(x.a, y.a, _CMP_EQ_OQ), _mm256_cmp_pd(x.b, y.b, _CMP_EQ_OQ)};
 }
+CALIBENCH_INLINE Mask8 differ(D x, D y) {
+  return {_mm256_cmp_pd(x.a, y.a, _CMP_NEQ_UQ), _mm256_cmp_pd(x.b, y.b, _CMP_NEQ_UQ)};
+}
+CALIBENCH_INLINE D keep(Mask8 m, D x) { return {_mm256_and_pd(m.a, x.a), _mm256_and_pd(m.b, x.b)}; }
+CALIBENCH_INLINE __m256d count_half(__m256d n, __m256d m) {
+  return _mm256_castsi256_pd(_mm256_sub_epi64(_mm256_castpd_si256(n), _mm256_castpd_si256(m)));
+}
+CALIBENCH_INLINE D count_lanes(D n, Mask8 m) { return {count_half(n.a, m.a), count_half(n.b, m.b)}; }
 CALIBENCH_INLINE unsigned bits(Mask8 m) {
   return static_cast<unsigned>(_mm256_movemask_pd(m.a)) | static_cast<unsigned>(_mm256_movemask_pd(m.b)) << 4;
 }
@@ -77,14 +85,23 @@ CALIBENCH_INLINE __m256d scale_half(__m256d p, __m256d shifted) {
 }
 CALIBENCH_INLINE D scale(D p, D shifted) { return {scale_half(p.a, shifted.a), scale_half(p.b, shifted.b)}; }
 
-CALIBENCH_INLINE void split_half(__m256d a, __m256d* m, __m256d* e) {
-  const __m256i raw = _mm256_castpd_si256(a);
-  const __m256i mantissa = _mm256_and_si256(raw, _mm256_set1_epi64x(0x000fffffffffffff));
-  *m = _mm256_castsi256_pd(_mm256_or_si256(mantissa, _mm256_set1_epi64x(0x3ff0000000000000)));
-  // With the biased exponent in its low bits, 2^52 becomes 2^52 + exponent.
+// With the biased exponent in its low bits, 2^52 becomes 2^52 + exponent.
+CALIBENCH_INLINE __m256d exponent_half(__m256i raw) {
   const __m256i exponent =
       _mm256_or_si256(_mm256_srli_epi64(raw, 52), _mm256_set1_epi64x(0x4330000000000000));
-  *e = _mm256_sub_pd(_mm256_castsi256_pd(exponent), _mm256_set1_pd(0x1p52 + 1023));
+  return _mm256_sub_pd(_mm256_castsi256_pd(exponent), _mm256_set1_pd(0x1p52 + 1023));
+}
+CALIBENCH_INLINE D exponent(D x) {
+  return {exponent_half(_mm256_castpd_si256(x.a)), exponent_half(_mm256_castpd_si256(x.b))};
+}
+// The bits of a number are nearly its logarithm: a shift by those of sqrt(1/2) moves the change of exponent.
+CALIBENCH_INLINE void split_half(__m256d a, __m256d* m, __m256d* e) {
+  const __m256i root = _mm256_set1_epi64x(kRootHalfBits);
+  const __m256i raw =
+      _mm256_add_epi64(_mm256_castpd_si256(a), _mm256_set1_epi64x(0x3ff0000000000000 - kRootHalfBits));
+  const __m256i mantissa = _mm256_and_si256(raw, _mm256_set1_epi64x(0x000fffffffffffff));
+  *m = _mm256_castsi256_pd(_mm256_add_epi64(mantissa, root));
+  *e = exponent_half(raw);
 }
 CALIBENCH_INLINE void split(D x, D* m, D* e) {
   split_half(x.a, &m->a, &e->a);
@@ -149,9 +166,8 @@ CALIBENCH_INLINE D widen(__m256 x) {
 CALIBENCH_INLINE D low(F x) { return widen(x.a); }
 CALIBENCH_INLINE D high(F x) { return widen(x.b); }
 
-CALIBENCH_INLINE __m256 scale_half(__m256 p, __m256 shifted) {
-  const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
-  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), n));
+CALIBENCH_INLINE __m256 scale_half(__m256 p, __m256 shifted) {  // a product, so that NaN stays NaN
+  return _mm256_mul_ps(p, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(shifted), 23)));
 }
 CALIBENCH_INLINE F scale(F p, F shifted) { return {scale_half(p.a, shifted.a), scale_half(p.b, shifted.b)}; }
 CALIBENCH_INLINE F scale(F p, F, F shifted) { return scale(p, shifted); }
@@ -171,6 +187,112 @@ CALIBENCH_INLINE D load8(const double* p) { return load(p); }
 template <typename T>
 CALIBENCH_INLINE D load8(const T* p) {
   return widen(load_half(p));
+}
+
+CALIBENCH_INLINE void store_integers(int32_t* p, D x) {
+  const __m256i eight =
+      _mm256_inserti128_si256(_mm256_castsi128_si256(_mm256_cvttpd_epi32(x.a)), _mm256_cvttpd_epi32(x.b), 1);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), eight);
+}
+CALIBENCH_INLINE __m256d equal_half(const int64_t* p, const int64_t* q) {
+  return _mm256_castsi256_pd(_mm256_cmpeq_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+                                                _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q))));
+}
+CALIBENCH_INLINE Mask8 equal(const int64_t* p, const int64_t* q) {
+  return {equal_half(p, q), equal_half(p + 4, q + 4)};
+}
+CALIBENCH_INLINE void store_or_minus_one(int64_t* p, Mask8 m, const int64_t* q) {
+  const __m256d all = _mm256_castsi256_pd(_mm256_set1_epi64x(-1));
+  const double* from = reinterpret_cast<const double*>(q);  // the bits only
+  double* to = reinterpret_cast<double*>(p);
+  _mm256_storeu_pd(to, _mm256_or_pd(_mm256_loadu_pd(from), _mm256_xor_pd(m.a, all)));
+  _mm256_storeu_pd(to + 4, _mm256_or_pd(_mm256_loadu_pd(from + 4), _mm256_xor_pd(m.b, all)));
+}
+CALIBENCH_INLINE void store_integers(int64_t* p, D x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_cvtepi32_epi64(_mm256_cvttpd_epi32(x.a)));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 4), _mm256_cvtepi32_epi64(_mm256_cvttpd_epi32(x.b)));
+}
+
+struct MaskG {
+  __m256 v;
+};
+struct G {
+  __m256 v;
+};
+constexpr int kGroup = 8;
+
+CALIBENCH_INLINE D set_like(D, double x) { return set(x); }
+CALIBENCH_INLINE F set_like(F, float x) { return set(x); }
+CALIBENCH_INLINE G set_like(G, float x) { return {_mm256_set1_ps(x)}; }
+CALIBENCH_INLINE G load_group(const float* p) { return {_mm256_loadu_ps(p)}; }
+CALIBENCH_INLINE G operator+(G x, G y) { return {_mm256_add_ps(x.v, y.v)}; }
+CALIBENCH_INLINE G operator-(G x, G y) { return {_mm256_sub_ps(x.v, y.v)}; }
+CALIBENCH_INLINE G operator*(G x, G y) { return {_mm256_mul_ps(x.v, y.v)}; }
+CALIBENCH_INLINE G operator/(G x, G y) { return {_mm256_div_ps(x.v, y.v)}; }
+CALIBENCH_INLINE G fma(G x, G y, G z) { return {_mm256_fmadd_ps(x.v, y.v, z.v)}; }
+CALIBENCH_INLINE G fms(G x, G y, G z) { return {_mm256_fmsub_ps(x.v, y.v, z.v)}; }
+CALIBENCH_INLINE G max(G x, G y) { return {_mm256_max_ps(x.v, y.v)}; }
+CALIBENCH_INLINE G scale(G p, G shifted) { return {scale_half(p.v, shifted.v)}; }
+CALIBENCH_INLINE MaskG less(G x, G y) { return {_mm256_cmp_ps(x.v, y.v, _CMP_LT_OQ)}; }
+CALIBENCH_INLINE MaskG equal(G x, G y) { return {_mm256_cmp_ps(x.v, y.v, _CMP_EQ_OQ)}; }
+CALIBENCH_INLINE MaskG differ(G x, G y) { return {_mm256_cmp_ps(x.v, y.v, _CMP_NEQ_UQ)}; }
+CALIBENCH_INLINE unsigned bits(MaskG m) { return static_cast<unsigned>(_mm256_movemask_ps(m.v)); }
+CALIBENCH_INLINE G keep(MaskG m, G x) { return {_mm256_and_ps(m.v, x.v)}; }
+CALIBENCH_INLINE G select(MaskG m, G yes, G no) { return {_mm256_blendv_ps(no.v, yes.v, m.v)}; }
+// Sets bit j of the mask's lanes, in a set of up to 32 classes.
+CALIBENCH_INLINE G set_bit(G set, MaskG m, int64_t j) {
+  const __m256 bit = _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int32_t>(kBits[j])));
+  return {_mm256_or_ps(set.v, _mm256_and_ps(m.v, bit))};
+}
+CALIBENCH_INLINE G complement(G set, int64_t n) {
+  const __m256 all = _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int32_t>(~0u >> (32 - n))));
+  return {_mm256_andnot_ps(set.v, all)};
+}
+// The lowest bit of each set, and the lanes whose set has more than one.
+CALIBENCH_INLINE G lowest_bit(G set, unsigned* several) {
+  const __m256i bits = _mm256_castps_si256(set.v), zero = _mm256_setzero_si256();
+  const __m256i lowest = _mm256_and_si256(bits, _mm256_sub_epi32(zero, bits));
+  const __m256i single = _mm256_cmpeq_epi32(bits, lowest);
+  *several = ~static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(single))) & 0xffu;
+  const __m256i power = _mm256_castps_si256(_mm256_cvtepi32_ps(lowest));  // bit 31 becomes -2^31
+  const __m256i biased = _mm256_and_si256(_mm256_srli_epi32(power, 23), _mm256_set1_epi32(0xff));
+  return {_mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(127)))};
+}
+CALIBENCH_INLINE void store_cells(int32_t* p, G z, int32_t last, MaskG hit) {
+  const __m256i bin = _mm256_min_epi32(_mm256_cvttps_epi32(z.v), _mm256_set1_epi32(last));
+  const __m256i cell = _mm256_sub_epi32(_mm256_add_epi32(bin, bin), _mm256_castps_si256(hit.v));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), cell);
+}
+CALIBENCH_INLINE G exponent(G x) {
+  const __m256i biased = _mm256_srli_epi32(_mm256_castps_si256(x.v), 23);
+  return {_mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(127)))};
+}
+CALIBENCH_INLINE void split(G x, G* m, G* e) {
+  const __m256i root = _mm256_set1_epi32(kRootHalfBitsF);
+  const __m256i raw =
+      _mm256_add_epi32(_mm256_castps_si256(x.v), _mm256_set1_epi32(0x3f800000 - kRootHalfBitsF));
+  const __m256i mantissa = _mm256_and_si256(raw, _mm256_set1_epi32(0x007fffff));
+  *m = {_mm256_castsi256_ps(_mm256_add_epi32(mantissa, root))};
+  *e = exponent(G{_mm256_castsi256_ps(raw)});
+}
+CALIBENCH_INLINE D widen(G x, int) { return widen(x.v); }
+CALIBENCH_INLINE G narrow(const D* x) {
+  return {_mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(x->a)), _mm256_cvtpd_ps(x->b), 1)};
+}
+CALIBENCH_INLINE MaskG equal_group(const int64_t* p, const int64_t* q) {
+  const __m256 mixed =
+      _mm256_shuffle_ps(_mm256_castpd_ps(equal_half(p, q)), _mm256_castpd_ps(equal_half(p + 4, q + 4)), 0x88);
+  return {_mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0xd8))};
+}
+CALIBENCH_INLINE void store_group(float* p, G x) { _mm256_storeu_ps(p, x.v); }
+CALIBENCH_INLINE G count_lanes(G n, MaskG m) {  // a lane of the mask is -1 as a whole number
+  return {_mm256_castsi256_ps(_mm256_sub_epi32(_mm256_castps_si256(n.v), _mm256_castps_si256(m.v)))};
+}
+CALIBENCH_INLINE void store_integers(int64_t* p, G x) {
+  const __m256i whole = _mm256_cvttps_epi32(x.v);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_cvtepi32_epi64(_mm256_castsi256_si128(whole)));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 4),
+                      _mm256_cvtepi32_epi64(_mm256_extracti128_si256(whole, 1)));
 }
 
 // Four values from each of the four pointers, in that order.

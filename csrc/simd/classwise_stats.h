@@ -80,16 +80,17 @@ static void classwise_chunk(const ClasswiseArgs& args, int64_t begin, int64_t en
   RowBlock block;
   for (int64_t i = begin; i < end; ++i) {
     const T* x = contiguous_row<T>(args.scores, i, copy);
+    block.infinite = block.out_of_range = 0;
     if (args.from_probs) {
       exact_row<true>(x, K, 0, &block);
     } else {
       exact_row<false>(x, K, 0, &block);
     }
     const int64_t label = args.labels.at(i);
-    *first_bad = !block.finite[0]                        ? bad_row_code(i, RowStatus::kNonFinite)
-                 : label < 0 || label >= K               ? bad_row_code(i, RowStatus::kLabel)
-                 : args.from_probs && !block.in_range[0] ? bad_row_code(i, RowStatus::kProbability)
-                                                         : kNoBadRow;
+    *first_bad = block.infinite            ? bad_row_code(i, RowStatus::kNonFinite)
+                 : label < 0 || label >= K ? bad_row_code(i, RowStatus::kLabel)
+                 : block.out_of_range      ? bad_row_code(i, RowStatus::kProbability)
+                                           : kNoBadRow;
     if (CALIBENCH_UNLIKELY(*first_bad != kNoBadRow)) return;
     add_row(args, table, x, label, block, first);
   }

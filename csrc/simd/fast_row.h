@@ -109,7 +109,7 @@ template <Terms kTerms, bool kSquares, typename T>
 CALIBENCH_FUNCTION void fast_sums(const T* x, int64_t classes, int64_t index, float top, float c,
                                   double* others, double* squares) {
   alignas(64) static const float kLanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  const F round_minus_c = set(kRoundF - c), floor = set(top - kLowest), zero = set(0.0f),
+  const F round_minus_c = set(kRoundPowerF - c), floor = set(top - kLowest), zero = set(0.0f),
           lanes = load(kLanes);
   D s_all = set(0.0), q_all = s_all;
   auto power = [&](F a) __attribute__((always_inline)) {
@@ -162,7 +162,7 @@ CALIBENCH_FUNCTION void fast_sums(const T* x, int64_t classes, int64_t index, fl
 // Fills row i of the block. There is no search for NaN: it makes the sums NaN. An
 // infinite score is seen in the range of the row.
 template <bool kSquares, typename T>
-CALIBENCH_FUNCTION void fast_row(const T* x, int64_t classes, int i, RowBlock* block) {
+CALIBENCH_FUNCTION void fast_row(const T* x, int64_t classes, int i, FastBlock* block) {
   const RowRange range = find_range(x, classes);
   const float top = range.top;
   const bool plain = range.bottom >= kPlainMin && top >= kPlainMinTop && top <= kPlainMax;
@@ -176,10 +176,12 @@ CALIBENCH_FUNCTION void fast_row(const T* x, int64_t classes, int i, RowBlock* b
   } else {
     fast_sums<Terms::kClamped, kSquares>(x, classes, range.index, top, c, others, squares);
   }
-  block->finite[i] = plain || near ? *others - *others == 0.0 : all_finite(x, classes);
+  const bool finite = plain || near ? *others - *others == 0.0 : all_finite(x, classes);
+  block->infinite |= static_cast<uint64_t>(!finite) << i;
   block->top[i] = top;
-  block->unit[i] = first_lane(exp2_shifted(set(top), set(kRoundF - c)));
-  block->ties[i] = 0.0;  // a tie is a term like the others: 1 unit
+  block->too_large |= static_cast<uint64_t>(!(top < kFastTop && top > -kFastTop)) << i;
+  block->inverse_unit[i] = 1.0f / first_lane(exp2_shifted(set(top), set(kRoundPowerF - c)));
+  block->ties[i] = 0.0f;  // a tie is a term like the others: 1 unit
   block->prediction[i] = range.index;
 }
 

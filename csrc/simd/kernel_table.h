@@ -7,6 +7,7 @@
 // clang-format off: in this order
 #include "math.h"
 #include "row_block.h"
+#include "exact_columns.h"
 #include "fast_columns.h"
 #include "fast_row.h"
 #include "fill_block.h"

@@ -5,6 +5,7 @@ namespace calibench::CALIBENCH_ISA {
 
 constexpr double kLn2High = 6.93147180369123816490e-01;  // its low 32 bits are zero: n * kLn2High is exact
 constexpr double kLn2Low = 1.90821492927058770002e-10;
+constexpr double kLn2 = 0.6931471805599453094;
 constexpr double kLog2e = 1.4426950408889634074;
 constexpr double kRound = 0x1.8p52;       // adding it rounds to an integer, which is then in the low bits
 constexpr double kExpUnderflow = -708.0;  // above it exp is a normal number; below it exp is set to 0
@@ -43,9 +44,6 @@ CALIBENCH_INLINE D exp(D x) {
 CALIBENCH_INLINE D log(D x) {
   D m, e;
   split(x, &m, &e);
-  const Mask8 upper = less(set(1.4142135623730951), m);
-  m = select(upper, m * set(0.5), m);
-  e = select(upper, e + set(1.0), e);
   const D s = (m - set(1.0)) / (m + set(1.0));
   const D z = s * s;
   D p = set(1.0 / 21);  // the series may stop here: z^10 / 21 < 3e-17
@@ -79,6 +77,8 @@ CALIBENCH_INLINE void add(Sums* sums, D value) {
 // the largest score of the row. h is too small by a relative 1.3e-8, which shrinks every gap between scores
 // by as much; `restore_gaps` in row_metrics.h corrects the sums for it.
 constexpr float kRoundF = 0x1.8p23f;
+// Rounds too, and leaves the bits of 2^n but for a shift by 23 places.
+constexpr float kRoundPowerF = kRoundF + 127.0f;
 constexpr float kLog2eF = 0x1.715476p+0f;
 constexpr double kGapError = -1.33497582e-8;  // kLog2eF / log2(e) - 1
 // A score below top - 86 counts as top - 86, a term of 2^-125: so 2^n is a normal number.
@@ -91,18 +91,35 @@ constexpr double kFastTail = 0x1p-40;
 constexpr double kFastMargin = 1e-6;
 
 // 2^f for |f| <= 1/2: the minimax polynomial with p(0) = 1. Its error of 1e-7 is as large as the rounding.
-CALIBENCH_INLINE F exp2_fraction(F f) {
-  F p = set(0x1.5bb8d6p-10f);
-  p = fma(p, f, set(0x1.3ceb86p-7f));
-  p = fma(p, f, set(0x1.c6b714p-5f));
-  p = fma(p, f, set(0x1.ebf9bcp-3f));
-  p = fma(p, f, set(0x1.62e42ap-1f));
-  return fma(p, f, set(1.0f));
+// V is F or G.
+template <typename V>
+CALIBENCH_INLINE V exp2_fraction(V f) {
+  V p = set_like(f, 0x1.5bb8d6p-10f);
+  p = fma(p, f, set_like(f, 0x1.3ceb86p-7f));
+  p = fma(p, f, set_like(f, 0x1.c6b714p-5f));
+  p = fma(p, f, set_like(f, 0x1.ebf9bcp-3f));
+  p = fma(p, f, set_like(f, 0x1.62e42ap-1f));
+  return fma(p, f, set_like(f, 1.0f));
 }
 
-CALIBENCH_INLINE F exp2_shifted(F x, F round_minus_c) {
-  const F shifted = fma(x, set(kLog2eF), round_minus_c);
-  return scale(exp2_fraction(fms(x, set(kLog2eF), shifted - round_minus_c)), shifted);
+// `round_minus_c` is kRoundPowerF - c. NaN stays NaN.
+template <typename V>
+CALIBENCH_INLINE V exp2_shifted(V x, V round_minus_c) {
+  const V h = set_like(x, kLog2eF), shifted = fma(x, h, round_minus_c);
+  return scale(exp2_fraction(fms(x, h, shifted - round_minus_c)), shifted);
+}
+
+// ln(1 + t) in float32 for t >= 0, by the formulas of `log` and `log1p` above, to 2e-7. The polynomial is
+// minimax, with an error of 1e-9. `inverse` is 1 / (1 + t).
+CALIBENCH_INLINE G log1p(G t, G inverse) {
+  const G one = set_like(t, 1.0f), u = one + t;
+  G m, e;
+  split(u, &m, &e);
+  const G s = (m - one) / (m + one), z = s * s;
+  const G p =
+      fma(fma(set_like(t, 0x1.31e2f2p-3f), z, set_like(t, 0x1.995ebap-3f)), z, set_like(t, 0x1.55557ap-2f));
+  const G half = fma(s * z, p, s);
+  return fma(t - (u - one), inverse, fma(e, set_like(t, 0x1.62e43p-1f), half + half));
 }
 
 // exp2_shifted with c = 0, for rows with all scores in [kPlainMin, kPlainMax] and the largest at least
@@ -110,7 +127,7 @@ CALIBENCH_INLINE F exp2_shifted(F x, F round_minus_c) {
 constexpr float kPlainMin = -80.0f, kPlainMinTop = -3.0f, kPlainMax = 40.0f;
 
 CALIBENCH_INLINE F exp2_plain(F x) {
-  const F shifted = fma(x, set(kLog2eF), set(kRoundF)), n = shifted - set(kRoundF);
+  const F shifted = fma(x, set(kLog2eF), set(kRoundPowerF)), n = shifted - set(kRoundPowerF);
   return scale(exp2_fraction(fms(x, set(kLog2eF), n)), n, shifted);
 }
 

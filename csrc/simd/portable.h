@@ -74,6 +74,7 @@ CALIBENCH_BINARY(D, 8, min, a.v[l] < b.v[l] ? a.v[l] : b.v[l])
 CALIBENCH_BINARY(F, 16, operator+, a.v[l] + b.v[l])
 CALIBENCH_BINARY(F, 16, operator-, a.v[l] - b.v[l])
 CALIBENCH_BINARY(F, 16, operator*, a.v[l] * b.v[l])
+CALIBENCH_BINARY(F, 16, operator/, a.v[l] / b.v[l])
 CALIBENCH_BINARY(F, 16, max, a.v[l] > b.v[l] ? a.v[l] : b.v[l])
 CALIBENCH_BINARY(F, 16, min, a.v[l] < b.v[l] ? a.v[l] : b.v[l])
 
@@ -123,14 +124,26 @@ CALIBENCH_INLINE D scale(const D& p, const D& shifted) {
   }
   return r;
 }
-CALIBENCH_INLINE void split(const D& a, D* m, D* e) {
+CALIBENCH_INLINE D exponent(const D& a) {
+  D r;
   CALIBENCH_LANES(8) {
     uint64_t raw;
     memcpy(&raw, &a.v[l], 8);
-    e->v[l] = static_cast<double>(static_cast<int64_t>(raw >> 52) - 1023);
-    raw = (raw & 0x000fffffffffffff) | 0x3ff0000000000000;
+    r.v[l] = static_cast<double>(static_cast<int64_t>(raw >> 52) - 1023);
+  }
+  return r;
+}
+CALIBENCH_INLINE void split(const D& a, D* m, D* e) {
+  D shifted;
+  CALIBENCH_LANES(8) {
+    int64_t raw;
+    memcpy(&raw, &a.v[l], 8);
+    raw += 0x3ff0000000000000 - kRootHalfBits;
+    memcpy(&shifted.v[l], &raw, 8);
+    raw = (raw & 0x000fffffffffffff) + kRootHalfBits;
     memcpy(&m->v[l], &raw, 8);
   }
+  *e = exponent(shifted);
 }
 
 CALIBENCH_INLINE double sum(const D& a) {
@@ -190,11 +203,11 @@ CALIBENCH_INLINE D high(const F& a) {
 CALIBENCH_INLINE F scale(const F& p, const F& shifted) {
   F r;
   CALIBENCH_LANES(16) {
-    uint32_t a, n;
-    memcpy(&a, &p.v[l], 4);
+    uint32_t n;
     memcpy(&n, &shifted.v[l], 4);
-    a += n << 23;
-    memcpy(&r.v[l], &a, 4);
+    n <<= 23;
+    memcpy(&r.v[l], &n, 4);
+    r.v[l] *= p.v[l];
   }
   return r;
 }
@@ -219,6 +232,24 @@ CALIBENCH_INLINE D load8(const T* p) {
   return r;
 }
 
+CALIBENCH_INLINE void store_integers(int32_t* p, const D& a) {
+  CALIBENCH_LANES(8) p[l] = static_cast<int32_t>(a.v[l]);
+}
+CALIBENCH_INLINE Mask8 equal(const int64_t* p, const int64_t* q) {
+  unsigned bits = 0;
+  CALIBENCH_LANES(8) bits |= static_cast<unsigned>(p[l] == q[l]) << l;
+  return {bits};
+}
+CALIBENCH_INLINE void store_integers(int64_t* p, const D& a) {
+  CALIBENCH_LANES(8) p[l] = static_cast<int64_t>(a.v[l]);
+}
+CALIBENCH_INLINE Mask8 differ(const D& a, const D& b) { return {~equal(a, b).bits & 0xffu}; }
+CALIBENCH_INLINE D keep(Mask8 m, const D& a) { return select(m, a, set(0.0)); }
+CALIBENCH_INLINE D count_lanes(const D& n, Mask8 m) { return n + keep(m, set(1.0)); }
+CALIBENCH_INLINE void store_or_minus_one(int64_t* p, Mask8 m, const int64_t* q) {
+  CALIBENCH_LANES(8) p[l] = (m.bits >> l & 1) ? q[l] : -1;
+}
+
 // Four values from each of the four pointers, in that order.
 template <typename T>
 CALIBENCH_INLINE F quads(const T* p0, const T* p1, const T* p2, const T* p3) {
@@ -239,75 +270,5 @@ CALIBENCH_INLINE void transpose_quads(F* v) {
     CALIBENCH_LANES(16) v[c].v[l] = old[l % 4].v[l - l % 4 + c];
   }
 }
-
-struct U {
-  uint64_t v[8];
-};
-CALIBENCH_INLINE U set_integer(uint64_t x) {
-  U r;
-  CALIBENCH_LANES(8) r.v[l] = x;
-  return r;
-}
-CALIBENCH_INLINE U count_from(uint64_t x) {
-  U r;
-  CALIBENCH_LANES(8) r.v[l] = x + static_cast<uint64_t>(l);
-  return r;
-}
-CALIBENCH_INLINE U multiply(const U& a, const U& b) {
-  U r;
-  CALIBENCH_LANES(8)
-  r.v[l] = static_cast<uint64_t>(static_cast<uint32_t>(a.v[l])) * static_cast<uint32_t>(b.v[l]);
-  return r;
-}
-CALIBENCH_INLINE U high_half(const U& a) {
-  U r;
-  CALIBENCH_LANES(8) r.v[l] = a.v[l] >> 32;
-  return r;
-}
-CALIBENCH_INLINE U high_word(const U& a) { return high_half(a); }
-CALIBENCH_INLINE U exclusive_or(const U& a, const U& b, const U& c) {
-  U r;
-  CALIBENCH_LANES(8) r.v[l] = a.v[l] ^ b.v[l] ^ c.v[l];
-  return r;
-}
-CALIBENCH_INLINE void store(uint64_t* p, const U& a) { memcpy(p, a.v, sizeof(a.v)); }
-
-struct W {
-  int16_t v[16];
-};
-struct V {
-  int32_t v[8];
-};
-CALIBENCH_INLINE W set_words(int16_t x) {
-  W r;
-  CALIBENCH_LANES(16) r.v[l] = x;
-  return r;
-}
-CALIBENCH_INLINE V set_sums(int32_t x) {
-  V r;
-  CALIBENCH_LANES(8) r.v[l] = x;
-  return r;
-}
-CALIBENCH_INLINE W load_words(const int16_t* p) {
-  W r;
-  memcpy(r.v, p, sizeof(r.v));
-  return r;
-}
-CALIBENCH_INLINE W widen_bytes(const uint8_t* p) {
-  W r;
-  CALIBENCH_LANES(16) r.v[l] = p[l];
-  return r;
-}
-CALIBENCH_INLINE V multiply_pairs(const W& a, const W& b) {
-  V r;
-  CALIBENCH_LANES(8) r.v[l] = a.v[2 * l] * b.v[2 * l] + a.v[2 * l + 1] * b.v[2 * l + 1];
-  return r;
-}
-CALIBENCH_INLINE V operator+(const V& a, const V& b) {
-  V r;
-  CALIBENCH_LANES(8) r.v[l] = a.v[l] + b.v[l];
-  return r;
-}
-CALIBENCH_INLINE void store(int32_t* p, const V& a) { memcpy(p, a.v, sizeof(a.v)); }
 
 }  // namespace calibench::CALIBENCH_ISA

@@ -1,25 +1,37 @@
 // A block of 64 rows, reduced to three numbers per row: the largest score, the sum of the other terms
-// relative to it, and the sum of their squares. exact_row computes them in float64; fast_row.h and
-// fast_columns.h in float32.
+// relative to it, and the sum of their squares. exact_row and exact_columns.h compute them in float64;
+// fast_row.h and fast_columns.h in float32.
 #pragma once
 
 namespace calibench::CALIBENCH_ISA {
 
 constexpr int kBlockRows = 64;
 
-struct RowBlock {
-  double top[kBlockRows];  // largest score
-  // exp2_shifted of the largest score: the unit of sums in float32.
-  // A tie with the largest score counts 1 unit.
-  double unit[kBlockRows];
+struct BlockRows {
+  int64_t prediction[kBlockRows];
+  int64_t label[kBlockRows];
+  // Sets of rows, one bit each. The code that fills a block begins with empty sets.
+  uint64_t infinite = 0;      // a score is infinite or NaN
+  uint64_t out_of_range = 0;  // a probability is not in [0, 1 + 1e-3]
+  uint64_t bad_label = 0;
+};
+
+struct RowBlock : BlockRows {
+  double top[kBlockRows];          // largest score
   double others[kBlockRows];       // sum of the terms of the other scores
   double squares[kBlockRows];      // sum of the squares of these terms
-  double ties[kBlockRows];         // further scores equal to the largest, if they are not among the others
+  double ties[kBlockRows];         // further scores equal to the largest; they are not among the others
   double label_score[kBlockRows];  // score of the label class
-  double correct[kBlockRows];      // 1 if the prediction is the label, else 0
-  int64_t prediction[kBlockRows];
-  uint8_t finite[kBlockRows];
-  uint8_t in_range[kBlockRows];  // all probabilities are in [0, 1 + 1e-3]
+};
+
+struct FastBlock : BlockRows {
+  float top[kBlockRows];
+  float inverse_unit[kBlockRows];  // 1 / exp2_shifted of the largest score
+  float ties[kBlockRows];          // 0 if they are among the others; then each counts about one unit
+  float label_score[kBlockRows];
+  double others[kBlockRows];   // in units
+  double squares[kBlockRows];  // in units squared
+  uint64_t too_large = 0;      // rows whose largest score is beyond kFastTop
 };
 
 CALIBENCH_INLINE void count_hits(unsigned hits, int64_t j, int64_t* index, int* count) {
@@ -67,8 +79,11 @@ CALIBENCH_FUNCTION void exact_row(const T* x, int64_t classes, int i, RowBlock* 
   block->squares[i] = sum(squares);
   block->ties[i] = tie_count - 1;
   block->prediction[i] = index;
-  block->finite[i] = bits(equal(bad, set(0.0))) == 0xffu;
-  if constexpr (kFromProbs) block->in_range[i] = smallest(bottom_lanes) >= 0.0 && top <= kProbabilityCeiling;
+  block->infinite |= static_cast<uint64_t>(bits(equal(bad, set(0.0))) != 0xffu) << i;
+  if constexpr (kFromProbs) {
+    const bool in_range = smallest(bottom_lanes) >= 0.0 && top <= kProbabilityCeiling;
+    block->out_of_range |= static_cast<uint64_t>(!in_range) << i;
+  }
 }
 
 }  // namespace calibench::CALIBENCH_ISA

@@ -59,14 +59,6 @@ CALIBENCH_FUNCTION void decide_exactly(const ThresholdArgs& args, const T* x, in
   }
 }
 
-template <typename T>
-CALIBENCH_INLINE int64_t first_infinite(const RowBlock& block, int64_t begin, int rows) {
-  for (int i = 0; i < rows; ++i) {
-    if (CALIBENCH_UNLIKELY(!block.finite[i])) return bad_row_code(begin + i, RowStatus::kNonFinite);
-  }
-  return kNoBadRow;
-}
-
 // Stores the low n bits as n bytes of 0 or 1. One multiplication and a mask move each of
 // the low 7 bits to the lowest bit of its byte.
 CALIBENCH_INLINE void store_bits(unsigned bits, int64_t n, uint8_t* out) {
@@ -113,11 +105,70 @@ CALIBENCH_FUNCTION bool fill_set(const ThresholdArgs& args, const T* x, int64_t 
   return true;
 }
 
-template <typename T>
-static void threshold_chunk(const ThresholdArgs& args, int64_t begin, int64_t end, int64_t* first_bad,
-                            void* scratch) {
-  RowBlock block;
+// The rows whose sums decide nothing.
+CALIBENCH_INLINE uint64_t unreliable(const RowBlock&) { return 0; }
+CALIBENCH_INLINE uint64_t unreliable(const FastBlock& block) { return block.too_large; }
+
+// Writes the decisions of a block. Rows whose confidence is close to a threshold, or may exceed the threshold
+// of a less probable class, are decided by the definition.
+template <typename T, typename Block>
+CALIBENCH_INLINE void decide_block(const ThresholdArgs& args, int64_t start, int rows,
+                                   double half_log_classes, const Block& block, void* scratch) {
+  constexpr double kMargin = kFast<T> ? kFastMargin : 0.0;
+  alignas(64) double confidence[kBlockRows], thresholds[kBlockRows];
+  alignas(64) int64_t prediction[kBlockRows];
+  if (args.per_class) {
+    for (int i = 0; i < rows; ++i) thresholds[i] = args.thresholds[block.prediction[i]];
+    for (int i = rows; i % 8 != 0; ++i) thresholds[i] = 0.0;
+  }
+  const D shared_threshold = set(args.thresholds[0] + kMargin), smallest = set(args.smallest - kMargin);
+  uint64_t open = unreliable(block);
+  for (int i = 0; i < rows; i += 8) {
+    const D tail = relative_others(block, i, half_log_classes);
+    const D share = set(1.0) / (set(1.0) + tail);
+    const D threshold = args.per_class ? load(thresholds + i) + set(kMargin) : shared_threshold;
+    const Mask8 passes = less(threshold, share);
+    const unsigned unsure = ~(bits(passes) | bits(less(share, smallest)));
+    open |= static_cast<uint64_t>(unsure & 0xffu) << i;
+    store(confidence + i, share);
+    store_or_minus_one(prediction + i, passes, block.prediction + i);
+  }
+  const size_t bytes = static_cast<size_t>(rows) * 8;
+  memcpy(args.confidence + start, confidence, bytes);
+  memcpy(args.prediction + start, prediction, bytes);
+  for (open &= first_bits(rows); open != 0; open &= open - 1) {
+    const int64_t row = start + __builtin_ctzll(open);
+    decide_exactly(args, contiguous_row<T>(args.scores, row, scratch), row);
+  }
+}
+
+// Writes the sets of a block.
+template <typename T, typename Block>
+CALIBENCH_INLINE void fill_sets(const ThresholdArgs& args, int64_t start, int rows, double half_log_classes,
+                                const Block& block, void* scratch) {
   alignas(64) double confidence[kBlockRows], log_mass[kBlockRows];
+  const uint64_t unsure = unreliable(block);
+  for (int i = 0; i < rows; i += 8) {
+    D share;
+    store(log_mass + i, log1p(relative_others(block, i, half_log_classes), &share));
+    store(confidence + i, share);
+  }
+  for (int i = 0; i < rows; ++i) {
+    const int64_t row = start + i;
+    const T* x = contiguous_row<T>(args.scores, row, scratch);
+    const RowMass mass{block.top[i], confidence[i], log_mass[i], block.prediction[i]};
+    const bool decided = !(unsure >> i & 1);
+    const bool set_filled =
+        decided && fill_set(args, x, row, mass, kFast<T> ? 2 * kFastMargin : kExactMargin, !kFast<T>);
+    if (!set_filled) fill_set(args, x, row, exact_mass(x, args.scores.classes), kExactMargin, true);
+  }
+}
+
+template <typename T, typename Block>
+CALIBENCH_INLINE void test_rows(const ThresholdArgs& args, int64_t begin, int64_t end, int64_t* first_bad,
+                                void* scratch) {
+  Block block;
+  const double half_log_classes = half_log(args.scores.classes);
   for (int64_t start = begin; start < end; start += kBlockRows) {
     const int rows = static_cast<int>(min_of<int64_t>(kBlockRows, end - start));
     if constexpr (kFast<T>) {
@@ -125,43 +176,24 @@ static void threshold_chunk(const ThresholdArgs& args, int64_t begin, int64_t en
     } else {
       fill_exact<false, T>(args.scores, start, rows, scratch, &block);
     }
-    *first_bad = first_infinite<T>(block, start, rows);
+    *first_bad = find_bad_row(block, start);
     if (CALIBENCH_UNLIKELY(*first_bad != kNoBadRow)) return;
-    for (int i = 0; i < rows; ++i) block.label_score[i] = block.correct[i] = 0.0;
     pad(rows, &block);
-    uint64_t unsure = 0;
-    const double half_log_classes = half_log(args.scores.classes);
-    for (int i = 0; i < rows; i += 8) {
-      D tail, squares, share;
-      relative_sums<kFast<T>>(block, i, half_log_classes, &tail, &squares);
-      const D log_tail = log1p(tail, &share);
-      store(confidence + i, share);
-      store(log_mass + i, log_tail);
-      if constexpr (kFast<T>) unsure |= outside_fast_range(block, i, tail) << i;
+    if (args.sets != nullptr) {
+      fill_sets<T>(args, start, rows, half_log_classes, block, scratch);
+    } else {
+      decide_block<T>(args, start, rows, half_log_classes, block, scratch);
     }
-    for (int i = 0; i < rows; ++i) {
-      const int64_t row = start + i;
-      const int64_t at = block.prediction[i];
-      const double margin = kFast<T> ? kFastMargin : 0.0;
-      if (args.sets != nullptr) {
-        const T* x = contiguous_row<T>(args.scores, row, scratch);
-        const RowMass mass{block.top[i], confidence[i], log_mass[i], at};
-        const bool decided = !(unsure >> i & 1);
-        const bool set_filled =
-            decided && fill_set(args, x, row, mass, kFast<T> ? 2 * kFastMargin : kExactMargin, !kFast<T>);
-        if (!set_filled) fill_set(args, x, row, exact_mass(x, args.scores.classes), kExactMargin, true);
-        continue;
-      }
-      const double t = args.threshold(at);
-      args.confidence[row] = confidence[i];
-      args.prediction[row] = at;
-      if (confidence[i] > t + margin && !(unsure >> i & 1)) continue;
-      if (confidence[i] < args.smallest - margin && !(unsure >> i & 1)) {
-        args.prediction[row] = -1;
-        continue;
-      }
-      decide_exactly(args, contiguous_row<T>(args.scores, row, scratch), row);
-    }
+  }
+}
+
+template <typename T>
+static void threshold_chunk(const ThresholdArgs& args, int64_t begin, int64_t end, int64_t* first_bad,
+                            void* scratch) {
+  if constexpr (kFast<T>) {
+    test_rows<T, FastBlock>(args, begin, end, first_bad, scratch);
+  } else {
+    test_rows<T, RowBlock>(args, begin, end, first_bad, scratch);
   }
 }
 

@@ -118,6 +118,20 @@ def test_a_bad_score_in_a_long_row(op: str, dtype: torch.dtype) -> None:
     assert refused(run, op, strided, y) == f"{op}: row 3: a score is NaN or infinite"
 
 
+@fused_only
+@each_op
+@pytest.mark.parametrize("classes", [10, 40, 300])
+def test_a_nan_of_any_bits_is_found(op: str, classes: int) -> None:
+    """The low bits of a NaN are free: 2^x by sums of bits turned some into finite numbers, in rows of over 256 classes."""
+    x, y = draw(4, classes, torch.float32)
+    for lead in (0.0, 60.0):
+        x[:, 1] += lead
+        for bits in (0x7FC00000, -1, 0x7FFFFFFF, 0x7FC00001, 0x7F800001):
+            bad = x.clone()
+            bad.view(torch.int32)[2, classes - 1] = bits
+            assert refused(run, op, bad, y) == f"{op}: row 2: a score is NaN or infinite", hex(bits)
+
+
 FROM_PROBABILITIES: dict[str, Callable[..., Any]] = {
     "calibration_stats": kernels.calibration_stats,
     "classwise_stats": kernels.classwise_stats,
