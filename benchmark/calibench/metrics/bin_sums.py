@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
@@ -13,7 +13,8 @@ GRID = 2.0**30
 """Coarse parts of confidences are multiples of 1 / GRID."""
 
 
-class BinSums(NamedTuple):
+@dataclass(frozen=True)
+class BinSums:
     """Coarse and fine parts of the confidence, right answers and counts of each bin, `[B, M]` each.
 
     The coarse part of a confidence is a multiple of 2^-30 and the fine part is the rest, so both sums are exact up to about

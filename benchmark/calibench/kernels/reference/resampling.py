@@ -25,12 +25,12 @@ def resample_sums(
     counts: torch.Tensor, columns: torch.Tensor, ends: torch.Tensor, places: torch.Tensor | None
 ) -> torch.Tensor:
     """The count and the weighted sum of each column over each range of items, `[S, 1 + C, P]`."""
-    values, last = columns.numpy(), ends.numpy()
-    rows = counts.numpy() if places is None else None
+    values, last, bytes_of = columns.numpy(), ends.numpy(), counts.numpy()
+    rows = np.arange(values.shape[1]) if places is None else places.numpy()
     sums = np.zeros((len(last), 1 + len(values), counts.shape[1]))
     begin = 0
     for s, end in enumerate(last):
-        weights = (counts.numpy()[places[begin:end].numpy()] if rows is None else rows[begin:end]).astype(np.float64)  # type: ignore[index]
+        weights = bytes_of[rows[begin:end]].astype(np.float64)
         sums[s, 0] = weights.sum(axis=0)
         # Not a matrix product: the threads of BLAS would change the order of the sum.
         sums[s, 1:] = np.einsum("cl,lp->cp", values[:, begin:end], weights)
