@@ -30,7 +30,7 @@ class Sampling(NamedTuple):
     seed: int = SEED
 
     def check(self) -> Sampling:
-        """Itself; InputError for too few resamples, a level that is no fraction, or a negative seed."""
+        """Itself; InputError for too few resamples, a level that is no fraction, or a seed outside [0, 2^63)."""
         if not 0 < self.level < 1:
             raise InputError(f"level {self.level:g} is not between 0 and 1", "0.95 is 95 %")
         needed = max(MIN_RESAMPLES, int(np.ceil(2 * BEYOND / (1 - self.level) - 1e-9)))
@@ -39,6 +39,8 @@ class Sampling(NamedTuple):
             raise InputError(f"{self.resamples} bootstrap resamples are too few", hint)
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is negative", "use 0 or more")
+        if self.seed >= 1 << 63:
+            raise InputError(f"seed {self.seed} has more than 63 bits", "use a smaller one")
         return self
 
 
