@@ -102,7 +102,7 @@ def test_the_signatures_are_those_of_the_library() -> None:
     source = Path(calibench.__file__).parents[2] / "csrc" / "library.cpp"
     if not source.exists():
         pytest.skip("not a checkout")
-    text = "".join(re.findall(r'"([^"]*)"', source.read_text(encoding="utf-8")))
+    text = " ".join(re.findall(r'"([^"]*)"', source.read_text(encoding="utf-8")))
     assert set(re.findall(r"(\w+)\(Tensor", text)) == {*kernels.OPS, *kernels.CPU_OPS}
 
 
