@@ -41,4 +41,16 @@ STABLE_TORCH_LIBRARY(calibench, m) {
   m.def(
       "bootstrap_bins(Tensor confidence, Tensor correct, int bins, int resamples, int seed)"
       " -> (Tensor sums, Tensor fault)");
+  // counts uint8 [n, P]: how often resample first + b draws each sample, for b < resamples; 0 in the other
+  // columns. P is `resamples` rounded up to a multiple of 16. `like` gives the device alone. The three ops
+  // below run on the CPU only.
+  m.def("resample_counts(Tensor like, int samples, int first, int resamples, int seed) -> Tensor");
+  // sums float64 [S, C + 1, P]: of each range of items, which ends at `ends` [S], the count and the weighted
+  // sum of each column [C, L]. The weight of item l is row places[l] of the counts; row l if `places` int32
+  // [L] is empty.
+  m.def("resample_sums(Tensor counts, Tensor places, Tensor columns, Tensor ends) -> Tensor");
+  // risks float64 [4, P]: samples, errors, and the sums of the selective and of the joint risk over ranks.
+  // Items lie in rank order, in ties that end at `ends`; wrong bool [L]; harmonic float64: H(0), H(1), ... up
+  // to the largest count.
+  m.def("resample_risks(Tensor counts, Tensor places, Tensor wrong, Tensor ends, Tensor harmonic) -> Tensor");
 }

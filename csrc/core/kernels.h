@@ -7,6 +7,7 @@
 #include "calibration_stats.h"
 #include "classwise_stats.h"
 #include "nll_curve.h"
+#include "resample.h"
 #include "thresholds.h"
 
 namespace calibench {
@@ -25,6 +26,10 @@ struct Kernels {
   void (*nll_curve_chunk)(const CurveArgs&, int64_t begin, int64_t end, CurveSums* sums, int64_t* first_bad,
                           void* scratch);
   void (*resample)(const BootstrapArgs&, int64_t b, uint8_t* counts, double* sums);
+  void (*count_draws)(int64_t samples, int64_t seed, int64_t b, uint8_t* counts);
+  void (*interleave)(const uint8_t* rows, int64_t samples, uint8_t* out, int64_t lanes);
+  void (*resample_sums)(const ResampleSumsArgs&, int64_t from, int64_t to, int64_t lane, double* scratch);
+  void (*resample_risks)(const ResampleRisksArgs&, int64_t lane);
 };
 
 // Bytes of scratch for one thread: room for a tile of rows, and for four rows in float64.

@@ -112,6 +112,9 @@ CALIBENCH_INLINE F load16(const Float16* p) {
 }
 
 CALIBENCH_INLINE D load8(const double* p) { return load(p); }
+CALIBENCH_INLINE D load8(const uint8_t* p) {
+  return {_mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))))};
+}
 CALIBENCH_INLINE D load8(const float* p) { return {_mm512_cvtps_pd(_mm256_loadu_ps(p))}; }
 CALIBENCH_INLINE D load8(const BFloat16* p) {
   const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));

@@ -73,12 +73,10 @@ CALIBENCH_INLINE void sum_cell(const uint8_t* counts, const BootstrapArgs& args,
   }
 }
 
-// Writes sums [3, M] of resample b: count, sum of confidence, number correct.
-// `counts` [N] is scratch. A byte per sample is enough: a count is at most
-// Poisson(1) distributed, so 256 draws of one sample have probability 1e-507.
-static void resample(const BootstrapArgs& args, int64_t b, uint8_t* counts, double* sums) {
-  const int64_t N = args.samples, M = args.bins;
-  const PhiloxKey key = philox_key(args.seed);
+// Counts how often resample b draws each of N samples, in counts [N]. A byte per sample is enough: a count is
+// at most Poisson(1) distributed, so 256 draws of one sample have probability 1e-507.
+static void count_draws(int64_t N, int64_t seed, int64_t b, uint8_t* counts) {
+  const PhiloxKey key = philox_key(seed);
   const KeySchedule keys = schedule(key);
   memset(counts, 0, static_cast<size_t>(N));
   int64_t i = 0;
@@ -101,6 +99,12 @@ static void resample(const BootstrapArgs& args, int64_t b, uint8_t* counts, doub
     const PhiloxBlock block = philox_draws(static_cast<uint64_t>(i / 2), static_cast<uint64_t>(b), key);
     ++counts[wide_position(block.word[2 * (i % 2)], block.word[2 * (i % 2) + 1], N)];
   }
+}
+
+// Writes sums [3, M] of resample b: count, sum of confidence, number correct. `counts` [N] is scratch.
+static void resample(const BootstrapArgs& args, int64_t b, uint8_t* counts, double* sums) {
+  const int64_t M = args.bins;
+  count_draws(args.samples, args.seed, b, counts);
   for (int64_t k = 0; k < M; ++k) {
     int64_t wrong = 0, right = 0, confidence = 0;
     sum_cell(counts, args, args.cell_begins[2 * k], args.cell_begins[2 * k + 1], &wrong, &confidence);

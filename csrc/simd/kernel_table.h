@@ -16,6 +16,7 @@
 #include "calibration_stats.h"
 #include "classwise_stats.h"
 #include "nll_curve.h"
+#include "resample.h"
 #include "thresholds.h"
 // clang-format on
 
@@ -52,6 +53,7 @@ static void curve(const CurveArgs& args, int64_t begin, int64_t end, CurveSums* 
 }
 
 static constexpr Kernels kTable = {
-    CALIBENCH_ISA_NAME, calibration, classwise, threshold, sigmoid, curve, resample};
+    CALIBENCH_ISA_NAME, calibration, classwise,  threshold,     sigmoid,       curve,
+    resample,           count_draws, interleave, resample_sums, resample_risks};
 
 }  // namespace calibench::CALIBENCH_ISA

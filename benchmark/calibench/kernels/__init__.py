@@ -8,8 +8,9 @@ from calibench.kernels.bootstrap import BootstrapBins, bootstrap_bins
 from calibench.kernels.classwise import ClasswiseStats, classwise_stats
 from calibench.kernels.loader import Backend, BuildInfo, ExtensionStatus, backend, build_info, extension_status
 from calibench.kernels.nll_curve import NllCurve, nll_curve
+from calibench.kernels.resampling import resample_counts, resample_risks, resample_sums
 from calibench.kernels.result import Result
-from calibench.kernels.signatures import OPS
+from calibench.kernels.signatures import CPU_OPS, OPS
 from calibench.kernels.state import chunk_rows
 from calibench.kernels.stats import CalibrationSamples, CalibrationStats, calibration_stats
 from calibench.kernels.temperature_fit import TemperatureFit, fit_temperature
@@ -24,6 +25,7 @@ from calibench.kernels.thresholds import (
 extension_status()
 
 __all__ = [
+    "CPU_OPS",
     "OPS",
     "Backend",
     "BootstrapBins",
@@ -47,6 +49,9 @@ __all__ = [
     "extension_status",
     "fit_temperature",
     "nll_curve",
+    "resample_counts",
+    "resample_risks",
+    "resample_sums",
     "sigmoid_threshold",
     "softmax_threshold",
     "softmax_threshold_sets",

@@ -18,6 +18,13 @@ OPS: dict[str, str] = {
 }
 """Arguments and number of returned tensors of every operator of a complete extension (csrc/library.cpp)."""
 
+CPU_OPS: dict[str, str] = {
+    "resample_counts": "Tensor like, int samples, int first, int resamples, int seed -> 1",
+    "resample_sums": "Tensor counts, Tensor places, Tensor columns, Tensor ends -> 1",
+    "resample_risks": "Tensor counts, Tensor places, Tensor wrong, Tensor ends, Tensor harmonic -> 1",
+}
+"""The same for the operators of judging. They run on the CPU only, and no traced program calls them."""
+
 
 def registered_signature(op: str) -> str | None:
     """Signature of the loaded operator, in the notation of `OPS`; None if there is none of this name."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from calibench.metrics.aurc import rank
+from calibench.lazy import np
+from calibench.metrics.aurc import rank, resampled_risks
 from calibench.metrics.binning import Floats
 from calibench.metrics.fd_shifts import FD_SHIFTS, LIKE, tie_sums, trapezoid_augrc
 from calibench.metrics.judged import Judged
+from calibench.metrics.resamples import Resamples
 from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
@@ -46,3 +48,9 @@ class AUGRC(WeightedMetric):
             return area
         area_of_means: Floats = area + errors.sum(axis=1) / (2 * size.sum(axis=1) ** 2)
         return area_of_means
+
+    def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
+        """The sum of the joint risk over ranks, divided by the square of the number of samples."""
+        samples, errors, _, joint = resampled_risks(judged, resamples)
+        area: Floats = (joint if self.like == FD_SHIFTS else joint + errors / 2) / np.maximum(samples, 1) ** 2
+        return area

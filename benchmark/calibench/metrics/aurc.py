@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from calibench.lazy import np
+from typing import Any
+
+from calibench.lazy import np, torch
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details
+from calibench.metrics.resamples import Ranges, Resamples, ranges_of
 from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
@@ -36,6 +39,11 @@ class AURC(WeightedMetric):
         harmonic = judged.memo("harmonic", lambda: harmonic_numbers(judged.n))
         return np.array([_area(row[order], wrong, starts, harmonic) for row in weights])
 
+    def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
+        """The sum of the selective risk over ranks, divided by the number of samples."""
+        samples, _, selective, _ = resampled_risks(judged, resamples)
+        return selective / np.maximum(samples, 1)
+
     def details(self, judged: Judged) -> Details:
         """`oracle`, the smallest value at this accuracy (all errors last), and `excess` = AURC - oracle (E-AURC)."""
         wrong = 1 - judged.correct
@@ -43,6 +51,27 @@ class AURC(WeightedMetric):
         no_ties = np.arange(judged.n)
         oracle = _area(np.ones(judged.n), wrong[order], no_ties, harmonic_numbers(judged.n))
         return {"oracle": oracle, "excess": self.value(judged) - oracle}
+
+
+def resampled_risks(judged: Judged, resamples: Resamples) -> tuple[Floats, Floats, Floats, Floats]:
+    """`Resamples.risks` of samples ranked by their tail; taken once for all metrics that use them."""
+
+    def make() -> tuple[Floats, Floats, Floats, Floats]:
+        wrong, ties = judged.memo("ties_of_errors", lambda: _ties_of_errors(judged))
+        most = resamples.source.samples * judged.labels_per_sample
+        harmonic = judged.memo(("harmonic", most), lambda: torch.from_numpy(harmonic_numbers(most)))
+        return resamples.risks(wrong, ties, harmonic)
+
+    return resamples.memo("risks", make)
+
+
+def _ties_of_errors(judged: Judged) -> tuple[Any, Ranges]:
+    """Where the ranked samples are wrong, `[N]`, and their ties; adjacent ties without an error count as one."""
+    order, starts = judged.memo("by_tail", lambda: rank(judged.tail))
+    wrong = judged.correct[order] == 0
+    has_error = np.logical_or.reduceat(wrong, starts)
+    first = np.concatenate([[True], has_error[1:] | has_error[:-1]])
+    return torch.from_numpy(wrong), ranges_of(order, np.append(starts[first][1:], judged.n))
 
 
 def area_under(uncertainty: Floats, wrong: Floats) -> float:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from calibench.errors import InputError, RunError, blaming
-from calibench.lazy import np
+from calibench.lazy import np, torch
 from calibench.metrics.binning import Floats, Ints, read_only
-from calibench.metrics.blocks import block_rows
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
+from calibench.metrics.resamples import Resamples, Source, resample_blocks
 
 LEVEL = 0.95
 RESAMPLES = 1000
@@ -30,7 +30,7 @@ class Sampling(NamedTuple):
     seed: int = SEED
 
     def check(self) -> Sampling:
-        """Itself; InputError for too few resamples, a level that is no fraction, or a negative seed."""
+        """Itself; InputError for too few resamples, a level that is no fraction, or a seed outside [0, 2^63)."""
         if not 0 < self.level < 1:
             raise InputError(f"level {self.level:g} is not between 0 and 1", "0.95 is 95 %")
         needed = max(MIN_RESAMPLES, int(np.ceil(round(2 * BEYOND / (1 - self.level), 6))))
@@ -39,6 +39,8 @@ class Sampling(NamedTuple):
             raise InputError(f"{self.resamples} bootstrap resamples are too few", hint)
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is negative", "use 0 or more")
+        if self.seed >= 1 << 63:
+            raise InputError(f"seed {self.seed} has more than 63 bits", "use a smaller one")
         return self
 
 
@@ -55,16 +57,12 @@ class Replicates(NamedTuple):
 def multiplicities(n: int, resamples: int, seed: int, labels_per_sample: int = 1) -> Iterator[Floats]:
     """The count of each of N samples in each resample of N drawn with replacement: blocks `[b, N Q]`, B rows in all.
 
-    The Q answers of one sample are drawn together. The stream is PCG64 of `seed`, drawn one resample at a time. It depends
-    on (seed, N) alone, not on the judged values.
+    The Q answers of one sample are drawn together. Draw i of resample b is a number of Philox4x32-10 under the key `seed`
+    (`kernels.bootstrap_bins`). So resamples depend on (seed, N) alone, not on the judged values, nor on how many there are.
     """
-    generator = np.random.Generator(np.random.PCG64(seed))
-    rows = block_rows(n * labels_per_sample)
-    for start in range(0, resamples, rows):
-        block = np.empty((min(rows, resamples - start), n))
-        for row in block:
-            row[:] = np.bincount(generator.integers(n, size=n), minlength=n)
-        yield block if labels_per_sample == 1 else np.repeat(block, labels_per_sample, axis=1)
+    for block in resample_blocks(Source(n, seed), n, resamples):
+        for weights in block.weights():
+            yield weights if labels_per_sample == 1 else np.repeat(weights, labels_per_sample, axis=1)
 
 
 def percentile_interval(values: Floats, level: float = LEVEL) -> list[float] | None:
@@ -110,36 +108,54 @@ def bootstrap(
     """
     resamples, _, seed = sampling.check()
     values = {name: np.empty(resamples) for name in metrics}
-    start = 0
-    for weights in _weights(judged, rows, num_samples, resamples, seed):
-        block = slice(start, start + len(weights))
-        empty = weights.sum(axis=1) == 0
-        weights[empty] = 1  # a metric needs at least one sample
+    source = _source(judged, rows, num_samples, seed)
+    for block in resample_blocks(source, judged.n, resamples):
+        place = slice(block.first, block.first + block.count)
+        empty = block.total == 0
         for name, metric in metrics.items():
-            values[name][block] = _figures(name, metric, judged, weights)
-            values[name][block][empty] = np.nan
-        start += len(weights)
+            values[name][place] = _figures(name, metric, judged, block)
+            values[name][place][empty] = np.nan
     return {name: _replicates(values[name], metric, estimates[name]) for name, metric in metrics.items()}
 
 
-def _weights(judged: Judged, rows: Ints | None, num_samples: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """The count of each judged sample in each resample: blocks `[b, N]`. With `rows` the larger set is resampled."""
+def _source(judged: Judged, rows: Ints | None, num_samples: int, seed: int) -> Source:
+    """The samples to resample, and the one that each judged answer belongs to. With `rows` the larger set is resampled."""
     labels_per_sample = judged.labels_per_sample
-    if rows is None:
-        yield from multiplicities(judged.n // labels_per_sample, resamples, seed, labels_per_sample)
-        return
-    answers = (rows[:, None] * labels_per_sample + np.arange(labels_per_sample)).ravel()
-    for weights in multiplicities(num_samples, resamples, seed, labels_per_sample):
-        yield weights[:, answers]
+    if rows is None and labels_per_sample == 1:
+        return Source(judged.n, seed)
+    samples = num_samples if rows is not None else judged.n // labels_per_sample
+    places = np.repeat(np.arange(samples) if rows is None else rows, labels_per_sample)
+    return Source(samples, seed, torch.from_numpy(places.astype(np.int32)))
 
 
-def _figures(name: str, metric: Metric, judged: Judged, weights: Floats) -> Floats:
-    with blaming(f"metric {name!r}"):
-        figures: Any = np.asarray(metric.resampled(judged, weights))
-    if figures.shape != (len(weights),):
-        message = f"metric {name!r}: resampled() returned shape {list(figures.shape)}, not [{len(weights)}]"
-        raise RunError(message, "return one number for each row of weights")
-    return np.asarray(figures, dtype=np.float64)
+def _figures(name: str, metric: Metric, judged: Judged, resamples: Resamples) -> Floats:
+    if _sums_serve(type(metric)):
+        with blaming(f"metric {name!r}"):
+            return _checked(name, "of_resamples", metric.of_resamples(judged, resamples), resamples.count)
+    figures = []
+    for weights in resamples.weights():
+        with blaming(f"metric {name!r}"):
+            block = metric.resampled(judged, weights)
+        figures.append(_checked(name, "resampled", block, len(weights)))
+    return np.concatenate(figures)
+
+
+def _sums_serve(metric: type[Metric]) -> bool:
+    """True if the class overrides `of_resamples`, and no subclass of that class overrides `resampled`."""
+    for base in metric.__mro__:
+        if "of_resamples" in vars(base):
+            return base is not Metric
+        if "resampled" in vars(base):
+            return False
+    return False
+
+
+def _checked(name: str, method: str, figures: Any, count: int) -> Floats:
+    array = np.asarray(figures)
+    if array.shape != (count,):
+        message = f"metric {name!r}: {method}() returned shape {list(array.shape)}, not [{count}]"
+        raise RunError(message, "return one number for each resample")
+    return array.astype(np.float64)
 
 
 def _replicates(values: Floats, metric: Metric, estimate: float) -> Replicates:

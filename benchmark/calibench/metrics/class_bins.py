@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints, bin_index
 from calibench.metrics.judged import Judged
+from calibench.metrics.resamples import Ranges, Resamples, bin_ranges, ranges_of
 from calibench.metrics.weighted import weighted_sums
 
 
@@ -67,3 +68,23 @@ def class_gaps(judged: Judged, weights: Floats, bins: int) -> Floats:
         label_counts = np.bincount(judged.labels, weights=row, minlength=judged.num_classes)
         gap_sums[b] = table.complete(row[table.row] * gap, p_totals[b] - label_counts)
     return gap_sums
+
+
+def resampled_class_gaps(judged: Judged, resamples: Resamples, bins: int) -> Floats:
+    """`class_gaps` of a block of resamples, `[B, K, M]`."""
+    table = class_bins(judged, bins)
+    gap, cells = judged.memo(("class_gap_cells", bins), lambda: _cells(table))
+    _, by_label = judged.memo("by_label", lambda: bin_ranges(judged.labels, judged.num_classes))
+    _, (sums,) = resamples.range_sums(gap[None], cells)
+    gap_sums = sums.reshape(-1, *table.shape)
+    label_counts, _ = resamples.range_sums(np.empty((0, judged.n)), by_label)
+    p_totals, _ = resamples.sums(judged.probs.T)
+    gap_sums[:, :, 0] = p_totals.T - label_counts - gap_sums.sum(axis=2)
+    return gap_sums
+
+
+def _cells(table: ClassBins) -> tuple[Floats, Ranges]:
+    """The gap of each entry, cell by cell, `[E]`, and the range of each cell; an entry is an item, its sample the row."""
+    order = np.argsort(table.cell, kind="stable")
+    ends = np.bincount(table.cell, minlength=table.num_classes * table.bins).cumsum()
+    return (table.p - table.y)[order], ranges_of(table.row[order], ends)

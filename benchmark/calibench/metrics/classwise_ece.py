@@ -5,11 +5,12 @@ from __future__ import annotations
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, bin_index, check_bins
 from calibench.metrics.calibration_error import expected_calibration_error
-from calibench.metrics.class_bins import class_bins, class_gaps
+from calibench.metrics.class_bins import class_bins, class_gaps, resampled_class_gaps
 from calibench.metrics.gap_cells import ClassCells, TopCells
 from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
 from calibench.metrics.no_interval import NoInterval
+from calibench.metrics.resamples import Resamples
 from calibench.metrics.top_figure import too_few_of_a_class
 from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
@@ -44,6 +45,12 @@ class ClasswiseECE(WeightedMetric):
         """Probabilities fix the bins; `class_bins.py` sums the weighted gaps of each class and bin."""
         gap_sums = class_gaps(judged, weights, self.bins)
         return expected_calibration_error(gap_sums, weights.sum(axis=1) * judged.num_classes, axis=(1, 2))
+
+    def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
+        """The same from the sums of each class and bin."""
+        gap_sums = resampled_class_gaps(judged, resamples, self.bins)
+        total = np.maximum(resamples.total, 1) * judged.num_classes
+        return expected_calibration_error(gap_sums, total, axis=(1, 2))
 
     def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
         """The same of gap sums. Of two classes each has the gaps of the other, so one is enough."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from calibench.lazy import np
+from calibench.metrics.bin_sums import GRID, bin_sums
 from calibench.metrics.binning import Bools, Floats, Ints, check_bins, one_hot
 from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details
 from calibench.metrics.no_interval import NoInterval
+from calibench.metrics.resamples import Resamples
 from calibench.metrics.top_figure import rms_figure
 from calibench.metrics.weighted import weighted_sums
 from calibench.metrics.weighted_metric import WeightedMetric
@@ -29,9 +31,6 @@ SPEC = MetricSpec(
     estimand="the root mean square error of the population under these bins",
 )
 
-GRID = 2.0**30
-"""Coarse parts of confidences are multiples of 1 / GRID."""
-
 
 class DebiasedECE(WeightedMetric):
     """`sqrt(max(0, S))` with `S = sum over bins of n_b / N * ((conf_b - acc_b)^2 - acc_b (1 - acc_b) / (n_b - 1))`, a fraction.
@@ -51,6 +50,11 @@ class DebiasedECE(WeightedMetric):
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """Confidences fix the bins, so one product with a matrix `[N, 4 M]` gives all sums."""
         return _root(self._signed_squares(judged, weights))
+
+    def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
+        """The same from the sums of each bin, which are exact too."""
+        sums = bin_sums(judged, resamples, self.bins)
+        return _root(_signed_square(sums.gap, sums.correct, sums.count))
 
     def details(self, judged: Judged) -> Details:
         """`signed_square`, the sum S before it is clipped at 0, and `single_bins`, the number of bins of one sample."""

@@ -8,6 +8,8 @@ from calibench.metrics.calibration_error import expected_calibration_error
 from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
 from calibench.metrics.no_interval import NoInterval
+from calibench.metrics.rank_groups import blocks_of_ranks, group_gap_sums
+from calibench.metrics.resamples import Ranges, Resamples
 from calibench.metrics.top_figure import top_figure
 from calibench.metrics.weighted import weighted_sums
 from calibench.metrics.weighted_metric import WeightedMetric
@@ -46,6 +48,15 @@ class EqualMassECE(WeightedMetric):
         order = _order(judged)
         gap = (judged.confidence - judged.correct)[order]
         return np.array([self._error(row[order], gap) for row in weights])
+
+    def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
+        """The same from running sums of blocks of ranks."""
+        order = _order(judged)
+        gap, ranges = judged.memo("ranked_gaps", lambda: _ranked_gaps(judged))
+        total = resamples.total.astype(np.int64)
+        ends = np.array([group_ends(n, self.bins)[1:] for n in total.tolist()])
+        sums = group_gap_sums(resamples, order, gap, ranges, ends)
+        return expected_calibration_error(sums, np.maximum(total, 1))
 
     def _error(self, weight: Floats, gap: Floats) -> float:
         """The figure of one resample, from the weight and the gap of each sample in rank order."""
@@ -87,6 +98,12 @@ class EqualMassECE(WeightedMetric):
 def _order(judged: Judged) -> Ints:
     """Samples from least to most confident, equals in the order of the file."""
     return judged.memo("by_confidence", lambda: np.argsort(judged.confidence, kind="stable"))
+
+
+def _ranked_gaps(judged: Judged) -> tuple[Floats, Ranges]:
+    """The gap of each sample in rank order, and the blocks of ranks."""
+    order = _order(judged)
+    return (judged.confidence - judged.correct)[order], blocks_of_ranks(order)
 
 
 def group_ends(n: int, groups: int) -> Ints:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from calibench.lazy import np
+from calibench.metrics.bin_sums import bin_sums
 from calibench.metrics.binning import Bools, Floats, Ints, check_bins, one_hot
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
+from calibench.metrics.resamples import Resamples
 from calibench.metrics.weighted import weighted_sums
 
 
@@ -40,6 +42,12 @@ class EqualWidthMetric(Metric):
         columns = judged.memo(("bin_gaps_and_counts", self.bins), lambda: self._gaps_and_counts(judged))
         sums = weighted_sums(weights, columns)
         return self.error(sums[:, : self.bins], sums[:, self.bins :])
+
+    def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
+        """The figure of the sums of each bin."""
+        sums = bin_sums(judged, resamples, self.bins)
+        with np.errstate(invalid="ignore"):  # a resample without any judged sample
+            return self.error(sums.gap, sums.count)
 
     def _gaps_and_counts(self, judged: Judged) -> Floats:
         """`[N, 2 M]`: the gap of each sample in the column of its bin, then 1 in the column of its bin."""

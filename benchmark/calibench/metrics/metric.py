@@ -12,6 +12,7 @@ from calibench.metrics.no_interval import BIASED, NoInterval
 
 if TYPE_CHECKING:
     from calibench.metrics.gap_figure import GapFigure
+    from calibench.metrics.resamples import Resamples
 
 Scalar: TypeAlias = int | float | str | bool | None
 Details: TypeAlias = dict[str, Scalar | list[Scalar]]
@@ -69,6 +70,14 @@ class Metric(ABC):
         counts = weights[:, :: judged.labels_per_sample].astype(np.int64)
         resamples = (np.repeat(rows, count, axis=0).ravel() for count in counts)
         return np.array([self.value(judged.take(index)) for index in resamples], dtype=np.float64)
+
+    def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
+        """The same figures, `[B]`, of a block of resamples; this default calls `resampled` on their weights.
+
+        An override takes the sums that it needs from `resamples`, which is faster and needs no weights in float64. It must
+        agree with `resampled` to 1e-9. A resample without any judged sample may have any figure.
+        """
+        return np.concatenate([self.resampled(judged, weights) for weights in resamples.weights()])
 
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:
         """The figure that a perfectly calibrated model with the same probabilities scores, once per draw, `[D]`.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
+from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
+from calibench.metrics.resamples import Resamples
 from calibench.metrics.weighted import weighted_mean
 
 
@@ -35,6 +37,11 @@ class SampleMean(Metric):
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """The weighted mean over samples."""
         return weighted_mean(weights, self.numbers(judged))
+
+    def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
+        """The weighted mean over samples."""
+        (sums,), count = resamples.sums(self.numbers(judged)[None])
+        return sums / np.maximum(count, 1)
 
     def numbers(self, judged: Judged) -> Floats:
         """`per_sample`, computed once."""

@@ -1,0 +1,73 @@
+"""Resamples side by side: the counts of a block of bootstrap resamples, and weighted sums over them, on the CPU.
+
+The counts of B resamples of n samples are bytes `[n, P]`, P = B rounded up to a multiple of 16; columns beyond B hold 0. All
+results are the same bits for every number of threads and every instruction set: each resample adds up its items in order.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+
+from calibench.errors import InputError
+from calibench.kernels import dispatch, loader, reference
+
+
+def resample_counts(samples: int, first: int, resamples: int, seed: int) -> torch.Tensor:
+    """How often resample `first + b` of n draws with replacement has each of n samples, uint8 `[n, P]`, for b < B.
+
+    The draws are those of `bootstrap_bins`: Philox4x32-10 with the key `seed` and a counter of resample and draw.
+    """
+    like = torch.empty(0, dtype=torch.uint8)
+    if not loader.fused(like.device, "resample_counts"):
+        return reference.resample_counts(samples, first, resamples, seed)
+    return cast(
+        torch.Tensor, dispatch.call("resample_counts", "resample_counts", like, samples, first, resamples, seed)
+    )
+
+
+def resample_sums(
+    counts: torch.Tensor, columns: torch.Tensor, ends: torch.Tensor, places: torch.Tensor | None = None
+) -> torch.Tensor:
+    """The count and the weighted sums of `columns [C, L]` in S ranges of items, float64 `[S, 1 + C, P]`.
+
+    Range s holds the items from `ends[s - 1]` (0 at first) to `ends[s]`, int64 `[S]`. The weight of item l in a resample is
+    row `places[l]` (int32 `[L]`) of `counts [n, P]`; row l without places.
+    """
+    _check_device("resample_sums", counts, columns, ends, places)
+    if not loader.fused(counts.device, "resample_sums"):
+        return reference.resample_sums(counts, columns, ends, places)
+    inputs = counts, _places(places), columns, ends
+    return cast(torch.Tensor, dispatch.call("resample_sums", "resample_sums", *inputs))
+
+
+def resample_risks(
+    counts: torch.Tensor,
+    wrong: torch.Tensor,
+    ends: torch.Tensor,
+    harmonic: torch.Tensor,
+    places: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Samples, errors, and the sums over ranks of the selective and of the joint risk in each resample, float64 `[4, P]`.
+
+    Items are in rank order, the surest first, in ties that end at `ends`; `wrong [L]` is True for an error. A tie of m samples
+    with e errors, after a samples with E errors, adds `e + (E - a e / m) (H(a + m) - H(a))` to the selective risk, and
+    `m E + e m / 2` to the joint risk. `harmonic` holds H(0), H(1), ... up to the largest count. The rest as in `resample_sums`.
+    """
+    _check_device("resample_risks", counts, wrong, ends, harmonic, places)
+    if not loader.fused(counts.device, "resample_risks"):
+        return reference.resample_risks(counts, wrong, ends, harmonic, places)
+    inputs = counts, _places(places), wrong, ends, harmonic
+    return cast(torch.Tensor, dispatch.call("resample_risks", "resample_risks", *inputs))
+
+
+def _places(places: torch.Tensor | None) -> torch.Tensor:
+    return torch.empty(0, dtype=torch.int32) if places is None else places
+
+
+def _check_device(caller: str, *tensors: torch.Tensor | None) -> None:
+    """InputError for tensors on a GPU: outputs are judged on the CPU, where `Judged` has them."""
+    for tensor in tensors:
+        if tensor is not None and tensor.device.type != "cpu":
+            raise InputError(f"{caller}: a tensor is on {tensor.device}", "it runs on the CPU: use .cpu()")

@@ -1,0 +1,163 @@
+"""Resamples: a block of bootstrap resamples of the judged samples, and the sums over them that figures are made of.
+
+How often each resample has each sample is a byte, and a compiled operator adds up (`kernels/resampling.py`). No matrix of
+float64 weights exists unless a metric asks for it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar, cast
+
+from calibench.lazy import np, torch
+from calibench.metrics.binning import Floats, Ints
+from calibench.metrics.blocks import block_rows
+
+T = TypeVar("T")
+
+LANES = 16
+"""Resamples are drawn in blocks of a multiple of this many."""
+
+MOST_LANES = 64
+BLOCK_BYTES = 1 << 25
+"""A block has at most 64 resamples, and as few as 16 if it would hold more bytes than this."""
+
+CHUNK = 1 << 16
+"""Sums over all samples are taken in chunks of this many, which threads share out."""
+
+
+class Ranges(NamedTuple):
+    """Items in an order of their own, divided into ranges: bins, ranks, or cells of a table."""
+
+    items: Any
+    """The sample of each item, an int32 tensor `[L]`; None for all samples in their order."""
+    ends: Any
+    """Where each range ends, an int64 tensor `[S]`; the first starts at 0, and each of the others where the last one ends."""
+
+
+def ranges_of(order: Ints | None, ends: Ints) -> Ranges:
+    """The ranges of samples in the order `order [L]` that end at `ends [S]`."""
+    items = None if order is None else torch.from_numpy(order.astype(np.int32))
+    return Ranges(items, torch.from_numpy(ends.astype(np.int64)))
+
+
+def bin_ranges(index: Ints, bins: int) -> tuple[Ints, Ranges]:
+    """The samples by their bin `index [N]`, `[N]`, and the range of each of M bins."""
+    order = np.argsort(index, kind="stable")
+    return order, ranges_of(order, np.bincount(index, minlength=bins).cumsum())
+
+
+@dataclass(frozen=True)
+class Source:
+    """The samples that resamples are drawn from, which may be more than the judged ones."""
+
+    samples: int
+    """n, the number of samples that are drawn from."""
+    seed: int
+    places: Any = None
+    """The sample among these n that each of N judged answers belongs to, an int32 tensor `[N]`; None if N = n."""
+    composed: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+
+    def places_of(self, items: Any) -> Any:
+        """The place of each item; composed once for all blocks. None if they are the samples in their order."""
+        if items is None or self.places is None:
+            return self.places if items is None else items
+        if id(items) not in self.composed:
+            self.composed[id(items)] = (
+                items,
+                self.places[items.long()],
+            )  # `items` is kept, so that its id is not used again
+        return self.composed[id(items)][1]
+
+
+class Resamples:
+    """B resamples of N judged samples: the b-th is resample `first + b` of the stream of its seed.
+
+    A metric reads `sums`, `range_sums` and `risks`, or `weights` if these are not enough. All of them are the same bits for
+    every number of threads and every size of block.
+    """
+
+    def __init__(self, source: Source, judged_samples: int, first: int, count: int) -> None:
+        from calibench.kernels import resample_counts
+
+        self.source, self.n, self.first, self.count = source, judged_samples, first, count
+        self._counts = resample_counts(source.samples, first, count, source.seed)
+        self._memo: dict[Hashable, Any] = {}
+
+    @cached_property
+    def total(self) -> Floats:
+        """The number of judged samples in each resample, copies counted, `[B]`."""
+        return self.sums(np.zeros((0, self.n)))[1]
+
+    def sums(self, columns: Floats) -> tuple[Floats, Floats]:
+        """The weighted sums of `columns [C, N]` over all samples, `[C, B]`, and the number of samples, `[B]`."""
+        ends = np.minimum(np.arange(CHUNK, self.n + CHUNK, CHUNK), self.n)
+        count, sums = self.range_sums(columns, ranges_of(None, ends))
+        return sums.sum(axis=2), count.sum(axis=1)
+
+    def range_sums(self, columns: Floats, ranges: Ranges) -> tuple[Floats, Floats]:
+        """The number of samples in each range, `[B, S]`, and the weighted sums of `columns [C, L]`, `[C, B, S]`.
+
+        The columns have the items of the ranges in their order.
+        """
+        from calibench.kernels import resample_sums
+
+        places = self.source.places_of(ranges.items)
+        sums = resample_sums(self._counts, _tensor(columns), ranges.ends, places).numpy()
+        return (
+            np.ascontiguousarray(sums[:, 0, : self.count].T),
+            np.ascontiguousarray(sums[:, 1:, : self.count].transpose(1, 2, 0)),
+        )
+
+    def risks(self, wrong: Any, ties: Ranges, harmonic: Any) -> tuple[Floats, Floats, Floats, Floats]:
+        """Samples, errors, and the sums over ranks of the selective and of the joint risk, `[B]` each.
+
+        `wrong` is a bool tensor `[N]` in the order of the ties, the surest first; `kernels.resample_risks` has the formulas.
+        """
+        from calibench.kernels import resample_risks
+
+        risks = resample_risks(self._counts, wrong, ties.ends, harmonic, self.source.places_of(ties.items))
+        samples, errors, selective, joint = risks.numpy()[:, : self.count]
+        return samples, errors, selective, joint
+
+    def counts_of(self, items: Ints, resample: Ints) -> Floats:
+        """How often a resample, 0 .. B - 1, has a judged sample, in float64; the shapes are broadcast."""
+        places = items if self.source.places is None else self.source.places.numpy()[items]
+        return self._counts.numpy()[places, resample].astype(np.float64)
+
+    def weights(self) -> Iterator[Floats]:
+        """How often each resample has each judged sample, in float64: blocks `[b, N]`, B rows in all.
+
+        A resample without any of them counts each once, since a metric needs at least one sample.
+        """
+        rows, counts = block_rows(self.n), self._counts.numpy()
+        places = None if self.source.places is None else self.source.places.numpy()
+        for start in range(0, self.count, rows):
+            columns = counts[:, start : min(start + rows, self.count)]
+            columns = columns if places is None else columns[places]
+            block = np.ascontiguousarray(columns.T).astype(np.float64)
+            block[block.sum(axis=1) == 0] = 1
+            yield block
+
+    def memo(self, key: Hashable, make: Callable[[], T]) -> T:
+        """`make()`, called once per key: for sums that several metrics need."""
+        if key not in self._memo:
+            self._memo[key] = make()
+        return cast(T, self._memo[key])
+
+
+def _tensor(array: Floats) -> Any:
+    """The numbers as a tensor that shares their memory. torch warns of read-only arrays; no operator writes into its inputs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.from_numpy(array)
+
+
+def resample_blocks(source: Source, judged_samples: int, resamples: int) -> Iterator[Resamples]:
+    """All resamples, a block at a time."""
+    lanes = int(np.clip(BLOCK_BYTES // max(source.samples, 1) // LANES * LANES, LANES, MOST_LANES))
+    for first in range(0, resamples, lanes):
+        yield Resamples(source, judged_samples, first, min(lanes, resamples - first))

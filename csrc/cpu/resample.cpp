@@ -1,0 +1,114 @@
+// The resampling ops on the CPU. Threads share out resamples and ranges of items; no sum is divided.
+#include <climits>
+
+#include "parallel.h"
+
+namespace calibench {
+namespace {
+
+constexpr int64_t kRangesOfTask = 256;
+
+Tensor resample_counts(const Tensor& like, int64_t samples, int64_t first, int64_t resamples, int64_t seed) {
+  CALIBENCH_CHECK(samples >= 0 && samples <= INT_MAX, "samples is ", samples, ", not in [0, 2^31)");
+  CALIBENCH_CHECK(first >= 0 && resamples >= 0, "first and resamples are not at least 0");
+  const int64_t lanes = (resamples + kLanes - 1) / kLanes * kLanes;
+  Tensor counts = new_tensor<2>(like, {samples, lanes}, ScalarType::Byte);
+  uint8_t* out = data<uint8_t>(counts);
+  const Kernels& table = selected_kernels();
+  run_tasks(lanes / kDrawn, [&](const auto& next_task) {
+    std::vector<uint8_t> rows(static_cast<size_t>(kDrawn * samples));
+    for (int64_t task = next_task(); task >= 0; task = next_task()) {
+      for (int64_t r = 0; r < kDrawn; ++r) {
+        const int64_t b = task * kDrawn + r;
+        uint8_t* row = rows.data() + r * samples;
+        if (b < resamples) {
+          table.count_draws(samples, seed, first + b, row);
+        } else {
+          std::fill(row, row + samples, uint8_t{0});
+        }
+      }
+      table.interleave(rows.data(), samples, out + task * kDrawn, lanes);
+    }
+  });
+  return counts;
+}
+
+// Checks counts and places, and that `ends` int64 [S] rise from 0 to at most the number of items, L.
+ResampledCounts check_counts(const Tensor& counts, const Tensor& places, const Tensor& ends, int64_t items) {
+  CALIBENCH_CHECK(counts.scalar_type() == ScalarType::Byte && counts.dim() == 2 && counts.is_contiguous() &&
+                      counts.size(1) % kLanes == 0,
+                  "counts are not contiguous uint8 [n, P], P a multiple of ", kLanes);
+  CALIBENCH_CHECK(places.scalar_type() == ScalarType::Int && places.dim() == 1 && places.is_contiguous(),
+                  "places are not contiguous int32 [L]");
+  CALIBENCH_CHECK(ends.scalar_type() == ScalarType::Long && ends.dim() == 1 && ends.is_contiguous(),
+                  "ends are not contiguous int64 [S]");
+  const int32_t* place = static_cast<const int32_t*>(places.const_data_ptr());
+  const int64_t samples = counts.size(0), length = places.numel();
+  CALIBENCH_CHECK(length == items || (length == 0 && samples >= items), "places have the wrong length: [",
+                  items, "] expected");
+  bool inside = true;
+  for (int64_t l = 0; l < length; ++l) inside &= place[l] >= 0 && place[l] < samples;
+  CALIBENCH_CHECK(inside, "places are not rows of the counts");
+  const int64_t* end = static_cast<const int64_t*>(ends.const_data_ptr());
+  int64_t last = 0;
+  for (int64_t s = 0; s < ends.numel(); ++s) {
+    CALIBENCH_CHECK(end[s] >= last && end[s] <= items, "ends do not rise from 0 to the number of items");
+    last = end[s];
+  }
+  return {static_cast<const uint8_t*>(counts.const_data_ptr()), counts.size(1),
+          length == 0 ? nullptr : place};
+}
+
+Tensor resample_sums(const Tensor& counts, const Tensor& places, const Tensor& columns, const Tensor& ends) {
+  CALIBENCH_CHECK(columns.scalar_type() == ScalarType::Double && columns.dim() == 2,
+                  "columns are not float64 [C, L]");
+  const ResampledCounts weights = check_counts(counts, places, ends, columns.size(1));
+  const int64_t num_columns = columns.size(0), ranges = ends.numel();
+  Tensor sums = new_tensor<3>(counts, {ranges, num_columns + 1, weights.lanes}, ScalarType::Double);
+  const ResampleSumsArgs args{weights,           static_cast<const double*>(columns.const_data_ptr()),
+                              num_columns,       columns.stride(0),
+                              columns.stride(1), static_cast<const int64_t*>(ends.const_data_ptr()),
+                              data<double>(sums)};
+  const Kernels& table = selected_kernels();
+  const int64_t groups = weights.lanes / kLanes, step = std::clamp(ranges / 16, int64_t{1}, kRangesOfTask);
+  run_tasks(groups * ((ranges + step - 1) / step), [&](const auto& next_task) {
+    std::vector<double> scratch(static_cast<size_t>(kTile * kLanes));
+    for (int64_t task = next_task(); task >= 0; task = next_task()) {
+      const int64_t from = task / groups * step;
+      table.resample_sums(args, from, std::min(ranges, from + step), task % groups * kLanes, scratch.data());
+    }
+  });
+  return sums;
+}
+
+Tensor resample_risks(const Tensor& counts, const Tensor& places, const Tensor& wrong, const Tensor& ends,
+                      const Tensor& harmonic) {
+  CALIBENCH_CHECK(wrong.scalar_type() == ScalarType::Bool && wrong.dim() == 1 && wrong.is_contiguous(),
+                  "wrong is not contiguous bool [L]");
+  CALIBENCH_CHECK(harmonic.scalar_type() == ScalarType::Double && harmonic.dim() == 1 &&
+                      harmonic.is_contiguous() && harmonic.numel() > 0,
+                  "harmonic is not contiguous float64 [H], H >= 1");
+  const ResampledCounts weights = check_counts(counts, places, ends, wrong.size(0));
+  Tensor risks = new_tensor<2>(counts, {4, weights.lanes}, ScalarType::Double);
+  const ResampleRisksArgs args{weights,
+                               static_cast<const uint8_t*>(wrong.const_data_ptr()),
+                               static_cast<const int64_t*>(ends.const_data_ptr()),
+                               ends.numel(),
+                               static_cast<const double*>(harmonic.const_data_ptr()),
+                               harmonic.numel() - 1,
+                               data<double>(risks)};
+  const Kernels& table = selected_kernels();
+  run_tasks(weights.lanes / kLanes, [&](const auto& next_task) {
+    for (int64_t task = next_task(); task >= 0; task = next_task()) table.resample_risks(args, task * kLanes);
+  });
+  return risks;
+}
+
+}  // namespace
+}  // namespace calibench
+
+STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
+  m.impl("resample_counts", TORCH_BOX(&calibench::resample_counts));
+  m.impl("resample_sums", TORCH_BOX(&calibench::resample_sums));
+  m.impl("resample_risks", TORCH_BOX(&calibench::resample_risks));
+}

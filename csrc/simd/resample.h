@@ -1,0 +1,183 @@
+// Resampling: counts of resamples side by side, their weighted sums over ranges of items, and the areas below
+// their risk-coverage curves. A lane is a resample, and multiplications and additions are never fused: every
+// instruction set gives the same bits.
+#pragma once
+
+#include "../core/resample.h"
+
+namespace calibench::CALIBENCH_ISA {
+
+// Transposes the 8 x 8 bytes in x[0 .. 7].
+CALIBENCH_INLINE void transpose_bytes(uint64_t* x) {
+  constexpr uint64_t kHalves = 0x00000000ffffffffu, kQuarters = 0x0000ffff0000ffffu,
+                     kBytes = 0x00ff00ff00ff00ffu;
+  for (int r = 0; r < 4; ++r) {
+    const uint64_t a = x[r], b = x[r + 4];
+    x[r] = (a & kHalves) | (b << 32);
+    x[r + 4] = (a >> 32) | (b & ~kHalves);
+  }
+  for (int four = 0; four < 8; four += 4) {
+    for (int r = four; r < four + 2; ++r) {
+      const uint64_t a = x[r], b = x[r + 2];
+      x[r] = (a & kQuarters) | ((b & kQuarters) << 16);
+      x[r + 2] = ((a >> 16) & kQuarters) | (b & ~kQuarters);
+    }
+  }
+  for (int r = 0; r < 8; r += 2) {
+    const uint64_t a = x[r], b = x[r + 1];
+    x[r] = (a & kBytes) | ((b & kBytes) << 8);
+    x[r + 1] = ((a >> 8) & kBytes) | (b & ~kBytes);
+  }
+}
+
+// Writes the rows [8, n] of `rows` to 8 adjacent columns of a matrix [n, lanes].
+static void interleave(const uint8_t* rows, int64_t samples, uint8_t* out, int64_t lanes) {
+  int64_t i = 0;
+  for (; i + 8 <= samples; i += 8) {
+    uint64_t x[8];
+    for (int r = 0; r < 8; ++r) memcpy(&x[r], rows + r * samples + i, 8);
+    transpose_bytes(x);
+    for (int r = 0; r < 8; ++r) memcpy(out + (i + r) * lanes, &x[r], 8);
+  }
+  for (; i < samples; ++i) {
+    for (int r = 0; r < 8; ++r) out[i * lanes + r] = rows[r * samples + i];
+  }
+}
+
+// Converts the weights of `rows` items from item `first`, of kLanes resamples, to doubles.
+CALIBENCH_INLINE void load_weights(const ResampledCounts& weights, int64_t first, int64_t rows, int64_t lane,
+                                   double* out) {
+  constexpr int64_t kAhead = 24;
+  for (int64_t i = 0; i < rows; ++i) {
+    if (weights.places != nullptr && i + kAhead < rows) {
+      __builtin_prefetch(weights.of(first + i + kAhead) + lane);
+    }
+    const uint8_t* row = weights.of(first + i) + lane;
+    store(out + i * kLanes, load8(row));
+    store(out + i * kLanes + 8, load8(row + 8));
+  }
+}
+
+CALIBENCH_INLINE void add_to(double* out, D a, D b) {
+  store(out, load(out) + a);
+  store(out + 8, load(out + 8) + b);
+}
+
+// Adds the weighted sums of kColumns columns over `rows` items to rows of `sums`, `lanes` apart.
+template <int kColumns>
+CALIBENCH_INLINE void add_columns(const ResampleSumsArgs& args, const double* weights, int64_t rows,
+                                  const double* values, double* sums) {
+  D a[kColumns], b[kColumns];
+  for (int c = 0; c < kColumns; ++c) a[c] = b[c] = set(0.0);
+  for (int64_t i = 0; i < rows; ++i) {
+    const D low = load(weights + i * kLanes), high = load(weights + i * kLanes + 8);
+    for (int c = 0; c < kColumns; ++c) {
+      const D value = set(values[c * args.column_stride + i * args.item_stride]);
+      a[c] = a[c] + low * value;
+      b[c] = b[c] + high * value;
+    }
+  }
+  for (int c = 0; c < kColumns; ++c) add_to(sums + c * args.weights.lanes, a[c], b[c]);
+}
+
+CALIBENCH_INLINE void add_counts(const double* weights, int64_t rows, double* sums) {
+  D a = set(0.0), b = a;
+  for (int64_t i = 0; i < rows; ++i) {
+    a = a + load(weights + i * kLanes);
+    b = b + load(weights + i * kLanes + 8);
+  }
+  add_to(sums, a, b);
+}
+
+// The sums of ranges [from, to) in resamples [lane, lane + kLanes). `scratch` has kTile * kLanes doubles.
+static void resample_sums(const ResampleSumsArgs& args, int64_t from, int64_t to, int64_t lane,
+                          double* scratch) {
+  const int64_t lanes = args.weights.lanes;
+  for (int64_t s = from; s < to; ++s) {
+    double* sums = args.sums + s * (args.num_columns + 1) * lanes + lane;
+    for (int64_t c = 0; c <= args.num_columns; ++c) {
+      store(sums + c * lanes, set(0.0));
+      store(sums + c * lanes + 8, set(0.0));
+    }
+    for (int64_t i = s == 0 ? 0 : args.ends[s - 1]; i < args.ends[s]; i += kTile) {
+      const int64_t rows = min_of(kTile, args.ends[s] - i);
+      load_weights(args.weights, i, rows, lane, scratch);
+      add_counts(scratch, rows, sums);
+      const double* values = args.columns + i * args.item_stride;
+      int64_t c = 0;
+      for (; c + 4 <= args.num_columns; c += 4) {
+        add_columns<4>(args, scratch, rows, values + c * args.column_stride, sums + (c + 1) * lanes);
+      }
+      for (; c < args.num_columns; ++c) {
+        add_columns<1>(args, scratch, rows, values + c * args.column_stride, sums + (c + 1) * lanes);
+      }
+    }
+  }
+}
+
+// Running figures of one resample per lane, along the ranks.
+struct RunningRisk {
+  D accepted, errors, selective, joint, harmonic;
+};
+
+// Adds a tie of `size` samples with `wrong` errors. `all_wrong` and `all_right` speak of the items of the
+// tie.
+CALIBENCH_INLINE void add_tie(const ResampleRisksArgs& args, D size, D wrong, bool all_right, bool all_wrong,
+                              RunningRisk* risk) {
+  double ranks[8], harmonics[8];
+  const D accepted = risk->accepted + size;
+  store(ranks, min(accepted, set(static_cast<double>(args.last_harmonic))));
+  for (int l = 0; l < 8; ++l) harmonics[l] = args.harmonic[static_cast<int64_t>(ranks[l])];
+  const D until = load(harmonics), span = until - risk->harmonic;
+  if (all_right) {
+    risk->selective = risk->selective + risk->errors * span;
+    risk->joint = risk->joint + size * risk->errors;
+  } else {
+    const D rate = all_wrong ? set(1.0) : wrong / max(size, set(1.0));
+    risk->selective = risk->selective + (wrong + (risk->errors - risk->accepted * rate) * span);
+    risk->joint = risk->joint + size * (risk->errors + wrong * set(0.5));
+    risk->errors = risk->errors + wrong;
+  }
+  risk->accepted = accepted;
+  risk->harmonic = until;
+}
+
+CALIBENCH_INLINE void write_risk(const RunningRisk& risk, int64_t lanes, double* out) {
+  store(out, risk.accepted);
+  store(out + lanes, risk.errors);
+  store(out + 2 * lanes, risk.selective);
+  store(out + 3 * lanes, risk.joint);
+}
+
+// The risks of resamples [lane, lane + kLanes). A tie of m samples with e errors, after a samples with E
+// errors, adds e + (E - a e / m) (H(a + m) - H(a)) to the selective risk and m E + e m / 2 to the joint risk.
+static void resample_risks(const ResampleRisksArgs& args, int64_t lane) {
+  constexpr int64_t kAhead = 24;
+  const D zero = set(0.0);
+  RunningRisk low = {zero, zero, zero, zero, zero}, high = low;
+  const int64_t items = args.ties == 0 ? 0 : args.ends[args.ties - 1];
+  int64_t i = 0;
+  for (int64_t t = 0; t < args.ties; ++t) {
+    D size[2] = {zero, zero}, wrong[2] = {zero, zero};
+    const int64_t begin = i;
+    int64_t num_wrong = 0;
+    for (; i < args.ends[t]; ++i) {
+      __builtin_prefetch(args.weights.of(min_of(i + kAhead, items - 1)) + lane);
+      const uint8_t* row = args.weights.of(i) + lane;
+      const D a = load8(row), b = load8(row + 8);
+      size[0] = size[0] + a;
+      size[1] = size[1] + b;
+      if (args.wrong[i] != 0) {
+        wrong[0] = wrong[0] + a;
+        wrong[1] = wrong[1] + b;
+        ++num_wrong;
+      }
+    }
+    add_tie(args, size[0], wrong[0], num_wrong == 0, num_wrong == i - begin, &low);
+    add_tie(args, size[1], wrong[1], num_wrong == 0, num_wrong == i - begin, &high);
+  }
+  write_risk(low, args.weights.lanes, args.risks + lane);
+  write_risk(high, args.weights.lanes, args.risks + lane + 8);
+}
+
+}  // namespace calibench::CALIBENCH_ISA
