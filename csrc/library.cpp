@@ -53,4 +53,17 @@ STABLE_TORCH_LIBRARY(calibench, m) {
   // Items lie in rank order, in ties that end at `ends`; wrong bool [L]; harmonic float64: H(0), H(1), ... up
   // to the largest count.
   m.def("resample_risks(Tensor counts, Tensor places, Tensor wrong, Tensor ends, Tensor harmonic) -> Tensor");
+  // moments float64 [2, K M]: the sum of p, and of p^2, in each cell k M + bin. expected_right float64 [1]. The
+  // entries above bin 0 if `list`: row int32 [E], cell int32 [E], p float64 [E]. factors float64 [K M] or [0].
+  // rows int32: the rows to take; [0] for all. The ops below run on the CPU only.
+  m.def(
+      "class_table(Tensor scores, bool from_probs, int bins, Tensor factors, Tensor rows, bool list)"
+      " -> (Tensor moments, Tensor expected_right, Tensor row, Tensor cell, Tensor p)");
+  // right int32 [C, P]: right predictions in each of the cells that `cells` int32 gives the items. labels int32
+  // [K M, P]: drawn labels in the cell of their class. P is `draws` rounded up to a multiple of 8.
+  m.def(
+      "label_draws(Tensor scores, bool from_probs, int bins, Tensor factors, Tensor rows, Tensor cells,"
+      " int num_cells, int first, int draws, int seed) -> (Tensor right, Tensor labels)");
+  // sums float64 [K, P]: of the weight of each row times its probability of each class, rounded to 2^-29.
+  m.def("resample_class_sums(Tensor counts, Tensor places, Tensor scores, bool from_probs) -> Tensor");
 }

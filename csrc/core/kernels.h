@@ -5,6 +5,7 @@
 
 #include "bootstrap_bins.h"
 #include "calibration_stats.h"
+#include "class_rows.h"
 #include "classwise_stats.h"
 #include "nll_curve.h"
 #include "resample.h"
@@ -30,6 +31,10 @@ struct Kernels {
   void (*interleave)(const uint8_t* rows, int64_t samples, uint8_t* out, int64_t lanes);
   void (*resample_sums)(const ResampleSumsArgs&, int64_t from, int64_t to, int64_t lane, double* scratch);
   void (*resample_risks)(const ResampleRisksArgs&, int64_t lane);
+  int64_t (*class_table)(const ClassRows&, int64_t begin, int64_t end, double* moments, double* expected_right,
+                         ClassEntry* entries, int64_t room, double* scratch);
+  void (*class_sums)(const ClassSumArgs&, int64_t begin, int64_t end, int64_t* sums, char* scratch);
+  void (*label_draws)(const LabelDrawArgs&, int64_t begin, int64_t end, double* scratch);
 };
 
 // Bytes of scratch for one thread: room for a tile of rows, and for four rows in float64.

@@ -34,4 +34,14 @@ CALIBENCH_INLINE void store(uint64_t* p, U x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 4), x.b);
 }
 
+// 1 in each lane whose low half is at most `limit`, else 0.
+CALIBENCH_INLINE V count_at_most(U x, uint32_t limit) {
+  const __m256 low =
+      _mm256_shuffle_ps(_mm256_castsi256_ps(x.a), _mm256_castsi256_ps(x.b), _MM_SHUFFLE(2, 0, 2, 0));
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_castps_si256(low), _MM_SHUFFLE(3, 1, 2, 0));
+  const __m256i most = _mm256_set1_epi32(static_cast<int32_t>(limit));
+  const __m256i hit = _mm256_cmpeq_epi32(_mm256_min_epu32(words, most), words);
+  return {_mm256_srli_epi32(hit, 31)};
+}
+
 }  // namespace calibench::CALIBENCH_ISA

@@ -23,4 +23,11 @@ CALIBENCH_INLINE U high_word(U x) { return {_mm512_shuffle_epi32(x.v, static_cas
 CALIBENCH_INLINE U exclusive_or(U x, U y, U z) { return {_mm512_ternarylogic_epi64(x.v, y.v, z.v, 0x96)}; }
 CALIBENCH_INLINE void store(uint64_t* p, U x) { _mm512_storeu_si512(p, x.v); }
 
+// 1 in each lane whose low half is at most `limit`, else 0.
+CALIBENCH_INLINE V count_at_most(U x, uint32_t limit) {
+  const __m256i words = _mm512_cvtepi64_epi32(x.v);
+  const __mmask8 hit = _mm256_cmple_epu32_mask(words, _mm256_set1_epi32(static_cast<int32_t>(limit)));
+  return {_mm256_maskz_set1_epi32(hit, 1)};
+}
+
 }  // namespace calibench::CALIBENCH_ISA

@@ -67,6 +67,26 @@ CALIBENCH_INLINE V multiply_pairs(const W& a, const W& b) {
   CALIBENCH_LANES(8) r.v[l] = a.v[2 * l] * b.v[2 * l] + a.v[2 * l + 1] * b.v[2 * l + 1];
   return r;
 }
+CALIBENCH_INLINE W words_of(const V& a) {
+  W r;
+  memcpy(r.v, a.v, sizeof(r.v));
+  return r;
+}
+CALIBENCH_INLINE V load_sums(const int32_t* p) {
+  V r;
+  memcpy(r.v, p, sizeof(r.v));
+  return r;
+}
+CALIBENCH_INLINE unsigned bits_above(const V& a, const V& b) {
+  unsigned bits = 0;
+  CALIBENCH_LANES(8) bits |= static_cast<unsigned>(a.v[l] > b.v[l]) << l;
+  return bits;
+}
+CALIBENCH_INLINE V count_at_most(const U& a, uint32_t limit) {
+  V r;
+  CALIBENCH_LANES(8) r.v[l] = static_cast<uint32_t>(a.v[l]) <= limit ? 1 : 0;
+  return r;
+}
 CALIBENCH_INLINE V operator+(const V& a, const V& b) {
   V r;
   CALIBENCH_LANES(8) r.v[l] = a.v[l] + b.v[l];

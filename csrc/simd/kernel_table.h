@@ -14,7 +14,10 @@
 #include "row_metrics.h"
 #include "bootstrap_bins.h"
 #include "calibration_stats.h"
+#include "class_sums.h"
+#include "class_table.h"
 #include "classwise_stats.h"
+#include "label_draws.h"
 #include "nll_curve.h"
 #include "resample.h"
 #include "thresholds.h"
@@ -52,8 +55,21 @@ static void curve(const CurveArgs& args, int64_t begin, int64_t end, CurveSums* 
   CALIBENCH_BY_TYPE(args.scores.type, nll_curve_chunk, args, begin, end, sums, first_bad, scratch)
 }
 
+static int64_t class_table(const ClassRows& rows, int64_t begin, int64_t end, double* moments,
+                           double* expected_right, ClassEntry* entries, int64_t room, double* scratch) {
+  CALIBENCH_BY_TYPE(rows.scores.type, class_table_chunk, rows, begin, end, moments, expected_right, entries,
+                    room, scratch)
+  return 0;
+}
+static void class_sums(const ClassSumArgs& args, int64_t begin, int64_t end, int64_t* sums, char* scratch) {
+  CALIBENCH_BY_TYPE(args.rows.scores.type, class_sums_tile, args, begin, end, sums, scratch)
+}
+static void label_draws(const LabelDrawArgs& args, int64_t begin, int64_t end, double* scratch) {
+  CALIBENCH_BY_TYPE(args.rows.scores.type, label_draws_chunk, args, begin, end, scratch)
+}
+
 static constexpr Kernels kTable = {
-    CALIBENCH_ISA_NAME, calibration, classwise,  threshold,     sigmoid,       curve,
-    resample,           count_draws, interleave, resample_sums, resample_risks};
+    CALIBENCH_ISA_NAME, calibration,   classwise,      threshold,   sigmoid,    curve,      resample,
+    count_draws,        interleave,    resample_sums,  resample_risks, class_table, class_sums, label_draws};
 
 }  // namespace calibench::CALIBENCH_ISA

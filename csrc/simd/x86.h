@@ -31,6 +31,14 @@ CALIBENCH_INLINE W widen_bytes(const uint8_t* p) {
   return {_mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
 }
 CALIBENCH_INLINE V multiply_pairs(W x, W y) { return {_mm256_madd_epi16(x.v, y.v)}; }
+CALIBENCH_INLINE W words_of(V x) { return {x.v}; }
+CALIBENCH_INLINE V load_sums(const int32_t* p) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+}
+// The set of lanes in which x is above y.
+CALIBENCH_INLINE unsigned bits_above(V x, V y) {
+  return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(x.v, y.v))));
+}
 CALIBENCH_INLINE V operator+(V x, V y) { return {_mm256_add_epi32(x.v, y.v)}; }
 CALIBENCH_INLINE void store(int32_t* p, V x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x.v); }
 

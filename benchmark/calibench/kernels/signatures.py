@@ -22,6 +22,10 @@ CPU_OPS: dict[str, str] = {
     "resample_counts": "Tensor like, int samples, int first, int resamples, int seed -> 1",
     "resample_sums": "Tensor counts, Tensor places, Tensor columns, Tensor ends -> 1",
     "resample_risks": "Tensor counts, Tensor places, Tensor wrong, Tensor ends, Tensor harmonic -> 1",
+    "class_table": "Tensor scores, bool from_probs, int bins, Tensor factors, Tensor rows, bool list -> 5",
+    "label_draws": "Tensor scores, bool from_probs, int bins, Tensor factors, Tensor rows, Tensor cells, int num_cells, "
+    "int first, int draws, int seed -> 2",
+    "resample_class_sums": "Tensor counts, Tensor places, Tensor scores, bool from_probs -> 1",
 }
 """The same for the operators of judging. They run on the CPU only, and no traced program calls them."""
 

@@ -1,0 +1,110 @@
+"""Scores as class probabilities for judging: class-wise bins, labels drawn from the probabilities, and sums in resamples.
+
+All run on the CPU, straight from scores of any type, without a copy of the matrix. Results are the same bits for every number
+of threads and every instruction set: probabilities are float64, and counts are whole numbers.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+import torch
+
+from calibench.errors import InputError
+from calibench.kernels import dispatch, loader, reference
+
+
+class ClassTable(NamedTuple):
+    """Sums over rows in the M equal-width bins of each class, and the entries above bin 0."""
+
+    moments: torch.Tensor
+    """The sum of p, and of p^2, in each cell k M + bin, float64 `[2, K M]`."""
+    expected_right: torch.Tensor
+    """The sum of the probabilities of the predictions, float64 `[1]`."""
+    row: torch.Tensor
+    """The row of each entry above bin 0, in their order, int32 `[E]`."""
+    cell: torch.Tensor
+    """Its cell, int32 `[E]`."""
+    p: torch.Tensor
+    """Its probability, float64 `[E]`."""
+
+
+class DrawnLabels(NamedTuple):
+    """Counts of drawn labels; draw d is column d, and columns beyond the draws hold further draws."""
+
+    right: torch.Tensor
+    """Right predictions in each of the C cells of items, int32 `[C, P]`."""
+    labels: torch.Tensor
+    """Labels in the class-wise cell of their class, int32 `[K M, P]`."""
+
+
+def class_table(
+    scores: torch.Tensor,
+    bins: int,
+    *,
+    from_probs: bool = False,
+    factors: torch.Tensor | None = None,
+    rows: torch.Tensor | None = None,
+    listed: bool = True,
+) -> ClassTable:
+    """The table of class-wise bins of `scores [N, K]`, or of its `rows` (int32).
+
+    With `factors` (float64 `[K M]`) each probability counts times the factor of its cell, and rows are then scaled to a sum of 1;
+    the cell stays. Without `listed` there are no entries.
+    """
+    _check_device("class_table", scores)
+    inputs = scores, from_probs, bins, _or_none(factors, torch.float64), _or_none(rows, torch.int32), listed
+    if not loader.fused(scores.device, "class_table"):
+        return ClassTable(*reference.class_table(*inputs))
+    return ClassTable(*dispatch.call("class_table", "class_table", *inputs))
+
+
+def label_draws(  # noqa: PLR0913 - the arguments of the operator
+    scores: torch.Tensor,
+    bins: int,
+    cells: torch.Tensor,
+    num_cells: int,
+    *,
+    first: int,
+    draws: int,
+    seed: int,
+    from_probs: bool = False,
+    factors: torch.Tensor | None = None,
+    rows: torch.Tensor | None = None,
+) -> DrawnLabels:
+    """Labels drawn from the probabilities of `scores [N, K]`, or of its `rows`, counted by cell, for draws `first + d`.
+
+    `cells` (int32) gives each item one of C cells, in which right predictions are counted. Two words of Philox4x32-10 with the key
+    `seed` and the counter of item and draw make a label: one says whether it is the prediction, with a probability to 2^-32;
+    the other selects among the other classes, with shares to 2^-31. `factors` as in `class_table`.
+    """
+    _check_device("label_draws", scores)
+    factors, rows = _or_none(factors, torch.float64), _or_none(rows, torch.int32)
+    inputs = scores, from_probs, bins, factors, rows, cells, num_cells, first, draws, seed
+    if not loader.fused(scores.device, "label_draws"):
+        return DrawnLabels(*reference.label_draws(*inputs))
+    return DrawnLabels(*dispatch.call("label_draws", "label_draws", *inputs))
+
+
+def resample_class_sums(
+    counts: torch.Tensor, scores: torch.Tensor, places: torch.Tensor | None = None, *, from_probs: bool = False
+) -> torch.Tensor:
+    """The weighted sum of the probabilities of each class in each resample, float64 `[K, P]`.
+
+    `counts [n, P]` are those of `resample_counts`; row i of `scores [N, K]` has the counts of row `places[i]`, or i without places.
+    Probabilities are rounded to multiples of 2^-29, so the sums are exact in any order.
+    """
+    _check_device("resample_class_sums", scores)
+    if not loader.fused(scores.device, "resample_class_sums"):
+        return reference.resample_class_sums(counts, places, scores, from_probs)
+    inputs = counts, _or_none(places, torch.int32), scores, from_probs
+    return cast(torch.Tensor, dispatch.call("resample_class_sums", "resample_class_sums", *inputs))
+
+
+def _or_none(values: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor:
+    return torch.empty(0, dtype=dtype) if values is None else values
+
+
+def _check_device(caller: str, scores: torch.Tensor) -> None:
+    if scores.device.type != "cpu":
+        raise InputError(f"{caller}: the scores are on {scores.device}", "it runs on the CPU: use .cpu()")

@@ -1,0 +1,50 @@
+// resample_class_sums on the CPU: each thread adds up tiles of rows in sums of its own. The sums are whole
+// numbers, so their order does not matter.
+#include <cmath>
+#include <mutex>
+
+#include "class_rows.h"
+
+namespace calibench {
+namespace {
+
+Tensor resample_class_sums(const Tensor& counts, const Tensor& places, const Tensor& scores, bool from_probs) {
+  const Tensor none = new_tensor<1>(scores, {0}, ScalarType::Double);
+  const Tensor all = new_tensor<1>(scores, {0}, ScalarType::Int);
+  ClassSumArgs args{};
+  args.rows = check_rows(scores, from_probs, 1, none, all);
+  CALIBENCH_CHECK(counts.scalar_type() == ScalarType::Byte && counts.dim() == 2 && counts.is_contiguous() &&
+                      counts.size(1) % kLanes == 0,
+                  "counts are not contiguous uint8 [n, P], P a multiple of ", kLanes);
+  args.counts = static_cast<const uint8_t*>(counts.const_data_ptr());
+  args.lanes = counts.size(1);
+  args.places = check_indices(places, "places", args.rows.count, counts.size(0));
+  CALIBENCH_CHECK(args.places != nullptr || counts.size(0) >= args.rows.count, "places are missing");
+  const int64_t K = args.rows.scores.classes, size = K * args.lanes, items = args.rows.count;
+  std::vector<int64_t> total(static_cast<size_t>(size));
+  const Kernels& table = selected_kernels();
+  std::mutex guard;
+  run_tasks((items + kClassRows - 1) / kClassRows, [&](const auto& next_task) {
+    std::vector<int64_t> sums(static_cast<size_t>(size));
+    std::vector<char> memory(static_cast<size_t>(class_sum_scratch(K, args.lanes) + 64));
+    char* scratch = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);
+    for (int64_t task = next_task(); task >= 0; task = next_task()) {
+      const int64_t begin = task * kClassRows;
+      table.class_sums(args, begin, std::min(items, begin + kClassRows), sums.data(), scratch);
+    }
+    const std::lock_guard<std::mutex> lock(guard);
+    for (size_t i = 0; i < sums.size(); ++i) total[i] += sums[i];
+  });
+  Tensor out = new_tensor<2>(scores, {K, args.lanes}, ScalarType::Double);
+  for (int64_t i = 0; i < size; ++i) {
+    data<double>(out)[i] = std::ldexp(static_cast<double>(total[static_cast<size_t>(i)]), -kClassBits);
+  }
+  return out;
+}
+
+}  // namespace
+}  // namespace calibench
+
+STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
+  m.impl("resample_class_sums", TORCH_BOX(&calibench::resample_class_sums));
+}

@@ -1,0 +1,67 @@
+// label_draws on the CPU: each thread counts labels in tables of its own, which are added up. Counts are whole
+// numbers, so their order does not matter.
+#include <mutex>
+
+#include "class_rows.h"
+
+namespace calibench {
+namespace {
+
+constexpr int64_t kItemsOfTask = 64;  // even
+
+std::tuple<Tensor, Tensor> label_draws(const Tensor& scores, bool from_probs, int64_t bins,
+                                       const Tensor& factors, const Tensor& rows, const Tensor& cells,
+                                       int64_t num_cells, int64_t first, int64_t draws, int64_t seed) {
+  const ClassRows class_rows = check_rows(scores, from_probs, bins, factors, rows);
+  CALIBENCH_CHECK(draws >= 0 && first >= 0, "first and draws are not at least 0");
+  CALIBENCH_CHECK(num_cells >= 1 && num_cells <= INT32_MAX, "the number of cells is not in [1, 2^31)");
+  const int64_t items = class_rows.count, lanes = (draws + 7) / 8 * 8;
+  CALIBENCH_CHECK(cells.numel() == items, "cells have the wrong length: [", items, "] expected");
+  const int32_t* cell = check_indices(cells, "cells", items, num_cells);
+  const int64_t right_size = num_cells * lanes, label_size = class_rows.scores.classes * bins * lanes;
+  Tensor right = new_tensor<2>(scores, {num_cells, lanes}, ScalarType::Int);
+  Tensor labels = new_tensor<2>(scores, {class_rows.scores.classes * bins, lanes}, ScalarType::Int);
+  int32_t* right_out = data<int32_t>(right);
+  int32_t* labels_out = data<int32_t>(labels);
+  std::fill(right_out, right_out + right_size, 0);
+  std::fill(labels_out, labels_out + label_size, 0);
+
+  const Kernels& table = selected_kernels();
+  std::mutex guard;
+  bool outputs_taken = false;  // by the first thread; the others have tables of their own
+  std::vector<std::pair<std::vector<int32_t>, std::vector<int32_t>>> private_tables;
+  run_tasks((items + kItemsOfTask - 1) / kItemsOfTask, [&](const auto& next_task) {
+    LabelDrawArgs args{class_rows, cell, first, seed, lanes, right_out, labels_out};
+    std::vector<int32_t> own_right, own_labels;
+    {
+      const std::lock_guard<std::mutex> lock(guard);
+      if (outputs_taken) {
+        own_right.resize(static_cast<size_t>(right_size));
+        own_labels.resize(static_cast<size_t>(label_size));
+        args.right = own_right.data();
+        args.labels = own_labels.data();
+      }
+      outputs_taken = true;
+    }
+    std::vector<double> scratch(static_cast<size_t>(2 * row_scratch(class_rows.scores.classes)));
+    for (int64_t task = next_task(); task >= 0; task = next_task()) {
+      const int64_t begin = task * kItemsOfTask;
+      table.label_draws(args, begin, std::min(items, begin + kItemsOfTask), scratch.data());
+    }
+    if (args.right == right_out) return;
+    const std::lock_guard<std::mutex> lock(guard);
+    private_tables.emplace_back(std::move(own_right), std::move(own_labels));
+  });
+  for (const auto& [own_right, own_labels] : private_tables) {
+    for (size_t i = 0; i < own_right.size(); ++i) right_out[i] += own_right[i];
+    for (size_t i = 0; i < own_labels.size(); ++i) labels_out[i] += own_labels[i];
+  }
+  return {right, labels};
+}
+
+}  // namespace
+}  // namespace calibench
+
+STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
+  m.impl("label_draws", TORCH_BOX(&calibench::label_draws));
+}
