@@ -1,5 +1,5 @@
-// Rows of scores as class probabilities, for the ops of judging: arguments of the table of class-wise bins, of
-// labels drawn from the probabilities, and of their sums in resamples.
+// Rows of scores as class probabilities, for the ops of judging: arguments of the table of class-wise bins,
+// of labels drawn from the probabilities, and of their sums in resamples.
 #pragma once
 
 #include "bins.h"
@@ -13,8 +13,9 @@ struct ClassRows {
   const int32_t* rows;  // [count] the row that item q takes; null if item q takes row q
   int64_t count;
   bool from_probs;
-  int64_t bins;           // M equal-width bins of each class
-  const double* factors;  // [K, M] each probability times that of its bin, rows then scaled to 1; null for none
+  int64_t bins;  // M equal-width bins of each class
+  const double*
+      factors;  // [K, M] each probability times that of its bin, rows then scaled to 1; null for none
   int64_t row(int64_t item) const { return rows == nullptr ? item : rows[item]; }
 };
 
@@ -56,7 +57,8 @@ struct ClassSumArgs {
 
 // Bytes of scratch that a thread needs for the sums: a row, its probabilities as whole numbers, and a tile.
 inline int64_t class_sum_scratch(int64_t classes, int64_t lanes) {
-  return 8 * row_scratch(classes) + 4 * (2 + kClassRows) * (classes + 64) + 2 * kClassRows * (lanes + 64) + 256;
+  return 8 * row_scratch(classes) + 4 * (2 + kClassRows) * (classes + 64) + 2 * kClassRows * (lanes + 64) +
+         256;
 }
 
 }  // namespace calibench

@@ -31,8 +31,11 @@ struct Kernels {
   void (*interleave)(const uint8_t* rows, int64_t samples, uint8_t* out, int64_t lanes);
   void (*resample_sums)(const ResampleSumsArgs&, int64_t from, int64_t to, int64_t lane, double* scratch);
   void (*resample_risks)(const ResampleRisksArgs&, int64_t lane);
-  int64_t (*class_table)(const ClassRows&, int64_t begin, int64_t end, double* moments, double* expected_right,
-                         ClassEntry* entries, int64_t room, double* scratch);
+  void (*class_errors)(const ClassErrorArgs&, int64_t lane);
+  void (*gap_sizes)(const int32_t* labels, int64_t cells, int64_t lanes, const double* offset,
+                    const double* factor, int64_t lane, double* sizes);
+  int64_t (*class_table)(const ClassRows&, int64_t begin, int64_t end, double* moments,
+                         double* expected_right, ClassEntry* entries, int64_t room, double* scratch);
   void (*class_sums)(const ClassSumArgs&, int64_t begin, int64_t end, int64_t* sums, char* scratch);
   void (*label_draws)(const LabelDrawArgs&, int64_t begin, int64_t end, double* scratch);
 };

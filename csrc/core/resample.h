@@ -31,6 +31,18 @@ struct ResampleSumsArgs {
   double* sums;         // [S, C + 1, P] the count, then the weighted sum of each column
 };
 
+struct ClassErrorArgs {
+  ResampledCounts entries;   // places [E] of the entries above bin 0, cell by cell
+  const double* gaps;        // [E] p - y of each
+  const int64_t* cell_ends;  // [K, M] the end of each cell; bin 0 is empty
+  int64_t classes;
+  int64_t bins;
+  ResampledCounts labelled;   // places [N] of the samples, label by label
+  const int64_t* label_ends;  // [K]
+  const double* p_sums;       // [K, P] the weighted sum of the probabilities of each class
+  double* errors;             // [P]
+};
+
 struct ResampleRisksArgs {
   ResampledCounts weights;
   const uint8_t* wrong;    // [L] 1 for an error, else 0

@@ -7,8 +7,8 @@ namespace calibench {
 
 // `values` int32 [L], L = items, or [0] for none; each in [0, limit).
 inline const int32_t* check_indices(const Tensor& values, const char* name, int64_t items, int64_t limit) {
-  CALIBENCH_CHECK(values.scalar_type() == ScalarType::Int && values.dim() == 1 && values.is_contiguous(), name,
-                  " are not contiguous int32 [", items, "]");
+  CALIBENCH_CHECK(values.scalar_type() == ScalarType::Int && values.dim() == 1 && values.is_contiguous(),
+                  name, " are not contiguous int32 [", items, "]");
   const int64_t count = values.numel();
   CALIBENCH_CHECK(count == items || count == 0, name, " have the wrong length: [", items, "] expected");
   const int32_t* index = static_cast<const int32_t*>(values.const_data_ptr());

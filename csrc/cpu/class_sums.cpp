@@ -8,7 +8,8 @@
 namespace calibench {
 namespace {
 
-Tensor resample_class_sums(const Tensor& counts, const Tensor& places, const Tensor& scores, bool from_probs) {
+Tensor resample_class_sums(const Tensor& counts, const Tensor& places, const Tensor& scores,
+                           bool from_probs) {
   const Tensor none = new_tensor<1>(scores, {0}, ScalarType::Double);
   const Tensor all = new_tensor<1>(scores, {0}, ScalarType::Int);
   ClassSumArgs args{};

@@ -1,5 +1,5 @@
-// label_draws on the CPU: each thread counts labels in tables of its own, which are added up. Counts are whole
-// numbers, so their order does not matter.
+// label_draws on the CPU: each thread counts labels in tables of its own, which are added up. Counts are
+// whole numbers, so their order does not matter.
 #include <mutex>
 
 #include "class_rows.h"
@@ -62,6 +62,4 @@ std::tuple<Tensor, Tensor> label_draws(const Tensor& scores, bool from_probs, in
 }  // namespace
 }  // namespace calibench
 
-STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
-  m.impl("label_draws", TORCH_BOX(&calibench::label_draws));
-}
+STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) { m.impl("label_draws", TORCH_BOX(&calibench::label_draws)); }

@@ -7,6 +7,7 @@ namespace calibench {
 namespace {
 
 constexpr int64_t kRangesOfTask = 256;
+constexpr int64_t kAlone = 1 << 18;
 
 Tensor resample_counts(const Tensor& like, int64_t samples, int64_t first, int64_t resamples, int64_t seed) {
   CALIBENCH_CHECK(samples >= 0 && samples <= INT_MAX, "samples is ", samples, ", not in [0, 2^31)");
@@ -104,6 +105,62 @@ Tensor resample_risks(const Tensor& counts, const Tensor& places, const Tensor& 
   return risks;
 }
 
+Tensor resample_class_errors(const Tensor& counts, const Tensor& entries, const Tensor& gaps,
+                             const Tensor& cell_ends, const Tensor& labelled, const Tensor& label_ends,
+                             const Tensor& p_sums) {
+  CALIBENCH_CHECK(gaps.scalar_type() == ScalarType::Double && gaps.dim() == 1 && gaps.is_contiguous() &&
+                      gaps.size(0) == entries.numel(),
+                  "gaps are not contiguous float64 [E]");
+  const ResampledCounts of_entries = check_counts(counts, entries, cell_ends, entries.numel());
+  const ResampledCounts of_labels = check_counts(counts, labelled, label_ends, labelled.numel());
+  const int64_t classes = label_ends.numel(), P = of_entries.lanes;
+  CALIBENCH_CHECK(classes >= 1 && cell_ends.numel() % classes == 0 && cell_ends.numel() > 0,
+                  "cell_ends are not [K, M], or label_ends not [K]");
+  CALIBENCH_CHECK(p_sums.scalar_type() == ScalarType::Double && p_sums.is_contiguous() && p_sums.dim() == 2 &&
+                      p_sums.size(0) == classes && p_sums.size(1) == P,
+                  "p_sums are not contiguous float64 [K, P]");
+  Tensor errors = new_tensor<1>(counts, {P}, ScalarType::Double);
+  const ClassErrorArgs args{of_entries,
+                            static_cast<const double*>(gaps.const_data_ptr()),
+                            static_cast<const int64_t*>(cell_ends.const_data_ptr()),
+                            classes,
+                            cell_ends.numel() / classes,
+                            of_labels,
+                            static_cast<const int64_t*>(label_ends.const_data_ptr()),
+                            static_cast<const double*>(p_sums.const_data_ptr()),
+                            data<double>(errors)};
+  const Kernels& table = selected_kernels();
+  run_tasks(P / kLanes, [&](const auto& next_task) {
+    for (int64_t task = next_task(); task >= 0; task = next_task()) table.class_errors(args, task * kLanes);
+  });
+  return errors;
+}
+
+Tensor gap_sizes(const Tensor& labels, const Tensor& offset, const Tensor& factor) {
+  CALIBENCH_CHECK(labels.scalar_type() == ScalarType::Int && labels.dim() == 2 && labels.is_contiguous() &&
+                      labels.size(1) % 8 == 0,
+                  "labels are not contiguous int32 [C, P], P a multiple of 8");
+  const int64_t cells = labels.size(0), P = labels.size(1);
+  for (const Tensor* values : {&offset, &factor}) {
+    CALIBENCH_CHECK(values->scalar_type() == ScalarType::Double && values->dim() == 1 &&
+                        values->is_contiguous() && values->size(0) == cells,
+                    "offset and factor are not contiguous float64 [C]");
+  }
+  Tensor sizes = new_tensor<1>(offset, {P}, ScalarType::Double);
+  const Kernels& table = selected_kernels();
+  // A few draws of a few cells are added up before another thread would have begun.
+  const int64_t together = cells * P < kAlone ? std::max<int64_t>(1, P / 8) : 1;
+  run_tasks((P / 8 + together - 1) / together, [&](const auto& next_task) {
+    for (int64_t task = next_task(); task >= 0; task = next_task()) {
+      for (int64_t group = task * together; group < std::min(P / 8, (task + 1) * together); ++group)
+        table.gap_sizes(static_cast<const int32_t*>(labels.const_data_ptr()), cells, P,
+                        static_cast<const double*>(offset.const_data_ptr()),
+                        static_cast<const double*>(factor.const_data_ptr()), group * 8, data<double>(sizes));
+    }
+  });
+  return sizes;
+}
+
 }  // namespace
 }  // namespace calibench
 
@@ -111,4 +168,6 @@ STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
   m.impl("resample_counts", TORCH_BOX(&calibench::resample_counts));
   m.impl("resample_sums", TORCH_BOX(&calibench::resample_sums));
   m.impl("resample_risks", TORCH_BOX(&calibench::resample_risks));
+  m.impl("resample_class_errors", TORCH_BOX(&calibench::resample_class_errors));
+  m.impl("gap_sizes", TORCH_BOX(&calibench::gap_sizes));
 }

@@ -184,6 +184,10 @@ CALIBENCH_INLINE F load16(const T* p) {
   return {load_half(p), load_half(p + 8)};
 }
 CALIBENCH_INLINE D load8(const double* p) { return load(p); }
+CALIBENCH_INLINE D load8(const int32_t* p) {
+  return {_mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+          _mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 4)))};
+}
 CALIBENCH_INLINE D load8(const uint8_t* p) {
   const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
   return {_mm256_cvtepi32_pd(_mm_cvtepu8_epi32(bytes)),

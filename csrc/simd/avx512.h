@@ -112,6 +112,9 @@ CALIBENCH_INLINE F load16(const Float16* p) {
 }
 
 CALIBENCH_INLINE D load8(const double* p) { return load(p); }
+CALIBENCH_INLINE D load8(const int32_t* p) {
+  return {_mm512_cvtepi32_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
 CALIBENCH_INLINE D load8(const uint8_t* p) {
   return {_mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))))};
 }

@@ -10,7 +10,8 @@ constexpr int kTogether = 2;  // classes whose sums are in registers
 
 // A tile of up to kClassRows rows: pairs of neighbouring rows side by side, for multiply_pairs.
 struct ClassTile {
-  int32_t* parts;    // [K / kTogether, rows / 2, kTogether, 2] the high and low parts of the probabilities of two rows
+  int32_t* parts;    // [K / kTogether, rows / 2, kTogether, 2] the high and low parts of the probabilities of
+                     // two rows
   int16_t* weights;  // [P / 16, rows / 2, 32] the weights of two rows in each lane
 };
 
@@ -65,8 +66,8 @@ CALIBENCH_INLINE void add_parts(V high, V low, int64_t* sums) {
 
 // Multiplies the tile into sums [K, P] for 16 lanes and kTogether classes from k on, of which the first
 // `classes` exist.
-CALIBENCH_INLINE void multiply_tile(const ClassTile& tile, int64_t pairs, int64_t P, int64_t k, int64_t classes,
-                                    int64_t lane, int64_t* sums) {
+CALIBENCH_INLINE void multiply_tile(const ClassTile& tile, int64_t pairs, int64_t P, int64_t k,
+                                    int64_t classes, int64_t lane, int64_t* sums) {
   V high[kTogether][2], low[kTogether][2];
   for (int c = 0; c < kTogether; ++c) high[c][0] = high[c][1] = low[c][0] = low[c][1] = set_sums(0);
   const int32_t* parts = tile.parts + k * kPairs * 2;
@@ -99,7 +100,8 @@ static void class_sums_tile(const ClassSumArgs& args, int64_t begin, int64_t end
   int32_t* fixed = reinterpret_cast<int32_t*>(scratch + align64(row_scratch(K) * 8));
   ClassTile tile;
   tile.parts = fixed + align64(2 * K);
-  tile.weights = reinterpret_cast<int16_t*>(tile.parts + kPairs * 2 * ((K + kTogether - 1) / kTogether * kTogether));
+  tile.weights =
+      reinterpret_cast<int16_t*>(tile.parts + kPairs * 2 * ((K + kTogether - 1) / kTogether * kTogether));
   fill_tile<T>(args, begin, end, p, fixed, tile);
   for (int64_t lane = 0; lane < P; lane += 16) {
     for (int64_t k = 0; k < K; k += kTogether) {

@@ -1,5 +1,5 @@
-// The table of class-wise bins: sums of probabilities and of their squares in each cell, and the entries above
-// bin 0.
+// The table of class-wise bins: sums of probabilities and of their squares in each cell, and the entries
+// above bin 0.
 #pragma once
 
 #include "class_rows.h"

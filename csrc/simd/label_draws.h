@@ -11,17 +11,18 @@ constexpr int64_t kBlock = 64;  // classes whose cells and shares are computed t
 
 // One row, ready to be drawn from. Shares are those of the classes other than the prediction, in 2^-31.
 struct DrawnRow {
-  uint32_t limit;      // the label is the prediction if a word is at most this
-  int32_t own_cell;    // of the prediction
-  int64_t last;        // the last class that can be drawn among the others
-  double sum;          // of all terms
-  double shares;       // 2^31 / the sum of the terms of the other classes
-  double* terms;       // [K] 0 for the prediction
-  double* running;     // [K / 64] the sum of the terms before a block of classes
-  int32_t* block_ends;  // [K / 64, padded to a multiple of 8] the share of the classes up to the end of a block
-  int32_t* cells;       // [K]
-  int32_t* ends;        // [K, padded] the share of the classes up to k
-  bool* ready;          // [K / 64] whether a block has its cells and ends
+  uint32_t limit;    // the label is the prediction if a word is at most this
+  int32_t own_cell;  // of the prediction
+  int64_t last;      // the last class that can be drawn among the others
+  double sum;        // of all terms
+  double shares;     // 2^31 / the sum of the terms of the other classes
+  double* terms;     // [K] 0 for the prediction
+  double* running;   // [K / 64] the sum of the terms before a block of classes
+  int32_t*
+      block_ends;  // [K / 64, padded to a multiple of 8] the share of the classes up to the end of a block
+  int32_t* cells;  // [K]
+  int32_t* ends;   // [K, padded] the share of the classes up to k
+  bool* ready;     // [K / 64] whether a block has its cells and ends
 };
 
 // The whole number below x * 2^32, at most 2^32 - 1: a word is at most this with probability x.
@@ -90,7 +91,8 @@ CALIBENCH_INLINE DrawnRow prepare_row(const ClassRows& rows, double first_edge, 
 }
 
 // Fills the cells and the shares of a block of classes.
-CALIBENCH_INLINE void prepare_block(const ClassRows& rows, double first_edge, const DrawnRow& row, int64_t b) {
+CALIBENCH_INLINE void prepare_block(const ClassRows& rows, double first_edge, const DrawnRow& row,
+                                    int64_t b) {
   const int64_t K = rows.scores.classes, M = rows.bins, end = min_of(K, (b + 1) * kBlock);
   double running = row.running[b];
   const double surely_first = row.sum * first_edge * (1 - 1e-12);
@@ -99,7 +101,8 @@ CALIBENCH_INLINE void prepare_block(const ClassRows& rows, double first_edge, co
     row.ends[k] = share_of(running, row.shares);
     if (rows.factors == nullptr) {
       const bool first = row.terms[k] < surely_first;
-      row.cells[k] = static_cast<int32_t>(k * M + (first ? 0 : class_bin_of(row.terms[k] / row.sum, first_edge, M)));
+      row.cells[k] =
+          static_cast<int32_t>(k * M + (first ? 0 : class_bin_of(row.terms[k] / row.sum, first_edge, M)));
     }
   }
   for (int64_t k = end; k < padded8(end); ++k) row.ends[k] = kMostShare;
@@ -121,10 +124,12 @@ CALIBENCH_INLINE int32_t other_cell(const ClassRows& rows, double first_edge, co
                                     uint32_t word) {
   const int32_t share = static_cast<int32_t>(word >> 1);
   const int64_t blocks = (rows.scores.classes + kBlock - 1) / kBlock;
-  const int64_t b = min_of(blocks == 1 ? 0 : first_above(row.block_ends, padded8(blocks), share), row.last / kBlock);
+  const int64_t b =
+      min_of(blocks == 1 ? 0 : first_above(row.block_ends, padded8(blocks), share), row.last / kBlock);
   if (!row.ready[b]) prepare_block(rows, first_edge, row, b);
   const int64_t begin = b * kBlock, end = min_of(padded8(rows.scores.classes), begin + kBlock);
-  return row.cells[min_of(begin + first_above(row.ends + begin, end - begin, share), min_of(row.last, end - 1))];
+  return row
+      .cells[min_of(begin + first_above(row.ends + begin, end - begin, share), min_of(row.last, end - 1))];
 }
 
 // Counts the labels of 8 draws of one row, from lane `lane` on.

@@ -225,6 +225,11 @@ CALIBENCH_INLINE F load16(const T* p, int64_t n, float fill) {
   CALIBENCH_LANES(16) r.v[l] = l < n ? to_float(p[l]) : fill;
   return r;
 }
+CALIBENCH_INLINE D load8(const int32_t* p) {
+  D r;
+  CALIBENCH_LANES(8) r.v[l] = static_cast<double>(p[l]);
+  return r;
+}
 CALIBENCH_INLINE D load8(const uint8_t* p) {
   D r;
   CALIBENCH_LANES(8) r.v[l] = static_cast<double>(p[l]);

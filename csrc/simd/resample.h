@@ -115,6 +115,60 @@ static void resample_sums(const ResampleSumsArgs& args, int64_t from, int64_t to
   }
 }
 
+CALIBENCH_INLINE void add_weighted(const uint8_t* row, double value, D* a, D* b) {
+  *a = *a + load8(row) * set(value);
+  *b = *b + load8(row + 8) * set(value);
+}
+
+// The sum over classes and bins of |sum of w (p - y)| in resamples [lane, lane + kLanes). Bin 0 of a class
+// has what is left of its total.
+static void class_errors(const ClassErrorArgs& args, int64_t lane) {
+  constexpr int64_t kAhead = 24;
+  const D zero = set(0.0);
+  D error[2] = {zero, zero};
+  int64_t entry = 0, label = 0;
+  const int64_t last_entry = args.cell_ends[args.classes * args.bins - 1] - 1;
+  const int64_t last_label = args.label_ends[args.classes - 1] - 1;
+  for (int64_t k = 0; k < args.classes; ++k) {
+    const double* total = args.p_sums + k * args.entries.lanes + lane;
+    D rest[2] = {load(total), load(total + 8)}, count[2] = {zero, zero};
+    for (; label < args.label_ends[k]; ++label) {
+      __builtin_prefetch(args.labelled.of(min_of(label + kAhead, last_label)) + lane);
+      const uint8_t* row = args.labelled.of(label) + lane;
+      count[0] = count[0] + load8(row);
+      count[1] = count[1] + load8(row + 8);
+    }
+    rest[0] = rest[0] - count[0];
+    rest[1] = rest[1] - count[1];
+    for (int64_t cell = k * args.bins; cell < (k + 1) * args.bins; ++cell) {
+      if (args.cell_ends[cell] == entry) continue;
+      D gap[2] = {zero, zero};
+      for (; entry < args.cell_ends[cell]; ++entry) {
+        __builtin_prefetch(args.entries.of(min_of(entry + kAhead, last_entry)) + lane);
+        add_weighted(args.entries.of(entry) + lane, args.gaps[entry], &gap[0], &gap[1]);
+      }
+      for (int half = 0; half < 2; ++half) {
+        rest[half] = rest[half] - gap[half];
+        error[half] = error[half] + abs(gap[half]);
+      }
+    }
+    error[0] = error[0] + abs(rest[0]);
+    error[1] = error[1] + abs(rest[1]);
+  }
+  store(args.errors + lane, error[0]);
+  store(args.errors + lane + 8, error[1]);
+}
+
+// The sum over cells of |offset - factor * label count| in draws [lane, lane + 8).
+static void gap_sizes(const int32_t* labels, int64_t cells, int64_t lanes, const double* offset,
+                      const double* factor, int64_t lane, double* sizes) {
+  D size = set(0.0);
+  for (int64_t c = 0; c < cells; ++c) {
+    size = size + abs(set(offset[c]) - set(factor[c]) * load8(labels + c * lanes + lane));
+  }
+  store(sizes + lane, size);
+}
+
 // Running figures of one resample per lane, along the ranks.
 struct RunningRisk {
   D accepted, errors, selective, joint, harmonic;

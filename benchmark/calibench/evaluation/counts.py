@@ -11,8 +11,12 @@ from abc import ABC, abstractmethod
 from calibench.evaluation.finding import Compared
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
+from calibench.metrics.class_bins import class_bins
+from calibench.metrics.floor_counts import FloorCounts, LabelsInBins, RightInCells
 from calibench.metrics.judged import Judged
 from calibench.metrics.label_answers import labels_by_sample
+
+BINS = 15
 
 
 class Counts(ABC):
@@ -64,6 +68,14 @@ class Counts(ABC):
         """`|z|` in each draw, `[D, J]`."""
         return np.abs(self.z(self.count(judged, correct, labels)))
 
+    def floor_counts(self, judged: Judged) -> FloorCounts | None:
+        """What to count in drawn labels; None if whole labels are needed."""
+        return None
+
+    def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
+        """`|z|` in each draw, `[D, J]`, of counts `[J M, D]`, of which M add up to one."""
+        return np.abs(self.z(counts.reshape(len(self.expected), -1, counts.shape[1]).sum(axis=1).T))
+
 
 class RightAnswers(Counts):
     """The number of right predictions, against the sum of confidences."""
@@ -77,14 +89,23 @@ class RightAnswers(Counts):
         """One count a draw."""
         return np.asarray(correct.sum(axis=1, dtype=np.float64))[:, None]
 
+    def floor_counts(self, judged: Judged) -> FloorCounts:
+        """All samples lie in one cell."""
+        return RightInCells(np.zeros(judged.n, dtype=np.int64), 1)
+
 
 class ClassCounts(Counts):
     """The number of samples of each class, against the sum of its probabilities."""
 
     def moments(self, judged: Judged) -> tuple[Floats, Floats]:
         """Of each class."""
-        probs = judged.probs
-        return probs.sum(axis=0), (probs * (1 - probs)).sum(axis=0)
+        table = class_bins(judged, BINS)
+        expected, squares = table.p_sums.sum(axis=1), table.square_sums.sum(axis=1)
+        return expected, np.maximum(expected - squares, 0)
+
+    def floor_counts(self, judged: Judged) -> FloorCounts:
+        """Labels in the bins of each class; the bins of a class add up to it, and the class-wise ECE counts them too."""
+        return LabelsInBins(BINS)
 
     def count(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """K counts a draw."""

@@ -34,3 +34,10 @@ class LabelECE:
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """The error of each label in each draw, `[D, Q]`."""
         return np.stack([self._error(row) for row in labels])
+
+    def floor_counts(self, judged: Judged) -> None:
+        """None: the labels of a sample are counted one by one."""
+
+    def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
+        """Not called, since nothing is counted."""
+        raise NotImplementedError

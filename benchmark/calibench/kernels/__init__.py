@@ -5,7 +5,15 @@ Importing this package loads the operators, so that programs saved by torch.expo
 
 from calibench.kernels.accumulator import CalibrationAccumulator
 from calibench.kernels.bootstrap import BootstrapBins, bootstrap_bins
-from calibench.kernels.class_rows import ClassTable, DrawnLabels, class_table, label_draws, resample_class_sums
+from calibench.kernels.class_rows import (
+    ClassTable,
+    DrawnLabels,
+    class_table,
+    gap_sizes,
+    label_draws,
+    resample_class_errors,
+    resample_class_sums,
+)
 from calibench.kernels.classwise import ClasswiseStats, classwise_stats
 from calibench.kernels.loader import Backend, BuildInfo, ExtensionStatus, backend, build_info, extension_status
 from calibench.kernels.nll_curve import NllCurve, nll_curve
@@ -25,4 +33,42 @@ from calibench.kernels.thresholds import (
 
 extension_status()
 
-__all__ = ["CPU_OPS", "OPS", "Backend", "BootstrapBins", "BuildInfo", "CalibrationAccumulator", "CalibrationSamples", "CalibrationStats", "ClasswiseStats", "ExtensionStatus", "NllCurve", "Result", "TemperatureFit", "ThresholdDecision", "ThresholdSets", "backend", "bootstrap_bins", "build_info", "calibration_stats", "chunk_rows", "classwise_stats", "extension_status", "fit_temperature", "nll_curve", "resample_counts", "resample_risks", "resample_sums", "sigmoid_threshold", "softmax_threshold", "softmax_threshold_sets", "class_table", "label_draws", "resample_class_sums", "ClassTable", "DrawnLabels"]
+__all__ = [
+    "CPU_OPS",
+    "OPS",
+    "Backend",
+    "BootstrapBins",
+    "BuildInfo",
+    "CalibrationAccumulator",
+    "CalibrationSamples",
+    "CalibrationStats",
+    "ClassTable",
+    "ClasswiseStats",
+    "DrawnLabels",
+    "ExtensionStatus",
+    "NllCurve",
+    "Result",
+    "TemperatureFit",
+    "ThresholdDecision",
+    "ThresholdSets",
+    "backend",
+    "bootstrap_bins",
+    "build_info",
+    "calibration_stats",
+    "chunk_rows",
+    "class_table",
+    "classwise_stats",
+    "extension_status",
+    "fit_temperature",
+    "gap_sizes",
+    "label_draws",
+    "nll_curve",
+    "resample_class_errors",
+    "resample_class_sums",
+    "resample_counts",
+    "resample_risks",
+    "resample_sums",
+    "sigmoid_threshold",
+    "softmax_threshold",
+    "softmax_threshold_sets",
+]

@@ -101,6 +101,36 @@ def resample_class_sums(
     return cast(torch.Tensor, dispatch.call("resample_class_sums", "resample_class_sums", *inputs))
 
 
+def resample_class_errors(
+    counts: torch.Tensor,
+    entries: torch.Tensor,
+    gaps: torch.Tensor,
+    cell_ends: torch.Tensor,
+    labelled: torch.Tensor,
+    label_ends: torch.Tensor,
+    p_sums: torch.Tensor,
+) -> torch.Tensor:
+    """`sum over classes k and bins m of |sum of w (p_k - [label = k])|` in each resample, float64 `[P]`.
+
+    The entries above bin 0 lie cell by cell: `entries [E]` are their rows of `counts` (int32), `gaps [E]` are p - y, and cell
+    k M + m ends at `cell_ends` (int64 `[K M]`). `labelled [N]` are the rows of all samples, label by label, up to `label_ends [K]`.
+    `p_sums [K, P]` are those of `resample_class_sums`; bin 0 of a class has the rest of its gap.
+    """
+    _check_device("resample_class_errors", counts)
+    inputs = counts, entries, gaps, cell_ends, labelled, label_ends, p_sums
+    if not loader.fused(counts.device, "resample_class_errors"):
+        return reference.resample_class_errors(*inputs)
+    return cast(torch.Tensor, dispatch.call("resample_class_errors", "resample_class_errors", *inputs))
+
+
+def gap_sizes(labels: torch.Tensor, offset: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+    """`sum over cells c of |offset_c - factor_c * labels[c, d]|` of each draw d, float64 `[P]`; `labels` as in `DrawnLabels`."""
+    _check_device("gap_sizes", labels)
+    if not loader.fused(labels.device, "gap_sizes"):
+        return reference.gap_sizes(labels, offset, factor)
+    return cast(torch.Tensor, dispatch.call("gap_sizes", "gap_sizes", labels, offset, factor))
+
+
 def _or_none(values: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor:
     return torch.empty(0, dtype=dtype) if values is None else values
 

@@ -45,16 +45,15 @@ class Brier(SampleMean):
         binning hides: `sum of (p - f)^2 - 2 (p - f)(y - o)` over N (Stephenson, Coelho & Jolliffe 2008).
         Source: Murphy 1973, "A new vector partition of the probability score".
         """
-        table, probs, n = class_bins(judged, self.bins), judged.probs, judged.n
-        label_probs = probs[np.arange(n), judged.labels]
+        table, n = class_bins(judged, self.bins), judged.n
         class_count = np.bincount(judged.labels, minlength=judged.num_classes).astype(np.float64)
-        label_prob_sum: Floats = np.bincount(judged.labels, weights=label_probs, minlength=judged.num_classes).astype(
-            np.float64
-        )
+        label_prob_sum: Floats = np.bincount(
+            judged.labels, weights=judged.label_probs, minlength=judged.num_classes
+        ).astype(np.float64)
         count = table.complete(None, float(n))
-        forecast_sum = table.complete(table.p, probs.sum(axis=0))
+        forecast_sum = table.p_sums
         outcome_sum = table.complete(table.y, class_count)
-        square_sum = table.complete(table.p**2, np.einsum("nk,nk->k", probs, probs))
+        square_sum = table.square_sums
         product_sum = table.complete(table.p * table.y, label_prob_sum)
         filled = np.maximum(count, 1)
         forecast, outcome, frequency = forecast_sum / filled, outcome_sum / filled, class_count / n

@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from calibench.lazy import np
-from calibench.metrics.binning import Floats, Ints, bin_index
+from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
 from calibench.metrics.resamples import Ranges, Resamples, bin_ranges, ranges_of
-from calibench.metrics.weighted import weighted_sums
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,10 @@ class ClassBins:
     cell: Ints
     p: Floats
     y: Floats
+    p_sums: Floats
+    """The sum of p in each bin of each class, `[K, M]`."""
+    square_sums: Floats
+    """The sum of p^2, `[K, M]`."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -50,37 +53,28 @@ def class_bins(judged: Judged, bins: int) -> ClassBins:
 
 
 def _class_bins(judged: Judged, bins: int) -> ClassBins:
-    probs = judged.probs
-    # bin > 0 means p > 1 / M, the same comparison as in bin_index.
-    row, column = np.nonzero(probs > 1 / bins) if bins > 1 else (np.empty(0, np.int64), np.empty(0, np.int64))
-    p = probs[row, column]
-    y = (judged.labels[row] == column).astype(np.float64)
-    return ClassBins(judged.num_classes, bins, row, column * bins + bin_index(p, bins), p, y)
+    from calibench.kernels import class_table
+
+    table = class_table(judged.scores, bins, from_probs=judged.from_probs)
+    row, cell = table.row.numpy(), table.cell.numpy()
+    y = (judged.labels[row] == cell // bins).astype(np.float64)
+    p_sums, square_sums = table.moments.numpy().reshape(2, judged.num_classes, bins)
+    return ClassBins(judged.num_classes, bins, row, cell, table.p.numpy(), y, p_sums, square_sums)
 
 
-def class_gaps(judged: Judged, weights: Floats, bins: int) -> Floats:
-    """Weighted `sum of (p_k - y_k)` of each class and bin in each resample, `[B, K, M]`, for weights `[B, N]`."""
+def class_gaps(judged: Judged, bins: int) -> Floats:
+    """`sum of (p_k - y_k)` of each class and bin, `[K, M]`."""
     table = class_bins(judged, bins)
-    p_totals = weighted_sums(weights, judged.probs)
-    gap = table.p - table.y
-    gap_sums = np.empty((len(weights), *table.shape))
-    for b, row in enumerate(weights):
-        label_counts = np.bincount(judged.labels, weights=row, minlength=judged.num_classes)
-        gap_sums[b] = table.complete(row[table.row] * gap, p_totals[b] - label_counts)
-    return gap_sums
+    labels = np.bincount(judged.labels, minlength=judged.num_classes).astype(np.float64)
+    gaps: Floats = table.p_sums - table.complete(table.y, labels)
+    return gaps
 
 
-def resampled_class_gaps(judged: Judged, resamples: Resamples, bins: int) -> Floats:
-    """`class_gaps` of a block of resamples, `[B, K, M]`."""
-    table = class_bins(judged, bins)
-    gap, cells = judged.memo(("class_gap_cells", bins), lambda: _cells(table))
+def resampled_class_errors(judged: Judged, resamples: Resamples, bins: int) -> Floats:
+    """The sum over classes and bins of |weighted gap| in each of a block of resamples, `[B]`."""
+    gaps, cells = judged.memo(("class_gap_cells", bins), lambda: _cells(class_bins(judged, bins)))
     _, by_label = judged.memo("by_label", lambda: bin_ranges(judged.labels, judged.num_classes))
-    _, (sums,) = resamples.range_sums(gap[None], cells)
-    gap_sums = sums.reshape(-1, *table.shape)
-    label_counts, _ = resamples.range_sums(np.empty((0, judged.n)), by_label)
-    p_totals, _ = resamples.sums(judged.probs.T)
-    gap_sums[:, :, 0] = p_totals.T - label_counts - gap_sums.sum(axis=2)
-    return gap_sums
+    return resamples.class_errors(judged, gaps, cells, by_label)
 
 
 def _cells(table: ClassBins) -> tuple[Floats, Ranges]:

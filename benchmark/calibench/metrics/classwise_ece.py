@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from calibench.lazy import np
-from calibench.metrics.binning import Bools, Floats, Ints, bin_index, check_bins
+from calibench.metrics.binning import Floats, Ints, bin_index, check_bins
 from calibench.metrics.calibration_error import expected_calibration_error
-from calibench.metrics.class_bins import class_bins, class_gaps, resampled_class_gaps
+from calibench.metrics.class_bins import class_bins, class_gaps, resampled_class_errors
+from calibench.metrics.floor_counts import LabelsInBins
 from calibench.metrics.gap_cells import ClassCells, TopCells
-from calibench.metrics.gap_figure import GapFigure
+from calibench.metrics.gap_figure import ClasswiseFigure, GapFigure, TopFigure
 from calibench.metrics.judged import Judged
+from calibench.metrics.metric import Metric
 from calibench.metrics.no_interval import NoInterval
 from calibench.metrics.resamples import Resamples
 from calibench.metrics.top_figure import too_few_of_a_class
-from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -29,7 +30,7 @@ SPEC = MetricSpec(
 )
 
 
-class ClasswiseECE(WeightedMetric):
+class ClasswiseECE(Metric):
     """`mean over classes k of sum over bins of n_kb / N * |mean p_k - mean [label = k]|`, a fraction.
 
     Each class has M equal-width bins of p_k, `(lo, hi]`, the first closed at 0. Kull's printed tables are the sum over
@@ -41,16 +42,16 @@ class ClasswiseECE(WeightedMetric):
     def __init__(self, bins: int = 15) -> None:
         self.bins = check_bins(bins)
 
-    def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """Probabilities fix the bins; `class_bins.py` sums the weighted gaps of each class and bin."""
-        gap_sums = class_gaps(judged, weights, self.bins)
-        return expected_calibration_error(gap_sums, weights.sum(axis=1) * judged.num_classes, axis=(1, 2))
+    def value(self, judged: Judged) -> float:
+        """The figure of all samples."""
+        return float(
+            expected_calibration_error(class_gaps(judged, self.bins), judged.n * judged.num_classes, axis=(0, 1))
+        )
 
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
-        """The same from the sums of each class and bin."""
-        gap_sums = resampled_class_gaps(judged, resamples, self.bins)
-        total = np.maximum(resamples.total, 1) * judged.num_classes
-        return expected_calibration_error(gap_sums, total, axis=(1, 2))
+        """Probabilities fix the bins; `class_bins.py` sums the weighted gaps of each class and bin."""
+        errors: Floats = resampled_class_errors(judged, resamples, self.bins)
+        return errors / (np.maximum(resamples.total, 1) * judged.num_classes)
 
     def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
         """The same of gap sums. Of two classes each has the gaps of the other, so one is enough."""
@@ -58,25 +59,20 @@ class ClasswiseECE(WeightedMetric):
         if few is not None:
             return few
         if judged.num_classes == 2:
-            p = judged.probs[:, 1]
+            p = judged.probs_of(1)
             of_one = TopCells(p, (judged.labels == 1).astype(np.float64), bin_index(p, self.bins))
-            return GapFigure(of_one, lambda sums: expected_calibration_error(sums, judged.n))
+            return TopFigure(of_one, lambda sums: expected_calibration_error(sums, judged.n))
         total = judged.n * judged.num_classes
         cells = ClassCells(judged, self.bins)
         if not cells.redrawn.explains():
             return NoInterval("probabilities are so close to 0 and 1 that they do not say which labels could be wrong")
-        return GapFigure(cells, lambda sums: expected_calibration_error(sums, total))
+        return ClasswiseFigure(cells, total)
 
-    def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
-        """The figure if label i is drawn from p_i: the sums of p per class and bin stay, and labels are counted anew."""
-        table, probs = class_bins(judged, self.bins), judged.probs
-        p_sums = judged.memo(
-            ("class_bin_p_sums", self.bins), lambda: table.complete(table.p, probs.sum(axis=0)).ravel()
-        )
-        rows, total = np.arange(judged.n), judged.n * judged.num_classes
-        draws = np.empty(len(labels))
-        for draw, label in enumerate(labels):
-            cell = label * self.bins + bin_index(probs[rows, label], self.bins)
-            label_counts = np.bincount(cell, minlength=p_sums.size)
-            draws[draw] = expected_calibration_error(p_sums - label_counts, total)
-        return draws
+    def floor_counts(self, judged: Judged) -> LabelsInBins:
+        """Labels in each bin of every class: label i is drawn from p_i."""
+        return LabelsInBins(self.bins)
+
+    def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
+        """The figure of labels `[K M, D]`; the sums of p per class and bin stay."""
+        p_sums = class_bins(judged, self.bins).p_sums.reshape(-1, 1)
+        return expected_calibration_error(p_sums - counts, judged.n * judged.num_classes, axis=0)

@@ -7,7 +7,7 @@ from abc import abstractmethod
 
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
-from calibench.metrics.gap_figure import GapFigure
+from calibench.metrics.gap_figure import GapFigure, TopFigure
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details
 from calibench.metrics.no_interval import NoInterval
@@ -52,7 +52,7 @@ class CumulativeMetric(WeightedMetric):
         def running(sums: Floats, threshold: float) -> Floats:
             return sums.cumsum(axis=1) / judged.n
 
-        return GapFigure(cells, lambda sums: self.size(running(sums, 0.0)), running, self.size)
+        return TopFigure(cells, lambda sums: self.size(running(sums, 0.0)), running, self.size)
 
     def _figure(self, gaps: Floats, ends: Ints, total: Floats | float) -> Floats:
         sums = gaps.cumsum(axis=1)

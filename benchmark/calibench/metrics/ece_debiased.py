@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from calibench.lazy import np
 from calibench.metrics.bin_sums import GRID, bin_sums
-from calibench.metrics.binning import Bools, Floats, Ints, check_bins, one_hot
+from calibench.metrics.binning import Floats, Ints, check_bins, one_hot
+from calibench.metrics.floor_counts import RightInCells
 from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details
@@ -66,14 +67,16 @@ class DebiasedECE(WeightedMetric):
         """`sqrt(sum over bins of n_b / N * gap_b^2)`: of the population, which has no noise to take away."""
         return rms_figure(judged, judged.bin_index(self.bins))
 
-    def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:
-        """The figure if sample i is correct with probability confidence_i; None if no bin has two samples."""
+    def floor_counts(self, judged: Judged) -> RightInCells | None:
+        """Right answers in each bin; None if no bin has two samples."""
+        index = judged.bin_index(self.bins)
+        return RightInCells(index, self.bins) if np.bincount(index).max() > 1 else None
+
+    def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
+        """The figure of right answers `[M, D]`."""
         coarse, fine, _, count = self._sums(judged, np.ones((1, judged.n)))
-        if count.max() < 2:
-            return None
-        in_bin = judged.memo(("bin_one_hot", self.bins), lambda: one_hot(judged.bin_index(self.bins), self.bins))
-        correct_sums = weighted_sums(correct.astype(np.float64), in_bin)
-        return _root(_signed_square(coarse - correct_sums + fine, correct_sums, count))
+        right = np.asarray(counts.T, dtype=np.float64)
+        return _root(_signed_square(coarse - right + fine, right, count))
 
     def _signed_squares(self, judged: Judged, weights: Floats) -> Floats:
         coarse, fine, correct, count = self._sums(judged, weights)

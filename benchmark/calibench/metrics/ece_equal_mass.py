@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from calibench.lazy import np
-from calibench.metrics.binning import Bools, Floats, Ints, check_bins, one_hot
+from calibench.metrics.binning import Floats, Ints, check_bins, read_only
 from calibench.metrics.calibration_error import expected_calibration_error
+from calibench.metrics.floor_counts import RightInCells
 from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
 from calibench.metrics.no_interval import NoInterval
 from calibench.metrics.rank_groups import blocks_of_ranks, group_gap_sums
 from calibench.metrics.resamples import Ranges, Resamples
 from calibench.metrics.top_figure import top_figure
-from calibench.metrics.weighted import weighted_sums
 from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
@@ -69,22 +69,24 @@ class EqualMassECE(WeightedMetric):
         until_end = np.concatenate([[0.0], running[split] + copies * gap[split], running[-1:]])
         return float(expected_calibration_error(np.diff(until_end), last_rank[-1]))
 
-    def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
-        """The figure if sample i is correct with probability confidence_i; the groups stay."""
-        in_group = judged.memo(("equal_mass_one_hot", self.bins), lambda: self._in_group(judged))
-        confidence_sums = weighted_sums(judged.confidence[None, :], in_group)
-        correct_sums = weighted_sums(correct.astype(np.float64), in_group)
-        return expected_calibration_error(confidence_sums - correct_sums, judged.n)
+    def floor_counts(self, judged: Judged) -> RightInCells:
+        """Right answers in each group; the groups stay."""
+        return RightInCells(self._group(judged), self.bins)
 
-    def _in_group(self, judged: Judged) -> Floats:
-        """`[N, M]`: 1 in the column of each sample's group."""
-        return one_hot(self._group(judged), self.bins)
+    def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
+        """The figure of right answers `[M, D]`."""
+        confidence = np.bincount(self._group(judged), weights=judged.confidence, minlength=self.bins)
+        return expected_calibration_error(confidence - counts.T, judged.n)
 
     def _group(self, judged: Judged) -> Ints:
         """The group of each sample, `[N]`."""
-        group = np.empty(judged.n, dtype=np.int64)
-        group[_order(judged)] = np.repeat(np.arange(self.bins), np.diff(group_ends(judged.n, self.bins)))
-        return group
+
+        def make() -> Ints:
+            group = np.empty(judged.n, dtype=np.int64)
+            group[_order(judged)] = np.repeat(np.arange(self.bins), np.diff(group_ends(judged.n, self.bins)))
+            return read_only(group)
+
+        return judged.memo(("equal_mass_group", self.bins), make)
 
     def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
         """The same of gap sums: the groups stay."""

@@ -6,7 +6,8 @@ from abc import abstractmethod
 
 from calibench.lazy import np
 from calibench.metrics.bin_sums import bin_sums
-from calibench.metrics.binning import Bools, Floats, Ints, check_bins, one_hot
+from calibench.metrics.binning import Floats, Ints, check_bins, one_hot
+from calibench.metrics.floor_counts import RightInCells
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 from calibench.metrics.resamples import Resamples
@@ -55,9 +56,11 @@ class EqualWidthMetric(Metric):
         gap = judged.confidence - judged.correct
         return np.concatenate([gap[:, None] * in_bin, in_bin], axis=1)
 
-    def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
-        """The figure if sample i is correct with probability confidence_i; counts and confidence sums stay."""
+    def floor_counts(self, judged: Judged) -> RightInCells:
+        """Right answers in each bin: sample i is right with probability confidence_i."""
+        return RightInCells(judged.bin_index(self.bins), self.bins)
+
+    def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
+        """The figure of right answers `[M, D]`; counts and confidence sums of the bins stay."""
         stats = judged.stats(self.bins)
-        in_bin = judged.memo(("bin_one_hot", self.bins), lambda: one_hot(judged.bin_index(self.bins), self.bins))
-        correct_sums = weighted_sums(correct.astype(np.float64), in_bin)
-        return self.error(stats.confidence_sum.numpy() - correct_sums, stats.count.numpy())
+        return self.error(stats.confidence_sum.numpy() - counts.T, stats.count.numpy())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import cached_property
 
-from calibench.lazy import np
+from calibench.lazy import np, torch
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.class_bins import class_bins
 from calibench.metrics.gap_shapes import CellSums, gap_shapes
 from calibench.metrics.judged import Judged
-from calibench.metrics.redrawn_labels import LabelsRedrawn
+from calibench.metrics.redrawn_labels import MOST_ROWS, LabelsRedrawn
 
 
 class Cells(ABC):
@@ -29,10 +30,6 @@ class Cells(ABC):
     @abstractmethod
     def of_shape(self, shape: Floats) -> Floats:
         """The gap sum of each cell, `[C]`, if every sample in a bin has the gap `shape [B]`."""
-
-    @abstractmethod
-    def noise(self, draws: int, generator: np.random.Generator) -> Floats:
-        """What label noise adds to the gap sums in each draw, `[D, C]`, if the gaps are those of the best guess."""
 
 
 class TopCells(Cells):
@@ -58,7 +55,10 @@ class TopCells(Cells):
         return self.count * shape[self.bin_of_cell]
 
     def noise(self, draws: int, generator: np.random.Generator) -> Floats:
-        """Binomial: the samples of a cell count as if they had its mean probability."""
+        """What label noise adds to the gap sums in each draw, `[D, C]`, if the gaps are those of the best guess.
+
+        It is binomial: the samples of a cell count as if they had its mean probability.
+        """
         filled = self.count > 0
         mean_p = self.p / np.maximum(self.count, 1)
         rate = np.where(filled, np.clip(mean_p - self.shapes[-1][self.bin_of_cell], 0, 1), 0)
@@ -80,11 +80,10 @@ class ClassCells(Cells):
 
     def __init__(self, judged: Judged, bins: int) -> None:
         self.judged, self.bins = judged, bins
-        self.table, probs = class_bins(judged, bins), judged.probs
-        totals, squares = probs.sum(axis=0), np.einsum("nk,nk->k", probs, probs)
+        self.table = class_bins(judged, bins)
         labels = np.bincount(judged.labels, minlength=judged.num_classes).astype(np.float64)
-        count, p = self.table.complete(None, float(judged.n)), self.table.complete(self.table.p, totals)
-        square, y = self.table.complete(self.table.p**2, squares), self.table.complete(self.table.y, labels)
+        count, y = self.table.complete(None, float(judged.n)), self.table.complete(self.table.y, labels)
+        p, square = self.table.p_sums, self.table.square_sums
         group = np.repeat(np.arange(judged.num_classes), bins)
         self.sums = CellSums(count.ravel(), p.ravel(), np.maximum(p - square, 0).ravel(), y.ravel(), group)
         self.observed = self.sums.gap
@@ -96,27 +95,55 @@ class ClassCells(Cells):
     @cached_property
     def redrawn(self) -> LabelsRedrawn:
         """The probabilities without the gaps of the best guess."""
-        return LabelsRedrawn(self.judged, self.table, self.sums, self.shapes[-1])
+        return LabelsRedrawn(self.judged, self.bins, self.sums, self.shapes[-1])
 
-    def noise(self, draws: int, generator: np.random.Generator) -> Floats:
+    def noise(self, draws: int, generator: np.random.Generator) -> ClassNoise:
         """Labels are drawn from the probabilities without their gaps.
 
         A cell may hold samples whose gaps differ. The variance is therefore raised to that of as many samples at the mean.
         """
-        noise, variance, total = self.redrawn.gap_noise(draws, generator)
+        expected, variance = self.redrawn.moments()
         count = self.sums.count * (self.redrawn.rows / self.judged.n)
-        rate = np.clip(total / np.maximum(count, 1e-300), 0, 1)
+        rate = np.clip(expected / np.maximum(count, 1e-300), 0, 1)
         pooled = np.maximum(count * rate * (1 - rate), variance)
-        noise *= np.sqrt(pooled / np.where(variance > 0, variance, 1)) * np.sqrt(self.judged.n / self.redrawn.rows)
-        return noise
+        factor = np.sqrt(pooled / np.where(variance > 0, variance, 1)) * np.sqrt(self.judged.n / self.redrawn.rows)
+        counts = self.redrawn.counts(draws, int(generator.integers(1 << 62)))
+        return ClassNoise(counts, expected * factor, factor, draws)
+
+    @cached_property
+    def _thinned(self) -> tuple[Ints, Ints, Ints]:
+        """The cells of the entries above bin 0 of evenly spaced samples, that of bin 0 of the class, and the sample's place."""
+        rows = min(self.judged.n, MOST_ROWS)
+        place = np.full(self.judged.n, -1, dtype=np.int32)
+        place[np.arange(rows) * self.judged.n // rows] = np.arange(rows)
+        of_entry = place[self.table.row]
+        cell = self.table.cell[of_entry >= 0]
+        return cell, cell // self.bins * self.bins, of_entry[of_entry >= 0]
 
     def spread(self, shape: Floats) -> float:
         """The standard deviation of the class-wise ECE of a shape over samples, without label noise.
 
-        A sample adds to one cell of each class, so this error is a mean over samples of the sum of |gap| over classes.
+        A sample adds to one cell of each class, so this error is a mean over samples of the sum of |gap| over classes. Of many
+        samples, evenly spaced ones stand for all.
         """
-        size = np.abs(shape)
-        in_first = size.reshape(-1, self.bins)[:, 0]
-        more = size[self.table.cell] - in_first[self.table.cell // self.bins]
-        per_sample = np.bincount(self.table.row, weights=more, minlength=self.judged.n)
+        size, (cell, first, place) = np.abs(shape), self._thinned
+        per_sample = np.bincount(place, weights=size[cell] - size[first], minlength=min(self.judged.n, MOST_ROWS))
         return float(per_sample.std() / self.judged.num_classes / np.sqrt(self.judged.n))
+
+
+@dataclass(frozen=True)
+class ClassNoise:
+    """Expected less drawn labels of class-wise cells in each draw, times a factor: `offset - factor * counts`."""
+
+    counts: torch.Tensor
+    """Drawn labels, int32 `[C, P]`."""
+    offset: Floats
+    factor: Floats
+    draws: int
+
+    def sizes(self, gaps: Floats) -> Floats:
+        """`sum over cells of |gap + noise|` in each draw, `[D]`, for gap sums `[C]`."""
+        from calibench.kernels import gap_sizes
+
+        sizes = gap_sizes(self.counts, torch.from_numpy(gaps + self.offset), torch.from_numpy(self.factor))
+        return sizes.numpy()[: self.draws]

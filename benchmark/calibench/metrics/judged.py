@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+BLOCK_NUMBERS = 1 << 19
+"""Scores are converted to float64 a block of rows at a time, each of about so many numbers (4 MB)."""
+
 
 class _Samples(NamedTuple):
     """The kernel's figures per sample, `[N]` each."""
@@ -153,11 +156,21 @@ class Judged:
         # would be exact only near the edges of the bins that it was called for.
         from calibench.kernels import calibration_stats
 
-        scores, labels = self.outputs.scores.detach().double(), torch.tensor(self.labels)
-        _, samples = calibration_stats(
-            scores, labels.to(scores.device), from_probs=self.outputs.from_probs, return_samples=True
+        scores, labels = self.outputs.scores.detach(), torch.tensor(self.labels)
+        labels = labels.to(scores.device)
+        columns = _Samples(
+            *(np.empty(self.n, dtype=np.int64 if name == "prediction" else None) for name in _Samples._fields)
         )
-        return _Samples(*(read_only(column.cpu().numpy()) for column in samples))
+        rows = max(1, BLOCK_NUMBERS // self.num_classes)  # a block at a time, since float64 is a copy
+        for start in range(0, self.n, rows):
+            block = slice(start, start + rows)
+            from_probs = self.outputs.from_probs
+            _, samples = calibration_stats(
+                scores[block].double(), labels[block], from_probs=from_probs, return_samples=True
+            )
+            for column, values in zip(columns, samples, strict=True):
+                column[block] = values.cpu().numpy()
+        return _Samples(*map(read_only, columns))
 
     @property
     def prediction(self) -> Ints:
@@ -208,6 +221,27 @@ class Judged:
         np.exp(probs, out=probs)
         probs /= probs.sum(axis=1, keepdims=True)
         return read_only(probs)
+
+    @cached_property
+    def scores(self) -> torch.Tensor:
+        """The scores on the CPU, `[N, K]` in their own type, for the operators of `calibench.kernels`."""
+        return self.outputs.scores.detach().cpu()
+
+    def probs_of(self, k: int) -> Floats:
+        """The probability of class k of each sample, `[N]`; of logits of two classes without a matrix of probabilities."""
+        if self.from_probs:
+            return self.scores[:, k].double().numpy()
+        if self.num_classes != 2 or self._parent is not None:
+            return self.probs[:, k]
+        p = np.where(self.prediction == k, self.confidence, self.tail * self.confidence)
+        return read_only(p)
+
+    @cached_property
+    def label_probs(self) -> Floats:
+        """The probability of the label, `[N]`."""
+        if self.from_probs:
+            return self.scores[np.arange(self.n), self.labels].double().numpy()
+        return np.exp(-self.nll)
 
     def bin_index(self, bins: int) -> Ints:
         """The equal-width bin of each confidence, 0 .. M-1, `[N]`; `binning.py` defines it."""

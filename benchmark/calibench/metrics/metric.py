@@ -11,6 +11,7 @@ from calibench.metrics.judged import Judged
 from calibench.metrics.no_interval import BIASED, NoInterval
 
 if TYPE_CHECKING:
+    from calibench.metrics.floor_counts import FloorCounts
     from calibench.metrics.gap_figure import GapFigure
     from calibench.metrics.resamples import Resamples
 
@@ -38,6 +39,7 @@ class Metric(ABC):
     | `applies` | the figure needs sets, costs, soft labels or several labels per sample, which some runs lack |
     | `resampled` | 1 000 calls of `value` take too long |
     | `floor_draws` | even a perfectly calibrated model scores above 0, as with ECE: the record then shows that noise floor |
+    | `floor_counts`, `floor_of_counts` | the same, fast: the figure of drawn labels follows from counts of them |
     | `details` | the record should hold more than one number |
 
     Is the figure a mean over samples? Then subclass `calibench.metrics.sample_mean.SampleMean` and write `per_sample`: its
@@ -85,7 +87,19 @@ class Metric(ABC):
         Each of the D rows of `labels [D, N]` is drawn from the predicted probabilities, as if they were true;
         `correct [D, N]` tells where the label is the predicted class. Return None if such a figure means nothing.
         """
+        counts = self.floor_counts(judged)
+        return None if counts is None else self.floor_of_counts(judged, counts.of_labels(judged, correct, labels))
+
+    def floor_counts(self, judged: Judged) -> FloorCounts | None:
+        """What to count in drawn labels, if the figure follows from it: right answers in cells, or labels in class-wise bins.
+
+        Labels are then drawn and counted by a compiled operator, and `floor_of_counts` is called in place of `floor_draws`.
+        """
         return None
+
+    def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
+        """The figure of each draw, `[D]`, from the counts `[C, D]` that `floor_counts` asked for."""
+        raise NotImplementedError(f"{type(self).__name__} has floor_counts() without floor_of_counts()")
 
     def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
         """The figure as one of gap sums, for metrics that are biased near 0: the interval is then that of `gap_interval`.

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 from calibench.errors import blaming
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
+from calibench.metrics.floor_counts import FloorCounts, counted_draws
 from calibench.metrics.judged import Judged
 from calibench.metrics.label_draws import draw_labels
 from calibench.metrics.metric import Metric
@@ -31,24 +32,45 @@ def floor_of(values: Floats) -> Floor:
 
 
 class HasDraws(Protocol):
-    """A metric, or another figure `[J]` with the method of the same name, whose draws are then `[D, J]`."""
+    """A metric, or another figure `[J]` with the methods of the same names, whose draws are then `[D, J]`."""
 
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:
         """See `Metric.floor_draws`."""
+
+    def floor_counts(self, judged: Judged) -> FloorCounts | None:
+        """See `Metric.floor_counts`."""
+
+    def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
+        """See `Metric.floor_of_counts`."""
 
 
 def drawn_figures(
     judged: Judged, metrics: Mapping[str, HasDraws], *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, Floats]:
-    """The figure of each metric that has a floor in each draw of labels, `[D]`, by the metric's name."""
-    with_floor = {name: m for name, m in metrics.items() if type(m).floor_draws is not Metric.floor_draws}
-    if not with_floor:
-        return {}
-    blocks: dict[str, list[Floats]] = {name: [] for name in with_floor}
-    for correct, labels in draw_labels(judged, draws, seed):
-        for name, metric in with_floor.items():
+    """The figure of each metric that has a floor in each draw of labels, `[D]`, by the metric's name.
+
+    Figures that follow from counts share their labels, and so do all others.
+    """
+    wanted: dict[str, FloorCounts] = {}
+    for name, metric in metrics.items():
+        with blaming(f"metric {name!r}"):
+            counts = metric.floor_counts(judged)
+        if counts is not None:
+            wanted[name] = counts
+    blocks: dict[str, list[Floats]] = {}
+    for counted in counted_draws(judged, wanted, draws, seed) if wanted else ():
+        for name, of_name in counted.items():
+            with blaming(f"metric {name!r}"):
+                blocks.setdefault(name, []).append(metrics[name].floor_of_counts(judged, of_name))
+    others = {
+        name: metric
+        for name, metric in metrics.items()
+        if name not in wanted and type(metric).floor_draws is not Metric.floor_draws
+    }
+    for correct, labels in draw_labels(judged, draws, seed) if others else ():
+        for name, metric in others.items():
             with blaming(f"metric {name!r}"):
                 values = metric.floor_draws(judged, correct, labels)
             if values is not None:
-                blocks[name].append(values)
-    return {name: np.concatenate(arrays) for name, arrays in blocks.items() if arrays}
+                blocks.setdefault(name, []).append(values)
+    return {name: np.concatenate(blocks[name]) for name in metrics if name in blocks}

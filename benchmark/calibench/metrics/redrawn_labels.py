@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from calibench.lazy import np
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from calibench.lazy import np, torch
 from calibench.metrics.binning import Floats, Ints
-from calibench.metrics.class_bins import ClassBins
 from calibench.metrics.gap_shapes import CellSums
 from calibench.metrics.judged import Judged
-from calibench.metrics.label_draws import labels_from
+
+if TYPE_CHECKING:
+    from calibench.kernels import ClassTable
 
 MOST_ROWS = 100_000
 MOST_NUMBERS = 20_000_000
@@ -17,34 +21,46 @@ FEWEST_ROWS = 5_000
 SMALLEST, LARGEST = 0.02, 1e6
 """A probability is changed at most by these factors."""
 
-
 MOST_UNEXPLAINED = 0.1
 """The share of wrong labels, beyond two standard deviations, that may be missing among the redrawn ones."""
 
+STREAM = 5
+"""Separates these labels from those of the noise floor, which have the same seed."""
+
+BLOCK_NUMBERS = 2_000_000
+"""Draws are counted in blocks whose tables have about so many numbers."""
+
 
 class LabelsRedrawn:
-    """The probabilities without the gaps of `shape [K M]`, and the noise of gap sums when labels are drawn from them.
+    """The probabilities without the gaps of `shape [K M]`, and counts of labels that are drawn from them.
 
     Each probability is multiplied by the factor that takes the gap out of its cell, and rows are scaled to a sum of 1. Of many
     samples, evenly spaced ones stand for all.
     """
 
-    def __init__(self, judged: Judged, table: ClassBins, sums: CellSums, shape: Floats) -> None:
-        self.judged, self.table = judged, table
+    def __init__(self, judged: Judged, bins: int, sums: CellSums, shape: Floats) -> None:
+        self.judged, self.bins = judged, bins
         self.rows = min(judged.n, MOST_ROWS, max(MOST_NUMBERS // judged.num_classes, FEWEST_ROWS))
         self.index: Ints = np.arange(self.rows) * judged.n // self.rows
         without = (sums.p - sums.count * shape) / np.where(sums.p > 0, sums.p, 1)
-        factor = np.clip(without, SMALLEST, LARGEST)
-        place = np.full(judged.n, -1)
-        place[self.index] = np.arange(self.rows)
-        self.listed = np.flatnonzero(place[table.row] >= 0)
-        self.row, self.cell = place[table.row[self.listed]], table.cell[self.listed]
-        probs = judged.probs[self.index]
-        self.probs = probs * factor.reshape(table.shape)[:, 0]
-        self.probs[self.row, self.cell // table.bins] = table.p[self.listed] * factor[self.cell]
-        self.probs /= self.probs.sum(axis=1, keepdims=True)
-        self.bin_of = np.zeros(self.probs.shape, dtype=np.int32)
-        self.bin_of[self.row, self.cell // table.bins] = self.cell % table.bins
+        self.factors = torch.from_numpy(np.clip(without, SMALLEST, LARGEST))
+
+    @cached_property
+    def _chosen(self) -> torch.Tensor | None:
+        return None if self.rows == self.judged.n else torch.from_numpy(self.index.astype(np.int32))
+
+    @cached_property
+    def _table(self) -> ClassTable:
+        from calibench.kernels import class_table
+
+        return class_table(
+            self.judged.scores,
+            self.bins,
+            from_probs=self.judged.from_probs,
+            factors=self.factors,
+            rows=self._chosen,
+            listed=False,
+        )
 
     def explains(self) -> bool:
         """True if labels drawn from these probabilities are wrong about as often as the true ones.
@@ -53,27 +69,35 @@ class LabelsRedrawn:
         """
         prediction, labels = self.judged.prediction[self.index], self.judged.labels[self.index]
         wrong = float((prediction != labels).sum())
-        expected = float(self.rows - self.probs[np.arange(self.rows), prediction].sum())
+        expected = float(self.rows - self._table.expected_right)
         return bool(abs(expected - wrong) <= MOST_UNEXPLAINED * wrong + 2 * wrong**0.5)
 
-    def gap_noise(self, draws: int, generator: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-        """Expected less drawn labels in each cell `[D, K M]`; the variance of this, and the expected number, `[K M]` each."""
-        expected, squares = self._sum(self.probs), self._sum(self.probs**2)
-        rows, prediction = np.arange(self.rows), self.judged.prediction[self.index]
-        confidence = self.probs[rows, prediction]
-        noise = np.empty((draws, len(expected)))
-        done = 0
-        for _, labels in labels_from(self.probs, confidence, prediction, draws, generator):
-            for label in labels:
-                cell = label * self.table.bins + self.bin_of[rows, label]
-                noise[done] = expected - np.bincount(cell, minlength=len(expected))
-                done += 1
-        return noise, np.maximum(expected - squares, 0), expected
+    def moments(self) -> tuple[Floats, Floats]:
+        """The expected number of labels in each cell, and the variance of the number, `[K M]` each."""
+        expected, squares = self._table.moments.numpy()
+        return expected, np.maximum(expected - squares, 0)
 
-    def _sum(self, values: Floats) -> Floats:
-        """The sum over samples in each cell, `[K M]`."""
-        listed = values[self.row, self.cell // self.table.bins]
-        flat = np.bincount(self.cell, weights=listed, minlength=self.table.num_classes * self.table.bins)
-        sums = flat.astype(np.float64, copy=False).reshape(self.table.shape)
-        sums[:, 0] = values.sum(axis=0) - sums.sum(axis=1)
-        return sums.ravel()
+    def counts(self, draws: int, seed: int) -> torch.Tensor:
+        """The number of labels in each cell in each draw, an int32 tensor `[K M, P]`, P = `draws` rounded up to 8."""
+        from calibench.kernels import label_draws
+
+        size = self.judged.num_classes * self.bins
+        step = max(8, BLOCK_NUMBERS // size // 8 * 8)
+        lanes = -(-draws // 8) * 8
+        cells = torch.zeros(self.rows, dtype=torch.int32)
+        counts = torch.empty((size, lanes), dtype=torch.int32)
+        for first in range(0, lanes, step):
+            drawn = label_draws(
+                self.judged.scores,
+                self.bins,
+                cells,
+                1,
+                first=(STREAM << 32) + first,
+                draws=min(step, lanes - first),
+                seed=seed,
+                from_probs=self.judged.from_probs,
+                factors=self.factors,
+                rows=self._chosen,
+            )
+            counts[:, first : first + step] = drawn.labels
+        return counts

@@ -15,15 +15,16 @@ from typing import Any, NamedTuple, TypeVar, cast
 from calibench.lazy import np, torch
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.blocks import block_rows
+from calibench.metrics.judged import Judged
 
 T = TypeVar("T")
 
 LANES = 16
 """Resamples are drawn in blocks of a multiple of this many."""
 
-MOST_LANES = 64
+MOST_LANES = 1024
 BLOCK_BYTES = 1 << 25
-"""A block has at most 64 resamples, and as few as 16 if it would hold more bytes than this."""
+"""A block has at most 1024 resamples, and as few as 16 if it would hold more bytes than this."""
 
 CHUNK = 1 << 16
 """Sums over all samples are taken in chunks of this many, which threads share out."""
@@ -111,6 +112,18 @@ class Resamples:
             np.ascontiguousarray(sums[:, 0, : self.count].T),
             np.ascontiguousarray(sums[:, 1:, : self.count].transpose(1, 2, 0)),
         )
+
+    def class_errors(self, judged: Judged, gaps: Floats, cells: Ranges, by_label: Ranges) -> Floats:
+        """The sum over classes and class-wise bins of |weighted gap|, `[B]`; `kernels.resample_class_errors` has the formula.
+
+        `gaps [E]` are those of the entries above bin 0 in the order of `cells`; `by_label` has the samples of each label.
+        """
+        from calibench.kernels import resample_class_errors, resample_class_sums
+
+        sums = resample_class_sums(self._counts, judged.scores, self.source.places, from_probs=judged.from_probs)
+        entries, labelled = self.source.places_of(cells.items), self.source.places_of(by_label.items)
+        errors = resample_class_errors(self._counts, entries, _tensor(gaps), cells.ends, labelled, by_label.ends, sums)
+        return errors.numpy()[: self.count]
 
     def risks(self, wrong: Any, ties: Ranges, harmonic: Any) -> tuple[Floats, Floats, Floats, Floats]:
         """Samples, errors, and the sums over ranks of the selective and of the joint risk, `[B]` each.

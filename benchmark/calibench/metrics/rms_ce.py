@@ -7,6 +7,7 @@ from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, check_bins
 from calibench.metrics.equal_mass import range_gap_sums, tie_starts
 from calibench.metrics.equal_width import EqualWidthMetric
+from calibench.metrics.floor_counts import FloorCounts
 from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
@@ -79,6 +80,14 @@ class RmsCE(Metric):
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:
         """The figure if sample i is correct with probability confidence_i; the bins stay."""
         return self._metric.floor_draws(judged, correct, labels)
+
+    def floor_counts(self, judged: Judged) -> FloorCounts | None:
+        """Those of bins of equal width, which stay."""
+        return self._metric.floor_counts(judged)
+
+    def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
+        """The figure of each draw."""
+        return self._metric.floor_of_counts(judged, counts)
 
 
 class EqualWidthRms(EqualWidthMetric):

@@ -7,7 +7,7 @@ from typing import Any
 
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
-from calibench.metrics.gap_figure import GapFigure
+from calibench.metrics.gap_figure import GapFigure, TopFigure
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details
 from calibench.metrics.no_interval import NoInterval
@@ -82,7 +82,7 @@ class SmECE(WeightedMetric):
         def value(sums: Floats) -> Floats:
             return _Smoothing(confidence, sums, count).at_fixed_point()[0]
 
-        return GapFigure(cells, value, at_threshold, lambda features: np.abs(features).sum(axis=1))
+        return TopFigure(cells, value, at_threshold, lambda features: np.abs(features).sum(axis=1))
 
     def details(self, judged: Judged) -> Details:
         """`bandwidth`, the s of the figure."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.gap_cells import TopCells
-from calibench.metrics.gap_figure import GapFigure
+from calibench.metrics.gap_figure import GapFigure, TopFigure
 from calibench.metrics.judged import Judged
 from calibench.metrics.no_interval import NoInterval
 
@@ -38,7 +38,7 @@ def top_cells(judged: Judged, bins: Ints, cells: Ints | None = None) -> TopCells
 def top_figure(judged: Judged, bins: Ints, value: Callable[[Floats], Floats]) -> GapFigure | NoInterval:
     """The figure `value` of gap sums of the top label over `bins [N]`."""
     cells = top_cells(judged, bins)
-    return cells if isinstance(cells, NoInterval) else GapFigure(cells, value)
+    return cells if isinstance(cells, NoInterval) else TopFigure(cells, value)
 
 
 def rms_figure(judged: Judged, bins: Ints) -> GapFigure | NoInterval:

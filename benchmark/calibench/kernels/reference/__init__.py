@@ -8,10 +8,33 @@ threads and add it up in another order. It takes sums with `math.fsum`, which ro
 
 from calibench.kernels.reference.bootstrap_bins import bootstrap_bins
 from calibench.kernels.reference.calibration_stats import calibration_stats, calibration_update
-from calibench.kernels.reference.class_rows import class_table, label_draws, resample_class_sums
+from calibench.kernels.reference.class_rows import (
+    class_table,
+    gap_sizes,
+    label_draws,
+    resample_class_errors,
+    resample_class_sums,
+)
 from calibench.kernels.reference.classwise_stats import classwise_stats
 from calibench.kernels.reference.nll_curve import nll_curve
 from calibench.kernels.reference.resampling import resample_counts, resample_risks, resample_sums
 from calibench.kernels.reference.thresholds import sigmoid_threshold, softmax_threshold, softmax_threshold_sets
 
-__all__ = ["bootstrap_bins", "calibration_stats", "calibration_update", "classwise_stats", "nll_curve", "resample_counts", "resample_risks", "resample_sums", "sigmoid_threshold", "softmax_threshold", "softmax_threshold_sets", "class_table", "label_draws", "resample_class_sums"]
+__all__ = [
+    "bootstrap_bins",
+    "calibration_stats",
+    "calibration_update",
+    "class_table",
+    "classwise_stats",
+    "gap_sizes",
+    "label_draws",
+    "nll_curve",
+    "resample_class_errors",
+    "resample_class_sums",
+    "resample_counts",
+    "resample_risks",
+    "resample_sums",
+    "sigmoid_threshold",
+    "softmax_threshold",
+    "softmax_threshold_sets",
+]

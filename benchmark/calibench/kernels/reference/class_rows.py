@@ -115,6 +115,36 @@ def resample_class_sums(
     return torch.from_numpy(sums)
 
 
+def resample_class_errors(
+    counts: torch.Tensor,
+    entries: torch.Tensor,
+    gaps: torch.Tensor,
+    cell_ends: torch.Tensor,
+    labelled: torch.Tensor,
+    label_ends: torch.Tensor,
+    p_sums: torch.Tensor,
+) -> torch.Tensor:
+    """The sum over classes and bins of |weighted gap| in each resample, `[P]`."""
+    classes, lanes = len(label_ends), counts.shape[1]
+    weights = counts.numpy()
+    errors = np.zeros(lanes)
+    cell_of = np.repeat(np.arange(len(cell_ends)), np.diff(cell_ends.numpy(), prepend=0))
+    class_of = np.repeat(np.arange(classes), np.diff(label_ends.numpy(), prepend=0))
+    for lane in range(lanes):
+        of_entries = weights[entries.numpy()[: len(cell_of)], lane] * gaps.numpy()[: len(cell_of)]
+        of_labels = weights[labelled.numpy()[: len(class_of)], lane].astype(np.float64)
+        gap = np.bincount(cell_of, weights=of_entries, minlength=len(cell_ends)).reshape(classes, -1)
+        labels = np.bincount(class_of, weights=of_labels, minlength=classes)
+        rest = p_sums[:, lane].numpy() - labels - gap.sum(axis=1)
+        errors[lane] = np.abs(gap).sum() + np.abs(rest).sum()
+    return torch.from_numpy(errors)
+
+
+def gap_sizes(labels: torch.Tensor, offset: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+    """The sum over cells of |offset - factor * count| in each draw, `[P]`."""
+    return (offset[:, None] - factor[:, None] * labels.double()).abs().sum(dim=0)
+
+
 def _probabilities(scores: torch.Tensor, from_probs: bool) -> Floats:
     x = scores.detach().double().numpy()
     if from_probs:
