@@ -53,6 +53,9 @@ STABLE_TORCH_LIBRARY(calibench, m) {
   // Items lie in rank order, in ties that end at `ends`; wrong bool [L]; harmonic float64: H(0), H(1), ... up
   // to the largest count.
   m.def("resample_risks(Tensor counts, Tensor places, Tensor wrong, Tensor ends, Tensor harmonic) -> Tensor");
+  // sums float64 [M, P]: the weighted sum of `values` float64 [L] over each group of draws, in the order of
+  // the items. ends float64 [M, P]: how many draws lie in the groups up to each.
+  m.def("resample_group_sums(Tensor counts, Tensor places, Tensor values, Tensor ends) -> Tensor");
   // errors float64 [P]: the sum over classes and bins of |sum of w (p - y)|. `entries` int32 [E] are the rows
   // of the counts of the entries above bin 0, cell by cell, with gaps p - y float64 [E]; cell_ends int64 [K
   // M]. `labelled` int32 [N] are those of all samples, label by label; label_ends int64 [K]. p_sums float64

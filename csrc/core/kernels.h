@@ -31,6 +31,7 @@ struct Kernels {
   void (*interleave)(const uint8_t* rows, int64_t samples, uint8_t* out, int64_t lanes);
   void (*resample_sums)(const ResampleSumsArgs&, int64_t from, int64_t to, int64_t lane, double* scratch);
   void (*resample_risks)(const ResampleRisksArgs&, int64_t lane);
+  void (*group_sums)(const GroupSumArgs&, int64_t lane);
   void (*class_errors)(const ClassErrorArgs&, int64_t lane);
   void (*gap_sizes)(const int32_t* labels, int64_t cells, int64_t lanes, const double* offset,
                     const double* factor, int64_t lane, double* sizes);

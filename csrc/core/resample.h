@@ -31,6 +31,15 @@ struct ResampleSumsArgs {
   double* sums;         // [S, C + 1, P] the count, then the weighted sum of each column
 };
 
+struct GroupSumArgs {
+  ResampledCounts weights;
+  const double* values;  // [L] in the order of the items
+  int64_t items;         // L
+  const double* ends;    // [M, P] how many draws lie in the groups up to each
+  int64_t groups;        // M
+  double* sums;          // [M, P]
+};
+
 struct ClassErrorArgs {
   ResampledCounts entries;   // places [E] of the entries above bin 0, cell by cell
   const double* gaps;        // [E] p - y of each

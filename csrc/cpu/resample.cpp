@@ -105,6 +105,26 @@ Tensor resample_risks(const Tensor& counts, const Tensor& places, const Tensor& 
   return risks;
 }
 
+Tensor resample_group_sums(const Tensor& counts, const Tensor& places, const Tensor& values,
+                           const Tensor& ends) {
+  CALIBENCH_CHECK(values.scalar_type() == ScalarType::Double && values.dim() == 1 && values.is_contiguous(),
+                  "values are not contiguous float64 [L]");
+  const ResampledCounts weights =
+      check_counts(counts, places, new_tensor<1>(counts, {0}, ScalarType::Long), values.size(0));
+  CALIBENCH_CHECK(ends.scalar_type() == ScalarType::Double && ends.is_contiguous() && ends.dim() == 2 &&
+                      ends.size(0) >= 1 && ends.size(1) == weights.lanes,
+                  "ends are not contiguous float64 [M, P]");
+  Tensor sums = new_tensor<2>(counts, {ends.size(0), weights.lanes}, ScalarType::Double);
+  const GroupSumArgs args{weights,        static_cast<const double*>(values.const_data_ptr()),
+                          values.size(0), static_cast<const double*>(ends.const_data_ptr()),
+                          ends.size(0),   data<double>(sums)};
+  const Kernels& table = selected_kernels();
+  run_tasks(weights.lanes / 8, [&](const auto& next_task) {
+    for (int64_t task = next_task(); task >= 0; task = next_task()) table.group_sums(args, task * 8);
+  });
+  return sums;
+}
+
 Tensor resample_class_errors(const Tensor& counts, const Tensor& entries, const Tensor& gaps,
                              const Tensor& cell_ends, const Tensor& labelled, const Tensor& label_ends,
                              const Tensor& p_sums) {
@@ -168,6 +188,7 @@ STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
   m.impl("resample_counts", TORCH_BOX(&calibench::resample_counts));
   m.impl("resample_sums", TORCH_BOX(&calibench::resample_sums));
   m.impl("resample_risks", TORCH_BOX(&calibench::resample_risks));
+  m.impl("resample_group_sums", TORCH_BOX(&calibench::resample_group_sums));
   m.impl("resample_class_errors", TORCH_BOX(&calibench::resample_class_errors));
   m.impl("gap_sizes", TORCH_BOX(&calibench::gap_sizes));
 }

@@ -69,8 +69,8 @@ static void label_draws(const LabelDrawArgs& args, int64_t begin, int64_t end, d
 }
 
 static constexpr Kernels kTable = {
-    CALIBENCH_ISA_NAME, calibration, classwise,  threshold,     sigmoid,        curve,
-    resample,           count_draws, interleave, resample_sums, resample_risks, class_errors,
-    gap_sizes,          class_table, class_sums, label_draws};
+    CALIBENCH_ISA_NAME, calibration, classwise,   threshold,     sigmoid,        curve,
+    resample,           count_draws, interleave,  resample_sums, resample_risks, group_sums,
+    class_errors,       gap_sizes,   class_table, class_sums,    label_draws};
 
 }  // namespace calibench::CALIBENCH_ISA

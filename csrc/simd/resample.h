@@ -120,6 +120,43 @@ CALIBENCH_INLINE void add_weighted(const uint8_t* row, double value, D* a, D* b)
   *b = *b + load8(row + 8) * set(value);
 }
 
+// The sums of groups of equally many draws in resamples [lane, lane + 8). A group may end within the draws of
+// one item: the others are in the next group.
+static void group_sums(const GroupSumArgs& args, int64_t lane) {
+  constexpr int64_t kAhead = 24;
+  const int64_t P = args.weights.lanes;
+  for (int64_t g = 0; g < args.groups; ++g) store(args.sums + g * P + lane, set(0.0));
+  int64_t group[8] = {};
+  D drawn = set(0.0), sum = drawn, end = load(args.ends + lane);
+  for (int64_t i = 0; i < args.items; ++i) {
+    __builtin_prefetch(args.weights.of(min_of(i + kAhead, args.items - 1)) + lane);
+    const D weight = load8(args.weights.of(i) + lane), value = set(args.values[i]);
+    drawn = drawn + weight;
+    sum = sum + weight * value;
+    unsigned full = bits(less(end, drawn));
+    if (CALIBENCH_UNLIKELY(full != 0)) {
+      double draws[8], sums[8], ends[8];
+      store(draws, drawn);
+      store(sums, sum);
+      store(ends, end);
+      for (; full != 0; full &= full - 1) {
+        const int l = __builtin_ctz(full);
+        while (draws[l] > ends[l] && group[l] + 1 < args.groups) {
+          const double beyond = (draws[l] - ends[l]) * args.values[i];
+          args.sums[group[l] * P + lane + l] = sums[l] - beyond;
+          sums[l] = beyond;
+          ends[l] = args.ends[++group[l] * P + lane + l];
+        }
+      }
+      sum = load(sums);
+      end = load(ends);
+    }
+  }
+  double sums[8];
+  store(sums, sum);
+  for (int l = 0; l < 8; ++l) args.sums[group[l] * P + lane + l] = sums[l];
+}
+
 // The sum over classes and bins of |sum of w (p - y)| in resamples [lane, lane + kLanes). Bin 0 of a class
 // has what is left of its total.
 static void class_errors(const ClassErrorArgs& args, int64_t lane) {

@@ -28,10 +28,10 @@ def _probabilities_as_logits(judged: Judged) -> str:
         return ""
     several = judged.labels_per_sample > 1
     scores = label_scores(judged.outputs) if several else judged.outputs.scores
-    values = scores.detach().cpu().double().numpy()
-    inside = bool((values >= 0).all() and (values <= 1).all())
-    rows_sum_to_1 = several or bool(np.allclose(values.sum(axis=1), 1, atol=1e-3))
-    if not (inside and rows_sum_to_1):
+    values = scores.detach()
+    if float(values.min()) < 0 or float(values.max()) > 1:
+        return ""
+    if not several and not torch.allclose(values.double().sum(dim=1), torch.ones(1, dtype=torch.float64), atol=1e-3):
         return ""
     what = "all logits lie in [0, 1]" if several else "every row of logits lies in [0, 1] and sums to 1"
     as_probs = yes_no_outputs(scores, True) if several else Outputs(scores, True)
@@ -43,8 +43,7 @@ def _clipped(judged: Judged) -> str:
     """Probabilities of the true class that NLL raises to 1e-12: the figure then depends on that number."""
     if not judged.from_probs:
         return ""
-    true = judged.probs[np.arange(judged.n), judged.labels]
-    count = int((true < CLIP).sum())
+    count = int((judged.label_probs < CLIP).sum())
     if not count:
         return ""
     were = "is" if count == 1 else "are"

@@ -17,7 +17,7 @@ from calibench.kernels.class_rows import (
 from calibench.kernels.classwise import ClasswiseStats, classwise_stats
 from calibench.kernels.loader import Backend, BuildInfo, ExtensionStatus, backend, build_info, extension_status
 from calibench.kernels.nll_curve import NllCurve, nll_curve
-from calibench.kernels.resampling import resample_counts, resample_risks, resample_sums
+from calibench.kernels.resampling import resample_counts, resample_group_sums, resample_risks, resample_sums
 from calibench.kernels.result import Result
 from calibench.kernels.signatures import CPU_OPS, OPS
 from calibench.kernels.state import chunk_rows
@@ -66,6 +66,7 @@ __all__ = [
     "resample_class_errors",
     "resample_class_sums",
     "resample_counts",
+    "resample_group_sums",
     "resample_risks",
     "resample_sums",
     "sigmoid_threshold",

@@ -62,6 +62,21 @@ def resample_risks(
     return cast(torch.Tensor, dispatch.call("resample_risks", "resample_risks", *inputs))
 
 
+def resample_group_sums(
+    counts: torch.Tensor, values: torch.Tensor, ends: torch.Tensor, places: torch.Tensor | None = None
+) -> torch.Tensor:
+    """The weighted sum of `values [L]` over each of M groups of draws, float64 `[M, P]`, for items in their order.
+
+    Group m of a resample holds its draws up to number `ends[m]` (float64 `[M, P]`), the last one all others. A group may end within
+    the draws of one item. The rest as in `resample_sums`.
+    """
+    _check_device("resample_group_sums", counts, values, ends, places)
+    if not loader.fused(counts.device, "resample_group_sums"):
+        return reference.resample_group_sums(counts, values, ends, places)
+    inputs = counts, _places(places), values, ends
+    return cast(torch.Tensor, dispatch.call("resample_group_sums", "resample_group_sums", *inputs))
+
+
 def _places(places: torch.Tensor | None) -> torch.Tensor:
     return torch.empty(0, dtype=torch.int32) if places is None else places
 

@@ -22,6 +22,7 @@ CPU_OPS: dict[str, str] = {
     "resample_counts": "Tensor like, int samples, int first, int resamples, int seed -> 1",
     "resample_sums": "Tensor counts, Tensor places, Tensor columns, Tensor ends -> 1",
     "resample_risks": "Tensor counts, Tensor places, Tensor wrong, Tensor ends, Tensor harmonic -> 1",
+    "resample_group_sums": "Tensor counts, Tensor places, Tensor values, Tensor ends -> 1",
     "resample_class_errors": "Tensor counts, Tensor entries, Tensor gaps, Tensor cell_ends, Tensor labelled, "
     "Tensor label_ends, Tensor p_sums -> 1",
     "gap_sizes": "Tensor labels, Tensor offset, Tensor factor -> 1",

@@ -7,8 +7,8 @@ from calibench.metrics.aurc import rank, resampled_risks
 from calibench.metrics.binning import Floats
 from calibench.metrics.fd_shifts import FD_SHIFTS, LIKE, tie_sums, trapezoid_augrc
 from calibench.metrics.judged import Judged
+from calibench.metrics.metric import Metric
 from calibench.metrics.resamples import Resamples
-from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -27,7 +27,7 @@ SPEC = MetricSpec(
 )
 
 
-class AUGRC(WeightedMetric):
+class AUGRC(Metric):
     """`mean over i = 1 .. N of (errors among the i most confident) / N`, a fraction, averaged over the orders of tied samples.
 
     Samples are ranked as in `aurc`. A tie of m samples with e errors, after E errors, adds `m E + e (m + 1) / 2` to the sum.
@@ -38,16 +38,13 @@ class AUGRC(WeightedMetric):
     def __init__(self, like: str | None = None) -> None:
         self.like = like
 
-    def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """Copies of a sample tie with each other, and tied samples stay tied in every resample."""
+    def value(self, judged: Judged) -> float:
+        """The figure of all samples."""
         order, starts = judged.memo("by_tail", lambda: rank(judged.tail))
-        ranked = weights[:, order]
-        size, errors = tie_sums(ranked, starts), tie_sums(ranked * (1 - judged.correct[order]), starts)
-        area = trapezoid_augrc(size, errors)
-        if self.like == FD_SHIFTS:
-            return area
-        area_of_means: Floats = area + errors.sum(axis=1) / (2 * size.sum(axis=1) ** 2)
-        return area_of_means
+        ones = np.ones((1, judged.n))
+        size, errors = tie_sums(ones, starts), tie_sums(1 - judged.correct[order][None], starts)
+        area = float(trapezoid_augrc(size, errors)[0])
+        return area if self.like == FD_SHIFTS else area + float(errors.sum()) / (2 * judged.n**2)
 
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
         """The sum of the joint risk over ranks, divided by the square of the number of samples."""

@@ -7,9 +7,8 @@ from typing import Any
 from calibench.lazy import np, torch
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
-from calibench.metrics.metric import Details
+from calibench.metrics.metric import Details, Metric
 from calibench.metrics.resamples import Ranges, Resamples, ranges_of
-from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -23,7 +22,7 @@ SPEC = MetricSpec(
 )
 
 
-class AURC(WeightedMetric):
+class AURC(Metric):
     """`mean over i = 1 .. N of (errors among the i most confident) / i`, a fraction, averaged over the orders of tied samples.
 
     Samples are ranked by the tail `sum over j != argmax of p_j / p_argmax`, which distinguishes confidences that round to
@@ -32,12 +31,10 @@ class AURC(WeightedMetric):
     Source: Geifman, Uziel & El-Yaniv 2019, "Bias-reduced uncertainty estimation".
     """
 
-    def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """Copies of a sample tie with each other, and tied samples stay tied in every resample."""
+    def value(self, judged: Judged) -> float:
+        """The figure of all samples."""
         order, starts = judged.memo("by_tail", lambda: rank(judged.tail))
-        wrong = 1 - judged.correct[order]
-        harmonic = judged.memo("harmonic", lambda: harmonic_numbers(judged.n))
-        return np.array([_area(row[order], wrong, starts, harmonic) for row in weights])
+        return _area(np.ones(judged.n), 1 - judged.correct[order], starts, harmonic_numbers(judged.n))
 
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
         """The sum of the selective risk over ranks, divided by the number of samples."""

@@ -1,11 +1,12 @@
-"""Sums of each equal-width bin in each resample: ECE, MCE and their kin are made of these."""
+"""Sums of each equal-width bin: ECE, MCE and their kin are made of these."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from calibench.lazy import np
-from calibench.metrics.binning import Floats
+from calibench.metrics.binning import Floats, Ints
+from calibench.metrics.floor_counts import RightInCells, joint_cells
 from calibench.metrics.judged import Judged
 from calibench.metrics.resamples import Ranges, Resamples, bin_ranges
 
@@ -15,7 +16,7 @@ GRID = 2.0**30
 
 @dataclass(frozen=True)
 class BinSums:
-    """Coarse and fine parts of the confidence, right answers and counts of each bin, `[B, M]` each.
+    """Coarse and fine parts of the confidence, right answers and counts of each bin, `[..., M]` each.
 
     The coarse part of a confidence is a multiple of 2^-30 and the fine part is the rest, so both sums are exact up to about
     4 million samples.
@@ -32,21 +33,57 @@ class BinSums:
         gap: Floats = self.coarse - self.correct + self.fine
         return gap
 
+    def merged(self, part: Ints, bins: int) -> BinSums:
+        """The sums of the M bins that joint bins lie in: joint bin j in `part[j]`."""
+        order = np.argsort(part, kind="stable")
+        filled, starts = np.unique(part[order], return_index=True)
 
-def bin_sums(judged: Judged, resamples: Resamples, bins: int) -> BinSums:
-    """The sums of M bins; taken once for all metrics with as many bins."""
+        def merge(sums: Floats) -> Floats:
+            out = np.zeros((*sums.shape[:-1], bins))
+            out[..., filled] = np.add.reduceat(sums[..., order], starts, axis=-1)
+            return out
+
+        return BinSums(merge(self.coarse), merge(self.fine), merge(self.correct), merge(self.count))
+
+
+def bin_sums(judged: Judged, bins: int) -> BinSums:
+    """The sums `[M]` of all samples."""
 
     def make() -> BinSums:
-        columns, ranges = judged.memo(("bin_columns", bins), lambda: _columns(judged, bins))
+        index, coarse = judged.bin_index(bins), _coarse(judged.confidence)
+
+        def per_bin(values: Floats | None) -> Floats:
+            sums: Floats = np.bincount(index, weights=values, minlength=bins).astype(np.float64)
+            return sums
+
+        return BinSums(per_bin(coarse), per_bin(judged.confidence - coarse), per_bin(judged.correct), per_bin(None))
+
+    return judged.memo(("bin_sums", bins), make)
+
+
+def resampled_bin_sums(judged: Judged, resamples: Resamples, bins: int) -> BinSums:
+    """The sums `[B, M]` of each resample. All numbers of bins in `resamples.bins` are added up together, in joint bins."""
+    numbers = tuple(sorted({bins, *resamples.bins}))
+
+    def make() -> BinSums:
+        columns, ranges, _ = judged.memo(("bin_columns", numbers), lambda: _columns(judged, numbers))
         count, (coarse, fine, correct) = resamples.range_sums(columns, ranges)
         return BinSums(coarse, fine, correct, count)
 
-    return resamples.memo(("bin_sums", bins), make)
+    joint = resamples.memo(("bin_sums", numbers), make)
+    _, _, parts = judged.memo(("bin_columns", numbers), lambda: _columns(judged, numbers))
+    return joint.merged(parts[numbers.index(bins)], bins)
 
 
-def _columns(judged: Judged, bins: int) -> tuple[Floats, Ranges]:
-    """`[3, N]`: the numbers of each sample that `BinSums` adds, bin by bin, and the range of each bin."""
-    order, ranges = bin_ranges(judged.bin_index(bins), bins)
+def _coarse(confidence: Floats) -> Floats:
+    coarse: Floats = np.rint(confidence * GRID) / GRID
+    return coarse
+
+
+def _columns(judged: Judged, numbers: tuple[int, ...]) -> tuple[Floats, Ranges, list[Ints]]:
+    """`[3, N]`: the numbers of each sample that `BinSums` adds, joint bin by joint bin, and where these and their bins lie."""
+    joint, parts = joint_cells([RightInCells(judged.bin_index(bins), bins) for bins in numbers], judged.n)
+    order, ranges = bin_ranges(joint, len(parts[0]))
     confidence = judged.confidence[order]
-    coarse = np.rint(confidence * GRID) / GRID
-    return np.stack([coarse, confidence - coarse, judged.correct[order]]), ranges
+    coarse = _coarse(confidence)
+    return np.stack([coarse, confidence - coarse, judged.correct[order]]), ranges, parts

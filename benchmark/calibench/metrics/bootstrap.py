@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from calibench.errors import InputError, RunError, blaming
 from calibench.lazy import np, torch
 from calibench.metrics.binning import Floats, Ints, read_only
+from calibench.metrics.equal_width import BinnedMetric
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 from calibench.metrics.resamples import Resamples, Source, resample_blocks
+from calibench.metrics.sample_mean import SampleMean
 
 LEVEL = 0.95
 RESAMPLES = 1000
@@ -108,13 +111,20 @@ def bootstrap(
     """
     resamples, _, seed = sampling.check()
     values = {name: np.empty(resamples) for name in metrics}
-    source = _source(judged, rows, num_samples, seed)
+    bins = {metric.bins for metric in metrics.values() if isinstance(metric, BinnedMetric)}
+    source = replace(_source(judged, rows, num_samples, seed), bins=tuple(sorted(bins)))
+    means = {name: m for name, m in metrics.items() if isinstance(m, SampleMean) and _sums_serve(type(m)) is SampleMean}
+    numbers = np.empty((len(means), judged.n))
+    for row, (name, mean) in zip(numbers, means.items(), strict=True):
+        with blaming(f"metric {name!r}"):
+            row[:] = mean.numbers(judged)
     for block in resample_blocks(source, judged.n, resamples):
         place = slice(block.first, block.first + block.count)
-        empty = block.total == 0
+        sums, total = block.sums(numbers)
+        of_means = dict(zip(means, sums / np.maximum(total, 1), strict=True))
         for name, metric in metrics.items():
-            values[name][place] = _figures(name, metric, judged, block)
-            values[name][place][empty] = np.nan
+            values[name][place] = of_means[name] if name in of_means else _figures(name, metric, judged, block)
+            values[name][place][total == 0] = np.nan
     return {name: _replicates(values[name], metric, estimates[name]) for name, metric in metrics.items()}
 
 
@@ -129,7 +139,7 @@ def _source(judged: Judged, rows: Ints | None, num_samples: int, seed: int) -> S
 
 
 def _figures(name: str, metric: Metric, judged: Judged, resamples: Resamples) -> Floats:
-    if _sums_serve(type(metric)):
+    if _sums_serve(type(metric)) is not None:
         with blaming(f"metric {name!r}"):
             return _checked(name, "of_resamples", metric.of_resamples(judged, resamples), resamples.count)
     figures = []
@@ -140,14 +150,14 @@ def _figures(name: str, metric: Metric, judged: Judged, resamples: Resamples) ->
     return np.concatenate(figures)
 
 
-def _sums_serve(metric: type[Metric]) -> bool:
-    """True if the class overrides `of_resamples`, and no subclass of that class overrides `resampled`."""
+def _sums_serve(metric: type[Metric]) -> type[Metric] | None:
+    """The class whose `of_resamples` serves; None if a subclass of it overrides `resampled`, or there is none."""
     for base in metric.__mro__:
         if "of_resamples" in vars(base):
-            return base is not Metric
+            return base if base is not Metric else None
         if "resampled" in vars(base):
-            return False
-    return False
+            return None
+    return None
 
 
 def _checked(name: str, method: str, figures: Any, count: int) -> Floats:

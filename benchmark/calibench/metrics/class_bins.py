@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from calibench.lazy import np
+from calibench.lazy import np, torch
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
 from calibench.metrics.resamples import Ranges, Resamples, bin_ranges, ranges_of
@@ -82,3 +82,16 @@ def _cells(table: ClassBins) -> tuple[Floats, Ranges]:
     order = np.argsort(table.cell, kind="stable")
     ends = np.bincount(table.cell, minlength=table.num_classes * table.bins).cumsum()
     return (table.p - table.y)[order], ranges_of(table.row[order], ends)
+
+
+def label_gap_sizes(offset: Floats, factor: Floats, counts: Floats | Ints) -> Floats:
+    """`sum over cells of |offset - factor * labels|` in each draw, `[D]`, for drawn labels `counts [C, D]`, whole numbers."""
+    from calibench.kernels import gap_sizes
+
+    draws = counts.shape[1]
+    if counts.dtype != np.int32 or draws % 8 or not counts.flags.c_contiguous:
+        padded = np.zeros((len(counts), -(-draws // 8) * 8), dtype=np.int32)
+        padded[:, :draws] = counts
+        counts = padded
+    sizes = gap_sizes(*map(torch.from_numpy, (counts, offset, factor)))
+    return sizes.numpy()[:draws]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints, bin_index, check_bins
 from calibench.metrics.calibration_error import expected_calibration_error
-from calibench.metrics.class_bins import class_bins, class_gaps, resampled_class_errors
+from calibench.metrics.class_bins import class_bins, class_gaps, label_gap_sizes, resampled_class_errors
 from calibench.metrics.floor_counts import LabelsInBins
 from calibench.metrics.gap_cells import ClassCells, TopCells
 from calibench.metrics.gap_figure import ClasswiseFigure, GapFigure, TopFigure
@@ -74,5 +74,6 @@ class ClasswiseECE(Metric):
 
     def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
         """The figure of labels `[K M, D]`; the sums of p per class and bin stay."""
-        p_sums = class_bins(judged, self.bins).p_sums.reshape(-1, 1)
-        return expected_calibration_error(p_sums - counts, judged.n * judged.num_classes, axis=0)
+        p_sums = class_bins(judged, self.bins).p_sums.ravel()
+        sizes: Floats = label_gap_sizes(p_sums, np.ones_like(p_sums), counts)
+        return sizes / (judged.n * judged.num_classes)

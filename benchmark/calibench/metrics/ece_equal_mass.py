@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from calibench.lazy import np
+from typing import Any
+
+from calibench.lazy import np, torch
 from calibench.metrics.binning import Floats, Ints, check_bins, read_only
 from calibench.metrics.calibration_error import expected_calibration_error
 from calibench.metrics.floor_counts import RightInCells
 from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
+from calibench.metrics.metric import Metric
 from calibench.metrics.no_interval import NoInterval
-from calibench.metrics.rank_groups import blocks_of_ranks, group_gap_sums
-from calibench.metrics.resamples import Ranges, Resamples
+from calibench.metrics.resamples import Resamples
 from calibench.metrics.top_figure import top_figure
-from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -29,7 +30,7 @@ SPEC = MetricSpec(
 )
 
 
-class EqualMassECE(WeightedMetric):
+class EqualMassECE(Metric):
     """`sum over groups of n_g / N * |conf_g - acc_g|` of the predicted class, a fraction.
 
     Samples are ranked by (confidence, index) and split by rank into M groups of near-equal size, the sizes of
@@ -43,31 +44,19 @@ class EqualMassECE(WeightedMetric):
     def __init__(self, bins: int = 15) -> None:
         self.bins = check_bins(bins)
 
-    def resampled(self, judged: Judged, weights: Floats) -> Floats:
-        """Each resample is ranked and split anew; a split may run through the copies of one sample."""
-        order = _order(judged)
-        gap = (judged.confidence - judged.correct)[order]
-        return np.array([self._error(row[order], gap) for row in weights])
+    def value(self, judged: Judged) -> float:
+        """The figure of all samples."""
+        sums = np.bincount(self._group(judged), weights=judged.confidence - judged.correct, minlength=self.bins)
+        return float(expected_calibration_error(sums, judged.n))
 
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
-        """The same from running sums of blocks of ranks."""
-        order = _order(judged)
-        gap, ranges = judged.memo("ranked_gaps", lambda: _ranked_gaps(judged))
-        total = resamples.total.astype(np.int64)
-        ends = np.array([group_ends(n, self.bins)[1:] for n in total.tolist()])
-        sums = group_gap_sums(resamples, order, gap, ranges, ends)
+        """Each resample is ranked and split anew; a split may run through the copies of one sample."""
+        gaps, items = judged.memo("ranked_gaps", lambda: _ranked_gaps(judged))
+        total = resamples.total
+        size, larger = np.divmod(total[:, None], self.bins)
+        index = np.arange(1, self.bins + 1)
+        sums = resamples.group_sums(gaps, items, index * size + np.minimum(index, larger))
         return expected_calibration_error(sums, np.maximum(total, 1))
-
-    def _error(self, weight: Floats, gap: Floats) -> float:
-        """The figure of one resample, from the weight and the gap of each sample in rank order."""
-        last_rank = weight.cumsum()
-        ends = group_ends(int(last_rank[-1]), self.bins)
-        # Group g ends within the copies of sample split[g]: some belong to it, the others to the next group.
-        split = np.searchsorted(last_rank, ends[1:-1], side="left")
-        copies = weight[split] - (last_rank[split] - ends[1:-1])
-        running = np.concatenate([[0.0], (weight * gap).cumsum()])
-        until_end = np.concatenate([[0.0], running[split] + copies * gap[split], running[-1:]])
-        return float(expected_calibration_error(np.diff(until_end), last_rank[-1]))
 
     def floor_counts(self, judged: Judged) -> RightInCells:
         """Right answers in each group; the groups stay."""
@@ -102,10 +91,10 @@ def _order(judged: Judged) -> Ints:
     return judged.memo("by_confidence", lambda: np.argsort(judged.confidence, kind="stable"))
 
 
-def _ranked_gaps(judged: Judged) -> tuple[Floats, Ranges]:
-    """The gap of each sample in rank order, and the blocks of ranks."""
+def _ranked_gaps(judged: Judged) -> tuple[Floats, Any]:
+    """The gap of each sample in rank order, and the samples in this order, an int32 tensor."""
     order = _order(judged)
-    return (judged.confidence - judged.correct)[order], blocks_of_ranks(order)
+    return (judged.confidence - judged.correct)[order], torch.from_numpy(order.astype(np.int32))
 
 
 def group_ends(n: int, groups: int) -> Ints:

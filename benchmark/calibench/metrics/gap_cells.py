@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 
-from calibench.lazy import np, torch
+from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
-from calibench.metrics.class_bins import class_bins
+from calibench.metrics.class_bins import class_bins, label_gap_sizes
 from calibench.metrics.gap_shapes import CellSums, gap_shapes
 from calibench.metrics.judged import Judged
 from calibench.metrics.redrawn_labels import MOST_ROWS, LabelsRedrawn
@@ -135,7 +135,7 @@ class ClassCells(Cells):
 class ClassNoise:
     """Expected less drawn labels of class-wise cells in each draw, times a factor: `offset - factor * counts`."""
 
-    counts: torch.Tensor
+    counts: Ints
     """Drawn labels, int32 `[C, P]`."""
     offset: Floats
     factor: Floats
@@ -143,7 +143,4 @@ class ClassNoise:
 
     def sizes(self, gaps: Floats) -> Floats:
         """`sum over cells of |gap + noise|` in each draw, `[D]`, for gap sums `[C]`."""
-        from calibench.kernels import gap_sizes
-
-        sizes = gap_sizes(self.counts, torch.from_numpy(gaps + self.offset), torch.from_numpy(self.factor))
-        return sizes.numpy()[: self.draws]
+        return label_gap_sizes(gaps + self.offset, self.factor, self.counts)[: self.draws]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calibench.lazy import np
+from calibench.metrics.bin_sums import bin_sums
 from calibench.metrics.binning import Floats
 from calibench.metrics.equal_width import EqualWidthMetric
 from calibench.metrics.judged import Judged
@@ -35,7 +36,8 @@ class MCE(EqualWidthMetric):
 
     def details(self, judged: Judged) -> Details:
         """`bin` (0 .. M-1, the first of equals) with the largest gap, and its `count` of samples."""
-        gap_sums, counts = self.bin_sums(judged)
+        sums = bin_sums(judged, self.bins)
+        gap_sums, counts = sums.gap, sums.count
         # -1, so that an empty bin is never the largest, even if all gaps are 0.
         gaps = np.where(counts > 0, np.abs(gap_sums) / np.maximum(counts, 1), -1)
         largest = int(gaps.argmax())

@@ -77,15 +77,15 @@ class LabelsRedrawn:
         expected, squares = self._table.moments.numpy()
         return expected, np.maximum(expected - squares, 0)
 
-    def counts(self, draws: int, seed: int) -> torch.Tensor:
-        """The number of labels in each cell in each draw, an int32 tensor `[K M, P]`, P = `draws` rounded up to 8."""
+    def counts(self, draws: int, seed: int) -> Ints:
+        """The number of labels in each cell in each draw, int32 `[K M, P]`, P = `draws` rounded up to 8."""
         from calibench.kernels import label_draws
 
         size = self.judged.num_classes * self.bins
         step = max(8, BLOCK_NUMBERS // size // 8 * 8)
         lanes = -(-draws // 8) * 8
         cells = torch.zeros(self.rows, dtype=torch.int32)
-        counts = torch.empty((size, lanes), dtype=torch.int32)
+        counts = np.empty((size, lanes), dtype=np.int32)
         for first in range(0, lanes, step):
             drawn = label_draws(
                 self.judged.scores,
@@ -99,5 +99,5 @@ class LabelsRedrawn:
                 factors=self.factors,
                 rows=self._chosen,
             )
-            counts[:, first : first + step] = drawn.labels
+            counts[:, first : first + step] = drawn.labels.numpy()
         return counts

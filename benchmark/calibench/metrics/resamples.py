@@ -58,6 +58,8 @@ class Source:
     samples: int
     """n, the number of samples that are drawn from."""
     seed: int
+    bins: tuple[int, ...] = ()
+    """Numbers of equal-width bins whose sums are wanted together."""
     places: Any = None
     """The sample among these n that each of N judged answers belongs to, an int32 tensor `[N]`; None if N = n."""
     composed: dict[int, tuple[Any, Any]] = field(default_factory=dict)
@@ -85,13 +87,15 @@ class Resamples:
         from calibench.kernels import resample_counts
 
         self.source, self.n, self.first, self.count = source, judged_samples, first, count
+        self.bins = source.bins
         self._counts = resample_counts(source.samples, first, count, source.seed)
         self._memo: dict[Hashable, Any] = {}
 
     @cached_property
     def total(self) -> Floats:
         """The number of judged samples in each resample, copies counted, `[B]`."""
-        return self.sums(np.zeros((0, self.n)))[1]
+        total: Floats = self.sums(np.zeros((0, self.n)))[1]
+        return total
 
     def sums(self, columns: Floats) -> tuple[Floats, Floats]:
         """The weighted sums of `columns [C, N]` over all samples, `[C, B]`, and the number of samples, `[B]`."""
@@ -112,6 +116,19 @@ class Resamples:
             np.ascontiguousarray(sums[:, 0, : self.count].T),
             np.ascontiguousarray(sums[:, 1:, : self.count].transpose(1, 2, 0)),
         )
+
+    def group_sums(self, values: Floats, items: Any, ends: Floats) -> Floats:
+        """The weighted sum of `values [N]` over each of M groups of draws, `[B, M]`; group m ends at draw `ends[b, m]`.
+
+        `values` are in the order of `items`, an int32 tensor.
+        """
+        from calibench.kernels import resample_group_sums
+
+        padded = np.zeros((ends.shape[1], self._counts.shape[1]))
+        padded[:, : self.count] = ends.T
+        places = self.source.places_of(items)
+        sums = resample_group_sums(self._counts, _tensor(values), torch.from_numpy(padded), places)
+        return sums.numpy()[:, : self.count].T
 
     def class_errors(self, judged: Judged, gaps: Floats, cells: Ranges, by_label: Ranges) -> Floats:
         """The sum over classes and class-wise bins of |weighted gap|, `[B]`; `kernels.resample_class_errors` has the formula.
@@ -135,11 +152,6 @@ class Resamples:
         risks = resample_risks(self._counts, wrong, ties.ends, harmonic, self.source.places_of(ties.items))
         samples, errors, selective, joint = risks.numpy()[:, : self.count]
         return samples, errors, selective, joint
-
-    def counts_of(self, items: Ints, resample: Ints) -> Floats:
-        """How often a resample, 0 .. B - 1, has a judged sample, in float64; the shapes are broadcast."""
-        places = items if self.source.places is None else self.source.places.numpy()[items]
-        return self._counts.numpy()[places, resample].astype(np.float64)
 
     def weights(self) -> Iterator[Floats]:
         """How often each resample has each judged sample, in float64: blocks `[b, N]`, B rows in all.

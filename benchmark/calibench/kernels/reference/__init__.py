@@ -17,7 +17,7 @@ from calibench.kernels.reference.class_rows import (
 )
 from calibench.kernels.reference.classwise_stats import classwise_stats
 from calibench.kernels.reference.nll_curve import nll_curve
-from calibench.kernels.reference.resampling import resample_counts, resample_risks, resample_sums
+from calibench.kernels.reference.resampling import resample_counts, resample_group_sums, resample_risks, resample_sums
 from calibench.kernels.reference.thresholds import sigmoid_threshold, softmax_threshold, softmax_threshold_sets
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "resample_class_errors",
     "resample_class_sums",
     "resample_counts",
+    "resample_group_sums",
     "resample_risks",
     "resample_sums",
     "sigmoid_threshold",

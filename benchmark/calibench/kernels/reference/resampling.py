@@ -62,3 +62,17 @@ def resample_risks(
             (size * (errors_before + errors / 2)).sum(),
         )
     return torch.from_numpy(risks)
+
+
+def resample_group_sums(
+    counts: torch.Tensor, values: torch.Tensor, ends: torch.Tensor, places: torch.Tensor | None
+) -> torch.Tensor:
+    """The weighted sum of the values over each group of draws, `[M, P]`."""
+    rows = np.arange(len(values)) if places is None else places.numpy()
+    sums = np.zeros(tuple(ends.shape))
+    for lane in range(counts.shape[1]):
+        drawn = np.repeat(values.numpy(), counts[:, lane].numpy()[rows])
+        edges = np.concatenate([[0], ends[:-1, lane].numpy().astype(np.int64), [len(drawn)]])
+        for group, (begin, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+            sums[group, lane] = drawn[begin:end].sum()
+    return torch.from_numpy(sums)
