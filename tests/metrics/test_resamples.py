@@ -20,6 +20,7 @@ from calibench.metrics.brier import Brier
 from calibench.metrics.classwise_ece import ClasswiseECE
 from calibench.metrics.ece import ECE
 from calibench.metrics.ece_debiased import DebiasedECE
+from calibench.metrics.equal_width import BinnedMetric
 from calibench.metrics.ece_equal_mass import EqualMassECE
 from calibench.metrics.judged import Judged
 from calibench.metrics.mce import MCE
@@ -47,6 +48,11 @@ FAST: dict[str, Metric] = {
 }
 
 
+def exactness(name):
+    """Sums of class probabilities are those of multiples of 2^-29."""
+    return 1e-9 if name.startswith("classwise") else 1e-12
+
+
 def check_sums_serve(judged, seed=0, rows=None, num_samples=0, resamples=5):
     """Every fast metric has the figures that `resampled` gives for the weights of the same resamples."""
     source = bootstrap_module._source(judged, rows, num_samples, seed)
@@ -59,7 +65,7 @@ def check_sums_serve(judged, seed=0, rows=None, num_samples=0, resamples=5):
                 continue
             assert bootstrap_module._sums_serve(type(metric)), name
             figures, expected = metric.of_resamples(judged, block), metric.resampled(judged, weights)
-            np.testing.assert_allclose(figures[~empty], expected[~empty], rtol=1e-9, atol=1e-12, err_msg=name)
+            np.testing.assert_allclose(figures[~empty], expected[~empty], rtol=1e-9, atol=exactness(name), err_msg=name)
 
 
 @pytest.mark.parametrize("n", [1, 2, 63, 64, 65, 700])
@@ -150,7 +156,7 @@ def test_a_subclass_that_overrides_resampled_is_asked():
             return 3 * ECE.of_resamples(self, judged, resamples)
 
     serve = bootstrap_module._sums_serve
-    assert (serve(ECE), serve(Doubled), serve(Tripled), serve(RmsCE)) == (True, False, True, False)
+    assert (serve(ECE), serve(Doubled), serve(Tripled), serve(RmsCE)) == (BinnedMetric, None, Tripled, None)
     judged, sampling = simulated(40, 3, seed=0), Sampling()
     metrics = {"once": ECE(15), "twice": Doubled(15), "thrice": Tripled(15)}
     values = {

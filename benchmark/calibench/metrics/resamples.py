@@ -58,10 +58,10 @@ class Source:
     samples: int
     """n, the number of samples that are drawn from."""
     seed: int
-    bins: tuple[int, ...] = ()
-    """Numbers of equal-width bins whose sums are wanted together."""
     places: Any = None
     """The sample among these n that each of N judged answers belongs to, an int32 tensor `[N]`; None if N = n."""
+    bins: tuple[int, ...] = ()
+    """Numbers of equal-width bins whose sums are wanted together."""
     composed: dict[int, tuple[Any, Any]] = field(default_factory=dict)
 
     def places_of(self, items: Any) -> Any:
