@@ -19,8 +19,8 @@ from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.classwise_ece import ClasswiseECE
 from calibench.metrics.ece import ECE
+from calibench.metrics.has_draws import HasDraws
 from calibench.metrics.judged import Judged
-from calibench.metrics.noise_floor import HasDraws
 
 BINS = 15
 

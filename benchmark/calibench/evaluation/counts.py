@@ -13,13 +13,14 @@ from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.class_bins import class_bins
 from calibench.metrics.floor_counts import FloorCounts, LabelsInBins, RightInCells
+from calibench.metrics.has_draws import HasDraws
 from calibench.metrics.judged import Judged
 from calibench.metrics.label_answers import labels_by_sample
 
 BINS = 15
 
 
-class Counts(ABC):
+class Counts(HasDraws, ABC):
     """J counts with their expectations. `z` is the signed difference in standard deviations, corrected for skew.
 
     `z = sign(O - E) sqrt(2 (O ln(O / E) - O + E) E / V)`, the signed root of the Poisson deviance at the variance V. Its
@@ -67,10 +68,6 @@ class Counts(ABC):
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """`|z|` in each draw, `[D, J]`."""
         return np.abs(self.z(self.count(judged, correct, labels)))
-
-    def floor_counts(self, judged: Judged) -> FloorCounts | None:
-        """What to count in drawn labels; None if whole labels are needed."""
-        return None
 
     def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
         """`|z|` in each draw, `[D, J]`, of counts `[J M, D]`, of which M add up to one."""

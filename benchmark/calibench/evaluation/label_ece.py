@@ -5,10 +5,11 @@ from __future__ import annotations
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, bin_index
 from calibench.metrics.calibration_error import expected_calibration_error
+from calibench.metrics.has_draws import HasDraws
 from calibench.metrics.judged import Judged
 
 
-class LabelECE:
+class LabelECE(HasDraws):
     """`sum over bins of n_b / N |mean P(yes) - share of yes|` of each of Q labels, `[Q]`, over M bins of P(yes)."""
 
     def __init__(self, judged: Judged, bins: int) -> None:
@@ -34,10 +35,3 @@ class LabelECE:
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """The error of each label in each draw, `[D, Q]`."""
         return np.stack([self._error(row) for row in labels])
-
-    def floor_counts(self, judged: Judged) -> None:
-        """None: the labels of a sample are counted one by one."""
-
-    def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
-        """Not called, since nothing is counted."""
-        raise NotImplementedError

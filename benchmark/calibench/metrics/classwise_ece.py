@@ -50,8 +50,9 @@ class ClasswiseECE(Metric):
 
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
         """Probabilities fix the bins; `class_bins.py` sums the weighted gaps of each class and bin."""
-        errors: Floats = resampled_class_errors(judged, resamples, self.bins)
-        return errors / (np.maximum(resamples.total, 1) * judged.num_classes)
+        sums = resampled_class_errors(judged, resamples, self.bins)
+        errors: Floats = sums / (np.maximum(resamples.total, 1) * judged.num_classes)
+        return errors
 
     def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
         """The same of gap sums. Of two classes each has the gaps of the other, so one is enough."""
@@ -75,5 +76,6 @@ class ClasswiseECE(Metric):
     def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
         """The figure of labels `[K M, D]`; the sums of p per class and bin stay."""
         p_sums = class_bins(judged, self.bins).p_sums.ravel()
-        sizes: Floats = label_gap_sizes(p_sums, np.ones_like(p_sums), counts)
-        return sizes / (judged.n * judged.num_classes)
+        sizes = label_gap_sizes(p_sums, np.ones_like(p_sums), counts)
+        errors: Floats = sizes / (judged.n * judged.num_classes)
+        return errors

@@ -46,8 +46,7 @@ class EqualMassECE(Metric):
 
     def value(self, judged: Judged) -> float:
         """The figure of all samples."""
-        sums = np.bincount(self._group(judged), weights=judged.confidence - judged.correct, minlength=self.bins)
-        return float(expected_calibration_error(sums, judged.n))
+        return float(expected_calibration_error(self._sums(judged, judged.confidence - judged.correct), judged.n))
 
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
         """Each resample is ranked and split anew; a split may run through the copies of one sample."""
@@ -55,7 +54,8 @@ class EqualMassECE(Metric):
         total = resamples.total
         size, larger = np.divmod(total[:, None], self.bins)
         index = np.arange(1, self.bins + 1)
-        sums = resamples.group_sums(gaps, items, index * size + np.minimum(index, larger))
+        ends: Floats = (index * size + np.minimum(index, larger)).astype(np.float64)
+        sums = resamples.group_sums(gaps, items, ends)
         return expected_calibration_error(sums, np.maximum(total, 1))
 
     def floor_counts(self, judged: Judged) -> RightInCells:
@@ -64,8 +64,12 @@ class EqualMassECE(Metric):
 
     def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
         """The figure of right answers `[M, D]`."""
-        confidence = np.bincount(self._group(judged), weights=judged.confidence, minlength=self.bins)
-        return expected_calibration_error(confidence - counts.T, judged.n)
+        gaps: Floats = self._sums(judged, judged.confidence) - counts.T
+        return expected_calibration_error(gaps, judged.n)
+
+    def _sums(self, judged: Judged, values: Floats) -> Floats:
+        """The sum of `values [N]` in each group, `[M]`."""
+        return np.bincount(self._group(judged), weights=values, minlength=self.bins).astype(np.float64)
 
     def _group(self, judged: Judged) -> Ints:
         """The group of each sample, `[N]`."""

@@ -114,7 +114,7 @@ class ClassCells(Cells):
     def _thinned(self) -> tuple[Ints, Ints, Ints]:
         """The cells of the entries above bin 0 of evenly spaced samples, that of bin 0 of the class, and the sample's place."""
         rows = min(self.judged.n, MOST_ROWS)
-        place = np.full(self.judged.n, -1, dtype=np.int32)
+        place = np.full(self.judged.n, -1)
         place[np.arange(rows) * self.judged.n // rows] = np.arange(rows)
         of_entry = place[self.table.row]
         cell = self.table.cell[of_entry >= 0]

@@ -158,12 +158,12 @@ class Judged:
 
         scores, labels = self.outputs.scores.detach(), torch.tensor(self.labels)
         labels = labels.to(scores.device)
-        columns = _Samples(
-            *(np.empty(self.n, dtype=np.int64 if name == "prediction" else None) for name in _Samples._fields)
-        )
-        rows = max(1, BLOCK_NUMBERS // self.num_classes)  # a block at a time, since float64 is a copy
-        for start in range(0, self.n, rows):
-            block = slice(start, start + rows)
+        columns: list[Any] = [
+            np.empty(self.n, dtype=np.int64 if name == "prediction" else np.float64) for name in _Samples._fields
+        ]
+        step = max(1, BLOCK_NUMBERS // self.num_classes)  # a block at a time, since float64 is a copy
+        for start in range(0, self.n, step):
+            block = slice(start, start + step)
             from_probs = self.outputs.from_probs
             _, samples = calibration_stats(
                 scores[block].double(), labels[block], from_probs=from_probs, return_samples=True

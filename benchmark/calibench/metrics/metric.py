@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from calibench.lazy import np
-from calibench.metrics.binning import Bools, Floats, Ints
+from calibench.metrics.binning import Floats
+from calibench.metrics.has_draws import HasDraws
 from calibench.metrics.judged import Judged
 from calibench.metrics.no_interval import BIASED, NoInterval
 
 if TYPE_CHECKING:
-    from calibench.metrics.floor_counts import FloorCounts
     from calibench.metrics.gap_figure import GapFigure
     from calibench.metrics.resamples import Resamples
 
@@ -19,7 +19,7 @@ Scalar: TypeAlias = int | float | str | bool | None
 Details: TypeAlias = dict[str, Scalar | list[Scalar]]
 
 
-class Metric(ABC):
+class Metric(HasDraws, ABC):
     """One figure of a `Judged`: the outputs, labels and decisions of N samples. Subclass it and write `value`.
 
     ```python
@@ -80,26 +80,6 @@ class Metric(ABC):
         agree with `resampled` to 1e-9. A resample without any judged sample may have any figure.
         """
         return np.concatenate([self.resampled(judged, weights) for weights in resamples.weights()])
-
-    def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:
-        """The figure that a perfectly calibrated model with the same probabilities scores, once per draw, `[D]`.
-
-        Each of the D rows of `labels [D, N]` is drawn from the predicted probabilities, as if they were true;
-        `correct [D, N]` tells where the label is the predicted class. Return None if such a figure means nothing.
-        """
-        counts = self.floor_counts(judged)
-        return None if counts is None else self.floor_of_counts(judged, counts.of_labels(judged, correct, labels))
-
-    def floor_counts(self, judged: Judged) -> FloorCounts | None:
-        """What to count in drawn labels, if the figure follows from it: right answers in cells, or labels in class-wise bins.
-
-        Labels are then drawn and counted by a compiled operator, and `floor_of_counts` is called in place of `floor_draws`.
-        """
-        return None
-
-    def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
-        """The figure of each draw, `[D]`, from the counts `[C, D]` that `floor_counts` asked for."""
-        raise NotImplementedError(f"{type(self).__name__} has floor_counts() without floor_of_counts()")
 
     def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
         """The figure as one of gap sums, for metrics that are biased near 0: the interval is then that of `gap_interval`.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from calibench.errors import blaming
 from calibench.lazy import np
-from calibench.metrics.binning import Bools, Floats, Ints
+from calibench.metrics.binning import Floats
 from calibench.metrics.floor_counts import FloorCounts, counted_draws
+from calibench.metrics.has_draws import HasDraws
 from calibench.metrics.judged import Judged
 from calibench.metrics.label_draws import draw_labels
-from calibench.metrics.metric import Metric
 
 DRAWS = 1000
 
@@ -20,7 +20,7 @@ Floor: TypeAlias = dict[str, float]
 
 
 def noise_floor(
-    judged: Judged, metrics: Mapping[str, Metric], *, draws: int = DRAWS, seed: int = 0
+    judged: Judged, metrics: Mapping[str, HasDraws], *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, Floor]:
     """`{"mean", "p95"}` of each metric that has a floor, over `draws` sets of labels `y_i ~ Categorical(p_i)`."""
     return {name: floor_of(values) for name, values in drawn_figures(judged, metrics, draws=draws, seed=seed).items()}
@@ -29,19 +29,6 @@ def noise_floor(
 def floor_of(values: Floats) -> Floor:
     """Mean and 95th percentile of a figure over the draws."""
     return {"mean": float(values.mean()), "p95": float(np.quantile(values, 0.95))}
-
-
-class HasDraws(Protocol):
-    """A metric, or another figure `[J]` with the methods of the same names, whose draws are then `[D, J]`."""
-
-    def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:
-        """See `Metric.floor_draws`."""
-
-    def floor_counts(self, judged: Judged) -> FloorCounts | None:
-        """See `Metric.floor_counts`."""
-
-    def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
-        """See `Metric.floor_of_counts`."""
 
 
 def drawn_figures(
@@ -65,7 +52,7 @@ def drawn_figures(
     others = {
         name: metric
         for name, metric in metrics.items()
-        if name not in wanted and type(metric).floor_draws is not Metric.floor_draws
+        if name not in wanted and type(metric).floor_draws is not HasDraws.floor_draws
     }
     for correct, labels in draw_labels(judged, draws, seed) if others else ():
         for name, metric in others.items():

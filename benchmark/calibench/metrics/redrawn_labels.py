@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from calibench.lazy import np, torch
 from calibench.metrics.binning import Floats, Ints
@@ -85,7 +85,7 @@ class LabelsRedrawn:
         step = max(8, BLOCK_NUMBERS // size // 8 * 8)
         lanes = -(-draws // 8) * 8
         cells = torch.zeros(self.rows, dtype=torch.int32)
-        counts = np.empty((size, lanes), dtype=np.int32)
+        counts: Any = np.empty((size, lanes), dtype=np.int32)
         for first in range(0, lanes, step):
             drawn = label_draws(
                 self.judged.scores,
@@ -100,4 +100,5 @@ class LabelsRedrawn:
                 rows=self._chosen,
             )
             counts[:, first : first + step] = drawn.labels.numpy()
-        return counts
+        drawn_counts: Ints = counts
+        return drawn_counts

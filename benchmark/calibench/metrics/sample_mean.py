@@ -40,8 +40,9 @@ class SampleMean(Metric):
 
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
         """The weighted mean over samples."""
-        (sums,), count = resamples.sums(self.numbers(judged)[None])
-        return sums / np.maximum(count, 1)
+        sums, count = resamples.sums(self.numbers(judged)[None])
+        mean: Floats = sums[0] / np.maximum(count, 1)
+        return mean
 
     def numbers(self, judged: Judged) -> Floats:
         """`per_sample`, computed once."""
