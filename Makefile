@@ -11,7 +11,7 @@ SOURCES := setup.py pyproject.toml $(shell find csrc -name '*.cpp' -o -name '*.h
 PERF := $(BIN)/python -m pytest -q tests/perf -o addopts="--import-mode=importlib --strict-markers -ra"
 TREND = build/perf/trend-$(shell git rev-parse --short=12 HEAD 2>/dev/null || echo none).json
 
-.PHONY: run test quick lint clean bench bench-once bench-compare counted figures sanitize instructions wallclock
+.PHONY: run test quick cuda-test lint clean bench bench-once bench-compare counted figures sanitize instructions wallclock
 
 run: $(VENV)/.stamp-run  ## set up, then V-TST against its alternatives on the embedded digits
 	$(BIN)/calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
@@ -21,6 +21,14 @@ test: $(VENV)/.stamp-test  ## set up, then the test suite, in WORKERS processes
 
 quick: $(VENV)/.stamp-test  ## the tests that are not slow, for the inner loop
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow"
+
+# PyPI's torch for Linux is a CUDA build, so that .venv has all that this needs beside nvcc and compute-sanitizer.
+cuda-test: export CALIBENCH_BUILD = cuda
+cuda-test: $(VENV)/.stamp-test  ## on a machine with a GPU: the tests of the kernels, and every CUDA operator under compute-sanitizer
+	$(BIN)/calibench doctor
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal tests/kernels
+	compute-sanitizer --tool memcheck --error-exitcode 9 $(BIN)/python tests/kernels/kernel_sanitizer.py
+	compute-sanitizer --tool racecheck --error-exitcode 9 $(BIN)/python tests/kernels/kernel_sanitizer.py
 
 lint: $(VENV)/.stamp-dev  ## ruff, mypy, clang-format
 	$(BIN)/ruff check

@@ -32,6 +32,14 @@ def draw(
     return x.to(dtype), torch.randint(0, k, (n,), generator=generator)
 
 
+def confident(n: int, k: int, sharpness: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits that are `sharpness` times as large as those of a calibrated model."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, k, generator=generator, dtype=torch.float64) * 2
+    y = torch.multinomial(x.softmax(dim=1), 1, generator=generator)[:, 0]
+    return x * sharpness, y
+
+
 def overconfident(n: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     """Confidences `[n]` that are too high, and for each whether the prediction was right."""
     generator = torch.Generator().manual_seed(seed)

@@ -18,7 +18,7 @@ def _stats(x: torch.Tensor, y: torch.Tensor) -> Iterator[torch.Tensor]:
 
 
 def _accumulated(x: torch.Tensor, y: torch.Tensor) -> Iterator[torch.Tensor]:
-    accumulator = kernels.CalibrationAccumulator()
+    accumulator = kernels.CalibrationAccumulator(device=x.device)
     accumulator.update(x, y)
     yield from accumulator.compute()
 

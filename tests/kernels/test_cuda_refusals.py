@@ -7,7 +7,7 @@ import torch
 from kernel_cases import draw
 from kernel_cuda import CUDA_ONLY, NO_FAULT, OPS, check_stats
 from kernel_definitions import TYPES
-from kernel_ops import ALL_OPS, LABELLED, UNLABELLED
+from kernel_ops import ALL_OPS, LABELLED
 
 from calibench import kernels
 from calibench.errors import InputError
@@ -38,12 +38,17 @@ def test_the_first_read_names_the_lowest_bad_row(dtype: torch.dtype, k: int) -> 
 
 
 def test_a_bad_call_raises_at_the_first_read_and_not_before() -> None:
-    x, y = draw(100, 10, torch.float32)
+    x, y = (v.cuda() for v in draw(100, 10, torch.float32))
     x[5, 5] = float("nan")
-    for name, call in UNLABELLED.items():
-        rows = call(x.cuda(), y.cuda())  # nothing is read, so nothing is raised
-        with pytest.raises(InputError, match=f"{name}: row 5"):
-            next(rows)
+    stats = kernels.calibration_stats(x, y)  # nothing is read, so nothing is raised
+    decision = kernels.softmax_threshold(x, 0.4)
+    sets = kernels.sigmoid_threshold(x, 0.6)
+    accumulator = kernels.CalibrationAccumulator(device="cuda")
+    accumulator.update(x, y)
+    sums = accumulator.compute()
+    for result in (stats, decision, sets, sums):
+        with pytest.raises(InputError, match="row 5: a score is NaN or infinite"):
+            _ = result[0]
     torch.cuda.synchronize()  # the device still works
     check_stats(*draw(10, 10, torch.float32))
 

@@ -9,19 +9,11 @@ from functools import cache
 import pytest
 import torch
 from kernel_backends import each_backend
-from kernel_cases import draw
+from kernel_cases import confident, draw
 from kernel_definitions import TYPES, tolerance
 from scipy.optimize import minimize_scalar
 
 from calibench import CalibenchError, kernels
-
-
-def confident(n: int, k: int, sharpness: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits that are `sharpness` times as large as those of a calibrated model."""
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(n, k, generator=generator, dtype=torch.float64) * 2
-    y = torch.multinomial(x.softmax(dim=1), 1, generator=generator)[:, 0]
-    return x * sharpness, y
 
 
 def case(dtype: torch.dtype, k: int, sharpness: float) -> tuple[torch.Tensor, torch.Tensor]:

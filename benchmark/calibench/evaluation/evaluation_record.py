@@ -35,7 +35,7 @@ class EvaluationRecord:
     """The number of labels of one sample: 1, or Q. In Python the field is `labels_per_sample`."""
 
     backend: str
-    """The kernels that computed the figures: `fused-cpu`, `fused-cuda` or `reference`."""
+    """The kernels that computed the figures, always on the CPU: `fused-cpu` or `reference`."""
 
     metrics: dict[str, float | None]
     """The figures of the outputs as they are, by metric."""

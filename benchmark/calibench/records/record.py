@@ -40,7 +40,8 @@ class ResultRecord:
     """The noise on the training labels, as the user may type it: `symmetric:rate=0.3`. None: the labels are unchanged."""
 
     backend: str
-    """The kernels that computed the figures: `fused-cpu`, `fused-cuda` or `reference`."""
+    """The kernels that computed the figures: `fused-cpu` or `reference`. A run on a GPU trains and predicts there and is
+    judged on the CPU."""
 
     n: dict[str, int]
     """The number of samples of each split: `train`, `val`, `cal`, `test`."""
