@@ -28,7 +28,7 @@ def packages(modules):
         (("run", "--help"), 90),
         (("list", "methods"), 320),
         (("list", "metrics", "--json"), 255),
-        (("show", "method", "vtst", "--json"), 265),
+        (("show", "method", "vtst", "--json"), 270),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -2,5 +2,5 @@
 
 `case` defines operators, cases and contenders, `ops` has a file of contenders per operator, `runner` times them, `memory`
 measures their peak memory, `agreement` keeps different answers out of the comparison of speed, `suite` makes the JSON
-document and `output` its tables. `methods` measures the cost of each method.
+document and `output` its tables. `judge` measures a whole judgement the same way, and `methods` the cost of each method.
 """

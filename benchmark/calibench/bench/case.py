@@ -42,7 +42,7 @@ class Contender:
     figures: Callable[[Any], Figures] = unchanged
     """Turns the result of `run` into figures to compare; not timed."""
     peer: bool = False
-    """Needs a package of the extra `peers`."""
+    """Takes part only with `--peers`: it needs a package of that extra, or stands beside those that do."""
     compiled: bool = False
     """Uses torch.compile: the first call on a shape compiles, so only the second shows the memory of a call."""
     warm: Shape | None = None
@@ -102,7 +102,7 @@ class Case:
         return min(rows, self.shape[0]), min(columns, self.shape[1])
 
     def contenders(self, peers: bool, names: tuple[str, ...] = ()) -> list[Contender]:
-        """The floor and ours always, packages of the extra `peers` if `peers`, and only `names` if there are any."""
+        """The floor and ours always, peers if `peers`, and only `names` if there are any."""
         contenders = [c for c in self.op.contenders(self.shape) if peers or not c.peer]
         participants = [c for c in contenders if not names or c.name == OURS or c.name in names]
         return [Contender(FLOOR, read_once, lambda result: {}), *participants]

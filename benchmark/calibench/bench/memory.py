@@ -18,7 +18,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,8 @@ def bytes_in(result: Any) -> int:
         return int(result.nbytes)
     if isinstance(result, Mapping):
         return sum(map(bytes_in, result.values()))
+    if is_dataclass(result):
+        return sum(map(bytes_in, vars(result).values()))
     if isinstance(result, list | tuple) or hasattr(result, "_fields"):
         return sum(map(bytes_in, result))
     return 0
@@ -157,7 +159,7 @@ def _warm_up(case: Case, contender: Contender, inputs: tuple[torch.Tensor, ...])
 
 def _child(request: dict[str, Any]) -> None:
     """Measures the contenders one after another and appends a line for each."""
-    from calibench.bench.ops import OPS
+    from calibench.bench.ops import JUDGE, OPS
 
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(_NO_HUGE_PAGES, 1, 0, 0, 0)
@@ -165,7 +167,7 @@ def _child(request: dict[str, Any]) -> None:
     if hasattr(os, "sched_setaffinity"):  # as many processors as `resolution` assumes
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: request["threads"]])
     dtype = getattr(torch, request["dtype"])
-    case = Case(OPS[request["op"]], tuple(request["shape"]), dtype, torch.device("cpu"))
+    case = Case((OPS | JUDGE)[request["op"]], tuple(request["shape"]), dtype, torch.device("cpu"))
     inputs = case.inputs()
     inputs[0].sum()  # starts the threads
     contenders = [c for c in case.contenders(peers=True) if c.name in request["names"]]

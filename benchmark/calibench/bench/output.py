@@ -59,7 +59,7 @@ def _table(entries: list[dict[str, Any]]) -> Table:
 
     headline = entries[0]["headline"]
     title = Text(f"{entries[0]['op']}: {entries[0]['answers']}", justify="left")
-    caption = Text("\n".join(_notes(entries)), style="dim", justify="left")
+    caption = Text("\n".join(notes(entries)), style="dim", justify="left")
     table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, title_justify="left")
     for name in (*COLUMNS, headline):
         left = name in {"N x K", "dtype", "contender"}
@@ -87,8 +87,8 @@ def _rows(entry: dict[str, Any]) -> Iterator[list[str]]:
             str(contender["n"]),
             "failed" if contender["error"] else _ms(contender["median_s"]),
             _range(contender),
-            _times(contender["floor_ratio"]),
-            _times(contender["ours_ratio"]),
+            times(contender["floor_ratio"]),
+            times(contender["ours_ratio"]),
             "-" if extra is None else f"{extra / MIB:.2f}",
             "-" if share is None else f"{100 * share:.2f}",
             _answer(contender, entry),
@@ -106,7 +106,7 @@ def _answer(contender: dict[str, Any], entry: dict[str, Any]) -> str:
     return f"{text}{mark}" if gap is None else f"{text} (differs by {gap:.1e}){mark}"
 
 
-def _notes(entries: list[dict[str, Any]]) -> list[str]:
+def notes(entries: list[dict[str, Any]]) -> list[str]:
     """Notes on contenders: the work of each, other answers, failures, reasons for missing memory figures. Each once."""
     notes: dict[str, None] = {}
     for entry in entries:
@@ -140,7 +140,8 @@ def _range(times: dict[str, Any]) -> str:
     return "-" if quartiles is None else f"{_ms(quartiles[0])} .. {_ms(quartiles[1])}"
 
 
-def _times(ratio: float | None) -> str:
+def times(ratio: float | None) -> str:
+    """A ratio with three digits or fewer."""
     return "-" if ratio is None else f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
 
 

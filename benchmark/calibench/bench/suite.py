@@ -12,14 +12,15 @@ import torch
 
 from calibench.bench import memory, noise
 from calibench.bench.agreement import Difference, compare, scalars
-from calibench.bench.case import FLOOR, OURS, Case, Shape
+from calibench.bench.case import FLOOR, OURS, Case, Op, Shape
 from calibench.bench.ops import OPS
 from calibench.bench.runner import Timing, time_case
 from calibench.errors import InputError, did_you_mean
 from calibench.kernels import backend
 from calibench.kernels.checks import dtype_name
+from calibench.records import schemas
 
-SCHEMA = "calibench.bench/1"
+SCHEMA = schemas.BENCH
 
 DTYPES = {dtype_name(dtype): dtype for dtype in (torch.float64, torch.float32, torch.bfloat16, torch.float16)}
 
@@ -42,7 +43,7 @@ Report = Callable[[str, int, int, str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """Options of `calibench bench kernels`; an empty tuple means the choice of each op."""
+    """Options of `calibench bench kernels` and `judge`; an empty tuple means the choice of each op."""
 
     ops: tuple[str, ...] = ()
     shapes: tuple[Shape, ...] = ()
@@ -55,13 +56,13 @@ class Options:
     device: str = "cpu"
 
 
-def cases(options: Options) -> list[Case]:
-    """The cases of these options, in the order of the ops; InputError for an unknown name."""
-    _check_names("op", options.ops, OPS)
+def cases(options: Options, ops: Mapping[str, Op] = OPS) -> list[Case]:
+    """The cases of these options, in the order of `ops`; InputError for an unknown name."""
+    _check_names("op", options.ops, ops)
     _check_names("dtype", options.dtypes, DTYPES)
     device = torch.device(options.device)
     selection = []
-    for op in (OPS[name] for name in dict.fromkeys(options.ops or OPS)):
+    for op in (ops[name] for name in dict.fromkeys(options.ops or ops)):
         dtypes = [DTYPES[name] for name in dict.fromkeys(options.dtypes)] or op.dtypes
         shapes = tuple(dict.fromkeys(options.shapes)) or op.shapes
         selection += [Case(op, shape, dtype, device) for shape in shapes for dtype in dtypes]

@@ -41,5 +41,8 @@ DOCTOR = "calibench.doctor/1"
 BENCH = "calibench.bench/1"
 """Times and memory of kernels: `calibench bench kernels --json`."""
 
+BENCH_JUDGE = "calibench.bench-judge/1"
+"""Times and memory of a whole judgement: `calibench bench judge --json`. `calibench.bench/1` with memory per sample and scaling."""
+
 BENCH_METHODS = "calibench.bench-methods/1"
 """Times and memory of methods: `calibench bench methods --json`."""

@@ -1,4 +1,4 @@
-"""One file per operator: its contenders, their inputs, and how closely they must agree."""
+"""One file per operator, and one for a whole judgement: contenders, their inputs, and how closely they must agree."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from calibench.bench.ops import (
     calibration_update,
     classwise_stats,
     fit_temperature,
+    judge,
     nll_curve,
     softmax_threshold,
     threshold_sets,
@@ -28,3 +29,7 @@ OPS: dict[str, Op] = {
         bootstrap_bins.OP,
     )
 }
+"""The ops of `calibench bench kernels`."""
+
+JUDGE: dict[str, Op] = {judge.OP.name: judge.OP}
+"""The op of `calibench bench judge`."""
