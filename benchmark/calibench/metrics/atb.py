@@ -56,7 +56,7 @@ class ATB(WeightedMetric):
 
     def _steps(self, judged: Judged) -> tuple[Ints, Floats]:
         """Samples from least to most confident, `[N]`, and the widths between 0, their confidences and 1, `[N + 1]`."""
-        order = judged.memo("by_confidence", lambda: np.argsort(judged.confidence, kind="stable"))
+        order = judged.by_confidence
         confidence = np.minimum(judged.confidence[order], 1)
         return order, np.diff(np.concatenate([[0.0], confidence, [1.0]]))
 

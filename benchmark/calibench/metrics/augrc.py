@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calibench.lazy import np
-from calibench.metrics.aurc import rank, resampled_risks
+from calibench.metrics.aurc import ranked_by_tail, resampled_risks
 from calibench.metrics.binning import Floats
 from calibench.metrics.fd_shifts import FD_SHIFTS, LIKE, tie_sums, trapezoid_augrc
 from calibench.metrics.judged import Judged
@@ -40,7 +40,7 @@ class AUGRC(Metric):
 
     def value(self, judged: Judged) -> float:
         """The figure of all samples."""
-        order, starts = judged.memo("by_tail", lambda: rank(judged.tail))
+        order, starts = ranked_by_tail(judged)
         ones = np.ones((1, judged.n))
         size, errors = tie_sums(ones, starts), tie_sums(1 - judged.correct[order][None], starts)
         area = float(trapezoid_augrc(size, errors)[0])

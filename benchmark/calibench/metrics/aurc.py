@@ -33,8 +33,7 @@ class AURC(Metric):
 
     def value(self, judged: Judged) -> float:
         """The figure of all samples."""
-        order, starts = judged.memo("by_tail", lambda: rank(judged.tail))
-        return _area(np.ones(judged.n), 1 - judged.correct[order], starts, harmonic_numbers(judged.n))
+        return float(weighted_areas(judged, np.ones((1, judged.n)))[0])
 
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
         """The sum of the selective risk over ranks, divided by the number of samples."""
@@ -64,11 +63,18 @@ def resampled_risks(judged: Judged, resamples: Resamples) -> tuple[Floats, Float
 
 def _ties_of_errors(judged: Judged) -> tuple[Any, Ranges]:
     """Where the ranked samples are wrong, `[N]`, and their ties; adjacent ties without an error count as one."""
-    order, starts = judged.memo("by_tail", lambda: rank(judged.tail))
+    order, starts = ranked_by_tail(judged)
     wrong = judged.correct[order] == 0
     has_error = np.logical_or.reduceat(wrong, starts)
     first = np.concatenate([[True], has_error[1:] | has_error[:-1]])
     return torch.from_numpy(wrong), ranges_of(order, np.append(starts[first][1:], judged.n))
+
+
+def weighted_areas(judged: Judged, weights: Floats) -> Floats:
+    """AURC of each row of `weights [B, N]`, `[B]`. Copies of a sample tie with each other."""
+    order, starts = ranked_by_tail(judged)
+    wrong, harmonic = 1 - judged.correct[order], harmonic_numbers(judged.n)
+    return np.array([_area(row[order], wrong, starts, harmonic) for row in weights])
 
 
 def area_under(uncertainty: Floats, wrong: Floats) -> float:
@@ -95,6 +101,16 @@ def rank(uncertainty: Floats) -> tuple[Ints, Ints]:
     order = np.argsort(uncertainty, kind="stable")
     ranked = uncertainty[order]
     return order, np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
+
+
+def ranked_by_tail(judged: Judged) -> tuple[Ints, Ints]:
+    """`rank` of the tails, int32 each."""
+
+    def make() -> tuple[Ints, Ints]:
+        order, starts = rank(judged.tail)
+        return order.astype(np.int32), starts.astype(np.int32)
+
+    return judged.memo("by_tail", make)
 
 
 def harmonic_numbers(n: int) -> Floats:

@@ -8,7 +8,7 @@ from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.floor_counts import RightInCells, joint_cells
 from calibench.metrics.judged import Judged
-from calibench.metrics.resamples import Ranges, Resamples, bin_ranges
+from calibench.metrics.resamples import Ranges, Resamples, ranges_of
 
 GRID = 2.0**30
 """Coarse parts of confidences are multiples of 1 / GRID."""
@@ -83,7 +83,8 @@ def _coarse(confidence: Floats) -> Floats:
 def _columns(judged: Judged, numbers: tuple[int, ...]) -> tuple[Floats, Ranges, list[Ints]]:
     """`[3, N]`: the numbers of each sample that `BinSums` adds, joint bin by joint bin, and where these and their bins lie."""
     joint, parts = joint_cells([RightInCells(judged.bin_index(bins), bins) for bins in numbers], judged.n)
-    order, ranges = bin_ranges(joint, len(parts[0]))
+    order = judged.by_confidence  # bins rise with the confidence, so it goes through them one by one
+    ranges = ranges_of(order, np.bincount(joint, minlength=len(parts[0])).cumsum())
     confidence = judged.confidence[order]
     coarse = _coarse(confidence)
     return np.stack([coarse, confidence - coarse, judged.correct[order]]), ranges, parts

@@ -50,6 +50,10 @@ class Sampling(NamedTuple):
 DEFAULT_SAMPLING = Sampling()
 
 
+FEW_NUMBERS = 1_000_000
+"""Numbers of samples are copied side by side, to be added up in one pass, if they are no more than this."""
+
+
 class Replicates(NamedTuple):
     """The figure in each resample `[B]` (NaN if undefined), and the count of NaN."""
 
@@ -113,19 +117,24 @@ def bootstrap(
     values = {name: np.empty(resamples) for name in metrics}
     bins = {metric.bins for metric in metrics.values() if isinstance(metric, BinnedMetric)}
     source = replace(_source(judged, rows, num_samples, seed), bins=tuple(sorted(bins)))
-    means = {name: m for name, m in metrics.items() if isinstance(m, SampleMean) and _sums_serve(type(m)) is SampleMean}
-    numbers = np.empty((len(means), judged.n))
-    for row, (name, mean) in zip(numbers, means.items(), strict=True):
-        with blaming(f"metric {name!r}"):
-            row[:] = mean.numbers(judged)
+    together = _together(judged, metrics)
     for block in resample_blocks(source, judged.n, resamples):
         place = slice(block.first, block.first + block.count)
-        sums, total = block.sums(numbers)
-        of_means = dict(zip(means, sums / np.maximum(total, 1), strict=True))
+        means = block.means(together) if together else {}
         for name, metric in metrics.items():
-            values[name][place] = of_means[name] if name in of_means else _figures(name, metric, judged, block)
-            values[name][place][total == 0] = np.nan
+            values[name][place] = means[name] if name in means else _figures(name, metric, judged, block)
+            values[name][place][block.total == 0] = np.nan
     return {name: _replicates(values[name], metric, estimates[name]) for name, metric in metrics.items()}
+
+
+def _together(judged: Judged, metrics: Mapping[str, Metric]) -> dict[str, Floats]:
+    """The numbers `[N]` whose means are taken in one pass, by metric; none if a copy of them would be large."""
+    numbers = {}
+    for name, metric in metrics.items():
+        if isinstance(metric, SampleMean) and _sums_serve(type(metric)) is SampleMean:
+            with blaming(f"metric {name!r}"):
+                numbers[name] = metric.numbers(judged)
+    return numbers if len(numbers) * judged.n <= FEW_NUMBERS else {}
 
 
 def _source(judged: Judged, rows: Ints | None, num_samples: int, seed: int) -> Source:

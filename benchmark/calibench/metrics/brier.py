@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, check_bins
-from calibench.metrics.class_bins import class_bins
+from calibench.metrics.class_bins import class_bins, label_counts
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details
 from calibench.metrics.sample_mean import SampleMean
@@ -45,16 +45,14 @@ class Brier(SampleMean):
         binning hides: `sum of (p - f)^2 - 2 (p - f)(y - o)` over N (Stephenson, Coelho & Jolliffe 2008).
         Source: Murphy 1973, "A new vector partition of the probability score".
         """
-        table, n = class_bins(judged, self.bins), judged.n
-        class_count = np.bincount(judged.labels, minlength=judged.num_classes).astype(np.float64)
-        label_prob_sum: Floats = np.bincount(
-            judged.labels, weights=judged.label_probs, minlength=judged.num_classes
-        ).astype(np.float64)
-        count = table.complete(None, float(n))
-        forecast_sum = table.p_sums
-        outcome_sum = table.complete(table.y, class_count)
-        square_sum = table.square_sums
-        product_sum = table.complete(table.p * table.y, label_prob_sum)
+        table, n, class_count = class_bins(judged, self.bins), judged.n, label_counts(judged)
+        label_probs = judged.label_probs
+        label_prob_sum: Floats = np.bincount(judged.labels, weights=label_probs, minlength=judged.num_classes).astype(
+            np.float64
+        )
+        count, forecast_sum, square_sum = table.counts, table.p_sums, table.square_sums
+        outcome_sum = table.label_sums(class_count)
+        product_sum = table.label_sums(label_prob_sum, label_probs)
         filled = np.maximum(count, 1)
         forecast, outcome, frequency = forecast_sum / filled, outcome_sum / filled, class_count / n
         scatter = square_sum - count * forecast**2

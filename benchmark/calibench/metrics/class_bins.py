@@ -12,38 +12,51 @@ from dataclasses import dataclass
 from calibench.lazy import np, torch
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
-from calibench.metrics.resamples import Ranges, Resamples, bin_ranges, ranges_of
+from calibench.metrics.resamples import Resamples, bin_ranges, ranges_of
 
 
 @dataclass(frozen=True)
 class ClassBins:
-    """The entries above bin 0, `[E]` each: sample `row`, `cell = k * M + bin`, probability `p`, and `y = [label = k]`."""
+    """The E entries above bin 0, cell by cell, where cell = k * M + bin: sample `row [E]` and its `gap [E]`, p - y.
+
+    y is 1 where the label is k. Cell c ends at entry `ends[c]`, `[K M]`; bin 0 is empty.
+    """
 
     num_classes: int
     bins: int
+    samples: int
     row: Ints
-    cell: Ints
-    p: Floats
-    y: Floats
+    gap: Floats
+    ends: Ints
     p_sums: Floats
     """The sum of p in each bin of each class, `[K, M]`."""
     square_sums: Floats
     """The sum of p^2, `[K, M]`."""
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """(K, M)."""
-        return self.num_classes, self.bins
+    def counts(self) -> Floats:
+        """The number of probabilities in each bin of each class, `[K, M]`."""
+        return self._complete(np.diff(self.ends, prepend=0).astype(np.float64), float(self.samples))
 
-    def scatter(self, values: Floats | None) -> Floats:
-        """Sum of `values [E]` in each cell, `[K, M]`, with 0 in bin 0; None counts the entries."""
-        flat = np.bincount(self.cell, weights=values, minlength=self.num_classes * self.bins)
-        return flat.astype(np.float64, copy=False).reshape(self.shape)
+    def label_sums(self, per_label: Floats, label_probs: Floats | None = None) -> Floats:
+        """The number of labels in each bin of their class, `[K, M]`, or the sum of their probabilities.
 
-    def complete(self, values: Floats | None, totals: Floats | float) -> Floats:
-        """As `scatter`, with bin 0 of each class such that its row sums to `totals [K]`, the totals over all samples."""
-        table = self.scatter(values)
-        table[:, 0] = totals - table.sum(axis=1)
+        `per_label [K]` are the sums over all samples of a label; `label_probs [N]` are the probabilities of the labels.
+        """
+        is_label = self.gap <= 0  # p - 1; all others are p, which is above bin 0
+        weights = None if label_probs is None else label_probs[self.row[is_label]]
+        sums = np.bincount(self.cells[is_label], weights=weights, minlength=self.num_classes * self.bins)
+        return self._complete(sums.astype(np.float64), per_label)
+
+    @property
+    def cells(self) -> Ints:
+        """The cell of each entry, `[E]`."""
+        return np.repeat(np.arange(len(self.ends)), np.diff(self.ends, prepend=0))
+
+    def _complete(self, sums: Floats, totals: Floats | float) -> Floats:
+        """`[K, M]` with bin 0 of each class such that its row sums to the totals over all samples."""
+        table = sums.reshape(self.num_classes, self.bins)
+        table[:, 0] = totals - table[:, 1:].sum(axis=1)
         return table
 
 
@@ -56,32 +69,33 @@ def _class_bins(judged: Judged, bins: int) -> ClassBins:
     from calibench.kernels import class_table
 
     table = class_table(judged.scores, bins, from_probs=judged.from_probs)
-    row, cell = table.row.numpy(), table.cell.numpy()
-    y = (judged.labels[row] == cell // bins).astype(np.float64)
+    cell = table.cell.numpy()
+    order = np.argsort(cell.astype(np.min_scalar_type(judged.num_classes * bins)), kind="stable")
+    row = table.row.numpy()[order]
+    gap = table.p.numpy()[order] - (judged.labels[row] == cell[order] // bins)
+    ends = np.bincount(cell, minlength=judged.num_classes * bins).cumsum()
     p_sums, square_sums = table.moments.numpy().reshape(2, judged.num_classes, bins)
-    return ClassBins(judged.num_classes, bins, row, cell, table.p.numpy(), y, p_sums, square_sums)
+    return ClassBins(judged.num_classes, bins, judged.n, row, gap, ends, p_sums, square_sums)
 
 
 def class_gaps(judged: Judged, bins: int) -> Floats:
     """`sum of (p_k - y_k)` of each class and bin, `[K, M]`."""
     table = class_bins(judged, bins)
-    labels = np.bincount(judged.labels, minlength=judged.num_classes).astype(np.float64)
-    gaps: Floats = table.p_sums - table.complete(table.y, labels)
+    gaps: Floats = table.p_sums - table.label_sums(label_counts(judged))
     return gaps
+
+
+def label_counts(judged: Judged) -> Floats:
+    """The number of samples of each label, `[K]`."""
+    return np.bincount(judged.labels, minlength=judged.num_classes).astype(np.float64)
 
 
 def resampled_class_errors(judged: Judged, resamples: Resamples, bins: int) -> Floats:
     """The sum over classes and bins of |weighted gap| in each of a block of resamples, `[B]`."""
-    gaps, cells = judged.memo(("class_gap_cells", bins), lambda: _cells(class_bins(judged, bins)))
-    _, by_label = judged.memo("by_label", lambda: bin_ranges(judged.labels, judged.num_classes))
-    return resamples.class_errors(judged, gaps, cells, by_label)
-
-
-def _cells(table: ClassBins) -> tuple[Floats, Ranges]:
-    """The gap of each entry, cell by cell, `[E]`, and the range of each cell; an entry is an item, its sample the row."""
-    order = np.argsort(table.cell, kind="stable")
-    ends = np.bincount(table.cell, minlength=table.num_classes * table.bins).cumsum()
-    return (table.p - table.y)[order], ranges_of(table.row[order], ends)
+    table = class_bins(judged, bins)
+    cells = judged.memo(("class_cells", bins), lambda: ranges_of(table.row, table.ends))
+    by_label = judged.memo("by_label", lambda: bin_ranges(judged.labels, judged.num_classes)[1])
+    return resamples.class_errors(judged, table.gap, cells, by_label)
 
 
 def label_gap_sizes(offset: Floats, factor: Floats, counts: Floats | Ints) -> Floats:

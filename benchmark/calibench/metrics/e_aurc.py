@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calibench.lazy import np
-from calibench.metrics.aurc import AURC, harmonic_numbers, rank
+from calibench.metrics.aurc import harmonic_numbers, ranked_by_tail, weighted_areas
 from calibench.metrics.binning import Floats
 from calibench.metrics.fd_shifts import FD_SHIFTS, LIKE, best_aurc, tie_sums, trapezoid_aurc
 from calibench.metrics.judged import Judged
@@ -50,8 +50,8 @@ class ExcessAURC(WeightedMetric):
 
     def _aurc(self, judged: Judged, weights: Floats) -> Floats:
         if self.like != FD_SHIFTS:
-            return AURC().resampled(judged, weights)
-        order, starts = judged.memo("by_tail", lambda: rank(judged.tail))
+            return weighted_areas(judged, weights)
+        order, starts = ranked_by_tail(judged)
         ranked = weights[:, order]
         return trapezoid_aurc(tie_sums(ranked, starts), tie_sums(ranked * (1 - judged.correct[order]), starts))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from calibench.lazy import np, torch
+from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints, check_bins, read_only
 from calibench.metrics.calibration_error import expected_calibration_error
 from calibench.metrics.floor_counts import RightInCells
@@ -50,12 +48,13 @@ class EqualMassECE(Metric):
 
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
         """Each resample is ranked and split anew; a split may run through the copies of one sample."""
-        gaps, items = judged.memo("ranked_gaps", lambda: _ranked_gaps(judged))
+        order = judged.by_confidence
+        gaps = judged.confidence[order] - judged.correct[order]
         total = resamples.total
         size, larger = np.divmod(total[:, None], self.bins)
         index = np.arange(1, self.bins + 1)
         ends: Floats = (index * size + np.minimum(index, larger)).astype(np.float64)
-        sums = resamples.group_sums(gaps, items, ends)
+        sums = resamples.group_sums(gaps, order, ends)
         return expected_calibration_error(sums, np.maximum(total, 1))
 
     def floor_counts(self, judged: Judged) -> RightInCells:
@@ -75,30 +74,19 @@ class EqualMassECE(Metric):
         """The group of each sample, `[N]`."""
 
         def make() -> Ints:
-            group = np.empty(judged.n, dtype=np.int64)
-            group[_order(judged)] = np.repeat(np.arange(self.bins), np.diff(group_ends(judged.n, self.bins)))
+            group = np.empty(judged.n, dtype=np.int32)
+            group[judged.by_confidence] = np.repeat(np.arange(self.bins), np.diff(group_ends(judged.n, self.bins)))
             return read_only(group)
 
         return judged.memo(("equal_mass_group", self.bins), make)
 
     def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
         """The same of gap sums: the groups stay."""
-        group, order = self._group(judged), _order(judged)
+        group, order = self._group(judged), judged.by_confidence
         same = np.diff(judged.confidence[order]) == 0
         if (same & (np.diff(group[order]) > 0)).any():
             return NoInterval("equal confidences lie in several groups, so the order of the samples decides the figure")
         return top_figure(judged, group, lambda sums: expected_calibration_error(sums, judged.n))
-
-
-def _order(judged: Judged) -> Ints:
-    """Samples from least to most confident, equals in the order of the file."""
-    return judged.memo("by_confidence", lambda: np.argsort(judged.confidence, kind="stable"))
-
-
-def _ranked_gaps(judged: Judged) -> tuple[Floats, Any]:
-    """The gap of each sample in rank order, and the samples in this order, an int32 tensor."""
-    order = _order(judged)
-    return (judged.confidence - judged.correct)[order], torch.from_numpy(order.astype(np.int32))
 
 
 def group_ends(n: int, groups: int) -> Ints:

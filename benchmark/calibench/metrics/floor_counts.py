@@ -13,8 +13,8 @@ from calibench.metrics.judged import Judged
 STREAM = 1
 """Separates the draws from the resamples of the same seed."""
 
-TABLE_NUMBERS = 2_000_000
-"""Draws are counted in blocks whose tables have at most so many numbers (8 MB), and at least 8 draws."""
+TABLE_NUMBERS = 4_000_000
+"""Draws are counted in blocks whose tables have at most so many numbers (16 MB), and at least 8 draws."""
 
 MOST_CODES = 1 << 22
 """Combinations of cells that are numbered by a table; more of them are sorted."""

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
-from calibench.metrics.class_bins import class_bins, label_gap_sizes
+from calibench.metrics.class_bins import class_bins, label_counts, label_gap_sizes
 from calibench.metrics.gap_shapes import CellSums, gap_shapes
 from calibench.metrics.judged import Judged
 from calibench.metrics.redrawn_labels import MOST_ROWS, LabelsRedrawn
@@ -81,8 +81,7 @@ class ClassCells(Cells):
     def __init__(self, judged: Judged, bins: int) -> None:
         self.judged, self.bins = judged, bins
         self.table = class_bins(judged, bins)
-        labels = np.bincount(judged.labels, minlength=judged.num_classes).astype(np.float64)
-        count, y = self.table.complete(None, float(judged.n)), self.table.complete(self.table.y, labels)
+        count, y = self.table.counts, self.table.label_sums(label_counts(judged))
         p, square = self.table.p_sums, self.table.square_sums
         group = np.repeat(np.arange(judged.num_classes), bins)
         self.sums = CellSums(count.ravel(), p.ravel(), np.maximum(p - square, 0).ravel(), y.ravel(), group)
@@ -117,7 +116,7 @@ class ClassCells(Cells):
         place = np.full(self.judged.n, -1)
         place[np.arange(rows) * self.judged.n // rows] = np.arange(rows)
         of_entry = place[self.table.row]
-        cell = self.table.cell[of_entry >= 0]
+        cell = self.table.cells[of_entry >= 0]
         return cell, cell // self.bins * self.bins, of_entry[of_entry >= 0]
 
     def spread(self, shape: Floats) -> float:

@@ -243,6 +243,11 @@ class Judged:
             return self.scores[np.arange(self.n), self.labels].double().numpy()
         return np.exp(-self.nll)
 
+    @cached_property
+    def by_confidence(self) -> Ints:
+        """The samples from least to most confident, equals in their order, int32 `[N]`."""
+        return read_only(np.argsort(self.confidence, kind="stable").astype(np.int32))
+
     def bin_index(self, bins: int) -> Ints:
         """The equal-width bin of each confidence, 0 .. M-1, `[N]`; `binning.py` defines it."""
         return self.memo(("bin_index", bins), lambda: read_only(bin_index(self.confidence, bins)))

@@ -27,7 +27,7 @@ MOST_UNEXPLAINED = 0.1
 STREAM = 5
 """Separates these labels from those of the noise floor, which have the same seed."""
 
-BLOCK_NUMBERS = 2_000_000
+BLOCK_NUMBERS = 4_000_000
 """Draws are counted in blocks whose tables have about so many numbers."""
 
 

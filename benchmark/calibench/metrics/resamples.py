@@ -7,7 +7,7 @@ float64 weights exists unless a metric asks for it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar, cast
@@ -41,7 +41,7 @@ class Ranges(NamedTuple):
 
 def ranges_of(order: Ints | None, ends: Ints) -> Ranges:
     """The ranges of samples in the order `order [L]` that end at `ends [S]`."""
-    items = None if order is None else torch.from_numpy(order.astype(np.int32))
+    items = None if order is None else _tensor(order.astype(np.int32, copy=False))
     return Ranges(items, torch.from_numpy(ends.astype(np.int64)))
 
 
@@ -62,18 +62,16 @@ class Source:
     """The sample among these n that each of N judged answers belongs to, an int32 tensor `[N]`; None if N = n."""
     bins: tuple[int, ...] = ()
     """Numbers of equal-width bins whose sums are wanted together."""
-    composed: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+    composed: dict[tuple[int, int], tuple[Any, Any]] = field(default_factory=dict)
 
     def places_of(self, items: Any) -> Any:
         """The place of each item; composed once for all blocks. None if they are the samples in their order."""
         if items is None or self.places is None:
             return self.places if items is None else items
-        if id(items) not in self.composed:
-            self.composed[id(items)] = (
-                items,
-                self.places[items.long()],
-            )  # `items` is kept, so that its id is not used again
-        return self.composed[id(items)][1]
+        key = items.data_ptr(), len(items)
+        if key not in self.composed:  # `items` is kept, so that its memory is not used again
+            self.composed[key] = items, self.places[items.long()]
+        return self.composed[key][1]
 
 
 class Resamples:
@@ -103,6 +101,11 @@ class Resamples:
         count, sums = self.range_sums(columns, ranges_of(None, ends))
         return sums.sum(axis=2), count.sum(axis=1)
 
+    def means(self, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
+        """The weighted mean of each of `numbers [N]`, `[B]`."""
+        sums, total = self.sums(np.stack(list(numbers.values())))
+        return dict(zip(numbers, sums / np.maximum(total, 1), strict=True))
+
     def range_sums(self, columns: Floats, ranges: Ranges) -> tuple[Floats, Floats]:
         """The number of samples in each range, `[B, S]`, and the weighted sums of `columns [C, L]`, `[C, B, S]`.
 
@@ -117,16 +120,16 @@ class Resamples:
             np.ascontiguousarray(sums[:, 1:, : self.count].transpose(1, 2, 0)),
         )
 
-    def group_sums(self, values: Floats, items: Any, ends: Floats) -> Floats:
-        """The weighted sum of `values [N]` over each of M groups of draws, `[B, M]`; group m ends at draw `ends[b, m]`.
+    def group_sums(self, values: Floats, order: Ints, ends: Floats) -> Floats:
+        """The weighted sum of `values [N]`, which are in the order `order [N]`, over each of M groups of draws, `[B, M]`.
 
-        `values` are in the order of `items`, an int32 tensor.
+        Group m ends at draw `ends[b, m]`.
         """
         from calibench.kernels import resample_group_sums
 
         padded = np.zeros((ends.shape[1], self._counts.shape[1]))
         padded[:, : self.count] = ends.T
-        places = self.source.places_of(items)
+        places = self.source.places_of(_tensor(order))
         sums = resample_group_sums(self._counts, _tensor(values), torch.from_numpy(padded), places)
         return sums.numpy()[:, : self.count].T
 
@@ -174,7 +177,7 @@ class Resamples:
         return cast(T, self._memo[key])
 
 
-def _tensor(array: Floats) -> Any:
+def _tensor(array: Any) -> Any:
     """The numbers as a tensor that shares their memory. torch warns of read-only arrays; no operator writes into its inputs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -133,7 +133,7 @@ class EqualMassRms(WeightedMetric):
 
     def _ranked(self, judged: Judged) -> tuple[Ints, Ints | None]:
         """Samples from least to most confident, `[N]`, and where runs of equal confidences start."""
-        order = judged.memo("by_confidence", lambda: np.argsort(judged.confidence, kind="stable"))
+        order = judged.by_confidence
         return order, None if self.last_left_out else tie_starts(judged.confidence[order])
 
     def _error(self, weight: Floats, gap: Floats, starts: Ints | None) -> float:
