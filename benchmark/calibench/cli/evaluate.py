@@ -12,7 +12,9 @@ import click
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
+from calibench.cli.progress import progress
 from calibench.errors import InputError
+from calibench.progress import AfterPatience
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,7 +112,7 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     chosen_fit, judging = Fit(fit, fit_samples, cross_fit), (metrics, Sampling(resamples, level).check())
     with plugin_output_to_stderr():
         records = {
-            file: _judge_file(file, judged, chosen_fit, None if soft is None else read_soft(file, soft), judging)
+            file: _judge_file(file, judged, chosen_fit, None if soft is None else read_soft(file, soft), judging, quiet)
             for file, judged in zip(files, samples, strict=True)
         }
         records = {file: _with_unread(record, file, columns, soft) for file, record in records.items()}
@@ -123,14 +125,25 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
 
 
 def _judge_file(
-    file: Path, samples: Samples, fit: Fit, soft: NDArray[Any] | None, judging: tuple[str | None, Sampling]
+    file: Path,
+    samples: Samples,
+    fit: Fit,
+    soft: NDArray[Any] | None,
+    judging: tuple[str | None, Sampling],
+    silent: bool,
 ) -> EvaluationRecord:
-    """The record of one file, with its name and checksum; `judging` are the metrics and the bootstrap."""
+    """The record of one file, with its name and checksum; `judging` are the metrics and the bootstrap.
+
+    Progress is shown once it takes over 2 seconds, but not if `silent`.
+    """
     from calibench.atomic import digest_of
     from calibench.evaluation.stored_outputs import evaluate_samples
 
     metrics, sampling = judging
-    record = evaluate_samples(samples, fit, soft=soft, metrics=metrics, sampling=sampling)
+    with progress("evaluate", silent) as report:
+        record = evaluate_samples(
+            samples, fit, soft=soft, metrics=metrics, sampling=sampling, report=AfterPatience(report)
+        )
     return dataclasses.replace(record, file=str(file), sha256=digest_of(file))
 
 

@@ -18,6 +18,7 @@ from calibench.metrics.metric import Metric
 from calibench.metrics.no_interval import NoInterval
 from calibench.metrics.noise_floor import DRAWS, Floor, drawn_figures, floor_of
 from calibench.plugins.specs import MetricSpec
+from calibench.progress import Report, quiet
 
 PAIRING = (
     "replicate b is the same resample for all metrics, and for all methods judged with this seed on as many samples"
@@ -49,11 +50,12 @@ def judge(
     judged: Judged,
     metrics: Mapping[str, tuple[MetricSpec, Metric]],
     sampling: Sampling = DEFAULT_SAMPLING,
+    report: Report = quiet,
 ) -> Judgement:
     """All `metrics` of `judged`; metrics that need a decision only where a rule has decided.
 
-    Equal inputs give equal bits for any number of threads. Raises InputError for too few resamples, RunError naming the
-    metric that fails.
+    `report` hears how many resamples and draws of labels are done. Equal inputs give equal bits for any number of threads.
+    Raises InputError for too few resamples, RunError naming the metric that fails.
     """
     sampling.check()
     chosen = applicable(judged, metrics)
@@ -63,10 +65,10 @@ def judge(
         with blaming(f"metric {name!r}"):
             estimates[name] = float(metric.value(judged))
             details[name] = _json(dict(metric.details(judged)))
-    replicates = bootstrap(judged, chosen, estimates, sampling)
+    replicates = bootstrap(judged, chosen, estimates, sampling, report=report)
     values = {name: value if math.isfinite(value) else None for name, value in estimates.items()}
     bounds = intervals(judged, chosen, estimates, replicates, sampling)
-    drawn = drawn_figures(judged, {**chosen, **families(judged)}, seed=sampling.seed)
+    drawn = drawn_figures(judged, {**chosen, **families(judged)}, seed=sampling.seed, report=report)
     return Judgement(
         metrics=values,
         intervals=shown(bounds),

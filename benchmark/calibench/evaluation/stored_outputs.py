@@ -21,6 +21,7 @@ from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Sampling
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics, load_metrics, units_of
 from calibench.outputs.outputs import Outputs
+from calibench.progress import Report, quiet
 from calibench.records.environment import versions
 
 
@@ -43,18 +44,19 @@ def evaluate_samples(
     soft: NDArray[Any] | None = None,
     metrics: str | None = None,
     sampling: Sampling = DEFAULT_SAMPLING,
+    report: Report = quiet,
 ) -> EvaluationRecord:
     """Judge `samples` before and after a fit, and advise which map helps if they are not calibrated.
 
     `soft` are the shares `[N, K]` of people who gave each label. `metrics` lists the metrics, as in `brier,ece:bins=20`; None
-    is the default set. Raises InputError for samples that do not go together.
+    is the default set. `report` hears how far judging is. Raises InputError for samples that do not go together.
     """
     outputs, labels = samples
     soft = _checked_soft(soft, outputs)
     check_fit(fit.recipe, fit.samples, fit.folds, samples)
     chosen = load_metrics(metrics)
     judged = Judged(outputs, labels, soft=soft)
-    record = _record(judged, judge(judged, chosen, sampling), chosen)
+    record = _record(judged, judge(judged, chosen, sampling, report), chosen)
     warnings = [] if fit.samples is None else warnings_about_fit(fit.samples, samples)
     record = dataclasses.replace(record, warnings=record.warnings + warnings)
     if record.calibrated != "no_sign" or fit.recipe == AUTO:
@@ -70,7 +72,7 @@ def evaluate_samples(
         return record
     after = apply_fit(recipe, fit.samples, fit.folds, samples, sampling.seed)
     judged_after = Judged(after.outputs, labels, after.decisions, soft)
-    judgement = judge(judged_after, chosen, sampling)
+    judgement = judge(judged_after, chosen, sampling, report)
     return dataclasses.replace(
         record,
         units=record.units | units_of(chosen, judgement.metrics),

@@ -14,6 +14,7 @@ from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 from calibench.metrics.resamples import Resamples, Source, resample_blocks
 from calibench.metrics.sample_mean import SampleMean
+from calibench.progress import Report, quiet
 
 LEVEL = 0.95
 RESAMPLES = 1000
@@ -105,6 +106,7 @@ def bootstrap(
     *,
     rows: Ints | None = None,
     num_samples: int = 0,
+    report: Report = quiet,
 ) -> dict[str, Replicates]:
     """Replicates of each metric. Those with `bias_corrected` are first recentred on their estimate.
 
@@ -124,6 +126,7 @@ def bootstrap(
         for name, metric in metrics.items():
             values[name][place] = means[name] if name in means else _figures(name, metric, judged, block)
             values[name][place][block.total == 0] = np.nan
+        report("resamples", place.stop, resamples, "")
     return {name: _replicates(values[name], metric, estimates[name]) for name, metric in metrics.items()}
 
 

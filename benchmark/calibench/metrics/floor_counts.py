@@ -14,7 +14,13 @@ STREAM = 1
 """Separates the draws from the resamples of the same seed."""
 
 TABLE_NUMBERS = 4_000_000
-"""Draws are counted in blocks whose tables have at most so many numbers (16 MB), and at least 8 draws."""
+"""Draws are counted in blocks whose tables have at most so many numbers (16 MB)."""
+
+BLOCK_LABELS = 200_000_000
+"""And of at most so many labels, so that progress is seen and Ctrl-C is heard."""
+
+LANES = 64
+"""A block has at least so many draws: for each block the probabilities are computed anew."""
 
 MOST_CODES = 1 << 22
 """Combinations of cells that are numbered by a table; more of them are sorted."""
@@ -89,7 +95,8 @@ def _blocks(judged: Judged, joint: Ints, cells: int, bins: int, draws: int, seed
     from calibench.kernels import label_draws
 
     index = torch.from_numpy(joint.astype(np.int32))
-    size = max(8, TABLE_NUMBERS // (judged.num_classes * bins + cells) // 8 * 8)
+    most = min(TABLE_NUMBERS // (judged.num_classes * bins + cells), BLOCK_LABELS // judged.n)
+    size = max(LANES, most // LANES * LANES)
     for first in range(0, draws, size):
         count = min(size, draws - first)
         drawn = label_draws(

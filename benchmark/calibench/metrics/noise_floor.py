@@ -12,6 +12,7 @@ from calibench.metrics.floor_counts import FloorCounts, counted_draws
 from calibench.metrics.has_draws import HasDraws
 from calibench.metrics.judged import Judged
 from calibench.metrics.label_draws import draw_labels
+from calibench.progress import Report, quiet
 
 DRAWS = 1000
 
@@ -32,7 +33,7 @@ def floor_of(values: Floats) -> Floor:
 
 
 def drawn_figures(
-    judged: Judged, metrics: Mapping[str, HasDraws], *, draws: int = DRAWS, seed: int = 0
+    judged: Judged, metrics: Mapping[str, HasDraws], *, draws: int = DRAWS, seed: int = 0, report: Report = quiet
 ) -> dict[str, Floats]:
     """The figure of each metric that has a floor in each draw of labels, `[D]`, by the metric's name.
 
@@ -45,10 +46,13 @@ def drawn_figures(
         if counts is not None:
             wanted[name] = counts
     blocks: dict[str, list[Floats]] = {}
+    done = 0
     for counted in counted_draws(judged, wanted, draws, seed) if wanted else ():
         for name, of_name in counted.items():
             with blaming(f"metric {name!r}"):
                 blocks.setdefault(name, []).append(metrics[name].floor_of_counts(judged, of_name))
+        done += next(iter(counted.values())).shape[1]
+        report("labels of a calibrated model", min(done, draws), draws, "")
     others = {
         name: metric
         for name, metric in metrics.items()
