@@ -186,13 +186,13 @@ def evaluate(  # noqa: PLR0913 - the public API
     `soft` are the shares `[N, K]` of people who gave each label; `soft_nll` and `soft_brier` then join the metrics.
 
     `metrics` lists the metrics, joined by commas, as in `brier,ece:bins=20,smece`; `default` and `all` stand for these sets.
-    `level` and `resamples` are those of the bootstrap intervals.
+    `level` and `resamples` are those of the bootstrap intervals; 0 resamples give figures alone.
 
     `fit` is a recipe of calibrators and a decision rule, as `temperature`. It is fitted on `fit_logits` or `fit_probs` with
     `fit_labels`, other samples than those judged; with `cross_fit` folds each sample is mapped by a fit on the other folds.
     `auto` is the map that the record's `advice` names. Raises InputError naming the first bad row.
     """
-    sampling = Sampling(resamples, level, seed).check()
+    sampling = Sampling(resamples, level, seed).check(figures_alone=True)
     samples = _samples(logits, probs, labels, "")
     fit_samples = None
     if fit_logits is not None or fit_probs is not None or fit_labels is not None:

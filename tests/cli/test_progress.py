@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from calibench.cli.progress import progress
+from calibench.progress import AfterPatience
 
 
 def test_a_log_has_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,3 +67,13 @@ def read_all(descriptor: int) -> bytes:
             break
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def test_a_short_wait_needs_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, heard = [10.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    report = AfterPatience(lambda *what: heard.append(what))
+    report("resamples", 1, 4, "")
+    clock[0] = 12.5
+    report("resamples", 2, 4, "")
+    assert heard == [("resamples", 2, 4, "")]

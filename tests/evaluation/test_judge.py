@@ -196,3 +196,21 @@ def test_an_infinite_figure_is_undefined(judged):
 def test_too_few_resamples_are_refused(judged, metrics):
     with pytest.raises(InputError, match="999"):
         judge(judged(10, 2), metrics, Sampling(999))
+
+
+def test_no_resamples_give_figures_alone(judged, metrics):
+    samples = judged(300, 5, full=True)
+    alone, whole = judge(samples, metrics, Sampling(0)), judge(samples, metrics, Sampling())
+    assert (alone.metrics, alone.details) == (whole.metrics, whole.details)
+    assert set(alone.intervals.values()) == {None}
+    assert (alone.noise_floor, alone.no_interval, alone.replicates) == ({}, {}, {})
+    assert (alone.verdict.calibrated, alone.verdict.findings) == ("not_tested", [])
+    assert (alone.bootstrap["resamples"], alone.bootstrap["methods"]) == (0, {})
+    json.dumps(json_part(alone), allow_nan=False)
+
+
+def test_judging_reports_how_far_it_is(judged, metrics):
+    heard = []
+    judge(judged(300, 5), metrics, Sampling(), lambda what, done, total, note: heard.append((what, done, total)))
+    assert heard[-1] == ("labels of a calibrated model", 1000, 1000)
+    assert ("resamples", 1000, 1000) in heard

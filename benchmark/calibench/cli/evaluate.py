@@ -109,7 +109,10 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     fit_samples = None if fit_on is None else read_outputs(fit_on, columns)
     warn_about_broken_plugins(registry())
     samples = [read_outputs(file, columns) for file in files]
-    chosen_fit, judging = Fit(fit, fit_samples, cross_fit), (metrics, Sampling(resamples, level).check())
+    chosen_fit, judging = (
+        Fit(fit, fit_samples, cross_fit),
+        (metrics, Sampling(resamples, level).check(figures_alone=True)),
+    )
     with plugin_output_to_stderr():
         records = {
             file: _judge_file(file, judged, chosen_fit, None if soft is None else read_soft(file, soft), judging, quiet)

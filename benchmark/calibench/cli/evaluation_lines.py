@@ -30,6 +30,8 @@ def lines_of(record: EvaluationRecord, left_out: Collection[str] = ()) -> Sequen
         lines.append(f"advice: {_advice(record.advice, record.fit)}")
     reasons = {**record.no_interval, **after.get("no_interval", {})}
     lines += [f"no interval of {name}: {why}" for name, why in reasons.items() if why != BIASED.reason]
+    if not record.bootstrap["resamples"]:
+        return lines
     if left_out:
         columns = "floors and some intervals" if len(left_out) > 1 else "floors"
         return [*lines, f"no room for {columns}; a wider terminal and --json show them"]

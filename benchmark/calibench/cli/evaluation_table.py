@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 
     from calibench.evaluation.evaluation_record import EvaluationRecord
 
-ANSWERS = {"no_sign": "no sign of miscalibration", "miscalibrated": "miscalibrated", "too_few": "too few to tell"}
+ANSWERS = {
+    "no_sign": "no sign of miscalibration",
+    "miscalibrated": "miscalibrated",
+    "too_few": "too few to tell",
+    "not_tested": "not tested",
+}
 
 LEFT_OUT = ((), ("floor",), ("floor", "interval before"), ("floor", "interval before", "interval"))
 """The columns that a narrow terminal leaves out, the fewest first."""
@@ -21,6 +26,8 @@ def figures_table(record: EvaluationRecord, console: Console) -> tuple[Table, Co
     """The widest table that the console holds, and the columns that it leaves out."""
     from rich.measure import Measurement
 
+    if not record.bootstrap["resamples"]:
+        return _table(record, ("floor", "interval")), ()
     for left_out in LEFT_OUT:
         table = _table(record, left_out)
         if Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width:

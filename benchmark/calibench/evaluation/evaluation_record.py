@@ -57,7 +57,8 @@ class EvaluationRecord:
 
     calibrated: str
     """The verdict in a word. `miscalibrated`: there are findings. `no_sign`: there are none, and a gap of 10 % of the
-    samples would have been found. `too_few`: there are none, and such a gap could have been missed."""
+    samples would have been found. `too_few`: there are none, and such a gap could have been missed. `not_tested`: 0
+    resamples were asked for, and with them figures alone."""
 
     findings: list[Finding]
     """What is significantly wrong, at a joint level of 5 % over all that is tested. Each has its `kind` (`top_label`,

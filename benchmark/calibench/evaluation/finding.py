@@ -10,7 +10,7 @@ from calibench.metrics.binning import Floats
 
 Kind = Literal["top_label", "class", "label", "soft"]
 
-Answer = Literal["no_sign", "miscalibrated", "too_few"]
+Answer = Literal["no_sign", "miscalibrated", "too_few", "not_tested"]
 
 RARE = 10
 """Fewer samples than this with a label, predicted and observed, tell nothing about its calibration."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from calibench.errors import blaming
 from calibench.evaluation.calibration_test import calibration_test, families
-from calibench.evaluation.verdict import Verdict, verdict
+from calibench.evaluation.verdict import Verdict, not_tested, verdict
 from calibench.metrics.binning import Floats
 from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Replicates, Sampling, bootstrap
 from calibench.metrics.intervals import intervals, method_of
@@ -57,7 +57,7 @@ def judge(
     `report` hears how many resamples and draws of labels are done. Equal inputs give equal bits for any number of threads.
     Raises InputError for too few resamples, RunError naming the metric that fails.
     """
-    sampling.check()
+    sampling.check(figures_alone=True)
     chosen = applicable(judged, metrics)
     estimates: dict[str, float] = {}
     details: dict[str, dict[str, Any]] = {}
@@ -65,8 +65,11 @@ def judge(
         with blaming(f"metric {name!r}"):
             estimates[name] = float(metric.value(judged))
             details[name] = _json(dict(metric.details(judged)))
-    replicates = bootstrap(judged, chosen, estimates, sampling, report=report)
     values = {name: value if math.isfinite(value) else None for name, value in estimates.items()}
+    details = {name: detail for name, detail in details.items() if detail}
+    if not sampling.resamples:
+        return _figures_alone(judged, chosen, values, details, sampling)
+    replicates = bootstrap(judged, chosen, estimates, sampling, report=report)
     bounds = intervals(judged, chosen, estimates, replicates, sampling)
     drawn = drawn_figures(judged, {**chosen, **families(judged)}, seed=sampling.seed, report=report)
     return Judgement(
@@ -74,10 +77,29 @@ def judge(
         intervals=shown(bounds),
         no_interval=reasons(bounds),
         noise_floor={name: floor_of(drawn[name]) for name in chosen if name in drawn},
-        details={name: detail for name, detail in details.items() if detail},
+        details=details,
         replicates={name: replicates[name].values for name in chosen},
         bootstrap=_about_bootstrap(chosen, replicates, sampling),
         verdict=verdict(judged, calibration_test(judged, drawn, sampling.seed), drawn),
+    )
+
+
+def _figures_alone(
+    judged: Judged,
+    chosen: Mapping[str, Metric],
+    values: dict[str, float | None],
+    details: dict[str, dict[str, Any]],
+    sampling: Sampling,
+) -> Judgement:
+    return Judgement(
+        metrics=values,
+        intervals=dict.fromkeys(values),
+        no_interval={},
+        noise_floor={},
+        details=details,
+        replicates={},
+        bootstrap=_about_bootstrap({}, {}, sampling) | {"noise_floor_draws": 0},
+        verdict=not_tested(judged),
     )
 
 

@@ -59,7 +59,7 @@ def evaluate_samples(
     record = _record(judged, judge(judged, chosen, sampling, report), chosen)
     warnings = [] if fit.samples is None else warnings_about_fit(fit.samples, samples)
     record = dataclasses.replace(record, warnings=record.warnings + warnings)
-    if record.calibrated != "no_sign" or fit.recipe == AUTO:
+    if record.calibrated in ("miscalibrated", "too_few") or fit.recipe == AUTO:
         record = dataclasses.replace(
             record, advice=advise(samples if fit.samples is None else fit.samples, sampling.seed)
         )

@@ -59,6 +59,12 @@ def verdict(judged: Judged, tested: Tested, drawn: Mapping[str, Floats]) -> Verd
     return Verdict(calibrated, sentence, tested.findings, tested.detectable, mean, tested.by_label, warnings)
 
 
+def not_tested(judged: Judged) -> Verdict:
+    """In place of a verdict, where figures alone are asked for."""
+    sentence = f"not tested, since 0 resamples ask for figures alone: {_means(judged)}"
+    return Verdict("not_tested", sentence, [], None, float(judged.confidence.mean()), [], warnings_about(judged))
+
+
 def _answer(tested: Tested) -> Answer:
     if tested.findings:
         return "miscalibrated"

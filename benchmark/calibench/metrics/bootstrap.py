@@ -27,18 +27,24 @@ BEYOND = 5
 
 
 class Sampling(NamedTuple):
-    """How intervals are taken: the number of resamples, the level as a fraction, and the seed of the stream."""
+    """How intervals are taken: the number of resamples, the level as a fraction, and the seed of the stream.
+
+    No resamples at all ask for figures alone, without intervals, noise floors and a verdict.
+    """
 
     resamples: int = RESAMPLES
     level: float = LEVEL
     seed: int = SEED
 
-    def check(self) -> Sampling:
-        """Itself; InputError for too few resamples, a level that is no fraction, or a seed outside [0, 2^63)."""
+    def check(self, figures_alone: bool = False) -> Sampling:
+        """Itself; InputError for too few resamples, a level that is no fraction, or a seed outside [0, 2^63).
+
+        With `figures_alone`, 0 resamples are allowed.
+        """
         if not 0 < self.level < 1:
             raise InputError(f"level {self.level:g} is not between 0 and 1", "0.95 is 95 %")
         needed = max(MIN_RESAMPLES, int(np.ceil(round(2 * BEYOND / (1 - self.level), 6))))
-        if self.resamples < needed:
+        if self.resamples < needed and not (figures_alone and self.resamples == 0):
             hint = f"use at least {needed}: a {50 * (1 - self.level):.3g} % quantile of fewer is noise"
             raise InputError(f"{self.resamples} bootstrap resamples are too few", hint)
         if self.seed < 0:
