@@ -191,8 +191,14 @@ def test_changed_predictions_are_not_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "bootstrap",
-    [{"seed": 1, "resamples": RESAMPLES}, {"seed": 0, "resamples": 2 * RESAMPLES}, {}, {"seed": [0]}],
-    ids=["another seed", "more resamples", "unknown", "nonsense"],
+    [
+        {"seed": 1, "resamples": RESAMPLES},
+        {"seed": 0, "resamples": 2 * RESAMPLES},
+        {"seed": 0, "resamples": RESAMPLES, "stream": "another"},
+        {},
+        {"seed": [0]},
+    ],
+    ids=["another seed", "more resamples", "another stream", "unknown", "nonsense"],
 )
 def test_unpaired_bootstraps_give_no_ranks(bootstrap: dict[str, object], tmp_path: Path) -> None:
     records = store_runs(tmp_path, "a", [0.0]) + store_runs(tmp_path, "b", [0.0001])
@@ -200,7 +206,9 @@ def test_unpaired_bootstraps_give_no_ranks(bootstrap: dict[str, object], tmp_pat
     board = only_board(records, tmp_path, base="a")
     assert set(ranks(board).values()) == {None}
     assert all(row.change is None or row.change.interval is None for row in board.rows)
-    assert board.notes == ("no ranks: the records were bootstrapped with different seeds or numbers of resamples",)
+    assert board.notes == (
+        "no ranks: the records were bootstrapped with different seeds, streams or numbers of resamples",
+    )
 
 
 # --- figures that are biased by an amount that depends on the model -------------------------------------------------

@@ -11,7 +11,7 @@ from calibench.errors import blaming
 from calibench.evaluation.calibration_test import calibration_test, families
 from calibench.evaluation.verdict import Verdict, not_tested, verdict
 from calibench.metrics.binning import Floats
-from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Replicates, Sampling, bootstrap
+from calibench.metrics.bootstrap import DEFAULT_SAMPLING, RESAMPLE_STREAM, Replicates, Sampling, bootstrap
 from calibench.metrics.intervals import intervals, method_of
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
@@ -135,6 +135,7 @@ def _about_bootstrap(
         "level": sampling.level,
         "resamples": sampling.resamples,
         "seed": sampling.seed,
+        "stream": RESAMPLE_STREAM,
         "bias_corrected": sorted(name for name, metric in chosen.items() if metric.bias_corrected),
         "bias_correction": BIAS,
         "pairing": PAIRING,

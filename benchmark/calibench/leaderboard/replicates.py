@@ -33,12 +33,12 @@ def read_replicates(
     Replicates of two recipes are paired only if both were drawn with one seed and as many resamples: otherwise there are none.
     """
     streams = {
-        repr((record.bootstrap.get("seed"), record.bootstrap.get("resamples")))
+        repr(tuple(record.bootstrap.get(key) for key in ("seed", "resamples", "stream")))
         for records in runs.values()
         for record in records
     }
     if len(streams) > 1:
-        return {}, ["no ranks: the records were bootstrapped with different seeds or numbers of resamples"]
+        return {}, ["no ranks: the records were bootstrapped with different seeds, streams or numbers of resamples"]
     replicates: dict[str, Replicates] = {}
     unreadable: dict[str, str] = {}
     for recipe, records in runs.items():

@@ -57,6 +57,9 @@ class Sampling(NamedTuple):
 DEFAULT_SAMPLING = Sampling()
 
 
+RESAMPLE_STREAM = "philox4x32-10"
+"""The name of the random numbers behind the resamples: replicates of another stream are not paired with these."""
+
 FEW_NUMBERS = 1_000_000
 """Numbers of samples are copied side by side, to be added up in one pass, if they are no more than this."""
 
