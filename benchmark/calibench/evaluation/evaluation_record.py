@@ -83,10 +83,11 @@ class EvaluationRecord:
     the parts of a Brier score (in its unit), the number of probabilities that NLL clipped."""
 
     bootstrap: dict[str, Any]
-    """How intervals were found: the `level`, the number of `resamples`, their `seed` and `stream` of random numbers, and
-    for each metric with an interval its method in `methods` (`mean`: Wilson's interval of a share, or Hall's of a mean; `inversion`: of a test along the
-    path that shrinks gaps; `resamples`: bias-corrected percentiles of resamples). Then the `bias_corrected` metrics and the
-    `bias_correction` of their replicates, and the number of resamples in which a figure was `undefined`."""
+    """How intervals were found: the `level`, the number of `resamples`, their `seed` and `stream` of random numbers,
+    and for each metric with an interval its method in `methods` (`mean`: Wilson's interval of a share, or Hall's of a
+    mean; `inversion`: of a test along the path that shrinks gaps; `resamples`: bias-corrected percentiles of
+    resamples). Then the `bias_corrected` metrics and the `bias_correction` of their replicates, and the number of
+    resamples in which a figure was `undefined`."""
 
     versions: dict[str, str]
     """The versions of Python, of our dependencies, and of the packages whose plugins took part."""

@@ -132,11 +132,12 @@ class ResultRecord:
     """The seed of each random stream: `run`, the seeds derived from it for each purpose, `split`, `noise`, `bootstrap`."""
 
     bootstrap: dict[str, Any] = field(default_factory=dict)
-    """How intervals were found: the `level`, the number of `resamples`, their `seed` and `stream` of random numbers, and
-    for each metric with an interval its method in `methods` (`mean`: Wilson's interval of a share, or Hall's of a mean; `inversion`: of a test along the
-    path that shrinks gaps; `resamples`: bias-corrected percentiles of resamples). Then the `bias_corrected` metrics and the
-    `bias_correction` of their replicates, and the number of resamples in which a figure was `undefined`. Boards compare only
-    records whose `seed`, `stream` and `resamples` are equal."""
+    """How intervals were found: the `level`, the number of `resamples`, their `seed` and `stream` of random numbers,
+    and for each metric with an interval its method in `methods` (`mean`: Wilson's interval of a share, or Hall's of a
+    mean; `inversion`: of a test along the path that shrinks gaps; `resamples`: bias-corrected percentiles of
+    resamples). Then the `bias_corrected` metrics and the `bias_correction` of their replicates, and the number of
+    resamples in which a figure was `undefined`. Boards compare only records whose `seed`, `stream` and `resamples` are
+    equal."""
 
     data: dict[str, Any] = field(default_factory=dict)
     """The data: SHA-256 `fingerprint` of all splits, of the same before noise (`clean_fingerprint`) and of the test
