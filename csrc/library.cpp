@@ -41,9 +41,12 @@ STABLE_TORCH_LIBRARY(calibench, m) {
   m.def(
       "bootstrap_bins(Tensor confidence, Tensor correct, int bins, int resamples, int seed)"
       " -> (Tensor sums, Tensor fault)");
+}
+
+// The ops of judging run on the CPU only.
+STABLE_TORCH_LIBRARY_FRAGMENT(calibench, m) {
   // counts uint8 [n, P]: how often resample first + b draws each sample, for b < resamples; 0 in the other
-  // columns. P is `resamples` rounded up to a multiple of 16. `like` gives the device alone. The three ops
-  // below run on the CPU only.
+  // columns. P is `resamples` rounded up to a multiple of 16. `like` gives the device alone.
   m.def("resample_counts(Tensor like, int samples, int first, int resamples, int seed) -> Tensor");
   // sums float64 [S, C + 1, P]: of each range of items, which ends at `ends` [S], the count and the weighted
   // sum of each column [C, L]. The weight of item l is row places[l] of the counts; row l if `places` int32
@@ -68,7 +71,7 @@ STABLE_TORCH_LIBRARY(calibench, m) {
   m.def("gap_sizes(Tensor labels, Tensor offset, Tensor factor) -> Tensor");
   // moments float64 [2, K M]: the sum of p, and of p^2, in each cell k M + bin. expected_right float64 [1].
   // The entries above bin 0 if `list`: row int32 [E], cell int32 [E], p float64 [E]. factors float64 [K M] or
-  // [0]. rows int32: the rows to take; [0] for all. The ops below run on the CPU only.
+  // [0]. rows int32: the rows to take; [0] for all.
   m.def(
       "class_table(Tensor scores, bool from_probs, int bins, Tensor factors, Tensor rows, bool list)"
       " -> (Tensor moments, Tensor expected_right, Tensor row, Tensor cell, Tensor p)");
