@@ -51,6 +51,9 @@ CALIBENCH_PHILOX PhiloxBlock philox_draws(uint64_t j, uint64_t b, PhiloxKey key)
                        key);
 }
 
+// The first resample or draw of a block is at most this, so that no number of one overflows.
+constexpr int64_t kMostFirst = int64_t{1} << 62;
+
 // Up to this many samples, one 32-bit word draws a position (four per block) with a bias below 2^-12 of its
 // probability. With more samples, 64 bits draw a position (two per block).
 constexpr int64_t kNarrowDraws = int64_t{1} << 20;

@@ -24,8 +24,8 @@ inline ClassRows check_rows(const Tensor& scores, bool from_probs, int64_t bins,
   ClassRows args{};
   args.scores = check_scores(scores);
   check_bins(bins);
-  CALIBENCH_CHECK(args.scores.rows <= INT32_MAX && args.scores.classes * bins <= INT32_MAX,
-                  "more than 2^31 rows or cells");
+  CALIBENCH_CHECK(args.scores.rows <= INT32_MAX && args.scores.classes <= INT32_MAX / bins,
+                  "2^31 rows, or K M cells, or more");
   args.rows = check_indices(rows, "rows", rows.numel(), args.scores.rows);
   args.count = args.rows == nullptr ? args.scores.rows : rows.numel();
   args.from_probs = from_probs;

@@ -13,6 +13,26 @@ struct Chunk {
   std::vector<ClassEntry> entries;
 };
 
+// Adds items [begin, end), at most 64, to a chunk. In a row with a sum of 1, fewer than M probabilities lie
+// above bin 0; rows of other sums are read again if there was no room for their entries.
+void add_items(const Kernels& table, const ClassRows& rows, int64_t begin, int64_t end, bool list,
+               double* scratch, Chunk* chunk) {
+  const int64_t room = list ? (end - begin) * std::min(rows.bins, rows.scores.classes) : 0;
+  const size_t before = chunk->entries.size();
+  const auto fill = [&](int64_t entries, double* moments, double* expected_right) {
+    chunk->entries.resize(before + static_cast<size_t>(entries));
+    return table.class_table(rows, begin, end, moments, expected_right, chunk->entries.data() + before,
+                             entries, scratch);
+  };
+  const int64_t found = fill(room, chunk->moments.data(), &chunk->expected_right);
+  if (list && found > room) {
+    Chunk unused;
+    unused.moments.resize(chunk->moments.size());
+    fill(found, unused.moments.data(), &unused.expected_right);
+  }
+  chunk->entries.resize(before + static_cast<size_t>(list ? found : 0));
+}
+
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> class_table(const Tensor& scores, bool from_probs,
                                                                int64_t bins, const Tensor& factors,
                                                                const Tensor& rows, bool list) {
@@ -29,13 +49,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> class_table(const Tensor& sco
       Chunk& chunk = chunks[static_cast<size_t>(c)];
       chunk.moments.resize(static_cast<size_t>(2 * cells));
       const int64_t begin = c * step, end = std::min(args.count, begin + step);
-      for (int64_t i = begin; i < end; i += 64) {  // a row has fewer than `bins` entries above bin 0
-        const int64_t stop = std::min(end, i + 64), room = list ? (stop - i) * bins : 0;
-        const size_t before = chunk.entries.size();
-        chunk.entries.resize(before + static_cast<size_t>(room));
-        const int64_t found = table.class_table(args, i, stop, chunk.moments.data(), &chunk.expected_right,
-                                                chunk.entries.data() + before, room, scratch.data());
-        chunk.entries.resize(before + static_cast<size_t>(std::min(found, room)));
+      for (int64_t i = begin; i < end; i += 64) {
+        add_items(table, args, i, std::min(end, i + 64), list, scratch.data(), &chunk);
       }
     }
   });

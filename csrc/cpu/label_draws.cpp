@@ -13,8 +13,10 @@ std::tuple<Tensor, Tensor> label_draws(const Tensor& scores, bool from_probs, in
                                        const Tensor& factors, const Tensor& rows, const Tensor& cells,
                                        int64_t num_cells, int64_t first, int64_t draws, int64_t seed) {
   const ClassRows class_rows = check_rows(scores, from_probs, bins, factors, rows);
-  CALIBENCH_CHECK(draws >= 0 && first >= 0, "first and draws are not at least 0");
-  CALIBENCH_CHECK(num_cells >= 1 && num_cells <= INT32_MAX, "the number of cells is not in [1, 2^31)");
+  CALIBENCH_CHECK(first >= 0 && first <= kMostFirst, "first is ", first, ", not in [0, 2^62]");
+  CALIBENCH_CHECK(draws >= 0 && draws <= INT32_MAX, "draws is ", draws, ", not in [0, 2^31)");
+  CALIBENCH_CHECK(num_cells >= 1 && num_cells <= INT32_MAX, "the number of cells is ", num_cells,
+                  ", not in [1, 2^31)");
   const int64_t items = class_rows.count, lanes = (draws + 7) / 8 * 8;
   CALIBENCH_CHECK(cells.numel() == items, "cells have the wrong length: [", items, "] expected");
   const int32_t* cell = check_indices(cells, "cells", items, num_cells);

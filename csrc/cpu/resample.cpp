@@ -11,7 +11,8 @@ constexpr int64_t kAlone = 1 << 18;
 
 Tensor resample_counts(const Tensor& like, int64_t samples, int64_t first, int64_t resamples, int64_t seed) {
   CALIBENCH_CHECK(samples >= 0 && samples <= INT_MAX, "samples is ", samples, ", not in [0, 2^31)");
-  CALIBENCH_CHECK(first >= 0 && resamples >= 0, "first and resamples are not at least 0");
+  CALIBENCH_CHECK(first >= 0 && first <= kMostFirst, "first is ", first, ", not in [0, 2^62]");
+  CALIBENCH_CHECK(resamples >= 0 && resamples <= INT_MAX, "resamples is ", resamples, ", not in [0, 2^31)");
   const int64_t lanes = (resamples + kLanes - 1) / kLanes * kLanes;
   Tensor counts = new_tensor<2>(like, {samples, lanes}, ScalarType::Byte);
   uint8_t* out = data<uint8_t>(counts);

@@ -42,7 +42,7 @@ struct RowTerms {
 // Writes the terms of row x to p [K + 7]: exp(x_k - top), or probabilities themselves with a sum of 1.
 template <typename T>
 CALIBENCH_INLINE RowTerms row_terms(const T* x, int64_t K, bool from_probs, double* p) {
-  constexpr double kNone = -1e300;
+  constexpr double kNone = -HUGE_VAL;
   D top_lanes = set(kNone);
   for (int64_t j = 0; j < K; j += 8) {
     const D a = j + 8 <= K ? load8(x + j) : load8(x + j, K - j, kNone);
@@ -54,7 +54,8 @@ CALIBENCH_INLINE RowTerms row_terms(const T* x, int64_t K, bool from_probs, doub
   for (int64_t j = 0; j < K; j += 8) {
     const unsigned hits = bits(equal(load(p + j), top));
     if (hits != 0) {
-      row.prediction = j + __builtin_ctz(hits);
+      row.prediction =
+          min_of(j + __builtin_ctz(hits), K - 1);  // of NaN and -inf alone, a lane beyond the row
       break;
     }
   }

@@ -38,7 +38,7 @@ CALIBENCH_INLINE int64_t padded8(int64_t n) { return (n + 7) / 8 * 8; }
 
 CALIBENCH_INLINE int32_t share_of(double running, double shares) {
   const double share = running * shares;
-  return share >= static_cast<double>(kMostShare) ? kMostShare : static_cast<int32_t>(share);
+  return share < static_cast<double>(kMostShare) ? static_cast<int32_t>(share) : kMostShare;  // also of NaN
 }
 
 // Prepares item q. `scratch` has row_scratch(K) doubles.

@@ -99,6 +99,13 @@ def refuse_gradient(caller: str, tensor: torch.Tensor, name: str) -> None:
     raise InputError(message, hint)
 
 
+def check_on_cpu(caller: str, *tensors: torch.Tensor | None) -> None:
+    """InputError for a tensor on a GPU: outputs are judged on the CPU, where `Judged` has them."""
+    for tensor in tensors:
+        if tensor is not None and tensor.device.type != "cpu":
+            raise InputError(f"{caller}: a tensor is on {tensor.device}", "it runs on the CPU: use .cpu()")
+
+
 def readable(tensor: torch.Tensor) -> bool:
     """True if values may be read: not on a GPU, where reading means waiting, and not while torch traces."""
     return not torch.compiler.is_compiling() and tensor.device.type == "cpu"

@@ -10,8 +10,7 @@ from typing import NamedTuple, cast
 
 import torch
 
-from calibench.errors import InputError
-from calibench.kernels import dispatch, loader, reference
+from calibench.kernels import checks, dispatch, loader, reference
 
 
 class ClassTable(NamedTuple):
@@ -50,10 +49,13 @@ def class_table(
     """The table of class-wise bins of `scores [N, K]`, or of its `rows` (int32).
 
     With `factors` (float64 `[K M]`) each probability counts times the factor of its cell, and rows are then scaled to a sum of 1;
-    the cell stays. Without `listed` there are no entries.
+    the cell stays. Without `listed` there are no entries. The values of scores are taken as checked: NaN gives NaN.
     """
-    _check_device("class_table", scores)
-    inputs = scores, from_probs, bins, _or_none(factors, torch.float64), _or_none(rows, torch.int32), listed
+    checks.check_on_cpu("class_table", scores, factors, rows)
+    checks.check_scores("class_table", scores)
+    checks.check_bins("class_table", bins)
+    scores, chosen = _chosen(scores, rows)
+    inputs = scores, from_probs, bins, _or_none(factors, torch.float64), chosen, listed
     if not loader.fused(scores.device, "class_table"):
         return ClassTable(*reference.class_table(*inputs))
     return ClassTable(*dispatch.call("class_table", "class_table", *inputs))
@@ -76,11 +78,13 @@ def label_draws(  # noqa: PLR0913 - the arguments of the operator
 
     `cells` (int32) gives each item one of C cells, in which right predictions are counted. Two words of Philox4x32-10 with the key
     `seed` and the counter of item and draw make a label: one says whether it is the prediction, with a probability to 2^-32;
-    the other selects among the other classes, with shares to 2^-31. `factors` as in `class_table`.
+    the other selects among the other classes, with shares to 2^-31. `factors` and bad values as in `class_table`.
     """
-    _check_device("label_draws", scores)
-    factors, rows = _or_none(factors, torch.float64), _or_none(rows, torch.int32)
-    inputs = scores, from_probs, bins, factors, rows, cells, num_cells, first, draws, seed
+    checks.check_on_cpu("label_draws", scores, factors, rows, cells)
+    checks.check_scores("label_draws", scores)
+    checks.check_bins("label_draws", bins)
+    scores, chosen = _chosen(scores, rows)
+    inputs = scores, from_probs, bins, _or_none(factors, torch.float64), chosen, cells, num_cells, first, draws, seed
     if not loader.fused(scores.device, "label_draws"):
         return DrawnLabels(*reference.label_draws(*inputs))
     return DrawnLabels(*dispatch.call("label_draws", "label_draws", *inputs))
@@ -94,7 +98,8 @@ def resample_class_sums(
     `counts [n, P]` are those of `resample_counts`; row i of `scores [N, K]` has the counts of row `places[i]`, or i without places.
     Probabilities are rounded to multiples of 2^-29, so the sums are exact in any order.
     """
-    _check_device("resample_class_sums", scores)
+    checks.check_on_cpu("resample_class_sums", counts, scores, places)
+    checks.check_scores("resample_class_sums", scores)
     if not loader.fused(scores.device, "resample_class_sums"):
         return reference.resample_class_sums(counts, places, scores, from_probs)
     inputs = counts, _or_none(places, torch.int32), scores, from_probs
@@ -116,8 +121,8 @@ def resample_class_errors(
     k M + m ends at `cell_ends` (int64 `[K M]`). `labelled [N]` are the rows of all samples, label by label, up to `label_ends [K]`.
     `p_sums [K, P]` are those of `resample_class_sums`; bin 0 of a class has the rest of its gap.
     """
-    _check_device("resample_class_errors", counts)
     inputs = counts, entries, gaps, cell_ends, labelled, label_ends, p_sums
+    checks.check_on_cpu("resample_class_errors", *inputs)
     if not loader.fused(counts.device, "resample_class_errors"):
         return reference.resample_class_errors(*inputs)
     return cast(torch.Tensor, dispatch.call("resample_class_errors", "resample_class_errors", *inputs))
@@ -125,16 +130,16 @@ def resample_class_errors(
 
 def gap_sizes(labels: torch.Tensor, offset: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
     """`sum over cells c of |offset_c - factor_c * labels[c, d]|` of each draw d, float64 `[P]`; `labels` as in `DrawnLabels`."""
-    _check_device("gap_sizes", labels)
+    checks.check_on_cpu("gap_sizes", labels, offset, factor)
     if not loader.fused(labels.device, "gap_sizes"):
         return reference.gap_sizes(labels, offset, factor)
     return cast(torch.Tensor, dispatch.call("gap_sizes", "gap_sizes", labels, offset, factor))
 
 
+def _chosen(scores: torch.Tensor, rows: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """The scores and the rows to take. An operator without rows takes all; of a choice of none, it gets no scores."""
+    return scores if rows is None or len(rows) else scores[:0], _or_none(rows, torch.int32)
+
+
 def _or_none(values: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor:
     return torch.empty(0, dtype=dtype) if values is None else values
-
-
-def _check_device(caller: str, scores: torch.Tensor) -> None:
-    if scores.device.type != "cpu":
-        raise InputError(f"{caller}: the scores are on {scores.device}", "it runs on the CPU: use .cpu()")

@@ -10,8 +10,7 @@ from typing import cast
 
 import torch
 
-from calibench.errors import InputError
-from calibench.kernels import dispatch, loader, reference
+from calibench.kernels import checks, dispatch, loader, reference
 
 
 def resample_counts(samples: int, first: int, resamples: int, seed: int) -> torch.Tensor:
@@ -35,7 +34,7 @@ def resample_sums(
     Range s holds the items from `ends[s - 1]` (0 at first) to `ends[s]`, int64 `[S]`. The weight of item l in a resample is
     row `places[l]` (int32 `[L]`) of `counts [n, P]`; row l without places.
     """
-    _check_device("resample_sums", counts, columns, ends, places)
+    checks.check_on_cpu("resample_sums", counts, columns, ends, places)
     if not loader.fused(counts.device, "resample_sums"):
         return reference.resample_sums(counts, columns, ends, places)
     inputs = counts, _places(places), columns, ends
@@ -55,7 +54,7 @@ def resample_risks(
     with e errors, after a samples with E errors, adds `e + (E - a e / m) (H(a + m) - H(a))` to the selective risk, and
     `m E + e m / 2` to the joint risk. `harmonic` holds H(0), H(1), ... up to the largest count. The rest as in `resample_sums`.
     """
-    _check_device("resample_risks", counts, wrong, ends, harmonic, places)
+    checks.check_on_cpu("resample_risks", counts, wrong, ends, harmonic, places)
     if not loader.fused(counts.device, "resample_risks"):
         return reference.resample_risks(counts, wrong, ends, harmonic, places)
     inputs = counts, _places(places), wrong, ends, harmonic
@@ -70,7 +69,7 @@ def resample_group_sums(
     Group m of a resample holds its draws up to number `ends[m]` (float64 `[M, P]`), the last one all others. A group may end within
     the draws of one item. The rest as in `resample_sums`.
     """
-    _check_device("resample_group_sums", counts, values, ends, places)
+    checks.check_on_cpu("resample_group_sums", counts, values, ends, places)
     if not loader.fused(counts.device, "resample_group_sums"):
         return reference.resample_group_sums(counts, values, ends, places)
     inputs = counts, _places(places), values, ends
@@ -79,10 +78,3 @@ def resample_group_sums(
 
 def _places(places: torch.Tensor | None) -> torch.Tensor:
     return torch.empty(0, dtype=torch.int32) if places is None else places
-
-
-def _check_device(caller: str, *tensors: torch.Tensor | None) -> None:
-    """InputError for tensors on a GPU: outputs are judged on the CPU, where `Judged` has them."""
-    for tensor in tensors:
-        if tensor is not None and tensor.device.type != "cpu":
-            raise InputError(f"{caller}: a tensor is on {tensor.device}", "it runs on the CPU: use .cpu()")

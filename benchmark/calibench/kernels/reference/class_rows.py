@@ -31,7 +31,9 @@ def class_table(
     """Sums of p and p^2 in each class-wise cell `[2, K M]`, the expected right predictions, and the entries above bin 0."""
     p, cells, prediction, index = _rows(scores, from_probs, bins, factors, rows)
     flat, size = cells.ravel(), p.shape[1] * bins
-    moments = np.stack([np.bincount(flat, weights=w, minlength=size) for w in (p.ravel(), (p**2).ravel())])
+    moments = np.zeros((2, size))
+    for order in (1, 2):
+        moments[order - 1] = np.bincount(flat, weights=p.ravel() ** order, minlength=size)
     item, k = np.nonzero(cells % bins) if listed else (np.empty(0, np.int64), np.empty(0, np.int64))
     return (
         torch.from_numpy(moments),
@@ -42,7 +44,7 @@ def class_table(
     )
 
 
-def label_draws(
+def label_draws(  # noqa: PLR0913 - the arguments of the operator
     scores: torch.Tensor,
     from_probs: bool,
     bins: int,
@@ -81,21 +83,22 @@ def _shares(p: Floats) -> tuple[Floats, Floats, Ints]:
 
     Classes are added in blocks of 64. The sum of a block is that of 8 lanes, each of which adds every 8th class.
     """
-    rows, k = p.shape
-    padded = np.zeros((rows, -(-k // BLOCK) * BLOCK))
+    (rows, k), blocks = p.shape, -(-p.shape[1] // BLOCK)
+    padded = np.zeros((rows, blocks * BLOCK))
     padded[:, :k] = p
-    lanes = np.zeros((rows, padded.shape[1] // BLOCK, LANES))
-    for j in range(BLOCK // LANES):
-        lanes += padded.reshape(rows, -1, BLOCK // LANES, LANES)[:, :, j]
-    before = np.zeros((rows, lanes.shape[1] + 1))
+    padded = padded.reshape(rows, blocks, BLOCK)
+    lanes = np.zeros((rows, blocks, LANES))
+    for j in range(0, BLOCK, LANES):
+        lanes += padded[:, :, j : j + LANES]
+    before = np.zeros((rows, blocks + 1))
     before[:, 1:] = lanes.cumsum(axis=2)[:, :, -1].cumsum(axis=1)
-    running = np.concatenate([before[:, :-1, None], padded.reshape(rows, -1, BLOCK)], axis=2).cumsum(axis=2)[:, :, 1:]
+    running = np.concatenate([before[:, :-1, None], padded], axis=2).cumsum(axis=2)[:, :, 1:]
     total = before[:, -1]
     scale = float(SHARES) / np.where(total > 0, total, 1)[:, None]
-    ends = np.floor(running.reshape(rows, -1)[:, :k] * scale)
+    ends = np.floor(running.reshape(rows, blocks * BLOCK)[:, :k] * scale)
     # A block is chosen first, by its own sum, so no class of it ends elsewhere.
     block_ends = np.floor(before[:, 1:-1] * scale)
-    for b in range(block_ends.shape[1]):
+    for b in range(blocks - 1):
         ends[:, (b + 1) * BLOCK - 1] = block_ends[:, b]
         ends[:, b * BLOCK : (b + 1) * BLOCK] = np.minimum(ends[:, b * BLOCK : (b + 1) * BLOCK], block_ends[:, [b]])
     return ends, total, k - 1 - np.argmax(p[:, ::-1] > 0, axis=1)

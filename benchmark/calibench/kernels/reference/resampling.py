@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 
@@ -73,6 +75,6 @@ def resample_group_sums(
     for lane in range(counts.shape[1]):
         drawn = np.repeat(values.numpy(), counts[:, lane].numpy()[rows])
         edges = np.concatenate([[0], ends[:-1, lane].numpy().astype(np.int64), [len(drawn)]])
-        for group, (begin, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        for group, (begin, end) in enumerate(pairwise(edges)):
             sums[group, lane] = drawn[begin:end].sum()
     return torch.from_numpy(sums)
