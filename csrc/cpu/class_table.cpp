@@ -51,6 +51,9 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> class_table(const Tensor& sco
       const int64_t begin = c * step, end = std::min(args.count, begin + step);
       for (int64_t i = begin; i < end; i += 64) {
         add_items(table, args, i, std::min(end, i + 64), list, scratch.data(), &chunk);
+        // As if the other rows had as many entries as the first ones: a vector that grows takes more.
+        if (i == begin)
+          chunk.entries.reserve(chunk.entries.size() * static_cast<size_t>((end - begin) / 60 + 1));
       }
     }
   });
