@@ -33,7 +33,11 @@ class AURC(Metric):
 
     def value(self, judged: Judged) -> float:
         """The figure of all samples."""
-        return float(weighted_areas(judged, np.ones((1, judged.n)))[0])
+        wrong, ties = judged.memo("ties_of_errors", lambda: _ties_of_errors(judged))
+        ends = ties.ends.numpy()
+        starts = np.concatenate([[0], ends[:-1]])
+        errors = np.add.reduceat(wrong.numpy(), starts, dtype=np.float64)
+        return _area(np.diff(ends, prepend=0).astype(np.float64), errors, harmonic_numbers(judged.n))
 
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
         """The sum of the selective risk over ranks, divided by the number of samples."""
@@ -42,11 +46,15 @@ class AURC(Metric):
 
     def details(self, judged: Judged) -> Details:
         """`oracle`, the smallest value at this accuracy (all errors last), and `excess` = AURC - oracle (E-AURC)."""
-        wrong = 1 - judged.correct
-        order, _ = rank(wrong)
-        no_ties = np.arange(judged.n)
-        oracle = _area(np.ones(judged.n), wrong[order], no_ties, harmonic_numbers(judged.n))
+        oracle = best_area(float((1 - judged.correct).sum()), judged.n)
         return {"oracle": oracle, "excess": self.value(judged) - oracle}
+
+
+def best_area(errors: float, n: int) -> float:
+    """AURC of n samples with all errors last: `(e - (n - e) (H(n) - H(n - e))) / n`."""
+    harmonic = harmonic_numbers(n)
+    right = n - errors
+    return float((errors - right * (harmonic[n] - harmonic[int(right)])) / n)
 
 
 def resampled_risks(judged: Judged, resamples: Resamples) -> tuple[Floats, Floats, Floats, Floats]:
@@ -63,7 +71,7 @@ def resampled_risks(judged: Judged, resamples: Resamples) -> tuple[Floats, Float
 
 def _ties_of_errors(judged: Judged) -> tuple[Any, Ranges]:
     """Where the ranked samples are wrong, `[N]`, and their ties; adjacent ties without an error count as one."""
-    order, starts = ranked_by_tail(judged)
+    order, starts = rank(judged.tail)  # not kept: of large samples it is large
     wrong = judged.correct[order] == 0
     has_error = np.logical_or.reduceat(wrong, starts)
     first = np.concatenate([[True], has_error[1:] | has_error[:-1]])
@@ -74,13 +82,13 @@ def weighted_areas(judged: Judged, weights: Floats) -> Floats:
     """AURC of each row of `weights [B, N]`, `[B]`. Copies of a sample tie with each other."""
     order, starts = ranked_by_tail(judged)
     wrong, harmonic = 1 - judged.correct[order], harmonic_numbers(judged.n)
-    return np.array([_area(row[order], wrong, starts, harmonic) for row in weights])
+    return np.array([_area_of_items(row[order], wrong, starts, harmonic) for row in weights])
 
 
 def area_under(uncertainty: Floats, wrong: Floats) -> float:
     """AURC of N samples ranked by `uncertainty [N]`, smallest first; `wrong [N]` is 1 for an error, else 0."""
     order, starts = rank(uncertainty)
-    return _area(np.ones(len(uncertainty)), wrong[order], starts, harmonic_numbers(len(uncertainty)))
+    return _area_of_items(np.ones(len(uncertainty)), wrong[order], starts, harmonic_numbers(len(uncertainty)))
 
 
 def risk_coverage(uncertainty: Floats, wrong: Floats, points: int) -> tuple[Floats, Floats]:
@@ -118,11 +126,16 @@ def harmonic_numbers(n: int) -> Floats:
     return np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n + 1))])
 
 
-def _area(weight: Floats, wrong: Floats, starts: Ints, harmonic: Floats) -> float:
-    """The mean over ranks by the closed form of ties; `weight` and `wrong` are in rank order, `[N]`."""
+def _area_of_items(weight: Floats, wrong: Floats, starts: Ints, harmonic: Floats) -> float:
+    """`_area` of items in rank order, with `weight` and `wrong [N]`, whose ties start at `starts`."""
     size, errors = weight, weight * wrong
     if len(starts) < len(weight):
         size, errors = np.add.reduceat(size, starts), np.add.reduceat(errors, starts)
+    return _area(size, errors, harmonic)
+
+
+def _area(size: Floats, errors: Floats, harmonic: Floats) -> float:
+    """The mean over ranks by the closed form of ties, from the samples and the errors of each tie `[T]`, the surest first."""
     samples = size.cumsum()
     if samples[-1] >= len(harmonic):
         harmonic = harmonic_numbers(int(samples[-1]))

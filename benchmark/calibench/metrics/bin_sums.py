@@ -85,6 +85,9 @@ def _columns(judged: Judged, numbers: tuple[int, ...]) -> tuple[Floats, Ranges, 
     joint, parts = joint_cells([RightInCells(judged.bin_index(bins), bins) for bins in numbers], judged.n)
     order = judged.by_confidence  # bins rise with the confidence, so it goes through them one by one
     ranges = ranges_of(order, np.bincount(joint, minlength=len(parts[0])).cumsum())
-    confidence = judged.confidence[order]
-    coarse = _coarse(confidence)
-    return np.stack([coarse, confidence - coarse, judged.correct[order]]), ranges, parts
+    columns = np.empty((3, judged.n))
+    columns[1] = judged.confidence[order]
+    columns[0] = _coarse(columns[1])
+    columns[1] -= columns[0]
+    columns[2] = judged.correct[order]
+    return columns, ranges, parts

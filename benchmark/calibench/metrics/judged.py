@@ -250,7 +250,7 @@ class Judged:
 
     def bin_index(self, bins: int) -> Ints:
         """The equal-width bin of each confidence, 0 .. M-1, `[N]`; `binning.py` defines it."""
-        return self.memo(("bin_index", bins), lambda: read_only(bin_index(self.confidence, bins)))
+        return self.memo(("bin_index", bins), lambda: read_only(bin_index(self.confidence, bins).astype(np.int32)))
 
     def stats(self, bins: int) -> CalibrationStats:
         """Counts and sums per equal-width bin of the confidence, as the kernel's `CalibrationStats`.

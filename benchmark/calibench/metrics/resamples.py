@@ -23,7 +23,7 @@ LANES = 16
 """Resamples are drawn in blocks of a multiple of this many."""
 
 MOST_LANES = 1024
-BLOCK_BYTES = 1 << 25
+BLOCK_BYTES = 20_000_000
 """A block has at most 1024 resamples, and as few as 16 if it would hold more bytes than this."""
 
 CHUNK = 1 << 16
