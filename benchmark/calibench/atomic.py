@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import socket
@@ -51,6 +50,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
+    import hashlib  # 5 ms, which listing names does not need
+
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         while part := file.read(_PART):
