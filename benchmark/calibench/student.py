@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 from calibench.lazy import np
@@ -10,6 +11,7 @@ LARGE = 10_000.0
 """From this number of degrees of freedom on, Student's t is the normal distribution to four digits."""
 
 
+@functools.cache
 def student_quantile(freedom: float, level: float = 0.95) -> float:
     """The t that |T| exceeds with a probability of `1 - level`; T has Student's distribution with `freedom` >= 1.
 

@@ -24,11 +24,11 @@ def packages(modules):
 @pytest.mark.parametrize(
     ("args", "most"),
     [
-        (("--help",), 90),
-        (("run", "--help"), 90),
-        (("list", "methods"), 320),
-        (("list", "metrics", "--json"), 255),
-        (("show", "method", "vtst", "--json"), 270),
+        (("--help",), 85),
+        (("run", "--help"), 70),
+        (("list", "methods"), 310),
+        (("list", "metrics", "--json"), 245),
+        (("show", "method", "vtst", "--json"), 260),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -53,7 +53,7 @@ def test_boards_import_no_torch(cli, tmp_path):
     for form in ("table", "markdown", "csv", "json"):
         modules = imported_modules(("leaderboard", "--format", form), tmp_path)
         assert not packages(modules) & (HEAVY - {"safetensors"}), form
-        assert len(modules) <= 320, (form, len(modules))
+        assert len(modules) <= 300, (form, len(modules))
 
 
 TEN_LINES = """

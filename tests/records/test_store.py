@@ -45,7 +45,8 @@ def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
     for name, array in ARRAYS.items():
         np.testing.assert_array_equal(arrays[name], array)
         assert arrays[name].dtype == array.dtype
-    assert set(read_predictions(tmp_path, written, ("test.labels",))) == {"test.labels"}
+    assert set(read_predictions(tmp_path, written, ("test.labels", "bootstrap.brier"))) == {"test.labels"}
+    assert read_predictions(tmp_path, written, ()) == {}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -1,7 +1,8 @@
-"""The command line: one command a file. Only commands that compute import torch, inside the command."""
+"""The command line: one command a file, imported when it is called. Only commands that compute import torch, inside the command."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import warnings
@@ -11,15 +12,7 @@ from typing import Any, TextIO
 
 import click
 
-from calibench.cli.bench import bench
-from calibench.cli.doctor import doctor
-from calibench.cli.evaluate import evaluate
-from calibench.cli.leaderboard import leaderboard
-from calibench.cli.list import list_
 from calibench.cli.output import is_first_process
-from calibench.cli.run import run
-from calibench.cli.show import show
-from calibench.cli.winrates import winrates
 from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
 from calibench.version import __version__
 
@@ -27,6 +20,9 @@ SPIN = "10000"
 """The number of spins of an idle OpenMP thread before it sleeps. With libgomp's default a stage 2 on two threads is 2 to 20 times
 slower while another process wants a core. This number keeps the speed of a quiet machine (.67 s an epoch; 1.38 s without
 spinning) and loses less on a busy one, where `--threads 1` is better still."""
+
+COMMANDS = ("bench", "doctor", "evaluate", "leaderboard", "list", "run", "show", "winrates")
+"""The commands: each is the function of its name in the file of its name; `list_` in list.py."""
 
 TRACEBACK_VARIABLE = "CALIBENCH_TRACEBACK"
 """If set, an error ends with Python's traceback instead of a message and a hint."""
@@ -48,7 +44,17 @@ def _past_click() -> Iterator[None]:
 
 
 class _Group(click.Group):
-    """A group that suggests the nearest command."""
+    """A group that imports the file of a command when it is asked for, and suggests the nearest command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS]  # `list` is a module of this package
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"calibench.cli.{cmd_name}")
+        command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
+        return command
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         with _past_click():  # --help and --version print here
@@ -61,8 +67,8 @@ class _Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
-            raise click.UsageError(f"there is no command {args[0]!r}; {did_you_mean(args[0], self.commands)}", ctx)
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            raise click.UsageError(f"there is no command {args[0]!r}; {did_you_mean(args[0], COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -78,10 +84,6 @@ def cli() -> None:
     calibench winrates results.csv --help            rank a table of published results
     calibench show method vtst                       parameters, equation, paper
     """
-
-
-for command in (run, evaluate, leaderboard, winrates, list_, show, doctor, bench):
-    cli.add_command(command)
 
 
 def main() -> None:

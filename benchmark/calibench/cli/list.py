@@ -9,7 +9,6 @@ import click
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import stdout, warn_about_broken_plugins
 from calibench.errors import did_you_mean
-from calibench.plugins.specs import STAGE_ORDER, kind_of
 from calibench.records import schemas
 
 if TYPE_CHECKING:
@@ -49,6 +48,8 @@ def list_(kind: str, as_json: bool) -> None:
 
 def _items(plugins: Registry, family: str) -> list[dict[str, Any]]:
     """One entry a name, in the order of discovery; methods in the order of their stages."""
+    from calibench.plugins.specs import STAGE_ORDER, kind_of
+
     items: list[dict[str, Any]] = [
         {
             "name": entry.spec.name,

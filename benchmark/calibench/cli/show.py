@@ -12,12 +12,13 @@ from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.list import FAMILIES
 from calibench.cli.output import stdout, warn_about_broken_plugins
 from calibench.errors import did_you_mean
-from calibench.plugins.params import REQUIRED, Param
-from calibench.plugins.specs import Spec, kind_of
 from calibench.records import schemas
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from calibench.plugins.params import Param
+    from calibench.plugins.specs import Spec
 
 
 @click.command()
@@ -53,6 +54,8 @@ def show(family: str, name: str, as_json: bool) -> None:
 
 
 def _document(spec: Spec) -> dict[str, Any]:
+    from calibench.plugins.params import REQUIRED
+
     params = [dataclasses.asdict(p) | {"required": p.default is REQUIRED} for p in spec.all_params()]
     for param in params:
         param["default"] = None if param["required"] else param["default"]
@@ -63,6 +66,8 @@ def _document(spec: Spec) -> dict[str, Any]:
 
 def _print(spec: Spec, origin: str) -> None:
     from rich.text import Text
+
+    from calibench.plugins.specs import kind_of
 
     console = stdout()
     console.print(Text.assemble((spec.name, "bold"), f"  {kind_of(spec)}, from {origin}"))
@@ -126,6 +131,7 @@ def _params_table(params: Sequence[Param]) -> Table:
 
 def _default(param: Param) -> str:
     from calibench.config.values import format_value
+    from calibench.plugins.params import REQUIRED
 
     if param.default is REQUIRED:
         return "required"

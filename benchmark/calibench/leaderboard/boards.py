@@ -94,7 +94,7 @@ def _board(records: Sequence[ResultRecord], results: Path, rule: Rule) -> Board:
     units = units_of(records)
     check_metric(rule.metric, units)
     runs = _newest_runs(records, rule.metric)
-    replicates, missing = read_replicates(runs, results)
+    replicates, missing = read_replicates(runs, results, {rule.metric, ACCURACY})
     figures = figures_of(rule.metric, runs, replicates)
     rows = [unranked_row(recipe, seeds, units) for recipe, seeds in runs.items()]
     rows = _best_first(rows, rule.metric, units)

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.leaderboard.defaults import TOLERANCE
 from calibench.leaderboard.grouped_means import GroupedMeans
+from calibench.leaderboard.paired_differences import Floats, Pairs, pairs_of_replicates
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-Floats: TypeAlias = "NDArray[np.float64]"
 
 LEVEL = 0.95
 MOST_UNDEFINED = 0.1
@@ -29,8 +28,8 @@ QUANTILE_MARGIN = 1.645
 """The critical value is a 95 % upper bound of the quantile, which B replicates only estimate. The bare quantile of 1 000
 separates 40 equal rows in 5.6 % of boards, because the standard errors come from the same replicates."""
 
-SPREAD_SEED = 0
-"""Seeds the draws of the spread over seeds."""
+PRUNED = 0.1
+"""The next critical value of the step-down is sought among pairs with deviations above the last one less this share of it."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +49,6 @@ class RankIntervals:
         """`1-4`, `3` if both ends are equal, `-` without a rank."""
         best, worst = int(self.best[row]), int(self.worst[row])
         return "-" if best == 0 else str(best) if best == worst else f"{best}-{worst}"
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    """Every pair of R rows once: the advantage of the first `[P]`, its standard error `[P]`, standardised deviations `[P, B]`."""
-
-    advantage: Floats
-    error: Floats
-    deviation: Floats
 
 
 def rank_intervals(
@@ -97,7 +87,7 @@ def rank_intervals(
         spread = [of_row for of_row, use in zip(lists, usable, strict=True) if use]
     table = table[usable]
     table = table[:, ~np.isnan(table).any(axis=0)]
-    pairs = _pairs_of_replicates(sign * figures[usable], sign * table, spread)
+    pairs = pairs_of_replicates(sign * figures[usable], sign * table, spread)
     return _intervals(pairs, known, usable, level, tolerance)
 
 
@@ -116,7 +106,10 @@ def rank_intervals_of_observations(
     """
     sign = check_rule(better, level, tolerance)
     everything = np.ones(means.rows, dtype=bool)
-    pairs = _Pairs(*means.studentised(-sign, resamples, seed))
+    advantage, error, deviation = means.studentised(-sign, resamples, seed)
+    pairs = Pairs(
+        advantage, error, deviation.shape[1], lambda chosen: iter([(np.flatnonzero(chosen), deviation[chosen])])
+    )
     return _intervals(pairs, everything, everything, level, tolerance)
 
 
@@ -131,39 +124,8 @@ def check_rule(better: str, level: float, tolerance: float) -> float:
     return 1.0 if better == "lower" else -1.0
 
 
-def _pairs_of_replicates(figures: Floats, table: Floats, seeds: list[Floats] | None) -> _Pairs:
-    """Differences of figures of which lower is better. Deviations are from the replicates' own mean, so their bias cancels."""
-    first, second = np.triu_indices(len(figures), 1)
-    advantage = figures[second] - figures[first]
-    if table.shape[1] < 2:
-        return _Pairs(advantage, np.full(len(first), np.inf), np.zeros((len(first), 0)))
-    centred = table - table.mean(axis=1, keepdims=True)
-    deviation = centred[second] - centred[first]
-    variance = np.square(deviation).mean(axis=1)
-    error, error_of_draw = np.sqrt(variance), np.sqrt(variance)[:, None]
-    if seeds is not None:
-        deviation_of_seeds, of_mean, of_draw = _spread_over_seeds(seeds, table.shape[1])
-        deviation = deviation + deviation_of_seeds[second] - deviation_of_seeds[first]
-        error = np.sqrt(variance + of_mean[second] + of_mean[first])
-        error_of_draw = np.sqrt(variance[:, None] + of_draw[second] + of_draw[first])
-    return _Pairs(advantage, error, deviation / np.where(error_of_draw > 0, error_of_draw, 1.0))
-
-
-def _spread_over_seeds(seeds: list[Floats], count: int) -> tuple[Floats, Floats, Floats]:
-    """Deviations of each row's mean over seeds `[R, B]`, its variance `[R]`, and the variance that each draw estimates `[R, B]`.
-
-    A parametric bootstrap: figures of seeds are normal with the variance of the row's own seeds.
-    """
-    rng = np.random.default_rng(SPREAD_SEED)
-    of_mean = np.array([values.var(ddof=1) / len(values) for values in seeds])
-    freedom = np.array([len(values) - 1 for values in seeds])[:, None]
-    deviation = np.sqrt(of_mean)[:, None] * rng.normal(size=(len(seeds), count))
-    of_draw = of_mean[:, None] * rng.chisquare(freedom, size=(len(seeds), count)) / freedom
-    return deviation, of_mean, of_draw
-
-
 def _intervals(
-    pairs: _Pairs, known: NDArray[np.bool_], usable: NDArray[np.bool_], level: float, tolerance: float
+    pairs: Pairs, known: NDArray[np.bool_], usable: NDArray[np.bool_], level: float, tolerance: float
 ) -> RankIntervals:
     """Intervals among the rows that are `known`; `pairs` are those of the rows that are `usable`."""
     rows = len(known)
@@ -183,29 +145,33 @@ def _intervals(
     return RankIntervals(best, np.where(known, np.maximum(worst, reach), 0), better, critical)
 
 
-def _critical_value(pairs: _Pairs, level: float, tolerance: float) -> float:
+def _critical_value(pairs: Pairs, level: float, tolerance: float) -> float:
     """The step-down's last critical value: the joint quantile of all deviations that could still make a wrong statement.
 
     A pair makes two statements, one a direction. A direction that is established leaves the maximum, its reverse stays.
     """
-    count = pairs.deviation.shape[1]
+    count = pairs.count
     place = int(np.ceil(level * (count + 1) + QUANTILE_MARGIN * np.sqrt(count * level * (1 - level)) - 1e-9))
     if not len(pairs.advantage) or place > count:
         return float("inf")
-    first_may_win = np.ones(len(pairs.advantage), dtype=bool)
-    second_may_win = first_may_win.copy()
+
+    def quantile(largest: Floats) -> float:
+        return float(np.partition(largest, place - 1)[place - 1])
+
+    may_win = np.ones((2, len(pairs.advantage)), dtype=bool)
+    largest, of_row = pairs.largest(may_win)
+    critical = quantile(largest)
     while True:
-        largest = np.full(count, -np.inf)
-        for open_pairs, sign in ((first_may_win, 1), (second_may_win, -1)):
-            if open_pairs.any():
-                largest = np.maximum(largest, (sign * pairs.deviation[open_pairs]).max(axis=0))
-        critical = float(np.partition(largest, place - 1)[place - 1])
         needed = tolerance + _margin(pairs.error, critical)
-        first_wins, second_wins = pairs.advantage > needed, -pairs.advantage > needed
-        if not (first_wins & first_may_win).any() and not (second_wins & second_may_win).any():
+        wins = np.stack([pairs.advantage > needed, -pairs.advantage > needed])
+        if not (wins & may_win).any():
             return critical
-        first_may_win &= ~first_wins
-        second_may_win &= ~second_wins
+        may_win &= ~wins
+        # The next value is a little smaller. Deviations up to `floor` do not change it if it is larger: few pairs are needed.
+        floor = critical - PRUNED * abs(critical)
+        critical = quantile(pairs.largest(may_win & (of_row > floor))[0])
+        if not critical >= floor:
+            critical = quantile(pairs.largest(may_win)[0])
 
 
 def _margin(error: Floats, critical: float) -> Floats:

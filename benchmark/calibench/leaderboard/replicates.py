@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,6 +20,9 @@ QUANTILES = (0.025, 0.975)
 PREFIX = "bootstrap."
 """Before a metric's name in the predictions file."""
 
+THREADS = 4
+"""At most so many threads read files. Checksums of several files are computed at the same time; more threads wait for Python."""
+
 Values: TypeAlias = "NDArray[np.float64]"
 """A figure in every resample `[B]` of the test samples, averaged over a row's seeds; NaN if undefined."""
 
@@ -26,9 +31,9 @@ Replicates: TypeAlias = "dict[str, Values]"
 
 
 def read_replicates(
-    runs: Mapping[str, Sequence[ResultRecord]], results: Path
+    runs: Mapping[str, Sequence[ResultRecord]], results: Path, metrics: Collection[str]
 ) -> tuple[dict[str, Replicates], list[str]]:
-    """The replicates of each recipe in `runs` (recipe -> its records), and notes on those that are missing.
+    """The replicates of `metrics` of each recipe in `runs` (recipe -> its records), and notes on those that are missing.
 
     Replicates of two recipes are paired only if both were drawn with one seed and as many resamples: otherwise there are none.
     """
@@ -41,11 +46,13 @@ def read_replicates(
         return {}, ["no ranks: the records were bootstrapped with different seeds, streams or numbers of resamples"]
     replicates: dict[str, Replicates] = {}
     unreadable: dict[str, str] = {}
-    for recipe, records in runs.items():
-        try:
-            replicates[recipe] = _mean_over_seeds(records, results)
-        except InputError as error:
-            unreadable[recipe] = error.message
+    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
+        rows = pool.map(lambda records: _mean_over_seeds(records, results, metrics), runs.values())
+        for recipe, row in zip(runs, rows, strict=True):
+            if isinstance(row, InputError):
+                unreadable[recipe] = row.message
+            else:
+                replicates[recipe] = row
     if not unreadable:
         return replicates, []
     reason = next(iter(unreadable.values()))
@@ -57,11 +64,20 @@ def read_replicates(
     ]
 
 
-def _mean_over_seeds(records: Sequence[ResultRecord], results: Path) -> Replicates:
-    """The replicates that all records have; InputError if the predictions of one cannot be read."""
-    runs = [read_predictions(results, record) for record in records]
-    common = set.intersection(*({name for name in arrays if name.startswith(PREFIX)} for arrays in runs))
-    return {name.removeprefix(PREFIX): np.mean([arrays[name] for arrays in runs], axis=0) for name in sorted(common)}
+def _mean_over_seeds(
+    records: Sequence[ResultRecord], results: Path, metrics: Collection[str]
+) -> Replicates | InputError:
+    """The replicates of those `metrics` that all records have; the error if the predictions of one cannot be read."""
+    name_of = {metric: f"{PREFIX}{metric}" for metric in metrics}
+    try:
+        runs = [read_predictions(results, record, name_of.values()) for record in records]
+    except InputError as error:
+        return error
+    return {
+        metric: np.mean([arrays[name] for arrays in runs], axis=0)
+        for metric, name in name_of.items()
+        if all(name in arrays for arrays in runs)
+    }
 
 
 def interval(replicates: Values | None) -> tuple[float, float] | None:

@@ -21,7 +21,7 @@ def units_of(records: Iterable[ResultRecord]) -> Units:
     units: Units = {}
     for record in records:
         for name, unit in record.units.items():
-            order_only = unit.get("order_only", _was_biased(name, record))
+            order_only = unit["order_only"] if "order_only" in unit else _was_biased(name, record)
             units[name] = {**unit, "order_only": order_only or units.get(name, {}).get("order_only", False)}
     return units
 

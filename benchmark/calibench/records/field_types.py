@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any
 
 Check = Callable[[Any], bool]
+
+_OBJECTS, _LISTS = (dict, Mapping), (list, tuple)
 
 
 def fits(name: str, value: Any) -> bool:
@@ -23,7 +24,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_text_or_none(value: Any) -> bool:
-    return value is None or _is_text(value)
+    return value is None or isinstance(value, str)
 
 
 def _is_whole(value: Any) -> bool:
@@ -31,11 +32,16 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if isinstance(value, float):
+        return isfinite(value)
+    return _is_whole(value) and _is_within_floats(value)
+
+
+def _is_within_floats(value: int) -> bool:
+    try:
+        return isfinite(value)
+    except OverflowError:
         return False
-    with contextlib.suppress(OverflowError):  # a whole number beyond the range of float
-        return math.isfinite(value)
-    return False
 
 
 def _is_number_or_none(value: Any) -> bool:
@@ -43,11 +49,11 @@ def _is_number_or_none(value: Any) -> bool:
 
 
 def _is_object(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(map(_is_text, value))
+    return isinstance(value, _OBJECTS) and all(map(_is_text, value))
 
 
 def _is_interval(value: Any) -> bool:
-    return value is None or (isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value)))
+    return value is None or (isinstance(value, _LISTS) and len(value) == 2 and all(map(_is_number, value)))
 
 
 def _is_unit(value: Any) -> bool:
@@ -95,7 +101,7 @@ def _object_of(check: Check) -> Check:
 
 
 def _list_of(check: Check) -> Check:
-    return lambda value: isinstance(value, list | tuple) and all(map(check, value))
+    return lambda value: isinstance(value, _LISTS) and all(map(check, value))
 
 
 def _is_list_of_objects_or_none(value: Any) -> bool:

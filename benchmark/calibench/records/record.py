@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -190,10 +191,11 @@ class ResultRecord:
         return self.to_dict()[key]
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any], where: str) -> ResultRecord:
+    def from_dict(cls, document: Mapping[str, Any], where: str, before: ResultRecord | None = None) -> ResultRecord:
         """The record that a JSON document holds. InputError, naming the file `where`, if the document is not such a record.
 
-        Fields that this version does not know are left out.
+        Fields that this version does not know are left out. Values that are objects of `before`, a record of another document,
+        are not checked again.
         """
         schema = document.get("schema") if isinstance(document, Mapping) else None
         if schema == schemas.RECORD_1:
@@ -201,20 +203,24 @@ class ResultRecord:
         elif schema != schemas.RECORD:
             message = f"{where}: its schema is {schema!r}, not {schemas.RECORD!r}"
             raise InputError(message, "is it a record of another version?")
-        names = [f.name for f in dataclasses.fields(cls)]
-        missing = [name for name in _required_fields() if name not in document]
+        names, required = _fields()
+        missing = [name for name in required if name not in document]
         if missing:
             raise InputError(f"{where}: the record has no {', '.join(missing)}", "run it again with --force")
         present = [name for name in names if name in document]
         for name in present:
+            if before is not None and document[name] is getattr(before, name):
+                continue
             if not fits(name, document[name]):
                 message = f"{where}: the value of {name!r} does not fit this field of a record"
                 raise InputError(message, "run it again with --force")
         return cls(**{name: document[name] for name in present if name != "schema"})
 
 
-def _required_fields() -> list[str]:
-    """The names of the fields that have no default."""
+@functools.cache
+def _fields() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of all fields, and of those that have no default."""
     missing = dataclasses.MISSING
     fields = dataclasses.fields(ResultRecord)
-    return [f.name for f in fields if f.default is missing and f.default_factory is missing]
+    required = (f.name for f in fields if f.default is missing and f.default_factory is missing)
+    return tuple(f.name for f in fields), tuple(required)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from calibench.atomic import digest_of, replacing, write_json
 from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.records import schemas
+from calibench.records.reader import RecordReader, read_document
 from calibench.records.record import ResultRecord
 
 if TYPE_CHECKING:
@@ -25,18 +25,7 @@ RECORDS, PREDICTIONS, CACHE = "records", "predictions", "cache"
 
 def read_record(path: Path) -> ResultRecord:
     """The record in one file. InputError if it cannot be read or is not a record."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}", "check the file") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error})", "remove it and run again") from None
-    return ResultRecord.from_dict(document, str(path))
-
-
-def _refuse_constant(name: str) -> None:
-    """Refuse NaN and the infinities, which Python reads and JSON does not have."""
-    raise ValueError(f"{name} is not a JSON value")
+    return ResultRecord.from_dict(read_document(path), str(path))
 
 
 def read_records(results: Path) -> list[ResultRecord]:
@@ -47,7 +36,8 @@ def read_records(results: Path) -> list[ResultRecord]:
     folder = results / RECORDS
     if not folder.is_dir():
         raise InputError(f"there are no records under {str(results)!r}", "run first: calibench run --method vtst")
-    return [read_record(path) for path in sorted(folder.glob("*.json"))]
+    reader = RecordReader()
+    return [reader.read(path) for path in sorted(folder.glob("*.json"), key=lambda path: path.name)]
 
 
 def find_record(results: Path, run_id: str, code: str) -> ResultRecord | None:
@@ -93,9 +83,9 @@ def with_preset(results: Path, record: ResultRecord, preset: Mapping[str, Any] |
 
 
 def read_predictions(
-    results: Path, record: ResultRecord, names: tuple[str, ...] | None = None
+    results: Path, record: ResultRecord, names: Collection[str] | None = None
 ) -> dict[str, NDArray[Any]]:
-    """The arrays that a run stored, by name (`test.logits`, `bootstrap.nll`); `names` selects some.
+    """The arrays that a run stored, by name (`test.logits`, `bootstrap.nll`). Of `names` those that are there; None: all.
 
     InputError if the record names no file, or if the file cannot be read or its checksum is wrong.
     """
@@ -106,6 +96,7 @@ def read_predictions(
         if digest_of(path) != record.predictions["sha256"]:
             raise InputError(f"{path} has changed since its record was written", "run it again with --force")
         with safe_open(path, framework="numpy") as content:
-            return {name: content.get_tensor(name) for name in (content.keys() if names is None else names)}
+            stored = content.keys()
+            return {name: content.get_tensor(name) for name in stored if names is None or name in names}
     except (OSError, SafetensorError) as error:
         raise InputError(f"cannot read {path}: {error}", "run it again with --force") from None
