@@ -42,6 +42,10 @@ void add_classwise_stats(Entries& entries);
 void add_thresholds(Entries& entries);
 void add_nll_curve(Entries& entries);
 void add_bootstrap_bins(Entries& entries);
+void add_resample(Entries& entries);
+void add_resample_groups(Entries& entries);
+void add_class_rows(Entries& entries);
+void add_label_draws(Entries& entries);
 
 inline MatrixSpec divided(MatrixSpec spec, int64_t divisor) {
   if (divisor > 1) spec.rows = std::max<int64_t>(1, spec.rows / divisor);

@@ -118,6 +118,10 @@ int run_driver(const Options& options) {
   add_thresholds(entries);
   add_nll_curve(entries);
   add_bootstrap_bins(entries);
+  add_resample(entries);
+  add_resample_groups(entries);
+  add_class_rows(entries);
+  add_label_draws(entries);
   for (const std::string& name : options.cases) {
     if (std::none_of(entries.begin(), entries.end(),
                      [&](const Entry& entry) { return entry.name == name; })) {
