@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from judging_workloads import JUDGING
 from workloads import BINS, Prepared, Workload, assert_close, draw, softmax
 
 from calibench import kernels
@@ -150,6 +151,7 @@ MAKERS: dict[str, Maker] = {
     "nll_curve": _curve,
     "fit_temperature": _fit,
     "bootstrap_bins": _bootstrap,
+    **JUDGING,
 }
 SHAPES = (
     (10_000, 10, torch.float32),
@@ -157,7 +159,8 @@ SHAPES = (
     (10_000, 10, torch.bfloat16),
     (10_000, 10, torch.float64),
 )
-FEWER = {"bootstrap_bins": SHAPES[:1], "CalibrationAccumulator": SHAPES[:1]}
+FEWER = {op: SHAPES[:1] for op in ("bootstrap_bins", "CalibrationAccumulator", *JUDGING)}
+FEWER |= {op: SHAPES[:2] for op in ("class_table", "label_draws", "resample_class_sums")}
 """Shapes of the functions for which other shapes and types run the same code."""
 
 
