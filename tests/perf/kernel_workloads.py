@@ -159,8 +159,8 @@ SHAPES = (
     (10_000, 10, torch.bfloat16),
     (10_000, 10, torch.float64),
 )
-FEWER = {op: SHAPES[:1] for op in ("bootstrap_bins", "CalibrationAccumulator", *JUDGING)}
-FEWER |= {op: SHAPES[:2] for op in ("class_table", "label_draws", "resample_class_sums")}
+FEWER = dict.fromkeys(("bootstrap_bins", "CalibrationAccumulator", *JUDGING), SHAPES[:1])
+FEWER |= dict.fromkeys(("class_table", "label_draws", "resample_class_sums"), SHAPES[:2])
 """Shapes of the functions for which other shapes and types run the same code."""
 
 
