@@ -20,8 +20,8 @@ from calibench.metrics.brier import Brier
 from calibench.metrics.classwise_ece import ClasswiseECE
 from calibench.metrics.ece import ECE
 from calibench.metrics.ece_debiased import DebiasedECE
-from calibench.metrics.equal_width import BinnedMetric
 from calibench.metrics.ece_equal_mass import EqualMassECE
+from calibench.metrics.equal_width import BinnedMetric
 from calibench.metrics.judged import Judged
 from calibench.metrics.mce import MCE
 from calibench.metrics.metric import Metric
