@@ -1,40 +1,18 @@
-"""resample_counts, resample_sums and resample_risks against their definitions, and the bits of every thread and instruction set."""
+"""resample_counts, resample_sums, resample_risks and resample_group_sums against their definitions."""
 
 from __future__ import annotations
-
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_backends import assert_threads_change_nothing, bits, each_backend, needs_fused
+from kernel_backends import each_backend, needs_fused
+from kernel_judging import harmonic, ranges
 
 from calibench import kernels
-from calibench.errors import InputError
 from calibench.kernels import reference
 from calibench.kernels.reference.bootstrap_bins import positions
-
-
-def harmonic(n: int) -> torch.Tensor:
-    return torch.from_numpy(np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n + 1))]))
-
-
-def case(n: int, items: int, columns: int, ranges: int, seed: int) -> dict[str, torch.Tensor]:
-    """Random columns, places, ranges and errors."""
-    generator = np.random.default_rng(seed)
-    ends = np.sort(generator.integers(items + 1, size=ranges))
-    ends[-1:] = items
-    return {
-        "columns": torch.from_numpy(generator.normal(size=(columns, items))),
-        "places": torch.from_numpy(generator.integers(n, size=items).astype(np.int32)),
-        "ends": torch.from_numpy(ends),
-        "wrong": torch.from_numpy(generator.random(items) < 0.3),
-    }
 
 
 @each_backend
@@ -67,15 +45,15 @@ def test_blocks_of_resamples_are_parts_of_one_stream() -> None:
     n=st.integers(1, 300),
     items=st.integers(0, 900),
     columns=st.integers(0, 9),
-    ranges=st.integers(0, 20),
+    count=st.integers(0, 20),
     resamples=st.integers(1, 35),
     seed=st.integers(0, 2**62),
 )
 @settings(max_examples=80, deadline=None)
 def test_sums_and_risks_equal_the_reference(
-    n: int, items: int, columns: int, ranges: int, resamples: int, seed: int
+    n: int, items: int, columns: int, count: int, resamples: int, seed: int
 ) -> None:
-    counts, given = kernels.resample_counts(n, 0, resamples, seed), case(n, items, columns, ranges, seed)
+    counts, given = kernels.resample_counts(n, 0, resamples, seed), ranges(n, items, columns, count, seed)
     inputs = counts, given["columns"], given["ends"], given["places"]
     torch.testing.assert_close(kernels.resample_sums(*inputs), reference.resample_sums(*inputs), rtol=1e-12, atol=1e-11)
     risks = counts, given["wrong"], given["ends"], harmonic(8 * items + 300), given["places"]
@@ -96,63 +74,88 @@ def test_columns_of_any_stride_and_samples_in_their_order() -> None:
     assert not expected[1].any()
 
 
-def results(seed: int = 0) -> list[torch.Tensor]:
-    counts, given = kernels.resample_counts(5000, 0, 40, seed), case(5000, 9000, 6, 50, seed)
-    return [
-        counts,
-        kernels.resample_sums(counts, given["columns"], given["ends"], given["places"]),
-        kernels.resample_risks(counts, given["wrong"], given["ends"], harmonic(60_000), given["places"]),
-    ]
+def group_ends(counts: torch.Tensor, places: torch.Tensor | None, groups: int) -> torch.Tensor:
+    """Where each of `groups` groups of nearly equally many draws ends in each resample, [M, P]."""
+    weights = counts if places is None else counts[places.long()]
+    draws = weights.double().sum(dim=0)
+    return (torch.arange(1, groups + 1, dtype=torch.float64)[:, None] * draws / groups).floor()
+
+
+def grouped(weights: torch.Tensor, values: torch.Tensor, ends: torch.Tensor) -> np.ndarray:
+    """The sums over groups, [M, P], draw by draw."""
+    sums = np.zeros(ends.shape)
+    for lane in range(ends.shape[1]):
+        group, drawn = 0, 0
+        for value, times in zip(values.tolist(), weights[:, lane].tolist(), strict=True):
+            for _ in range(times):
+                while group < len(ends) - 1 and drawn >= ends[group, lane]:
+                    group += 1
+                sums[group, lane] += value
+                drawn += 1
+    return sums
 
 
 @each_backend
-def test_threads_change_no_bit() -> None:
-    assert_threads_change_nothing(results)
+@pytest.mark.parametrize("groups", [1, 2, 15])
+@pytest.mark.parametrize("n", [1, 2, 15, 301])
+def test_groups_are_those_of_single_draws(n: int, groups: int) -> None:
+    counts, given = kernels.resample_counts(n, 0, 5, 9), ranges(n, 2 * n + 1, 1, 1, n)
+    for places, values in ((None, given["columns"][0, :n]), (given["places"], given["columns"][0])):
+        ends = group_ends(counts, places, groups)
+        weights = counts if places is None else counts[places.long()]
+        sums = kernels.resample_group_sums(counts, values.contiguous(), ends, places)
+        np.testing.assert_allclose(sums, grouped(weights, values, ends), rtol=1e-12, atol=1e-11)
 
 
 @needs_fused
 @pytest.mark.slow
-def test_instruction_sets_change_no_bit(tmp_path: Path) -> None:
-    """CALIBENCH_ISA is read when the extension is loaded, so each has a process of its own."""
-    script = "import sys, torch; from test_resampling import results; torch.save(results(), sys.argv[1])"
-    here = str(Path(__file__).parent)
-    seen = set()
-    for isa in kernels.extension_status().instruction_sets:
-        path = tmp_path / isa
-        environment = {**os.environ, "CALIBENCH_ISA": isa}
-        environment["PYTHONPATH"] = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
-        subprocess.run([sys.executable, "-c", script, str(path)], env=environment, check=True, timeout=120)
-        seen.add(tuple(bits(torch.load(path))))
-    assert len(seen) == 1
-    assert seen == {tuple(bits(results()))}
+@given(
+    n=st.integers(1, 300),
+    items=st.integers(0, 900),
+    groups=st.integers(1, 40),
+    resamples=st.integers(1, 35),
+    seed=st.integers(0, 2**62),
+)
+@settings(max_examples=80, deadline=None)
+def test_group_sums_equal_the_reference(n: int, items: int, groups: int, resamples: int, seed: int) -> None:
+    counts, given = kernels.resample_counts(n, 0, resamples, seed), ranges(n, items, 1, 1, seed)
+    places, values = given["places"], given["columns"][0]
+    ends = group_ends(counts, places, groups)
+    sums = kernels.resample_group_sums(counts, values, ends, places)
+    torch.testing.assert_close(
+        sums, reference.resample_group_sums(counts, values, ends, places), rtol=1e-12, atol=1e-11
+    )
+    weights = counts[places.long()].double()
+    np.testing.assert_allclose(sums.sum(dim=0), (weights * values[:, None]).sum(dim=0), rtol=1e-12, atol=1e-11)
 
 
-@needs_fused
-def test_bad_arguments_are_refused() -> None:
-    counts, given = kernels.resample_counts(10, 0, 3, 0), case(10, 20, 1, 4, 0)
-    columns, ends, places = given["columns"], given["ends"], given["places"]
-    for bad, message in (
-        ((counts.int(), columns, ends, places), "counts are not"),
-        ((counts[:, :3], columns, ends, places), "counts are not"),
-        ((counts, columns, ends, places.long()), "places are not contiguous"),
-        ((counts, columns, ends, places + 10), "places are not rows"),
-        ((counts, columns, ends, places - 10), "places are not rows"),
-        ((counts, columns, ends, places[1:]), "places have the wrong length"),
-        ((counts, columns, ends, None), "places have the wrong length"),
-        ((counts, columns, ends + 1, places), "ends do not rise"),
-        ((counts, columns, ends.flip(0) - 1, places), "ends do not rise"),
-        ((counts, columns.float(), ends, places), "columns are not float64"),
-    ):
-        with pytest.raises(RuntimeError, match=message):
-            kernels.resample_sums(*bad)
-    with pytest.raises(RuntimeError, match="wrong is not"):
-        kernels.resample_risks(counts, given["wrong"].double(), ends, harmonic(9), places)
-    with pytest.raises(RuntimeError, match="harmonic is not"):
-        kernels.resample_risks(counts, given["wrong"], ends, harmonic(9)[:0], places)
+@each_backend
+def test_a_group_may_end_within_an_item_and_before_the_last_draw() -> None:
+    counts = torch.tensor([[3], [0], [5]], dtype=torch.uint8).expand(3, 16).contiguous()
+    values, ends = torch.tensor([1.0, 100.0, 10.0], dtype=torch.float64), torch.tensor([[2.0], [2.0], [4.0], [5.0]])
+    sums = kernels.resample_group_sums(counts, values, ends.double().expand(4, 16).contiguous())
+    assert sums[:, 0].tolist() == [2.0, 0.0, 11.0, 40.0]  # the last group has all others
 
 
-def test_they_run_on_the_cpu_alone() -> None:
-    counts = torch.empty((3, 16), dtype=torch.uint8, device="meta")
-    with pytest.raises(InputError, match="resample_sums: a tensor is on meta"):
-        kernels.resample_sums(counts, torch.empty(1, 3), torch.empty(1))
-    assert not any(name in kernels.OPS for name in kernels.CPU_OPS)
+@each_backend
+def test_groups_may_lie_beyond_the_draws() -> None:
+    counts, values = torch.ones((3, 16), dtype=torch.uint8), torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)
+    sums = kernels.resample_group_sums(counts, values, torch.full((3, 16), 9.0, dtype=torch.float64))
+    assert sums[:, 0].tolist() == [7.0, 0.0, 0.0]
+    none = kernels.resample_group_sums(counts, values[:0], torch.zeros((2, 16), dtype=torch.float64))
+    assert none.tolist() == [[0.0] * 16] * 2
+
+
+@each_backend
+def test_no_samples_no_resamples_no_ranges() -> None:
+    no_samples, no_resamples = kernels.resample_counts(0, 0, 5, 0), kernels.resample_counts(7, 0, 0, 0)
+    assert no_samples.shape == (0, 16)
+    assert no_resamples.shape == (7, 0)
+    columns, none = torch.ones((2, 7), dtype=torch.float64), torch.empty(0, dtype=torch.int64)
+    assert kernels.resample_sums(no_resamples, columns, torch.tensor([3, 7])).shape == (2, 3, 0)
+    assert kernels.resample_sums(no_samples, columns[:, :0], none).shape == (0, 3, 16)
+    assert kernels.resample_sums(no_samples, columns[:, :0], torch.tensor([0])).tolist() == [[[0.0] * 16] * 3]
+    wrong = torch.zeros(7, dtype=torch.bool)
+    assert kernels.resample_risks(no_resamples, wrong, torch.tensor([7]), harmonic(7)).shape == (4, 0)
+    assert kernels.resample_risks(no_samples, wrong[:0], none, harmonic(0)).tolist() == [[0.0] * 16] * 4
+    assert kernels.resample_group_sums(no_resamples, columns[0], columns[:, :0]).shape == (2, 0)

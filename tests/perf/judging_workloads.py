@@ -1,8 +1,7 @@
-"""Cases of the operators of judging: resamples, drawn labels, and sums over class-wise bins."""
+"""Cases of the operators of judging, which `kernel_workloads.py` lists with the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,122 +9,133 @@ from workloads import BINS, Prepared, assert_close
 
 from calibench import kernels
 
-RESAMPLES = 96
-"""A multiple of 16, so that no column is padding."""
+LANES = 64
+"""Resamples, or draws, of each call."""
 
 
 def _counts(n: int) -> torch.Tensor:
-    return kernels.resample_counts(n, 0, RESAMPLES, 1)
+    return kernels.resample_counts(n, 0, LANES, 1)
 
 
-def _resampled(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
-    n = len(labels)
-
+def _drawn(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
     def check(counts: Any) -> None:
-        assert counts.shape == (n, RESAMPLES)
-        assert torch.equal(counts.sum(dim=0, dtype=torch.int64), torch.full((RESAMPLES,), n))
+        assert counts.shape == (len(labels), LANES)
+        assert bool((counts.sum(dim=0) == len(labels)).all())
 
-    return Prepared(lambda: _counts(n), check)
+    return Prepared(lambda: _counts(len(labels)), check)
 
 
 def _sums(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
-    counts, columns = _counts(len(labels)), probs[:, :3].t().contiguous()
-    ends = torch.tensor([len(labels) // 2, len(labels)])
+    counts, columns = _counts(len(labels)), probs.max(dim=1).values[None] * torch.ones(3, 1)
+    ends = torch.tensor([len(labels) // 3, len(labels)])
 
     def check(sums: Any) -> None:
-        assert_close(sums[:, 1:].sum(dim=0), columns @ counts.double())
+        assert_close(sums.sum(dim=0)[1:], columns @ counts.double())
+        assert bool((sums[:, 0].sum(dim=0) == len(labels)).all())
 
     return Prepared(lambda: kernels.resample_sums(counts, columns, ends), check)
 
 
-def _group_sums(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
-    counts, values = _counts(len(labels)), probs[:, 0].contiguous()
-    ends = (torch.arange(1, BINS + 1, dtype=torch.float64) * len(labels) / BINS).round()[:, None].repeat(1, RESAMPLES)
-
-    def check(sums: Any) -> None:
-        assert sums.shape == (BINS, RESAMPLES)
-        assert_close(sums.sum(dim=0), values @ counts.double())
-
-    return Prepared(lambda: kernels.resample_group_sums(counts, values, ends), check)
-
-
 def _risks(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
-    counts, wrong = _counts(len(labels)), probs.argmax(dim=1) != labels
-    places = probs.max(dim=1).values.argsort(descending=True).int()
-    ends = torch.arange(1, len(labels) + 1)
-    harmonic = torch.cat([torch.zeros(1), 1 / torch.arange(1.0, len(labels) + 1)]).double().cumsum(dim=0)
-    ranked = wrong[places.long()]
+    n, top = len(labels), probs.max(dim=1)
+    order = top.values.argsort(descending=True)
+    counts, wrong = _counts(n), (top.indices != labels)[order]
+    harmonic = torch.cat([torch.zeros(1), 1 / torch.arange(1, n + 1, dtype=torch.float64)]).cumsum(0)
 
     def check(risks: Any) -> None:
-        assert_close(risks[1], wrong.double() @ counts.double())
+        drawn = wrong.double().repeat_interleave(counts[order, 0].long())
+        assert bool((risks[0] == n).all())
+        assert bool((risks[1] == wrong.double() @ counts[order].double()).all())
+        assert_close(risks[3, 0], drawn.cumsum(0).sum() - drawn.sum() / 2, relative=1e-3)
 
-    return Prepared(lambda: kernels.resample_risks(counts, ranked, ends, harmonic, places), check)
+    ends, places = torch.arange(1, n + 1), order.int()
+    return Prepared(lambda: kernels.resample_risks(counts, wrong, ends, harmonic, places), check)
 
 
-def _class_table(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
+def _groups(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
+    n, (confidence, order) = len(labels), probs.max(dim=1).values.sort()
+    counts, places = _counts(n), order.int()
+    ends = (torch.arange(1, BINS + 1, dtype=torch.float64)[:, None] * n / BINS).floor().repeat(1, LANES)
+
+    def check(sums: Any) -> None:
+        assert_close(sums.sum(dim=0), confidence @ counts[order].double())
+        assert bool((sums.diff(dim=0)[:-1] > 0).all())
+
+    return Prepared(lambda: kernels.resample_group_sums(counts, confidence, ends, places), check)
+
+
+def _table(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
     def check(table: Any) -> None:
-        assert_close(table.moments[0].view(-1, BINS).sum(dim=1), probs.sum(dim=0))
-        assert_close(table.moments[1].view(-1, BINS).sum(dim=1), (probs**2).sum(dim=0))
-        assert len(table.p) == int((probs > 1 / BINS).sum())
+        sums, squares = table.moments.reshape(2, probs.shape[1], BINS).sum(dim=2)
+        assert_close(sums, probs.sum(dim=0))
+        assert_close(squares, (probs**2).sum(dim=0))
+        assert_close(table.p, probs[table.row.long(), table.cell.long() // BINS])
 
     return Prepared(lambda: kernels.class_table(logits, BINS), check)
 
 
-def _draws(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
-    cells = torch.zeros(len(labels), dtype=torch.int32)
+def _labels(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
+    cells, top = labels.int(), probs.max(dim=1).values
 
     def check(drawn: Any) -> None:
-        by_class = drawn.labels.view(probs.shape[1], BINS, -1).sum(dim=1).double()
-        assert torch.equal(by_class.sum(dim=0), torch.full((RESAMPLES,), float(len(labels)), dtype=torch.float64))
-        error = 6 * ((probs * (1 - probs)).sum(dim=0) / RESAMPLES).sqrt()
-        assert bool(((by_class.mean(dim=1) - probs.sum(dim=0)).abs() < error).all())
+        assert bool((drawn.labels.sum(dim=0) == len(labels)).all())
+        deviation = (top * (1 - top)).sum().div(LANES).sqrt()
+        assert abs(float(drawn.right.sum()) / LANES - float(top.sum())) < 5 * float(deviation)
 
-    return Prepared(lambda: kernels.label_draws(logits, BINS, cells, 1, first=0, draws=RESAMPLES, seed=1), check)
+    return Prepared(
+        lambda: kernels.label_draws(logits, BINS, cells, probs.shape[1], first=0, draws=LANES, seed=1), check
+    )
 
 
 def _class_sums(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
     counts = _counts(len(labels))
 
     def check(sums: Any) -> None:
-        assert_close(sums, probs.t() @ counts.double())
+        assert_close(sums, probs.T @ counts.double())
 
     return Prepared(lambda: kernels.resample_class_sums(counts, logits), check)
 
 
 def _class_errors(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
-    counts, classes = _counts(len(labels)), probs.shape[1]
-    none, ends = torch.empty(0, dtype=torch.int32), torch.zeros(classes, dtype=torch.int64)
-    by_label, label_ends = labels.argsort(stable=True).int(), labels.bincount(minlength=classes).cumsum(dim=0)
-    sums = kernels.resample_class_sums(counts, logits)
+    classes, counts, table = probs.shape[1], _counts(len(labels)), kernels.class_table(logits, BINS)
+    order, p_sums = table.cell.argsort(stable=True), kernels.resample_class_sums(counts, logits)
+    gaps = (table.p - (labels[table.row.long()] == table.cell // BINS).double())[order]
+    cell_ends = torch.bincount(table.cell.long(), minlength=classes * BINS).cumsum(0)
+    by_label, label_ends = labels.argsort(stable=True).int(), torch.bincount(labels, minlength=classes).cumsum(0)
+    entries = table.row[order]
 
     def check(errors: Any) -> None:
-        gaps = probs - torch.nn.functional.one_hot(labels, classes)
-        assert_close(errors, (gaps.t() @ counts.double()).abs().sum(dim=0))
+        gap = probs - torch.nn.functional.one_hot(labels, classes)
+        index = torch.searchsorted(torch.arange(1, BINS, dtype=torch.float64) / BINS, probs)
+        cells = [(gap * (index == m)).T @ counts.double() for m in range(BINS)]
+        assert_close(errors, sum(cell.abs().sum(dim=0) for cell in cells), relative=1e-5)
 
-    gaps = torch.empty(0, dtype=torch.float64)
-    return Prepared(lambda: kernels.resample_class_errors(counts, none, gaps, ends, by_label, label_ends, sums), check)
+    return Prepared(
+        lambda: kernels.resample_class_errors(counts, entries, gaps, cell_ends, by_label, label_ends, p_sums), check
+    )
 
 
 def _gap_sizes(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
-    drawn = _draws(logits, labels, probs).call().labels
-    offset = torch.linspace(0, 9, len(drawn), dtype=torch.float64)
-    factor = torch.linspace(1, 2, len(drawn), dtype=torch.float64)
+    expected = kernels.class_table(logits, BINS, listed=False).moments[0]
+    cells = torch.zeros(len(labels), dtype=torch.int32)
+    drawn = kernels.label_draws(logits, BINS, cells, 1, first=0, draws=LANES, seed=1).labels
+    ones = torch.ones_like(expected)
 
     def check(sizes: Any) -> None:
-        assert_close(sizes, (offset[:, None] - factor[:, None] * drawn.double()).abs().sum(dim=0))
+        assert_close(sizes, (expected[:, None] - drawn).abs().sum(dim=0))
 
-    return Prepared(lambda: kernels.gap_sizes(drawn, offset, factor), check)
+    return Prepared(lambda: kernels.gap_sizes(drawn, expected, ones), check)
 
 
-JUDGING: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], Prepared]] = {
-    "resample_counts": _resampled,
+OF_SCORES = {"class_table": _table, "label_draws": _labels, "resample_class_sums": _class_sums}
+"""Cases that read the scores."""
+
+OF_SAMPLES = {
+    "resample_counts": _drawn,
     "resample_sums": _sums,
-    "resample_group_sums": _group_sums,
     "resample_risks": _risks,
-    "class_table": _class_table,
-    "label_draws": _draws,
-    "resample_class_sums": _class_sums,
+    "resample_group_sums": _groups,
     "resample_class_errors": _class_errors,
     "gap_sizes": _gap_sizes,
 }
-"""A maker of a case for each operator."""
+"""Cases that do not."""

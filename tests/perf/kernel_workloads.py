@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from judging_workloads import JUDGING
+from judging_workloads import OF_SAMPLES, OF_SCORES
 from workloads import BINS, Prepared, Workload, assert_close, draw, softmax
 
 from calibench import kernels
@@ -151,7 +151,8 @@ MAKERS: dict[str, Maker] = {
     "nll_curve": _curve,
     "fit_temperature": _fit,
     "bootstrap_bins": _bootstrap,
-    **JUDGING,
+    **OF_SCORES,
+    **OF_SAMPLES,
 }
 SHAPES = (
     (10_000, 10, torch.float32),
@@ -159,8 +160,12 @@ SHAPES = (
     (10_000, 10, torch.bfloat16),
     (10_000, 10, torch.float64),
 )
-FEWER = dict.fromkeys(("bootstrap_bins", "CalibrationAccumulator", *JUDGING), SHAPES[:1])
-FEWER |= dict.fromkeys(("class_table", "label_draws", "resample_class_sums"), SHAPES[:2])
+FEWER = {
+    "bootstrap_bins": SHAPES[:1],
+    "CalibrationAccumulator": SHAPES[:1],
+    **dict.fromkeys(OF_SCORES, SHAPES[:2]),
+    **dict.fromkeys(OF_SAMPLES, SHAPES[:1]),
+}
 """Shapes of the functions for which other shapes and types run the same code."""
 
 

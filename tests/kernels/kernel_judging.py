@@ -1,0 +1,127 @@
+"""Inputs of the operators of judging, and results of all of them, whose bits no thread and no instruction set may change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from calibench import kernels
+
+DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+CLASSES = (1, 2, 3, 10, 63, 64, 65, 130, 1000)
+BINS = (1, 2, 15)
+NEARLY_SURE = 1 - 1e-12
+
+
+def harmonic(n: int) -> torch.Tensor:
+    """H(0), H(1), ... H(n)."""
+    return torch.from_numpy(np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n + 1))]))
+
+
+def ranges(n: int, items: int, columns: int, count: int, seed: int) -> dict[str, torch.Tensor]:
+    """Random columns, places, ranges and errors."""
+    generator = np.random.default_rng(seed)
+    ends = np.sort(generator.integers(items + 1, size=count))
+    ends[-1:] = items
+    return {
+        "columns": torch.from_numpy(generator.normal(size=(columns, items))),
+        "places": torch.from_numpy(generator.integers(n, size=items).astype(np.int32)),
+        "ends": torch.from_numpy(ends),
+        "wrong": torch.from_numpy(generator.random(items) < 0.3),
+    }
+
+
+def logits(n: int, k: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> torch.Tensor:
+    """Rows that one class leads; then equal, saturated and tied ones, if n allows."""
+    generator = torch.Generator().manual_seed(1000 * n + k + seed)
+    x = 2 * torch.randn(n, k, generator=generator, dtype=torch.float64)
+    x[torch.arange(n), torch.randint(k, (n,), generator=generator)] += 4
+    x[1:2] = 0
+    x[2:3, k // 2] = 1e4
+    x[3:4, 0] = -1e4
+    x[4:5] = (torch.arange(k) % 3).double()
+    return x.to(dtype)
+
+
+def probabilities(n: int, k: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> torch.Tensor:
+    """Rows with a sum of 1, before they are rounded to `dtype`; then equal and exact ones, on edges and next to 1."""
+    p = (logits(n, k, seed=seed) / 2).softmax(dim=1)
+    p[1:2] = 1 / k
+    p[2:3] = torch.eye(k, dtype=torch.float64)[k - 1]
+    for row, high in enumerate((NEARLY_SURE, 0.5, 2 / 15, 14 / 15), 3):
+        p[row : row + 1] = 0
+        p[row : row + 1, k // 2] = 1 - high if k > 1 else 1
+        p[row : row + 1, 0] = high if k > 1 else 1
+    return p.to(dtype)
+
+
+def rows(n: int, k: int, dtype: torch.dtype, from_probs: bool, seed: int = 0) -> torch.Tensor:
+    """Scores of one kind."""
+    return (probabilities if from_probs else logits)(n, k, dtype, seed)
+
+
+def layouts(scores: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The same numbers with other strides."""
+    n, k = scores.shape
+    wide, tall = scores.new_full((n, 2 * k + 3), 7.0), scores.new_full((2 * n, k), 7.0)
+    wide[:, 1 : 2 * k : 2], tall[::2] = scores, scores
+    return {"columns": scores.t().contiguous().t(), "every second": wide[:, 1 : 2 * k : 2], "rows apart": tall[::2]}
+
+
+def cells_of(n: int, cells: int, seed: int = 0) -> torch.Tensor:
+    """A cell for each of n items."""
+    return torch.from_numpy(np.random.default_rng(seed).integers(cells, size=n).astype(np.int32))
+
+
+def factors_of(k: int, bins: int, seed: int = 0) -> torch.Tensor:
+    """A factor for each cell, [K M]."""
+    return torch.from_numpy(np.random.default_rng(seed).uniform(0.02, 3, size=k * bins))
+
+
+def sorted_entries(table: kernels.ClassTable, labels: torch.Tensor, bins: int, classes: int) -> dict[str, torch.Tensor]:
+    """Entries cell by cell and samples label by label, as `resample_class_errors` takes them."""
+    order = table.cell.argsort(stable=True)
+    y = labels[table.row.long()] == table.cell // bins
+    return {
+        "entries": table.row[order],
+        "gaps": (table.p - y.double())[order],
+        "cell_ends": torch.bincount(table.cell.long(), minlength=classes * bins).cumsum(0),
+        "labelled": labels.argsort(stable=True).int(),
+        "label_ends": torch.bincount(labels, minlength=classes).cumsum(0),
+    }
+
+
+def results() -> list[torch.Tensor]:
+    """What each operator of judging makes of the same inputs."""
+    counts, given = kernels.resample_counts(5000, 0, 40, 0), ranges(5000, 9000, 6, 50, 0)
+    ends = torch.arange(1, 16, dtype=torch.float64)[:, None].expand(15, counts.shape[1]) * 600
+    found = [
+        counts,
+        kernels.resample_sums(counts, given["columns"], given["ends"], given["places"]),
+        kernels.resample_risks(counts, given["wrong"], given["ends"], harmonic(60_000), given["places"]),
+        kernels.resample_group_sums(counts, given["columns"][0], ends.contiguous(), given["places"]),
+    ]
+    for k, dtype, from_probs in ((10, torch.float32, False), (130, torch.float64, False), (130, torch.float32, True)):
+        found += _of_rows(rows(1501, k, dtype, from_probs), from_probs, counts)
+    return found
+
+
+def _of_rows(scores: torch.Tensor, from_probs: bool, counts: torch.Tensor) -> list[torch.Tensor]:
+    n, k = scores.shape
+    factors, cells = factors_of(k, 15), cells_of(n, 9)
+    draw: dict[str, Any] = {"first": 3, "draws": 24, "seed": 5, "from_probs": from_probs}
+    table = kernels.class_table(scores, 15, from_probs=from_probs)
+    drawn = kernels.label_draws(scores, 15, cells, 9, **draw)
+    sums = kernels.resample_class_sums(counts, scores, from_probs=from_probs)
+    entries = sorted_entries(table, torch.arange(n) % k, 15, k)
+    return [
+        *table,
+        *drawn,
+        sums,
+        *kernels.class_table(scores, 15, from_probs=from_probs, factors=factors),
+        *kernels.label_draws(scores, 15, cells, 9, factors=factors, **draw),
+        kernels.resample_class_errors(counts, p_sums=sums, **entries),
+        kernels.gap_sizes(drawn.labels, table.moments[0], factors),
+    ]

@@ -1,0 +1,276 @@
+"""The operators of judging refuse bad arguments: the typed functions, and each check of the operators themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from kernel_backends import each_backend, needs_fused
+from kernel_judging import cells_of, factors_of, harmonic, logits
+
+from calibench import kernels
+from calibench.errors import InputError
+
+DOUBLES = torch.empty(0, dtype=torch.float64)
+INTS = torch.empty(0, dtype=torch.int32)
+GOOD: dict[str, dict[str, Any]] = {
+    "class_table": {
+        "scores": logits(9, 3),
+        "from_probs": False,
+        "bins": 15,
+        "factors": DOUBLES,
+        "rows": INTS,
+        "list": True,
+    },
+    "label_draws": {
+        "scores": logits(9, 3),
+        "from_probs": False,
+        "bins": 15,
+        "factors": DOUBLES,
+        "rows": INTS,
+        "cells": cells_of(9, 4),
+        "num_cells": 4,
+        "first": 0,
+        "draws": 8,
+        "seed": 0,
+    },
+    "resample_class_sums": {
+        "counts": torch.ones((9, 16), dtype=torch.uint8),
+        "places": INTS,
+        "scores": logits(9, 3),
+        "from_probs": False,
+    },
+    "resample_class_errors": {
+        "counts": torch.ones((9, 16), dtype=torch.uint8),
+        "entries": torch.tensor([0, 8]).int(),
+        "gaps": torch.ones(2, dtype=torch.float64),
+        "cell_ends": torch.tensor([0, 1, 1, 2]),
+        "labelled": torch.arange(9).int(),
+        "label_ends": torch.tensor([4, 9]),
+        "p_sums": torch.ones((2, 16), dtype=torch.float64),
+    },
+    "resample_counts": {"like": INTS, "samples": 9, "first": 0, "resamples": 3, "seed": 0},
+    "resample_sums": {
+        "counts": torch.ones((9, 16), dtype=torch.uint8),
+        "places": INTS,
+        "columns": torch.ones((2, 9), dtype=torch.float64),
+        "ends": torch.tensor([4, 9]),
+    },
+    "resample_risks": {
+        "counts": torch.ones((9, 16), dtype=torch.uint8),
+        "places": INTS,
+        "wrong": torch.ones(9, dtype=torch.bool),
+        "ends": torch.tensor([4, 9]),
+        "harmonic": harmonic(9),
+    },
+    "resample_group_sums": {
+        "counts": torch.ones((9, 16), dtype=torch.uint8),
+        "places": INTS,
+        "values": torch.ones(9, dtype=torch.float64),
+        "ends": torch.ones((2, 16), dtype=torch.float64),
+    },
+    "gap_sizes": {
+        "labels": torch.ones((5, 8), dtype=torch.int32),
+        "offset": torch.ones(5, dtype=torch.float64),
+        "factor": torch.ones(5, dtype=torch.float64),
+    },
+}
+SCORES = [
+    ({"scores": torch.zeros(9, dtype=torch.float64)}, "scores have 1 dimensions, not 2"),
+    ({"scores": torch.zeros((9, 0))}, "scores have no classes"),
+    ({"scores": torch.zeros((9, 3), dtype=torch.int64)}, "scores have type .*, not float64"),
+]
+BINS = [
+    ({"bins": 0}, "bins is 0, not in"),
+    ({"bins": (1 << 24) + 1}, "bins is 16777217, not in"),
+    ({"scores": torch.zeros(1).expand(9, 1 << 20), "bins": 1 << 11}, r"2\^31 rows, or K M cells, or more"),
+    ({"scores": torch.zeros(1).expand(9, 1 << 40), "bins": 1 << 24}, r"2\^31 rows, or K M cells, or more"),
+    ({"scores": torch.zeros(1).expand(1 << 31, 1)}, r"2\^31 rows, or K M cells, or more"),
+]
+CHOICES = [
+    ({"factors": torch.ones(44, dtype=torch.float64)}, r"factors are not contiguous float64 \[K M\]"),
+    ({"factors": torch.ones(45)}, r"factors are not contiguous float64 \[K M\]"),
+    ({"factors": torch.ones(90, dtype=torch.float64)[::2]}, r"factors are not contiguous float64 \[K M\]"),
+    ({"rows": torch.tensor([0, 9]).int()}, r"rows are not all in \[0, 9\)"),
+    ({"rows": torch.tensor([-1, 0]).int()}, r"rows are not all in \[0, 9\)"),
+    ({"rows": torch.tensor([0, 1])}, r"rows are not contiguous int32 \[2\]"),
+    ({"rows": torch.tensor([[0, 1]]).int()}, r"rows are not contiguous int32 \[2\]"),
+    ({"scores": torch.zeros((0, 3)), "rows": torch.tensor([0]).int()}, r"rows are not all in \[0, 0\)"),
+]
+COUNTS = [
+    ({"counts": torch.ones((9, 16))}, r"counts are not contiguous uint8 \[n, P\]"),
+    ({"counts": torch.ones(144, dtype=torch.uint8)}, r"counts are not contiguous uint8 \[n, P\]"),
+    ({"counts": torch.ones((9, 24), dtype=torch.uint8)}, r"counts are not contiguous uint8 \[n, P\]"),
+    ({"counts": torch.ones((9, 32), dtype=torch.uint8)[:, ::2]}, r"counts are not contiguous uint8 \[n, P\]"),
+]
+PLACES = [
+    ({"counts": torch.ones((8, 16), dtype=torch.uint8)}, r"places have the wrong length: \[9\] expected"),
+    ({"places": torch.arange(8).int()}, r"places have the wrong length: \[9\] expected"),
+    ({"places": torch.arange(9)}, r"places are not contiguous int32 \[L\]"),
+    ({"places": torch.arange(9)[:, None].int()}, r"places are not contiguous int32 \[L\]"),
+    ({"places": torch.arange(18).int()[::2]}, r"places are not contiguous int32 \[L\]"),
+    ({"places": torch.arange(9).int() + 1}, "places are not rows of the counts"),
+    ({"places": torch.arange(9).int() - 1}, "places are not rows of the counts"),
+]
+ENDS = [
+    ({"ends": torch.tensor([4, 10])}, "ends do not rise from 0 to the number of items"),
+    ({"ends": torch.tensor([5, 4])}, "ends do not rise from 0 to the number of items"),
+    ({"ends": torch.tensor([-1, 4])}, "ends do not rise from 0 to the number of items"),
+    ({"ends": torch.tensor([4, 9]).int()}, r"ends are not contiguous int64 \[S\]"),
+    ({"ends": torch.tensor([4, 4, 9, 9])[::2]}, r"ends are not contiguous int64 \[S\]"),
+    ({"ends": torch.tensor([[4, 9]])}, r"ends are not contiguous int64 \[S\]"),
+]
+FIRST = [
+    ({"first": -1}, r"first is -1, not in \[0, 2\^62\]"),
+    ({"first": (1 << 63) - 1}, r"first is 9223372036854775807, not in \[0, 2\^62\]"),
+]
+BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
+    "class_table": [*SCORES, *BINS, *CHOICES],
+    "label_draws": [
+        *SCORES,
+        *BINS,
+        *CHOICES,
+        *FIRST,
+        ({"draws": -1}, r"draws is -1, not in \[0, 2\^31\)"),
+        ({"draws": (1 << 63) - 1}, r"draws is 9223372036854775807, not in \[0, 2\^31\)"),
+        ({"num_cells": 0}, r"the number of cells is 0, not in \[1, 2\^31\)"),
+        ({"num_cells": 1 << 31}, r"the number of cells is 2147483648, not in \[1, 2\^31\)"),
+        ({"num_cells": 3, "cells": torch.full((9,), 3).int()}, r"cells are not all in \[0, 3\)"),
+        ({"cells": torch.full((9,), -1).int()}, r"cells are not all in \[0, 4\)"),
+        ({"cells": INTS}, r"cells have the wrong length: \[9\] expected"),
+        ({"cells": cells_of(10, 4)}, r"cells have the wrong length: \[9\] expected"),
+        ({"cells": cells_of(9, 4).long()}, r"cells are not contiguous int32 \[9\]"),
+        ({"cells": cells_of(9, 4)[:, None]}, r"cells are not contiguous int32 \[9\]"),
+        ({"rows": torch.arange(3).int()}, r"cells have the wrong length: \[3\] expected"),
+    ],
+    "resample_class_sums": [
+        *SCORES,
+        *COUNTS,
+        ({"counts": torch.ones((8, 16), dtype=torch.uint8)}, "places are missing"),
+        ({"places": torch.arange(8).int()}, r"places have the wrong length: \[9\] expected"),
+        ({"places": torch.arange(9)}, r"places are not contiguous int32 \[9\]"),
+        ({"places": torch.arange(9).int() + 1}, r"places are not all in \[0, 9\)"),
+        ({"places": torch.arange(9).int() - 1}, r"places are not all in \[0, 9\)"),
+    ],
+    "resample_class_errors": [
+        *COUNTS,
+        ({"gaps": torch.ones(3, dtype=torch.float64)}, r"gaps are not contiguous float64 \[E\]"),
+        ({"gaps": torch.ones(2)}, r"gaps are not contiguous float64 \[E\]"),
+        ({"entries": torch.tensor([0, 9]).int()}, "places are not rows of the counts"),
+        ({"entries": torch.tensor([-1, 0]).int()}, "places are not rows of the counts"),
+        ({"labelled": torch.arange(9).int() + 1}, "places are not rows of the counts"),
+        ({"cell_ends": torch.tensor([0, 1, 1, 3])}, "ends do not rise from 0 to the number of items"),
+        ({"label_ends": torch.tensor([4, 10])}, "ends do not rise from 0 to the number of items"),
+        ({"cell_ends": torch.tensor([0, 1, 2])}, r"cell_ends are not \[K, M\], or label_ends not \[K\]"),
+        ({"cell_ends": torch.tensor([1])[:0]}, r"cell_ends are not \[K, M\], or label_ends not \[K\]"),
+        ({"label_ends": torch.tensor([1])[:0]}, r"cell_ends are not \[K, M\], or label_ends not \[K\]"),
+        ({"p_sums": torch.ones((3, 16), dtype=torch.float64)}, r"p_sums are not contiguous float64 \[K, P\]"),
+        ({"p_sums": torch.ones((2, 32), dtype=torch.float64)}, r"p_sums are not contiguous float64 \[K, P\]"),
+        ({"p_sums": torch.ones((2, 16))}, r"p_sums are not contiguous float64 \[K, P\]"),
+        ({"p_sums": torch.ones((16, 2), dtype=torch.float64).t()}, r"p_sums are not contiguous float64 \[K, P\]"),
+    ],
+    "resample_counts": [
+        *FIRST,
+        ({"samples": -1}, r"samples is -1, not in \[0, 2\^31\)"),
+        ({"samples": 1 << 31}, r"samples is 2147483648, not in \[0, 2\^31\)"),
+        ({"resamples": -1}, r"resamples is -1, not in \[0, 2\^31\)"),
+        ({"resamples": (1 << 63) - 1}, r"resamples is 9223372036854775807, not in \[0, 2\^31\)"),
+    ],
+    "resample_sums": [
+        *COUNTS,
+        *PLACES,
+        *ENDS,
+        ({"columns": torch.ones((2, 9))}, r"columns are not float64 \[C, L\]"),
+        ({"columns": torch.ones(9, dtype=torch.float64)}, r"columns are not float64 \[C, L\]"),
+    ],
+    "resample_risks": [
+        *COUNTS,
+        *PLACES,
+        *ENDS,
+        ({"wrong": torch.ones(9)}, r"wrong is not contiguous bool \[L\]"),
+        ({"wrong": torch.ones(18, dtype=torch.bool)[::2]}, r"wrong is not contiguous bool \[L\]"),
+        ({"harmonic": harmonic(9)[:0]}, r"harmonic is not contiguous float64 \[H\], H >= 1"),
+        ({"harmonic": harmonic(9).float()}, r"harmonic is not contiguous float64 \[H\], H >= 1"),
+    ],
+    "resample_group_sums": [
+        *COUNTS,
+        *PLACES,
+        ({"values": torch.ones(9)}, r"values are not contiguous float64 \[L\]"),
+        ({"values": torch.ones(18, dtype=torch.float64)[::2]}, r"values are not contiguous float64 \[L\]"),
+        ({"ends": torch.ones((0, 16), dtype=torch.float64)}, r"ends are not contiguous float64 \[M, P\]"),
+        ({"ends": torch.ones((2, 32), dtype=torch.float64)}, r"ends are not contiguous float64 \[M, P\]"),
+        ({"ends": torch.ones((2, 16))}, r"ends are not contiguous float64 \[M, P\]"),
+    ],
+    "gap_sizes": [
+        ({"labels": torch.ones((5, 8))}, r"labels are not contiguous int32 \[C, P\], P a multiple of 8"),
+        ({"labels": torch.ones((5, 9)).int()}, r"labels are not contiguous int32 \[C, P\], P a multiple of 8"),
+        ({"labels": torch.ones((8, 5)).int().t()}, r"labels are not contiguous int32 \[C, P\], P a multiple of 8"),
+        ({"offset": torch.ones(4, dtype=torch.float64)}, r"offset and factor are not contiguous float64 \[C\]"),
+        ({"factor": torch.ones(6, dtype=torch.float64)}, r"offset and factor are not contiguous float64 \[C\]"),
+        ({"factor": torch.ones(5)}, r"offset and factor are not contiguous float64 \[C\]"),
+    ],
+}
+CASES = [(op, changed, message) for op, cases in BAD.items() for changed, message in cases]
+
+
+@needs_fused
+@pytest.mark.parametrize("op", kernels.CPU_OPS)
+def test_good_arguments_are_taken(op: str) -> None:
+    assert op in BAD
+    getattr(torch.ops.calibench, op)(**GOOD[op])
+
+
+@needs_fused
+@pytest.mark.parametrize(("op", "changed", "message"), CASES, ids=[f"{op}-{m}" for op, _, m in CASES])
+def test_each_operator_refuses_bad_arguments(op: str, changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(RuntimeError, match=f"^calibench: {message}"):
+        getattr(torch.ops.calibench, op)(**{**GOOD[op], **changed})
+
+
+TYPED = {
+    "class_table": lambda **t: kernels.class_table(t["scores"], 15, factors=t["factors"], rows=t["rows"]),
+    "label_draws": lambda **t: kernels.label_draws(
+        t["scores"], 15, t["cells"], 4, first=0, draws=8, seed=0, factors=t["factors"], rows=t["rows"]
+    ),
+    "resample_class_sums": lambda **t: kernels.resample_class_sums(t["counts"], t["scores"], t["places"]),
+    "resample_class_errors": kernels.resample_class_errors,
+    "resample_sums": kernels.resample_sums,
+    "resample_risks": kernels.resample_risks,
+    "resample_group_sums": kernels.resample_group_sums,
+    "gap_sizes": kernels.gap_sizes,
+}
+
+
+@each_backend
+@pytest.mark.parametrize("op", TYPED)
+def test_they_run_on_the_cpu_alone(op: str) -> None:
+    tensors = {name: value for name, value in GOOD[op].items() if isinstance(value, torch.Tensor)}
+    for name, tensor in tensors.items():
+        with pytest.raises(InputError, match=f"{op}: a tensor is on meta"):
+            TYPED[op](**{**tensors, name: tensor.to("meta")})
+    assert not any(name in kernels.OPS for name in kernels.CPU_OPS)
+
+
+@each_backend
+def test_scores_and_bins_are_checked_first() -> None:
+    good, cells = logits(5, 3), cells_of(5, 2)
+    counts = kernels.resample_counts(5, 0, 3, 0)
+    for scores, message in (
+        (good[0], r"scores have shape \[3\], not \[N, K\]"),
+        (good[:, :0], "scores have no classes"),
+        (good.long(), "scores have type int64"),
+        (good.clone().requires_grad_(), "metrics are not differentiable"),
+    ):
+        for call in (
+            lambda x: kernels.class_table(x, 15),
+            lambda x: kernels.label_draws(x, 15, cells, 2, first=0, draws=8, seed=0),
+            lambda x: kernels.resample_class_sums(counts, x),
+        ):
+            with pytest.raises(InputError, match=message):
+                call(scores)
+    for bins in (0, 1 << 25, 2.5):
+        with pytest.raises(InputError, match="bins is"):
+            kernels.class_table(good, bins, factors=factors_of(3, 15))
+        with pytest.raises(InputError, match="bins is"):
+            kernels.label_draws(good, bins, cells, 2, first=0, draws=8, seed=0)
