@@ -7,6 +7,7 @@
 namespace calibench::CALIBENCH_ISA {
 
 constexpr int32_t kMostShare = INT32_MAX;
+constexpr double kLeastOthers = 0x1p-960;  // 2^31 divided by it is finite
 constexpr int64_t kBlock = 64;  // classes whose cells and shares are computed together, when first needed
 
 // One row, ready to be drawn from. Shares are those of the classes other than the prediction, in 2^-31.
@@ -38,7 +39,7 @@ CALIBENCH_INLINE int64_t padded8(int64_t n) { return (n + 7) / 8 * 8; }
 
 CALIBENCH_INLINE int32_t share_of(double running, double shares) {
   const double share = running * shares;
-  return share < static_cast<double>(kMostShare) ? static_cast<int32_t>(share) : kMostShare;  // also of NaN
+  return share >= static_cast<double>(kMostShare) ? kMostShare : static_cast<int32_t>(share);
 }
 
 // Prepares item q. `scratch` has row_scratch(K) doubles.
@@ -79,7 +80,8 @@ CALIBENCH_INLINE DrawnRow prepare_row(const ClassRows& rows, double first_edge, 
     others += sum_in_order(total);
     row.ready[b] = false;
   }
-  if (!(others > 0.0)) row.limit = UINT32_MAX;
+  // Nothing is left for the others; or scores are NaN or infinite, and shares would be NaN.
+  if (!(others > kLeastOthers && others < HUGE_VAL)) row.limit = UINT32_MAX;
   if (row.limit == UINT32_MAX) return row;
   row.shares = 0x1p31 / others;
   for (int64_t b = 0; b < padded8(blocks); ++b) {

@@ -24,6 +24,9 @@ BLOCK = 64
 SHARES = 2**31
 """Shares of the classes other than the prediction are whole numbers of 1 / SHARES, rounded down."""
 
+LEAST_OTHERS = 2.0**-960
+"""A smaller sum of the other classes is nothing."""
+
 
 def class_table(
     scores: torch.Tensor, from_probs: bool, bins: int, factors: torch.Tensor, rows: torch.Tensor, listed: bool
@@ -66,7 +69,7 @@ def label_draws(  # noqa: PLR0913 - the arguments of the operator
     ends, total, last = _shares(p)
     # A word is at most this for the prediction; with nothing left for the others it always is.
     limit = np.clip(np.ceil(confidence * 2.0**32) - 1, 0, 2.0**32 - 1)
-    limit[total <= 0] = 2.0**32 - 1
+    limit[~((total > LEAST_OTHERS) & (total < np.inf))] = 2.0**32 - 1
     for d in range(lanes):
         words = philox((items[::2] // 2).astype(np.uint64), first + d, seed).reshape(-1, 2)[: len(p)]
         is_right = words[:, 0] <= limit
