@@ -22,9 +22,9 @@ T = TypeVar("T")
 LANES = 16
 """Resamples are drawn in blocks of a multiple of this many."""
 
-MOST_LANES = 1024
+FEWEST_LANES, MOST_LANES = 32, 1024
 BLOCK_BYTES = 20_000_000
-"""A block has at most 1024 resamples, and as few as 16 if it would hold more bytes than this."""
+"""A block has at most 1024 resamples, and as few as 32 if it would hold more bytes than this."""
 
 CHUNK = 1 << 16
 """Sums over all samples are taken in chunks of this many, which threads share out."""
@@ -186,6 +186,6 @@ def _tensor(array: Any) -> Any:
 
 def resample_blocks(source: Source, judged_samples: int, resamples: int) -> Iterator[Resamples]:
     """All resamples, a block at a time."""
-    lanes = int(np.clip(BLOCK_BYTES // max(source.samples, 1) // LANES * LANES, LANES, MOST_LANES))
+    lanes = int(np.clip(BLOCK_BYTES // max(source.samples, 1) // LANES * LANES, FEWEST_LANES, MOST_LANES))
     for first in range(0, resamples, lanes):
         yield Resamples(source, judged_samples, first, min(lanes, resamples - first))
