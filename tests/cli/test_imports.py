@@ -26,7 +26,7 @@ def packages(modules):
     [
         (("--help",), 85),
         (("run", "--help"), 70),
-        (("list", "methods"), 310),
+        (("list", "methods"), 305),
         (("list", "metrics", "--json"), 245),
         (("show", "method", "vtst", "--json"), 260),
     ],
