@@ -55,10 +55,14 @@ struct ClassSumArgs {
   const uint8_t* of(int64_t item) const { return counts + (places == nullptr ? item : places[item]) * lanes; }
 };
 
-// Bytes of scratch that a thread needs for the sums: a row, its probabilities as whole numbers, and a tile.
+// Scratch of the sums: doubles of a row, or of eight rows of few classes, and their whole numbers.
+inline int64_t class_sum_doubles(int64_t classes) { return row_scratch(classes) + 8 * 32; }
+inline int64_t class_sum_fixed(int64_t classes) { return 2 * (classes + 8) + 16 * 32; }
+
+// Bytes of scratch that a thread needs for the sums: these, and a tile.
 inline int64_t class_sum_scratch(int64_t classes, int64_t lanes) {
-  return 8 * row_scratch(classes) + 4 * (2 + kClassRows) * (classes + 64) + 2 * kClassRows * (lanes + 64) +
-         256;
+  return 8 * class_sum_doubles(classes) + 4 * class_sum_fixed(classes) + 4 * kClassRows * classes +
+         2 * kClassRows * (lanes + 64) + 1024;
 }
 
 }  // namespace calibench

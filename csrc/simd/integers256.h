@@ -34,6 +34,25 @@ CALIBENCH_INLINE void store(uint64_t* p, U x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 4), x.b);
 }
 
+// The places of the chosen ones of 4 lanes, each as two words, for `append`.
+alignas(32) static const int32_t kChosen[16][8] = {
+    {0, 0, 0, 0, 0, 0, 0, 0}, {0, 1, 0, 0, 0, 0, 0, 0}, {2, 3, 0, 0, 0, 0, 0, 0}, {0, 1, 2, 3, 0, 0, 0, 0},
+    {4, 5, 0, 0, 0, 0, 0, 0}, {0, 1, 4, 5, 0, 0, 0, 0}, {2, 3, 4, 5, 0, 0, 0, 0}, {0, 1, 2, 3, 4, 5, 0, 0},
+    {6, 7, 0, 0, 0, 0, 0, 0}, {0, 1, 6, 7, 0, 0, 0, 0}, {2, 3, 6, 7, 0, 0, 0, 0}, {0, 1, 2, 3, 6, 7, 0, 0},
+    {4, 5, 6, 7, 0, 0, 0, 0}, {0, 1, 4, 5, 6, 7, 0, 0}, {2, 3, 4, 5, 6, 7, 0, 0}, {0, 1, 2, 3, 4, 5, 6, 7}};
+
+CALIBENCH_INLINE uint64_t* append_half(uint64_t* out, __m256i x, __m256i y, unsigned chosen) {
+  const __m256i both = _mm256_blend_epi32(x, _mm256_slli_epi64(y, 32), 0xaa);
+  const __m256i places = _mm256_load_si256(reinterpret_cast<const __m256i*>(kChosen[chosen]));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_permutevar8x32_epi32(both, places));
+  return out + __builtin_popcount(chosen);
+}
+// Appends the low halves of the chosen lanes of x, each below the low half of y, to `out`, which has room for
+// 8. Returns its new end.
+CALIBENCH_INLINE uint64_t* append(uint64_t* out, U x, U y, unsigned chosen) {
+  return append_half(append_half(out, x.a, y.a, chosen & 15), x.b, y.b, chosen >> 4);
+}
+
 // 1 in each lane whose low half is at most `limit`, else 0.
 CALIBENCH_INLINE V count_at_most(U x, uint32_t limit) {
   const __m256 low =

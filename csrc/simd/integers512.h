@@ -23,6 +23,14 @@ CALIBENCH_INLINE U high_word(U x) { return {_mm512_shuffle_epi32(x.v, static_cas
 CALIBENCH_INLINE U exclusive_or(U x, U y, U z) { return {_mm512_ternarylogic_epi64(x.v, y.v, z.v, 0x96)}; }
 CALIBENCH_INLINE void store(uint64_t* p, U x) { _mm512_storeu_si512(p, x.v); }
 
+// Appends the low halves of the chosen lanes of x, each below the low half of y, to `out`, which has room for
+// 8. Returns its new end.
+CALIBENCH_INLINE uint64_t* append(uint64_t* out, U x, U y, unsigned chosen) {
+  const __m512i both = _mm512_mask_blend_epi32(0xaaaa, x.v, _mm512_slli_epi64(y.v, 32));
+  _mm512_storeu_si512(out, _mm512_maskz_compress_epi64(static_cast<__mmask8>(chosen), both));
+  return out + __builtin_popcount(chosen);
+}
+
 // 1 in each lane whose low half is at most `limit`, else 0.
 CALIBENCH_INLINE V count_at_most(U x, uint32_t limit) {
   const __m256i words = _mm512_cvtepi64_epi32(x.v);

@@ -87,6 +87,13 @@ CALIBENCH_INLINE V count_at_most(const U& a, uint32_t limit) {
   CALIBENCH_LANES(8) r.v[l] = static_cast<uint32_t>(a.v[l]) <= limit ? 1 : 0;
   return r;
 }
+CALIBENCH_INLINE uint64_t* append(uint64_t* out, const U& x, const U& y, unsigned chosen) {
+  for (; chosen != 0; chosen &= chosen - 1) {
+    const int l = __builtin_ctz(chosen);
+    *out++ = static_cast<uint32_t>(x.v[l]) | y.v[l] << 32;
+  }
+  return out;
+}
 CALIBENCH_INLINE V operator+(const V& a, const V& b) {
   V r;
   CALIBENCH_LANES(8) r.v[l] = a.v[l] + b.v[l];

@@ -8,6 +8,7 @@ namespace calibench::CALIBENCH_ISA {
 
 constexpr int32_t kMostShare = INT32_MAX;
 constexpr double kLeastOthers = 0x1p-960;  // 2^31 divided by it is finite
+constexpr int64_t kStrip = 512;  // draws whose words are kept
 constexpr int64_t kBlock = 64;  // classes whose cells and shares are computed together, when first needed
 
 // One row, ready to be drawn from. Shares are those of the classes other than the prediction, in 2^-31.
@@ -134,41 +135,52 @@ CALIBENCH_INLINE int32_t other_cell(const ClassRows& rows, double first_edge, co
       .cells[min_of(begin + first_above(row.ends + begin, end - begin, share), min_of(row.last, end - 1))];
 }
 
-// Counts the labels of 8 draws of one row, from lane `lane` on.
-CALIBENCH_INLINE void count_labels(const LabelDrawArgs& args, double first_edge, const DrawnRow& row,
-                                   int64_t cell, U decide, U choose, int64_t lane) {
+// Counts the labels other than the prediction, which `words` select, in the draws above their low halves.
+CALIBENCH_INLINE void count_others(const LabelDrawArgs& args, double first_edge, const DrawnRow& row,
+                                   const uint64_t* words, const uint64_t* end) {
+  if (words == end) return;
+  if (args.rows.scores.classes > 16) {
+    for (; words != end; ++words) {
+      const int64_t other = other_cell(args.rows, first_edge, row, static_cast<uint32_t>(*words));
+      ++args.labels[other * args.lanes + static_cast<int64_t>(*words >> 32)];
+    }
+    return;
+  }
+  // The same without branches, which would be taken at random.
+  if (!row.ready[0]) prepare_block(args.rows, first_edge, row, 0);
+  const V low = load_sums(row.ends), high = load_sums(row.ends + padded8(args.rows.scores.classes) - 8);
+  const unsigned last = 1u << row.last;
+  const int shift = args.rows.scores.classes > 8 ? 8 : 0;
+  for (; words != end; ++words) {
+    const V share = set_sums(static_cast<int32_t>(static_cast<uint32_t>(*words) >> 1));
+    const unsigned above = bits_above(low, share) | bits_above(high, share) << shift | last;
+    ++args.labels[row.cells[__builtin_ctz(above)] * args.lanes + static_cast<int64_t>(*words >> 32)];
+  }
+}
+
+// Counts the labels of 8 draws of one row, from lane `lane` on, that are the prediction. The words of the
+// others are appended to `words`, each below its draw. Returns their new end.
+CALIBENCH_INLINE uint64_t* count_hits(const LabelDrawArgs& args, const DrawnRow& row, int64_t cell, U decide,
+                                      U choose, int64_t lane, uint64_t* words) {
   const V hit = count_at_most(decide, row.limit);
   int32_t* right = args.right + cell * args.lanes + lane;
   int32_t* own = args.labels + static_cast<int64_t>(row.own_cell) * args.lanes + lane;
   store(right, load_sums(right) + hit);
   store(own, load_sums(own) + hit);
-  unsigned wrong = ~bits_above(hit, set_sums(0)) & 0xffu;
-  if (wrong == 0) return;
-  uint64_t words[8];
-  store(words, choose);
-  for (; wrong != 0; wrong &= wrong - 1) {
-    const int l = __builtin_ctz(wrong);
-    const int64_t other = other_cell(args.rows, first_edge, row, static_cast<uint32_t>(words[l]));
-    ++args.labels[other * args.lanes + lane + l];
-  }
+  const unsigned wrong = ~bits_above(hit, set_sums(0)) & 0xffu;
+  return append(words, choose, count_from(static_cast<uint64_t>(lane)), wrong);
 }
 
-// Adds the labels of items [begin, end) in all draws to args.right and args.labels; `begin` is even.
-// `scratch` has 2 row_scratch(K) doubles.
-template <typename T>
-static void label_draws_chunk(const LabelDrawArgs& args, int64_t begin, int64_t end, double* scratch) {
-  const int64_t K = args.rows.scores.classes;
-  const double first_edge = first_edge_of(args.rows.bins);
-  const KeySchedule keys = schedule(philox_key(args.seed));
+// Adds the labels of a row, or of two, in all draws to args.right and args.labels.
+CALIBENCH_INLINE void draw_pair(const LabelDrawArgs& args, double first_edge, const KeySchedule& keys,
+                                int64_t item, const DrawnRow& even, const DrawnRow* odd) {
   const U multiplier0 = set_integer(0xD2511F53u), multiplier1 = set_integer(0xCD9E8D57u);
+  const U counter = set_integer(static_cast<uint64_t>(item / 2));
   const uint64_t first = static_cast<uint64_t>(args.first);
-  for (int64_t item = begin; item < end; item += 2) {
-    const bool pair = item + 1 < end;
-    const DrawnRow even = prepare_row<T>(args.rows, first_edge, item, scratch);
-    const DrawnRow odd =
-        pair ? prepare_row<T>(args.rows, first_edge, item + 1, scratch + row_scratch(K)) : even;
-    const U counter = set_integer(static_cast<uint64_t>(item / 2));
-    for (int64_t lane = 0; lane < args.lanes; lane += 8) {
+  uint64_t of_even[kStrip + 8], of_odd[kStrip + 8];
+  for (int64_t begin = 0; begin < args.lanes; begin += kStrip) {
+    uint64_t *even_end = of_even, *odd_end = of_odd;
+    for (int64_t lane = begin; lane < min_of(args.lanes, begin + kStrip); lane += 8) {
       // Philox4x32-10 of the counters (item / 2, first + lane .. + 7); core/philox.h is the definition.
       const U draw = count_from(first + static_cast<uint64_t>(lane));
       U c0 = counter, c1 = high_half(counter), c2 = draw, c3 = high_half(draw);
@@ -179,8 +191,28 @@ static void label_draws_chunk(const LabelDrawArgs& args, int64_t begin, int64_t 
         c1 = two;
         c3 = one;
       }
-      count_labels(args, first_edge, even, args.cells[item], c0, c1, lane);
-      if (pair) count_labels(args, first_edge, odd, args.cells[item + 1], c2, c3, lane);
+      even_end = count_hits(args, even, args.cells[item], c0, c1, lane, even_end);
+      if (odd != nullptr) odd_end = count_hits(args, *odd, args.cells[item + 1], c2, c3, lane, odd_end);
+    }
+    count_others(args, first_edge, even, of_even, even_end);
+    if (odd != nullptr) count_others(args, first_edge, *odd, of_odd, odd_end);
+  }
+}
+
+// Adds the labels of items [begin, end) in all draws to args.right and args.labels; `begin` is even.
+// `scratch` has 2 row_scratch(K) doubles.
+template <typename T>
+static void label_draws_chunk(const LabelDrawArgs& args, int64_t begin, int64_t end, double* scratch) {
+  const int64_t K = args.rows.scores.classes;
+  const double first_edge = first_edge_of(args.rows.bins);
+  const KeySchedule keys = schedule(philox_key(args.seed));
+  for (int64_t item = begin; item < end; item += 2) {
+    const DrawnRow even = prepare_row<T>(args.rows, first_edge, item, scratch);
+    if (item + 1 < end) {
+      const DrawnRow odd = prepare_row<T>(args.rows, first_edge, item + 1, scratch + row_scratch(K));
+      draw_pair(args, first_edge, keys, item, even, &odd);
+    } else {
+      draw_pair(args, first_edge, keys, item, even, nullptr);
     }
   }
 }
