@@ -49,23 +49,21 @@ STABLE_TORCH_LIBRARY_FRAGMENT(calibench, m) {
   // columns. P is `resamples` rounded up to a multiple of 16. `like` gives the device alone.
   m.def("resample_counts(Tensor like, int samples, int first, int resamples, int seed) -> Tensor");
   // sums float64 [S, C + 1, P]: of each range of items, which ends at `ends` [S], the count and the weighted
-  // sum of each column [C, L]. The weight of item l is row places[l] of the counts; row l if `places` int32
-  // [L] is empty.
-  m.def("resample_sums(Tensor counts, Tensor places, Tensor columns, Tensor ends) -> Tensor");
+  // sum of each column [L]: float64, float32, bool, or int32 in units of 2^-30. The weight of item l is row
+  // places[l] of the counts; row l if `places` int32 [L] is empty.
+  m.def("resample_sums(Tensor counts, Tensor places, Tensor[] columns, Tensor ends) -> Tensor");
   // risks float64 [4, P]: samples, errors, and the sums of the selective and of the joint risk over ranks.
-  // Items lie in rank order, in ties that end at `ends`; wrong bool [L]; harmonic float64: H(0), H(1), ... up
-  // to the largest count.
-  m.def("resample_risks(Tensor counts, Tensor places, Tensor wrong, Tensor ends, Tensor harmonic) -> Tensor");
-  // sums float64 [M, P]: the weighted sum of `values` float64 [L] over each group of draws, in the order of
-  // the items. ends float64 [M, P]: how many draws lie in the groups up to each.
-  m.def("resample_group_sums(Tensor counts, Tensor places, Tensor values, Tensor ends) -> Tensor");
+  // Items lie in rank order, in ties that end at `ends`; wrong bool [L].
+  m.def("resample_risks(Tensor counts, Tensor places, Tensor wrong, Tensor ends) -> Tensor");
+  // sums float64 [M, P]: the weighted sum of the columns over each group of draws, in the order of the items.
+  // ends float64 [M, P]: how many draws lie in the groups up to each.
+  m.def("resample_group_sums(Tensor counts, Tensor places, Tensor[] columns, Tensor ends) -> Tensor");
   // errors float64 [P]: the sum over classes and bins of |sum of w (p - y)|. `entries` int32 [E] are the rows
-  // of the counts of the entries above bin 0, cell by cell, with gaps p - y float64 [E]; cell_ends int64 [K
-  // M]. `labelled` int32 [N] are those of all samples, label by label; label_ends int64 [K]. p_sums float64
-  // [K, P].
+  // of the counts of the entries above bin 0, cell by cell, with gaps p - y int32 [E] in units of 2^-30;
+  // cell_ends int64 [K M]. totals float64 [K, P]: the sums of all gaps of each class.
   m.def(
-      "resample_class_errors(Tensor counts, Tensor entries, Tensor gaps, Tensor cell_ends, Tensor labelled,"
-      " Tensor label_ends, Tensor p_sums) -> Tensor");
+      "resample_class_errors(Tensor counts, Tensor entries, Tensor gaps, Tensor cell_ends, Tensor totals)"
+      " -> Tensor");
   // sizes float64 [P]: the sum over cells of |offset - factor * count|. labels int32 [C, P]; offset and
   // factor float64 [C].
   m.def("gap_sizes(Tensor labels, Tensor offset, Tensor factor) -> Tensor");
@@ -80,6 +78,8 @@ STABLE_TORCH_LIBRARY_FRAGMENT(calibench, m) {
   m.def(
       "label_draws(Tensor scores, bool from_probs, int bins, Tensor factors, Tensor rows, Tensor cells,"
       " int num_cells, int first, int draws, int seed) -> (Tensor right, Tensor labels)");
-  // sums float64 [K, P]: of the weight of each row times its probability of each class, rounded to 2^-29.
-  m.def("resample_class_sums(Tensor counts, Tensor places, Tensor scores, bool from_probs) -> Tensor");
+  // gaps float64 [K, P]: the sum of the weight of each row times p - y of each class, rounded to 2^-29.
+  m.def(
+      "resample_class_gaps(Tensor counts, Tensor places, Tensor scores, Tensor labels, bool from_probs)"
+      " -> Tensor");
 }

@@ -41,13 +41,15 @@ struct LabelDrawArgs {
   int32_t* labels;  // [K M, P]
 };
 
-// Probabilities as whole numbers of 2^-29: up to 1 + 1e-3, they have a high part of 15 bits and a low one.
+// Gaps p - y as whole numbers of 2^-29: in [-1, 1 + 1e-3], they have a signed high part of 16 bits, and a low
+// part of 15.
 constexpr int kClassBits = 29;
-// Rows whose sums of products of 15 bits and a byte fit 32 bits.
+// Rows whose sums of products of such a part and a byte fit 32 bits.
 constexpr int64_t kClassRows = 128;
 
-struct ClassSumArgs {
+struct ClassGapArgs {
   ClassRows rows;
+  LabelView labels;       // [N], each in [0, K)
   const uint8_t* counts;  // [n, lanes]
   const int32_t* places;  // [count] the row of counts that an item has; null if item q has row q
   int64_t lanes;          // P, a multiple of 16
@@ -56,12 +58,12 @@ struct ClassSumArgs {
 };
 
 // Scratch of the sums: doubles of a row, or of eight rows of few classes, and their whole numbers.
-inline int64_t class_sum_doubles(int64_t classes) { return row_scratch(classes) + 8 * 32; }
-inline int64_t class_sum_fixed(int64_t classes) { return 2 * (classes + 8) + 16 * 32; }
+inline int64_t class_gap_doubles(int64_t classes) { return row_scratch(classes) + 8 * 32; }
+inline int64_t class_gap_fixed(int64_t classes) { return 2 * (classes + 8) + 16 * 32; }
 
 // Bytes of scratch that a thread needs for the sums: these, and a tile.
-inline int64_t class_sum_scratch(int64_t classes, int64_t lanes) {
-  return 8 * class_sum_doubles(classes) + 4 * class_sum_fixed(classes) + 4 * kClassRows * classes +
+inline int64_t class_gap_scratch(int64_t classes, int64_t lanes) {
+  return 8 * class_gap_doubles(classes) + 4 * class_gap_fixed(classes) + 4 * kClassRows * classes +
          2 * kClassRows * (lanes + 64) + 1024;
 }
 

@@ -37,7 +37,7 @@ struct Kernels {
                     const double* factor, int64_t lane, double* sizes);
   int64_t (*class_table)(const ClassRows&, int64_t begin, int64_t end, double* moments,
                          double* expected_right, ClassEntry* entries, int64_t room, double* scratch);
-  void (*class_sums)(const ClassSumArgs&, int64_t begin, int64_t end, int64_t* sums, char* scratch);
+  void (*class_gaps)(const ClassGapArgs&, int64_t begin, int64_t end, int64_t* sums, char* scratch);
   void (*label_draws)(const LabelDrawArgs&, int64_t begin, int64_t end, double* scratch);
 };
 

@@ -21,45 +21,50 @@ struct ResampledCounts {
   const uint8_t* of(int64_t item) const { return counts + (places == nullptr ? item : places[item]) * lanes; }
 };
 
+enum class NumberType { kFloat64, kFloat32, kFixed, kBool };
+
+// Numbers of kFixed are int32 in units of 2^-30: all fractions in (-2, 2) to that unit.
+constexpr int kFixedBits = 30;
+
+struct Column {
+  const void* numbers;  // [L]
+  NumberType type;
+};
+
 struct ResampleSumsArgs {
   ResampledCounts weights;
-  const double* columns;  // [C, L]
+  const Column* columns;  // [C]
   int64_t num_columns;
-  int64_t column_stride;
-  int64_t item_stride;
   const int64_t* ends;  // [S] the end of each range of items
   double* sums;         // [S, C + 1, P] the count, then the weighted sum of each column
 };
 
 struct GroupSumArgs {
   ResampledCounts weights;
-  const double* values;  // [L] in the order of the items
-  int64_t items;         // L
-  const double* ends;    // [M, P] how many draws lie in the groups up to each
-  int64_t groups;        // M
-  double* sums;          // [M, P]
+  const Column* columns;  // [C] in the order of the items, whose values are the sums of these
+  int64_t num_columns;    // C
+  int64_t items;          // L
+  const double* ends;     // [M, P] how many draws lie in the groups up to each
+  int64_t groups;         // M
+  double* sums;           // [M, P]
 };
 
 struct ClassErrorArgs {
   ResampledCounts entries;   // places [E] of the entries above bin 0, cell by cell
-  const double* gaps;        // [E] p - y of each
+  const int32_t* gaps;       // [E] p - y of each, kFixed
   const int64_t* cell_ends;  // [K, M] the end of each cell; bin 0 is empty
   int64_t classes;
   int64_t bins;
-  ResampledCounts labelled;   // places [N] of the samples, label by label
-  const int64_t* label_ends;  // [K]
-  const double* p_sums;       // [K, P] the weighted sum of the probabilities of each class
-  double* errors;             // [P]
+  const double* totals;  // [K, P] the weighted sum of the gaps of each class
+  double* errors;        // [P]
 };
 
 struct ResampleRisksArgs {
   ResampledCounts weights;
-  const uint8_t* wrong;    // [L] 1 for an error, else 0
-  const int64_t* ends;     // [S] the end of each tie
-  int64_t ties;            // S
-  const double* harmonic;  // [H] H(0), H(1), ...
-  int64_t last_harmonic;   // H - 1
-  double* risks;           // [4, P] samples, errors, sum of the selective risk, sum of the joint risk
+  const uint8_t* wrong;  // [L] 1 for an error, else 0
+  const int64_t* ends;   // [S] the end of each tie
+  int64_t ties;          // S
+  double* risks;         // [4, P] samples, errors, sum of the selective risk, sum of the joint risk
 };
 
 }  // namespace calibench

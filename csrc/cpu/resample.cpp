@@ -35,6 +35,22 @@ Tensor resample_counts(const Tensor& like, int64_t samples, int64_t first, int64
   return counts;
 }
 
+NumberType number_type(const Tensor& column) {
+  switch (column.scalar_type()) {
+    case ScalarType::Double:
+      return NumberType::kFloat64;
+    case ScalarType::Float:
+      return NumberType::kFloat32;
+    case ScalarType::Int:
+      return NumberType::kFixed;
+    case ScalarType::Bool:
+      return NumberType::kBool;
+    default:
+      fail("columns have type ", torch::headeronly::toString(column.scalar_type()),
+           ", not float64, float32, int32 or bool");
+  }
+}
+
 // Checks counts and places, and that `ends` int64 [S] rise from 0 to at most the number of items, L.
 ResampledCounts check_counts(const Tensor& counts, const Tensor& places, const Tensor& ends, int64_t items) {
   CALIBENCH_CHECK(counts.scalar_type() == ScalarType::Byte && counts.dim() == 2 && counts.is_contiguous() &&
@@ -61,20 +77,36 @@ ResampledCounts check_counts(const Tensor& counts, const Tensor& places, const T
           length == 0 ? nullptr : place};
 }
 
-Tensor resample_sums(const Tensor& counts, const Tensor& places, const Tensor& columns, const Tensor& ends) {
-  CALIBENCH_CHECK(columns.scalar_type() == ScalarType::Double && columns.dim() == 2,
-                  "columns are not float64 [C, L]");
-  const ResampledCounts weights = check_counts(counts, places, ends, columns.size(1));
-  const int64_t num_columns = columns.size(0), ranges = ends.numel();
+// Columns of as many numbers as there are items.
+std::vector<Column> check_columns(const std::vector<Tensor>& columns, int64_t items) {
+  std::vector<Column> checked;
+  for (const Tensor& column : columns) {
+    CALIBENCH_CHECK(column.dim() == 1 && column.is_contiguous() && column.size(0) == items,
+                    "columns are not contiguous [L], L = ", items);
+    checked.push_back({column.const_data_ptr(), number_type(column)});
+  }
+  return checked;
+}
+
+// The number of items: the length of the places, or of the columns, or of all samples.
+int64_t items_of(const Tensor& counts, const Tensor& places, const std::vector<Tensor>& columns) {
+  if (!columns.empty() && columns[0].dim() == 1) return columns[0].size(0);
+  return places.numel() > 0 ? places.numel() : counts.size(0);
+}
+
+Tensor resample_sums(const Tensor& counts, const Tensor& places, const std::vector<Tensor>& columns,
+                     const Tensor& ends) {
+  const int64_t num_columns = static_cast<int64_t>(columns.size()), ranges = ends.numel();
+  const int64_t items = items_of(counts, places, columns);
+  const ResampledCounts weights = check_counts(counts, places, ends, items);
+  const std::vector<Column> checked = check_columns(columns, items);
   Tensor sums = new_tensor<3>(counts, {ranges, num_columns + 1, weights.lanes}, ScalarType::Double);
-  const ResampleSumsArgs args{weights,           static_cast<const double*>(columns.const_data_ptr()),
-                              num_columns,       columns.stride(0),
-                              columns.stride(1), static_cast<const int64_t*>(ends.const_data_ptr()),
-                              data<double>(sums)};
+  const ResampleSumsArgs args{weights, checked.data(), num_columns,
+                              static_cast<const int64_t*>(ends.const_data_ptr()), data<double>(sums)};
   const Kernels& table = selected_kernels();
   const int64_t groups = weights.lanes / kLanes, step = std::clamp(ranges / 16, int64_t{1}, kRangesOfTask);
   run_tasks(groups * ((ranges + step - 1) / step), [&](const auto& next_task) {
-    std::vector<double> scratch(static_cast<size_t>(kTile * kLanes));
+    std::vector<double> scratch(static_cast<size_t>(kTile * (kLanes + num_columns)));
     for (int64_t task = next_task(); task >= 0; task = next_task()) {
       const int64_t from = task / groups * step;
       table.resample_sums(args, from, std::min(ranges, from + step), task % groups * kLanes, scratch.data());
@@ -83,21 +115,13 @@ Tensor resample_sums(const Tensor& counts, const Tensor& places, const Tensor& c
   return sums;
 }
 
-Tensor resample_risks(const Tensor& counts, const Tensor& places, const Tensor& wrong, const Tensor& ends,
-                      const Tensor& harmonic) {
+Tensor resample_risks(const Tensor& counts, const Tensor& places, const Tensor& wrong, const Tensor& ends) {
   CALIBENCH_CHECK(wrong.scalar_type() == ScalarType::Bool && wrong.dim() == 1 && wrong.is_contiguous(),
                   "wrong is not contiguous bool [L]");
-  CALIBENCH_CHECK(harmonic.scalar_type() == ScalarType::Double && harmonic.dim() == 1 &&
-                      harmonic.is_contiguous() && harmonic.numel() > 0,
-                  "harmonic is not contiguous float64 [H], H >= 1");
   const ResampledCounts weights = check_counts(counts, places, ends, wrong.size(0));
   Tensor risks = new_tensor<2>(counts, {4, weights.lanes}, ScalarType::Double);
-  const ResampleRisksArgs args{weights,
-                               static_cast<const uint8_t*>(wrong.const_data_ptr()),
-                               static_cast<const int64_t*>(ends.const_data_ptr()),
-                               ends.numel(),
-                               static_cast<const double*>(harmonic.const_data_ptr()),
-                               harmonic.numel() - 1,
+  const ResampleRisksArgs args{weights, static_cast<const uint8_t*>(wrong.const_data_ptr()),
+                               static_cast<const int64_t*>(ends.const_data_ptr()), ends.numel(),
                                data<double>(risks)};
   const Kernels& table = selected_kernels();
   run_tasks(weights.lanes / kLanes, [&](const auto& next_task) {
@@ -106,19 +130,24 @@ Tensor resample_risks(const Tensor& counts, const Tensor& places, const Tensor& 
   return risks;
 }
 
-Tensor resample_group_sums(const Tensor& counts, const Tensor& places, const Tensor& values,
+Tensor resample_group_sums(const Tensor& counts, const Tensor& places, const std::vector<Tensor>& columns,
                            const Tensor& ends) {
-  CALIBENCH_CHECK(values.scalar_type() == ScalarType::Double && values.dim() == 1 && values.is_contiguous(),
-                  "values are not contiguous float64 [L]");
+  CALIBENCH_CHECK(!columns.empty(), "there are no columns");
+  const int64_t items = items_of(counts, places, columns);
   const ResampledCounts weights =
-      check_counts(counts, places, new_tensor<1>(counts, {0}, ScalarType::Long), values.size(0));
+      check_counts(counts, places, new_tensor<1>(counts, {0}, ScalarType::Long), items);
+  const std::vector<Column> checked = check_columns(columns, items);
   CALIBENCH_CHECK(ends.scalar_type() == ScalarType::Double && ends.is_contiguous() && ends.dim() == 2 &&
                       ends.size(0) >= 1 && ends.size(1) == weights.lanes,
                   "ends are not contiguous float64 [M, P]");
   Tensor sums = new_tensor<2>(counts, {ends.size(0), weights.lanes}, ScalarType::Double);
-  const GroupSumArgs args{weights,        static_cast<const double*>(values.const_data_ptr()),
-                          values.size(0), static_cast<const double*>(ends.const_data_ptr()),
-                          ends.size(0),   data<double>(sums)};
+  const GroupSumArgs args{weights,
+                          checked.data(),
+                          static_cast<int64_t>(checked.size()),
+                          items,
+                          static_cast<const double*>(ends.const_data_ptr()),
+                          ends.size(0),
+                          data<double>(sums)};
   const Kernels& table = selected_kernels();
   run_tasks(weights.lanes / 8, [&](const auto& next_task) {
     for (int64_t task = next_task(); task >= 0; task = next_task()) table.group_sums(args, task * 8);
@@ -127,28 +156,24 @@ Tensor resample_group_sums(const Tensor& counts, const Tensor& places, const Ten
 }
 
 Tensor resample_class_errors(const Tensor& counts, const Tensor& entries, const Tensor& gaps,
-                             const Tensor& cell_ends, const Tensor& labelled, const Tensor& label_ends,
-                             const Tensor& p_sums) {
-  CALIBENCH_CHECK(gaps.scalar_type() == ScalarType::Double && gaps.dim() == 1 && gaps.is_contiguous() &&
+                             const Tensor& cell_ends, const Tensor& totals) {
+  CALIBENCH_CHECK(gaps.scalar_type() == ScalarType::Int && gaps.dim() == 1 && gaps.is_contiguous() &&
                       gaps.size(0) == entries.numel(),
-                  "gaps are not contiguous float64 [E]");
+                  "gaps are not contiguous int32 [E]");
   const ResampledCounts of_entries = check_counts(counts, entries, cell_ends, entries.numel());
-  const ResampledCounts of_labels = check_counts(counts, labelled, label_ends, labelled.numel());
-  const int64_t classes = label_ends.numel(), P = of_entries.lanes;
-  CALIBENCH_CHECK(classes >= 1 && cell_ends.numel() % classes == 0 && cell_ends.numel() > 0,
-                  "cell_ends are not [K, M], or label_ends not [K]");
-  CALIBENCH_CHECK(p_sums.scalar_type() == ScalarType::Double && p_sums.is_contiguous() && p_sums.dim() == 2 &&
-                      p_sums.size(0) == classes && p_sums.size(1) == P,
-                  "p_sums are not contiguous float64 [K, P]");
+  const int64_t P = of_entries.lanes;
+  CALIBENCH_CHECK(totals.scalar_type() == ScalarType::Double && totals.is_contiguous() && totals.dim() == 2 &&
+                      totals.size(0) >= 1 && totals.size(1) == P,
+                  "totals are not contiguous float64 [K, P]");
+  const int64_t classes = totals.size(0);
+  CALIBENCH_CHECK(cell_ends.numel() % classes == 0 && cell_ends.numel() > 0, "cell_ends are not [K, M]");
   Tensor errors = new_tensor<1>(counts, {P}, ScalarType::Double);
   const ClassErrorArgs args{of_entries,
-                            static_cast<const double*>(gaps.const_data_ptr()),
+                            static_cast<const int32_t*>(gaps.const_data_ptr()),
                             static_cast<const int64_t*>(cell_ends.const_data_ptr()),
                             classes,
                             cell_ends.numel() / classes,
-                            of_labels,
-                            static_cast<const int64_t*>(label_ends.const_data_ptr()),
-                            static_cast<const double*>(p_sums.const_data_ptr()),
+                            static_cast<const double*>(totals.const_data_ptr()),
                             data<double>(errors)};
   const Kernels& table = selected_kernels();
   run_tasks(P / kLanes, [&](const auto& next_task) {

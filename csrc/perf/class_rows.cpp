@@ -105,26 +105,31 @@ class ClassTableCase : public Case {
   int64_t found_ = 0;
 };
 
-class ClassSumsCase : public Case {
+class ClassGapsCase : public Case {
  public:
-  ClassSumsCase(const MatrixSpec& spec, int64_t lanes, bool placed, Placement placement)
+  ClassGapsCase(const MatrixSpec& spec, int64_t lanes, bool placed, Placement placement)
       : matrix_(spec, placement),
         resampled_({std::max<int64_t>(1, spec.rows), spec.rows, lanes, placed}, placement),
+        labels_(spec.rows, 8, placement),
         sums_(spec.classes * lanes, 8, placement),
-        scratch_(class_sum_scratch(spec.classes, lanes), 1, {0, placement.exact}) {}
+        scratch_(class_gap_scratch(spec.classes, lanes), 1, {0, placement.exact}) {
+    Random random(static_cast<uint64_t>(spec.classes));
+    for (int64_t i = 0; i < spec.rows; ++i) labels_.as<int64_t>()[i] = random.below(spec.classes);
+  }
 
   void clear() override { std::memset(sums_.data(), 0, sums_.bytes()); }
 
   void run(const Kernels& kernels) override {
     const int64_t rows = matrix_.spec().rows;
     const ResampledCounts counts = resampled_.view();
-    const ClassSumArgs args{{matrix_.view(), nullptr, rows, matrix_.spec().from_probs(), 1, nullptr},
+    const ClassGapArgs args{{matrix_.view(), nullptr, rows, matrix_.spec().from_probs(), 1, nullptr},
+                            {labels_.data(), 1, LabelType::kInt64},
                             counts.counts,
                             counts.places,
                             counts.lanes,
                             sums_.as<int64_t>()};
     for (int64_t begin = 0; begin < rows; begin += kClassRows) {
-      kernels.class_sums(args, begin, std::min(rows, begin + kClassRows), sums_.as<int64_t>(),
+      kernels.class_gaps(args, begin, std::min(rows, begin + kClassRows), sums_.as<int64_t>(),
                          scratch_.as<char>());
     }
   }
@@ -138,7 +143,8 @@ class ClassSumsCase : public Case {
     for (int64_t i = 0; i < spec.rows; ++i) {
       const std::vector<double> p = probabilities(matrix_, i);
       for (int64_t k = 0; k < spec.classes; ++k) {
-        const double whole = std::floor(p[static_cast<size_t>(k)] * (1 << kClassBits) + 0.5);
+        const double one = k == labels_.as<int64_t>()[i] ? 1 << kClassBits : 0;
+        const double whole = std::floor(p[static_cast<size_t>(k)] * (1 << kClassBits) + 0.5) - one;
         for (int64_t lane = 0; lane < resampled_.lanes(); ++lane) {
           sums[static_cast<size_t>(k * resampled_.lanes() + lane)] +=
               static_cast<int64_t>(whole * resampled_.weight(i, lane));
@@ -158,6 +164,7 @@ class ClassSumsCase : public Case {
  private:
   Matrix matrix_;
   Resampled resampled_;
+  Buffer labels_;
   Buffer sums_;
   Buffer scratch_;
 };
@@ -173,9 +180,9 @@ void add_table(Entries& entries, const MatrixSpec& spec, int64_t bins, bool with
 
 void add_sums(Entries& entries, const MatrixSpec& spec, int64_t lanes, bool placed, bool gated) {
   const std::string name =
-      "class_sums/" + spec.name() + "_lanes" + std::to_string(lanes) + (placed ? "_places" : "");
+      "class_gaps/" + spec.name() + "_lanes" + std::to_string(lanes) + (placed ? "_places" : "");
   entries.push_back({name, gated, [=](Placement placement, int64_t divisor) -> std::unique_ptr<Case> {
-                       return std::make_unique<ClassSumsCase>(divided(spec, divisor), lanes, placed,
+                       return std::make_unique<ClassGapsCase>(divided(spec, divisor), lanes, placed,
                                                               placement);
                      }});
 }

@@ -47,17 +47,14 @@ class DrawsCase : public Case {
 
 class SumsCase : public Case {
  public:
-  SumsCase(const ResampleShape& shape, int64_t columns, int64_t ranges, bool by_item, Placement placement)
+  SumsCase(const ResampleShape& shape, int64_t columns, int64_t ranges, Placement placement)
       : resampled_(shape, placement),
-        num_columns_(columns),
         ranges_(ranges),
-        by_item_(by_item),
-        columns_(columns * shape.items, 8, placement),
+        columns_(shape.items, columns, placement),
         ends_(ranges, 8, placement),
         sums_(ranges * (columns + 1) * shape.lanes, 8, placement),
-        scratch_(kTile * kLanes, 8, placement) {
+        scratch_(kTile * (kLanes + columns), 8, placement) {
     Random random(static_cast<uint64_t>(columns * 100 + ranges));
-    fill_bells(random, columns_);
     fill_ends(random, shape.items, ends_);
   }
 
@@ -71,12 +68,12 @@ class SumsCase : public Case {
     Comparison compare;
     const ResampleSumsArgs args = arguments();
     const int64_t lanes = resampled_.lanes();
-    for (int64_t index = 0; index < ranges_ * (num_columns_ + 1) * lanes; ++index) {
-      const int64_t lane = index % lanes, c = index / lanes % (num_columns_ + 1) - 1;
-      const int64_t s = index / lanes / (num_columns_ + 1);
+    for (int64_t index = 0; index < ranges_ * (columns_.count() + 1) * lanes; ++index) {
+      const int64_t lane = index % lanes, c = index / lanes % (columns_.count() + 1) - 1;
+      const int64_t s = index / lanes / (columns_.count() + 1);
       Sum sum, size;
       for (int64_t l = s == 0 ? 0 : args.ends[s - 1]; l < args.ends[s]; ++l) {
-        const double value = c < 0 ? 1.0 : args.columns[c * args.column_stride + l * args.item_stride];
+        const double value = c < 0 ? 1.0 : columns_.at(c, l);
         sum.add(resampled_.weight(l, lane) * value);
         size.add(resampled_.weight(l, lane) * std::fabs(value));
       }
@@ -86,27 +83,18 @@ class SumsCase : public Case {
   }
 
   uint64_t fingerprint() const override {
-    return digest(ends_.data(), ends_.bytes(),
-                  digest(columns_.data(), columns_.bytes(), resampled_.fingerprint()));
+    return digest(ends_.data(), ends_.bytes(), resampled_.fingerprint() ^ columns_.fingerprint());
   }
   uint64_t checksum() const override { return digest(sums_.data(), sums_.bytes()); }
 
  private:
   ResampleSumsArgs arguments() const {
-    return {resampled_.view(),
-            columns_.as<double>(),
-            num_columns_,
-            by_item_ ? 1 : resampled_.items(),
-            by_item_ ? num_columns_ : 1,
-            ends_.as<int64_t>(),
-            sums_.as<double>()};
+    return {resampled_.view(), columns_.view(), columns_.count(), ends_.as<int64_t>(), sums_.as<double>()};
   }
 
   Resampled resampled_;
-  int64_t num_columns_;
   int64_t ranges_;
-  bool by_item_;
-  Buffer columns_;
+  Columns columns_;
   Buffer ends_;
   Buffer sums_;
   Buffer scratch_;
@@ -119,7 +107,6 @@ class RisksCase : public Case {
         ties_(ties),
         wrong_(shape.items, 1, placement),
         ends_(ties, 8, placement),
-        harmonic_(8 * shape.items + 300, 8, placement),
         risks_(4 * shape.lanes, 8, placement) {
     Random random(static_cast<uint64_t>(ties));
     for (int64_t l = 0; l < shape.items; ++l) wrong_.as<uint8_t>()[l] = random.below(5) == 0;
@@ -128,16 +115,10 @@ class RisksCase : public Case {
     } else {
       fill_ends(random, shape.items, ends_);
     }
-    double* harmonic = harmonic_.as<double>();
-    for (size_t h = 1; h < harmonic_.bytes() / 8; ++h) {
-      harmonic[h] = harmonic[h - 1] + 1.0 / static_cast<double>(h);
-    }
   }
 
   void run(const Kernels& kernels) override {
-    const ResampleRisksArgs args{resampled_.view(),      wrong_.as<uint8_t>(),
-                                 ends_.as<int64_t>(),    ties_,
-                                 harmonic_.as<double>(), static_cast<int64_t>(harmonic_.bytes() / 8) - 1,
+    const ResampleRisksArgs args{resampled_.view(), wrong_.as<uint8_t>(), ends_.as<int64_t>(), ties_,
                                  risks_.as<double>()};
     for (int64_t lane = 0; lane < resampled_.lanes(); lane += kLanes) kernels.resample_risks(args, lane);
   }
@@ -145,7 +126,6 @@ class RisksCase : public Case {
   std::string difference() const override {
     Comparison compare;
     const int64_t lanes = resampled_.lanes();
-    const double* harmonic = harmonic_.as<double>();
     for (int64_t lane = 0; lane < lanes; ++lane) {
       double before = 0.0, errors = 0.0;
       Sum selective, joint;
@@ -156,8 +136,8 @@ class RisksCase : public Case {
           size += resampled_.weight(l, lane);
           wrong += wrong_.as<uint8_t>()[l] ? resampled_.weight(l, lane) : 0.0;
         }
-        const double span =
-            harmonic[static_cast<int64_t>(before + size)] - harmonic[static_cast<int64_t>(before)];
+        double span = 0.0;
+        for (double rank = before + 1.0; rank <= before + size; rank += 1.0) span += 1.0 / rank;
         if (size > 0.0) selective.add(wrong + (errors - before * wrong / size) * span);
         joint.add(size * errors + size * wrong / 2);
         before += size;
@@ -183,7 +163,6 @@ class RisksCase : public Case {
   int64_t ties_;
   Buffer wrong_;
   Buffer ends_;
-  Buffer harmonic_;
   Buffer risks_;
 };
 
@@ -194,13 +173,11 @@ void add_draws(Entries& entries, int64_t samples, bool gated) {
                      }});
 }
 
-void add_sums(Entries& entries, const ResampleShape& shape, int64_t columns, int64_t ranges, bool by_item,
-              bool gated) {
+void add_sums(Entries& entries, const ResampleShape& shape, int64_t columns, int64_t ranges, bool gated) {
   const std::string name = "resample_sums/" + shape.name() + "_columns" + std::to_string(columns) +
-                           "_ranges" + std::to_string(ranges) + (by_item ? "_by_item" : "");
+                           "_ranges" + std::to_string(ranges);
   entries.push_back({name, gated, [=](Placement placement, int64_t divisor) -> std::unique_ptr<Case> {
-                       return std::make_unique<SumsCase>(divided(shape, divisor), columns, ranges, by_item,
-                                                         placement);
+                       return std::make_unique<SumsCase>(divided(shape, divisor), columns, ranges, placement);
                      }});
 }
 
@@ -217,8 +194,8 @@ void add_risks(Entries& entries, const ResampleShape& shape, int64_t items_of_ti
 
 void add_resample(Entries& entries) {
   add_draws(entries, 10000, true);
-  add_sums(entries, {4096, 4096, 16, false}, 7, 15, false, true);
-  add_sums(entries, {2048, 4096, 16, true}, 1, 1000, false, true);
+  add_sums(entries, {4096, 4096, 16, false}, 7, 15, true);
+  add_sums(entries, {2048, 4096, 16, true}, 1, 1000, true);
   add_risks(entries, {4096, 4096, 16, true}, 1, true);
   add_risks(entries, {4096, 4096, 16, true}, 20, true);
   for (const int64_t samples : {1, 2, 7, 8, 9, 63, 64, 65, 1000}) {
@@ -226,7 +203,7 @@ void add_resample(Entries& entries) {
     for (const bool placed : {false, true}) {
       const int64_t items = placed ? 2 * samples + 1 : samples;
       for (const int64_t columns : {0, 1, 4, 9}) {
-        add_sums(entries, {samples, items, 32, placed}, columns, samples % 4 + 1, columns % 2 == 1, false);
+        add_sums(entries, {samples, items, 32, placed}, columns, samples % 4 + 1, false);
       }
       for (const int64_t tie : {1, 3}) add_risks(entries, {samples, items, 32, placed}, tie, false);
     }

@@ -10,11 +10,9 @@ class GroupsCase : public Case {
   GroupsCase(const ResampleShape& shape, int64_t groups, Placement placement)
       : resampled_(shape, placement),
         groups_(groups),
-        values_(shape.items, 8, placement),
+        values_(shape.items, 2, placement),
         ends_(groups * shape.lanes, 8, placement),
         sums_(groups * shape.lanes, 8, placement) {
-    Random random(static_cast<uint64_t>(groups));
-    fill_bells(random, values_);
     for (int64_t lane = 0; lane < shape.lanes; ++lane) {
       int64_t drawn = 0;
       for (int64_t l = 0; l < shape.items; ++l) drawn += static_cast<int64_t>(resampled_.weight(l, lane));
@@ -25,8 +23,8 @@ class GroupsCase : public Case {
   }
 
   void run(const Kernels& kernels) override {
-    const GroupSumArgs args{resampled_.view(), values_.as<double>(), resampled_.items(), ends_.as<double>(),
-                            groups_,           sums_.as<double>()};
+    const GroupSumArgs args{resampled_.view(),  values_.view(), values_.count(),   resampled_.items(),
+                            ends_.as<double>(), groups_,        sums_.as<double>()};
     for (int64_t lane = 0; lane < resampled_.lanes(); lane += 8) kernels.group_sums(args, lane);
   }
 
@@ -40,8 +38,9 @@ class GroupsCase : public Case {
       for (int64_t l = 0; l < resampled_.items(); ++l) {
         for (double copy = 0.0; copy < resampled_.weight(l, lane); ++copy, ++drawn) {
           while (g + 1 < groups_ && drawn >= ends_.as<double>()[g * lanes + lane]) ++g;
-          sums[static_cast<size_t>(g)].add(values_.as<double>()[l]);
-          sizes[static_cast<size_t>(g)].add(std::fabs(values_.as<double>()[l]));
+          const double value = values_.at(0, l) + values_.at(1, l);
+          sums[static_cast<size_t>(g)].add(value);
+          sizes[static_cast<size_t>(g)].add(std::fabs(value));
         }
       }
       for (int64_t group = 0; group < groups_; ++group) {
@@ -55,58 +54,46 @@ class GroupsCase : public Case {
   }
 
   uint64_t fingerprint() const override {
-    return digest(ends_.data(), ends_.bytes(),
-                  digest(values_.data(), values_.bytes(), resampled_.fingerprint()));
+    return digest(ends_.data(), ends_.bytes(), resampled_.fingerprint() ^ values_.fingerprint());
   }
   uint64_t checksum() const override { return digest(sums_.data(), sums_.bytes()); }
 
  private:
   Resampled resampled_;
   int64_t groups_;
-  Buffer values_;
+  Columns values_;
   Buffer ends_;
   Buffer sums_;
 };
 
-// The entries are items with places; the samples themselves lie label by label.
+// The entries are items with places.
 class ClassErrorsCase : public Case {
  public:
   ClassErrorsCase(const ResampleShape& shape, int64_t classes, int64_t bins, Placement placement)
       : entries_(shape, placement),
         classes_(classes),
         bins_(bins),
-        gaps_(shape.items, 8, placement),
+        gaps_(shape.items, 4, placement),
         cell_ends_(classes * bins, 8, placement),
-        labelled_(shape.samples, 4, placement),
-        label_ends_(classes, 8, placement),
-        p_sums_(classes * shape.lanes, 8, placement),
+        totals_(classes * shape.lanes, 8, placement),
         errors_(shape.lanes, 8, placement) {
     Random random(static_cast<uint64_t>(classes * bins));
-    fill_bells(random, gaps_);
+    for (int64_t e = 0; e < shape.items; ++e) {
+      gaps_.as<int32_t>()[e] = static_cast<int32_t>(random.below(INT32_MAX) - (1 << kFixedBits));
+    }
     fill_ends(random, shape.items, cell_ends_);
-    fill_ends(random, shape.samples, label_ends_);
     for (int64_t k = 0; k < classes; ++k) {  // bin 0 has no entries
       cell_ends_.as<int64_t>()[k * bins] = k == 0 ? 0 : cell_ends_.as<int64_t>()[k * bins - 1];
     }
     if (bins == 1) std::fill(cell_ends_.as<int64_t>(), cell_ends_.as<int64_t>() + classes, 0);
-    for (int64_t i = 0; i < shape.samples; ++i) {
-      labelled_.as<int32_t>()[i] = static_cast<int32_t>(shape.samples - 1 - i);
-    }
     for (int64_t i = 0; i < classes * shape.lanes; ++i) {
-      p_sums_.as<double>()[i] = random.uniform() * static_cast<double>(shape.samples);
+      totals_.as<double>()[i] = (random.uniform() - 0.5) * static_cast<double>(shape.samples);
     }
   }
 
   void run(const Kernels& kernels) override {
-    const ClassErrorArgs args{entries_.view(),
-                              gaps_.as<double>(),
-                              cell_ends_.as<int64_t>(),
-                              classes_,
-                              bins_,
-                              {entries_.view().counts, entries_.lanes(), labelled_.as<int32_t>()},
-                              label_ends_.as<int64_t>(),
-                              p_sums_.as<double>(),
-                              errors_.as<double>()};
+    const ClassErrorArgs args{entries_.view(), gaps_.as<int32_t>(),  cell_ends_.as<int64_t>(), classes_,
+                              bins_,           totals_.as<double>(), errors_.as<double>()};
     for (int64_t lane = 0; lane < entries_.lanes(); lane += kLanes) kernels.class_errors(args, lane);
   }
 
@@ -117,16 +104,12 @@ class ClassErrorsCase : public Case {
       Sum error;
       for (int64_t k = 0; k < classes_; ++k) {
         Sum rest;
-        rest.add(p_sums_.as<double>()[k * lanes + lane]);
-        for (int64_t i = k == 0 ? 0 : label_ends_.as<int64_t>()[k - 1]; i < label_ends_.as<int64_t>()[k];
-             ++i) {
-          rest.add(-static_cast<double>(entries_.view().counts[labelled_.as<int32_t>()[i] * lanes + lane]));
-        }
+        rest.add(totals_.as<double>()[k * lanes + lane]);
         for (int64_t cell = k * bins_; cell < (k + 1) * bins_; ++cell) {
           Sum gap;
           for (int64_t e = cell == 0 ? 0 : cell_ends_.as<int64_t>()[cell - 1];
                e < cell_ends_.as<int64_t>()[cell]; ++e) {
-            gap.add(entries_.weight(e, lane) * gaps_.as<double>()[e]);
+            gap.add(entries_.weight(e, lane) * std::ldexp(gaps_.as<int32_t>()[e], -kFixedBits));
           }
           rest.add(-gap.value());
           error.add(std::fabs(gap.value()));
@@ -140,7 +123,7 @@ class ClassErrorsCase : public Case {
 
   uint64_t fingerprint() const override {
     uint64_t hash = entries_.fingerprint();
-    for (const Buffer* input : {&gaps_, &cell_ends_, &label_ends_, &p_sums_}) {
+    for (const Buffer* input : {&gaps_, &cell_ends_, &totals_}) {
       hash = digest(input->data(), input->bytes(), hash);
     }
     return hash;
@@ -153,9 +136,7 @@ class ClassErrorsCase : public Case {
   int64_t bins_;
   Buffer gaps_;
   Buffer cell_ends_;
-  Buffer labelled_;
-  Buffer label_ends_;
-  Buffer p_sums_;
+  Buffer totals_;
   Buffer errors_;
 };
 

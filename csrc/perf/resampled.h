@@ -56,6 +56,54 @@ class Resampled {
   Buffer places_;
 };
 
+// Columns of items, of every type in turn.
+class Columns {
+ public:
+  Columns(int64_t items, int64_t count, Placement placement) : count_(count) {
+    Random random(static_cast<uint64_t>(items * 31 + count));
+    for (int64_t c = 0; c < count; ++c) {
+      const NumberType type = static_cast<NumberType>(c % 4);
+      const int64_t size = type == NumberType::kFloat64 ? 8 : type == NumberType::kBool ? 1 : 4;
+      numbers_.push_back(std::make_unique<Buffer>(items * size, size, placement));
+      Buffer& numbers = *numbers_.back();
+      for (int64_t l = 0; l < items; ++l) {
+        const double value = random.bell();
+        if (type == NumberType::kFloat64) numbers.as<double>()[l] = value;
+        if (type == NumberType::kFloat32) numbers.as<float>()[l] = static_cast<float>(value);
+        if (type == NumberType::kFixed)
+          numbers.as<int32_t>()[l] = static_cast<int32_t>(std::ldexp(value, 27));
+        if (type == NumberType::kBool) numbers.as<uint8_t>()[l] = value > 0.0;
+      }
+      columns_.push_back({numbers.data(), type});
+    }
+  }
+  const Column* view() const { return columns_.data(); }
+  int64_t count() const { return count_; }
+  double at(int64_t c, int64_t l) const {
+    const Buffer& numbers = *numbers_[static_cast<size_t>(c)];
+    switch (columns_[static_cast<size_t>(c)].type) {
+      case NumberType::kFloat64:
+        return numbers.as<double>()[l];
+      case NumberType::kFloat32:
+        return numbers.as<float>()[l];
+      case NumberType::kFixed:
+        return std::ldexp(numbers.as<int32_t>()[l], -kFixedBits);
+      default:
+        return numbers.as<uint8_t>()[l];
+    }
+  }
+  uint64_t fingerprint() const {
+    uint64_t print = 0;
+    for (const auto& numbers : numbers_) print = digest(numbers->data(), numbers->bytes(), print);
+    return print;
+  }
+
+ private:
+  int64_t count_;
+  std::vector<std::unique_ptr<Buffer>> numbers_;
+  std::vector<Column> columns_;
+};
+
 inline void fill_bells(Random& random, Buffer& numbers) {
   for (size_t i = 0; i < numbers.bytes() / 8; ++i) numbers.as<double>()[i] = random.bell();
 }

@@ -26,6 +26,18 @@ CALIBENCH_INLINE D exp_unfused(D x) {
   return select(less(x, set(kExpUnderflow)), set(0.0), scale(p, shifted));
 }
 
+// ln(x) of positive normal x: the steps of `log` without fused multiplication.
+CALIBENCH_INLINE D log_unfused(D x) {
+  D m, e;
+  split(x, &m, &e);
+  const D s = (m - set(1.0)) / (m + set(1.0));
+  const D z = s * s;
+  D p = set(1.0 / 21);
+  for (int k = 19; k >= 3; k -= 2) p = p * z + set(1.0 / k);
+  const D tail = s * z * p;
+  return e * set(kLn2High) + (e * set(kLn2Low) + (s + tail + (s + tail)));
+}
+
 CALIBENCH_INLINE double sum_in_order(D x) {
   double lanes[8], total = 0.0;
   store(lanes, x);

@@ -14,7 +14,7 @@
 #include "row_metrics.h"
 #include "bootstrap_bins.h"
 #include "calibration_stats.h"
-#include "class_sums.h"
+#include "class_gaps.h"
 #include "class_table.h"
 #include "classwise_stats.h"
 #include "label_draws.h"
@@ -61,8 +61,8 @@ static int64_t class_table(const ClassRows& rows, int64_t begin, int64_t end, do
                     room, scratch)
   return 0;
 }
-static void class_sums(const ClassSumArgs& args, int64_t begin, int64_t end, int64_t* sums, char* scratch) {
-  CALIBENCH_BY_TYPE(args.rows.scores.type, class_sums_tile, args, begin, end, sums, scratch)
+static void class_gaps(const ClassGapArgs& args, int64_t begin, int64_t end, int64_t* sums, char* scratch) {
+  CALIBENCH_BY_TYPE(args.rows.scores.type, class_gaps_tile, args, begin, end, sums, scratch)
 }
 static void label_draws(const LabelDrawArgs& args, int64_t begin, int64_t end, double* scratch) {
   CALIBENCH_BY_TYPE(args.rows.scores.type, label_draws_chunk, args, begin, end, scratch)
@@ -71,6 +71,6 @@ static void label_draws(const LabelDrawArgs& args, int64_t begin, int64_t end, d
 static constexpr Kernels kTable = {
     CALIBENCH_ISA_NAME, calibration, classwise,   threshold,     sigmoid,        curve,
     resample,           count_draws, interleave,  resample_sums, resample_risks, group_sums,
-    class_errors,       gap_sizes,   class_table, class_sums,    label_draws};
+    class_errors,       gap_sizes,   class_table, class_gaps,    label_draws};
 
 }  // namespace calibench::CALIBENCH_ISA

@@ -8,7 +8,7 @@ namespace calibench::CALIBENCH_ISA {
 
 constexpr int32_t kMostShare = INT32_MAX;
 constexpr double kLeastOthers = 0x1p-960;  // 2^31 divided by it is finite
-constexpr int64_t kStrip = 512;  // draws whose words are kept
+constexpr int64_t kStrip = 512;            // draws whose words are kept
 constexpr int64_t kBlock = 64;  // classes whose cells and shares are computed together, when first needed
 
 // One row, ready to be drawn from. Shares are those of the classes other than the prediction, in 2^-31.

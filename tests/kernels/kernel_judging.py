@@ -114,7 +114,7 @@ def _of_rows(scores: torch.Tensor, from_probs: bool, counts: torch.Tensor) -> li
     draw: dict[str, Any] = {"first": 3, "draws": 24, "seed": 5, "from_probs": from_probs}
     table = kernels.class_table(scores, 15, from_probs=from_probs)
     drawn = kernels.label_draws(scores, 15, cells, 9, **draw)
-    sums = kernels.resample_class_sums(counts, scores, from_probs=from_probs)
+    sums = kernels.resample_class_gaps(counts, scores, from_probs=from_probs)
     entries = sorted_entries(table, torch.arange(n) % k, 15, k)
     return [
         *table,

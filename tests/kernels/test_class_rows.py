@@ -1,4 +1,4 @@
-"""class_table, resample_class_sums, resample_class_errors and gap_sizes against their definitions and plain numpy."""
+"""class_table, resample_class_gaps, resample_class_errors and gap_sizes against their definitions and plain numpy."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ def test_strides_and_types_change_no_bit(dtype: torch.dtype, from_probs: bool) -
     for n, k in ((1, 1), (2, 3), (77, 10), (5, 130)):
         scores, counts = rows(n, k, dtype, from_probs), kernels.resample_counts(n, 0, 16, 0)
         table = kernels.class_table(scores, 15, from_probs=from_probs)
-        sums = kernels.resample_class_sums(counts, scores, from_probs=from_probs)
+        sums = kernels.resample_class_gaps(counts, scores, from_probs=from_probs)
         for name, same in {**layouts(scores), "float64": scores.double()}.items():
             for a, b in zip(kernels.class_table(same, 15, from_probs=from_probs), table, strict=True):
                 assert torch.equal(a, b), name
-            assert torch.equal(kernels.resample_class_sums(counts, same, from_probs=from_probs), sums), name
+            assert torch.equal(kernels.resample_class_gaps(counts, same, from_probs=from_probs), sums), name
 
 
 @each_backend
@@ -107,7 +107,7 @@ def test_a_table_of_no_rows_is_zero(chosen: torch.Tensor | None) -> None:
     assert not table.moments.any()
     assert table.expected_right.tolist() == [0.0]
     assert len(table.row) == 0
-    assert not kernels.resample_class_sums(kernels.resample_counts(9, 0, 3, 0), logits(0, 3)).any()
+    assert not kernels.resample_class_gaps(kernels.resample_counts(9, 0, 3, 0), logits(0, 3)).any()
 
 
 @each_backend
@@ -150,7 +150,7 @@ def test_bad_rows_write_into_no_other_cell(bad: float, k: int) -> None:
     of_good = torch.from_numpy(np.isin(table.row.numpy(), good))
     assert torch.equal(table.cell[of_good], alone.cell)
     assert torch.equal(table.p[of_good], alone.p)
-    sums = kernels.resample_class_sums(kernels.resample_counts(70, 0, 5, 0), scores)
+    sums = kernels.resample_class_gaps(kernels.resample_counts(70, 0, 5, 0), scores)
     assert sums.shape == (k, 16)
     if np.isfinite(bad):
         assert_tables_agree(table, reference.class_table(scores, False, 15, NONE, ALL, True))
@@ -160,13 +160,13 @@ def test_bad_rows_write_into_no_other_cell(bad: float, k: int) -> None:
 @pytest.mark.slow
 @each_type
 @each_kind
-def test_class_sums_equal_the_reference(dtype: torch.dtype, from_probs: bool) -> None:
+def test_class_gaps_equal_the_reference(dtype: torch.dtype, from_probs: bool) -> None:
     for k in CLASSES:
         for n in (1, 2, 129):
             scores, counts = rows(n, k, dtype, from_probs), kernels.resample_counts(300, 0, 40, n)
             places = torch.from_numpy(np.random.default_rng(n).integers(300, size=n).astype(np.int32))
-            sums = kernels.resample_class_sums(counts, scores, places, from_probs=from_probs)
-            expected = reference.resample_class_sums(counts, places, scores, from_probs)
+            sums = kernels.resample_class_gaps(counts, scores, places, from_probs=from_probs)
+            expected = reference.resample_class_gaps(counts, places, scores, from_probs)
             if from_probs:
                 assert torch.equal(sums, expected)
             else:  # a probability halfway between two multiples of 2^-29 may be rounded up or down
@@ -176,11 +176,11 @@ def test_class_sums_equal_the_reference(dtype: torch.dtype, from_probs: bool) ->
 
 
 @each_backend
-def test_class_sums_hold_the_largest_counts() -> None:
+def test_class_gaps_hold_the_largest_counts() -> None:
     counts = torch.full((1000, 32), 255, dtype=torch.uint8)
     p = torch.full((1000, 3), 1.001, dtype=torch.float64)
     expected = 255 * 1000 * np.floor(1.001 * 2**29 + 0.5) / 2**29
-    assert (kernels.resample_class_sums(counts, p, from_probs=True) == expected).all()
+    assert (kernels.resample_class_gaps(counts, p, from_probs=True) == expected).all()
 
 
 @each_backend
@@ -193,7 +193,7 @@ def test_class_errors_are_those_of_plain_numpy(from_probs: bool, k: int, bins: i
     labels = labels.where(labels != 1, 0)  # a class without labels
     counts = kernels.resample_counts(n, 0, 20, 3)
     entries = sorted_entries(kernels.class_table(scores, bins, from_probs=from_probs), labels, bins, k)
-    sums = kernels.resample_class_sums(counts, scores, from_probs=from_probs)
+    sums = kernels.resample_class_gaps(counts, scores, from_probs=from_probs)
     errors = kernels.resample_class_errors(counts, p_sums=sums, **entries)
     p, y, weights = of(scores, from_probs), np.eye(k)[labels], counts.double().numpy()
     index = np.digitize(p, np.arange(1, bins) / bins, right=True)

@@ -35,7 +35,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "draws": 8,
         "seed": 0,
     },
-    "resample_class_sums": {
+    "resample_class_gaps": {
         "counts": torch.ones((9, 16), dtype=torch.uint8),
         "places": INTS,
         "scores": logits(9, 3),
@@ -144,7 +144,7 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"cells": cells_of(9, 4)[:, None]}, r"cells are not contiguous int32 \[9\]"),
         ({"rows": torch.arange(3).int()}, r"cells have the wrong length: \[3\] expected"),
     ],
-    "resample_class_sums": [
+    "resample_class_gaps": [
         *SCORES,
         *COUNTS,
         ({"counts": torch.ones((8, 16), dtype=torch.uint8)}, "places are missing"),
@@ -233,7 +233,7 @@ TYPED = {
     "label_draws": lambda **t: kernels.label_draws(
         t["scores"], 15, t["cells"], 4, first=0, draws=8, seed=0, factors=t["factors"], rows=t["rows"]
     ),
-    "resample_class_sums": lambda **t: kernels.resample_class_sums(t["counts"], t["scores"], t["places"]),
+    "resample_class_gaps": lambda **t: kernels.resample_class_gaps(t["counts"], t["scores"], t["places"]),
     "resample_class_errors": kernels.resample_class_errors,
     "resample_sums": kernels.resample_sums,
     "resample_risks": kernels.resample_risks,
@@ -265,7 +265,7 @@ def test_scores_and_bins_are_checked_first() -> None:
         for call in (
             lambda x: kernels.class_table(x, 15),
             lambda x: kernels.label_draws(x, 15, cells, 2, first=0, draws=8, seed=0),
-            lambda x: kernels.resample_class_sums(counts, x),
+            lambda x: kernels.resample_class_gaps(counts, x),
         ):
             with pytest.raises(InputError, match=message):
                 call(scores)

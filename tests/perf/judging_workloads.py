@@ -87,18 +87,18 @@ def _labels(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> 
     )
 
 
-def _class_sums(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
+def _class_gaps(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
     counts = _counts(len(labels))
 
     def check(sums: Any) -> None:
         assert_close(sums, probs.T @ counts.double())
 
-    return Prepared(lambda: kernels.resample_class_sums(counts, logits), check)
+    return Prepared(lambda: kernels.resample_class_gaps(counts, logits), check)
 
 
 def _class_errors(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
     classes, counts, table = probs.shape[1], _counts(len(labels)), kernels.class_table(logits, BINS)
-    order, p_sums = table.cell.argsort(stable=True), kernels.resample_class_sums(counts, logits)
+    order, p_sums = table.cell.argsort(stable=True), kernels.resample_class_gaps(counts, logits)
     gaps = (table.p - (labels[table.row.long()] == table.cell // BINS).double())[order]
     cell_ends = torch.bincount(table.cell.long(), minlength=classes * BINS).cumsum(0)
     by_label, label_ends = labels.argsort(stable=True).int(), torch.bincount(labels, minlength=classes).cumsum(0)
@@ -127,7 +127,7 @@ def _gap_sizes(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) 
     return Prepared(lambda: kernels.gap_sizes(drawn, expected, ones), check)
 
 
-OF_SCORES = {"class_table": _table, "label_draws": _labels, "resample_class_sums": _class_sums}
+OF_SCORES = {"class_table": _table, "label_draws": _labels, "resample_class_gaps": _class_gaps}
 """Cases that read the scores."""
 
 OF_SAMPLES = {

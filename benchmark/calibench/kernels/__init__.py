@@ -12,7 +12,7 @@ from calibench.kernels.class_rows import (
     gap_sizes,
     label_draws,
     resample_class_errors,
-    resample_class_sums,
+    resample_class_gaps,
 )
 from calibench.kernels.classwise import ClasswiseStats, classwise_stats
 from calibench.kernels.loader import Backend, BuildInfo, ExtensionStatus, backend, build_info, extension_status
@@ -64,7 +64,7 @@ __all__ = [
     "label_draws",
     "nll_curve",
     "resample_class_errors",
-    "resample_class_sums",
+    "resample_class_gaps",
     "resample_counts",
     "resample_group_sums",
     "resample_risks",

@@ -90,20 +90,25 @@ def label_draws(  # noqa: PLR0913 - the arguments of the operator
     return DrawnLabels(*dispatch.call("label_draws", "label_draws", *inputs))
 
 
-def resample_class_sums(
-    counts: torch.Tensor, scores: torch.Tensor, places: torch.Tensor | None = None, *, from_probs: bool = False
+def resample_class_gaps(
+    counts: torch.Tensor,
+    scores: torch.Tensor,
+    labels: torch.Tensor,
+    places: torch.Tensor | None = None,
+    *,
+    from_probs: bool = False,
 ) -> torch.Tensor:
-    """The weighted sum of the probabilities of each class in each resample, float64 `[K, P]`.
+    """The weighted sum of `p_k - [label = k]` of each class in each resample, float64 `[K, P]`.
 
     `counts [n, P]` are those of `resample_counts`; row i of `scores [N, K]` has the counts of row `places[i]`, or i without places.
     Probabilities are rounded to multiples of 2^-29, so the sums are exact in any order.
     """
-    checks.check_on_cpu("resample_class_sums", counts, scores, places)
-    checks.check_scores("resample_class_sums", scores)
-    if not loader.fused(scores.device, "resample_class_sums"):
-        return reference.resample_class_sums(counts, places, scores, from_probs)
-    inputs = counts, _or_none(places, torch.int32), scores, from_probs
-    return cast(torch.Tensor, dispatch.call("resample_class_sums", "resample_class_sums", *inputs))
+    checks.check_on_cpu("resample_class_gaps", counts, scores, labels, places)
+    checks.check_scores("resample_class_gaps", scores)
+    if not loader.fused(scores.device, "resample_class_gaps"):
+        return reference.resample_class_gaps(counts, places, scores, labels, from_probs)
+    inputs = counts, _or_none(places, torch.int32), scores, labels, from_probs
+    return cast(torch.Tensor, dispatch.call("resample_class_gaps", "resample_class_gaps", *inputs))
 
 
 def resample_class_errors(
@@ -111,17 +116,15 @@ def resample_class_errors(
     entries: torch.Tensor,
     gaps: torch.Tensor,
     cell_ends: torch.Tensor,
-    labelled: torch.Tensor,
-    label_ends: torch.Tensor,
-    p_sums: torch.Tensor,
+    totals: torch.Tensor,
 ) -> torch.Tensor:
     """`sum over classes k and bins m of |sum of w (p_k - [label = k])|` in each resample, float64 `[P]`.
 
-    The entries above bin 0 lie cell by cell: `entries [E]` are their rows of `counts` (int32), `gaps [E]` are p - y, and cell
-    k M + m ends at `cell_ends` (int64 `[K M]`). `labelled [N]` are the rows of all samples, label by label, up to `label_ends [K]`.
-    `p_sums [K, P]` are those of `resample_class_sums`; bin 0 of a class has the rest of its gap.
+    The entries above bin 0 lie cell by cell: `entries [E]` are their rows of `counts` (int32), `gaps [E]` are p - y (int32 in
+    units of 2^-30), and cell k M + m ends at `cell_ends` (int64 `[K M]`). `totals [K, P]` are those of `resample_class_gaps`; bin 0
+    of a class has the rest of its total.
     """
-    inputs = counts, entries, gaps, cell_ends, labelled, label_ends, p_sums
+    inputs = counts, entries, gaps, cell_ends, totals
     checks.check_on_cpu("resample_class_errors", *inputs)
     if not loader.fused(counts.device, "resample_class_errors"):
         return reference.resample_class_errors(*inputs)

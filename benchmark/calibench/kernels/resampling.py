@@ -6,6 +6,7 @@ results are the same bits for every number of threads and every instruction set:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -27,17 +28,18 @@ def resample_counts(samples: int, first: int, resamples: int, seed: int) -> torc
 
 
 def resample_sums(
-    counts: torch.Tensor, columns: torch.Tensor, ends: torch.Tensor, places: torch.Tensor | None = None
+    counts: torch.Tensor, columns: Sequence[torch.Tensor], ends: torch.Tensor, places: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """The count and the weighted sums of `columns [C, L]` in S ranges of items, float64 `[S, 1 + C, P]`.
+    """The count and the weighted sums of C columns `[L]` in S ranges of items, float64 `[S, 1 + C, P]`.
 
-    Range s holds the items from `ends[s - 1]` (0 at first) to `ends[s]`, int64 `[S]`. The weight of item l in a resample is
-    row `places[l]` (int32 `[L]`) of `counts [n, P]`; row l without places.
+    A column is float64, float32, bool, or int32 in units of 2^-30. Range s holds the items from `ends[s - 1]` (0 at first) to
+    `ends[s]`, int64 `[S]`. The weight of item l in a resample is row `places[l]` (int32 `[L]`) of `counts [n, P]`; row l without
+    places.
     """
-    checks.check_on_cpu("resample_sums", counts, columns, ends, places)
+    checks.check_on_cpu("resample_sums", counts, *columns, ends, places)
     if not loader.fused(counts.device, "resample_sums"):
         return reference.resample_sums(counts, columns, ends, places)
-    inputs = counts, _places(places), columns, ends
+    inputs = counts, _places(places), list(columns), ends
     return cast(torch.Tensor, dispatch.call("resample_sums", "resample_sums", *inputs))
 
 
@@ -45,34 +47,33 @@ def resample_risks(
     counts: torch.Tensor,
     wrong: torch.Tensor,
     ends: torch.Tensor,
-    harmonic: torch.Tensor,
     places: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Samples, errors, and the sums over ranks of the selective and of the joint risk in each resample, float64 `[4, P]`.
 
     Items are in rank order, the surest first, in ties that end at `ends`; `wrong [L]` is True for an error. A tie of m samples
     with e errors, after a samples with E errors, adds `e + (E - a e / m) (H(a + m) - H(a))` to the selective risk, and
-    `m E + e m / 2` to the joint risk. `harmonic` holds H(0), H(1), ... up to the largest count. The rest as in `resample_sums`.
+    `m E + e m / 2` to the joint risk, with harmonic numbers H to 4e-15. The rest as in `resample_sums`.
     """
-    checks.check_on_cpu("resample_risks", counts, wrong, ends, harmonic, places)
+    checks.check_on_cpu("resample_risks", counts, wrong, ends, places)
     if not loader.fused(counts.device, "resample_risks"):
-        return reference.resample_risks(counts, wrong, ends, harmonic, places)
-    inputs = counts, _places(places), wrong, ends, harmonic
+        return reference.resample_risks(counts, wrong, ends, places)
+    inputs = counts, _places(places), wrong, ends
     return cast(torch.Tensor, dispatch.call("resample_risks", "resample_risks", *inputs))
 
 
 def resample_group_sums(
-    counts: torch.Tensor, values: torch.Tensor, ends: torch.Tensor, places: torch.Tensor | None = None
+    counts: torch.Tensor, columns: Sequence[torch.Tensor], ends: torch.Tensor, places: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """The weighted sum of `values [L]` over each of M groups of draws, float64 `[M, P]`, for items in their order.
+    """The weighted sum over each of M groups of draws, float64 `[M, P]`, of the numbers that columns `[L]` add up to.
 
     Group m of a resample holds its draws up to number `ends[m]` (float64 `[M, P]`), the last one all others. A group may end within
     the draws of one item. The rest as in `resample_sums`.
     """
-    checks.check_on_cpu("resample_group_sums", counts, values, ends, places)
+    checks.check_on_cpu("resample_group_sums", counts, *columns, ends, places)
     if not loader.fused(counts.device, "resample_group_sums"):
-        return reference.resample_group_sums(counts, values, ends, places)
-    inputs = counts, _places(places), values, ends
+        return reference.resample_group_sums(counts, columns, ends, places)
+    inputs = counts, _places(places), list(columns), ends
     return cast(torch.Tensor, dispatch.call("resample_group_sums", "resample_group_sums", *inputs))
 
 

@@ -20,16 +20,15 @@ OPS: dict[str, str] = {
 
 CPU_OPS: dict[str, str] = {
     "resample_counts": "Tensor like, int samples, int first, int resamples, int seed -> 1",
-    "resample_sums": "Tensor counts, Tensor places, Tensor columns, Tensor ends -> 1",
-    "resample_risks": "Tensor counts, Tensor places, Tensor wrong, Tensor ends, Tensor harmonic -> 1",
-    "resample_group_sums": "Tensor counts, Tensor places, Tensor values, Tensor ends -> 1",
-    "resample_class_errors": "Tensor counts, Tensor entries, Tensor gaps, Tensor cell_ends, Tensor labelled, "
-    "Tensor label_ends, Tensor p_sums -> 1",
+    "resample_sums": "Tensor counts, Tensor places, List[Tensor] columns, Tensor ends -> 1",
+    "resample_risks": "Tensor counts, Tensor places, Tensor wrong, Tensor ends -> 1",
+    "resample_group_sums": "Tensor counts, Tensor places, List[Tensor] columns, Tensor ends -> 1",
+    "resample_class_errors": "Tensor counts, Tensor entries, Tensor gaps, Tensor cell_ends, Tensor totals -> 1",
     "gap_sizes": "Tensor labels, Tensor offset, Tensor factor -> 1",
     "class_table": "Tensor scores, bool from_probs, int bins, Tensor factors, Tensor rows, bool list -> 5",
     "label_draws": "Tensor scores, bool from_probs, int bins, Tensor factors, Tensor rows, Tensor cells, int num_cells, "
     "int first, int draws, int seed -> 2",
-    "resample_class_sums": "Tensor counts, Tensor places, Tensor scores, bool from_probs -> 1",
+    "resample_class_gaps": "Tensor counts, Tensor places, Tensor scores, Tensor labels, bool from_probs -> 1",
 }
 """The same for the operators of judging. They run on the CPU only, and no traced program calls them."""
 

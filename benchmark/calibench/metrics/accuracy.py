@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calibench.metrics.binning import Floats
+from calibench.metrics.binning import Bools
 from calibench.metrics.judged import Judged
 from calibench.metrics.sample_mean import SampleMean
 from calibench.plugins.specs import MetricSpec
@@ -27,6 +27,6 @@ class Accuracy(SampleMean):
 
     share = True
 
-    def per_sample(self, judged: Judged) -> Floats:
-        """1 where the prediction is the label, else 0."""
-        return judged.correct
+    def per_sample(self, judged: Judged) -> Bools:
+        """True where the prediction is the label."""
+        return judged.is_correct

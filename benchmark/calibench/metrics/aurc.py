@@ -62,9 +62,7 @@ def resampled_risks(judged: Judged, resamples: Resamples) -> tuple[Floats, Float
 
     def make() -> tuple[Floats, Floats, Floats, Floats]:
         wrong, ties = judged.memo("ties_of_errors", lambda: _ties_of_errors(judged))
-        most = resamples.source.samples * judged.labels_per_sample
-        harmonic = judged.memo(("harmonic", most), lambda: torch.from_numpy(harmonic_numbers(most)))
-        return resamples.risks(wrong, ties, harmonic)
+        return resamples.risks(wrong, ties)
 
     return resamples.memo("risks", make)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from calibench.lazy import np
-from calibench.metrics.binning import Floats, Ints
+from calibench.metrics.binning import Bools, Floats, Ints, read_only
 from calibench.metrics.floor_counts import RightInCells, joint_cells
 from calibench.metrics.judged import Judged
 from calibench.metrics.resamples import Ranges, Resamples, ranges_of
@@ -66,13 +66,20 @@ def resampled_bin_sums(judged: Judged, resamples: Resamples, bins: int) -> BinSu
     numbers = tuple(sorted({bins, *resamples.bins}))
 
     def make() -> BinSums:
-        columns, ranges, _ = judged.memo(("bin_columns", numbers), lambda: _columns(judged, numbers))
-        count, (coarse, fine, correct) = resamples.range_sums(columns, ranges)
-        return BinSums(coarse, fine, correct, count)
+        columns = [*gap_columns(judged), judged.memo("correct_by_confidence", lambda: _correct_by_confidence(judged))]
+        count, (gap, fine, correct) = resamples.range_sums(columns, ranges)
+        return BinSums(gap + correct, fine, correct, count)
 
-    joint = resamples.memo(("bin_sums", numbers), make)
-    _, _, parts = judged.memo(("bin_columns", numbers), lambda: _columns(judged, numbers))
-    return joint.merged(parts[numbers.index(bins)], bins)
+    ranges, parts = judged.memo(("bin_ranges", numbers), lambda: _joint_bins(judged, numbers))
+    return resamples.memo(("bin_sums", numbers), make).merged(parts[numbers.index(bins)], bins)
+
+
+def gap_columns(judged: Judged) -> tuple[Ints, Floats]:
+    """The gaps `confidence - correct`, `[N]`, by rising confidence: a multiple of 2^-30 as int32, and the rest as float32.
+
+    They add up to the gap within 2^-56.
+    """
+    return judged.memo("gap_columns", lambda: _gap_columns(judged))
 
 
 def _coarse(confidence: Floats) -> Floats:
@@ -80,14 +87,23 @@ def _coarse(confidence: Floats) -> Floats:
     return coarse
 
 
-def _columns(judged: Judged, numbers: tuple[int, ...]) -> tuple[Floats, Ranges, list[Ints]]:
-    """`[3, N]`: the numbers of each sample that `BinSums` adds, joint bin by joint bin, and where these and their bins lie."""
+def _gap_columns(judged: Judged) -> tuple[Ints, Floats]:
+    confidence = judged.confidence[judged.by_confidence]
+    coarse = _coarse(confidence)
+    fine = (confidence - coarse).astype(np.float32)
+    del confidence  # of large samples it is large
+    coarse *= GRID
+    gap = coarse.astype(np.int32)
+    gap[_correct_by_confidence(judged)] -= round(GRID)
+    return read_only(gap), read_only(fine)
+
+
+def _correct_by_confidence(judged: Judged) -> Bools:
+    return read_only(judged.is_correct[judged.by_confidence])
+
+
+def _joint_bins(judged: Judged, numbers: tuple[int, ...]) -> tuple[Ranges, list[Ints]]:
+    """Where the joint bins lie among samples by rising confidence, and the bin of each number that they lie in."""
     joint, parts = joint_cells([RightInCells(judged.bin_index(bins), bins) for bins in numbers], judged.n)
-    order = judged.by_confidence  # bins rise with the confidence, so it goes through them one by one
-    ranges = ranges_of(order, np.bincount(joint, minlength=len(parts[0])).cumsum())
-    columns = np.empty((3, judged.n))
-    columns[1] = judged.confidence[order]
-    columns[0] = _coarse(columns[1])
-    columns[1] -= columns[0]
-    columns[2] = judged.correct[order]
-    return columns, ranges, parts
+    # Bins rise with the confidence, so it goes through them one by one.
+    return ranges_of(judged.by_confidence, np.bincount(joint, minlength=len(parts[0])).cumsum()), parts

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from calibench.errors import InputError, RunError, blaming
 from calibench.lazy import np, torch
-from calibench.metrics.binning import Floats, Ints, read_only
+from calibench.metrics.binning import Bools, Floats, Ints, read_only
 from calibench.metrics.equal_width import BinnedMetric
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
@@ -59,9 +59,6 @@ DEFAULT_SAMPLING = Sampling()
 
 RESAMPLE_STREAM = "philox4x32-10"
 """The name of the random numbers behind the resamples: replicates of another stream are not paired with these."""
-
-FEW_NUMBERS = 1_000_000
-"""Numbers of samples are copied side by side, to be added up in one pass, if they are no more than this."""
 
 
 class Replicates(NamedTuple):
@@ -136,17 +133,18 @@ def bootstrap(
             values[name][place] = means[name] if name in means else _figures(name, metric, judged, block)
             values[name][place][block.total == 0] = np.nan
         report("resamples", place.stop, resamples, "")
+        del block  # its counts, before the next ones are drawn
     return {name: _replicates(values[name], metric, estimates[name]) for name, metric in metrics.items()}
 
 
-def _together(judged: Judged, metrics: Mapping[str, Metric]) -> dict[str, Floats]:
-    """The numbers `[N]` whose means are taken in one pass, by metric; none if a copy of them would be large."""
+def _together(judged: Judged, metrics: Mapping[str, Metric]) -> dict[str, Floats | Bools]:
+    """The numbers `[N]` whose means are taken in one pass, by metric."""
     numbers = {}
     for name, metric in metrics.items():
         if isinstance(metric, SampleMean) and _sums_serve(type(metric)) is SampleMean:
             with blaming(f"metric {name!r}"):
                 numbers[name] = metric.numbers(judged)
-    return numbers if len(numbers) * judged.n <= FEW_NUMBERS else {}
+    return numbers
 
 
 def _source(judged: Judged, rows: Ints | None, num_samples: int, seed: int) -> Source:

@@ -10,23 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from calibench.lazy import np, torch
+from calibench.metrics.bin_sums import GRID
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
-from calibench.metrics.resamples import Resamples, bin_ranges, ranges_of
+from calibench.metrics.resamples import Resamples, ranges_of
 
 
 @dataclass(frozen=True)
 class ClassBins:
     """The E entries above bin 0, cell by cell, where cell = k * M + bin: sample `row [E]` and its `gap [E]`, p - y.
 
-    y is 1 where the label is k. Cell c ends at entry `ends[c]`, `[K M]`; bin 0 is empty.
+    Gaps are int32 in units of 2^-30. y is 1 where the label is k. Cell c ends at entry `ends[c]`, `[K M]`; bin 0 is empty.
     """
 
     num_classes: int
     bins: int
     samples: int
     row: Ints
-    gap: Floats
+    gap: Ints
     ends: Ints
     p_sums: Floats
     """The sum of p in each bin of each class, `[K, M]`."""
@@ -69,11 +70,12 @@ def _class_bins(judged: Judged, bins: int) -> ClassBins:
     from calibench.kernels import class_table
 
     table = class_table(judged.scores, bins, from_probs=judged.from_probs)
-    cell = table.cell.numpy()
-    order = np.argsort(cell.astype(np.min_scalar_type(judged.num_classes * bins)), kind="stable")
-    row = table.row.numpy()[order]
-    gap = table.p.numpy()[order] - (judged.labels[row] == cell[order] // bins)
-    ends = np.bincount(cell, minlength=judged.num_classes * bins).cumsum()
+    size = judged.num_classes * bins
+    cell, row, gap = table.cell.numpy(), table.row.numpy(), np.rint(table.p.numpy() * GRID).astype(np.int32)
+    gap[judged.labels[row] == cell // bins] -= round(GRID)
+    order = np.argsort(cell.astype(np.min_scalar_type(size)), kind="stable")
+    row, gap = row[order], gap[order]
+    ends = np.bincount(cell, minlength=size).cumsum()
     p_sums, square_sums = table.moments.numpy().reshape(2, judged.num_classes, bins)
     return ClassBins(judged.num_classes, bins, judged.n, row, gap, ends, p_sums, square_sums)
 
@@ -94,8 +96,7 @@ def resampled_class_errors(judged: Judged, resamples: Resamples, bins: int) -> F
     """The sum over classes and bins of |weighted gap| in each of a block of resamples, `[B]`."""
     table = class_bins(judged, bins)
     cells = judged.memo(("class_cells", bins), lambda: ranges_of(table.row, table.ends))
-    by_label = judged.memo("by_label", lambda: bin_ranges(judged.labels, judged.num_classes)[1])
-    return resamples.class_errors(judged, table.gap, cells, by_label)
+    return resamples.class_errors(judged, table.gap, cells)
 
 
 def label_gap_sizes(offset: Floats, factor: Floats, counts: Floats | Ints) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calibench.lazy import np
+from calibench.metrics.bin_sums import gap_columns
 from calibench.metrics.binning import Floats, Ints, check_bins, read_only
 from calibench.metrics.calibration_error import expected_calibration_error
 from calibench.metrics.floor_counts import RightInCells
@@ -48,13 +49,11 @@ class EqualMassECE(Metric):
 
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
         """Each resample is ranked and split anew; a split may run through the copies of one sample."""
-        order = judged.by_confidence
-        gaps = judged.confidence[order] - judged.correct[order]
         total = resamples.total
         size, larger = np.divmod(total[:, None], self.bins)
         index = np.arange(1, self.bins + 1)
         ends: Floats = (index * size + np.minimum(index, larger)).astype(np.float64)
-        sums = resamples.group_sums(gaps, order, ends)
+        sums = resamples.group_sums(gap_columns(judged), judged.by_confidence, ends)
         return expected_calibration_error(sums, np.maximum(total, 1))
 
     def floor_counts(self, judged: Judged) -> RightInCells:

@@ -80,7 +80,7 @@ class Judged:
         self._memo: dict[Hashable, Any] = {}
         self.num_classes = outputs.num_classes
         self.labels_per_sample = outputs.labels_per_sample
-        self.labels = read_only(labels.detach().cpu().to(torch.int64).numpy().copy())
+        self.labels = read_only(labels.detach().cpu().to(torch.int64).numpy()[:])
         self.soft = None if soft is None else read_only(soft.astype(np.float64))
         if self.soft is not None and self.soft.shape != (len(labels), outputs.num_classes):
             message = f"soft labels of shape {list(self.soft.shape)} beside {len(labels)} rows of {outputs.num_classes} classes"
@@ -156,25 +156,22 @@ class Judged:
         # would be exact only near the edges of the bins that it was called for.
         from calibench.kernels import calibration_stats
 
-        scores, labels = self.outputs.scores.detach(), torch.tensor(self.labels)
-        labels = labels.to(scores.device)
+        scores = self.outputs.scores.detach()
         columns: list[Any] = [
-            np.empty(self.n, dtype=np.int64 if name == "prediction" else np.float64) for name in _Samples._fields
+            np.empty(self.n, dtype=np.int32 if name == "prediction" else np.float64) for name in _Samples._fields
         ]
         step = max(1, BLOCK_NUMBERS // self.num_classes)  # a block at a time, since float64 is a copy
         for start in range(0, self.n, step):
             block = slice(start, start + step)
-            from_probs = self.outputs.from_probs
-            _, samples = calibration_stats(
-                scores[block].double(), labels[block], from_probs=from_probs, return_samples=True
-            )
+            from_probs, labels = self.outputs.from_probs, torch.tensor(self.labels[block]).to(scores.device)
+            _, samples = calibration_stats(scores[block].double(), labels, from_probs=from_probs, return_samples=True)
             for column, values in zip(columns, samples, strict=True):
                 column[block] = values.cpu().numpy()
         return _Samples(*map(read_only, columns))
 
     @property
     def prediction(self) -> Ints:
-        """Class of the largest score, the lowest index among equals, `[N]`."""
+        """Class of the largest score, the lowest index among equals, int32 `[N]`."""
         return self._samples.prediction
 
     @property
@@ -203,9 +200,14 @@ class Judged:
         return self._samples.brier
 
     @cached_property
+    def is_correct(self) -> Bools:
+        """True where the prediction is the label, `[N]`."""
+        return read_only(self.prediction == self.labels)
+
+    @property
     def correct(self) -> Floats:
-        """1 where the prediction is the label, else 0, `[N]`."""
-        return read_only((self.prediction == self.labels).astype(np.float64))
+        """1 where the prediction is the label, else 0, `[N]`; a new array each time, since it takes eight times as much memory."""
+        return read_only(self.is_correct.astype(np.float64))
 
     @cached_property
     def probs(self) -> Floats:
@@ -236,7 +238,7 @@ class Judged:
         p = np.where(self.prediction == k, self.confidence, self.tail * self.confidence)
         return read_only(p)
 
-    @cached_property
+    @property
     def label_probs(self) -> Floats:
         """The probability of the label, `[N]`."""
         if self.from_probs:
@@ -250,7 +252,8 @@ class Judged:
 
     def bin_index(self, bins: int) -> Ints:
         """The equal-width bin of each confidence, 0 .. M-1, `[N]`; `binning.py` defines it."""
-        return self.memo(("bin_index", bins), lambda: read_only(bin_index(self.confidence, bins).astype(np.int32)))
+        dtype = np.min_scalar_type(bins)
+        return self.memo(("bin_index", bins), lambda: read_only(bin_index(self.confidence, bins).astype(dtype)))
 
     def stats(self, bins: int) -> CalibrationStats:
         """Counts and sums per equal-width bin of the confidence, as the kernel's `CalibrationStats`.

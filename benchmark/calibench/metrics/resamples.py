@@ -7,13 +7,13 @@ float64 weights exists unless a metric asks for it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar, cast
 
 from calibench.lazy import np, torch
-from calibench.metrics.binning import Floats, Ints
+from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.blocks import block_rows
 from calibench.metrics.judged import Judged
 
@@ -43,12 +43,6 @@ def ranges_of(order: Ints | None, ends: Ints) -> Ranges:
     """The ranges of samples in the order `order [L]` that end at `ends [S]`."""
     items = None if order is None else _tensor(order.astype(np.int32, copy=False))
     return Ranges(items, torch.from_numpy(ends.astype(np.int64)))
-
-
-def bin_ranges(index: Ints, bins: int) -> tuple[Ints, Ranges]:
-    """The samples by their bin `index [N]`, `[N]`, and the range of each of M bins."""
-    order = np.argsort(index, kind="stable")
-    return order, ranges_of(order, np.bincount(index, minlength=bins).cumsum())
 
 
 @dataclass(frozen=True)
@@ -92,67 +86,70 @@ class Resamples:
     @cached_property
     def total(self) -> Floats:
         """The number of judged samples in each resample, copies counted, `[B]`."""
-        total: Floats = self.sums(np.zeros((0, self.n)))[1]
+        total: Floats = self.sums([])[1]
         return total
 
-    def sums(self, columns: Floats) -> tuple[Floats, Floats]:
-        """The weighted sums of `columns [C, N]` over all samples, `[C, B]`, and the number of samples, `[B]`."""
+    def sums(self, columns: Sequence[Floats | Bools]) -> tuple[Floats, Floats]:
+        """The weighted sums of C columns `[N]` over all samples, `[C, B]`, and the number of samples, `[B]`."""
         ends = np.minimum(np.arange(CHUNK, self.n + CHUNK, CHUNK), self.n)
         count, sums = self.range_sums(columns, ranges_of(None, ends))
         return sums.sum(axis=2), count.sum(axis=1)
 
-    def means(self, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
+    def means(self, numbers: Mapping[str, Floats | Bools]) -> dict[str, Floats]:
         """The weighted mean of each of `numbers [N]`, `[B]`."""
-        sums, total = self.sums(np.stack(list(numbers.values())))
+        sums, total = self.sums(list(numbers.values()))
         return dict(zip(numbers, sums / np.maximum(total, 1), strict=True))
 
-    def range_sums(self, columns: Floats, ranges: Ranges) -> tuple[Floats, Floats]:
-        """The number of samples in each range, `[B, S]`, and the weighted sums of `columns [C, L]`, `[C, B, S]`.
+    def range_sums(self, columns: Sequence[Floats | Ints | Bools], ranges: Ranges) -> tuple[Floats, Floats]:
+        """The number of samples in each range, `[B, S]`, and the weighted sums of C columns `[L]`, `[C, B, S]`.
 
-        The columns have the items of the ranges in their order.
+        The columns have the items of the ranges in their order. They are float64, float32, bool, or int32 in units of 2^-30.
         """
         from calibench.kernels import resample_sums
 
         places = self.source.places_of(ranges.items)
-        sums = resample_sums(self._counts, _tensor(columns), ranges.ends, places).numpy()
+        sums = resample_sums(self._counts, [_tensor(column) for column in columns], ranges.ends, places).numpy()
         return (
             np.ascontiguousarray(sums[:, 0, : self.count].T),
             np.ascontiguousarray(sums[:, 1:, : self.count].transpose(1, 2, 0)),
         )
 
-    def group_sums(self, values: Floats, order: Ints, ends: Floats) -> Floats:
-        """The weighted sum of `values [N]`, which are in the order `order [N]`, over each of M groups of draws, `[B, M]`.
+    def group_sums(self, columns: Sequence[Floats | Ints], order: Ints, ends: Floats) -> Floats:
+        """The weighted sum over each of M groups of draws, `[B, M]`, of what the columns `[N]` add up to.
 
-        Group m ends at draw `ends[b, m]`.
+        The columns are those of `range_sums`, in the order `order [N]`. Group m ends at draw `ends[b, m]`.
         """
         from calibench.kernels import resample_group_sums
 
         padded = np.zeros((ends.shape[1], self._counts.shape[1]))
         padded[:, : self.count] = ends.T
         places = self.source.places_of(_tensor(order))
-        sums = resample_group_sums(self._counts, _tensor(values), torch.from_numpy(padded), places)
+        sums = resample_group_sums(
+            self._counts, [_tensor(column) for column in columns], torch.from_numpy(padded), places
+        )
         return sums.numpy()[:, : self.count].T
 
-    def class_errors(self, judged: Judged, gaps: Floats, cells: Ranges, by_label: Ranges) -> Floats:
+    def class_errors(self, judged: Judged, gaps: Ints, cells: Ranges) -> Floats:
         """The sum over classes and class-wise bins of |weighted gap|, `[B]`; `kernels.resample_class_errors` has the formula.
 
-        `gaps [E]` are those of the entries above bin 0 in the order of `cells`; `by_label` has the samples of each label.
+        `gaps [E]` are those of the entries above bin 0 in the order of `cells`, int32 in units of 2^-30.
         """
-        from calibench.kernels import resample_class_errors, resample_class_sums
+        from calibench.kernels import resample_class_errors, resample_class_gaps
 
-        sums = resample_class_sums(self._counts, judged.scores, self.source.places, from_probs=judged.from_probs)
-        entries, labelled = self.source.places_of(cells.items), self.source.places_of(by_label.items)
-        errors = resample_class_errors(self._counts, entries, _tensor(gaps), cells.ends, labelled, by_label.ends, sums)
+        labels, places = _tensor(judged.labels), self.source.places
+        totals = resample_class_gaps(self._counts, judged.scores, labels, places, from_probs=judged.from_probs)
+        entries = self.source.places_of(cells.items)
+        errors = resample_class_errors(self._counts, entries, _tensor(gaps), cells.ends, totals)
         return errors.numpy()[: self.count]
 
-    def risks(self, wrong: Any, ties: Ranges, harmonic: Any) -> tuple[Floats, Floats, Floats, Floats]:
+    def risks(self, wrong: Any, ties: Ranges) -> tuple[Floats, Floats, Floats, Floats]:
         """Samples, errors, and the sums over ranks of the selective and of the joint risk, `[B]` each.
 
         `wrong` is a bool tensor `[N]` in the order of the ties, the surest first; `kernels.resample_risks` has the formulas.
         """
         from calibench.kernels import resample_risks
 
-        risks = resample_risks(self._counts, wrong, ties.ends, harmonic, self.source.places_of(ties.items))
+        risks = resample_risks(self._counts, wrong, ties.ends, self.source.places_of(ties.items))
         samples, errors, selective, joint = risks.numpy()[:, : self.count]
         return samples, errors, selective, joint
 

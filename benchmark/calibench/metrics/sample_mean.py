@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from calibench.lazy import np
-from calibench.metrics.binning import Floats
+from calibench.metrics.binning import Bools, Floats
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
 from calibench.metrics.resamples import Resamples
@@ -27,8 +27,8 @@ class SampleMean(Metric):
     """True if the numbers are 0 or 1 for every classifier, so that the figure is the share of some samples."""
 
     @abstractmethod
-    def per_sample(self, judged: Judged) -> Floats:
-        """The number of each sample, `[N]`; called once per `judged`."""
+    def per_sample(self, judged: Judged) -> Floats | Bools:
+        """The number of each sample, `[N]`, or whether it counts; called once per `judged`."""
 
     def value(self, judged: Judged) -> float:
         """The mean over samples."""
@@ -40,10 +40,10 @@ class SampleMean(Metric):
 
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
         """The weighted mean over samples."""
-        sums, count = resamples.sums(self.numbers(judged)[None])
+        sums, count = resamples.sums([self.numbers(judged)])
         mean: Floats = sums[0] / np.maximum(count, 1)
         return mean
 
-    def numbers(self, judged: Judged) -> Floats:
+    def numbers(self, judged: Judged) -> Floats | Bools:
         """`per_sample`, computed once."""
         return judged.memo(("per_sample", self), lambda: self.per_sample(judged))

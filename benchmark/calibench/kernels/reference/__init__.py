@@ -13,7 +13,7 @@ from calibench.kernels.reference.class_rows import (
     gap_sizes,
     label_draws,
     resample_class_errors,
-    resample_class_sums,
+    resample_class_gaps,
 )
 from calibench.kernels.reference.classwise_stats import classwise_stats
 from calibench.kernels.reference.nll_curve import nll_curve
@@ -30,7 +30,7 @@ __all__ = [
     "label_draws",
     "nll_curve",
     "resample_class_errors",
-    "resample_class_sums",
+    "resample_class_gaps",
     "resample_counts",
     "resample_group_sums",
     "resample_risks",

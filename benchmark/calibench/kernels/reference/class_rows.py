@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 
 from calibench.kernels.reference.bootstrap_bins import philox
+from calibench.kernels.reference.resampling import FIXED_UNIT
 from calibench.kernels.reference.rows import bin_of
 
 Floats = npt.NDArray[np.float64]
@@ -107,12 +108,13 @@ def _shares(p: Floats) -> tuple[Floats, Floats, Ints]:
     return ends, total, k - 1 - np.argmax(p[:, ::-1] > 0, axis=1)
 
 
-def resample_class_sums(
-    counts: torch.Tensor, places: torch.Tensor | None, scores: torch.Tensor, from_probs: bool
+def resample_class_gaps(
+    counts: torch.Tensor, places: torch.Tensor | None, scores: torch.Tensor, labels: torch.Tensor, from_probs: bool
 ) -> torch.Tensor:
-    """The weighted sum of the probabilities of each class in each resample, `[K, P]`, of probabilities rounded to 2^-29."""
+    """The weighted sum of the gaps of each class in each resample, `[K, P]`, of probabilities rounded to 2^-29."""
     p = _probabilities(scores, from_probs)
     whole = np.floor(p / CLASS_UNIT + 0.5).astype(np.int64)
+    whole[np.arange(len(p)), labels.numpy()] -= round(1 / CLASS_UNIT)
     sums = np.zeros((p.shape[1], counts.shape[1]))
     for lane in range(counts.shape[1]):
         weight = counts[:, lane].numpy().astype(np.int64)
@@ -126,22 +128,18 @@ def resample_class_errors(
     entries: torch.Tensor,
     gaps: torch.Tensor,
     cell_ends: torch.Tensor,
-    labelled: torch.Tensor,
-    label_ends: torch.Tensor,
-    p_sums: torch.Tensor,
+    totals: torch.Tensor,
 ) -> torch.Tensor:
     """The sum over classes and bins of |weighted gap| in each resample, `[P]`."""
-    classes, lanes = len(label_ends), counts.shape[1]
+    classes, lanes = len(totals), counts.shape[1]
     weights = counts.numpy()
     errors = np.zeros(lanes)
     cell_of = np.repeat(np.arange(len(cell_ends)), np.diff(cell_ends.numpy(), prepend=0))
-    class_of = np.repeat(np.arange(classes), np.diff(label_ends.numpy(), prepend=0))
+    sizes = gaps.numpy()[: len(cell_of)] * FIXED_UNIT
     for lane in range(lanes):
-        of_entries = weights[entries.numpy()[: len(cell_of)], lane] * gaps.numpy()[: len(cell_of)]
-        of_labels = weights[labelled.numpy()[: len(class_of)], lane].astype(np.float64)
+        of_entries = weights[entries.numpy()[: len(cell_of)], lane] * sizes
         gap = np.bincount(cell_of, weights=of_entries, minlength=len(cell_ends)).reshape(classes, -1)
-        labels = np.bincount(class_of, weights=of_labels, minlength=classes)
-        rest = p_sums[:, lane].numpy() - labels - gap.sum(axis=1)
+        rest = totals[:, lane].numpy() - gap.sum(axis=1)
         errors[lane] = np.abs(gap).sum() + np.abs(rest).sum()
     return torch.from_numpy(errors)
 

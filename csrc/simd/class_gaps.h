@@ -1,4 +1,4 @@
-// Weighted sums of class probabilities in each resample, as whole numbers: exact, in any order.
+// Weighted sums of the gaps of each class in each resample, as whole numbers: exact, in any order.
 #pragma once
 
 #include "class_rows.h"
@@ -10,12 +10,13 @@ constexpr int kTogether = 2;  // classes whose sums are in registers
 
 // A tile of up to kClassRows rows, as pairs of rows for multiply_pairs.
 struct ClassTile {
-  int32_t* parts;    // [K, 2, kPairs] the high, and the low, parts of the probabilities of two rows
+  int32_t* parts;    // [K, 2, kPairs] the high, and the low, parts of the gaps of two rows
   int16_t* weights;  // [P / 16, kPairs, 32] the weights of two rows in each lane
 };
 
+// The words of two rows, of which the first is the low half.
 CALIBENCH_INLINE int32_t pair_of(int32_t first, int32_t second) {
-  return static_cast<int32_t>(static_cast<uint32_t>(first) | static_cast<uint32_t>(second) << 16);
+  return static_cast<int32_t>((static_cast<uint32_t>(first) & 0xffff) | static_cast<uint32_t>(second) << 16);
 }
 
 CALIBENCH_INLINE D whole_of(D p) { return p * set(static_cast<double>(1 << kClassBits)) + set(0.5); }
@@ -43,7 +44,7 @@ CALIBENCH_INLINE void fill_parts(const int32_t* one, const int32_t* two, int64_t
 
 // Fills the tile with items [begin, end) one row at a time: neighbours are a pair.
 template <typename T>
-CALIBENCH_INLINE void fill_rows(const ClassSumArgs& args, int64_t begin, int64_t end, double* p,
+CALIBENCH_INLINE void fill_rows(const ClassGapArgs& args, int64_t begin, int64_t end, double* p,
                                 int32_t* fixed, const ClassTile& tile) {
   const int64_t K = args.rows.scores.classes;
   for (int64_t item = begin; item < end; item += 2) {
@@ -53,6 +54,9 @@ CALIBENCH_INLINE void fill_rows(const ClassSumArgs& args, int64_t begin, int64_t
       row_probabilities<T>(args.rows, item + second, p);
       int32_t* whole = fixed + second * (K + 8);
       for (int64_t k = 0; k < K; k += 8) store_integers(whole + k, whole_of(load(p + k)));
+    }
+    for (int64_t second = 0; second <= both; ++second) {
+      fixed[second * (K + 8) + args.labels.at(args.rows.row(item + second))] -= 1 << kClassBits;
     }
     const int32_t* two = both ? fixed + K + 8 : fixed;  // a weight of 0 makes it count nothing
     for (int64_t k = 0; k < K; ++k) {
@@ -90,13 +94,16 @@ CALIBENCH_INLINE void whole_columns(const ClassRows& rows, int64_t item, int64_t
 
 // The same for few classes, sixteen items at a time: item l and item l + 8 are a pair.
 template <typename T>
-CALIBENCH_INLINE void fill_columns(const ClassSumArgs& args, int64_t begin, int64_t end, double* staged,
+CALIBENCH_INLINE void fill_columns(const ClassGapArgs& args, int64_t begin, int64_t end, double* staged,
                                    int32_t* whole, const ClassTile& tile) {
   const auto counts_of = [&](int64_t item) { return item < end ? args.of(item) : nullptr; };
   for (int64_t item = begin; item < end; item += 16) {
     const int64_t pair = (item - begin) / 2;
     whole_columns<T>(args.rows, item, end - 1, staged, whole);
     whole_columns<T>(args.rows, item + 8, end - 1, staged, whole + 8);
+    for (int64_t l = 0; l < min_of<int64_t>(16, end - item); ++l) {
+      whole[16 * args.labels.at(args.rows.row(item + l)) + l] -= 1 << kClassBits;
+    }
     for (int64_t k = 0; k < args.rows.scores.classes; ++k) {
       fill_parts(whole + 16 * k, whole + 16 * k + 8, 8, tile.parts + k * 2 * kPairs + pair);
     }
@@ -144,17 +151,17 @@ CALIBENCH_INLINE void multiply_tile(const ClassTile& tile, int64_t pairs, int64_
 
 CALIBENCH_INLINE int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-// Adds items [begin, end), at most kClassRows, to sums [K, P]. `scratch` has class_sum_scratch(K, P) bytes.
+// Adds items [begin, end), at most kClassRows, to sums [K, P]. `scratch` has class_gap_scratch(K, P) bytes.
 template <typename T>
-static void class_sums_tile(const ClassSumArgs& args, int64_t begin, int64_t end, int64_t* sums,
+static void class_gaps_tile(const ClassGapArgs& args, int64_t begin, int64_t end, int64_t* sums,
                             char* scratch) {
   const int64_t K = args.rows.scores.classes, P = args.lanes;
   const bool narrow = K <= kExactNarrow;
   const int64_t pairs = narrow ? (end - begin + 15) / 16 * 8 : (end - begin + 1) / 2;
   double* p = reinterpret_cast<double*>(scratch);
-  int32_t* fixed = reinterpret_cast<int32_t*>(scratch + align64(8 * class_sum_doubles(K)));
+  int32_t* fixed = reinterpret_cast<int32_t*>(scratch + align64(8 * class_gap_doubles(K)));
   ClassTile tile;
-  tile.parts = fixed + align64(class_sum_fixed(K));
+  tile.parts = fixed + align64(class_gap_fixed(K));
   tile.weights = reinterpret_cast<int16_t*>(tile.parts + K * 2 * kPairs);
   if (narrow) {
     fill_columns<T>(args, begin, end, p, fixed, tile);

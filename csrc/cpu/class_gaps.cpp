@@ -1,4 +1,4 @@
-// resample_class_sums on the CPU: each thread adds up tiles of rows in sums of its own. The sums are whole
+// resample_class_gaps on the CPU: each thread adds up tiles of rows in sums of its own. The sums are whole
 // numbers, so their order does not matter.
 #include <cmath>
 #include <mutex>
@@ -8,12 +8,22 @@
 namespace calibench {
 namespace {
 
-Tensor resample_class_sums(const Tensor& counts, const Tensor& places, const Tensor& scores,
-                           bool from_probs) {
+// Labels outside [0, K) would be written beyond the row.
+LabelView check_class_labels(const Tensor& labels, const Tensor& scores) {
+  const LabelView view = check_labels(labels, scores);
+  bool inside = true;
+  for (int64_t i = 0; i < labels.size(0); ++i) inside &= view.at(i) >= 0 && view.at(i) < scores.size(1);
+  CALIBENCH_CHECK(inside, "labels are not all in [0, ", scores.size(1), ")");
+  return view;
+}
+
+Tensor resample_class_gaps(const Tensor& counts, const Tensor& places, const Tensor& scores,
+                           const Tensor& labels, bool from_probs) {
   const Tensor none = new_tensor<1>(scores, {0}, ScalarType::Double);
   const Tensor all = new_tensor<1>(scores, {0}, ScalarType::Int);
-  ClassSumArgs args{};
+  ClassGapArgs args{};
   args.rows = check_rows(scores, from_probs, 1, none, all);
+  args.labels = check_class_labels(labels, scores);
   CALIBENCH_CHECK(counts.scalar_type() == ScalarType::Byte && counts.dim() == 2 && counts.is_contiguous() &&
                       counts.size(1) % kLanes == 0,
                   "counts are not contiguous uint8 [n, P], P a multiple of ", kLanes);
@@ -27,11 +37,11 @@ Tensor resample_class_sums(const Tensor& counts, const Tensor& places, const Ten
   std::mutex guard;
   run_tasks((items + kClassRows - 1) / kClassRows, [&](const auto& next_task) {
     std::vector<int64_t> sums(static_cast<size_t>(size));
-    std::vector<char> memory(static_cast<size_t>(class_sum_scratch(K, args.lanes) + 64));
+    std::vector<char> memory(static_cast<size_t>(class_gap_scratch(K, args.lanes) + 64));
     char* scratch = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);
     for (int64_t task = next_task(); task >= 0; task = next_task()) {
       const int64_t begin = task * kClassRows;
-      table.class_sums(args, begin, std::min(items, begin + kClassRows), sums.data(), scratch);
+      table.class_gaps(args, begin, std::min(items, begin + kClassRows), sums.data(), scratch);
     }
     const std::lock_guard<std::mutex> lock(guard);
     for (size_t i = 0; i < sums.size(); ++i) total[i] += sums[i];
@@ -47,5 +57,5 @@ Tensor resample_class_sums(const Tensor& counts, const Tensor& places, const Ten
 }  // namespace calibench
 
 STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
-  m.impl("resample_class_sums", TORCH_BOX(&calibench::resample_class_sums));
+  m.impl("resample_class_gaps", TORCH_BOX(&calibench::resample_class_gaps));
 }
