@@ -15,18 +15,35 @@ BINS = (1, 2, 15)
 NEARLY_SURE = 1 - 1e-12
 
 
-def harmonic(n: int) -> torch.Tensor:
-    """H(0), H(1), ... H(n)."""
-    return torch.from_numpy(np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n + 1))]))
+UNIT = 2.0**-30
+"""Columns of int32 are multiples of this."""
 
 
-def ranges(n: int, items: int, columns: int, count: int, seed: int) -> dict[str, torch.Tensor]:
+def columns_of(items: int, count: int, generator: np.random.Generator) -> list[torch.Tensor]:
+    """Columns of every type in turn."""
+    numbers = torch.from_numpy(generator.normal(size=(count, items)) / 4).clamp(-1.9, 1.9)
+    types = (
+        lambda x: x.clone(),
+        lambda x: x.float(),
+        lambda x: (x / UNIT).round().int(),
+        lambda x: x > 0,
+    )
+    return [types[c % 4](numbers[c]) for c in range(count)]
+
+
+def numbers_of(columns: list[torch.Tensor], items: int) -> torch.Tensor:
+    """What columns stand for, float64 [C, L]."""
+    numbers = [c.double() * UNIT if c.dtype == torch.int32 else c.double() for c in columns]
+    return torch.stack(numbers) if numbers else torch.empty((0, items), dtype=torch.float64)
+
+
+def ranges(n: int, items: int, columns: int, count: int, seed: int) -> dict[str, Any]:
     """Random columns, places, ranges and errors."""
     generator = np.random.default_rng(seed)
     ends = np.sort(generator.integers(items + 1, size=count))
     ends[-1:] = items
     return {
-        "columns": torch.from_numpy(generator.normal(size=(columns, items))),
+        "columns": columns_of(items, columns, generator),
         "places": torch.from_numpy(generator.integers(n, size=items).astype(np.int32)),
         "ends": torch.from_numpy(ends),
         "wrong": torch.from_numpy(generator.random(items) < 0.3),
@@ -81,15 +98,13 @@ def factors_of(k: int, bins: int, seed: int = 0) -> torch.Tensor:
 
 
 def sorted_entries(table: kernels.ClassTable, labels: torch.Tensor, bins: int, classes: int) -> dict[str, torch.Tensor]:
-    """Entries cell by cell and samples label by label, as `resample_class_errors` takes them."""
+    """Entries cell by cell, as `resample_class_errors` takes them."""
     order = table.cell.argsort(stable=True)
     y = labels[table.row.long()] == table.cell // bins
     return {
         "entries": table.row[order],
-        "gaps": (table.p - y.double())[order],
+        "gaps": ((table.p - y.double())[order] / UNIT).round().int(),
         "cell_ends": torch.bincount(table.cell.long(), minlength=classes * bins).cumsum(0),
-        "labelled": labels.argsort(stable=True).int(),
-        "label_ends": torch.bincount(labels, minlength=classes).cumsum(0),
     }
 
 
@@ -100,8 +115,8 @@ def results() -> list[torch.Tensor]:
     found = [
         counts,
         kernels.resample_sums(counts, given["columns"], given["ends"], given["places"]),
-        kernels.resample_risks(counts, given["wrong"], given["ends"], harmonic(60_000), given["places"]),
-        kernels.resample_group_sums(counts, given["columns"][0], ends.contiguous(), given["places"]),
+        kernels.resample_risks(counts, given["wrong"], given["ends"], given["places"]),
+        kernels.resample_group_sums(counts, given["columns"][:3], ends.contiguous(), given["places"]),
     ]
     for k, dtype, from_probs in ((10, torch.float32, False), (130, torch.float64, False), (130, torch.float32, True)):
         found += _of_rows(rows(1501, k, dtype, from_probs), from_probs, counts)
@@ -114,14 +129,15 @@ def _of_rows(scores: torch.Tensor, from_probs: bool, counts: torch.Tensor) -> li
     draw: dict[str, Any] = {"first": 3, "draws": 24, "seed": 5, "from_probs": from_probs}
     table = kernels.class_table(scores, 15, from_probs=from_probs)
     drawn = kernels.label_draws(scores, 15, cells, 9, **draw)
-    sums = kernels.resample_class_gaps(counts, scores, from_probs=from_probs)
-    entries = sorted_entries(table, torch.arange(n) % k, 15, k)
+    labels = torch.arange(n) % k
+    gaps = kernels.resample_class_gaps(counts, scores, labels, from_probs=from_probs)
+    entries = sorted_entries(table, labels, 15, k)
     return [
         *table,
         *drawn,
-        sums,
+        gaps,
         *kernels.class_table(scores, 15, from_probs=from_probs, factors=factors),
         *kernels.label_draws(scores, 15, cells, 9, factors=factors, **draw),
-        kernels.resample_class_errors(counts, p_sums=sums, **entries),
+        kernels.resample_class_errors(counts, totals=gaps, **entries),
         kernels.gap_sizes(drawn.labels, table.moments[0], factors),
     ]

@@ -77,11 +77,14 @@ def test_strides_and_types_change_no_bit(dtype: torch.dtype, from_probs: bool) -
     for n, k in ((1, 1), (2, 3), (77, 10), (5, 130)):
         scores, counts = rows(n, k, dtype, from_probs), kernels.resample_counts(n, 0, 16, 0)
         table = kernels.class_table(scores, 15, from_probs=from_probs)
-        sums = kernels.resample_class_gaps(counts, scores, from_probs=from_probs)
+        labels = torch.arange(n) % k
+        sums = kernels.resample_class_gaps(counts, scores, labels, from_probs=from_probs)
         for name, same in {**layouts(scores), "float64": scores.double()}.items():
             for a, b in zip(kernels.class_table(same, 15, from_probs=from_probs), table, strict=True):
                 assert torch.equal(a, b), name
-            assert torch.equal(kernels.resample_class_gaps(counts, same, from_probs=from_probs), sums), name
+            assert torch.equal(kernels.resample_class_gaps(counts, same, labels, from_probs=from_probs), sums), name
+        for same in (labels.int(), labels.to(torch.uint8), labels.repeat_interleave(2)[::2]):
+            assert torch.equal(kernels.resample_class_gaps(counts, scores, same, from_probs=from_probs), sums)
 
 
 @each_backend
@@ -107,7 +110,9 @@ def test_a_table_of_no_rows_is_zero(chosen: torch.Tensor | None) -> None:
     assert not table.moments.any()
     assert table.expected_right.tolist() == [0.0]
     assert len(table.row) == 0
-    assert not kernels.resample_class_gaps(kernels.resample_counts(9, 0, 3, 0), logits(0, 3)).any()
+    assert not kernels.resample_class_gaps(
+        kernels.resample_counts(9, 0, 3, 0), logits(0, 3), torch.zeros(0).long()
+    ).any()
 
 
 @each_backend
@@ -150,7 +155,7 @@ def test_bad_rows_write_into_no_other_cell(bad: float, k: int) -> None:
     of_good = torch.from_numpy(np.isin(table.row.numpy(), good))
     assert torch.equal(table.cell[of_good], alone.cell)
     assert torch.equal(table.p[of_good], alone.p)
-    sums = kernels.resample_class_gaps(kernels.resample_counts(70, 0, 5, 0), scores)
+    sums = kernels.resample_class_gaps(kernels.resample_counts(70, 0, 5, 0), scores, torch.zeros(70).long())
     assert sums.shape == (k, 16)
     if np.isfinite(bad):
         assert_tables_agree(table, reference.class_table(scores, False, 15, NONE, ALL, True))
@@ -165,22 +170,29 @@ def test_class_gaps_equal_the_reference(dtype: torch.dtype, from_probs: bool) ->
         for n in (1, 2, 129):
             scores, counts = rows(n, k, dtype, from_probs), kernels.resample_counts(300, 0, 40, n)
             places = torch.from_numpy(np.random.default_rng(n).integers(300, size=n).astype(np.int32))
-            sums = kernels.resample_class_gaps(counts, scores, places, from_probs=from_probs)
-            expected = reference.resample_class_gaps(counts, places, scores, from_probs)
+            labels = torch.from_numpy(np.random.default_rng(k).integers(k, size=n))
+            sums = kernels.resample_class_gaps(counts, scores, labels, places, from_probs=from_probs)
+            expected = reference.resample_class_gaps(counts, places, scores, labels, from_probs)
             if from_probs:
                 assert torch.equal(sums, expected)
             else:  # a probability halfway between two multiples of 2^-29 may be rounded up or down
                 torch.testing.assert_close(sums, expected, rtol=0, atol=2**-27)
             weights = counts[places.long()].double().numpy()
-            np.testing.assert_allclose(sums, of(scores, from_probs).T @ weights, rtol=0, atol=weights.sum() * 2**-30)
+            gaps = of(scores, from_probs) - np.eye(k)[labels]
+            np.testing.assert_allclose(sums, gaps.T @ weights, rtol=0, atol=weights.sum() * 2**-30)
 
 
 @each_backend
 def test_class_gaps_hold_the_largest_counts() -> None:
     counts = torch.full((1000, 32), 255, dtype=torch.uint8)
     p = torch.full((1000, 3), 1.001, dtype=torch.float64)
+    labels = torch.full((1000,), 2)
     expected = 255 * 1000 * np.floor(1.001 * 2**29 + 0.5) / 2**29
-    assert (kernels.resample_class_gaps(counts, p, from_probs=True) == expected).all()
+    gaps = kernels.resample_class_gaps(counts, p, labels, from_probs=True)
+    assert (gaps[:2] == expected).all()
+    assert (gaps[2] == expected - 255 * 1000).all()
+    p[:, 2] = 0
+    assert (kernels.resample_class_gaps(counts, p, labels, from_probs=True)[2] == -255 * 1000).all()
 
 
 @each_backend
@@ -193,15 +205,15 @@ def test_class_errors_are_those_of_plain_numpy(from_probs: bool, k: int, bins: i
     labels = labels.where(labels != 1, 0)  # a class without labels
     counts = kernels.resample_counts(n, 0, 20, 3)
     entries = sorted_entries(kernels.class_table(scores, bins, from_probs=from_probs), labels, bins, k)
-    sums = kernels.resample_class_gaps(counts, scores, from_probs=from_probs)
-    errors = kernels.resample_class_errors(counts, p_sums=sums, **entries)
+    totals = kernels.resample_class_gaps(counts, scores, labels, from_probs=from_probs)
+    errors = kernels.resample_class_errors(counts, totals=totals, **entries)
     p, y, weights = of(scores, from_probs), np.eye(k)[labels], counts.double().numpy()
     index = np.digitize(p, np.arange(1, bins) / bins, right=True)
     expected = np.zeros(32)
     for m in range(bins):
         expected += np.abs(((p - y) * (index == m)).T @ weights).sum(axis=0)
-    np.testing.assert_allclose(errors, expected, rtol=1e-9, atol=1e-5)  # p_sums are rounded
-    of_reference = reference.resample_class_errors(counts, p_sums=sums, **entries)
+    np.testing.assert_allclose(errors, expected, rtol=1e-9, atol=1e-5)  # gaps are rounded
+    of_reference = reference.resample_class_errors(counts, totals=totals, **entries)
     torch.testing.assert_close(errors, of_reference, rtol=1e-12, atol=1e-11)
 
 

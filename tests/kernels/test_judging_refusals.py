@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from kernel_backends import each_backend, needs_fused
-from kernel_judging import cells_of, factors_of, harmonic, logits
+from kernel_judging import cells_of, factors_of, logits
 
 from calibench import kernels
 from calibench.errors import InputError
@@ -39,22 +39,21 @@ GOOD: dict[str, dict[str, Any]] = {
         "counts": torch.ones((9, 16), dtype=torch.uint8),
         "places": INTS,
         "scores": logits(9, 3),
+        "labels": torch.arange(9) % 3,
         "from_probs": False,
     },
     "resample_class_errors": {
         "counts": torch.ones((9, 16), dtype=torch.uint8),
         "entries": torch.tensor([0, 8]).int(),
-        "gaps": torch.ones(2, dtype=torch.float64),
+        "gaps": torch.ones(2, dtype=torch.int32),
         "cell_ends": torch.tensor([0, 1, 1, 2]),
-        "labelled": torch.arange(9).int(),
-        "label_ends": torch.tensor([4, 9]),
-        "p_sums": torch.ones((2, 16), dtype=torch.float64),
+        "totals": torch.ones((2, 16), dtype=torch.float64),
     },
     "resample_counts": {"like": INTS, "samples": 9, "first": 0, "resamples": 3, "seed": 0},
     "resample_sums": {
         "counts": torch.ones((9, 16), dtype=torch.uint8),
         "places": INTS,
-        "columns": torch.ones((2, 9), dtype=torch.float64),
+        "columns": [torch.ones(9, dtype=torch.float64), torch.ones(9, dtype=torch.bool)],
         "ends": torch.tensor([4, 9]),
     },
     "resample_risks": {
@@ -62,12 +61,11 @@ GOOD: dict[str, dict[str, Any]] = {
         "places": INTS,
         "wrong": torch.ones(9, dtype=torch.bool),
         "ends": torch.tensor([4, 9]),
-        "harmonic": harmonic(9),
     },
     "resample_group_sums": {
         "counts": torch.ones((9, 16), dtype=torch.uint8),
         "places": INTS,
-        "values": torch.ones(9, dtype=torch.float64),
+        "columns": [torch.ones(9), torch.ones(9).int()],
         "ends": torch.ones((2, 16), dtype=torch.float64),
     },
     "gap_sizes": {
@@ -121,6 +119,12 @@ ENDS = [
     ({"ends": torch.tensor([4, 4, 9, 9])[::2]}, r"ends are not contiguous int64 \[S\]"),
     ({"ends": torch.tensor([[4, 9]])}, r"ends are not contiguous int64 \[S\]"),
 ]
+COLUMNS = [
+    ({"columns": [torch.ones(9), torch.ones(9).half()]}, "columns have type Half, not float64, float32, int32 or bool"),
+    ({"columns": [torch.ones((9, 1))]}, r"columns are not contiguous \[L\], L = 9"),
+    ({"columns": [torch.ones(9), torch.ones(8)]}, r"columns are not contiguous \[L\], L = 9"),
+    ({"columns": [torch.ones(18)[::2]]}, r"columns are not contiguous \[L\], L = 9"),
+]
 FIRST = [
     ({"first": -1}, r"first is -1, not in \[0, 2\^62\]"),
     ({"first": (1 << 63) - 1}, r"first is 9223372036854775807, not in \[0, 2\^62\]"),
@@ -152,23 +156,26 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"places": torch.arange(9)}, r"places are not contiguous int32 \[9\]"),
         ({"places": torch.arange(9).int() + 1}, r"places are not all in \[0, 9\)"),
         ({"places": torch.arange(9).int() - 1}, r"places are not all in \[0, 9\)"),
+        ({"labels": torch.arange(9)}, r"labels are not all in \[0, 3\)"),
+        ({"labels": torch.arange(9) % 3 - 1}, r"labels are not all in \[0, 3\)"),
+        ({"labels": torch.zeros(8).long()}, "9 rows of scores and 8 labels"),
+        ({"labels": torch.zeros((9, 1)).long()}, "labels have 2 dimensions, not 1"),
+        ({"labels": torch.zeros(9)}, "labels have type Float, not int64"),
     ],
     "resample_class_errors": [
         *COUNTS,
-        ({"gaps": torch.ones(3, dtype=torch.float64)}, r"gaps are not contiguous float64 \[E\]"),
-        ({"gaps": torch.ones(2)}, r"gaps are not contiguous float64 \[E\]"),
+        ({"gaps": torch.ones(3, dtype=torch.int32)}, r"gaps are not contiguous int32 \[E\]"),
+        ({"gaps": torch.ones(2)}, r"gaps are not contiguous int32 \[E\]"),
         ({"entries": torch.tensor([0, 9]).int()}, "places are not rows of the counts"),
         ({"entries": torch.tensor([-1, 0]).int()}, "places are not rows of the counts"),
-        ({"labelled": torch.arange(9).int() + 1}, "places are not rows of the counts"),
         ({"cell_ends": torch.tensor([0, 1, 1, 3])}, "ends do not rise from 0 to the number of items"),
-        ({"label_ends": torch.tensor([4, 10])}, "ends do not rise from 0 to the number of items"),
-        ({"cell_ends": torch.tensor([0, 1, 2])}, r"cell_ends are not \[K, M\], or label_ends not \[K\]"),
-        ({"cell_ends": torch.tensor([1])[:0]}, r"cell_ends are not \[K, M\], or label_ends not \[K\]"),
-        ({"label_ends": torch.tensor([1])[:0]}, r"cell_ends are not \[K, M\], or label_ends not \[K\]"),
-        ({"p_sums": torch.ones((3, 16), dtype=torch.float64)}, r"p_sums are not contiguous float64 \[K, P\]"),
-        ({"p_sums": torch.ones((2, 32), dtype=torch.float64)}, r"p_sums are not contiguous float64 \[K, P\]"),
-        ({"p_sums": torch.ones((2, 16))}, r"p_sums are not contiguous float64 \[K, P\]"),
-        ({"p_sums": torch.ones((16, 2), dtype=torch.float64).t()}, r"p_sums are not contiguous float64 \[K, P\]"),
+        ({"cell_ends": torch.tensor([0, 1, 2])}, r"cell_ends are not \[K, M\]"),
+        ({"cell_ends": torch.tensor([1])[:0]}, r"cell_ends are not \[K, M\]"),
+        ({"totals": torch.ones((3, 16), dtype=torch.float64)}, r"cell_ends are not \[K, M\]"),
+        ({"totals": torch.ones((0, 16), dtype=torch.float64)}, r"totals are not contiguous float64 \[K, P\]"),
+        ({"totals": torch.ones((2, 32), dtype=torch.float64)}, r"totals are not contiguous float64 \[K, P\]"),
+        ({"totals": torch.ones((2, 16))}, r"totals are not contiguous float64 \[K, P\]"),
+        ({"totals": torch.ones((16, 2), dtype=torch.float64).t()}, r"totals are not contiguous float64 \[K, P\]"),
     ],
     "resample_counts": [
         *FIRST,
@@ -181,8 +188,7 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
         *COUNTS,
         *PLACES,
         *ENDS,
-        ({"columns": torch.ones((2, 9))}, r"columns are not float64 \[C, L\]"),
-        ({"columns": torch.ones(9, dtype=torch.float64)}, r"columns are not float64 \[C, L\]"),
+        *COLUMNS,
     ],
     "resample_risks": [
         *COUNTS,
@@ -190,14 +196,12 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
         *ENDS,
         ({"wrong": torch.ones(9)}, r"wrong is not contiguous bool \[L\]"),
         ({"wrong": torch.ones(18, dtype=torch.bool)[::2]}, r"wrong is not contiguous bool \[L\]"),
-        ({"harmonic": harmonic(9)[:0]}, r"harmonic is not contiguous float64 \[H\], H >= 1"),
-        ({"harmonic": harmonic(9).float()}, r"harmonic is not contiguous float64 \[H\], H >= 1"),
     ],
     "resample_group_sums": [
         *COUNTS,
         *PLACES,
-        ({"values": torch.ones(9)}, r"values are not contiguous float64 \[L\]"),
-        ({"values": torch.ones(18, dtype=torch.float64)[::2]}, r"values are not contiguous float64 \[L\]"),
+        *COLUMNS,
+        ({"columns": []}, "there are no columns"),
         ({"ends": torch.ones((0, 16), dtype=torch.float64)}, r"ends are not contiguous float64 \[M, P\]"),
         ({"ends": torch.ones((2, 32), dtype=torch.float64)}, r"ends are not contiguous float64 \[M, P\]"),
         ({"ends": torch.ones((2, 16))}, r"ends are not contiguous float64 \[M, P\]"),
@@ -233,7 +237,7 @@ TYPED = {
     "label_draws": lambda **t: kernels.label_draws(
         t["scores"], 15, t["cells"], 4, first=0, draws=8, seed=0, factors=t["factors"], rows=t["rows"]
     ),
-    "resample_class_gaps": lambda **t: kernels.resample_class_gaps(t["counts"], t["scores"], t["places"]),
+    "resample_class_gaps": lambda **t: kernels.resample_class_gaps(t["counts"], t["scores"], t["labels"], t["places"]),
     "resample_class_errors": kernels.resample_class_errors,
     "resample_sums": kernels.resample_sums,
     "resample_risks": kernels.resample_risks,
@@ -245,10 +249,11 @@ TYPED = {
 @each_backend
 @pytest.mark.parametrize("op", TYPED)
 def test_they_run_on_the_cpu_alone(op: str) -> None:
-    tensors = {name: value for name, value in GOOD[op].items() if isinstance(value, torch.Tensor)}
+    tensors = {name: value for name, value in GOOD[op].items() if isinstance(value, torch.Tensor | list)}
     for name, tensor in tensors.items():
+        elsewhere = [t.to("meta") for t in tensor] if isinstance(tensor, list) else tensor.to("meta")
         with pytest.raises(InputError, match=f"{op}: a tensor is on meta"):
-            TYPED[op](**{**tensors, name: tensor.to("meta")})
+            TYPED[op](**{**tensors, name: elsewhere})
     assert not any(name in kernels.OPS for name in kernels.CPU_OPS)
 
 
@@ -265,7 +270,7 @@ def test_scores_and_bins_are_checked_first() -> None:
         for call in (
             lambda x: kernels.class_table(x, 15),
             lambda x: kernels.label_draws(x, 15, cells, 2, first=0, draws=8, seed=0),
-            lambda x: kernels.resample_class_gaps(counts, x),
+            lambda x: kernels.resample_class_gaps(counts, x, torch.zeros(5).long()),
         ):
             with pytest.raises(InputError, match=message):
                 call(scores)

@@ -33,14 +33,13 @@ def _sums(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Pr
         assert_close(sums.sum(dim=0)[1:], columns @ counts.double())
         assert bool((sums[:, 0].sum(dim=0) == len(labels)).all())
 
-    return Prepared(lambda: kernels.resample_sums(counts, columns, ends), check)
+    return Prepared(lambda: kernels.resample_sums(counts, list(columns), ends), check)
 
 
 def _risks(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
     n, top = len(labels), probs.max(dim=1)
     order = top.values.argsort(descending=True)
     counts, wrong = _counts(n), (top.indices != labels)[order]
-    harmonic = torch.cat([torch.zeros(1), 1 / torch.arange(1, n + 1, dtype=torch.float64)]).cumsum(0)
 
     def check(risks: Any) -> None:
         drawn = wrong.double().repeat_interleave(counts[order, 0].long())
@@ -49,7 +48,7 @@ def _risks(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> P
         assert_close(risks[3, 0], drawn.cumsum(0).sum() - drawn.sum() / 2, relative=1e-3)
 
     ends, places = torch.arange(1, n + 1), order.int()
-    return Prepared(lambda: kernels.resample_risks(counts, wrong, ends, harmonic, places), check)
+    return Prepared(lambda: kernels.resample_risks(counts, wrong, ends, places), check)
 
 
 def _groups(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
@@ -61,7 +60,7 @@ def _groups(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> 
         assert_close(sums.sum(dim=0), confidence @ counts[order].double())
         assert bool((sums.diff(dim=0)[:-1] > 0).all())
 
-    return Prepared(lambda: kernels.resample_group_sums(counts, confidence, ends, places), check)
+    return Prepared(lambda: kernels.resample_group_sums(counts, [confidence], ends, places), check)
 
 
 def _table(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
@@ -91,17 +90,17 @@ def _class_gaps(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor)
     counts = _counts(len(labels))
 
     def check(sums: Any) -> None:
-        assert_close(sums, probs.T @ counts.double())
+        right = torch.nn.functional.one_hot(labels, probs.shape[1]).double().T @ counts.double()
+        assert_close(sums + right, probs.T @ counts.double())
 
-    return Prepared(lambda: kernels.resample_class_gaps(counts, logits), check)
+    return Prepared(lambda: kernels.resample_class_gaps(counts, logits, labels), check)
 
 
 def _class_errors(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:
     classes, counts, table = probs.shape[1], _counts(len(labels)), kernels.class_table(logits, BINS)
-    order, p_sums = table.cell.argsort(stable=True), kernels.resample_class_gaps(counts, logits)
-    gaps = (table.p - (labels[table.row.long()] == table.cell // BINS).double())[order]
+    order, totals = table.cell.argsort(stable=True), kernels.resample_class_gaps(counts, logits, labels)
+    gaps = (table.p - (labels[table.row.long()] == table.cell // BINS).double())[order].mul(2**30).round().int()
     cell_ends = torch.bincount(table.cell.long(), minlength=classes * BINS).cumsum(0)
-    by_label, label_ends = labels.argsort(stable=True).int(), torch.bincount(labels, minlength=classes).cumsum(0)
     entries = table.row[order]
 
     def check(errors: Any) -> None:
@@ -110,9 +109,7 @@ def _class_errors(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tenso
         cells = [(gap * (index == m)).T @ counts.double() for m in range(BINS)]
         assert_close(errors, sum(cell.abs().sum(dim=0) for cell in cells), relative=1e-5)
 
-    return Prepared(
-        lambda: kernels.resample_class_errors(counts, entries, gaps, cell_ends, by_label, label_ends, p_sums), check
-    )
+    return Prepared(lambda: kernels.resample_class_errors(counts, entries, gaps, cell_ends, totals), check)
 
 
 def _gap_sizes(logits: torch.Tensor, labels: torch.Tensor, probs: torch.Tensor) -> Prepared:

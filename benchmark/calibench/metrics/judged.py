@@ -242,7 +242,7 @@ class Judged:
     def label_probs(self) -> Floats:
         """The probability of the label, `[N]`."""
         if self.from_probs:
-            return self.scores[np.arange(self.n), self.labels].double().numpy()
+            return self.scores.gather(1, torch.tensor(self.labels)[:, None])[:, 0].double().numpy()
         return np.exp(-self.nll)
 
     @cached_property
