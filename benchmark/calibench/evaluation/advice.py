@@ -99,10 +99,10 @@ def _nll(samples: Samples) -> Floats:
 
 def _interval(gain: Floats, comparisons: int) -> list[float]:
     """A normal interval of the mean, at `LEVEL` for all comparisons together."""
-    from scipy.special import ndtri
+    from statistics import NormalDist
 
     error = float(gain.std(ddof=1) / np.sqrt(len(gain))) if len(gain) > 1 else np.inf
-    width = float(ndtri(1 - (1 - LEVEL) / 2 / comparisons)) * error
+    width = NormalDist().inv_cdf(1 - (1 - LEVEL) / 2 / comparisons) * error
     mean = float(gain.mean())
     return [mean - width, mean + width]
 

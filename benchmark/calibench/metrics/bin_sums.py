@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, read_only
@@ -66,7 +67,7 @@ def resampled_bin_sums(judged: Judged, resamples: Resamples, bins: int) -> BinSu
     numbers = tuple(sorted({bins, *resamples.bins}))
 
     def make() -> BinSums:
-        columns = [*gap_columns(judged), judged.memo("correct_by_confidence", lambda: _correct_by_confidence(judged))]
+        columns: list[Any] = [*gap_columns(judged), judged.memo("correct_by_confidence", lambda: _correct_by_confidence(judged))]
         count, (gap, fine, correct) = resamples.range_sums(columns, ranges)
         return BinSums(gap + correct, fine, correct, count)
 

@@ -8,6 +8,7 @@ K = 1 000 the table lists about 10^5 entries in place of 5 * 10^7.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from calibench.lazy import np, torch
 from calibench.metrics.bin_sums import GRID
@@ -74,10 +75,10 @@ def _class_bins(judged: Judged, bins: int) -> ClassBins:
     cell, row, gap = table.cell.numpy(), table.row.numpy(), np.rint(table.p.numpy() * GRID).astype(np.int32)
     gap[judged.labels[row] == cell // bins] -= round(GRID)
     order = np.argsort(cell.astype(np.min_scalar_type(size)), kind="stable")
-    row, gap = row[order], gap[order]
+    row, gaps = row[order], cast(Ints, gap[order])
     ends = np.bincount(cell, minlength=size).cumsum()
     p_sums, square_sums = table.moments.numpy().reshape(2, judged.num_classes, bins)
-    return ClassBins(judged.num_classes, bins, judged.n, row, gap, ends, p_sums, square_sums)
+    return ClassBins(judged.num_classes, bins, judged.n, row, gaps, ends, p_sums, square_sums)
 
 
 def class_gaps(judged: Judged, bins: int) -> Floats:

@@ -69,11 +69,11 @@ def _squares_left(size: Floats, hits: Floats, class_of: Ints) -> float:
     `size` counts the samples of each run, `hits` those of its class, and `class_of` is its class. Adding 2 k to the outcomes
     of class k lets one regression serve all classes: the fit never falls from one class to the next.
     """
-    from sklearn.isotonic import isotonic_regression
+    from scipy.optimize import isotonic_regression
 
     filled = size > 0
     size, hits, class_of = size[filled], hits[filled], class_of[filled]
-    fit = isotonic_regression(hits / size + 2.0 * class_of, sample_weight=size)
+    fit = isotonic_regression(hits / size + 2.0 * class_of, weights=size).x
     # Equal fits are one block. Its mean follows from the counts, which are exact.
     starts = np.flatnonzero(np.concatenate([[True], fit[1:] != fit[:-1]]))
     size, hits = np.add.reduceat(size, starts), np.add.reduceat(hits, starts)

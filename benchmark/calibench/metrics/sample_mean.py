@@ -36,7 +36,7 @@ class SampleMean(Metric):
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """The weighted mean over samples."""
-        return weighted_mean(weights, self.numbers(judged))
+        return weighted_mean(weights, self.numbers(judged).astype(np.float64, copy=False))
 
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
         """The weighted mean over samples."""
