@@ -59,6 +59,16 @@ struct ClassErrorArgs {
   double* errors;        // [P]
 };
 
+// The harmonic numbers H(0) .. H(kHarmonics).
+constexpr int kHarmonics = 4096;
+struct HarmonicTable {
+  double sums[kHarmonics + 1] = {};
+  constexpr HarmonicTable() {
+    for (int n = 1; n <= kHarmonics; ++n) sums[n] = sums[n - 1] + 1.0 / n;
+  }
+};
+inline constexpr HarmonicTable kHarmonicTable;
+
 struct ResampleRisksArgs {
   ResampledCounts weights;
   const uint8_t* wrong;  // [L] 1 for an error, else 0

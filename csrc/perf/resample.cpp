@@ -196,8 +196,9 @@ void add_resample(Entries& entries) {
   add_draws(entries, 10000, true);
   add_sums(entries, {4096, 4096, 16, false}, 7, 15, true);
   add_sums(entries, {2048, 4096, 16, true}, 1, 1000, true);
-  add_risks(entries, {4096, 4096, 16, true}, 1, true);
-  add_risks(entries, {4096, 4096, 16, true}, 20, true);
+  // Ranks within the table of harmonic numbers, and beyond it.
+  add_risks(entries, {8192, 8192, 16, true}, 1, true);
+  add_risks(entries, {8192, 8192, 16, true}, 20, true);
   for (const int64_t samples : {1, 2, 7, 8, 9, 63, 64, 65, 1000}) {
     add_draws(entries, samples, false);
     for (const bool placed : {false, true}) {

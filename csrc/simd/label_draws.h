@@ -8,8 +8,9 @@ namespace calibench::CALIBENCH_ISA {
 
 constexpr int32_t kMostShare = INT32_MAX;
 constexpr double kLeastOthers = 0x1p-960;  // 2^31 divided by it is finite
-constexpr int64_t kStrip = 512;            // draws whose words are kept
-constexpr int64_t kBlock = 64;  // classes whose cells and shares are computed together, when first needed
+constexpr int64_t kFewClasses = 16;
+constexpr int64_t kStrip = 512;  // draws whose words are kept
+constexpr int64_t kBlock = 64;   // classes whose cells and shares are computed together, when first needed
 
 // One row, ready to be drawn from. Shares are those of the classes other than the prediction, in 2^-31.
 struct DrawnRow {
@@ -135,18 +136,12 @@ CALIBENCH_INLINE int32_t other_cell(const ClassRows& rows, double first_edge, co
       .cells[min_of(begin + first_above(row.ends + begin, end - begin, share), min_of(row.last, end - 1))];
 }
 
-// Counts the labels other than the prediction, which `words` select, in the draws above their low halves.
+// Counts the labels other than the prediction, which `words` select, in the draws above their low halves, for
+// up to kFewClasses classes. It does what `other_cell` does, without branches, which would be taken at
+// random.
 CALIBENCH_INLINE void count_others(const LabelDrawArgs& args, double first_edge, const DrawnRow& row,
                                    const uint64_t* words, const uint64_t* end) {
   if (words == end) return;
-  if (args.rows.scores.classes > 16) {
-    for (; words != end; ++words) {
-      const int64_t other = other_cell(args.rows, first_edge, row, static_cast<uint32_t>(*words));
-      ++args.labels[other * args.lanes + static_cast<int64_t>(*words >> 32)];
-    }
-    return;
-  }
-  // The same without branches, which would be taken at random.
   if (!row.ready[0]) prepare_block(args.rows, first_edge, row, 0);
   const V low = load_sums(row.ends), high = load_sums(row.ends + padded8(args.rows.scores.classes) - 8);
   const unsigned last = 1u << row.last;
@@ -158,17 +153,28 @@ CALIBENCH_INLINE void count_others(const LabelDrawArgs& args, double first_edge,
   }
 }
 
-// Counts the labels of 8 draws of one row, from lane `lane` on, that are the prediction. The words of the
-// others are appended to `words`, each below its draw. Returns their new end.
-CALIBENCH_INLINE uint64_t* count_hits(const LabelDrawArgs& args, const DrawnRow& row, int64_t cell, U decide,
-                                      U choose, int64_t lane, uint64_t* words) {
+// Counts the labels of 8 draws of one row, from lane `lane` on. Of few classes, the words of labels that are
+// not the prediction are appended to `words`, each below its draw, for `count_others`. Returns their new end.
+CALIBENCH_INLINE uint64_t* count_labels(const LabelDrawArgs& args, double first_edge, const DrawnRow& row,
+                                        int64_t cell, U decide, U choose, int64_t lane, uint64_t* words) {
   const V hit = count_at_most(decide, row.limit);
   int32_t* right = args.right + cell * args.lanes + lane;
   int32_t* own = args.labels + static_cast<int64_t>(row.own_cell) * args.lanes + lane;
   store(right, load_sums(right) + hit);
   store(own, load_sums(own) + hit);
-  const unsigned wrong = ~bits_above(hit, set_sums(0)) & 0xffu;
-  return append(words, choose, count_from(static_cast<uint64_t>(lane)), wrong);
+  unsigned wrong = ~bits_above(hit, set_sums(0)) & 0xffu;
+  if (args.rows.scores.classes <= kFewClasses) {
+    return append(words, choose, count_from(static_cast<uint64_t>(lane)), wrong);
+  }
+  if (wrong == 0) return words;
+  uint64_t chosen[8];
+  store(chosen, choose);
+  for (; wrong != 0; wrong &= wrong - 1) {
+    const int l = __builtin_ctz(wrong);
+    const int64_t other = other_cell(args.rows, first_edge, row, static_cast<uint32_t>(chosen[l]));
+    ++args.labels[other * args.lanes + lane + l];
+  }
+  return words;
 }
 
 // Adds the labels of a row, or of two, in all draws to args.right and args.labels.
@@ -191,8 +197,9 @@ CALIBENCH_INLINE void draw_pair(const LabelDrawArgs& args, double first_edge, co
         c1 = two;
         c3 = one;
       }
-      even_end = count_hits(args, even, args.cells[item], c0, c1, lane, even_end);
-      if (odd != nullptr) odd_end = count_hits(args, *odd, args.cells[item + 1], c2, c3, lane, odd_end);
+      even_end = count_labels(args, first_edge, even, args.cells[item], c0, c1, lane, even_end);
+      if (odd != nullptr)
+        odd_end = count_labels(args, first_edge, *odd, args.cells[item + 1], c2, c3, lane, odd_end);
     }
     count_others(args, first_edge, even, of_even, even_end);
     if (odd != nullptr) count_others(args, first_edge, *odd, of_odd, odd_end);

@@ -230,38 +230,60 @@ static void gap_sizes(const int32_t* labels, int64_t cells, int64_t lanes, const
 
 // Running figures of one resample per lane, along the ranks.
 struct RunningRisk {
-  D accepted, errors, selective, joint, harmonic;
+  D accepted, errors, selective, joint;
+  D harmonic;  // H(accepted), within the table
 };
 
 constexpr double kEulerGamma = 0x1.2788cfc6fb619p-1;
-constexpr int kFirstHarmonics = 32;
 
-// The harmonic number H(n) of whole numbers n >= 0: below kFirstHarmonics it is added up; beyond, it is
-// `ln n + gamma + 1 / 2n - 1 / 12n^2 + 1 / 120n^4 - 1 / 252n^6`, which differs by less than 4e-15.
+// H(n) of each lane, for whole numbers n up to kHarmonics.
+CALIBENCH_INLINE D harmonic_of_table(D n) {
+  double numbers[8], sums[8];
+  store(numbers, n);
+  for (int l = 0; l < 8; ++l) sums[l] = kHarmonicTable.sums[static_cast<int64_t>(numbers[l])];
+  return load(sums);
+}
+
+// H(n) of whole numbers n: beyond the table it is `ln n + gamma + 1 / 2n - 1 / 12n^2`, which differs by less
+// than 1e-16.
 CALIBENCH_INLINE D harmonic_number(D n) {
-  const D one = set(1.0), most = max(n, one);
-  const D inverse = one / most, square = inverse * inverse;
-  const D series = set(1.0 / 12) - square * (set(1.0 / 120) - square * set(1.0 / 252));
-  const D far = (log_unfused(most) + set(kEulerGamma)) + (inverse * set(0.5) - square * series);
-  unsigned near = bits(less(n, set(static_cast<double>(kFirstHarmonics))));
-  if (CALIBENCH_UNLIKELY(near != 0)) {
-    double numbers[8], sums[8];
-    store(numbers, n);
-    store(sums, far);
-    for (; near != 0; near &= near - 1) {
-      const int l = __builtin_ctz(near);
-      sums[l] = 0.0;
-      for (double k = 1.0; k <= numbers[l]; k += 1.0) sums[l] += 1.0 / k;
-    }
-    return load(sums);
+  const D most = set(static_cast<double>(kHarmonics)), inverse = set(1.0) / max(n, set(1.0));
+  const D far = log_unfused(max(n, set(1.0))) + set(kEulerGamma);
+  const D series = inverse * set(0.5) - inverse * inverse * set(1.0 / 12);
+  return select(less(most, n), far + series, harmonic_of_table(min(n, most)));
+}
+
+// H(a + m) - H(a) of whole numbers, where a + m lies beyond the table. For m small beside a, it is the sum of
+// 1 / (x + d) over the m steps d around the middle x, as a series in 1 / x^2 of the mean powers of d; the
+// rest is less than 1e-17.
+CALIBENCH_INLINE D harmonic_span(D a, D m) {
+  constexpr double kSmallPart = 1.0 / 64;
+  const D one = set(1.0), x = a + (m + one) * set(0.5);
+  if (CALIBENCH_UNLIKELY(bits(less(x * set(kSmallPart), m)) != 0)) {
+    return harmonic_number(a + m) - harmonic_number(a);
   }
-  return far;
+  const D inverse = one / x, u = inverse * inverse, square = m * m;
+  const D fourth = square * set(3.0 / 240) - set(7.0 / 240);
+  const D sixth = (square * set(3.0 / 1344) - set(18.0 / 1344)) * square + set(31.0 / 1344);
+  const D powers = set(1.0 / 12) + u * (fourth + u * sixth);
+  return m * inverse * (one + u * (square - one) * powers);
+}
+
+// H(accepted) - H(before) for a tie of `size` samples that ends at `accepted`.
+CALIBENCH_INLINE D tie_span(D accepted, D size, RunningRisk* risk) {
+  const D most = set(static_cast<double>(kHarmonics));
+  if (CALIBENCH_UNLIKELY(bits(less(most, accepted)) == 0)) {
+    const D until = harmonic_of_table(accepted), span = until - risk->harmonic;
+    risk->harmonic = until;
+    return span;
+  }
+  return harmonic_span(risk->accepted, size);
 }
 
 // Adds a tie of `size` samples with `wrong` errors. `all_wrong` and `all_right` speak of the items of the
 // tie.
 CALIBENCH_INLINE void add_tie(D size, D wrong, bool all_right, bool all_wrong, RunningRisk* risk) {
-  const D accepted = risk->accepted + size, until = harmonic_number(accepted), span = until - risk->harmonic;
+  const D accepted = risk->accepted + size, span = tie_span(accepted, size, risk);
   if (all_right) {
     risk->selective = risk->selective + risk->errors * span;
     risk->joint = risk->joint + size * risk->errors;
@@ -272,7 +294,6 @@ CALIBENCH_INLINE void add_tie(D size, D wrong, bool all_right, bool all_wrong, R
     risk->errors = risk->errors + wrong;
   }
   risk->accepted = accepted;
-  risk->harmonic = until;
 }
 
 CALIBENCH_INLINE void write_risk(const RunningRisk& risk, int64_t lanes, double* out) {

@@ -161,3 +161,26 @@ def test_no_samples_no_resamples_no_ranges() -> None:
     assert kernels.resample_risks(no_resamples, wrong, torch.tensor([7])).shape == (4, 0)
     assert kernels.resample_risks(no_samples, wrong[:0], none).tolist() == [[0.0] * 16] * 4
     assert kernels.resample_group_sums(no_resamples, columns, torch.ones((2, 0), dtype=torch.float64)).shape == (2, 0)
+
+
+@each_backend
+def test_risks_of_ranks_beyond_the_table_of_harmonic_numbers() -> None:
+    """The table ends at 4096: then small ties take a series, and ties that are large beside their rank a logarithm."""
+    n, generator = 12_000, np.random.default_rng(1)
+    counts = kernels.resample_counts(n, 0, 3, 7)
+    wrong = torch.from_numpy(generator.random(n) < 0.3)
+    for ends in ([*range(1, n + 1)], [1, 3000, 3001, 9000, 9001, n], [n], [*range(40, n, 40), n]):
+        last = np.array(ends)
+        risks = kernels.resample_risks(counts, wrong, torch.from_numpy(last)).numpy()
+        harmonic = np.cumsum(1 / np.arange(1, n + 1, dtype=np.longdouble))
+        harmonic = np.concatenate([np.zeros(1, np.longdouble), harmonic])
+        for lane in range(3):
+            weight = counts[:, lane].numpy().astype(np.int64)
+            until = weight.cumsum()[last - 1]
+            errors_until = (weight * wrong.numpy()).cumsum()[last - 1]
+            size, errors = np.diff(until, prepend=0), np.diff(errors_until, prepend=0)
+            before, errors_before = until - size, errors_until - errors
+            span = harmonic[until] - harmonic[before]
+            rate = errors.astype(np.longdouble) / np.maximum(size, 1)
+            selective = (errors + (errors_before - before * rate) * span).sum()
+            np.testing.assert_allclose(risks[2, lane], float(selective), rtol=2e-13)

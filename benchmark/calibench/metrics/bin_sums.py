@@ -67,7 +67,10 @@ def resampled_bin_sums(judged: Judged, resamples: Resamples, bins: int) -> BinSu
     numbers = tuple(sorted({bins, *resamples.bins}))
 
     def make() -> BinSums:
-        columns: list[Any] = [*gap_columns(judged), judged.memo("correct_by_confidence", lambda: _correct_by_confidence(judged))]
+        columns: list[Any] = [
+            *gap_columns(judged),
+            judged.memo("correct_by_confidence", lambda: _correct_by_confidence(judged)),
+        ]
         count, (gap, fine, correct) = resamples.range_sums(columns, ranges)
         return BinSums(gap + correct, fine, correct, count)
 
