@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from calibench.errors import InputError
 from calibench.lazy import torch
 from calibench.moved import renamed
+from calibench.outputs.arrays import Labels, as_array, is_finite, is_floating, is_tensor, is_whole, row_sums, to_int64
 from calibench.outputs.refuse_rows import refuse_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 PROBABILITY_FLOOR = 1e-30
 """Logits from probabilities are log(max(p, 1e-30)). The clip moves a fitted temperature in the fourth digit, so it is fixed."""
@@ -45,6 +50,11 @@ class Outputs:
         """K, the number of columns."""
         return int(self.scores.shape[1])
 
+    @property
+    def array(self) -> NDArray[Any] | None:
+        """The scores as an array on the CPU, which shares their memory; None for bfloat16, which numpy does not have."""
+        return None if self.scores.dtype == torch.bfloat16 else as_array(self.scores)
+
     def logits(self) -> torch.Tensor:
         """Logits `[N, K]` in float64: `log(max(p, 1e-30))` of probabilities, `log sigmoid(x)` of one-vs-rest logits."""
         scores = self.scores.double()
@@ -66,7 +76,7 @@ class Outputs:
         Probabilities must also lie in [0, 1] and sum to 1 +- 1e-3 in each row. Raises InputError naming `where` and the
         first bad row.
         """
-        scores = self.scores
+        scores = self._as_given()
         kind = "probabilities" if self.from_probs else "logits"
         if scores.ndim != 2:
             raise InputError(f"{where}: {kind} have shape {list(scores.shape)}, not [N, K]", _SHAPE_HINT)
@@ -74,18 +84,23 @@ class Outputs:
             raise InputError(f"{where}: there are no rows", "give at least one sample")
         if scores.shape[1] < 2:
             raise InputError(f"{where}: {kind} have one class (shape {list(scores.shape)})", _SHAPE_HINT)
-        if not scores.is_floating_point():
+        if not is_floating(scores):
             raise InputError(f"{where}: {kind} have type {scores.dtype}", "store floating-point numbers")
-        refuse_rows(~torch.isfinite(scores).all(dim=1), where, f"{kind} are NaN or infinite", "drop or correct the row")
+        finite = is_finite(scores).all(axis=1)
+        refuse_rows(~finite, where, f"{kind} are NaN or infinite", "drop or correct the row")
         if self.from_probs:
             _check_probabilities(scores, where)
         return self
 
 
-def _check_probabilities(probs: torch.Tensor, where: str) -> None:
-    outside = (probs < 0).any(dim=1) | (probs > 1 + SUM_TOLERANCE).any(dim=1)
+    def _as_given(self) -> Any:
+        return self.scores
+
+
+def _check_probabilities(probs: Any, where: str) -> None:
+    outside = (probs < 0).any(axis=1) | (probs > 1 + SUM_TOLERANCE).any(axis=1)
     refuse_rows(outside, where, "probabilities lie outside [0, 1]", LOGITS_HINT)
-    off = (probs.double().sum(dim=1) - 1).abs() > SUM_TOLERANCE
+    off = abs(row_sums(probs) - 1) > SUM_TOLERANCE
     hint = f"{LOGITS_HINT}; if a row has several labels, give the labels as [N, Q] of 0 and 1"
     refuse_rows(off, where, f"probabilities do not sum to 1 within {SUM_TOLERANCE:g}", hint)
 
@@ -104,8 +119,8 @@ def average(parts: Sequence[Outputs], combine: str) -> Outputs:
     return Outputs(logits, labels_per_sample=labels_per_sample)
 
 
-def check_labels(labels: torch.Tensor, num_rows: int, num_classes: int, where: str) -> torch.Tensor:
-    """Labels `[N]` as int64, if they are N whole numbers in [0, K) and not all one class.
+def check_labels(labels: Any, num_rows: int, num_classes: int, where: str) -> Labels:
+    """Labels `[N]`, a tensor or an array, as int64, if they are N whole numbers in [0, K) and not all one class.
 
     Raises InputError naming `where` and the first bad row. A single label (N = 1) is accepted.
     """
@@ -113,12 +128,51 @@ def check_labels(labels: torch.Tensor, num_rows: int, num_classes: int, where: s
         raise InputError(f"{where}: labels have shape {list(labels.shape)}, not [N]", "give one class index per row")
     if len(labels) != num_rows:
         raise InputError(f"{where}: {num_rows} rows of scores and {len(labels)} labels", "give one label per row")
-    if labels.is_floating_point() or labels.dtype == torch.bool or labels.is_complex():
+    if not is_whole(labels):
         raise InputError(f"{where}: labels have type {labels.dtype}", "store whole numbers 0 .. K-1")
-    labels = labels.long()
+    labels = to_int64(labels)
     hint = f"class indices run from 0 to {num_classes - 1}"
     refuse_rows((labels < 0) | (labels >= num_classes), where, f"the label is outside [0, {num_classes})", hint)
     if len(labels) > 1 and bool((labels == labels[0]).all()):
         message = f"{where}: all {len(labels)} labels are class {int(labels[0])}"
         raise InputError(message, "calibration cannot be judged from one class; is this the label column?")
-    return labels
+    return labels  # type: ignore[no-any-return]
+
+
+class StoredOutputs(Outputs):
+    """Outputs that are an array, such as those of a file: torch is imported when a stage first asks for `scores`."""
+
+    def __init__(self, array: NDArray[Any], from_probs: bool = False, labels_per_sample: int = 1) -> None:
+        """`array [N, K]` is float64, float32 or float16."""
+        fields = {"from_probs": from_probs, "one_vs_rest": False, "labels_per_sample": labels_per_sample}
+        for name, value in {**fields, "_array": array}.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def scores(self) -> torch.Tensor:  # type: ignore[override]
+        """The scores as a tensor, which shares their memory."""
+        return torch.from_numpy(self._array)
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """The scores."""
+        return self._array
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    @property
+    def num_classes(self) -> int:
+        """K, the number of columns."""
+        return int(self._array.shape[1])
+
+    def _as_given(self) -> Any:
+        return self._array
+
+    _array: NDArray[Any]
+
+
+def outputs_of(scores: Any, from_probs: bool = False, labels_per_sample: int = 1) -> Outputs:
+    """Outputs of a tensor or of an array."""
+    kind = Outputs if is_tensor(scores) else StoredOutputs
+    return kind(scores, from_probs, labels_per_sample=labels_per_sample)

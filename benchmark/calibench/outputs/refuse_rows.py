@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from calibench.errors import InputError
-from calibench.lazy import torch
+from calibench.outputs.arrays import as_array
 
 
-def refuse_rows(bad: torch.Tensor, where: str, problem: str, hint: str) -> None:
-    """Raise InputError if a row of `bad [N]` (bool) is True: it names `where`, the first such row, and how many follow."""
-    rows = bad.nonzero()
+def refuse_rows(bad: Any, where: str, problem: str, hint: str) -> None:
+    """Raise InputError if a row of `bad [N]` (a bool tensor or array) is True: it names `where`, the first such row, and how many follow."""
+    rows = as_array(bad).nonzero()[0] if bad.any() else ()
     if len(rows):
         more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
         raise InputError(f"{where}: row {int(rows[0])}: {problem}{more}", hint)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from calibench.errors import InputError
 from calibench.lazy import torch
-from calibench.outputs.outputs import LOGITS_HINT, Outputs, check_labels
+from calibench.outputs.arrays import Labels, is_finite, is_floating, side_by_side, to_int64
+from calibench.outputs.outputs import LOGITS_HINT, Outputs, check_labels, outputs_of
 from calibench.outputs.refuse_rows import refuse_rows
 
 SHAPE_HINT = "give scores and labels as [N, Q], one column per label: 1 if the sample has it, 0 if not"
@@ -12,14 +15,14 @@ SHAPE_HINT = "give scores and labels as [N, Q], one column per label: 1 if the s
 ONE_HOT_HINT = "that is one class per row: give class indices [N], as labels.argmax(axis=1)"
 
 
-def yes_no_outputs(scores: torch.Tensor, from_probs: bool = False) -> Outputs:
+def yes_no_outputs(scores: Any, from_probs: bool = False) -> Outputs:
     """Outputs `[N Q, 2]` over (no, yes) from one score per label, `[N, Q]`; rows i Q .. i Q + Q - 1 are those of sample i.
 
     A logit x becomes the logits (0, x), whose softmax is 1 / (1 + exp(-x)). A probability p becomes (1 - p, p).
     """
     yes = scores.reshape(-1, 1)
-    no = 1 - yes if from_probs else torch.zeros_like(yes)
-    return Outputs(torch.cat([no, yes], dim=1), from_probs, labels_per_sample=int(scores.shape[1]))
+    no = 1 - yes if from_probs else 0 * yes
+    return outputs_of(side_by_side(no, yes), from_probs, int(scores.shape[1]))
 
 
 def label_scores(outputs: Outputs) -> torch.Tensor:
@@ -39,36 +42,32 @@ def round_to_float32(outputs: Outputs) -> Outputs:
     return Outputs(outputs.scores.float(), outputs.from_probs, outputs.one_vs_rest)
 
 
-def check_samples(
-    scores: torch.Tensor, labels: torch.Tensor, from_probs: bool, where: str
-) -> tuple[Outputs, torch.Tensor]:
-    """Outputs and labels to judge, checked. `labels` are `[N]` (one class per row) or `[N, Q]` (several labels per row)."""
+def check_samples(scores: Any, labels: Any, from_probs: bool, where: str) -> tuple[Outputs, Labels]:
+    """Outputs and labels to judge, checked, of two tensors or two arrays. `labels` are `[N]` (one class per row) or `[N, Q]` (several labels per row)."""
     if labels.ndim == 2:
         return check_several_labels(scores, labels, from_probs, where)
-    outputs = Outputs(scores, from_probs).check(where)
+    outputs = outputs_of(scores, from_probs).check(where)
     return outputs, check_labels(labels, len(outputs), outputs.num_classes, where)
 
 
-def check_several_labels(
-    scores: torch.Tensor, labels: torch.Tensor, from_probs: bool, where: str
-) -> tuple[Outputs, torch.Tensor]:
+def check_several_labels(scores: Any, labels: Any, from_probs: bool, where: str) -> tuple[Outputs, Labels]:
     """`yes_no_outputs(scores)` and the labels `[N Q]`, if scores and labels are sound `[N, Q]`, Q >= 2.
 
     Labels are 0 or 1, and not all alike. One-hot labels are refused: they are one class per row. Raises InputError naming
     `where` and the first bad row.
     """
     _check_shapes(scores, labels, where)
-    if labels.is_floating_point() or labels.is_complex():
+    if is_floating(labels) or "complex" in str(labels.dtype):
         raise InputError(f"{where}: labels have type {labels.dtype}", "store 0 and 1 as whole numbers")
-    if not scores.is_floating_point():
+    if not is_floating(scores):
         raise InputError(f"{where}: scores have type {scores.dtype}", "store floating-point numbers")
-    labels = labels.long()
-    refuse_rows(((labels != 0) & (labels != 1)).any(dim=1), where, "a label is neither 0 nor 1", SHAPE_HINT)
-    if bool((labels.sum(dim=1) == 1).all()):
+    labels = to_int64(labels)
+    refuse_rows(((labels != 0) & (labels != 1)).any(axis=1), where, "a label is neither 0 nor 1", SHAPE_HINT)
+    if bool((labels.sum(axis=1) == 1).all()):
         raise InputError(f"{where}: every row has exactly one label of {labels.shape[1]}", ONE_HOT_HINT)
-    refuse_rows(~scores.isfinite().all(dim=1), where, "a score is NaN or infinite", "drop or correct the row")
+    refuse_rows(~is_finite(scores).all(axis=1), where, "a score is NaN or infinite", "drop or correct the row")
     if from_probs:
-        outside = ((scores < 0) | (scores > 1)).any(dim=1)
+        outside = ((scores < 0) | (scores > 1)).any(axis=1)
         refuse_rows(outside, where, "a probability lies outside [0, 1]", LOGITS_HINT)
     flat = labels.reshape(-1)
     if bool((flat == flat[0]).all()):
@@ -76,7 +75,7 @@ def check_several_labels(
     return yes_no_outputs(scores, from_probs), flat
 
 
-def _check_shapes(scores: torch.Tensor, labels: torch.Tensor, where: str) -> None:
+def _check_shapes(scores: Any, labels: Any, where: str) -> None:
     if scores.ndim != 2 or labels.shape != scores.shape:
         message = f"{where}: scores have shape {list(scores.shape)} and labels {list(labels.shape)}"
         raise InputError(message, SHAPE_HINT)

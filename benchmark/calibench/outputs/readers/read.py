@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from calibench.data.numpy_files import existing_file, read_npy, read_npz
 from calibench.errors import InputError
-from calibench.lazy import torch
+from calibench.outputs.arrays import Labels
 from calibench.outputs.outputs import Outputs
 from calibench.outputs.readers.columns import Columns, array_named
 from calibench.outputs.readers.csv import read_csv
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def read_outputs(path: str | Path, columns: Columns | None = None) -> tuple[Outputs, torch.Tensor]:
+def read_outputs(path: str | Path, columns: Columns | None = None) -> tuple[Outputs, Labels]:
     """Outputs and labels in a file, checked and ready to be judged.
 
     `path` ends in `.npz`, `.csv` or `.parquet`; `columns` names the arrays or columns if they have unusual names. Raises
@@ -39,8 +39,7 @@ def read_outputs(path: str | Path, columns: Columns | None = None) -> tuple[Outp
         samples = samples_from_table(path, read_parquet(file), columns)
     else:
         raise InputError(f"{path}: cannot read files of type {suffix or 'unknown'!r}", "use .npz, .csv or .parquet")
-    scores, labels = torch.from_numpy(samples.scores), torch.from_numpy(samples.labels)
-    return check_samples(scores, labels, samples.from_probs, str(path))
+    return check_samples(samples.scores, samples.labels, samples.from_probs, str(path))
 
 
 def read_soft(path: str | Path, name: str) -> NDArray[Any]:
