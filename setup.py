@@ -38,9 +38,10 @@ NVCC_FLAGS += [f"-gencode=arch=compute_{arch[-2:]},code={arch}" for arch in CUDA
 PACKAGE = Path("benchmark") / "calibench"
 CSRC = Path("csrc")
 HEADERS = sorted(str(path) for path in CSRC.rglob("*.h"))
-CPU_FILES = sorted(str(path) for folder in ("core", "cpu") for path in (CSRC / folder).glob("*.cpp"))
-CPU_SOURCES = [str(CSRC / "library.cpp"), *CPU_FILES]
-INSTRUCTION_SET = str(CSRC / "core" / "instruction_set.cpp")  # in _C too, which reports the one in use without torch
+CORE_SOURCES = sorted(str(path) for path in CSRC.glob("core/*.cpp"))  # compiled once, linked into both extensions
+OPERATOR_SOURCES = sorted(str(path) for path in CSRC.glob("cpu/*.cpp"))  # compiled once for each: csrc/door.h
+CPU_SOURCES = [str(CSRC / "library.cpp"), *CORE_SOURCES, *OPERATOR_SOURCES]
+ARRAY_SOURCES = [str(CSRC / "module.cpp"), *sorted(str(path) for path in CSRC.glob("arrays/*.cpp")), *OPERATOR_SOURCES]
 CUDA_SOURCES = sorted(str(path) for path in CSRC.glob("cuda/*.cpp"))
 KERNELS = sorted(CSRC.glob("cuda/*.cu"))
 
@@ -139,8 +140,11 @@ def operators(folder: Path, cuda: Cuda | None) -> Extension:
     )
 
 
-def build_info(version: str, cuda: Cuda | None) -> Extension:
-    """`calibench._C`, which reports how the kernels were built (pybind11, no torch)."""
+def array_operators(version: str, cuda: Cuda | None, core: list[str]) -> Extension:
+    """`calibench._C`: the CPU operators for numpy arrays, and how they were built (pybind11, no torch).
+
+    `core` are objects of the core that `_ops` has left, so that it is compiled once; empty to compile it here.
+    """
     import pybind11
 
     facts = {
@@ -154,10 +158,13 @@ def build_info(version: str, cuda: Cuda | None) -> Extension:
     macros = [(f"CALIBENCH_{key}", f'"{value}"') for key, value in facts.items()]
     return Extension(
         "calibench._C",
-        sources=[str(CSRC / "module.cpp"), INSTRUCTION_SET],
+        sources=[*ARRAY_SOURCES, *([] if core else CORE_SOURCES)],
+        depends=[*HEADERS, *CORE_SOURCES],
         include_dirs=[pybind11.get_include()],
-        define_macros=[*macros, ("CALIBENCH_CUDA", str(int(cuda is not None)))],
+        define_macros=[*macros, ("CALIBENCH_CUDA", str(int(cuda is not None))), ("CALIBENCH_ARRAYS", None)],
         extra_compile_args=list(CXX_FLAGS),
+        extra_objects=core,
+        extra_link_args=["-pthread"],
         language="c++",
     )
 
@@ -217,12 +224,23 @@ class KernelBuild:
         try:
             cuda = Cuda() if with_cuda else None
             version = self.distribution.get_version()
-            self._set_extensions([operators(Path(self.build_temp), cuda), build_info(version, cuda)])
+            core = [str(Path(self.build_temp, source).with_suffix(".o")) for source in CORE_SOURCES]
+            self._set_extensions([operators(Path(self.build_temp), cuda), array_operators(version, cuda, core)])
             super().run()
         except BaseException:
             self.extensions = self.distribution.ext_modules = []
             self.compiler, self.inplace = before
             raise
+
+    def build_extension(self, extension: Extension) -> None:
+        """Compiles `_C` in a folder of its own: it shares source files with `_ops`, but no object of them."""
+        folder = self.build_temp
+        if extension.name == "calibench._C":
+            self.build_temp = str(Path(folder) / "arrays")
+        try:
+            super().build_extension(extension)
+        finally:
+            self.build_temp = folder
 
     def _set_extensions(self, extensions: list[Extension]) -> None:
         """Registers the extensions as finalize_options does for those of setup(): names and abi3 suffix."""
@@ -272,7 +290,7 @@ def arguments() -> dict[str, Any]:
     # Placeholders make the wheel a platform wheel and put the sources into an sdist; build_ext replaces them.
     placeholders = [
         Extension("calibench._ops", [*CPU_SOURCES, *CUDA_SOURCES], depends=[*HEADERS, *map(str, KERNELS)]),
-        Extension("calibench._C", [str(CSRC / "module.cpp"), INSTRUCTION_SET]),
+        Extension("calibench._C", [*ARRAY_SOURCES, *CORE_SOURCES]),
     ]
     if {"egg_info", "dist_info", "sdist"} & set(sys.argv):
         return {"ext_modules": placeholders}

@@ -46,6 +46,4 @@ Tensor resample_class_sums(const Tensor& counts, const Tensor& places, const Ten
 }  // namespace
 }  // namespace calibench
 
-STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
-  m.impl("resample_class_sums", TORCH_BOX(&calibench::resample_class_sums));
-}
+CALIBENCH_CPU_OPERATORS(m) { m.impl("resample_class_sums", CALIBENCH_BOX(&calibench::resample_class_sums)); }
