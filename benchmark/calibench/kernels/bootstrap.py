@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
-
 from calibench.errors import InputError
-from calibench.kernels import checks, dispatch, loader, reference
+from calibench.kernels import checks, dispatch, loader
 from calibench.kernels.result import Result
+from calibench.lazy import torch
 
 MAX_SEED = (1 << 63) - 1
 
@@ -41,8 +40,8 @@ def bootstrap_bins(
     _check_whole(caller, "seed", seed, 0, MAX_SEED, "any whole number from 0 to 2^63 - 1")
     hits = correct if correct.dtype == torch.bool else correct != 0
     values = confidence.detach().double()
-    if not loader.fused(confidence.device, caller):
-        sums = reference.bootstrap_bins(caller, values, hits, bins, resamples, seed)
+    if not loader.fused(confidence, caller):
+        sums = dispatch.define("bootstrap_bins", caller, values, hits, bins, resamples, seed)
         return BootstrapBins(sums[:, 0], sums[:, 1], sums[:, 2])
     if checks.readable(values):  # the operator checks too, but its message speaks of scores
         checks.refuse_confidence(caller, values)
@@ -55,7 +54,7 @@ def _check_samples(caller: str, confidence: torch.Tensor, correct: torch.Tensor)
         checks.check_tensor(caller, name, tensor)
         if tensor.ndim != 1:
             raise InputError(f"{caller}: {name} have shape {list(tensor.shape)}, not [N]", "one number per sample")
-    if confidence.dtype not in checks.SCORE_TYPES:
+    if checks.dtype_name(confidence.dtype) not in checks.SCORE_TYPES:
         raise InputError(f"{caller}: confidences have type {checks.dtype_name(confidence.dtype)}", "use float64")
     checks.refuse_gradient(caller, confidence, "confidence")
     if confidence.shape[0] != correct.shape[0]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-import torch
-
 from calibench.errors import InputError
-from calibench.kernels import checks, dispatch, loader, reference
+from calibench.kernels import checks, dispatch, loader
 from calibench.kernels.result import Result
+from calibench.lazy import torch
 
 NO_THRESHOLD = -1.0
 """The operator's threshold if there is none: every probability is above it."""
@@ -47,8 +46,8 @@ def classwise_stats(
     checks.check_labels(caller, labels, logits)
     edges, count = _edges(caller, bins, logits)
     above = NO_THRESHOLD if threshold is None else _checked_threshold(caller, threshold)
-    if not loader.fused(logits.device, caller):
-        sums = reference.classwise_stats(caller, logits, labels, edges, count, from_probs, above)
+    if not loader.fused(logits, caller):
+        sums = dispatch.define("classwise_stats", caller, logits, labels, edges, count, from_probs, above)
         return ClasswiseStats(sums[0], sums[1], sums[2])
     sums, flag = dispatch.call(caller, caller, logits.detach(), labels, edges, count, from_probs, above)
     return ClasswiseStats._of((sums[0], sums[1], sums[2]), dispatch.fault(caller, flag, logits.shape[1]))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from calibench.errors import InputError
-from calibench.kernels import checks, dispatch, loader, reference
+from calibench.kernels import checks, dispatch, loader
 from calibench.kernels.result import Result
+from calibench.lazy import torch
 
 
 class NllCurve(Result):
@@ -40,8 +39,8 @@ def curve_of(
     checks.check_scores(caller, logits)
     checks.check_labels(caller, labels, logits)
     u = _as_tensor(caller, log_temperatures, logits.device)
-    if not loader.fused(logits.device, "nll_curve"):
-        curve = reference.nll_curve(caller, logits, labels, u)
+    if not loader.fused(logits, "nll_curve"):
+        curve = dispatch.define("nll_curve", caller, logits, labels, u)
         return NllCurve(curve[0], curve[1], curve[2])
     curve, flag = dispatch.call(caller, "nll_curve", logits.detach(), labels, u)
     return NllCurve._of((curve[0], curve[1], curve[2]), dispatch.fault(caller, flag, logits.shape[1]))

@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
-
 from calibench.errors import InputError, RunError
 from calibench.kernels.nll_curve import curve_of
+from calibench.lazy import torch
 
 BOUND = 50.0
 """T must lie in [1/50, 50]: a fit beyond these bounds has run away and means nothing."""

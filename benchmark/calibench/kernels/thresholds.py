@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-
-import torch
+from typing import TypeAlias
 
 from calibench.errors import InputError
-from calibench.kernels import checks, dispatch, loader, reference
+from calibench.kernels import checks, dispatch, loader
 from calibench.kernels.result import Fault, Result
+from calibench.lazy import torch
 
-Thresholds = float | Sequence[float] | torch.Tensor
+Thresholds: TypeAlias = "float | Sequence[float] | torch.Tensor"
 """One number for all classes, or one for each of the K."""
 
 _ONE_OR_EACH = "give one number for all classes, or one for each"
@@ -68,20 +68,13 @@ def sigmoid_threshold(logits: torch.Tensor, thresholds: Thresholds, *, strict: b
     return ThresholdSets._of((sets, sizes), flag)
 
 
-_REFERENCE = {
-    "softmax_threshold": reference.softmax_threshold,
-    "softmax_threshold_sets": reference.softmax_threshold_sets,
-    "sigmoid_threshold": reference.sigmoid_threshold,
-}
-
-
 def _run(
     caller: str, logits: torch.Tensor, thresholds: Thresholds, strict: bool
 ) -> tuple[torch.Tensor, torch.Tensor, Fault | None]:
     checks.check_scores(caller, logits)
     limits = as_thresholds(caller, thresholds, logits)
-    if not loader.fused(logits.device, caller):
-        first, second = _REFERENCE[caller](caller, logits, limits, strict)
+    if not loader.fused(logits, caller):
+        first, second = dispatch.define(caller, caller, logits, limits, strict)
         return first, second, None
     first, second, flag = dispatch.call(caller, caller, logits.detach(), limits, strict)
     return first, second, dispatch.fault(caller, flag, logits.shape[1])

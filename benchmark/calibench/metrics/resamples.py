@@ -130,7 +130,7 @@ class Resamples:
         padded = np.zeros((ends.shape[1], self._counts.shape[1]))
         padded[:, : self.count] = ends.T
         places = self.source.places_of(_tensor(order))
-        sums = resample_group_sums(self._counts, _tensor(values), torch.from_numpy(padded), places)
+        sums: torch.Tensor = resample_group_sums(self._counts, _tensor(values), torch.from_numpy(padded), places)
         return sums.numpy()[:, : self.count].T
 
     def class_errors(self, judged: Judged, gaps: Floats, cells: Ranges, by_label: Ranges) -> Floats:
@@ -142,7 +142,9 @@ class Resamples:
 
         sums = resample_class_sums(self._counts, judged.scores, self.source.places, from_probs=judged.from_probs)
         entries, labelled = self.source.places_of(cells.items), self.source.places_of(by_label.items)
-        errors = resample_class_errors(self._counts, entries, _tensor(gaps), cells.ends, labelled, by_label.ends, sums)
+        errors: torch.Tensor = resample_class_errors(
+            self._counts, entries, _tensor(gaps), cells.ends, labelled, by_label.ends, sums
+        )
         return errors.numpy()[: self.count]
 
     def risks(self, wrong: Any, ties: Ranges, harmonic: Any) -> tuple[Floats, Floats, Floats, Floats]:
