@@ -45,6 +45,26 @@ def as_type(array: Array, dtype: str) -> Array:
     return array.astype(dtype, copy=False) if is_numpy(array) else array.to(getattr(torch, dtype))
 
 
+def doubles(array: Array, like: Array) -> Array:
+    """The same numbers in float64, side by side, without a gradient, on the device of `like`."""
+    if is_numpy(array):
+        return np.ascontiguousarray(array, dtype=np.float64)
+    return array.detach().to(device=like.device, dtype=torch.float64).contiguous()
+
+
+def is_array(value: object) -> bool:
+    """True for a numpy array, a tensor, and anything else with a shape; False for a number. Imports no torch."""
+    return hasattr(value, "shape") and not isinstance(value, np.generic)
+
+
+def values_of(array: Array) -> npt.NDArray[Any]:
+    """The numbers as a numpy array: of a tensor on the CPU, or of a numpy array itself."""
+    if is_numpy(array):
+        return array
+    numbers: npt.NDArray[Any] = (array.detach().float() if array.dtype == torch.bfloat16 else array.detach()).numpy()
+    return numbers
+
+
 def through_torch(function: Callable[..., Any], *inputs: Any) -> Any:
     """The result of a function of tensors. Numpy arrays go in as tensors, and its tensors come out as numpy arrays."""
     if not any(map(is_numpy, inputs)):

@@ -80,13 +80,14 @@ def check_labels(caller: str, labels: Array, scores: Array) -> None:
         raise InputError(f"{caller}: scores are on {scores.device} and labels on {labels.device}", hint)
 
 
-def check_bins(caller: str, bins: object) -> None:
-    """InputError unless `bins` is a whole number in [1, 2^24]."""
+def check_bins(caller: str, bins: object) -> int:
+    """The number of bins; InputError unless it is a whole number in [1, 2^24]."""
     if isinstance(bins, bool) or not isinstance(bins, int) or not 1 <= bins <= MAX_BINS:
         hint = "the usual number is 15"
         if isinstance(bins, float) and bins.is_integer():
             hint = f"did you mean {int(bins)}?"
         raise InputError(f"{caller}: bins is {bins!r}, not a whole number in [1, {MAX_BINS}]", hint)
+    return bins
 
 
 def check_tensor(caller: str, name: str, value: object) -> None:
@@ -147,9 +148,9 @@ def check_on_cpu(caller: str, *arrays: Array | None) -> None:
             raise InputError(f"{caller}: a tensor is on {array.device}", "it runs on the CPU: use .cpu()")
 
 
-def readable(tensor: torch.Tensor) -> bool:
+def readable(array: Array) -> bool:
     """True if values may be read: not on a GPU, where reading means waiting, and not while torch traces."""
-    return not torch.compiler.is_compiling() and tensor.device.type == "cpu"
+    return is_numpy(array) or (not torch.compiler.is_compiling() and array.device.type == "cpu")
 
 
 def row_sentence(row: int, status: int, label: int, classes: int) -> str:
@@ -167,13 +168,13 @@ def confidence_sentence(row: int, status: int) -> str:
     return f"row {row}: a confidence {problem}"
 
 
-def refuse_confidence(caller: str, confidence: torch.Tensor) -> None:
+def refuse_confidence(caller: str, confidence: npt.NDArray[Any]) -> None:
     """InputError that names the lowest row whose confidence `[N]` is outside [0, 1 + 1e-3]."""
     inside = (confidence >= 0) & (confidence <= PROBABILITY_CEILING)
     if bool(inside.all()):
         return
-    row = int((~inside).nonzero()[0])
-    status = PROBABILITY if bool(confidence[row].isfinite()) else NON_FINITE
+    row = int(inside.argmin())
+    status = PROBABILITY if np.isfinite(confidence[row]) else NON_FINITE
     raise_row_error(caller, confidence_sentence(row, status))
 
 
