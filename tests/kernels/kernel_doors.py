@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from calibench.kernels import Result
 from calibench.kernels.numpy_operators import numpy_operators
 from calibench.kernels.signatures import CPU_OPS, OPS
 
@@ -29,6 +30,8 @@ def as_tensors(value: Any) -> Any:
     """Each numpy array as a tensor, also in tuples and results."""
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value)
+    if isinstance(value, Result):
+        return type(value)(*map(as_tensors, value))
     if isinstance(value, tuple):
         values = [as_tensors(item) for item in value]
         return type(value)(*values) if hasattr(value, "_fields") else tuple(values)

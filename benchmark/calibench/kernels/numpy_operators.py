@@ -38,7 +38,7 @@ def numpy_operators() -> NumpyOperators:
 def threads() -> int:
     """The number of threads that a kernel for numpy arrays may use; 1 without the compiled kernels."""
     module = _module()
-    return 1 if module is None else int(module.threads())
+    return int(module.threads()) if module is not None and hasattr(module, "threads") else 1
 
 
 def set_threads(count: int) -> None:
@@ -52,7 +52,7 @@ def set_threads(count: int) -> None:
             f"set_threads: the number of threads is {count!r}, not a whole number from 1", "1 is the least"
         )
     module, torch = _module(), sys.modules.get("torch")
-    if module is not None:
+    if module is not None and hasattr(module, "set_threads"):
         module.set_threads(count)
     if torch is not None:
         torch.set_num_threads(count)
