@@ -1,7 +1,8 @@
 """Builds the compiled kernels; everything else about the package is in pyproject.toml.
 
 CALIBENCH_BUILD=auto (default)  CPU kernels, and CUDA kernels if nvcc is found. If something cannot be built, the install
-                                prints one line and succeeds: the float64 reference takes over at run time
+                                prints one line and succeeds: the float64 reference takes over at run time. Without
+                                torch only the kernels for numpy arrays are built
 CALIBENCH_BUILD=cpu             CPU kernels; a failure is an error
 CALIBENCH_BUILD=cuda            CPU and CUDA kernels; a failure is an error (a missing nvcc too)
 CALIBENCH_BUILD=none            pure Python
@@ -189,15 +190,22 @@ class KernelBuild:
             raise SystemExit(f"calibench: CALIBENCH_BUILD={MODE}, but {_one_line(error)}") from error
 
     def _build_available(self) -> None:
-        """Builds CPU and CUDA kernels, or those for the CPU, or none, and prints what could not be built."""
-        cuda_error = self._attempt(with_cuda=True)
+        """Builds CPU and CUDA kernels, or those for the CPU, or none, and prints what could not be built.
+
+        Without torch it builds those for numpy arrays.
+        """
+        cuda_error = self._attempt(with_cuda=not self.torch_problem)
         if cuda_error is None:
+            if self.torch_problem:
+                self._remove_compiled("_ops")
+                command = HOW_TO_BUILD.format("cpu")
+                _warn(
+                    f"no kernels for tensors: {self.torch_problem}; the float64 reference will be used. To build: {command}"
+                )
             return
         error = self._attempt(with_cuda=False)
         if error is not None:
-            remove_compiled(Path(self.build_lib) / "calibench")
-            if self.inplace:
-                remove_compiled(PACKAGE)
+            self._remove_compiled("_ops", "_C")
             command = HOW_TO_BUILD.format("cpu")
             _warn(f"no compiled kernels: {_one_line(error)}; the float64 reference will be used. To build: {command}")
         elif not isinstance(cuda_error, NoToolkitError):
@@ -205,6 +213,11 @@ class KernelBuild:
             _warn(
                 f"no CUDA kernels: {_one_line(cuda_error)}; CUDA tensors will use the float64 reference. To build: {command}"
             )
+
+    def _remove_compiled(self, *names: str) -> None:
+        remove_compiled(Path(self.build_lib) / "calibench", *names)
+        if self.inplace:
+            remove_compiled(PACKAGE, *names)
 
     def _attempt(self, with_cuda: bool) -> Exception | None:
         """Builds; returns the error of a failed build."""
@@ -215,7 +228,7 @@ class KernelBuild:
         return None
 
     def _build(self, with_cuda: bool) -> None:
-        if self.torch_problem:
+        if self.torch_problem and MODE != "auto":
             raise BuildError(self.torch_problem)
         compiler = (os.environ.get("CXX") or "c++").split()[0]
         if shutil.which(compiler) is None:  # checked here, because torch would print a warning of its own
@@ -225,7 +238,10 @@ class KernelBuild:
             cuda = Cuda() if with_cuda else None
             version = self.distribution.get_version()
             core = [str(Path(self.build_temp, source).with_suffix(".o")) for source in CORE_SOURCES]
-            self._set_extensions([operators(Path(self.build_temp), cuda), array_operators(version, cuda, core)])
+            if self.torch_problem:
+                self._set_extensions([array_operators(version, cuda, [])])
+            else:
+                self._set_extensions([operators(Path(self.build_temp), cuda), array_operators(version, cuda, core)])
             super().run()
         except BaseException:
             self.extensions = self.distribution.ext_modules = []
@@ -264,10 +280,11 @@ def build_command() -> type[setuptools_build_ext]:
     return type("BuildKernels", (KernelBuild, base), {"torch_problem": problem})
 
 
-def remove_compiled(package: Path) -> None:
-    """Removes an older build, which would be packed or loaded although this build has no kernels."""
-    for path in [*package.glob("_ops*.so"), *package.glob("_C*.so")]:
-        path.unlink()
+def remove_compiled(package: Path, *names: str) -> None:
+    """Removes files of an older build, which would be packed or loaded although this build does not have them."""
+    for name in names:
+        for path in package.glob(f"{name}*.so"):
+            path.unlink()
 
 
 def _one_line(error: Exception) -> str:
@@ -282,7 +299,7 @@ def arguments() -> dict[str, Any]:
     """Arguments of setup(): build requirements only if a frontend asks for them, torch only for commands that build."""
     if MODE == "none":
         if "editable_wheel" in sys.argv:
-            remove_compiled(PACKAGE)
+            remove_compiled(PACKAGE, "_ops", "_C")
         return {}
     if build_meta.distutils.core.Distribution is build_meta.Distribution:
         # Inside get_requires_for_build_*: the frontend installs these. Elsewhere setuptools would download them itself.

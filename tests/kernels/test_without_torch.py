@@ -113,6 +113,21 @@ def test_omp_num_threads_is_the_number_of_threads(asked: str, threads: int | Non
     assert python(script, OMP_NUM_THREADS=asked).split() == [str(expected), "7"]
 
 
+def test_the_number_of_threads_is_torchs_too_once_it_is_imported() -> None:
+    script = """
+import sys
+from calibench import kernels
+for count in (7, 3):
+    kernels.set_threads(count)
+assert "torch" not in sys.modules
+import torch
+print(torch.get_num_threads())
+kernels.set_threads(2)
+print(torch.get_num_threads())
+"""
+    assert python(script).split() == ["3", "2"]
+
+
 MODES = """
 import json, os, sys, warnings
 import numpy as np
@@ -154,7 +169,7 @@ def test_without_compiled_files_the_reference_serves_numpy_with_one_warning(tmp_
     assert found["reference"] == ["served", []]
     answer, (warning,) = found["auto"]
     assert answer == "served"
-    assert warning.startswith("the kernels for numpy arrays are not available (calibench._C does not load); the slower")
+    assert warning.startswith("the kernels for numpy arrays are not available (calibench._C does not load: ")
     assert warning.endswith("To build them: CALIBENCH_BUILD=cpu pip install --no-build-isolation -e .")
     assert found["fused"][0].startswith("CALIBENCH_BACKEND=fused, but the kernels for numpy arrays are not available")
 

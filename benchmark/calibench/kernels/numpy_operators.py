@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from calibench.errors import InputError
 from calibench.kernels.signatures import CPU_OPS, OPS, kinds
+from calibench.kernels.torch_import import when_torch
+from calibench.lazy import torch
 
 
 class NumpyOperators(NamedTuple):
@@ -23,9 +24,10 @@ class NumpyOperators(NamedTuple):
 @cache
 def numpy_operators() -> NumpyOperators:
     """Those of the loaded file that fit this package. The first call loads it. Never raises."""
-    module = _module()
-    if module is None:
-        return NumpyOperators({}, "calibench._C does not load")
+    try:
+        module = importlib.import_module("calibench._C")
+    except ImportError as error:
+        return NumpyOperators({}, f"calibench._C does not load: {' '.join(str(error).split())}")
     signatures = getattr(module, "signatures", {})
     fitting = {op for op, signature in {**OPS, **CPU_OPS}.items() if signatures.get(op) == kinds(signature)}
     missing = [op for op in (*OPS, *CPU_OPS) if op not in fitting]
@@ -42,20 +44,23 @@ def threads() -> int:
 
 
 def set_threads(count: int) -> None:
-    """Sets the number of CPU threads of the kernels: for numpy arrays, and for tensors if torch is imported.
+    """Sets the number of CPU threads of the kernels, for numpy arrays and for tensors: torch's, now or once it is imported.
 
     At the start it is OMP_NUM_THREADS, or else the number of processors that the process may use. No result depends on it.
-    InputError unless it is a whole number from 1.
+    `torch.set_num_threads` sets that of tensors alone. InputError unless it is a whole number from 1.
     """
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise InputError(
             f"set_threads: the number of threads is {count!r}, not a whole number from 1", "1 is the least"
         )
-    module, torch = _module(), sys.modules.get("torch")
+    module = _module()
     if module is not None and hasattr(module, "set_threads"):
         module.set_threads(count)
-    if torch is not None:
-        torch.set_num_threads(count)
+    when_torch(partial(_set_torch_threads, count))
+
+
+def _set_torch_threads(count: int) -> None:
+    torch.set_num_threads(count)
 
 
 def _module() -> ModuleType | None:
