@@ -26,8 +26,8 @@ def numpy_operators() -> NumpyOperators:
     """Those of the loaded file that fit this package. The first call loads it. Never raises."""
     try:
         module = importlib.import_module("calibench._C")
-    except ImportError as error:
-        return NumpyOperators({}, f"calibench._C does not load: {' '.join(str(error).split())}")
+    except ImportError as problem:
+        return NumpyOperators({}, f"calibench._C does not load: {' '.join(str(problem).split())}")
     signatures = getattr(module, "signatures", {})
     fitting = {op for op, signature in {**OPS, **CPU_OPS}.items() if signatures.get(op) == kinds(signature)}
     missing = [op for op in (*OPS, *CPU_OPS) if op not in fitting]
