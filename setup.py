@@ -1,7 +1,8 @@
 """Builds the compiled kernels; everything else about the package is in pyproject.toml.
 
 CALIBENCH_BUILD=auto (default)  CPU kernels, and CUDA kernels if nvcc is found. If something cannot be built, the install
-                                prints one line and succeeds: the float64 reference takes over at run time
+                                prints one line and succeeds: the float64 reference takes over at run time. Without
+                                torch only the kernels for numpy arrays are built
 CALIBENCH_BUILD=cpu             CPU kernels; a failure is an error
 CALIBENCH_BUILD=cuda            CPU and CUDA kernels; a failure is an error (a missing nvcc too)
 CALIBENCH_BUILD=none            pure Python
@@ -38,9 +39,10 @@ NVCC_FLAGS += [f"-gencode=arch=compute_{arch[-2:]},code={arch}" for arch in CUDA
 PACKAGE = Path("benchmark") / "calibench"
 CSRC = Path("csrc")
 HEADERS = sorted(str(path) for path in CSRC.rglob("*.h"))
-CPU_FILES = sorted(str(path) for folder in ("core", "cpu") for path in (CSRC / folder).glob("*.cpp"))
-CPU_SOURCES = [str(CSRC / "library.cpp"), *CPU_FILES]
-INSTRUCTION_SET = str(CSRC / "core" / "instruction_set.cpp")  # in _C too, which reports the one in use without torch
+CORE_SOURCES = sorted(str(path) for path in CSRC.glob("core/*.cpp"))  # compiled once, linked into both extensions
+OPERATOR_SOURCES = sorted(str(path) for path in CSRC.glob("cpu/*.cpp"))  # compiled once for each: csrc/door.h
+CPU_SOURCES = [str(CSRC / "library.cpp"), *CORE_SOURCES, *OPERATOR_SOURCES]
+ARRAY_SOURCES = [str(CSRC / "module.cpp"), *sorted(str(path) for path in CSRC.glob("arrays/*.cpp")), *OPERATOR_SOURCES]
 CUDA_SOURCES = sorted(str(path) for path in CSRC.glob("cuda/*.cpp"))
 KERNELS = sorted(CSRC.glob("cuda/*.cu"))
 
@@ -139,8 +141,11 @@ def operators(folder: Path, cuda: Cuda | None) -> Extension:
     )
 
 
-def build_info(version: str, cuda: Cuda | None) -> Extension:
-    """`calibench._C`, which reports how the kernels were built (pybind11, no torch)."""
+def array_operators(version: str, cuda: Cuda | None, core: list[str]) -> Extension:
+    """`calibench._C`: the CPU operators for numpy arrays, and how they were built (pybind11, no torch).
+
+    `core` are objects of the core that `_ops` has left, so that it is compiled once; empty to compile it here.
+    """
     import pybind11
 
     facts = {
@@ -154,10 +159,13 @@ def build_info(version: str, cuda: Cuda | None) -> Extension:
     macros = [(f"CALIBENCH_{key}", f'"{value}"') for key, value in facts.items()]
     return Extension(
         "calibench._C",
-        sources=[str(CSRC / "module.cpp"), INSTRUCTION_SET],
+        sources=[*ARRAY_SOURCES, *([] if core else CORE_SOURCES)],
+        depends=[*HEADERS, *CORE_SOURCES],
         include_dirs=[pybind11.get_include()],
-        define_macros=[*macros, ("CALIBENCH_CUDA", str(int(cuda is not None)))],
+        define_macros=[*macros, ("CALIBENCH_CUDA", str(int(cuda is not None))), ("CALIBENCH_ARRAYS", None)],
         extra_compile_args=list(CXX_FLAGS),
+        extra_objects=core,
+        extra_link_args=["-pthread"],
         language="c++",
     )
 
@@ -182,15 +190,22 @@ class KernelBuild:
             raise SystemExit(f"calibench: CALIBENCH_BUILD={MODE}, but {_one_line(error)}") from error
 
     def _build_available(self) -> None:
-        """Builds CPU and CUDA kernels, or those for the CPU, or none, and prints what could not be built."""
-        cuda_error = self._attempt(with_cuda=True)
+        """Builds CPU and CUDA kernels, or those for the CPU, or none, and prints what could not be built.
+
+        Without torch it builds those for numpy arrays.
+        """
+        cuda_error = self._attempt(with_cuda=not self.torch_problem)
         if cuda_error is None:
+            if self.torch_problem:
+                self._remove_compiled("_ops")
+                command = HOW_TO_BUILD.format("cpu")
+                _warn(
+                    f"no kernels for tensors: {self.torch_problem}; the float64 reference will be used. To build: {command}"
+                )
             return
         error = self._attempt(with_cuda=False)
         if error is not None:
-            remove_compiled(Path(self.build_lib) / "calibench")
-            if self.inplace:
-                remove_compiled(PACKAGE)
+            self._remove_compiled("_ops", "_C")
             command = HOW_TO_BUILD.format("cpu")
             _warn(f"no compiled kernels: {_one_line(error)}; the float64 reference will be used. To build: {command}")
         elif not isinstance(cuda_error, NoToolkitError):
@@ -198,6 +213,11 @@ class KernelBuild:
             _warn(
                 f"no CUDA kernels: {_one_line(cuda_error)}; CUDA tensors will use the float64 reference. To build: {command}"
             )
+
+    def _remove_compiled(self, *names: str) -> None:
+        remove_compiled(Path(self.build_lib) / "calibench", *names)
+        if self.inplace:
+            remove_compiled(PACKAGE, *names)
 
     def _attempt(self, with_cuda: bool) -> Exception | None:
         """Builds; returns the error of a failed build."""
@@ -208,7 +228,7 @@ class KernelBuild:
         return None
 
     def _build(self, with_cuda: bool) -> None:
-        if self.torch_problem:
+        if self.torch_problem and MODE != "auto":
             raise BuildError(self.torch_problem)
         compiler = (os.environ.get("CXX") or "c++").split()[0]
         if shutil.which(compiler) is None:  # checked here, because torch would print a warning of its own
@@ -217,12 +237,26 @@ class KernelBuild:
         try:
             cuda = Cuda() if with_cuda else None
             version = self.distribution.get_version()
-            self._set_extensions([operators(Path(self.build_temp), cuda), build_info(version, cuda)])
+            core = [str(Path(self.build_temp, source).with_suffix(".o")) for source in CORE_SOURCES]
+            if self.torch_problem:
+                self._set_extensions([array_operators(version, cuda, [])])
+            else:
+                self._set_extensions([operators(Path(self.build_temp), cuda), array_operators(version, cuda, core)])
             super().run()
         except BaseException:
             self.extensions = self.distribution.ext_modules = []
             self.compiler, self.inplace = before
             raise
+
+    def build_extension(self, extension: Extension) -> None:
+        """Compiles `_C` in a folder of its own: it shares source files with `_ops`, but no object of them."""
+        folder = self.build_temp
+        if extension.name == "calibench._C":
+            self.build_temp = str(Path(folder) / "arrays")
+        try:
+            super().build_extension(extension)
+        finally:
+            self.build_temp = folder
 
     def _set_extensions(self, extensions: list[Extension]) -> None:
         """Registers the extensions as finalize_options does for those of setup(): names and abi3 suffix."""
@@ -246,10 +280,11 @@ def build_command() -> type[setuptools_build_ext]:
     return type("BuildKernels", (KernelBuild, base), {"torch_problem": problem})
 
 
-def remove_compiled(package: Path) -> None:
-    """Removes an older build, which would be packed or loaded although this build has no kernels."""
-    for path in [*package.glob("_ops*.so"), *package.glob("_C*.so")]:
-        path.unlink()
+def remove_compiled(package: Path, *names: str) -> None:
+    """Removes files of an older build, which would be packed or loaded although this build does not have them."""
+    for name in names:
+        for path in package.glob(f"{name}*.so"):
+            path.unlink()
 
 
 def _one_line(error: Exception) -> str:
@@ -264,7 +299,7 @@ def arguments() -> dict[str, Any]:
     """Arguments of setup(): build requirements only if a frontend asks for them, torch only for commands that build."""
     if MODE == "none":
         if "editable_wheel" in sys.argv:
-            remove_compiled(PACKAGE)
+            remove_compiled(PACKAGE, "_ops", "_C")
         return {}
     if build_meta.distutils.core.Distribution is build_meta.Distribution:
         # Inside get_requires_for_build_*: the frontend installs these. Elsewhere setuptools would download them itself.
@@ -272,7 +307,7 @@ def arguments() -> dict[str, Any]:
     # Placeholders make the wheel a platform wheel and put the sources into an sdist; build_ext replaces them.
     placeholders = [
         Extension("calibench._ops", [*CPU_SOURCES, *CUDA_SOURCES], depends=[*HEADERS, *map(str, KERNELS)]),
-        Extension("calibench._C", [str(CSRC / "module.cpp"), INSTRUCTION_SET]),
+        Extension("calibench._C", [*ARRAY_SOURCES, *CORE_SOURCES]),
     ]
     if {"egg_info", "dist_info", "sdist"} & set(sys.argv):
         return {"ext_modules": placeholders}

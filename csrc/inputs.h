@@ -1,9 +1,6 @@
 // Checks an op's tensor arguments and allocates its outputs; shared by cpu/ and cuda/. Python checks the same
-// arguments first and adds hints. These checks guard direct callers of torch.ops and C++.
+// arguments first and adds hints. These checks guard direct callers of torch.ops, calibench._C and C++.
 #pragma once
-
-#include <torch/csrc/stable/ops.h>
-#include <torch/csrc/stable/tensor.h>
 
 #include <array>
 #include <tuple>
@@ -11,11 +8,9 @@
 #include "check.h"
 #include "core/calibration_stats.h"
 #include "core/classwise_stats.h"
+#include "door.h"
 
 namespace calibench {
-
-using torch::headeronly::ScalarType;
-using torch::stable::Tensor;
 
 // With more bins, the 3 M doubles of each chunk would no longer be small. Nobody needs more.
 constexpr int64_t kMaxBins = int64_t{1} << 24;
@@ -31,8 +26,7 @@ inline ScoreType score_type(const Tensor& scores) {
     case ScalarType::Half:
       return ScoreType::kFloat16;
     default:
-      fail("scores have type ", torch::headeronly::toString(scores.scalar_type()),
-           ", not float64, float32, bfloat16 or float16");
+      fail("scores have type ", type_name(scores), ", not float64, float32, bfloat16 or float16");
   }
 }
 
@@ -45,13 +39,8 @@ inline LabelType label_type(const Tensor& labels) {
     case ScalarType::Byte:
       return LabelType::kUInt8;
     default:
-      fail("labels have type ", torch::headeronly::toString(labels.scalar_type()),
-           ", not int64, int32 or uint8");
+      fail("labels have type ", type_name(labels), ", not int64, int32 or uint8");
   }
-}
-
-inline bool same_device(const Tensor& a, const Tensor& b) {
-  return a.is_cuda() == b.is_cuda() && a.get_device_index() == b.get_device_index();
 }
 
 inline Scores check_scores(const Tensor& scores) {
@@ -138,11 +127,6 @@ inline void check_bootstrap_inputs(const Tensor& confidence, const Tensor& corre
                   "correct is not bool [N] on the device of confidence");
   CALIBENCH_CHECK(resamples >= 0, "resamples is ", resamples, ", not at least 0");
   check_bins(bins);
-}
-
-template <size_t kDims>
-Tensor new_tensor(const Tensor& like, const std::array<int64_t, kDims>& size, ScalarType type) {
-  return torch::stable::new_empty(like, {size.data(), size.size()}, type);
 }
 
 inline Tensor new_float64(const Tensor& like, std::array<int64_t, 2> size) {

@@ -1,5 +1,5 @@
-// calibench._C: the build of the extension, and the instruction sets of the processor. It does not use torch,
-// so it also works where torch is missing.
+// calibench._C: the CPU operators for numpy's arrays, the build of the extension, and the instruction sets of
+// the processor. It does not use torch, so it also works where torch is missing.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "arrays/numpy.h"
 #include "core/instruction_set.h"
 
 namespace {
@@ -52,7 +53,8 @@ pybind11::dict build_info() {
 }  // namespace
 
 PYBIND11_MODULE(_C, m) {
-  m.doc() = "How calibench's extension was built.";
+  m.doc() = "The CPU operators for numpy arrays, and how calibench's extension was built.";
   m.def("build_info", &build_info,
         "Compiler, flags, instruction sets, CUDA, ABI target, build mode and version.");
+  calibench::add_operators(m);
 }

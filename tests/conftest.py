@@ -51,8 +51,11 @@ def own_threads() -> Iterator[None]:
     """Puts back the number of torch's threads: `--threads` sets it for a process that ends there, as this one does not."""
     import torch  # here, so that tests that import no torch stay quick to collect
 
-    threads = torch.get_num_threads()
+    from calibench import kernels
+
+    threads, ours = torch.get_num_threads(), kernels.threads()
     yield
+    kernels.set_threads(ours)
     torch.set_num_threads(threads)
 
 

@@ -54,6 +54,4 @@ std::tuple<Tensor, Tensor> bootstrap_bins(const Tensor& confidence, const Tensor
 }  // namespace
 }  // namespace calibench
 
-STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
-  m.impl("bootstrap_bins", TORCH_BOX(&calibench::bootstrap_bins));
-}
+CALIBENCH_CPU_OPERATORS(m) { m.impl("bootstrap_bins", CALIBENCH_BOX(&calibench::bootstrap_bins)); }

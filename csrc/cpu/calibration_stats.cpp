@@ -48,7 +48,7 @@ void calibration_update(const Tensor& state, const Tensor& fault, const Tensor& 
 }  // namespace
 }  // namespace calibench
 
-STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
-  m.impl("calibration_stats", TORCH_BOX(&calibench::calibration_stats));
-  m.impl("calibration_update", TORCH_BOX(&calibench::calibration_update));
+CALIBENCH_CPU_OPERATORS(m) {
+  m.impl("calibration_stats", CALIBENCH_BOX(&calibench::calibration_stats));
+  m.impl("calibration_update", CALIBENCH_BOX(&calibench::calibration_update));
 }

@@ -56,6 +56,4 @@ Tensor resample_class_gaps(const Tensor& counts, const Tensor& places, const Ten
 }  // namespace
 }  // namespace calibench
 
-STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
-  m.impl("resample_class_gaps", TORCH_BOX(&calibench::resample_class_gaps));
-}
+CALIBENCH_CPU_OPERATORS(m) { m.impl("resample_class_gaps", CALIBENCH_BOX(&calibench::resample_class_gaps)); }

@@ -90,4 +90,4 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> class_table(const Tensor& sco
 }  // namespace
 }  // namespace calibench
 
-STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) { m.impl("class_table", TORCH_BOX(&calibench::class_table)); }
+CALIBENCH_CPU_OPERATORS(m) { m.impl("class_table", CALIBENCH_BOX(&calibench::class_table)); }

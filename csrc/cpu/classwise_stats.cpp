@@ -31,7 +31,7 @@ std::tuple<Tensor, Tensor> classwise_stats(const Tensor& scores, const Tensor& l
 
   Tensor sums = new_tensor<3>(scores, {3, K, bins}, ScalarType::Double);
   double* out = data<double>(sums);
-  torch::stable::parallel_for(0, cells, 4096, [&](int64_t first_cell, int64_t last_cell) {
+  parallel_for(0, cells, 4096, [&](int64_t first_cell, int64_t last_cell) {
     for (int64_t cell = first_cell; cell < last_cell; ++cell) {
       double count = 0.0, label_count = 0.0;
       Sum total;
@@ -52,6 +52,4 @@ std::tuple<Tensor, Tensor> classwise_stats(const Tensor& scores, const Tensor& l
 }  // namespace
 }  // namespace calibench
 
-STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
-  m.impl("classwise_stats", TORCH_BOX(&calibench::classwise_stats));
-}
+CALIBENCH_CPU_OPERATORS(m) { m.impl("classwise_stats", CALIBENCH_BOX(&calibench::classwise_stats)); }

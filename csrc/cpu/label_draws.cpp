@@ -64,4 +64,4 @@ std::tuple<Tensor, Tensor> label_draws(const Tensor& scores, bool from_probs, in
 }  // namespace
 }  // namespace calibench
 
-STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) { m.impl("label_draws", TORCH_BOX(&calibench::label_draws)); }
+CALIBENCH_CPU_OPERATORS(m) { m.impl("label_draws", CALIBENCH_BOX(&calibench::label_draws)); }

@@ -52,4 +52,4 @@ std::tuple<Tensor, Tensor> nll_curve(const Tensor& logits, const Tensor& labels,
 }  // namespace
 }  // namespace calibench
 
-STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) { m.impl("nll_curve", TORCH_BOX(&calibench::nll_curve)); }
+CALIBENCH_CPU_OPERATORS(m) { m.impl("nll_curve", CALIBENCH_BOX(&calibench::nll_curve)); }

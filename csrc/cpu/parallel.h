@@ -1,7 +1,6 @@
-// Runs chunks of rows on torch's thread pool and reports the lowest bad row.
+// Runs chunks of rows on the threads of the door (torch's pool, or arrays/threads.h) and reports the lowest
+// bad row.
 #pragma once
-
-#include <torch/csrc/stable/library.h>
 
 #include <algorithm>
 #include <atomic>
@@ -22,7 +21,7 @@ inline const Kernels& selected_kernels() {
   return kernels();
 }
 
-// Calls work(next_task) once on every thread of torch's pool. next_task() returns the tasks 0 .. count - 1,
+// Calls work(next_task) once on every thread. next_task() returns the tasks 0 .. count - 1,
 // each to one caller, and then -1. A thread that another program slows down takes fewer tasks; with a fixed
 // division all threads would wait for it.
 template <typename Work>
@@ -32,7 +31,7 @@ void run_tasks(int64_t count, const Work& work) {
     const int64_t task = next_index.fetch_add(1, std::memory_order_relaxed);
     return task < count ? task : int64_t{-1};
   };
-  torch::stable::parallel_for(0, count, 1, [&](int64_t, int64_t) { work(next_task); });
+  parallel_for(0, count, 1, [&](int64_t, int64_t) { work(next_task); });
 }
 
 // Calls work(chunk, begin, end, scratch) for every chunk of `step` rows. `work`

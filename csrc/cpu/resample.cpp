@@ -46,7 +46,7 @@ NumberType number_type(const Tensor& column) {
     case ScalarType::Bool:
       return NumberType::kBool;
     default:
-      fail("columns have type ", torch::headeronly::toString(column.scalar_type()),
+      fail("columns have type ", type_name(column),
            ", not float64, float32, int32 or bool");
   }
 }
@@ -210,11 +210,11 @@ Tensor gap_sizes(const Tensor& labels, const Tensor& offset, const Tensor& facto
 }  // namespace
 }  // namespace calibench
 
-STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
-  m.impl("resample_counts", TORCH_BOX(&calibench::resample_counts));
-  m.impl("resample_sums", TORCH_BOX(&calibench::resample_sums));
-  m.impl("resample_risks", TORCH_BOX(&calibench::resample_risks));
-  m.impl("resample_group_sums", TORCH_BOX(&calibench::resample_group_sums));
-  m.impl("resample_class_errors", TORCH_BOX(&calibench::resample_class_errors));
-  m.impl("gap_sizes", TORCH_BOX(&calibench::gap_sizes));
+CALIBENCH_CPU_OPERATORS(m) {
+  m.impl("resample_counts", CALIBENCH_BOX(&calibench::resample_counts));
+  m.impl("resample_sums", CALIBENCH_BOX(&calibench::resample_sums));
+  m.impl("resample_risks", CALIBENCH_BOX(&calibench::resample_risks));
+  m.impl("resample_group_sums", CALIBENCH_BOX(&calibench::resample_group_sums));
+  m.impl("resample_class_errors", CALIBENCH_BOX(&calibench::resample_class_errors));
+  m.impl("gap_sizes", CALIBENCH_BOX(&calibench::gap_sizes));
 }

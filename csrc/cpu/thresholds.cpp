@@ -97,8 +97,8 @@ std::tuple<Tensor, Tensor, Tensor> sigmoid_sets(const Tensor& logits, const Tens
 }  // namespace
 }  // namespace calibench
 
-STABLE_TORCH_LIBRARY_IMPL(calibench, CPU, m) {
-  m.impl("softmax_threshold", TORCH_BOX(&calibench::softmax_threshold));
-  m.impl("softmax_threshold_sets", TORCH_BOX(&calibench::softmax_sets));
-  m.impl("sigmoid_threshold", TORCH_BOX(&calibench::sigmoid_sets));
+CALIBENCH_CPU_OPERATORS(m) {
+  m.impl("softmax_threshold", CALIBENCH_BOX(&calibench::softmax_threshold));
+  m.impl("softmax_threshold_sets", CALIBENCH_BOX(&calibench::softmax_sets));
+  m.impl("sigmoid_threshold", CALIBENCH_BOX(&calibench::sigmoid_sets));
 }

@@ -9,5 +9,5 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.register_assert_rewrite(
-    "kernel_accumulators", "kernel_backends", "kernel_cases", "kernel_cuda", "kernel_threshold_checks"
+    "kernel_accumulators", "kernel_backends", "kernel_cases", "kernel_cuda", "kernel_doors", "kernel_threshold_checks"
 )

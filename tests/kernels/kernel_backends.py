@@ -27,9 +27,9 @@ def assert_threads_change_nothing(call: Callable[[], Iterable[torch.Tensor]]) ->
     results = []
     try:
         for count in (1, 2, 3, 4):
-            torch.set_num_threads(count)
+            kernels.set_threads(count)
             results.append(bits(call()))
-            assert torch.get_num_threads() == count
+            assert torch.get_num_threads() == count == kernels.threads()
     finally:
-        torch.set_num_threads(threads)
+        kernels.set_threads(threads)
     assert all(result == results[0] for result in results)

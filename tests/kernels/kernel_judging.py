@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from kernel_doors import as_tensors, through
 
 from calibench import kernels
 
@@ -108,36 +110,37 @@ def sorted_entries(table: kernels.ClassTable, labels: torch.Tensor, bins: int, c
     }
 
 
-def results() -> list[torch.Tensor]:
-    """What each operator of judging makes of the same inputs."""
-    counts, given = kernels.resample_counts(5000, 0, 40, 0), ranges(5000, 9000, 6, 50, 0)
+def results(door: str = "torch") -> list[torch.Tensor]:
+    """What each operator of judging makes of the same inputs, which go through the door of torch or of numpy."""
+    counts = as_tensors(kernels.resample_counts(5000, 0, 40, 0, numpy=door == "numpy"))
+    given, run = ranges(5000, 9000, 6, 50, 0), partial(through, door)
     ends = torch.arange(1, 16, dtype=torch.float64)[:, None].expand(15, counts.shape[1]) * 600
     found = [
         counts,
-        kernels.resample_sums(counts, given["columns"], given["ends"], given["places"]),
-        kernels.resample_risks(counts, given["wrong"], given["ends"], given["places"]),
-        kernels.resample_group_sums(counts, given["columns"][:3], ends.contiguous(), given["places"]),
+        run(kernels.resample_sums, counts, given["columns"], given["ends"], given["places"]),
+        run(kernels.resample_risks, counts, given["wrong"], given["ends"], given["places"]),
+        run(kernels.resample_group_sums, counts, given["columns"][:3], ends.contiguous(), given["places"]),
     ]
     for k, dtype, from_probs in ((10, torch.float32, False), (130, torch.float64, False), (130, torch.float32, True)):
-        found += _of_rows(rows(1501, k, dtype, from_probs), from_probs, counts)
+        found += _of_rows(run, rows(1501, k, dtype, from_probs), from_probs, counts)
     return found
 
 
-def _of_rows(scores: torch.Tensor, from_probs: bool, counts: torch.Tensor) -> list[torch.Tensor]:
+def _of_rows(run: Any, scores: torch.Tensor, from_probs: bool, counts: torch.Tensor) -> list[torch.Tensor]:
     n, k = scores.shape
     factors, cells = factors_of(k, 15), cells_of(n, 9)
     draw: dict[str, Any] = {"first": 3, "draws": 24, "seed": 5, "from_probs": from_probs}
-    table = kernels.class_table(scores, 15, from_probs=from_probs)
-    drawn = kernels.label_draws(scores, 15, cells, 9, **draw)
+    table = run(kernels.class_table, scores, 15, from_probs=from_probs)
+    drawn = run(kernels.label_draws, scores, 15, cells, 9, **draw)
     labels = torch.arange(n) % k
-    gaps = kernels.resample_class_gaps(counts, scores, labels, from_probs=from_probs)
+    gaps = run(kernels.resample_class_gaps, counts, scores, labels, from_probs=from_probs)
     entries = sorted_entries(table, labels, 15, k)
     return [
         *table,
         *drawn,
         gaps,
-        *kernels.class_table(scores, 15, from_probs=from_probs, factors=factors),
-        *kernels.label_draws(scores, 15, cells, 9, factors=factors, **draw),
-        kernels.resample_class_errors(counts, totals=gaps, **entries),
-        kernels.gap_sizes(drawn.labels, table.moments[0], factors),
+        *run(kernels.class_table, scores, 15, from_probs=from_probs, factors=factors),
+        *run(kernels.label_draws, scores, 15, cells, 9, factors=factors, **draw),
+        run(kernels.resample_class_errors, counts, totals=gaps, **entries),
+        run(kernels.gap_sizes, drawn.labels, table.moments[0], factors),
     ]

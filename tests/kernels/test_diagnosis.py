@@ -10,6 +10,7 @@ import torch
 
 from calibench import kernels
 from calibench.kernels import diagnosis, loader
+from calibench.kernels.numpy_operators import NumpyOperators
 from calibench.kernels.self_test import PASSED, self_test
 
 pytestmark = pytest.mark.filterwarnings("default::calibench.errors.CalibenchWarning")
@@ -69,10 +70,11 @@ def status(**changes):
     return dataclasses.replace(complete, **changes)
 
 
-def missing(monkeypatch, extension):
+def missing(monkeypatch, extension, numpy_error=None):
     """The missing parts of this extension, each as `(what, why, how to get it)`."""
     monkeypatch.delenv("CALIBENCH_BACKEND", raising=False)
     monkeypatch.setattr(loader._State, "status", extension)
+    monkeypatch.setattr(diagnosis, "numpy_operators", lambda: NumpyOperators({}, numpy_error))
     return diagnosis._missing(extension)
 
 
@@ -100,6 +102,15 @@ def test_missing_kernels_have_a_reason_and_a_command(monkeypatch):
     assert what == "fused CPU kernels"
     assert "_ops.so is stale: rebuild it" in why
     assert how.startswith("CALIBENCH_BUILD=cpu pip install --no-build-isolation -e .  (needs g++")
+
+
+def test_kernels_that_numpy_alone_lacks(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (what, why, how), *_ = missing(monkeypatch, status(), "calibench._C is stale: rebuild it")
+    assert (what, why) == ("fused CPU kernels for numpy arrays", "calibench._C is stale: rebuild it")
+    assert how.startswith("CALIBENCH_BUILD=cpu pip install --no-build-isolation -e .  (needs g++")
+    nothing = missing(monkeypatch, status(ops=(), loaded=False, error="no _ops*.so"), "calibench._C does not load")
+    assert [what for what, *_ in nothing if "CPU" in what] == ["fused CPU kernels"]
 
 
 def test_a_gpu_that_no_architecture_fits(monkeypatch):

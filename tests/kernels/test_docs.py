@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from calibench import kernels
 
@@ -21,8 +22,13 @@ def test_the_examples_run(backend: str, monkeypatch: pytest.MonkeyPatch) -> None
     if backend == "reference":  # torch cannot trace the reference in one graph
         blocks = [block for block in blocks if "torch.compile" not in block]
     scope: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, str(PAGE), "exec"), scope)
+    threads = kernels.threads(), torch.get_num_threads()
+    try:
+        for block in blocks:
+            exec(compile(block, str(PAGE), "exec"), scope)
+    finally:
+        kernels.set_threads(threads[0])
+        torch.set_num_threads(threads[1])
 
 
 def test_every_function_is_shown() -> None:

@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("setup.py", "pyproject.toml", "csrc", "benchmark", "plugins", "README.md", "LICENSE")
 NVCC = shutil.which("nvcc", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/cuda/bin"]))
 
+needs_compiler = pytest.mark.skipif(shutil.which(os.environ.get("CXX", "c++")) is None, reason="needs c++")
+
 pytestmark = [
     pytest.mark.skipif(not (ROOT / "setup.py").exists(), reason="needs the source tree, not only the package"),
     pytest.mark.slow,  # each test starts pip, which takes a second
@@ -53,6 +55,12 @@ def hide_torch(tree: Path) -> str:
     (tree / "shadow").mkdir()
     (tree / "shadow" / "torch.py").write_text("raise ImportError('no torch in this environment')\n")
     return str(tree / "shadow")
+
+
+def empty_sources(tree: Path) -> None:
+    """Leaves nothing to compile in every source."""
+    for source in [*tree.glob("csrc/**/*.cpp"), *tree.glob("csrc/**/*.cu")]:
+        source.write_text("")
 
 
 def failures(process: subprocess.CompletedProcess[str]) -> list[str]:
@@ -93,12 +101,38 @@ def test_mode_auto_without_a_compiler_prints_one_line_and_succeeds(tree: Path) -
     assert contents(tree)[1] == []
 
 
-def test_mode_auto_without_torch_prints_one_line_and_succeeds(tree: Path) -> None:
+@needs_compiler
+def test_mode_auto_without_torch_builds_the_kernels_for_numpy_and_prints_one_line(tree: Path) -> None:
+    empty_sources(tree)
     process = build_wheel(tree, PYTHONPATH=hide_torch(tree))
     assert process.returncode == 0, process.stdout + process.stderr
     (line,) = failures(process)
-    assert "no torch in this environment" in line
+    assert "no kernels for tensors: torch cannot be imported while building (no torch in this environment)" in line
+    (file,) = contents(tree)[1]
+    assert file.startswith("calibench/_C.")
+
+
+def test_mode_auto_without_torch_and_without_a_compiler_prints_one_line(tree: Path) -> None:
+    process = build_wheel(tree, PYTHONPATH=hide_torch(tree), CC="/nonexistent", CXX="/nonexistent")
+    assert process.returncode == 0, process.stdout + process.stderr
+    (line,) = failures(process)
+    assert "no C++ compiler '/nonexistent'; the float64 reference will be used" in line
     assert contents(tree)[1] == []
+
+
+@needs_compiler
+def test_the_core_is_compiled_once_and_the_operators_for_each_door(tree: Path) -> None:
+    """Objects of one source for two doors lie in two folders, so that a build does not compile them again in turn."""
+    empty_sources(tree)
+    process = build_wheel(tree, CALIBENCH_BUILD="cpu")
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert [file.partition(".")[0] for file in contents(tree)[1]] == ["calibench/_C", "calibench/_ops"]
+    objects = sorted(path.relative_to(tree / "build") for path in (tree / "build").rglob("*.o"))
+    names = [path.name for path in objects]
+    for source in (tree / "csrc" / "core").glob("*.cpp"):
+        assert names.count(f"{source.stem}.o") == 1
+    for source in (tree / "csrc" / "cpu").glob("*.cpp"):
+        assert names.count(f"{source.stem}.o") == 2
 
 
 @pytest.mark.parametrize("mode", ["cpu", "cuda"])
@@ -109,11 +143,11 @@ def test_a_forced_mode_without_torch_is_an_error(tree: Path, mode: str) -> None:
     assert set(failures(process)) == {f"calibench: CALIBENCH_BUILD={mode}, but {problem}"}
 
 
-@pytest.mark.skipif(NVCC is None or shutil.which(os.environ.get("CXX", "c++")) is None, reason="needs nvcc and c++")
+@pytest.mark.skipif(NVCC is None, reason="nvcc is neither on PATH nor in /usr/local/cuda/bin")
+@needs_compiler
 def test_a_broken_cuda_source_leaves_the_cpu_kernels(tree: Path) -> None:
     """Every source but the broken one is empty: this test is about the order of the builds, not about the kernels."""
-    for source in [*tree.glob("csrc/**/*.cpp"), *tree.glob("csrc/**/*.cu")]:
-        source.write_text("")
+    empty_sources(tree)
     (tree / "csrc/cuda/calibration_stats.cu").write_text("this is no CUDA\n")
     process = build_wheel(tree)
     assert process.returncode == 0, process.stdout + process.stderr

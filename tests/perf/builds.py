@@ -21,7 +21,7 @@ from exported import ExportError, export
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPT = Path("csrc/perf/build.sh")
-NOT_THE_CORE = ("cpu", "cuda", "library.cpp", "module.cpp", "README.md")
+NOT_THE_CORE = ("arrays", "cpu", "cuda", "door.h", "torch_door.h", "library.cpp", "module.cpp", "README.md")
 UPSTREAMS = ("@{upstream}", "origin/HEAD", "origin/main", "origin/master")
 
 

@@ -25,6 +25,7 @@ from typing import Any
 import torch
 
 from calibench.bench.case import OURS, Case, Contender
+from calibench.kernels import set_threads
 from calibench.kernels.checks import dtype_name
 from calibench.models.vision_import import torchvision_operators
 
@@ -163,7 +164,7 @@ def _child(request: dict[str, Any]) -> None:
 
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(_NO_HUGE_PAGES, 1, 0, 0, 0)
-    torch.set_num_threads(request["threads"])
+    set_threads(request["threads"])
     if hasattr(os, "sched_setaffinity"):  # as many processors as `resolution` assumes
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: request["threads"]])
     dtype = getattr(torch, request["dtype"])

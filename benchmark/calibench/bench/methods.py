@@ -144,16 +144,15 @@ def _child(request: dict[str, Any]) -> None:
     """Runs the recipe and prints one line of JSON."""
     import time
 
-    import torch
-
     from calibench.config.resolve import resolve
     from calibench.data.load import load_data
     from calibench.errors import CalibenchError
+    from calibench.kernels import set_threads
     from calibench.runs.options import RunOptions
     from calibench.runs.run import run_config
 
     if request["threads"] is not None:
-        torch.set_num_threads(request["threads"])
+        set_threads(request["threads"])
     try:
         config = resolve(
             request["recipe"],

@@ -72,14 +72,13 @@ def measured(
     run: Callable[[Report], dict[str, Any]], *, threads: int | None, output: Path | None, as_json: bool, quiet: bool
 ) -> dict[str, Any]:
     """The document that `run` returns, measured with this number of threads, saved and printed as the options say."""
-    import torch
-
     from calibench.atomic import writable_folder
+    from calibench.kernels import set_threads
 
     if output is not None:
         writable_folder(output.parent)
     if threads is not None:
-        torch.set_num_threads(threads)
+        set_threads(threads)
     with progress("bench", silent=quiet) as report:
         document = run(report)
     if output is not None:

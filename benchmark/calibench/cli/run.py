@@ -176,13 +176,12 @@ def run(  # noqa: PLR0913 - an argument for each option
 
 
 def _device(name: str, threads: int | None) -> str:
-    """The device that trains; torch uses `threads` CPU threads from now on, if that is set."""
-    import torch
-
+    """The device that trains; torch and the kernels use `threads` CPU threads from now on, if that is set."""
+    from calibench.kernels import set_threads
     from calibench.processes import pick_device
 
     if threads is not None:
-        torch.set_num_threads(threads)
+        set_threads(threads)
     return pick_device(name)
 
 

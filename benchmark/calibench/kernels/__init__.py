@@ -1,6 +1,8 @@
-"""Typed functions over the fused operators `torch.ops.calibench.*`, and the float64 reference that defines their results.
+"""Typed functions over the fused operators, and the float64 reference that defines their results.
 
-Importing this package loads the operators, so that programs saved by torch.export find them.
+The operators are those of `torch.ops.calibench` for tensors, and of `calibench._C` for numpy arrays. Importing this package
+imports no torch. Once torch is imported, before or after, the operators are loaded, so that programs saved by torch.export
+find them.
 """
 
 from calibench.kernels.accumulator import CalibrationAccumulator
@@ -17,8 +19,9 @@ from calibench.kernels.class_rows import (
 from calibench.kernels.classwise import ClasswiseStats, classwise_stats
 from calibench.kernels.loader import Backend, BuildInfo, ExtensionStatus, backend, build_info, extension_status
 from calibench.kernels.nll_curve import NllCurve, nll_curve
+from calibench.kernels.numpy_operators import set_threads, threads
 from calibench.kernels.resampling import resample_counts, resample_group_sums, resample_risks, resample_sums
-from calibench.kernels.result import Result
+from calibench.kernels.result import Result, register_results
 from calibench.kernels.signatures import CPU_OPS, OPS
 from calibench.kernels.state import chunk_rows
 from calibench.kernels.stats import CalibrationSamples, CalibrationStats, calibration_stats
@@ -30,8 +33,15 @@ from calibench.kernels.thresholds import (
     softmax_threshold,
     softmax_threshold_sets,
 )
+from calibench.kernels.torch_import import when_torch
 
-extension_status()
+
+def _load_operators() -> None:
+    extension_status()
+    register_results()
+
+
+when_torch(_load_operators)
 
 __all__ = [
     "CPU_OPS",
@@ -69,7 +79,9 @@ __all__ = [
     "resample_group_sums",
     "resample_risks",
     "resample_sums",
+    "set_threads",
     "sigmoid_threshold",
     "softmax_threshold",
     "softmax_threshold_sets",
+    "threads",
 ]

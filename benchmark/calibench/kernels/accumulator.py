@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
-from torch import distributed
+from typing import TYPE_CHECKING, Any
 
 from calibench.errors import InputError
-from calibench.kernels import checks, dispatch, loader, reference, state
+from calibench.kernels import checks, dispatch, loader, state
 from calibench.kernels.result import Fault
 from calibench.kernels.stats import CalibrationStats
+from calibench.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import distributed
 
 _CLASS = "CalibrationAccumulator"
 
@@ -43,16 +44,17 @@ class CalibrationAccumulator:
     def update(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
         """Adds a batch: scores `[N, K]` and labels `[N]` on the accumulator's device, types as in `calibration_stats`."""
         caller = f"{_CLASS}.update"
+        checks.check_tensor(caller, "scores", logits)
         checks.check_inputs(caller, logits, labels, self.bins)
         if logits.device != self.device:
             hint = f"move them, or make the accumulator with device={str(logits.device)!r}"
             raise InputError(f"{caller}: scores are on {logits.device} and the sums on {self.device}", hint)
         classes = self._common_classes(caller, logits.shape[1])
-        if loader.fused(logits.device, "calibration_update"):
+        if loader.fused(logits, "calibration_update"):
             inputs = (self._state, self._fault, logits.detach(), labels, self.bins, self.from_probs)
             dispatch.call(caller, "calibration_update", *inputs)
         else:
-            reference.calibration_update(caller, self._state, logits, labels, self.bins, self.from_probs)
+            dispatch.define("calibration_update", caller, self._state, logits, labels, self.bins, self.from_probs)
         self.num_classes = classes
 
     def merge(self, other: CalibrationAccumulator) -> None:
@@ -72,6 +74,8 @@ class CalibrationAccumulator:
         so all end with the same bits. InputError if processes differ in bins, kind of scores or number of classes, or if
         torch.distributed is not initialised.
         """
+        from torch import distributed
+
         caller = f"{_CLASS}.all_reduce"
         if not (distributed.is_available() and distributed.is_initialized()):
             hint = "call torch.distributed.init_process_group() first; one process alone has nothing to reduce"
@@ -142,6 +146,8 @@ def _no_fault(device: torch.device) -> torch.Tensor:
 
 def _gather(tensor: torch.Tensor, group: distributed.ProcessGroup | None) -> list[torch.Tensor]:
     """The tensor of every process, in their order."""
+    from torch import distributed
+
     tensors = [torch.empty_like(tensor) for _ in range(distributed.get_world_size(group))]
     distributed.all_gather(tensors, tensor.contiguous(), group=group)
     return tensors

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn
+from typing import Any, NoReturn
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
 from calibench.errors import InputError
+from calibench.kernels.arrays import Array, is_numpy
+from calibench.lazy import torch
 
-SCORE_TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
-LABEL_TYPES = (torch.int64, torch.int32, torch.uint8)
+SCORE_TYPES = ("float64", "float32", "bfloat16", "float16")
+LABEL_TYPES = ("int64", "int32", "uint8")
 
 MAX_BINS = 1 << 24
 """The limit of the compiled operators (csrc/inputs.h), so that both backends refuse the same."""
@@ -21,9 +24,11 @@ MAX_BINS = 1 << 24
 PROBABILITY_CEILING = 1 + 1e-3
 """Rounding may lift a float16 probability above 1; `calibench.outputs.outputs` allows as much."""
 
-NO_FAULT = torch.iinfo(torch.int64).max
+NO_FAULT = (1 << 63) - 1
 NON_FINITE, LABEL, PROBABILITY = 1, 2, 3
 """The kinds of a bad row: the status in a kernel's fault, whose code is row * 4 + status."""
+
+_NUMPY_TYPES = "use one of float64, float32, float16; numpy has no bfloat16, so widen it or give a tensor"
 
 _BAD_ROW = re.compile(r"calibench: (row \d+: [^\n]*)")
 
@@ -35,7 +40,7 @@ _ROW_HINTS = (
 )
 
 
-def check_inputs(caller: str, scores: torch.Tensor, labels: torch.Tensor, bins: int) -> None:
+def check_inputs(caller: str, scores: Array, labels: Array, bins: int) -> None:
     """InputError unless scores are `[N, K]` (N >= 0, K >= 1), labels `[N]` and `bins` is in [1, 2^24].
 
     Looks at shapes, types, devices and gradients only; bad values of a row are found later.
@@ -45,40 +50,44 @@ def check_inputs(caller: str, scores: torch.Tensor, labels: torch.Tensor, bins: 
     check_bins(caller, bins)
 
 
-def check_scores(caller: str, scores: torch.Tensor) -> None:
-    """InputError unless scores are a floating-point tensor `[N, K]`, K >= 1, that requires no gradient."""
-    check_tensor(caller, "scores", scores)
+def check_scores(caller: str, scores: Array) -> None:
+    """InputError unless scores are floating-point numbers `[N, K]`, K >= 1, that require no gradient."""
+    check_array(caller, "scores", scores)
     if scores.ndim != 2:
         raise InputError(f"{caller}: scores have shape {list(scores.shape)}, not [N, K]", "one column per class")
     if scores.shape[1] < 1:
         raise InputError(f"{caller}: scores have no classes (shape {list(scores.shape)})", "one column per class")
-    if scores.dtype not in SCORE_TYPES:
-        raise InputError(f"{caller}: scores have type {dtype_name(scores.dtype)}", f"use one of {_names(SCORE_TYPES)}")
+    if dtype_name(scores.dtype) not in SCORE_TYPES:
+        hint = _NUMPY_TYPES if is_numpy(scores) else f"use one of {', '.join(SCORE_TYPES)}"
+        raise InputError(f"{caller}: scores have type {dtype_name(scores.dtype)}", hint)
     refuse_gradient(caller, scores, "logits")
 
 
-def check_labels(caller: str, labels: torch.Tensor, scores: torch.Tensor) -> None:
-    """InputError unless labels are whole numbers `[N]` on the device of the scores."""
-    check_tensor(caller, "labels", labels)
+def check_labels(caller: str, labels: Array, scores: Array) -> None:
+    """InputError unless labels are whole numbers `[N]`, of the kind and on the device of the scores."""
+    check_array(caller, "labels", labels)
+    refuse_two_kinds(caller, scores, labels)
     if labels.ndim != 1:
         raise InputError(f"{caller}: labels have shape {list(labels.shape)}, not [N]", "one class index per row")
-    if labels.dtype not in LABEL_TYPES:
-        raise InputError(f"{caller}: labels have type {dtype_name(labels.dtype)}", f"use one of {_names(LABEL_TYPES)}")
+    if dtype_name(labels.dtype) not in LABEL_TYPES:
+        hint = f"use one of {', '.join(LABEL_TYPES)}"
+        raise InputError(f"{caller}: labels have type {dtype_name(labels.dtype)}", hint)
     if labels.shape[0] != scores.shape[0]:
         message = f"{caller}: {scores.shape[0]} rows of scores and {labels.shape[0]} labels"
         raise InputError(message, "they must be of one length")
-    if labels.device != scores.device:
+    if not is_numpy(scores) and labels.device != scores.device:
         hint = "move the labels with labels.to(logits.device)"
         raise InputError(f"{caller}: scores are on {scores.device} and labels on {labels.device}", hint)
 
 
-def check_bins(caller: str, bins: object) -> None:
-    """InputError unless `bins` is a whole number in [1, 2^24]."""
+def check_bins(caller: str, bins: object) -> int:
+    """The number of bins; InputError unless it is a whole number in [1, 2^24]."""
     if isinstance(bins, bool) or not isinstance(bins, int) or not 1 <= bins <= MAX_BINS:
         hint = "the usual number is 15"
         if isinstance(bins, float) and bins.is_integer():
             hint = f"did you mean {int(bins)}?"
         raise InputError(f"{caller}: bins is {bins!r}, not a whole number in [1, {MAX_BINS}]", hint)
+    return bins
 
 
 def check_tensor(caller: str, name: str, value: object) -> None:
@@ -88,9 +97,38 @@ def check_tensor(caller: str, name: str, value: object) -> None:
         raise InputError(f"{caller}: {name} are a {kind}, not a tensor", "torch.as_tensor makes one")
 
 
-def refuse_gradient(caller: str, tensor: torch.Tensor, name: str) -> None:
-    """InputError if the tensor requires a gradient and gradients are recorded; RuntimeError while torch compiles."""
-    if not (tensor.requires_grad and torch.is_grad_enabled()):
+def check_array(caller: str, name: str, value: object) -> None:
+    """InputError unless `value` is a tensor, or a numpy array as the kernels read it."""
+    if is_numpy(value):
+        _check_numpy(caller, name, value)
+    else:
+        check_tensor(caller, name, value)
+
+
+def _check_numpy(caller: str, name: str, array: npt.NDArray[Any]) -> None:
+    """InputError for what torch.from_numpy refuses, and for subclasses: a mask would be left out without a word."""
+    if type(array) not in {np.ndarray, np.memmap}:
+        hint = "numpy.asarray makes an array, without a mask"
+        raise InputError(f"{caller}: {name} are a {type(array).__name__}, not an array", hint)
+    if not array.dtype.isnative:
+        hint = "array.astype(array.dtype.newbyteorder('=')) turns them round"
+        raise InputError(f"{caller}: {name} have the byte order of another machine ({array.dtype})", hint)
+    item = array.itemsize
+    steps = (step for step, size in zip(array.strides, array.shape, strict=True) if size > 1)
+    if array.size and (not array.flags.aligned or any(step < 0 or step % item for step in steps)):
+        hint = "numpy.ascontiguousarray makes a copy that is neither"
+        raise InputError(f"{caller}: {name} run backwards or are not aligned in memory", hint)
+
+
+def refuse_two_kinds(caller: str, *arrays: object) -> None:
+    """InputError if some are numpy arrays and some are tensors. None is of either kind."""
+    if len({is_numpy(array) for array in arrays if array is not None}) > 1:
+        raise InputError(f"{caller}: one array is of numpy and another of torch", "give both as one kind")
+
+
+def refuse_gradient(caller: str, tensor: Array, name: str) -> None:
+    """InputError if a tensor requires a gradient and gradients are recorded; RuntimeError while torch compiles."""
+    if is_numpy(tensor) or not (tensor.requires_grad and torch.is_grad_enabled()):
         return
     message, hint = f"{caller}: metrics are not differentiable", f"call .detach() on the {name} first"
     if torch.compiler.is_compiling():
@@ -99,16 +137,20 @@ def refuse_gradient(caller: str, tensor: torch.Tensor, name: str) -> None:
     raise InputError(message, hint)
 
 
-def check_on_cpu(caller: str, *tensors: torch.Tensor | None) -> None:
-    """InputError for a tensor on a GPU: outputs are judged on the CPU, where `Judged` has them."""
-    for tensor in tensors:
-        if tensor is not None and tensor.device.type != "cpu":
-            raise InputError(f"{caller}: a tensor is on {tensor.device}", "it runs on the CPU: use .cpu()")
+def check_on_cpu(caller: str, *arrays: Array | None) -> None:
+    """InputError for a tensor on a GPU, since outputs are judged on the CPU, and for arrays of two kinds."""
+    refuse_two_kinds(caller, *arrays)
+    for array in arrays:
+        if array is None:
+            continue
+        check_array(caller, "numbers", array)
+        if not is_numpy(array) and array.device.type != "cpu":
+            raise InputError(f"{caller}: a tensor is on {array.device}", "it runs on the CPU: use .cpu()")
 
 
-def readable(tensor: torch.Tensor) -> bool:
+def readable(array: Array) -> bool:
     """True if values may be read: not on a GPU, where reading means waiting, and not while torch traces."""
-    return not torch.compiler.is_compiling() and tensor.device.type == "cpu"
+    return is_numpy(array) or (not torch.compiler.is_compiling() and array.device.type == "cpu")
 
 
 def row_sentence(row: int, status: int, label: int, classes: int) -> str:
@@ -126,13 +168,13 @@ def confidence_sentence(row: int, status: int) -> str:
     return f"row {row}: a confidence {problem}"
 
 
-def refuse_confidence(caller: str, confidence: torch.Tensor) -> None:
+def refuse_confidence(caller: str, confidence: npt.NDArray[Any]) -> None:
     """InputError that names the lowest row whose confidence `[N]` is outside [0, 1 + 1e-3]."""
     inside = (confidence >= 0) & (confidence <= PROBABILITY_CEILING)
     if bool(inside.all()):
         return
-    row = int((~inside).nonzero()[0])
-    status = PROBABILITY if bool(confidence[row].isfinite()) else NON_FINITE
+    row = int(inside.argmin())
+    status = PROBABILITY if np.isfinite(confidence[row]) else NON_FINITE
     raise_row_error(caller, confidence_sentence(row, status))
 
 
@@ -159,10 +201,6 @@ def translate(caller: str, error: RuntimeError) -> NoReturn:
     raise_row_error(caller, match.group(1))
 
 
-def dtype_name(dtype: torch.dtype) -> str:
-    """`float32` for torch.float32."""
+def dtype_name(dtype: torch.dtype | np.dtype[Any]) -> str:
+    """`float32` for torch.float32, and for that of numpy."""
     return str(dtype).removeprefix("torch.")
-
-
-def _names(dtypes: tuple[torch.dtype, ...]) -> str:
-    return ", ".join(dtype_name(dtype) for dtype in dtypes)

@@ -6,46 +6,45 @@ of threads and every instruction set: probabilities are float64, and counts are 
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import Generic, NamedTuple, cast
 
-import torch
+from calibench.kernels import checks, dispatch, loader
+from calibench.kernels.arrays import Array, empty_like
 
-from calibench.kernels import checks, dispatch, loader, reference
 
-
-class ClassTable(NamedTuple):
+class ClassTable(NamedTuple, Generic[Array]):
     """Sums over rows in the M equal-width bins of each class, and the entries above bin 0."""
 
-    moments: torch.Tensor
+    moments: Array
     """The sum of p, and of p^2, in each cell k M + bin, float64 `[2, K M]`."""
-    expected_right: torch.Tensor
+    expected_right: Array
     """The sum of the probabilities of the predictions, float64 `[1]`."""
-    row: torch.Tensor
+    row: Array
     """The row of each entry above bin 0, in their order, int32 `[E]`."""
-    cell: torch.Tensor
+    cell: Array
     """Its cell, int32 `[E]`."""
-    p: torch.Tensor
+    p: Array
     """Its probability, float64 `[E]`."""
 
 
-class DrawnLabels(NamedTuple):
+class DrawnLabels(NamedTuple, Generic[Array]):
     """Counts of drawn labels; draw d is column d, and columns beyond the draws hold further draws."""
 
-    right: torch.Tensor
+    right: Array
     """Right predictions in each of the C cells of items, int32 `[C, P]`."""
-    labels: torch.Tensor
+    labels: Array
     """Labels in the class-wise cell of their class, int32 `[K M, P]`."""
 
 
 def class_table(
-    scores: torch.Tensor,
+    scores: Array,
     bins: int,
     *,
     from_probs: bool = False,
-    factors: torch.Tensor | None = None,
-    rows: torch.Tensor | None = None,
+    factors: Array | None = None,
+    rows: Array | None = None,
     listed: bool = True,
-) -> ClassTable:
+) -> ClassTable[Array]:
     """The table of class-wise bins of `scores [N, K]`, or of its `rows` (int32).
 
     With `factors` (float64 `[K M]`) each probability counts times the factor of its cell, and rows are then scaled to a sum of 1;
@@ -55,25 +54,25 @@ def class_table(
     checks.check_scores("class_table", scores)
     checks.check_bins("class_table", bins)
     scores, chosen = _chosen(scores, rows)
-    inputs = scores, from_probs, bins, _or_none(factors, torch.float64), chosen, listed
-    if not loader.fused(scores.device, "class_table"):
-        return ClassTable(*reference.class_table(*inputs))
+    inputs = scores, from_probs, bins, _or_none(factors, scores, "float64"), chosen, listed
+    if not loader.fused(scores, "class_table"):
+        return ClassTable(*dispatch.define("class_table", *inputs))
     return ClassTable(*dispatch.call("class_table", "class_table", *inputs))
 
 
 def label_draws(  # noqa: PLR0913 - the arguments of the operator
-    scores: torch.Tensor,
+    scores: Array,
     bins: int,
-    cells: torch.Tensor,
+    cells: Array,
     num_cells: int,
     *,
     first: int,
     draws: int,
     seed: int,
     from_probs: bool = False,
-    factors: torch.Tensor | None = None,
-    rows: torch.Tensor | None = None,
-) -> DrawnLabels:
+    factors: Array | None = None,
+    rows: Array | None = None,
+) -> DrawnLabels[Array]:
     """Labels drawn from the probabilities of `scores [N, K]`, or of its `rows`, counted by cell, for draws `first + d`.
 
     `cells` (int32) gives each item one of C cells, in which right predictions are counted. Two words of Philox4x32-10 with the key
@@ -84,20 +83,26 @@ def label_draws(  # noqa: PLR0913 - the arguments of the operator
     checks.check_scores("label_draws", scores)
     checks.check_bins("label_draws", bins)
     scores, chosen = _chosen(scores, rows)
-    inputs = scores, from_probs, bins, _or_none(factors, torch.float64), chosen, cells, num_cells, first, draws, seed
-    if not loader.fused(scores.device, "label_draws"):
-        return DrawnLabels(*reference.label_draws(*inputs))
+    inputs = (
+        scores,
+        from_probs,
+        bins,
+        _or_none(factors, scores, "float64"),
+        chosen,
+        cells,
+        num_cells,
+        first,
+        draws,
+        seed,
+    )
+    if not loader.fused(scores, "label_draws"):
+        return DrawnLabels(*dispatch.define("label_draws", *inputs))
     return DrawnLabels(*dispatch.call("label_draws", "label_draws", *inputs))
 
 
 def resample_class_gaps(
-    counts: torch.Tensor,
-    scores: torch.Tensor,
-    labels: torch.Tensor,
-    places: torch.Tensor | None = None,
-    *,
-    from_probs: bool = False,
-) -> torch.Tensor:
+    counts: Array, scores: Array, labels: Array, places: Array | None = None, *, from_probs: bool = False
+) -> Array:
     """The weighted sum of `p_k - [label = k]` of each class in each resample, float64 `[K, P]`.
 
     `counts [n, P]` are those of `resample_counts`; row i of `scores [N, K]` has the counts of row `places[i]`, or i without places.
@@ -105,19 +110,13 @@ def resample_class_gaps(
     """
     checks.check_on_cpu("resample_class_gaps", counts, scores, labels, places)
     checks.check_scores("resample_class_gaps", scores)
-    if not loader.fused(scores.device, "resample_class_gaps"):
-        return reference.resample_class_gaps(counts, places, scores, labels, from_probs)
-    inputs = counts, _or_none(places, torch.int32), scores, labels, from_probs
-    return cast(torch.Tensor, dispatch.call("resample_class_gaps", "resample_class_gaps", *inputs))
+    if not loader.fused(scores, "resample_class_gaps"):
+        return cast(Array, dispatch.define("resample_class_gaps", counts, places, scores, labels, from_probs))
+    inputs = counts, _or_none(places, scores, "int32"), scores, labels, from_probs
+    return cast(Array, dispatch.call("resample_class_gaps", "resample_class_gaps", *inputs))
 
 
-def resample_class_errors(
-    counts: torch.Tensor,
-    entries: torch.Tensor,
-    gaps: torch.Tensor,
-    cell_ends: torch.Tensor,
-    totals: torch.Tensor,
-) -> torch.Tensor:
+def resample_class_errors(counts: Array, entries: Array, gaps: Array, cell_ends: Array, totals: Array) -> Array:
     """`sum over classes k and bins m of |sum of w (p_k - [label = k])|` in each resample, float64 `[P]`.
 
     The entries above bin 0 lie cell by cell: `entries [E]` are their rows of `counts` (int32), `gaps [E]` are p - y (int32 in
@@ -126,23 +125,23 @@ def resample_class_errors(
     """
     inputs = counts, entries, gaps, cell_ends, totals
     checks.check_on_cpu("resample_class_errors", *inputs)
-    if not loader.fused(counts.device, "resample_class_errors"):
-        return reference.resample_class_errors(*inputs)
-    return cast(torch.Tensor, dispatch.call("resample_class_errors", "resample_class_errors", *inputs))
+    if not loader.fused(counts, "resample_class_errors"):
+        return cast(Array, dispatch.define("resample_class_errors", *inputs))
+    return cast(Array, dispatch.call("resample_class_errors", "resample_class_errors", *inputs))
 
 
-def gap_sizes(labels: torch.Tensor, offset: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+def gap_sizes(labels: Array, offset: Array, factor: Array) -> Array:
     """`sum over cells c of |offset_c - factor_c * labels[c, d]|` of each draw d, float64 `[P]`; `labels` as in `DrawnLabels`."""
     checks.check_on_cpu("gap_sizes", labels, offset, factor)
-    if not loader.fused(labels.device, "gap_sizes"):
-        return reference.gap_sizes(labels, offset, factor)
-    return cast(torch.Tensor, dispatch.call("gap_sizes", "gap_sizes", labels, offset, factor))
+    if not loader.fused(labels, "gap_sizes"):
+        return cast(Array, dispatch.define("gap_sizes", labels, offset, factor))
+    return cast(Array, dispatch.call("gap_sizes", "gap_sizes", labels, offset, factor))
 
 
-def _chosen(scores: torch.Tensor, rows: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+def _chosen(scores: Array, rows: Array | None) -> tuple[Array, Array]:
     """The scores and the rows to take. An operator without rows takes all; of a choice of none, it gets no scores."""
-    return scores if rows is None or len(rows) else scores[:0], _or_none(rows, torch.int32)
+    return scores if rows is None or len(rows) else scores[:0], _or_none(rows, scores, "int32")
 
 
-def _or_none(values: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor:
-    return torch.empty(0, dtype=dtype) if values is None else values
+def _or_none(values: Array | None, scores: Array, dtype: str) -> Array:
+    return empty_like(scores, dtype) if values is None else values

@@ -9,6 +9,7 @@ import torch
 
 from calibench.errors import CalibenchError
 from calibench.kernels import loader
+from calibench.kernels.numpy_operators import numpy_operators
 from calibench.kernels.self_test import PASSED, self_test
 from calibench.kernels.signatures import OPS
 
@@ -69,7 +70,7 @@ def _served(kind: str, op: str | None = None) -> str:
 
 
 def _missing(status: loader.ExtensionStatus) -> list[Missing]:
-    items = (_missing_cpu(), _missing_cuda(status), _ignored_instruction_set(status))
+    items = (_missing_cpu(), _missing_numpy(), _missing_cuda(status), _ignored_instruction_set(status))
     return [item for item in items if item is not None]
 
 
@@ -79,6 +80,14 @@ def _missing_cpu() -> Missing | None:
     return Missing(
         "fused CPU kernels", loader.missing_kernel_reason("cpu"), f"{loader.build_command('cpu')}  ({NEEDS_CPU})"
     )
+
+
+def _missing_numpy() -> Missing | None:
+    """The kernels for numpy arrays, if they alone are missing: the remedy of the others brings these too."""
+    error = numpy_operators().error
+    if error is None or not loader.available("cpu"):
+        return None
+    return Missing("fused CPU kernels for numpy arrays", error, f"{loader.build_command('cpu')}  ({NEEDS_CPU})")
 
 
 def _missing_cuda(status: loader.ExtensionStatus) -> Missing | None:

@@ -6,15 +6,19 @@ import importlib
 import os
 import threading
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Literal, NotRequired, TypedDict, cast
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
-import torch
+import numpy.typing as npt
 
 from calibench.errors import CalibenchWarning, InputError, did_you_mean
+from calibench.kernels.arrays import is_numpy
+from calibench.kernels.numpy_operators import numpy_operators
 from calibench.kernels.signatures import CPU_OPS, OPS, registered_signature
+from calibench.lazy import torch
 
 Backend = Literal["fused-cpu", "fused-cuda", "reference"]
 
@@ -104,10 +108,7 @@ def backend(device: str | torch.device = "cpu", op: str | None = None) -> Backen
     Of one operator, or of all (`op` None): fused only if every operator is. CALIBENCH_BACKEND is auto (default), or forces
     fused or reference. InputError if fused is forced and missing.
     """
-    mode = os.environ.get("CALIBENCH_BACKEND") or "auto"
-    if mode not in {"auto", "fused", "reference"}:
-        hint = did_you_mean(mode, ("auto", "fused", "reference"))
-        raise InputError(f"CALIBENCH_BACKEND={mode} is not a backend", hint)
+    mode = _mode()
     if mode == "reference":
         return "reference"
     kind = torch.device(device).type
@@ -120,6 +121,14 @@ def backend(device: str | torch.device = "cpu", op: str | None = None) -> Backen
     return "reference"
 
 
+def _mode() -> str:
+    mode = os.environ.get("CALIBENCH_BACKEND") or "auto"
+    if mode not in {"auto", "fused", "reference"}:
+        hint = did_you_mean(mode, ("auto", "fused", "reference"))
+        raise InputError(f"CALIBENCH_BACKEND={mode} is not a backend", hint)
+    return mode
+
+
 def available(kind: str, op: str | None = None) -> bool:
     """True if a kernel for `op` (None: for every operator) on devices of this kind (`cpu`, `cuda`) is loaded."""
     status = extension_status()
@@ -129,12 +138,15 @@ def available(kind: str, op: str | None = None) -> bool:
     return len(ops) == len(OPS) if op is None else op in ops
 
 
-def fused(device: torch.device, op: str) -> bool:
-    """True if a fused kernel serves `op`.
+def fused(array: torch.Tensor | npt.NDArray[Any], op: str) -> bool:
+    """True if a fused kernel serves `op` for this array, a tensor or a numpy array.
 
     Warns once per process (CalibenchWarning) when the reference takes over and CALIBENCH_BACKEND does not force it. While
     torch traces (torch.compile, torch.export) CALIBENCH_BACKEND is not read: a loaded kernel serves.
     """
+    if is_numpy(array):
+        return _fused_numpy(op)
+    device = array.device
     if torch.compiler.is_compiling():
         if torch.compiler.is_exporting() and not available(device.type, op):
             how = build_command(device.type)
@@ -145,13 +157,35 @@ def fused(device: torch.device, op: str) -> bool:
     if backend(device, op) != "reference":
         return True
     if not _State.warned and os.environ.get("CALIBENCH_BACKEND") != "reference":
-        _State.warned = True
-        how = build_command(device.type)
-        message = (
-            f"{missing_kernel_reason(device.type, op)}; the slower float64 reference takes over. To build them: {how}"
-        )
-        warnings.warn(message, CalibenchWarning, stacklevel=4)
+        _warn_once(missing_kernel_reason(device.type, op), build_command(device.type))
     return False
+
+
+def _fused_numpy(op: str) -> bool:
+    """`fused` for numpy arrays. It imports no torch."""
+    mode = _mode()
+    if mode == "reference":
+        return False
+    operators = numpy_operators()
+    if op in operators.functions:
+        return True
+    reason = f"the kernels for numpy arrays are not available ({operators.error})"
+    if mode == "fused":
+        raise InputError(f"CALIBENCH_BACKEND=fused, but {reason}", f"build them: {build_command('cpu')}")
+    if not _State.warned:
+        _warn_once(reason, build_command("cpu"))
+    return False
+
+
+def numpy_operator(op: str) -> Callable[..., Any]:
+    """The compiled function of numpy arrays, which `fused` has found."""
+    return numpy_operators().functions[op]
+
+
+def _warn_once(reason: str, how: str) -> None:
+    _State.warned = True
+    message = f"{reason}; the slower float64 reference takes over. To build them: {how}"
+    warnings.warn(message, CalibenchWarning, stacklevel=5)
 
 
 def missing_kernel_reason(kind: str, op: str | None = None) -> str:

@@ -7,29 +7,48 @@ results are the same bits for every number of threads and every instruction set:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-import torch
+import numpy as np
 
-from calibench.kernels import checks, dispatch, loader, reference
+from calibench.kernels import checks, dispatch, loader
+from calibench.kernels.arrays import Array, empty_like
+from calibench.lazy import torch
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
-def resample_counts(samples: int, first: int, resamples: int, seed: int) -> torch.Tensor:
+@overload
+def resample_counts(
+    samples: int, first: int, resamples: int, seed: int, *, numpy: Literal[False] = False
+) -> torch.Tensor: ...
+
+
+@overload
+def resample_counts(
+    samples: int, first: int, resamples: int, seed: int, *, numpy: Literal[True]
+) -> npt.NDArray[np.uint8]: ...
+
+
+def resample_counts(
+    samples: int, first: int, resamples: int, seed: int, *, numpy: bool = False
+) -> torch.Tensor | npt.NDArray[np.uint8]:
     """How often resample `first + b` of n draws with replacement has each of n samples, uint8 `[n, P]`, for b < B.
 
-    The draws are those of `bootstrap_bins`: Philox4x32-10 with the key `seed` and a counter of resample and draw.
+    The draws are those of `bootstrap_bins`: Philox4x32-10 with the key `seed` and a counter of resample and draw. The result is a
+    tensor, or a numpy array.
     """
-    like = torch.empty(0, dtype=torch.uint8)
-    if not loader.fused(like.device, "resample_counts"):
-        return reference.resample_counts(samples, first, resamples, seed)
-    return cast(
-        torch.Tensor, dispatch.call("resample_counts", "resample_counts", like, samples, first, resamples, seed)
-    )
+    like: Any = np.empty(0, dtype=np.uint8) if numpy else torch.empty(0, dtype=torch.uint8)
+    if loader.fused(like, "resample_counts"):
+        return cast(
+            "torch.Tensor", dispatch.call("resample_counts", "resample_counts", like, samples, first, resamples, seed)
+        )
+    counts: torch.Tensor = dispatch.define("resample_counts", samples, first, resamples, seed)
+    return counts.numpy() if numpy else counts
 
 
-def resample_sums(
-    counts: torch.Tensor, columns: Sequence[torch.Tensor], ends: torch.Tensor, places: torch.Tensor | None = None
-) -> torch.Tensor:
+def resample_sums(counts: Array, columns: Sequence[Array], ends: Array, places: Array | None = None) -> Array:
     """The count and the weighted sums of C columns `[L]` in S ranges of items, float64 `[S, 1 + C, P]`.
 
     A column is float64, float32, bool, or int32 in units of 2^-30. Range s holds the items from `ends[s - 1]` (0 at first) to
@@ -37,18 +56,13 @@ def resample_sums(
     places.
     """
     checks.check_on_cpu("resample_sums", counts, *columns, ends, places)
-    if not loader.fused(counts.device, "resample_sums"):
-        return reference.resample_sums(counts, columns, ends, places)
-    inputs = counts, _places(places), list(columns), ends
-    return cast(torch.Tensor, dispatch.call("resample_sums", "resample_sums", *inputs))
+    if not loader.fused(counts, "resample_sums"):
+        return cast(Array, dispatch.define("resample_sums", counts, list(columns), ends, places))
+    inputs = counts, _places(places, counts), list(columns), ends
+    return cast(Array, dispatch.call("resample_sums", "resample_sums", *inputs))
 
 
-def resample_risks(
-    counts: torch.Tensor,
-    wrong: torch.Tensor,
-    ends: torch.Tensor,
-    places: torch.Tensor | None = None,
-) -> torch.Tensor:
+def resample_risks(counts: Array, wrong: Array, ends: Array, places: Array | None = None) -> Array:
     """Samples, errors, and the sums over ranks of the selective and of the joint risk in each resample, float64 `[4, P]`.
 
     Items are in rank order, the surest first, in ties that end at `ends`; `wrong [L]` is True for an error. A tie of m samples
@@ -56,26 +70,24 @@ def resample_risks(
     `m E + e m / 2` to the joint risk, with harmonic numbers H to 4e-15. The rest as in `resample_sums`.
     """
     checks.check_on_cpu("resample_risks", counts, wrong, ends, places)
-    if not loader.fused(counts.device, "resample_risks"):
-        return reference.resample_risks(counts, wrong, ends, places)
-    inputs = counts, _places(places), wrong, ends
-    return cast(torch.Tensor, dispatch.call("resample_risks", "resample_risks", *inputs))
+    if not loader.fused(counts, "resample_risks"):
+        return cast(Array, dispatch.define("resample_risks", counts, wrong, ends, places))
+    inputs = counts, _places(places, counts), wrong, ends
+    return cast(Array, dispatch.call("resample_risks", "resample_risks", *inputs))
 
 
-def resample_group_sums(
-    counts: torch.Tensor, columns: Sequence[torch.Tensor], ends: torch.Tensor, places: torch.Tensor | None = None
-) -> torch.Tensor:
+def resample_group_sums(counts: Array, columns: Sequence[Array], ends: Array, places: Array | None = None) -> Array:
     """The weighted sum over each of M groups of draws, float64 `[M, P]`, of the numbers that columns `[L]` add up to.
 
     Group m of a resample holds its draws up to number `ends[m]` (float64 `[M, P]`), the last one all others. A group may end within
     the draws of one item. The rest as in `resample_sums`.
     """
     checks.check_on_cpu("resample_group_sums", counts, *columns, ends, places)
-    if not loader.fused(counts.device, "resample_group_sums"):
-        return reference.resample_group_sums(counts, columns, ends, places)
-    inputs = counts, _places(places), list(columns), ends
-    return cast(torch.Tensor, dispatch.call("resample_group_sums", "resample_group_sums", *inputs))
+    if not loader.fused(counts, "resample_group_sums"):
+        return cast(Array, dispatch.define("resample_group_sums", counts, list(columns), ends, places))
+    inputs = counts, _places(places, counts), list(columns), ends
+    return cast(Array, dispatch.call("resample_group_sums", "resample_group_sums", *inputs))
 
 
-def _places(places: torch.Tensor | None) -> torch.Tensor:
-    return torch.empty(0, dtype=torch.int32) if places is None else places
+def _places(places: Array | None, counts: Array) -> Array:
+    return empty_like(counts, "int32") if places is None else places

@@ -31,7 +31,7 @@ def self_test(device: str | torch.device = "cpu") -> dict[str, str]:
 
 
 def _test(case: Callable[[torch.Tensor, torch.Tensor], Pair], device: torch.device) -> str:
-    for dtype in SCORE_TYPES:
+    for dtype in (getattr(torch, name) for name in SCORE_TYPES):
         for logits, labels in _inputs(dtype):
             inputs = f"{dtype_name(dtype)} {list(logits.shape)}"
             try:

@@ -1,8 +1,8 @@
-"""The operators under `torch.ops.calibench` that this package calls; another signature shows a stale build."""
+"""The operators of torch.ops.calibench and calibench._C that this package calls; another signature shows a stale build."""
 
 from __future__ import annotations
 
-import torch
+from calibench.lazy import torch
 
 OPS: dict[str, str] = {
     "calibration_stats": "Tensor scores, Tensor labels, int bins, bool from_probs, bool return_samples -> 4",
@@ -31,6 +31,12 @@ CPU_OPS: dict[str, str] = {
     "resample_class_gaps": "Tensor counts, Tensor places, Tensor scores, Tensor labels, bool from_probs -> 1",
 }
 """The same for the operators of judging. They run on the CPU only, and no traced program calls them."""
+
+
+def kinds(signature: str) -> str:
+    """A signature without the names of its arguments, in the notation of `calibench._C.signatures`: `Tensor, int -> 1`."""
+    arguments, outputs = signature.split(" -> ")
+    return f"{', '.join(argument.split()[0].partition('(')[0] for argument in arguments.split(', '))} -> {outputs}"
 
 
 def registered_signature(op: str) -> str | None:

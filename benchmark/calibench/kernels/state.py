@@ -6,7 +6,7 @@ carry), row M + 1 is (correct, 0, Brier sum, carry). Sum and carry are a compens
 
 from __future__ import annotations
 
-import torch
+from calibench.lazy import torch
 
 
 def chunk_rows(num_classes: int, bins: int) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
-
-import torch
+from collections.abc import Callable, Iterator
+from typing import Generic, NamedTuple
 
 from calibench.errors import InputError, RunError
+from calibench.kernels.arrays import Array, is_numpy
+from calibench.kernels.checks import dtype_name
 from calibench.kernels.nll_curve import curve_of
+from calibench.lazy import torch
 
 BOUND = 50.0
 """T must lie in [1/50, 50]: a fit beyond these bounds has run away and means nothing."""
@@ -65,7 +66,7 @@ class _Point(NamedTuple):
         return -self.slope / self.curvature if self.curvature > 0 else math.inf
 
 
-def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> TemperatureFit:
+def fit_temperature(logits: Array, labels: Array) -> TemperatureFit:
     """T that minimises the NLL of softmax(logits / T) against labels `[N]`, for logits `[N, K]`, to 1e-6 in log T.
 
     The NLL is convex in 1/T, so its slope over log T changes sign once. The first pass evaluates T = 1 and one more T.
@@ -76,7 +77,7 @@ def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> TemperatureFi
     Types and strides as in `calibration_stats`. Raises InputError for a bad row and for N = 0; RunError if the NLL still
     falls at an end of [1/50, 50], or if logits of a row lie more than 1e100 apart.
     """
-    search = _Search(logits, labels)
+    search: _Search[Array] = _Search(logits, labels)
     search.look(0.0, _start(logits, labels))
     rows = len(labels)
     if rows == 0:
@@ -89,7 +90,7 @@ def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> TemperatureFi
     return TemperatureFit(math.exp(best.u), at_one.nll / rows, best.nll / rows, search.passes)
 
 
-def _start(logits: torch.Tensor, labels: torch.Tensor) -> float:
+def _start(logits: Array, labels: Array) -> float:
     """The log T of the first pass beside T = 1, fitted to a part of the rows if there are many."""
     if logits.ndim != 2 or logits.shape[0] < MANY_ROWS or labels.shape != logits.shape[:1]:
         return START
@@ -102,11 +103,12 @@ def _start(logits: torch.Tensor, labels: torch.Tensor) -> float:
     return minimum.u if minimum and minimum.u != 0 else START
 
 
-class _Search:
+class _Search(Generic[Array]):
     """The points of the curve evaluated so far, in order of u; the minimum is where their slopes change sign."""
 
-    def __init__(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
-        self.logits, self.labels = logits, labels
+    def __init__(self, logits: Array, labels: Array) -> None:
+        self.logits: Array = logits
+        self.labels: Array = labels
         self.points: list[_Point] = []
         self.passes = 0
 
@@ -114,7 +116,7 @@ class _Search:
         """Evaluates the curve at these u, in one pass over the logits."""
         curve = curve_of("fit_temperature", self.logits, self.labels, log_temperatures)
         columns = (field.tolist() for field in curve)
-        points = (_Point(*values) for values in zip(log_temperatures, *columns, strict=True))
+        points: Iterator[_Point] = (_Point(*values) for values in zip(log_temperatures, *columns, strict=True))
         self.points = sorted([*self.points, *points])
         self.passes += 1
 
@@ -223,15 +225,23 @@ def _extrapolated(point: _Point, inner: _Point) -> float:
     return u
 
 
-def _constant(logits: torch.Tensor) -> bool:
-    low, high = torch.aminmax(logits.detach(), dim=1)
+def _constant(logits: Array) -> bool:
+    low, high = _extremes(logits)
     return bool((low == high).all())
 
 
-def _refuse_wide(logits: torch.Tensor) -> None:
-    if logits.dtype != torch.float64:  # the narrower types end at 3.4e38
-        return
+def _extremes(logits: Array) -> tuple[Array, Array]:
+    """The lowest and the highest logit of each row."""
+    if is_numpy(logits):
+        return logits.min(axis=1), logits.max(axis=1)
     low, high = torch.aminmax(logits.detach(), dim=1)
+    return low, high
+
+
+def _refuse_wide(logits: Array) -> None:
+    if dtype_name(logits.dtype) != "float64":  # the narrower types end at 3.4e38
+        return
+    low, high = _extremes(logits)
     spread = float((high - low).max())
     if spread > WIDEST:
         message = f"temperature: in some row the logits lie {spread:.3g} apart"

@@ -4,38 +4,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-import torch
+import numpy as np
 
 from calibench.errors import InputError
-from calibench.kernels import checks, dispatch, loader, reference
+from calibench.kernels import checks, dispatch, loader
+from calibench.kernels.arrays import Array, detached, doubles, is_array, is_numpy, values_of
 from calibench.kernels.result import Fault, Result
+from calibench.lazy import torch
 
-Thresholds = float | Sequence[float] | torch.Tensor
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Thresholds: TypeAlias = "float | Sequence[float] | torch.Tensor | npt.NDArray[Any]"
 """One number for all classes, or one for each of the K."""
 
 _ONE_OR_EACH = "give one number for all classes, or one for each"
 
 
-class ThresholdDecision(Result):
+class ThresholdDecision(Result[Array]):
     """The decision of each of N rows."""
 
-    prediction: torch.Tensor
+    prediction: Array
     """[N] int64, the most probable class among those that pass (the lowest index on ties); -1 where none passes."""
-    confidence: torch.Tensor
+    confidence: Array
     """[N] float64, the probability of the predicted class, or of the argmax where none passes."""
 
 
-class ThresholdSets(Result):
+class ThresholdSets(Result[Array]):
     """The classes that pass in each of N rows."""
 
-    sets: torch.Tensor
+    sets: Array
     """[N, K] bool."""
-    sizes: torch.Tensor
+    sizes: Array
     """[N] int64, number of classes that pass."""
 
 
-def softmax_threshold(logits: torch.Tensor, thresholds: Thresholds, *, strict: bool = False) -> ThresholdDecision:
+def softmax_threshold(logits: Array, thresholds: Thresholds, *, strict: bool = False) -> ThresholdDecision[Array]:
     """The most probable class among those with p_k >= t_k (`strict`: >), else -1, for logits `[N, K]`.
 
     p_k = exp(x_k - max) / (1 + r), r the sum of exp(x_j - max) over j != argmax, in float64 from the exact stored
@@ -50,7 +56,7 @@ def softmax_threshold(logits: torch.Tensor, thresholds: Thresholds, *, strict: b
     return ThresholdDecision._of((prediction, confidence), flag)
 
 
-def softmax_threshold_sets(logits: torch.Tensor, thresholds: Thresholds, *, strict: bool = False) -> ThresholdSets:
+def softmax_threshold_sets(logits: Array, thresholds: Thresholds, *, strict: bool = False) -> ThresholdSets[Array]:
     """The sets {k: p_k >= t_k} (`strict`: >) of each row of logits `[N, K]`, and their sizes; p as in `softmax_threshold`.
 
     Errors as in `softmax_threshold`. The call stores no `[N, K]` array but the sets, one byte an entry.
@@ -59,7 +65,7 @@ def softmax_threshold_sets(logits: torch.Tensor, thresholds: Thresholds, *, stri
     return ThresholdSets._of((sets, sizes), flag)
 
 
-def sigmoid_threshold(logits: torch.Tensor, thresholds: Thresholds, *, strict: bool = False) -> ThresholdSets:
+def sigmoid_threshold(logits: Array, thresholds: Thresholds, *, strict: bool = False) -> ThresholdSets[Array]:
     """The labels with p_k >= t_k (`strict`: >), p_k = 1 / (1 + exp(-x_k)) in float64, each on its own (multi-label).
 
     Errors as in `softmax_threshold`. The call stores no `[N, K]` array but the sets, one byte an entry.
@@ -68,32 +74,25 @@ def sigmoid_threshold(logits: torch.Tensor, thresholds: Thresholds, *, strict: b
     return ThresholdSets._of((sets, sizes), flag)
 
 
-_REFERENCE = {
-    "softmax_threshold": reference.softmax_threshold,
-    "softmax_threshold_sets": reference.softmax_threshold_sets,
-    "sigmoid_threshold": reference.sigmoid_threshold,
-}
-
-
-def _run(
-    caller: str, logits: torch.Tensor, thresholds: Thresholds, strict: bool
-) -> tuple[torch.Tensor, torch.Tensor, Fault | None]:
+def _run(caller: str, logits: Array, thresholds: Thresholds, strict: bool) -> tuple[Array, Array, Fault | None]:
     checks.check_scores(caller, logits)
     limits = as_thresholds(caller, thresholds, logits)
-    if not loader.fused(logits.device, caller):
-        first, second = _REFERENCE[caller](caller, logits, limits, strict)
+    if not loader.fused(logits, caller):
+        first, second = dispatch.define(caller, caller, logits, limits, strict)
         return first, second, None
-    first, second, flag = dispatch.call(caller, caller, logits.detach(), limits, strict)
+    first, second, flag = dispatch.call(caller, caller, detached(logits), limits, strict)
     return first, second, dispatch.fault(caller, flag, logits.shape[1])
 
 
-def as_thresholds(caller: str, thresholds: Thresholds, logits: torch.Tensor) -> torch.Tensor:
-    """Thresholds as float64 `[1]` or `[K]` on the device of the logits; InputError unless they are one or K numbers."""
-    if isinstance(thresholds, torch.Tensor):
-        return _from_tensor(caller, thresholds, logits)
+def as_thresholds(caller: str, thresholds: Thresholds, logits: Array) -> Array:
+    """Thresholds as float64 `[1]` or `[K]` of the kind of the logits; InputError unless they are one or K numbers."""
+    if is_array(thresholds) and is_numpy(thresholds) == is_numpy(logits):
+        return _from_array(caller, cast(Array, thresholds), logits)
     classes = logits.shape[1]
     if isinstance(thresholds, (int, float)) and not isinstance(thresholds, bool):
         _refuse_nan(caller, math.isnan(thresholds))
+        if is_numpy(logits):
+            return np.full((1,), float(thresholds))
         # A CUDA graph can capture a fill, but not a copy from the host.
         return torch.full((1,), float(thresholds), dtype=torch.float64, device=logits.device)
     if isinstance(thresholds, (bool, str, bytes)) or not hasattr(thresholds, "__len__"):
@@ -104,26 +103,29 @@ def as_thresholds(caller: str, thresholds: Thresholds, logits: torch.Tensor) -> 
         raise InputError(f"{caller}: thresholds are {thresholds!r}, not numbers", _ONE_OR_EACH) from None
     _refuse_length(caller, len(values), classes)
     _refuse_nan(caller, any(math.isnan(t) for t in values))
+    if is_numpy(logits):
+        return np.array(values, dtype=np.float64)
     return torch.tensor(values, dtype=torch.float64, device=logits.device)
 
 
-def _from_tensor(caller: str, thresholds: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+def _from_array(caller: str, thresholds: Array, logits: Array) -> Array:
+    checks.check_array(caller, "thresholds", thresholds)
     checks.refuse_gradient(caller, thresholds, "thresholds")
     if thresholds.ndim > 1:
         message = f"{caller}: thresholds have shape {list(thresholds.shape)}, not [1] or [K]"
         hint = _ONE_OR_EACH
-        if thresholds.numel() in {1, logits.shape[1]}:
+        if math.prod(thresholds.shape) in {1, logits.shape[1]}:
             hint = "did you mean thresholds.flatten()?"
         raise InputError(message, hint)
-    if thresholds.is_complex() or thresholds.dtype == torch.bool:
+    if not checks.dtype_name(thresholds.dtype).startswith(("int", "uint", "float", "bfloat")):
         raise InputError(
             f"{caller}: thresholds have type {checks.dtype_name(thresholds.dtype)}", "thresholds are numbers"
         )
-    flat = thresholds.detach().reshape(-1)
+    flat = detached(thresholds).reshape(-1)
     _refuse_length(caller, flat.shape[0], logits.shape[1])
     if checks.readable(flat):
-        _refuse_nan(caller, bool(flat.isnan().any()))
-    return flat.to(device=logits.device, dtype=torch.float64).contiguous()
+        _refuse_nan(caller, bool(np.isnan(values_of(flat)).any()))
+    return doubles(flat, logits)
 
 
 def _refuse_length(caller: str, count: int, classes: int) -> None:

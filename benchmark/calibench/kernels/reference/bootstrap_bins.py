@@ -27,7 +27,7 @@ def bootstrap_bins(
 ) -> torch.Tensor:
     """Count, confidence sum and correct `[B, 3, M]` of B resamples, drawn with replacement from N samples."""
     values, hits = confidence.detach().double().cpu(), correct.detach().cpu().long()
-    checks.refuse_confidence(caller, values)
+    checks.refuse_confidence(caller, values.numpy())
     with one_thread():
         cell = 2 * bin_of(values, bins) + hits
         order = torch.argsort(cell, stable=True)
