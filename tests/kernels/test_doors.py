@@ -156,7 +156,9 @@ BOTH_KINDS: dict[str, Callable[[], Any]] = {
     "labels": lambda: kernels.calibration_stats(as_numpy(X), Y),
     "edges": lambda: kernels.classwise_stats(X, Y, np.array([0.5])),
     "answers": lambda: kernels.bootstrap_bins(as_numpy(P[:, 0]), P[:, 0] > 0.5),
-    "columns": lambda: kernels.resample_sums(kernels.resample_counts(9, 0, 3, 0, numpy=True), [X[:, 0]], torch.tensor([9])),
+    "columns": lambda: kernels.resample_sums(
+        kernels.resample_counts(9, 0, 3, 0, numpy=True), [X[:, 0]], torch.tensor([9])
+    ),
 }
 
 

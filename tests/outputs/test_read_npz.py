@@ -42,7 +42,7 @@ def test_names_layouts_and_types(tmp_path, arrays, columns, save):
     outputs, labels = read_outputs(tmp_path / "a.npz", columns)
     assert not outputs.from_probs
     torch.testing.assert_close(outputs.scores.float(), torch.from_numpy(LOGITS), rtol=0, atol=0)
-    assert labels.dtype == torch.int64
+    assert labels.dtype == np.int64
     assert labels.tolist() == LABELS.tolist()
 
 

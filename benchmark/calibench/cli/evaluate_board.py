@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibench.cli.output import print_line, stdout, to_stderr
+from calibench.lazy import np
+from calibench.outputs.arrays import Labels, as_array
 from calibench.records import schemas
 from calibench.report.board_columns import COLUMNS
 from calibench.report.format import figure_with_interval, header
 from calibench.report.tables import ruled_table
 
 if TYPE_CHECKING:
-    import torch
     from rich.console import Console
     from rich.table import Table
 
@@ -33,10 +34,10 @@ def document(records: Mapping[Path, EvaluationRecord], comparable: bool) -> dict
     return {"schema": schemas.EVALUATIONS, "same_samples": comparable, "evaluations": evaluations}
 
 
-def same_labels(labels: Sequence[torch.Tensor]) -> bool:
+def same_labels(labels: Sequence[Labels]) -> bool:
     """True if all files hold the same labels in the same order, so that their figures are of the same samples."""
     first, *rest = labels
-    return all(labels_of_file.equal(first) for labels_of_file in rest)
+    return all(np.array_equal(as_array(others), as_array(first)) for others in rest)
 
 
 def print_board(records: Mapping[Path, EvaluationRecord], comparable: bool) -> None:

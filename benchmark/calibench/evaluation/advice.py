@@ -10,6 +10,7 @@ from calibench.evaluation.cross_fit import FOLDS, Samples, cross_fitted, fold_of
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
+from calibench.outputs.arrays import as_array
 from calibench.plugins.discovery import registry
 from calibench.plugins.specs import MethodSpec
 
@@ -76,7 +77,7 @@ def maps_to_try() -> list[MethodSpec]:
 def _gains(samples: Samples, folds: int, seed: int) -> tuple[dict[str, Floats], dict[str, str]]:
     """`NLL before - NLL after` of each sample `[N]`, for each map that can be fitted; and the reasons for the others."""
     outputs, labels = samples
-    fold = fold_of(labels.numpy(), folds, outputs.labels_per_sample, seed)
+    fold = fold_of(as_array(labels), folds, outputs.labels_per_sample, seed)
     before = _nll(samples)
     gains: dict[str, Floats] = {}
     not_fitted: dict[str, str] = {}

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-
-import torch
+from typing import TypeAlias
 
 from calibench.config.grammar import Bound
 from calibench.errors import InputError
-from calibench.lazy import np
+from calibench.lazy import np, torch
 from calibench.metrics.binning import Ints
+from calibench.outputs.arrays import Labels, as_tensor
 from calibench.outputs.outputs import Outputs
-from calibench.recipe.posthoc import PostHoc
 from calibench.seeds import seeded
 
 FOLDS = 5
 
-Samples = tuple[Outputs, torch.Tensor]
+Samples: TypeAlias = "tuple[Outputs, Labels]"
 """Outputs and labels, checked."""
 
 
@@ -42,15 +40,17 @@ def cross_fitted(stages: Sequence[Bound], samples: Samples, folds: Ints, seed: i
 
     RunError if a stage cannot be fitted without one of the folds.
     """
-    outputs, labels = samples
+    from calibench.recipe.posthoc import PostHoc
+
+    outputs, labels = samples[0], as_tensor(samples[1])
     per_sample = outputs.labels_per_sample
     mapped: torch.Tensor | None = None
     from_probs = False
     for fold in range(int(folds.max()) + 1):
         chain = PostHoc(stages, outputs.num_classes, per_sample)
         with seeded(seed):
-            chain.fit(*take_samples(samples, np.flatnonzero(folds != fold)))
-            part, _ = chain.judged(take_samples(samples, np.flatnonzero(folds == fold))[0], decide=False)
+            chain.fit(*take_samples((outputs, labels), np.flatnonzero(folds != fold)))
+            part, _ = chain.judged(take_samples((outputs, labels), np.flatnonzero(folds == fold))[0], decide=False)
         if mapped is None:
             mapped, from_probs = torch.empty(len(labels), outputs.num_classes, dtype=torch.float64), part.from_probs
         mapped[torch.from_numpy(np.repeat(folds == fold, per_sample))] = part.scores.double()
@@ -58,9 +58,10 @@ def cross_fitted(stages: Sequence[Bound], samples: Samples, folds: Ints, seed: i
     return Outputs(mapped, from_probs, labels_per_sample=per_sample)
 
 
-def take_samples(samples: Samples, rows: Ints) -> Samples:
-    """The samples `rows`, each with all its labels."""
-    outputs, labels = samples
+def take_samples(samples: Samples, rows: Ints) -> tuple[Outputs, torch.Tensor]:
+    """The samples `rows`, each with all its labels, as tensors."""
+    outputs, labels = samples[0], as_tensor(samples[1])
     per_sample = outputs.labels_per_sample
     answers = torch.from_numpy((rows[:, None] * per_sample + np.arange(per_sample)).ravel())
-    return replace(outputs, scores=outputs.scores[answers]), labels[answers]
+    chosen = Outputs(outputs.scores[answers], outputs.from_probs, outputs.one_vs_rest, per_sample)
+    return chosen, labels[answers]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calibench.config.resolve import resolve_chain
 from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples, cross_fitted, fold_of
 from calibench.evaluation.fit_samples import check_fit_samples
+from calibench.outputs.arrays import as_array, as_tensor
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
-from calibench.recipe.posthoc import PostHoc
 from calibench.seeds import seeded
+
+if TYPE_CHECKING:
+    from calibench.recipe.posthoc import PostHoc
 
 AUTO = "auto"
 """The recipe that stands for the map that the advice names."""
@@ -37,7 +40,7 @@ def check_fit(recipe: str | None, fit_samples: Samples | None, folds: int | None
     if fit_samples is not None:
         check_fit_samples(fit_samples, samples)
     if folds is not None:
-        fold_of(samples[1].numpy(), folds, samples[0].labels_per_sample)
+        fold_of(as_array(samples[1]), folds, samples[0].labels_per_sample)
     if recipe == AUTO:
         if fit_samples is None and folds is None:
             raise InputError("fit auto needs samples to fit on", _HINT)
@@ -61,7 +64,7 @@ def apply_fit(recipe: str, fit_samples: Samples | None, folds: int | None, sampl
     outputs, labels = samples
     if folds is not None:
         stages = resolve_chain(recipe, ("calibrator",), f"fit {recipe}")
-        fold = fold_of(labels.numpy(), folds, outputs.labels_per_sample, seed)
+        fold = fold_of(as_array(labels), folds, outputs.labels_per_sample, seed)
         learned = {"recipe": recipe, "cross_fit": folds, "n": len(fold)}
         return AfterFit(cross_fitted(stages, samples, fold, seed), None, learned)
     chain = _chain(recipe, outputs)
@@ -72,6 +75,8 @@ def apply_fit(recipe: str, fit_samples: Samples | None, folds: int | None, sampl
 
 
 def _chain(recipe: str, outputs: Outputs) -> PostHoc:
+    from calibench.recipe.posthoc import PostHoc
+
     stages = resolve_chain(recipe, ("calibrator", "decision"), f"fit {recipe}")
     return PostHoc(stages, outputs.num_classes, outputs.labels_per_sample)
 
@@ -81,7 +86,7 @@ def _fit(chain: PostHoc, fit_samples: Samples | None) -> dict[str, Any]:
     learned: dict[str, Any] = {}
     if fit_samples is None:
         return learned
-    for stage in chain.fit(*fit_samples):
+    for stage in chain.fit(fit_samples[0], as_tensor(fit_samples[1])):
         name = stage.pop("stage")
         learned |= {key if key not in learned else f"{name}.{key}": value for key, value in stage.items()}
     return {**learned, "n": len(fit_samples[0]) // fit_samples[0].labels_per_sample}

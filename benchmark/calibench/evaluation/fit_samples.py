@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from calibench.data.splits import row_hashes
 from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
 from calibench.lazy import np
+from calibench.outputs.arrays import as_array, to_float64
 
 CHANCE = 0.01
 """The share of judged rows that may be among the rows to fit on, beyond the share of rows that repeat within a file."""
@@ -52,8 +51,8 @@ def _rows(samples: Samples) -> Any:
     """A hash of the scores and labels of each sample."""
     outputs, labels = samples
     per_sample = outputs.labels_per_sample
-    scores = outputs.scores.detach().cpu().double().numpy().reshape(len(labels) // per_sample, -1)
-    truth = labels.cpu().numpy().astype(np.float64).reshape(-1, per_sample)
+    scores = to_float64(outputs.given).reshape(len(labels) // per_sample, -1)
+    truth = to_float64(labels).reshape(-1, per_sample)
     return row_hashes(np.ascontiguousarray(np.concatenate([scores, truth], axis=1)))
 
 
@@ -62,8 +61,8 @@ def warnings_about_fit(fit_samples: Samples, samples: Samples) -> list[str]:
     outputs, labels = samples
     if outputs.labels_per_sample > 1:
         return []
-    counts = torch.bincount(fit_samples[1], minlength=outputs.num_classes)
-    absent = [k for k in labels.unique().tolist() if not counts[k]]
+    counts = np.bincount(as_array(fit_samples[1]), minlength=outputs.num_classes)
+    absent = [k for k in np.unique(as_array(labels)).tolist() if not counts[k]]
     if not absent:
         return []
     named = ", ".join(map(str, absent[:LONGEST_LIST])) + (" and others" if len(absent) > LONGEST_LIST else "")

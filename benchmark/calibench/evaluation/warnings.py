@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from calibench.evaluation.finding import RARE
-from calibench.lazy import np, torch
+from calibench.lazy import np
 from calibench.metrics.ece import ECE
 from calibench.metrics.judged import Judged
 from calibench.metrics.label_answers import labels_by_sample
-from calibench.outputs.outputs import Outputs
-from calibench.outputs.several_labels import label_scores, yes_no_outputs
+from calibench.outputs.arrays import row_sums
+from calibench.outputs.outputs import SUM_TOLERANCE
+from calibench.outputs.several_labels import yes_no_outputs, yes_scores
+from calibench.outputs.stored_outputs import outputs_of
 
 CLIP = 1e-12
 """NLL raises a probability of the true class to this."""
@@ -27,15 +29,16 @@ def _probabilities_as_logits(judged: Judged) -> str:
     if judged.from_probs:
         return ""
     several = judged.labels_per_sample > 1
-    scores = label_scores(judged.outputs) if several else judged.outputs.scores
-    values = scores.detach()
-    if float(values.min()) < 0 or float(values.max()) > 1:
+    scores = judged.scores
+    if several:
+        scores = yes_scores(scores, False, judged.labels_per_sample)
+    if float(scores.min()) < 0 or float(scores.max()) > 1:
         return ""
-    if not several and not torch.allclose(values.double().sum(dim=1), torch.ones(1, dtype=torch.float64), atol=1e-3):
+    if not several and float(abs(row_sums(scores) - 1).max()) > SUM_TOLERANCE:
         return ""
     what = "all logits lie in [0, 1]" if several else "every row of logits lies in [0, 1] and sums to 1"
-    as_probs = yes_no_outputs(scores, True) if several else Outputs(scores, True)
-    ece = ECE(15).value(Judged(as_probs, torch.tensor(judged.labels)))
+    as_probs = yes_no_outputs(scores, True) if several else outputs_of(scores, True)
+    ece = ECE(15).value(Judged(as_probs, judged.labels))
     return f"{what}: are they probabilities? As logits they pass through a softmax again; as probs their ECE15 is {100 * ece:.2f} %"
 
 

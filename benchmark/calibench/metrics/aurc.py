@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from calibench.lazy import np, torch
-from calibench.metrics.binning import Floats, Ints
+from calibench.lazy import np
+from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details, Metric
 from calibench.metrics.resamples import Ranges, Resamples, ranges_of
@@ -34,9 +32,9 @@ class AURC(Metric):
     def value(self, judged: Judged) -> float:
         """The figure of all samples."""
         wrong, ties = judged.memo("ties_of_errors", lambda: _ties_of_errors(judged))
-        ends = ties.ends.numpy()
+        ends = ties.ends
         starts = np.concatenate([[0], ends[:-1]])
-        errors = np.add.reduceat(wrong.numpy(), starts, dtype=np.float64)
+        errors = np.add.reduceat(wrong, starts, dtype=np.float64)
         return _area(np.diff(ends, prepend=0).astype(np.float64), errors, harmonic_numbers(judged.n))
 
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
@@ -67,13 +65,13 @@ def resampled_risks(judged: Judged, resamples: Resamples) -> tuple[Floats, Float
     return resamples.memo("risks", make)
 
 
-def _ties_of_errors(judged: Judged) -> tuple[Any, Ranges]:
+def _ties_of_errors(judged: Judged) -> tuple[Bools, Ranges]:
     """Where the ranked samples are wrong, `[N]`, and their ties; adjacent ties without an error count as one."""
     order, starts = rank(judged.tail)  # not kept: of large samples it is large
     wrong = judged.correct[order] == 0
     has_error = np.logical_or.reduceat(wrong, starts)
     first = np.concatenate([[True], has_error[1:] | has_error[:-1]])
-    return torch.from_numpy(wrong), ranges_of(order, np.append(starts[first][1:], judged.n))
+    return wrong, ranges_of(order, np.append(starts[first][1:], judged.n))
 
 
 def weighted_areas(judged: Judged, weights: Floats) -> Floats:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from calibench.errors import InputError, RunError, blaming
-from calibench.lazy import np, torch
+from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, read_only
 from calibench.metrics.equal_width import BinnedMetric
 from calibench.metrics.judged import Judged
@@ -154,7 +154,7 @@ def _source(judged: Judged, rows: Ints | None, num_samples: int, seed: int) -> S
         return Source(judged.n, seed)
     samples = num_samples if rows is not None else judged.n // labels_per_sample
     places = np.repeat(np.arange(samples) if rows is None else rows, labels_per_sample)
-    return Source(samples, seed, torch.from_numpy(places.astype(np.int32)))
+    return Source(samples, seed, places.astype(np.int32))
 
 
 def _figures(name: str, metric: Metric, judged: Judged, resamples: Resamples) -> Floats:

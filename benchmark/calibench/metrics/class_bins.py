@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from calibench.lazy import np, torch
+from calibench.lazy import np
 from calibench.metrics.bin_sums import GRID
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
 from calibench.metrics.resamples import Resamples, ranges_of
+from calibench.outputs.arrays import as_array
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,13 @@ def _class_bins(judged: Judged, bins: int) -> ClassBins:
 
     table = class_table(judged.scores, bins, from_probs=judged.from_probs)
     size = judged.num_classes * bins
-    cell, row, gap = table.cell.numpy(), table.row.numpy(), np.rint(table.p.numpy() * GRID).astype(np.int32)
+    cell, row = as_array(table.cell), as_array(table.row)
+    gap = np.rint(as_array(table.p) * GRID).astype(np.int32)
     gap[judged.labels[row] == cell // bins] -= round(GRID)
     order = np.argsort(cell.astype(np.min_scalar_type(size)), kind="stable")
     row, gaps = row[order], cast(Ints, gap[order])
     ends = np.bincount(cell, minlength=size).cumsum()
-    p_sums, square_sums = table.moments.numpy().reshape(2, judged.num_classes, bins)
+    p_sums, square_sums = as_array(table.moments).reshape(2, judged.num_classes, bins)
     return ClassBins(judged.num_classes, bins, judged.n, row, gaps, ends, p_sums, square_sums)
 
 
@@ -109,5 +111,5 @@ def label_gap_sizes(offset: Floats, factor: Floats, counts: Floats | Ints) -> Fl
         padded = np.zeros((len(counts), -(-draws // 8) * 8), dtype=np.int32)
         padded[:, :draws] = counts
         counts = padded
-    sizes = gap_sizes(*map(torch.from_numpy, (counts, offset, factor)))
-    return sizes.numpy()[:draws]
+    sizes: Floats = gap_sizes(counts, offset, factor)
+    return sizes[:draws]

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from calibench.lazy import np, torch
+from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, bin_index
 from calibench.metrics.judged import Judged
+from calibench.outputs.arrays import as_array, beside
 
 STREAM = 1
 """Separates the draws from the resamples of the same seed."""
@@ -94,7 +95,7 @@ def joint_cells(wanted: list[RightInCells], n: int) -> tuple[Ints, list[Ints]]:
 def _blocks(judged: Judged, joint: Ints, cells: int, bins: int, draws: int, seed: int) -> Iterator[tuple[Ints, Ints]]:
     from calibench.kernels import label_draws
 
-    index = torch.from_numpy(joint.astype(np.int32))
+    (index,) = beside(judged.scores, joint.astype(np.int32))
     most = min(TABLE_NUMBERS // (judged.num_classes * bins + cells), BLOCK_LABELS // judged.n)
     size = max(LANES, most // LANES * LANES)
     for first in range(0, draws, size):
@@ -109,7 +110,7 @@ def _blocks(judged: Judged, joint: Ints, cells: int, bins: int, draws: int, seed
             seed=seed,
             from_probs=judged.from_probs,
         )
-        yield drawn.right.numpy()[:, :count], drawn.labels.numpy()[:, :count]
+        yield as_array(drawn.right)[:, :count], as_array(drawn.labels)[:, :count]
 
 
 def _merged(counts: Ints, part: Ints, cells: int) -> Ints:

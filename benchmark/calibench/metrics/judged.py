@@ -10,8 +10,10 @@ from calibench.errors import InputError
 from calibench.lazy import np, torch
 from calibench.metrics.binning import Bools, Floats, Ints, bin_index, read_only
 from calibench.moved import renamed
+from calibench.outputs.arrays import Labels, as_array, beside, like, to_float64, widened
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
+from calibench.outputs.stored_outputs import outputs_of
 
 if TYPE_CHECKING:
     from calibench.kernels import CalibrationStats
@@ -64,7 +66,7 @@ class Judged:
     def __init__(
         self,
         outputs: Outputs,
-        labels: torch.Tensor,
+        labels: Labels,
         decisions: Decisions | Ints | None = None,
         soft: Floats | None = None,
     ) -> None:
@@ -80,7 +82,7 @@ class Judged:
         self._memo: dict[Hashable, Any] = {}
         self.num_classes = outputs.num_classes
         self.labels_per_sample = outputs.labels_per_sample
-        self.labels = read_only(labels.detach().cpu().to(torch.int64).numpy()[:])
+        self.labels = read_only(as_array(labels).astype(np.int64, copy=False)[:])
         self.soft = None if soft is None else read_only(soft.astype(np.float64))
         if self.soft is not None and self.soft.shape != (len(labels), outputs.num_classes):
             message = f"soft labels of shape {list(self.soft.shape)} beside {len(labels)} rows of {outputs.num_classes} classes"
@@ -138,8 +140,7 @@ class Judged:
         if self._outputs is None:
             parent, rows = cast("tuple[Judged, Ints]", self._parent)
             whole = parent.outputs
-            scores = whole.scores[torch.from_numpy(rows).to(whole.scores.device)]
-            self._outputs = Outputs(scores, whole.from_probs, labels_per_sample=whole.labels_per_sample)
+            self._outputs = outputs_of(parent.scores[rows], whole.from_probs, whole.labels_per_sample)
         return self._outputs
 
     @property
@@ -156,17 +157,17 @@ class Judged:
         # would be exact only near the edges of the bins that it was called for.
         from calibench.kernels import calibration_stats
 
-        scores = self.outputs.scores.detach()
+        scores = self.outputs.given
         columns: list[Any] = [
             np.empty(self.n, dtype=np.int32 if name == "prediction" else np.float64) for name in _Samples._fields
         ]
         step = max(1, BLOCK_NUMBERS // self.num_classes)  # a block at a time, since float64 is a copy
         for start in range(0, self.n, step):
             block = slice(start, start + step)
-            from_probs, labels = self.outputs.from_probs, torch.tensor(self.labels[block]).to(scores.device)
-            _, samples = calibration_stats(scores[block].double(), labels, from_probs=from_probs, return_samples=True)
+            part, labels = widened(scores[block]), like(scores, self.labels[block])
+            _, samples = calibration_stats(part, labels, from_probs=self.outputs.from_probs, return_samples=True)
             for column, values in zip(columns, samples, strict=True):
-                column[block] = values.cpu().numpy()
+                column[block] = as_array(values)
         return _Samples(*map(read_only, columns))
 
     @property
@@ -215,9 +216,9 @@ class Judged:
         if self._parent is not None:
             parent, rows = self._parent
             return read_only(parent.probs[rows])
-        scores = self.outputs.scores.detach().cpu().to(torch.float64).numpy()
+        scores = to_float64(self.scores)
         if self.outputs.from_probs:
-            return read_only(scores.copy())
+            return read_only(np.ascontiguousarray(scores))
         # In C order for scores in any order, since the order in memory is the order of later sums.
         probs: Floats = np.subtract(scores, scores.max(axis=1, keepdims=True), order="C")
         np.exp(probs, out=probs)
@@ -225,14 +226,20 @@ class Judged:
         return read_only(probs)
 
     @cached_property
-    def scores(self) -> torch.Tensor:
-        """The scores on the CPU, `[N, K]` in their own type, for the operators of `calibench.kernels`."""
-        return self.outputs.scores.detach().cpu()
+    def scores(self) -> Any:
+        """The scores on the CPU, `[N, K]` in their own type, for the operators of `calibench.kernels`.
+
+        An array; of bfloat16, which numpy does not have, a tensor.
+        """
+        if self._parent is not None:
+            return self._parent[0].scores[self._parent[1]]
+        array = self.outputs.array
+        return self.outputs.scores.detach().cpu() if array is None else array
 
     def probs_of(self, k: int) -> Floats:
         """The probability of class k of each sample, `[N]`; of logits of two classes without a matrix of probabilities."""
         if self.from_probs:
-            return self.scores[:, k].double().numpy()
+            return to_float64(self.scores[:, k])
         if self.num_classes != 2 or self._parent is not None:
             return self.probs[:, k]
         p = np.where(self.prediction == k, self.confidence, self.tail * self.confidence)
@@ -242,7 +249,7 @@ class Judged:
     def label_probs(self) -> Floats:
         """The probability of the label, `[N]`."""
         if self.from_probs:
-            return self.scores.gather(1, torch.tensor(self.labels)[:, None])[:, 0].double().numpy()
+            return to_float64(self.scores[tuple(beside(self.scores, np.arange(self.n), self.labels))])
         return np.exp(-self.nll)
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from calibench.lazy import torch
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details
@@ -40,6 +39,4 @@ class Nll(SampleMean):
         """`clipped`: the number of samples with p_label below 1e-12. It is 0 for logits, where nothing is clipped."""
         if not judged.from_probs:
             return {"clipped": 0}
-        scores = judged.outputs.scores.detach().cpu()
-        label_probs = scores.gather(1, torch.tensor(judged.labels)[:, None]).double()
-        return {"clipped": int((label_probs < CLIP).sum())}
+        return {"clipped": int((judged.label_probs < CLIP).sum())}

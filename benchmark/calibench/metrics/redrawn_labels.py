@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from calibench.lazy import np, torch
+from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.gap_shapes import CellSums
 from calibench.metrics.judged import Judged
+from calibench.outputs.arrays import as_array, beside
 
 if TYPE_CHECKING:
     from calibench.kernels import ClassTable
@@ -43,11 +44,12 @@ class LabelsRedrawn:
         self.rows = min(judged.n, MOST_ROWS, max(MOST_NUMBERS // judged.num_classes, FEWEST_ROWS))
         self.index: Ints = np.arange(self.rows) * judged.n // self.rows
         without = (sums.p - sums.count * shape) / np.where(sums.p > 0, sums.p, 1)
-        self.factors = torch.from_numpy(np.clip(without, SMALLEST, LARGEST))
+        (self.factors,) = beside(judged.scores, np.clip(without, SMALLEST, LARGEST))
 
     @cached_property
-    def _chosen(self) -> torch.Tensor | None:
-        return None if self.rows == self.judged.n else torch.from_numpy(self.index.astype(np.int32))
+    def _chosen(self) -> Any:
+        """The rows to take, an array or a tensor as the scores are; None for all."""
+        return None if self.rows == self.judged.n else beside(self.judged.scores, self.index.astype(np.int32))[0]
 
     @cached_property
     def _table(self) -> ClassTable:
@@ -69,12 +71,12 @@ class LabelsRedrawn:
         """
         prediction, labels = self.judged.prediction[self.index], self.judged.labels[self.index]
         wrong = float((prediction != labels).sum())
-        expected = float(self.rows - self._table.expected_right)
+        expected = self.rows - float(self._table.expected_right[0])
         return bool(abs(expected - wrong) <= MOST_UNEXPLAINED * wrong + 2 * wrong**0.5)
 
     def moments(self) -> tuple[Floats, Floats]:
         """The expected number of labels in each cell, and the variance of the number, `[K M]` each."""
-        expected, squares = self._table.moments.numpy()
+        expected, squares = as_array(self._table.moments)
         return expected, np.maximum(expected - squares, 0)
 
     def counts(self, draws: int, seed: int) -> Ints:
@@ -84,7 +86,7 @@ class LabelsRedrawn:
         size = self.judged.num_classes * self.bins
         step = max(8, BLOCK_NUMBERS // size // 8 * 8)
         lanes = -(-draws // 8) * 8
-        cells = torch.zeros(self.rows, dtype=torch.int32)
+        (cells,) = beside(self.judged.scores, np.zeros(self.rows, dtype=np.int32))
         counts: Any = np.empty((size, lanes), dtype=np.int32)
         for first in range(0, lanes, step):
             drawn = label_draws(
@@ -99,6 +101,6 @@ class LabelsRedrawn:
                 factors=self.factors,
                 rows=self._chosen,
             )
-            counts[:, first : first + step] = drawn.labels.numpy()
+            counts[:, first : first + step] = as_array(drawn.labels)
         drawn_counts: Ints = counts
         return drawn_counts

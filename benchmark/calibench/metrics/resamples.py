@@ -6,16 +6,16 @@ float64 weights exists unless a metric asks for it.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar, cast
 
-from calibench.lazy import np, torch
+from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.blocks import block_rows
 from calibench.metrics.judged import Judged
+from calibench.outputs.arrays import as_array, beside
 
 T = TypeVar("T")
 
@@ -33,16 +33,16 @@ CHUNK = 1 << 16
 class Ranges(NamedTuple):
     """Items in an order of their own, divided into ranges: bins, ranks, or cells of a table."""
 
-    items: Any
-    """The sample of each item, an int32 tensor `[L]`; None for all samples in their order."""
-    ends: Any
-    """Where each range ends, an int64 tensor `[S]`; the first starts at 0, and each of the others where the last one ends."""
+    items: Ints | None
+    """The sample of each item, int32 `[L]`; None for all samples in their order."""
+    ends: Ints
+    """Where each range ends, int64 `[S]`; the first starts at 0, and each of the others where the last one ends."""
 
 
 def ranges_of(order: Ints | None, ends: Ints) -> Ranges:
     """The ranges of samples in the order `order [L]` that end at `ends [S]`."""
-    items = None if order is None else _tensor(order.astype(np.int32, copy=False))
-    return Ranges(items, torch.from_numpy(ends.astype(np.int64)))
+    items: Any = None if order is None else order.astype(np.int32, copy=False)
+    return Ranges(items, ends.astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,19 @@ class Source:
     samples: int
     """n, the number of samples that are drawn from."""
     seed: int
-    places: Any = None
-    """The sample among these n that each of N judged answers belongs to, an int32 tensor `[N]`; None if N = n."""
+    places: Ints | None = None
+    """The sample among these n that each of N judged answers belongs to, int32 `[N]`; None if N = n."""
     bins: tuple[int, ...] = ()
     """Numbers of equal-width bins whose sums are wanted together."""
-    composed: dict[tuple[int, int], tuple[Any, Any]] = field(default_factory=dict)
+    composed: dict[int, tuple[Ints, Ints]] = field(default_factory=dict)
 
-    def places_of(self, items: Any) -> Any:
+    def places_of(self, items: Ints | None) -> Ints | None:
         """The place of each item; composed once for all blocks. None if they are the samples in their order."""
         if items is None or self.places is None:
             return self.places if items is None else items
-        key = items.data_ptr(), len(items)
-        if key not in self.composed:  # `items` is kept, so that its memory is not used again
-            self.composed[key] = items, self.places[items.long()]
+        key = id(items)
+        if key not in self.composed:  # `items` is kept, so that no other array has its identity
+            self.composed[key] = items, self.places[items]
         return self.composed[key][1]
 
 
@@ -80,7 +80,7 @@ class Resamples:
 
         self.source, self.n, self.first, self.count = source, judged_samples, first, count
         self.bins = source.bins
-        self._counts = resample_counts(source.samples, first, count, source.seed)
+        self._counts = resample_counts(source.samples, first, count, source.seed, numpy=True)
         self._memo: dict[Hashable, Any] = {}
 
     @cached_property
@@ -108,7 +108,7 @@ class Resamples:
         from calibench.kernels import resample_sums
 
         places = self.source.places_of(ranges.items)
-        sums = resample_sums(self._counts, [_tensor(column) for column in columns], ranges.ends, places).numpy()
+        sums = resample_sums(self._counts, columns, ranges.ends, places)
         return (
             np.ascontiguousarray(sums[:, 0, : self.count].T),
             np.ascontiguousarray(sums[:, 1:, : self.count].transpose(1, 2, 0)),
@@ -123,11 +123,8 @@ class Resamples:
 
         padded = np.zeros((ends.shape[1], self._counts.shape[1]))
         padded[:, : self.count] = ends.T
-        places = self.source.places_of(_tensor(order))
-        sums = resample_group_sums(
-            self._counts, [_tensor(column) for column in columns], torch.from_numpy(padded), places
-        )
-        return sums.numpy()[:, : self.count].T
+        sums = resample_group_sums(self._counts, columns, padded, self.source.places_of(order))
+        return sums[:, : self.count].T
 
     def class_errors(self, judged: Judged, gaps: Ints, cells: Ranges) -> Floats:
         """The sum over classes and class-wise bins of |weighted gap|, `[B]`; `kernels.resample_class_errors` has the formula.
@@ -136,21 +133,24 @@ class Resamples:
         """
         from calibench.kernels import resample_class_errors, resample_class_gaps
 
-        labels, places = _tensor(judged.labels), self.source.places
-        totals = resample_class_gaps(self._counts, judged.scores, labels, places, from_probs=judged.from_probs)
-        entries = self.source.places_of(cells.items)
-        errors = resample_class_errors(self._counts, entries, _tensor(gaps), cells.ends, totals)
-        return errors.numpy()[: self.count]
+        scores, places = judged.scores, self.source.places
+        arrays = beside(
+            scores, *((self._counts, judged.labels) if places is None else (self._counts, judged.labels, places))
+        )
+        totals = resample_class_gaps(arrays[0], scores, *arrays[1:], from_probs=judged.from_probs)
+        entries = cast(Any, self.source.places_of(cells.items))
+        errors: Floats = resample_class_errors(self._counts, entries, gaps, cells.ends, as_array(totals))
+        return errors[: self.count]
 
-    def risks(self, wrong: Any, ties: Ranges) -> tuple[Floats, Floats, Floats, Floats]:
+    def risks(self, wrong: Bools, ties: Ranges) -> tuple[Floats, Floats, Floats, Floats]:
         """Samples, errors, and the sums over ranks of the selective and of the joint risk, `[B]` each.
 
-        `wrong` is a bool tensor `[N]` in the order of the ties, the surest first; `kernels.resample_risks` has the formulas.
+        `wrong [N]` is in the order of the ties, the surest first; `kernels.resample_risks` has the formulas.
         """
         from calibench.kernels import resample_risks
 
         risks = resample_risks(self._counts, wrong, ties.ends, self.source.places_of(ties.items))
-        samples, errors, selective, joint = risks.numpy()[:, : self.count]
+        samples, errors, selective, joint = risks[:, : self.count]
         return samples, errors, selective, joint
 
     def weights(self) -> Iterator[Floats]:
@@ -158,8 +158,7 @@ class Resamples:
 
         A resample without any of them counts each once, since a metric needs at least one sample.
         """
-        rows, counts = block_rows(self.n), self._counts.numpy()
-        places = None if self.source.places is None else self.source.places.numpy()
+        rows, counts, places = block_rows(self.n), self._counts, self.source.places
         for start in range(0, self.count, rows):
             columns = counts[:, start : min(start + rows, self.count)]
             columns = columns if places is None else columns[places]
@@ -172,13 +171,6 @@ class Resamples:
         if key not in self._memo:
             self._memo[key] = make()
         return cast(T, self._memo[key])
-
-
-def _tensor(array: Any) -> Any:
-    """The numbers as a tensor that shares their memory. torch warns of read-only arrays; no operator writes into its inputs."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return torch.from_numpy(array)
 
 
 def resample_blocks(source: Source, judged_samples: int, resamples: int) -> Iterator[Resamples]:

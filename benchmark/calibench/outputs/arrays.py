@@ -6,6 +6,7 @@ Tensors and arrays share most operators and methods, and torch takes `axis` for 
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from calibench.lazy import np, torch
@@ -44,6 +45,14 @@ def row_sums(values: Any) -> Any:
     return values.sum(axis=1, dtype=torch.float64 if is_tensor(values) else np.float64)
 
 
+def to_float64(values: Any) -> NDArray[np.float64]:
+    """The numbers as a new array in float64."""
+    numbers: NDArray[np.float64] = (
+        values.detach().cpu().double().numpy() if is_tensor(values) else values.astype(np.float64)
+    )
+    return numbers
+
+
 def to_int64(values: Any) -> Any:
     """The same whole numbers in int64."""
     return values.long() if is_tensor(values) else values.astype(np.int64, copy=False)
@@ -54,10 +63,28 @@ def side_by_side(*columns: Any) -> Any:
     return torch.cat(columns, dim=1) if is_tensor(columns[0]) else np.concatenate(columns, axis=1)
 
 
+def widened(scores: Any) -> Any:
+    """The scores in float64, of the same kind and on the same device."""
+    return scores.detach().double() if is_tensor(scores) else scores.astype(np.float64)
+
+
+def like(scores: Any, array: NDArray[Any]) -> Any:
+    """A copy of the array of the same kind as the scores, and on their device."""
+    return torch.tensor(array, device=scores.device) if is_tensor(scores) else array
+
+
+def beside(scores: Any, *arrays: Any) -> list[Any]:
+    """The arrays as they are beside an array of scores; as tensors beside a tensor."""
+    return [as_tensor(array) for array in arrays] if is_tensor(scores) else list(arrays)
+
+
 def as_tensor(values: Any) -> torch.Tensor:
     """The numbers as a tensor, which shares the memory of an array."""
-    tensor: torch.Tensor = values if is_tensor(values) else torch.from_numpy(values)
-    return tensor
+    if is_tensor(values):
+        return values  # type: ignore[no-any-return]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the array is read-only; nobody writes into it
+        return torch.from_numpy(values)
 
 
 def as_array(values: Any) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from calibench.errors import InputError
 from calibench.lazy import torch
 from calibench.moved import renamed
-from calibench.outputs.arrays import Labels, as_array, is_finite, is_floating, is_tensor, is_whole, row_sums, to_int64
+from calibench.outputs.arrays import Labels, as_array, is_finite, is_floating, is_whole, row_sums, to_int64
 from calibench.outputs.refuse_rows import refuse_rows
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ class Outputs:
         return int(self.scores.shape[1])
 
     @property
+    def given(self) -> Any:
+        """The scores as they came: a tensor, or the array of `StoredOutputs`."""
+        return self.scores
+
+    @property
     def array(self) -> NDArray[Any] | None:
         """The scores as an array on the CPU, which shares their memory; None for bfloat16, which numpy does not have."""
         return None if self.scores.dtype == torch.bfloat16 else as_array(self.scores)
@@ -76,7 +81,7 @@ class Outputs:
         Probabilities must also lie in [0, 1] and sum to 1 +- 1e-3 in each row. Raises InputError naming `where` and the
         first bad row.
         """
-        scores = self._as_given()
+        scores = self.given
         kind = "probabilities" if self.from_probs else "logits"
         if scores.ndim != 2:
             raise InputError(f"{where}: {kind} have shape {list(scores.shape)}, not [N, K]", _SHAPE_HINT)
@@ -91,10 +96,6 @@ class Outputs:
         if self.from_probs:
             _check_probabilities(scores, where)
         return self
-
-
-    def _as_given(self) -> Any:
-        return self.scores
 
 
 def _check_probabilities(probs: Any, where: str) -> None:
@@ -130,49 +131,11 @@ def check_labels(labels: Any, num_rows: int, num_classes: int, where: str) -> La
         raise InputError(f"{where}: {num_rows} rows of scores and {len(labels)} labels", "give one label per row")
     if not is_whole(labels):
         raise InputError(f"{where}: labels have type {labels.dtype}", "store whole numbers 0 .. K-1")
-    labels = to_int64(labels)
+    checked: Labels = to_int64(labels)
     hint = f"class indices run from 0 to {num_classes - 1}"
-    refuse_rows((labels < 0) | (labels >= num_classes), where, f"the label is outside [0, {num_classes})", hint)
-    if len(labels) > 1 and bool((labels == labels[0]).all()):
-        message = f"{where}: all {len(labels)} labels are class {int(labels[0])}"
+    outside: Any = (checked < 0) | (checked >= num_classes)
+    refuse_rows(outside, where, f"the label is outside [0, {num_classes})", hint)
+    if len(checked) > 1 and bool((checked == checked[0]).all()):
+        message = f"{where}: all {len(checked)} labels are class {int(checked[0])}"
         raise InputError(message, "calibration cannot be judged from one class; is this the label column?")
-    return labels  # type: ignore[no-any-return]
-
-
-class StoredOutputs(Outputs):
-    """Outputs that are an array, such as those of a file: torch is imported when a stage first asks for `scores`."""
-
-    def __init__(self, array: NDArray[Any], from_probs: bool = False, labels_per_sample: int = 1) -> None:
-        """`array [N, K]` is float64, float32 or float16."""
-        fields = {"from_probs": from_probs, "one_vs_rest": False, "labels_per_sample": labels_per_sample}
-        for name, value in {**fields, "_array": array}.items():
-            object.__setattr__(self, name, value)
-
-    @property
-    def scores(self) -> torch.Tensor:  # type: ignore[override]
-        """The scores as a tensor, which shares their memory."""
-        return torch.from_numpy(self._array)
-
-    @property
-    def array(self) -> NDArray[Any]:
-        """The scores."""
-        return self._array
-
-    def __len__(self) -> int:
-        return len(self._array)
-
-    @property
-    def num_classes(self) -> int:
-        """K, the number of columns."""
-        return int(self._array.shape[1])
-
-    def _as_given(self) -> Any:
-        return self._array
-
-    _array: NDArray[Any]
-
-
-def outputs_of(scores: Any, from_probs: bool = False, labels_per_sample: int = 1) -> Outputs:
-    """Outputs of a tensor or of an array."""
-    kind = Outputs if is_tensor(scores) else StoredOutputs
-    return kind(scores, from_probs, labels_per_sample=labels_per_sample)
+    return checked

@@ -7,8 +7,9 @@ from typing import Any
 from calibench.errors import InputError
 from calibench.lazy import torch
 from calibench.outputs.arrays import Labels, is_finite, is_floating, side_by_side, to_int64
-from calibench.outputs.outputs import LOGITS_HINT, Outputs, check_labels, outputs_of
+from calibench.outputs.outputs import LOGITS_HINT, Outputs, check_labels
 from calibench.outputs.refuse_rows import refuse_rows
+from calibench.outputs.stored_outputs import outputs_of
 
 SHAPE_HINT = "give scores and labels as [N, Q], one column per label: 1 if the sample has it, 0 if not"
 
@@ -27,9 +28,14 @@ def yes_no_outputs(scores: Any, from_probs: bool = False) -> Outputs:
 
 def label_scores(outputs: Outputs) -> torch.Tensor:
     """One score per label, `[N, Q]`: the inverse of `yes_no_outputs`. A logit is `x_yes - x_no`."""
-    scores = outputs.scores
-    yes = scores[:, 1] if outputs.from_probs else scores[:, 1] - scores[:, 0]
-    return yes.reshape(-1, outputs.labels_per_sample)
+    scores: torch.Tensor = yes_scores(outputs.scores, outputs.from_probs, outputs.labels_per_sample)
+    return scores
+
+
+def yes_scores(scores: Any, from_probs: bool, labels_per_sample: int) -> Any:
+    """`label_scores` of scores `[N Q, 2]`, a tensor or an array."""
+    yes = scores[:, 1] if from_probs else scores[:, 1] - scores[:, 0]
+    return yes.reshape(-1, labels_per_sample)
 
 
 def round_to_float32(outputs: Outputs) -> Outputs:
@@ -43,7 +49,10 @@ def round_to_float32(outputs: Outputs) -> Outputs:
 
 
 def check_samples(scores: Any, labels: Any, from_probs: bool, where: str) -> tuple[Outputs, Labels]:
-    """Outputs and labels to judge, checked, of two tensors or two arrays. `labels` are `[N]` (one class per row) or `[N, Q]` (several labels per row)."""
+    """Outputs and labels to judge, checked, of two tensors or two arrays.
+
+    `labels` are `[N]` (one class per row) or `[N, Q]` (several labels per row).
+    """
     if labels.ndim == 2:
         return check_several_labels(scores, labels, from_probs, where)
     outputs = outputs_of(scores, from_probs).check(where)
