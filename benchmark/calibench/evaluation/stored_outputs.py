@@ -16,7 +16,7 @@ from calibench.evaluation.evaluation_record import EvaluationRecord
 from calibench.evaluation.fit import AUTO, apply_fit, check_fit
 from calibench.evaluation.fit_samples import warnings_about_fit
 from calibench.evaluation.judge import Judgement, judge
-from calibench.kernels import backend
+from calibench.kernels import numpy_backend
 from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Sampling
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics, load_metrics, units_of
@@ -95,7 +95,7 @@ def _record(judged: Judged, judgement: Judgement, metrics: Metrics) -> Evaluatio
         n=judged.n // judged.labels_per_sample,
         classes=judged.num_classes,
         labels_per_sample=judged.labels_per_sample,
-        backend=backend(),
+        backend=numpy_backend(),
         metrics=judgement.metrics,
         intervals=judgement.intervals,
         no_interval=judgement.no_interval,

@@ -17,7 +17,15 @@ from calibench.kernels.class_rows import (
     resample_class_gaps,
 )
 from calibench.kernels.classwise import ClasswiseStats, classwise_stats
-from calibench.kernels.loader import Backend, BuildInfo, ExtensionStatus, backend, build_info, extension_status
+from calibench.kernels.loader import (
+    Backend,
+    BuildInfo,
+    ExtensionStatus,
+    backend,
+    build_info,
+    extension_status,
+    numpy_backend,
+)
 from calibench.kernels.nll_curve import NllCurve, nll_curve
 from calibench.kernels.numpy_operators import set_threads, threads
 from calibench.kernels.resampling import resample_counts, resample_group_sums, resample_risks, resample_sums
@@ -73,6 +81,7 @@ __all__ = [
     "gap_sizes",
     "label_draws",
     "nll_curve",
+    "numpy_backend",
     "resample_class_errors",
     "resample_class_gaps",
     "resample_counts",

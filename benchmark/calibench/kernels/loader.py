@@ -121,6 +121,23 @@ def backend(device: str | torch.device = "cpu", op: str | None = None) -> Backen
     return "reference"
 
 
+def numpy_backend() -> Backend:
+    """The backend that serves numpy arrays, as `backend` says it of tensors. It imports no torch."""
+    mode = _mode()
+    if mode == "reference":
+        return "reference"
+    error = numpy_operators().error
+    if error is None:
+        return "fused-cpu"
+    if mode == "fused":
+        raise InputError(f"CALIBENCH_BACKEND=fused, but {_no_numpy(error)}", f"build them: {build_command('cpu')}")
+    return "reference"
+
+
+def _no_numpy(error: str | None) -> str:
+    return f"the kernels for numpy arrays are not available ({error})"
+
+
 def _mode() -> str:
     mode = os.environ.get("CALIBENCH_BACKEND") or "auto"
     if mode not in {"auto", "fused", "reference"}:
@@ -169,7 +186,7 @@ def _fused_numpy(op: str) -> bool:
     operators = numpy_operators()
     if op in operators.functions:
         return True
-    reason = f"the kernels for numpy arrays are not available ({operators.error})"
+    reason = _no_numpy(operators.error)
     if mode == "fused":
         raise InputError(f"CALIBENCH_BACKEND=fused, but {reason}", f"build them: {build_command('cpu')}")
     if not _State.warned:

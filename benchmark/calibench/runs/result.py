@@ -14,7 +14,7 @@ from calibench.data.prepare import SPLITS
 from calibench.evaluation.added_figures import AddedFigures
 from calibench.evaluation.advice import Advice
 from calibench.evaluation.judge import Judgement
-from calibench.kernels import backend
+from calibench.kernels import numpy_backend
 from calibench.metrics.load import Metrics, units_of
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
@@ -53,7 +53,7 @@ class RunResult:
             model=config.model.text(),
             seed=config.seed,
             noise=None if config.noise is None else config.noise.text(),
-            backend=backend(),
+            backend=numpy_backend(),
             n=self.inputs.data.sizes(),
             metrics=judgement.metrics | added.metrics,
             intervals=judgement.intervals | added.intervals,
