@@ -9,8 +9,9 @@ from calibench.config.grammar import Bound
 from calibench.errors import InputError
 from calibench.lazy import np, torch
 from calibench.metrics.binning import Ints
-from calibench.outputs.arrays import Labels, as_tensor
+from calibench.outputs.arrays import Labels
 from calibench.outputs.outputs import Outputs
+from calibench.outputs.stored_outputs import tensors_of
 from calibench.seeds import seeded
 
 FOLDS = 5
@@ -42,7 +43,7 @@ def cross_fitted(stages: Sequence[Bound], samples: Samples, folds: Ints, seed: i
     """
     from calibench.recipe.posthoc import PostHoc
 
-    outputs, labels = samples[0], as_tensor(samples[1])
+    outputs, labels = tensors_of(*samples)
     per_sample = outputs.labels_per_sample
     mapped: torch.Tensor | None = None
     from_probs = False
@@ -60,7 +61,7 @@ def cross_fitted(stages: Sequence[Bound], samples: Samples, folds: Ints, seed: i
 
 def take_samples(samples: Samples, rows: Ints) -> tuple[Outputs, torch.Tensor]:
     """The samples `rows`, each with all its labels, as tensors."""
-    outputs, labels = samples[0], as_tensor(samples[1])
+    outputs, labels = tensors_of(*samples)
     per_sample = outputs.labels_per_sample
     answers = torch.from_numpy((rows[:, None] * per_sample + np.arange(per_sample)).ravel())
     chosen = Outputs(outputs.scores[answers], outputs.from_probs, outputs.one_vs_rest, per_sample)

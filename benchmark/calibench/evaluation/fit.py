@@ -8,9 +8,10 @@ from calibench.config.resolve import resolve_chain
 from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples, cross_fitted, fold_of
 from calibench.evaluation.fit_samples import check_fit_samples
-from calibench.outputs.arrays import as_array, as_tensor
+from calibench.outputs.arrays import as_array
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
+from calibench.outputs.stored_outputs import tensors_of
 from calibench.seeds import seeded
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def apply_fit(recipe: str, fit_samples: Samples | None, folds: int | None, sampl
     chain = _chain(recipe, outputs)
     with seeded(seed):
         learned = {"recipe": recipe, **_fit(chain, fit_samples)}
-        calibrated, decisions = chain.judged(outputs)
+        calibrated, decisions = chain.judged(tensors_of(outputs, labels)[0])
     return AfterFit(calibrated, decisions, learned)
 
 
@@ -86,7 +87,7 @@ def _fit(chain: PostHoc, fit_samples: Samples | None) -> dict[str, Any]:
     learned: dict[str, Any] = {}
     if fit_samples is None:
         return learned
-    for stage in chain.fit(fit_samples[0], as_tensor(fit_samples[1])):
+    for stage in chain.fit(*tensors_of(*fit_samples)):
         name = stage.pop("stage")
         learned |= {key if key not in learned else f"{name}.{key}": value for key, value in stage.items()}
     return {**learned, "n": len(fit_samples[0]) // fit_samples[0].labels_per_sample}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from calibench.outputs.arrays import as_tensor, is_tensor
+from calibench.outputs.arrays import Labels, as_tensor, is_tensor
 from calibench.outputs.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -45,6 +45,13 @@ class StoredOutputs(Outputs):
         return self._array
 
     _array: NDArray[Any]
+
+
+def tensors_of(outputs: Outputs, labels: Labels) -> tuple[Outputs, torch.Tensor]:
+    """The same outputs and labels as tensors, for stages of a recipe."""
+    if isinstance(outputs, StoredOutputs):
+        outputs = Outputs(outputs.scores, outputs.from_probs, labels_per_sample=outputs.labels_per_sample)
+    return outputs, as_tensor(labels)
 
 
 def outputs_of(scores: Any, from_probs: bool = False, labels_per_sample: int = 1) -> Outputs:
