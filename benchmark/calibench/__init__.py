@@ -11,7 +11,6 @@ from calibench.version import __version__
 moved.install()
 
 if TYPE_CHECKING:
-    from calibench.api import evaluate as evaluate
     from calibench.api import run as run
     from calibench.data.arrays import Arrays as Arrays
     from calibench.data.shift import Variant as Variant
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from calibench.errors import InputError as InputError
     from calibench.errors import PluginError as PluginError
     from calibench.errors import RunError as RunError
+    from calibench.evaluation.evaluate import evaluate as evaluate
     from calibench.metrics.metric import Metric as Metric
     from calibench.models.network import Network as Network
     from calibench.outputs import Outputs as Outputs
@@ -42,10 +42,11 @@ if TYPE_CHECKING:
     from calibench.stages import Sampler as Sampler
 
 _HOME = {
-    "calibench.api": ("evaluate", "run"),
+    "calibench.api": ("run",),
     "calibench.data.arrays": ("Arrays",),
     "calibench.data.shift": ("Variant",),
     "calibench.errors": ("CalibenchError", "CalibenchWarning", "InputError", "PluginError", "RunError"),
+    "calibench.evaluation.evaluate": ("evaluate",),
     "calibench.metrics.metric": ("Metric",),
     "calibench.models.network": ("Network",),
     "calibench.outputs": ("Outputs",),

@@ -8,8 +8,6 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, overload
 
-import numpy as np
-import torch
 from torch import nn
 
 from calibench.config.expand import configure
@@ -18,18 +16,17 @@ from calibench.config.request import RunRequest
 from calibench.config.run_config import RunConfig
 from calibench.data.in_memory import as_dataset
 from calibench.errors import InputError
-from calibench.evaluation.cross_fit import Samples
-from calibench.evaluation.evaluation_record import EvaluationRecord
-from calibench.evaluation.stored_outputs import Fit, evaluate_samples
-from calibench.metrics.bootstrap import LEVEL, RESAMPLES, SEED, Sampling
+from calibench.evaluation.evaluate import evaluate
+from calibench.metrics.bootstrap import LEVEL, RESAMPLES, Sampling
 from calibench.models.in_memory import as_model
 from calibench.models.network import Task
-from calibench.outputs.several_labels import check_samples
 from calibench.processes import pick_device
 from calibench.progress import Report, quiet
 from calibench.records.record import ResultRecord
 from calibench.runs.launchers.local import launch
 from calibench.runs.options import RunOptions
+
+__all__ = ["evaluate", "run"]
 
 Model = str | nn.Module | Callable[[Task], nn.Module] | None
 """The types of the argument `model` of `run`."""
@@ -161,64 +158,6 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
 
     records = [finished.record for finished in launch(configs, options, progress_of)]
     return records if several else records[0]
-
-
-def evaluate(  # noqa: PLR0913 - the public API
-    logits: Any = None,
-    labels: Any = None,
-    *,
-    probs: Any = None,
-    fit: str | None = None,
-    fit_logits: Any = None,
-    fit_probs: Any = None,
-    fit_labels: Any = None,
-    cross_fit: int | None = None,
-    soft: Any = None,
-    metrics: str | None = None,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
-    seed: int = SEED,
-) -> EvaluationRecord:
-    """Judge `logits` or `probs` `[N, K]` against class indices `labels [N]` (arrays, tensors or nested lists).
-
-    Where samples have several labels, `labels` are `[N, Q]` of 0 and 1 beside scores `[N, Q]`, one sigmoid a label.
-
-    `soft` are the shares `[N, K]` of people who gave each label; `soft_nll` and `soft_brier` then join the metrics.
-
-    `metrics` lists the metrics, joined by commas, as in `brier,ece:bins=20,smece`; `default` and `all` stand for these sets.
-    `level` and `resamples` are those of the bootstrap intervals; 0 resamples give figures alone.
-
-    `fit` is a recipe of calibrators and a decision rule, as `temperature`. It is fitted on `fit_logits` or `fit_probs` with
-    `fit_labels`, other samples than those judged; with `cross_fit` folds each sample is mapped by a fit on the other folds.
-    `auto` is the map that the record's `advice` names. Raises InputError naming the first bad row.
-    """
-    sampling = Sampling(resamples, level, seed).check(figures_alone=True)
-    samples = _samples(logits, probs, labels, "")
-    fit_samples = None
-    if fit_logits is not None or fit_probs is not None or fit_labels is not None:
-        fit_samples = _samples(fit_logits, fit_probs, fit_labels, "fit_")
-    shares = None if soft is None else _tensor(soft, "soft").numpy()
-    return evaluate_samples(samples, Fit(fit, fit_samples, cross_fit), soft=shares, metrics=metrics, sampling=sampling)
-
-
-def _samples(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:
-    if (logits is None) == (probs is None):
-        raise InputError(f"give {prefix}logits or {prefix}probs, one of them", "as evaluate(logits=z, labels=y)")
-    if labels is None:
-        raise InputError(f"{prefix}labels are missing", "as evaluate(logits=z, labels=y)")
-    name = f"{prefix}{'probs' if logits is None else 'logits'}"
-    scores, truth = _tensor(probs if logits is None else logits, name), _tensor(labels, f"{prefix}labels")
-    return check_samples(scores, truth, logits is None, name)
-
-
-def _tensor(values: Any, name: str) -> torch.Tensor:
-    try:
-        if isinstance(values, torch.Tensor):
-            return values.detach().cpu()
-        array = np.array(values)
-        return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name}: {error}", "give an array, a tensor or nested lists of numbers") from None
 
 
 def _texts(name: str, value: Any, several: bool) -> tuple[str, ...]:

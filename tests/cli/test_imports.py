@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from imported_modules import imported_modules
 
@@ -54,6 +55,54 @@ def test_boards_import_no_torch(cli, tmp_path):
         modules = imported_modules(("leaderboard", "--format", form), tmp_path)
         assert not packages(modules) & (HEAVY - {"safetensors"}), form
         assert len(modules) <= 300, (form, len(modules))
+
+
+@pytest.fixture
+def calibrated(tmp_path):
+    """A file of 2 000 samples whose labels are drawn from the probabilities."""
+    generator = np.random.default_rng(0)
+    logits = 2 * generator.normal(size=(2000, 4))
+    probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (probs.cumsum(axis=1) < generator.random((2000, 1))).sum(axis=1).clip(0, 3)
+    np.savez(tmp_path / "test.npz", logits=logits, labels=labels)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_judging_a_file_imports_no_torch(calibrated):
+    """A dashboard or a gate waits for numpy alone. A map to try, and the advice where outputs are not calibrated, need torch."""
+    modules = imported_modules(("evaluate", "test.npz", "-q"), calibrated)
+    assert not packages(modules) & (HEAVY - {"scipy"})
+    assert len(modules) <= 680, len(modules)
+    assert "torch" in packages(
+        imported_modules(("evaluate", "test.npz", "--fit", "temperature", "--cross-fit", "5"), calibrated)
+    )
+
+
+NO_TORCH = """
+import json, sys
+class NotInstalled:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, NotInstalled())
+from calibench.cli import main
+sys.argv = ["calibench", *json.loads(sys.argv[1])]
+main()
+"""
+
+
+@pytest.mark.slow
+def test_judging_needs_no_torch(calibrated):
+    command = ("evaluate", "test.npz", "--json")
+    documents = []
+    for script in (NO_TORCH, NO_TORCH.replace("sys.meta_path.insert", "(lambda *_: None)")):
+        words = [sys.executable, "-c", script, json.dumps(command)]
+        ended = subprocess.run(words, capture_output=True, text=True, check=False, cwd=calibrated)
+        assert ended.returncode == 0, ended.stderr
+        documents.append(json.loads(ended.stdout))
+    assert documents[0] == documents[1]
+    assert documents[0]["calibrated"] == "no_sign"
 
 
 TEN_LINES = """

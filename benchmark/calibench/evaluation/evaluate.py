@@ -1,0 +1,76 @@
+"""`calibench.evaluate`: judge arrays, tensors or nested lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from calibench.errors import InputError
+from calibench.evaluation.cross_fit import Samples
+from calibench.evaluation.evaluation_record import EvaluationRecord
+from calibench.evaluation.stored_outputs import Fit, evaluate_samples
+from calibench.lazy import np
+from calibench.metrics.bootstrap import LEVEL, RESAMPLES, SEED, Sampling
+from calibench.outputs.arrays import as_array, as_tensor, is_tensor
+from calibench.outputs.several_labels import check_samples
+
+
+def evaluate(  # noqa: PLR0913 - the public API
+    logits: Any = None,
+    labels: Any = None,
+    *,
+    probs: Any = None,
+    fit: str | None = None,
+    fit_logits: Any = None,
+    fit_probs: Any = None,
+    fit_labels: Any = None,
+    cross_fit: int | None = None,
+    soft: Any = None,
+    metrics: str | None = None,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = SEED,
+) -> EvaluationRecord:
+    """Judge `logits` or `probs` `[N, K]` against class indices `labels [N]` (arrays, tensors or nested lists).
+
+    Where samples have several labels, `labels` are `[N, Q]` of 0 and 1 beside scores `[N, Q]`, one sigmoid a label.
+
+    `soft` are the shares `[N, K]` of people who gave each label; `soft_nll` and `soft_brier` then join the metrics.
+
+    `metrics` lists the metrics, joined by commas, as in `brier,ece:bins=20,smece`; `default` and `all` stand for these sets.
+    `level` and `resamples` are those of the bootstrap intervals; 0 resamples give figures alone.
+
+    `fit` is a recipe of calibrators and a decision rule, as `temperature`. It is fitted on `fit_logits` or `fit_probs` with
+    `fit_labels`, other samples than those judged; with `cross_fit` folds each sample is mapped by a fit on the other folds.
+    `auto` is the map that the record's `advice` names. Raises InputError naming the first bad row.
+    """
+    sampling = Sampling(resamples, level, seed).check(figures_alone=True)
+    samples = _samples(logits, probs, labels, "")
+    fit_samples = None
+    if fit_logits is not None or fit_probs is not None or fit_labels is not None:
+        fit_samples = _samples(fit_logits, fit_probs, fit_labels, "fit_")
+    shares = None if soft is None else as_array(_given(soft, "soft"))
+    return evaluate_samples(samples, Fit(fit, fit_samples, cross_fit), soft=shares, metrics=metrics, sampling=sampling)
+
+
+def _samples(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:
+    if (logits is None) == (probs is None):
+        raise InputError(f"give {prefix}logits or {prefix}probs, one of them", "as evaluate(logits=z, labels=y)")
+    if labels is None:
+        raise InputError(f"{prefix}labels are missing", "as evaluate(logits=z, labels=y)")
+    name = f"{prefix}{'probs' if logits is None else 'logits'}"
+    scores, truth = _given(probs if logits is None else logits, name), _given(labels, f"{prefix}labels")
+    truth = as_tensor(truth) if is_tensor(scores) else as_array(truth)
+    return check_samples(scores, truth, logits is None, name)
+
+
+def _given(values: Any, name: str) -> Any:
+    """A tensor on the CPU, or an array in the byte order of this machine."""
+    if is_tensor(values):
+        return values.detach().cpu()
+    try:
+        array = np.array(values)
+        if array.dtype.kind not in "biufc":
+            raise TypeError(f"numbers of type {array.dtype} cannot be judged")
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: {error}", "give an array, a tensor or nested lists of numbers") from None
