@@ -80,12 +80,9 @@ def test_judging_a_file_imports_no_torch(calibrated):
 
 
 NO_TORCH = """
-import json, sys
-class NotInstalled:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "torch":
-            raise ModuleNotFoundError("No module named 'torch'", name="torch")
-sys.meta_path.insert(0, NotInstalled())
+import importlib.machinery, json, sys
+find = importlib.machinery.PathFinder.find_spec
+importlib.machinery.PathFinder.find_spec = lambda name, *rest: None if name.partition(".")[0] == "torch" else find(name, *rest)
 from calibench.cli import main
 sys.argv = ["calibench", *json.loads(sys.argv[1])]
 main()
@@ -96,13 +93,36 @@ main()
 def test_judging_needs_no_torch(calibrated):
     command = ("evaluate", "test.npz", "--json")
     documents = []
-    for script in (NO_TORCH, NO_TORCH.replace("sys.meta_path.insert", "(lambda *_: None)")):
-        words = [sys.executable, "-c", script, json.dumps(command)]
-        ended = subprocess.run(words, capture_output=True, text=True, check=False, cwd=calibrated)
+    for words in (["-c", NO_TORCH, json.dumps(command)], ["-m", "calibench", *command]):
+        ended = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, cwd=calibrated)
         assert ended.returncode == 0, ended.stderr
         documents.append(json.loads(ended.stdout))
     assert documents[0] == documents[1]
     assert documents[0]["calibrated"] == "no_sign"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("evaluate", "test.npz"), 0, "warning: no map was tried, since torch is not installed: pip install"),
+        (
+            ("evaluate", "test.npz", "--fit", "temperature", "--cross-fit", "5"),
+            1,
+            "torch is not installed, and this needs it",
+        ),
+        (("run", "-m", "ce"), 1, "torch is not installed, and this needs it"),
+    ],
+    ids=["advice", "fit", "run"],
+)
+def test_without_torch_a_sentence_says_what_to_install(calibrated, words, code, says):
+    arrays = dict(np.load(calibrated / "test.npz"))
+    np.savez(calibrated / "test.npz", logits=2 * arrays["logits"], labels=arrays["labels"])
+    script = [sys.executable, "-c", NO_TORCH, json.dumps(words)]
+    ended = subprocess.run(script, capture_output=True, text=True, check=False, cwd=calibrated)
+    assert ended.returncode == code, ended.stderr
+    assert says in " ".join((ended.stdout + ended.stderr).split())
+    assert "Traceback" not in ended.stderr
 
 
 TEN_LINES = """

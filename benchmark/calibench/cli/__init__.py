@@ -113,7 +113,10 @@ def main() -> None:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
         hint = f"this is a bug in calibench or a plugin; set {TRACEBACK_VARIABLE}=1 to see where"
-        code = _fail(f"{type(error).__name__}: {error}", hint, 1)
+        message = f"{type(error).__name__}: {error}"
+        if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+            message, hint = "torch is not installed, and this needs it", 'pip install "torch>=2.10,<2.14"'
+        code = _fail(message, hint, 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from calibench.metrics.load import Metrics, load_metrics, units_of
 from calibench.outputs.outputs import Outputs
 from calibench.progress import Report, quiet
 from calibench.records.environment import versions
+
+NO_MAPS = 'no map was tried, since torch is not installed: pip install "torch>=2.10,<2.14"'
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,10 @@ def evaluate_samples(
     record = _record(judged, judge(judged, chosen, sampling, report), chosen)
     warnings = [] if fit.samples is None else warnings_about_fit(fit.samples, samples)
     record = dataclasses.replace(record, warnings=record.warnings + warnings)
-    if record.calibrated in ("miscalibrated", "too_few") or fit.recipe == AUTO:
+    asked = record.calibrated in ("miscalibrated", "too_few") or fit.recipe == AUTO
+    if asked and find_spec("torch") is None:  # judging needs none
+        record = dataclasses.replace(record, warnings=[*record.warnings, NO_MAPS])
+    elif asked:
         record = dataclasses.replace(
             record, advice=advise(samples if fit.samples is None else fit.samples, sampling.seed)
         )
