@@ -11,7 +11,7 @@ from workloads import Workload
 from calibench import kernels
 
 KERNELS = kernel_workloads()
-NOT_TIMED = {"backend", "build_info", "extension_status", "chunk_rows"}
+NOT_TIMED = {"backend", "build_info", "extension_status", "chunk_rows", "set_threads", "threads"}
 """Functions that describe the kernels and compute nothing."""
 
 
