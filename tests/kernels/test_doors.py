@@ -41,6 +41,7 @@ def assert_equal(op: str, x: torch.Tensor, y: torch.Tensor) -> None:
     assert bits(of_torch) == bits(of_numpy)
 
 
+@pytest.mark.slow
 @each_backend
 @each_function
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
