@@ -130,6 +130,12 @@ def _applies(name: str, metric: Metric, judged: Judged) -> bool:
 def _about_bootstrap(
     chosen: Mapping[str, Metric], replicates: Mapping[str, Replicates], sampling: Sampling
 ) -> dict[str, Any]:
+    undefined = {name: replicates[name].undefined for name in chosen if replicates[name].undefined}
+    return about_intervals(chosen, sampling) | {"undefined": undefined}
+
+
+def about_intervals(chosen: Mapping[str, Metric], sampling: Sampling, *, drawn: bool = True) -> dict[str, Any]:
+    """How intervals and floors were found; `drawn` tells whether labels were drawn for floors."""
     return {
         "methods": {name: method for name, metric in chosen.items() if (method := method_of(metric)) is not None},
         "level": sampling.level,
@@ -139,8 +145,8 @@ def _about_bootstrap(
         "bias_corrected": sorted(name for name, metric in chosen.items() if metric.bias_corrected),
         "bias_correction": BIAS,
         "pairing": PAIRING,
-        "undefined": {name: replicates[name].undefined for name in chosen if replicates[name].undefined},
-        "noise_floor_draws": DRAWS,
+        "undefined": {},
+        "noise_floor_draws": DRAWS if drawn else 0,
     }
 
 

@@ -18,8 +18,12 @@ LONGEST_LIST = 5
 
 def warnings_about(judged: Judged) -> list[str]:
     """Every warning that holds for these outputs, labels and decisions."""
-    found = (_probabilities_as_logits(judged), _clipped(judged), _rare(judged), _whole_sets(judged))
-    return [text for text in found if text]
+
+    def find() -> list[str]:
+        found = (_probabilities_as_logits(judged), _clipped(judged), _rare(judged), _whole_sets(judged))
+        return [text for text in found if text]
+
+    return judged.memo("warnings", find)
 
 
 def _probabilities_as_logits(judged: Judged) -> str:
@@ -28,14 +32,28 @@ def _probabilities_as_logits(judged: Judged) -> str:
         return ""
     several = judged.labels_per_sample > 1
     scores = label_scores(judged.outputs) if several else judged.outputs.scores
-    values = scores.detach()
-    if float(values.min()) < 0 or float(values.max()) > 1:
+    if not (within_0_and_1(scores) if several else rows_are_probabilities(scores)):
         return ""
-    if not several and not torch.allclose(values.double().sum(dim=1), torch.ones(1, dtype=torch.float64), atol=1e-3):
-        return ""
-    what = "all logits lie in [0, 1]" if several else "every row of logits lies in [0, 1] and sums to 1"
     as_probs = yes_no_outputs(scores, True) if several else Outputs(scores, True)
-    ece = ECE(15).value(Judged(as_probs, torch.tensor(judged.labels)))
+    return as_logits_warning(ECE(15).value(Judged(as_probs, torch.tensor(judged.labels))), several)
+
+
+def within_0_and_1(scores: torch.Tensor) -> bool:
+    """True if no score is below 0 or above 1."""
+    values = scores.detach()
+    return not (float(values.min()) < 0 or float(values.max()) > 1)
+
+
+def rows_are_probabilities(scores: torch.Tensor) -> bool:
+    """True if every row of `scores [N, K]` could be probabilities."""
+    if not within_0_and_1(scores):
+        return False
+    return torch.allclose(scores.detach().double().sum(dim=1), torch.ones(1, dtype=torch.float64), atol=1e-3)
+
+
+def as_logits_warning(ece: float, several: bool = False) -> str:
+    """That logits look like probabilities; `ece` is the ECE15 that they have as such."""
+    what = "all logits lie in [0, 1]" if several else "every row of logits lies in [0, 1] and sums to 1"
     return f"{what}: are they probabilities? As logits they pass through a softmax again; as probs their ECE15 is {100 * ece:.2f} %"
 
 
@@ -43,13 +61,15 @@ def _clipped(judged: Judged) -> str:
     """Probabilities of the true class that NLL raises to 1e-12: the figure then depends on that number."""
     if not judged.from_probs:
         return ""
-    count = int((judged.label_probs < CLIP).sum())
+    return clipped_warning(int((judged.label_probs < CLIP).sum()), judged.n)
+
+
+def clipped_warning(count: int, n: int) -> str:
+    """That NLL raises `count` of n probabilities; nothing for none."""
     if not count:
         return ""
     were = "is" if count == 1 else "are"
-    return (
-        f"{count} of {judged.n} probabilities of the true class {were} below {CLIP:g}, and NLL takes them as {CLIP:g}"
-    )
+    return f"{count} of {n} probabilities of the true class {were} below {CLIP:g}, and NLL takes them as {CLIP:g}"
 
 
 def _rare(judged: Judged) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from calibench.errors import InputError
 from calibench.lazy import torch
@@ -60,11 +61,11 @@ class Outputs:
         """The same outputs as softmax logits: unchanged, or log-sigmoids if the scores are one sigmoid a class."""
         return Outputs(self.logits(), labels_per_sample=self.labels_per_sample) if self.one_vs_rest else self
 
-    def check(self, where: str) -> Outputs:
+    def check(self, where: str, first: int | None = None) -> Outputs:
         """These outputs, if they are sound: `[N, K]` with N >= 1 and K >= 2, and finite.
 
         Probabilities must also lie in [0, 1] and sum to 1 +- 1e-3 in each row. Raises InputError naming `where` and the
-        first bad row.
+        first bad row. `first` is the number of the first row, if these rows are a block of a larger file.
         """
         scores = self.scores
         kind = "probabilities" if self.from_probs else "logits"
@@ -76,18 +77,19 @@ class Outputs:
             raise InputError(f"{where}: {kind} have one class (shape {list(scores.shape)})", _SHAPE_HINT)
         if not scores.is_floating_point():
             raise InputError(f"{where}: {kind} have type {scores.dtype}", "store floating-point numbers")
-        refuse_rows(~torch.isfinite(scores).all(dim=1), where, f"{kind} are NaN or infinite", "drop or correct the row")
+        broken = ~torch.isfinite(scores).all(dim=1)
+        refuse_rows(broken, where, f"{kind} are NaN or infinite", "drop or correct the row", first)
         if self.from_probs:
-            _check_probabilities(scores, where)
+            _check_probabilities(scores, where, first)
         return self
 
 
-def _check_probabilities(probs: torch.Tensor, where: str) -> None:
+def _check_probabilities(probs: torch.Tensor, where: str, first: int | None) -> None:
     outside = (probs < 0).any(dim=1) | (probs > 1 + SUM_TOLERANCE).any(dim=1)
-    refuse_rows(outside, where, "probabilities lie outside [0, 1]", LOGITS_HINT)
+    refuse_rows(outside, where, "probabilities lie outside [0, 1]", LOGITS_HINT, first)
     off = (probs.double().sum(dim=1) - 1).abs() > SUM_TOLERANCE
     hint = f"{LOGITS_HINT}; if a row has several labels, give the labels as [N, Q] of 0 and 1"
-    refuse_rows(off, where, f"probabilities do not sum to 1 within {SUM_TOLERANCE:g}", hint)
+    refuse_rows(off, where, f"probabilities do not sum to 1 within {SUM_TOLERANCE:g}", hint, first)
 
 
 def average(parts: Sequence[Outputs], combine: str) -> Outputs:
@@ -116,9 +118,19 @@ def check_labels(labels: torch.Tensor, num_rows: int, num_classes: int, where: s
     if labels.is_floating_point() or labels.dtype == torch.bool or labels.is_complex():
         raise InputError(f"{where}: labels have type {labels.dtype}", "store whole numbers 0 .. K-1")
     labels = labels.long()
-    hint = f"class indices run from 0 to {num_classes - 1}"
-    refuse_rows((labels < 0) | (labels >= num_classes), where, f"the label is outside [0, {num_classes})", hint)
+    check_classes(labels, num_classes, where)
     if len(labels) > 1 and bool((labels == labels[0]).all()):
-        message = f"{where}: all {len(labels)} labels are class {int(labels[0])}"
-        raise InputError(message, "calibration cannot be judged from one class; is this the label column?")
+        refuse_one_class(len(labels), int(labels[0]), where)
     return labels
+
+
+def check_classes(labels: torch.Tensor, num_classes: int, where: str, first: int | None = None) -> None:
+    """InputError naming the first of `labels [N]` outside [0, K); `first` as in `Outputs.check`."""
+    hint = f"class indices run from 0 to {num_classes - 1}"
+    refuse_rows((labels < 0) | (labels >= num_classes), where, f"the label is outside [0, {num_classes})", hint, first)
+
+
+def refuse_one_class(n: int, label: int, where: str) -> NoReturn:
+    """InputError, since all of n labels are `label`."""
+    message = f"{where}: all {n} labels are class {label}"
+    raise InputError(message, "calibration cannot be judged from one class; is this the label column?")

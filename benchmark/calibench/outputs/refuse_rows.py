@@ -6,9 +6,13 @@ from calibench.errors import InputError
 from calibench.lazy import torch
 
 
-def refuse_rows(bad: torch.Tensor, where: str, problem: str, hint: str) -> None:
-    """Raise InputError if a row of `bad [N]` (bool) is True: it names `where`, the first such row, and how many follow."""
+def refuse_rows(bad: torch.Tensor, where: str, problem: str, hint: str, first: int | None = None) -> None:
+    """Raise InputError if a row of `bad [N]` (bool) is True: it names `where`, the first such row, and how many follow.
+
+    `first` is the number of the first row, if these rows are a block of a larger file.
+    """
     rows = bad.nonzero()
     if len(rows):
-        more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
-        raise InputError(f"{where}: row {int(rows[0])}: {problem}{more}", hint)
+        until = "" if first is None else f" up to row {first + len(bad) - 1}"
+        more = f" (and {len(rows) - 1} more rows{until})" if len(rows) > 1 else ""
+        raise InputError(f"{where}: row {(first or 0) + int(rows[0])}: {problem}{more}", hint)
