@@ -12,6 +12,7 @@ moved.install()
 
 if TYPE_CHECKING:
     from calibench.api import evaluate as evaluate
+    from calibench.api import evaluate_stream as evaluate_stream
     from calibench.api import run as run
     from calibench.data.arrays import Arrays as Arrays
     from calibench.data.shift import Variant as Variant
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from calibench.stages import Sampler as Sampler
 
 _HOME = {
-    "calibench.api": ("evaluate", "run"),
+    "calibench.api": ("evaluate", "evaluate_stream", "run"),
     "calibench.data.arrays": ("Arrays",),
     "calibench.data.shift": ("Variant",),
     "calibench.errors": ("CalibenchError", "CalibenchWarning", "InputError", "PluginError", "RunError"),

@@ -71,8 +71,8 @@ def counted_draws(
     for bins in sorted(set(in_bins.values())) or [1]:
         for right_counts, label_counts in _blocks(judged, joint, len(parts[0]), bins, draws, (seed, part)):
             counts = {name: label_counts for name, of_bins in in_bins.items() if of_bins == bins}
-            for (name, want), part in zip(right.items(), parts, strict=False):
-                counts[name] = _merged(right_counts, part, want.cells)
+            for (name, want), cells in zip(right.items(), parts, strict=False):
+                counts[name] = _merged(right_counts, cells, want.cells)
             yield counts
         right = {}  # they are the same for any number of bins
 

@@ -15,13 +15,13 @@ from calibench.evaluation.streaming.drawn_counts import CLASS_BINS, DrawnCounts,
 from calibench.evaluation.streaming.figures import bins_of, figures
 from calibench.evaluation.streaming.intervals import Intervals
 from calibench.evaluation.streaming.kept_rows import KeptCells, KeptRows
-from calibench.evaluation.streaming.streamed_judged import StreamedJudged
+from calibench.evaluation.streaming.streamed_judged import NO_SAMPLES, StreamedJudged
 from calibench.evaluation.streaming.sums import Sums
 from calibench.evaluation.verdict import not_tested, verdict
 from calibench.lazy import np
 from calibench.metrics.bootstrap import Sampling
 from calibench.metrics.classwise_ece import ClasswiseECE
-from calibench.metrics.judged import Judged, TopSums
+from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics
 from calibench.metrics.metric import Metric
 from calibench.metrics.noise_floor import floor_of
@@ -88,8 +88,7 @@ def judge_in_one_pass(
     The figures are those of `judge` to rounding, and so are the intervals. Labels are drawn with other random numbers from the
     second block on. Raises InputError naming the file and the first bad row.
     """
-    nothing_yet = StreamedJudged(file.rows, file.classes, file.from_probs, TopSums(0.0, 0.0, 0.0), {})
-    chosen = applicable(nothing_yet, metrics)
+    chosen = applicable(NO_SAMPLES, metrics)
     collected = _Pass(file, chosen, sampling)
     collected.run(file, block_rows, report)
     judged = collected.sums.finish(file.where)

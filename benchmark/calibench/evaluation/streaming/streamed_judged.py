@@ -61,6 +61,10 @@ class StreamedJudged(Judged):
         raise AttributeError(name)
 
 
+NO_SAMPLES = StreamedJudged(0, 2, False, TopSums(0.0, 0.0, 0.0), {})
+"""For the question which metrics apply to samples with one label, no decisions and no soft labels."""
+
+
 @dataclass(frozen=True)
 class ClassSums:
     """What M bins of every class hold, `[K, M]` each; it reads as `metrics.class_bins.ClassBins`, without its entries."""

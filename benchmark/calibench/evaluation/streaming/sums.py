@@ -42,7 +42,7 @@ class Sums:
         totals = self._totals
         self.n += judged.n
         self.from_probs = judged.from_probs
-        self._labels.update(np.ascontiguousarray(judged.labels))
+        self._labels.update(judged.labels.tobytes())
         totals.add("top", np.array(judged.top_sums))
         totals.add("losses", np.array([judged.nll.sum(), judged.brier.sum()]))
         totals.add("labels", label_counts(judged))

@@ -46,10 +46,10 @@ class BlockFile(ABC):
         first = 0
         for scores, labels in self.raw_blocks(size or max(1, BLOCK_NUMBERS // self.classes)):
             outputs = Outputs(scores, self.from_probs).check(self.where, first)
-            labels = labels.long()
-            check_classes(labels, self.classes, self.where, first)
-            yield Block(outputs, labels, first)
-            first += len(labels)
+            whole = labels.long()
+            check_classes(whole, self.classes, self.where, first)
+            yield Block(outputs, whole, first)
+            first += len(whole)
 
 
 class ArrayFile(BlockFile):
@@ -69,7 +69,7 @@ class ArrayFile(BlockFile):
             message = f"{path}: labels have shape {list(labels.shape)}, not [N]"
             raise InputError(message, "give one class index per row")
         self.rows, self.classes = scores.shape
-        self.score_bytes = scores.bytes
+        self.score_bytes = scores.size_in_bytes
         if labels.rows != self.rows:
             message = f"{path}: {self.rows} rows of scores and {labels.rows} labels"
             raise InputError(message, "give one label per row")

@@ -39,8 +39,8 @@ def npy_array(path: str | Path) -> StoredArray:
     file = existing_file(path)
     array, start = array_in(lambda: file.open("rb"), str(path))
     size = file.stat().st_size - start
-    if size != array.bytes:
-        problem = "it is cut short" if size < array.bytes else "more follows after the array"
+    if size != array.size_in_bytes:
+        problem = "it is cut short" if size < array.size_in_bytes else "more follows after the array"
         raise InputError(f"{path}: {problem}", "write it again with numpy.save")
     return array
 

@@ -34,6 +34,12 @@ def unread_arrays(path: str | Path, columns: Columns, soft: str | None = None) -
     ]
 
 
+def warn_of_unread(path: str | Path, columns: Columns, soft: str | None = None) -> list[str]:
+    """A warning that names the arrays of an `.npz` that an evaluation does not use, such as sample weights; or none."""
+    unread = unread_arrays(path, columns, soft) if Path(path).suffix.lower() == ".npz" else []
+    return [f"not used of this file: {', '.join(unread)}"] if unread else []
+
+
 def scores_name(columns: Columns, arrays: Mapping[str, Any], path: str | Path) -> str:
     """The user's name of the scores, else `logits` or `probs`, whichever the file holds. InputError if that is not one."""
     name = columns.logits or columns.probs

@@ -9,7 +9,7 @@ from calibench.data.numpy_files import existing_file
 from calibench.errors import InputError
 from calibench.outputs.readers.available_memory import available_memory
 from calibench.outputs.readers.block_file import ArrayFile, BlockFile
-from calibench.outputs.readers.columns import Columns
+from calibench.outputs.readers.columns import Columns, refuse_both
 from calibench.outputs.readers.npy import npy_scores_and_labels
 from calibench.outputs.readers.npz_members import npz_scores_and_labels
 from calibench.outputs.readers.parquet_blocks import ParquetFile
@@ -26,6 +26,7 @@ ARRAYS: dict[str, Callable[[str | Path, Columns], tuple[StoredArray, StoredArray
 
 def open_blocks(path: str | Path, columns: Columns) -> BlockFile:
     """The file, of which only the header is read. Raises InputError if it is none of scores and labels, one a sample."""
+    refuse_both(columns)
     suffix = existing_file(path).suffix.lower()
     if suffix == ".parquet":
         return ParquetFile(path, columns)

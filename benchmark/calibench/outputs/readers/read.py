@@ -9,7 +9,7 @@ from calibench.data.numpy_files import existing_file, read_npy, read_npz
 from calibench.errors import InputError
 from calibench.lazy import torch
 from calibench.outputs.outputs import Outputs
-from calibench.outputs.readers.columns import Columns, array_named
+from calibench.outputs.readers.columns import Columns, array_named, refuse_both
 from calibench.outputs.readers.csv import read_csv
 from calibench.outputs.readers.npz import samples_from_npz
 from calibench.outputs.readers.open_blocks import ARRAYS, refuse_larger_than_memory
@@ -29,8 +29,7 @@ def read_outputs(path: str | Path, columns: Columns | None = None) -> tuple[Outp
     unusual names. Raises InputError naming the file, and the row or column, or because it does not fit into memory.
     """
     columns = columns or Columns()
-    if columns.logits and columns.probs:
-        raise InputError("the scores are logits or probabilities, not both", "give --logits or --probs")
+    refuse_both(columns)
     file = existing_file(path)
     suffix = file.suffix.lower()
     refuse_larger_than_memory(path, columns)
@@ -43,7 +42,10 @@ def read_outputs(path: str | Path, columns: Columns | None = None) -> tuple[Outp
     elif suffix == ".parquet":
         samples = samples_from_table(path, read_parquet(file), columns)
     else:
-        raise InputError(f"{path}: cannot read files of type {suffix or 'unknown'!r}", "use .npz, .npy, .safetensors, .csv or .parquet")
+        raise InputError(
+            f"{path}: cannot read files of type {suffix or 'unknown'!r}",
+            "use .npz, .npy, .safetensors, .csv or .parquet",
+        )
     scores, labels = torch.from_numpy(samples.scores), torch.from_numpy(samples.labels)
     return check_samples(scores, labels, samples.from_probs, str(path))
 

@@ -79,6 +79,6 @@ def _tensor(path: str | Path, name: str, tensors: dict[str, Any], start: int) ->
         return file
 
     array = StoredArray(where, shape, np.dtype(TYPES[kind]), opened, bfloat16=kind == "BF16")
-    if first < start or end - first != array.bytes or end > Path(path).stat().st_size:
+    if first < start or end - first != array.size_in_bytes or end > Path(path).stat().st_size:
         raise InputError(f"{where} does not lie within the file", "it is cut short: write it again")
     return array

@@ -40,7 +40,7 @@ class StoredArray:
         return self.shape[0]
 
     @property
-    def bytes(self) -> int:
+    def size_in_bytes(self) -> int:
         """The size of the array."""
         return int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
 
