@@ -64,7 +64,7 @@ def judge(
     for name, metric in chosen.items():
         with blaming(f"metric {name!r}"):
             estimates[name] = float(metric.value(judged))
-            details[name] = _json(dict(metric.details(judged)))
+            details[name] = json_value(dict(metric.details(judged)))
     values = {name: value if math.isfinite(value) else None for name, value in estimates.items()}
     details = {name: detail for name, detail in details.items() if detail}
     if not sampling.resamples:
@@ -150,10 +150,10 @@ def about_intervals(chosen: Mapping[str, Metric], sampling: Sampling, *, drawn: 
     }
 
 
-def _json(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """The value with None for every NaN and infinity, which JSON cannot hold."""
     if isinstance(value, dict):
-        return {key: _json(item) for key, item in value.items()}
+        return {key: json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
+        return [json_value(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,7 +12,6 @@ from calibench.evaluation.judge import applicable
 from calibench.evaluation.stored_outputs import record_of
 from calibench.evaluation.streaming.figures import split, why_not
 from calibench.evaluation.streaming.judge import judge_in_one_pass
-from calibench.evaluation.streaming.streamed_judged import NO_SAMPLES
 from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Sampling
 from calibench.outputs.readers import BlockFile
 from calibench.progress import Report, quiet
@@ -37,7 +36,7 @@ def evaluate_file(
     advice = None
     if record.calibrated in ("miscalibrated", "too_few") and streamed.rows is not None:
         advice = advise(streamed.rows, sampling.seed)
-    not_streamed = {name: why_not(metric) or "" for name, metric in applicable(NO_SAMPLES, others).items()}
+    not_streamed = {name: why_not(metric) or "" for name, metric in applicable(streamed.judged, others).items()}
     not_streamed |= streamed.not_streamed
     digest = digest_of(Path(file.where))
     record = dataclasses.replace(record, advice=advice, not_streamed=not_streamed, file=file.where, sha256=digest)

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from calibench.config.grammar import parse_list
 from calibench.errors import InputError, blaming
-from calibench.evaluation.judge import applicable
-from calibench.evaluation.streaming.streamed_judged import NO_SAMPLES, RowsGoneError, StreamedJudged
+from calibench.evaluation.judge import applicable, json_value
+from calibench.evaluation.streaming.streamed_judged import RowsGoneError, StreamedJudged, no_samples
 from calibench.evaluation.streaming.sums import Sums
 from calibench.metrics.brier import Brier, decomposition
 from calibench.metrics.classwise_ece import ClasswiseECE
@@ -54,7 +54,9 @@ def split(names: str | None) -> tuple[Metrics, Metrics]:
     others = {name: about for name, about in chosen.items() if why_not(about[1]) is not None}
     refused = [name for name in _named(names) if name in others]
     if refused:
-        able = [name for name, metric in applicable(NO_SAMPLES, load_metrics(ALL)).items() if why_not(metric) is None]
+        able = [
+            name for name, metric in applicable(no_samples(2), load_metrics(ALL)).items() if why_not(metric) is None
+        ]
         message = f"{', '.join(refused)} cannot be computed in one pass: {NO_SUM}"
         raise InputError(message, f"these can: {', '.join(able)}")
     return {name: about for name, about in chosen.items() if name not in others}, others
@@ -94,7 +96,7 @@ def figures(
             continue
         values[name] = value if math.isfinite(value) else math.nan
         if detail:
-            details[name] = detail
+            details[name] = json_value(detail)
     return values, details, reasons
 
 

@@ -52,7 +52,7 @@ class Intervals:
     def _of_mean(self, name: str, metric: SampleMean, level: float) -> list[float] | NoInterval:
         moments = self.sums.moments[name]
         if metric.share:
-            return list(wilson_interval(round(moments.mean * moments.n), moments.n, level))
+            return list(wilson_interval(moments.total, moments.n, level))
         n = moments.n
         return moments_interval(n, moments.mean, moments.second / n, moments.third / n, level)
 

@@ -15,7 +15,7 @@ from calibench.evaluation.streaming.drawn_counts import CLASS_BINS, DrawnCounts,
 from calibench.evaluation.streaming.figures import bins_of, figures
 from calibench.evaluation.streaming.intervals import Intervals
 from calibench.evaluation.streaming.kept_rows import KeptCells, KeptRows
-from calibench.evaluation.streaming.streamed_judged import NO_SAMPLES, StreamedJudged
+from calibench.evaluation.streaming.streamed_judged import StreamedJudged, no_samples
 from calibench.evaluation.streaming.sums import Sums
 from calibench.evaluation.verdict import not_tested, verdict
 from calibench.lazy import np
@@ -88,7 +88,7 @@ def judge_in_one_pass(
     The figures are those of `judge` to rounding, and so are the intervals. Labels are drawn with other random numbers from the
     second block on. Raises InputError naming the file and the first bad row.
     """
-    chosen = applicable(NO_SAMPLES, metrics)
+    chosen = applicable(no_samples(file.classes), metrics)
     collected = _Pass(file, chosen, sampling)
     collected.run(file, block_rows, report)
     judged = collected.sums.finish(file.where)

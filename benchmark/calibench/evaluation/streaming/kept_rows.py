@@ -19,19 +19,25 @@ class KeptRows:
 
     def __init__(self, index: Ints) -> None:
         self.index = index
-        self._scores: list[torch.Tensor] = []
-        self._labels: list[torch.Tensor] = []
+        self._done = 0
+        self._scores = self._labels = torch.zeros(0)
 
     def add(self, block: Block) -> None:
-        """Keep the rows that lie in the block."""
+        """Keep the rows that lie in the block. All memory is taken with the first: pieces would leave gaps in it."""
         places = torch.from_numpy(_within(self.index, block.first, len(block.labels)))
-        if len(places):
-            self._scores.append(block.outputs.scores[places])
-            self._labels.append(block.labels[places])
+        if not len(places):
+            return
+        if not self._done:
+            scores = block.outputs.scores
+            self._scores = torch.empty((len(self.index), scores.shape[1]), dtype=scores.dtype)
+            self._labels = torch.empty(len(self.index), dtype=torch.int64)
+        rows = slice(self._done, self._done + len(places))
+        self._scores[rows], self._labels[rows] = block.outputs.scores[places], block.labels[places]
+        self._done = rows.stop
 
     def samples(self, from_probs: bool) -> Samples:
         """The rows as outputs and labels."""
-        return Outputs(torch.cat(self._scores), from_probs), torch.cat(self._labels)
+        return Outputs(self._scores, from_probs), self._labels
 
 
 class KeptCells:

@@ -61,8 +61,9 @@ class StreamedJudged(Judged):
         raise AttributeError(name)
 
 
-NO_SAMPLES = StreamedJudged(0, 2, False, TopSums(0.0, 0.0, 0.0), {})
-"""For the question which metrics apply to samples with one label, no decisions and no soft labels."""
+def no_samples(num_classes: int) -> StreamedJudged:
+    """For the question which metrics apply to samples of K classes with one label, no decisions and no soft labels."""
+    return StreamedJudged(0, num_classes, False, TopSums(0.0, 0.0, 0.0), {})
 
 
 @dataclass(frozen=True)

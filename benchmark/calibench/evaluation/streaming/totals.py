@@ -31,19 +31,31 @@ class Totals:
 
 
 class Moments:
-    """The number of values, their mean, and the sums of the second and third powers of their deviations from it."""
+    """The number of values, and the sums of the first power of the values and of the second and third of their deviations."""
 
     def __init__(self) -> None:
-        self.n, self.mean, self.second, self.third = 0, 0.0, 0.0, 0.0
+        self.n, self.second, self.third = 0, 0.0, 0.0
+        self._totals, self._mean = Totals(), 0.0
+
+    @property
+    def total(self) -> float:
+        """The sum; of whole numbers exactly."""
+        return float(self._totals["values"])
+
+    @property
+    def mean(self) -> float:
+        """The sum over the number."""
+        return self.total / self.n
 
     def add(self, values: Floats) -> None:
         """Add `values [b]`, b >= 1. Source: Pébay 2008, "Formulas for robust, one-pass parallel computation of moments"."""
         n, mean = len(values), float(values.mean())
+        self._totals.add("values", np.array(values.sum()))
         deviation = values - mean
         second, third = float((deviation**2).sum()), float((deviation**3).sum())
-        total, difference = self.n + n, mean - self.mean
+        total, difference = self.n + n, mean - self._mean
         self.third += third + difference**3 * self.n * n * (self.n - n) / total**2
         self.third += 3 * difference * (self.n * second - n * self.second) / total
         self.second += second + difference**2 * self.n * n / total
-        self.mean += difference * n / total
+        self._mean += difference * n / total
         self.n = total

@@ -15,6 +15,9 @@ from calibench.outputs.readers.stored_array import StoredArray, check_label_type
 BLOCK_NUMBERS = 1 << 20
 """A block has about so many scores (8 MB in float64)."""
 
+FEWEST_ROWS, MOST_NUMBERS = 1 << 12, 1 << 22
+"""But so many rows at least, if they have no more than so many scores: some work is done once a block for every class."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -44,12 +47,17 @@ class BlockFile(ABC):
         Raises InputError that names the first bad row by its number in the file.
         """
         first = 0
-        for scores, labels in self.raw_blocks(size or max(1, BLOCK_NUMBERS // self.classes)):
+        for scores, labels in self.raw_blocks(size or rows_of_a_block(self.classes)):
             outputs = Outputs(scores, self.from_probs).check(self.where, first)
             whole = labels.long()
             check_classes(whole, self.classes, self.where, first)
             yield Block(outputs, whole, first)
             first += len(whole)
+
+
+def rows_of_a_block(classes: int) -> int:
+    """How many rows are read at a time."""
+    return max(1, BLOCK_NUMBERS // classes, min(FEWEST_ROWS, MOST_NUMBERS // classes))
 
 
 class ArrayFile(BlockFile):
