@@ -1,4 +1,4 @@
-"""The functions that a program calls: `calibench.run` and `calibench.evaluate`, from names, modules and arrays to records."""
+"""The functions that a program calls: `run`, `evaluate` and `evaluate_stream`, from names, modules, arrays and files to records."""
 
 from __future__ import annotations
 

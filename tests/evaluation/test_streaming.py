@@ -61,7 +61,7 @@ def assert_close(found, expected, what):
 
 
 @pytest.mark.parametrize("probs", [False, True])
-@pytest.mark.parametrize(("n", "k", "block_rows"), [(211, 3, 1), (211, 3, 70), (211, 2, 64), (57, 5, 1000), (1, 2, 1)])
+@pytest.mark.parametrize(("n", "k", "block_rows"), [(31, 3, 1), (211, 3, 70), (211, 2, 64), (57, 5, 1000), (1, 2, 1)])
 def test_figures_are_those_of_the_whole_file(n, k, block_rows, probs, stored):
     whole, streamed = both(stored(n, k, probs), block_rows, sampling=FIGURES_ALONE)
     assert list(streamed.not_streamed) == ["ece_equal_mass15", "aurc"]
@@ -115,6 +115,7 @@ def test_intervals_advice_and_findings_are_those_of_the_whole_file(n, k, block_r
     assert set(streamed.noise_floor) == set(whole.noise_floor) & set(streamed.metrics)
 
 
+@pytest.mark.slow
 def test_one_block_draws_the_very_labels_of_the_whole_file(stored):
     whole, streamed = both(stored(211, 3), None, "ece15,ece10,mce15,classwise_ece15,ece_debiased15")
     for name, floor in whole.noise_floor.items():
@@ -164,6 +165,7 @@ def test_labels_of_one_class_are_refused_at_the_end(tmp_path, samples):
     evaluate_file(open_blocks(tmp_path / "a.npz", Columns()), sampling=FIGURES_ALONE, block_rows=7)
 
 
+@pytest.mark.slow
 def test_metrics_that_need_all_rows(stored):
     path = stored(60, 3)
     for metrics, named in (("aurc", "aurc"), ("nll,smece", "smece"), ("default,ks", "ks"), ("rms_ce", "rms_ce")):
@@ -200,6 +202,7 @@ def test_metrics_of_plugins():
     assert why_not(load_metrics("rms_ce:bins=width")["rms_ce:bins=width"][1]) is None
 
 
+@pytest.mark.slow
 def test_too_many_classes_are_not_tested(stored, monkeypatch):
     path = stored(60, 3)
     monkeypatch.setattr(drawn_counts, "MOST_NUMBERS", 3 * 15 * 1000 - 1)

@@ -48,4 +48,9 @@ def test_paths_and_types_of_files_that_are_refused(refused, tmp_path):
         says="cannot read files of type '.pt'",
         hint=".npz, .npy, .safetensors, .csv or .parquet",
     )
-    refused("evaluate", "outputs", says="cannot read files of type 'unknown'", hint=".npz, .csv or .parquet")
+    refused(
+        "evaluate",
+        "outputs",
+        says="cannot read files of type 'unknown'",
+        hint=".npz, .npy, .safetensors, .csv or .parquet",
+    )

@@ -25,7 +25,7 @@ def evaluate_file(
     report: Report = quiet,
     block_rows: int | None = None,
 ) -> tuple[EvaluationRecord, str]:
-    """The record of `file`, and a digest of its labels. `block_rows` are read at a time; by default about a million scores.
+    """The record of `file`, and a digest of its labels. `block_rows` are read at a time; by default about half a million scores.
 
     `metrics` and `sampling` as in `evaluate_samples`. The record's `not_streamed` has the reason for each metric of a set that
     one pass cannot compute; one that is named by itself is an InputError.

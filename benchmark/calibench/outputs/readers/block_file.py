@@ -12,8 +12,8 @@ from calibench.lazy import torch
 from calibench.outputs.outputs import Outputs, check_classes
 from calibench.outputs.readers.stored_array import StoredArray, check_label_type, check_score_type
 
-BLOCK_NUMBERS = 1 << 20
-"""A block has about so many scores (8 MB in float64)."""
+BLOCK_NUMBERS = 1 << 19
+"""A block has about so many scores (4 MB in float64)."""
 
 FEWEST_ROWS, MOST_NUMBERS = 1 << 12, 1 << 22
 """But so many rows at least, if they have no more than so many scores: some work is done once a block for every class."""
