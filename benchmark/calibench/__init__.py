@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from calibench.errors import PluginError as PluginError
     from calibench.errors import RunError as RunError
     from calibench.evaluation.evaluate import evaluate as evaluate
+    from calibench.evaluation.evaluate import evaluate_stream as evaluate_stream
     from calibench.metrics.metric import Metric as Metric
     from calibench.models.network import Network as Network
     from calibench.outputs import Outputs as Outputs
@@ -46,7 +47,7 @@ _HOME = {
     "calibench.data.arrays": ("Arrays",),
     "calibench.data.shift": ("Variant",),
     "calibench.errors": ("CalibenchError", "CalibenchWarning", "InputError", "PluginError", "RunError"),
-    "calibench.evaluation.evaluate": ("evaluate",),
+    "calibench.evaluation.evaluate": ("evaluate", "evaluate_stream"),
     "calibench.metrics.metric": ("Metric",),
     "calibench.models.network": ("Network",),
     "calibench.outputs": ("Outputs",),

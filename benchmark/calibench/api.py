@@ -1,4 +1,4 @@
-"""The functions that a program calls: `calibench.run` and `calibench.evaluate`, from names, modules and arrays to records."""
+"""The functions that a program calls: `run`, `evaluate` and `evaluate_stream`, from names, modules, arrays and files to records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from calibench.config.request import RunRequest
 from calibench.config.run_config import RunConfig
 from calibench.data.in_memory import as_dataset
 from calibench.errors import InputError
-from calibench.evaluation.evaluate import evaluate
+from calibench.evaluation.evaluate import evaluate, evaluate_stream
 from calibench.metrics.bootstrap import LEVEL, RESAMPLES, Sampling
 from calibench.models.in_memory import as_model
 from calibench.models.network import Task
@@ -26,7 +26,7 @@ from calibench.records.record import ResultRecord
 from calibench.runs.launchers.local import launch
 from calibench.runs.options import RunOptions
 
-__all__ = ["evaluate", "run"]
+__all__ = ["evaluate", "evaluate_stream", "run"]
 
 Model = str | nn.Module | Callable[[Task], nn.Module] | None
 """The types of the argument `model` of `run`."""

@@ -118,7 +118,7 @@ def test_python_refuses_what_the_command_refuses(good):
         ({"logits": logits * np.nan, "labels": labels}, "row 0: logits are NaN"),
         ({"logits": [["a", "b"]], "labels": [0]}, "logits"),
         ({"logits": [[1.0, 2.0], [1.0]], "labels": [0, 1]}, "logits"),
-        ({"logits": [[1, 2], [1, 0]], "labels": [0, 1]}, "logits have type torch.int64"),
+        ({"logits": [[1, 2], [1, 0]], "labels": [0, 1]}, "logits have type int64"),
         ({"logits": logits, "labels": labels, "fit_labels": labels}, "give fit_logits or fit_probs"),
         ({"logits": logits, "labels": labels, "fit_logits": logits, "fit_labels": labels}, "nothing to fit"),
         ({"logits": logits, "labels": labels, "fit": "temperature"}, "needs samples to fit on"),

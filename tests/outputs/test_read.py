@@ -42,5 +42,15 @@ def test_paths_and_types_of_files_that_are_refused(refused, tmp_path):
     for kind in ("npz", "csv", "parquet"):
         refused("evaluate", f"none.{kind}", says=f"there is no file 'none.{kind}'", hint="check the path")
         refused("evaluate", f"folder.{kind}", says=f"'folder.{kind}' is not a file")
-    refused("evaluate", "outputs.pt", says="cannot read files of type '.pt'", hint=".npz, .csv or .parquet")
-    refused("evaluate", "outputs", says="cannot read files of type 'unknown'", hint=".npz, .csv or .parquet")
+    refused(
+        "evaluate",
+        "outputs.pt",
+        says="cannot read files of type '.pt'",
+        hint=".npz, .npy, .safetensors, .csv or .parquet",
+    )
+    refused(
+        "evaluate",
+        "outputs",
+        says="cannot read files of type 'unknown'",
+        hint=".npz, .npy, .safetensors, .csv or .parquet",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,11 @@ if TYPE_CHECKING:
     help="Fit inside one file instead: each of FOLDS parts is mapped by a fit on the others.",
 )
 @click.option(
+    "--stream",
+    is_flag=True,
+    help="Read FILE (.npy, .npz, .safetensors, .parquet) in one pass, so that it may be larger than memory.",
+)
+@click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="OUT.svg",
@@ -82,11 +87,14 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     fit: str | None,
     fit_on: Path | None,
     cross_fit: int | None,
+    stream: bool,
     plot: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Judge the logits or probabilities in FILE (.npz, .csv, .parquet) against its labels. Several files make a board.
+    """Judge the logits or probabilities in FILE against its labels. Several files make a board.
+
+    FILE is .npz, .csv, .parquet, .safetensors, or .npy with --labels FILE.npy.
 
     \b
     calibench evaluate test.npz                               logits or probs, and labels
@@ -94,37 +102,56 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     calibench evaluate test.npz --fit auto --fit-on val.npz
     calibench evaluate test.npz --fit temperature --cross-fit 5
     calibench evaluate resnet.npz vit.npz                     one row a file, lowest Brier score first
+    calibench evaluate logits.npy --labels labels.npy --stream
     """
-    from calibench.cli.evaluate_board import same_labels
-    from calibench.evaluation.stored_outputs import Fit
+    from calibench.cli.evaluate_stream import refuse_with_stream, stream_files
     from calibench.metrics.bootstrap import Sampling
-    from calibench.outputs.readers import Columns, read_outputs, read_soft
-    from calibench.plugins.discovery import registry
+    from calibench.outputs.readers import Columns
     from calibench.report.diagram import check_plot, reliability_diagram
 
     if plot is not None:
         check_plot(plot)
     columns = Columns(logits, probs, labels)
     _check_files(files, fit_on)
-    fit_samples = None if fit_on is None else read_outputs(fit_on, columns)
-    warn_about_broken_plugins(registry())
-    samples = [read_outputs(file, columns) for file in files]
-    chosen_fit, judging = (
-        Fit(fit, fit_samples, cross_fit),
-        (metrics, Sampling(resamples, level).check(figures_alone=True)),
-    )
-    with plugin_output_to_stderr():
-        records = {
-            file: _judge_file(file, judged, chosen_fit, None if soft is None else read_soft(file, soft), judging, quiet)
-            for file, judged in zip(files, samples, strict=True)
-        }
-        records = {file: _with_unread(record, file, columns, soft) for file, record in records.items()}
+    judging = metrics, Sampling(resamples, level).check(figures_alone=True)
+    if stream:
+        refuse_with_stream(soft=soft, fit=fit, fit_on=fit_on, cross_fit=cross_fit)
+        records, comparable = stream_files(files, columns, judging, quiet)
+    else:
+        records, comparable = _judge_files(files, columns, soft, (fit, fit_on, cross_fit), judging, quiet)
     if plot is not None:
         reliability_diagram(_panels(records), plot)
         if not quiet:
             to_stderr(f"wrote {plot}")
     if as_json or not quiet:
-        _print(records, as_json, comparable=same_labels([labels for _, labels in samples]))
+        _print(records, as_json, comparable=comparable)
+
+
+def _judge_files(
+    files: Sequence[Path],
+    columns: Columns,
+    soft: str | None,
+    fitting: tuple[str | None, Path | None, int | None],
+    judging: tuple[str | None, Sampling],
+    silent: bool,
+) -> tuple[dict[Path, EvaluationRecord], bool]:
+    """The record of each file, and True if all of them have the same labels. `fitting` are recipe, file and folds of the fit."""
+    from calibench.cli.evaluate_board import same_labels
+    from calibench.evaluation.stored_outputs import Fit
+    from calibench.outputs.readers import read_outputs, read_soft
+    from calibench.plugins.discovery import registry
+
+    recipe, fit_on, folds = fitting
+    fit = Fit(recipe, None if fit_on is None else read_outputs(fit_on, columns), folds)
+    warn_about_broken_plugins(registry())
+    samples = [read_outputs(file, columns) for file in files]
+    with plugin_output_to_stderr():
+        records = {
+            file: _judge_file(file, judged, fit, None if soft is None else read_soft(file, soft), judging, silent)
+            for file, judged in zip(files, samples, strict=True)
+        }
+    records = {file: _with_unread(record, file, columns, soft) for file, record in records.items()}
+    return records, same_labels([labels for _, labels in samples])
 
 
 def _judge_file(
@@ -152,12 +179,9 @@ def _judge_file(
 
 def _with_unread(record: EvaluationRecord, file: Path, columns: Columns, soft: str | None) -> EvaluationRecord:
     """The record with a warning that names the arrays of an `.npz` that were not used, such as sample weights."""
-    from calibench.outputs.readers import unread_arrays
+    from calibench.outputs.readers import warn_of_unread
 
-    unread = unread_arrays(file, columns, soft) if file.suffix.lower() == ".npz" else []
-    if not unread:
-        return record
-    return dataclasses.replace(record, warnings=[*record.warnings, f"not used of this file: {', '.join(unread)}"])
+    return dataclasses.replace(record, warnings=[*record.warnings, *warn_of_unread(file, columns, soft)])
 
 
 def _check_files(files: tuple[Path, ...], fit_on: Path | None) -> None:

@@ -30,12 +30,21 @@ def lines_of(record: EvaluationRecord, left_out: Collection[str] = ()) -> Sequen
         lines.append(f"advice: {_advice(record.advice, record.fit)}")
     reasons = {**record.no_interval, **after.get("no_interval", {})}
     lines += [f"no interval of {name}: {why}" for name, why in reasons.items() if why != BIASED.reason]
+    lines += _not_streamed(record.not_streamed or {})
     if not record.bootstrap["resamples"]:
         return lines
     if left_out:
         columns = "floors and some intervals" if len(left_out) > 1 else "floors"
         return [*lines, f"no room for {columns}; a wider terminal and --json show them"]
     return [*lines, INTERVAL, "floor: mean of a perfectly calibrated model with the same confidences"]
+
+
+def _not_streamed(reasons: Mapping[str, str]) -> list[str]:
+    """The metrics that one pass does not give, a line for each reason."""
+    return [
+        f"not in one pass: {', '.join(name for name, why in reasons.items() if why == reason)} ({reason})"
+        for reason in dict.fromkeys(reasons.values())
+    ]
 
 
 def _fit(fit: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from calibench.config.grammar import bind
 from calibench.errors import InputError, RunError
 from calibench.evaluation.cross_fit import FOLDS, Samples, cross_fitted, fold_of, take_samples
 from calibench.lazy import np
-from calibench.metrics.binning import Floats
+from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
 from calibench.outputs.arrays import as_array
 from calibench.plugins.discovery import registry
@@ -21,6 +21,10 @@ MOST_SCORES = 200_000
 
 FEWEST_SAMPLES = 2_000
 """Not fewer samples than this are taken of a larger file."""
+
+
+MOST_SHUFFLED = 1 << 24
+"""The numbers of so many samples are shuffled (128 MB)."""
 
 
 class Advice(TypedDict):
@@ -113,8 +117,20 @@ def _some(samples: Samples, seed: int) -> Samples:
     outputs, labels = samples
     per_sample = outputs.labels_per_sample
     n = len(labels) // per_sample
-    size = max(FEWEST_SAMPLES, MOST_SCORES // (outputs.num_classes * per_sample))
+    rows = rows_to_compare(n, outputs.num_classes * per_sample, seed)
+    return samples if len(rows) == n else take_samples(samples, rows)
+
+
+def rows_to_compare(n: int, scores: int, seed: int) -> Ints:
+    """Which of n samples of `scores` scores each are compared, in their order: all, or as many as `MOST_SCORES` allows.
+
+    They are drawn at random; of more than `MOST_SHUFFLED` samples one from each of equally many parts of the file.
+    """
+    size = max(FEWEST_SAMPLES, MOST_SCORES // scores)
     if n <= size:
-        return samples
-    rows = np.sort(np.random.Generator(np.random.PCG64(seed)).permutation(n)[:size])
-    return take_samples(samples, rows)
+        return np.arange(n)
+    generator = np.random.Generator(np.random.PCG64(seed))
+    if n <= MOST_SHUFFLED:
+        return np.sort(generator.permutation(n)[:size])
+    starts = np.arange(size + 1) * n // size
+    return generator.integers(starts[:-1], starts[1:])

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from calibench.evaluation.finding import Compared
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
-from calibench.metrics.class_bins import class_bins
+from calibench.metrics.class_bins import class_bins, label_counts
 from calibench.metrics.floor_counts import FloorCounts, LabelsInBins, RightInCells
 from calibench.metrics.has_draws import HasDraws
 from calibench.metrics.judged import Judged
@@ -79,8 +79,11 @@ class RightAnswers(Counts):
 
     def moments(self, judged: Judged) -> tuple[Floats, Floats]:
         """Of a sum of Bernoulli variables with the confidences as probabilities."""
-        confidence = judged.confidence
-        return np.array([confidence.sum()]), np.array([(confidence * (1 - confidence)).sum()])
+        return np.array([judged.top_sums.confidence]), np.array([judged.top_sums.variance])
+
+    def observed(self, judged: Judged) -> Floats:
+        """The number in the data."""
+        return np.array([judged.top_sums.correct])
 
     def count(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """One count a draw."""
@@ -99,6 +102,10 @@ class ClassCounts(Counts):
         table = class_bins(judged, BINS)
         expected, squares = table.p_sums.sum(axis=1), table.square_sums.sum(axis=1)
         return expected, np.maximum(expected - squares, 0)
+
+    def observed(self, judged: Judged) -> Floats:
+        """The number of samples of each class."""
+        return label_counts(judged)
 
     def floor_counts(self, judged: Judged) -> FloorCounts:
         """Labels in the bins of each class; the bins of a class add up to it, and the class-wise ECE counts them too."""

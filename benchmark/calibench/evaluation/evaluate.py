@@ -1,17 +1,21 @@
-"""`calibench.evaluate`: judge arrays, tensors or nested lists."""
+"""`calibench.evaluate`: judge arrays, tensors or nested lists; and `evaluate_stream`, a file in one pass."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
 from calibench.evaluation.stored_outputs import Fit, evaluate_samples
+from calibench.evaluation.streaming.evaluate import evaluate_file
 from calibench.lazy import np
 from calibench.metrics.bootstrap import LEVEL, RESAMPLES, SEED, Sampling
 from calibench.outputs.arrays import as_array, as_tensor, is_tensor
+from calibench.outputs.readers import Columns, open_blocks
 from calibench.outputs.several_labels import check_samples
+from calibench.progress import Report, quiet
 
 
 def evaluate(  # noqa: PLR0913 - the public API
@@ -50,6 +54,30 @@ def evaluate(  # noqa: PLR0913 - the public API
         fit_samples = _samples(fit_logits, fit_probs, fit_labels, "fit_")
     shares = None if soft is None else as_array(_given(soft, "soft"))
     return evaluate_samples(samples, Fit(fit, fit_samples, cross_fit), soft=shares, metrics=metrics, sampling=sampling)
+
+
+def evaluate_stream(  # noqa: PLR0913 - the public API
+    file: str | Path,
+    *,
+    logits: str | None = None,
+    probs: str | None = None,
+    labels: str | Path | None = None,
+    metrics: str | None = None,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = SEED,
+    report: Report = quiet,
+) -> EvaluationRecord:
+    """Judge a `.npy`, `.npz`, `.safetensors` or `.parquet` file in one pass, so that it may be larger than memory.
+
+    `logits`, `probs` and `labels` name arrays or columns as on the command line; of a `.npy`, `labels` is another `.npy`. The
+    record is that of `evaluate` for as much as sums over rows give; `not_streamed` has the reason for every other metric of the
+    set `metrics`. 0 `resamples` give figures alone. `report` hears how many rows are done. Raises InputError naming the file and
+    the first bad row, or a metric that is named by itself and needs all rows at once.
+    """
+    sampling = Sampling(resamples, level, seed).check(figures_alone=True)
+    blocks = open_blocks(file, Columns(logits, probs, None if labels is None else str(labels)))
+    return evaluate_file(blocks, metrics=metrics, sampling=sampling, report=report)[0]
 
 
 def _samples(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:

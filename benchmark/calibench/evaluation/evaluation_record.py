@@ -58,7 +58,7 @@ class EvaluationRecord:
     calibrated: str
     """The verdict in a word. `miscalibrated`: there are findings. `no_sign`: there are none, and a gap of 10 % of the
     samples would have been found. `too_few`: there are none, and such a gap could have been missed. `not_tested`: 0
-    resamples were asked for, and with them figures alone."""
+    resamples were asked for, and with them figures alone, or one pass over a file met more than 4 473 classes."""
 
     findings: list[Finding]
     """What is significantly wrong, at a joint level of 5 % over all that is tested. Each has its `kind` (`top_label`,
@@ -99,6 +99,10 @@ class EvaluationRecord:
     labels: list[LabelVerdict] | None = None
     """Where samples have several labels, the verdict on each: its `name`, `calibrated`, the `predicted` and the
     `observed` count, the gap that is `detectable`, and `p`. Absent otherwise."""
+
+    not_streamed: dict[str, str] | None = None
+    """For each metric of the set that a file read in one pass does not give, the reason. Absent where samples were judged
+    together."""
 
     warnings: list[str] = field(default_factory=list)
     """What may be wrong with the samples or with the use of them, a sentence each."""

@@ -64,7 +64,7 @@ def judge(
     for name, metric in chosen.items():
         with blaming(f"metric {name!r}"):
             estimates[name] = float(metric.value(judged))
-            details[name] = _json(dict(metric.details(judged)))
+            details[name] = json_value(dict(metric.details(judged)))
     values = {name: value if math.isfinite(value) else None for name, value in estimates.items()}
     details = {name: detail for name, detail in details.items() if detail}
     if not sampling.resamples:
@@ -130,6 +130,12 @@ def _applies(name: str, metric: Metric, judged: Judged) -> bool:
 def _about_bootstrap(
     chosen: Mapping[str, Metric], replicates: Mapping[str, Replicates], sampling: Sampling
 ) -> dict[str, Any]:
+    undefined = {name: replicates[name].undefined for name in chosen if replicates[name].undefined}
+    return about_intervals(chosen, sampling) | {"undefined": undefined}
+
+
+def about_intervals(chosen: Mapping[str, Metric], sampling: Sampling, *, drawn: bool = True) -> dict[str, Any]:
+    """How intervals and floors were found; `drawn` tells whether labels were drawn for floors."""
     return {
         "methods": {name: method for name, metric in chosen.items() if (method := method_of(metric)) is not None},
         "level": sampling.level,
@@ -139,15 +145,15 @@ def _about_bootstrap(
         "bias_corrected": sorted(name for name, metric in chosen.items() if metric.bias_corrected),
         "bias_correction": BIAS,
         "pairing": PAIRING,
-        "undefined": {name: replicates[name].undefined for name in chosen if replicates[name].undefined},
-        "noise_floor_draws": DRAWS,
+        "undefined": {},
+        "noise_floor_draws": DRAWS if drawn else 0,
     }
 
 
-def _json(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """The value with None for every NaN and infinity, which JSON cannot hold."""
     if isinstance(value, dict):
-        return {key: _json(item) for key, item in value.items()}
+        return {key: json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
+        return [json_value(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -59,7 +59,7 @@ def evaluate_samples(
     check_fit(fit.recipe, fit.samples, fit.folds, samples)
     chosen = load_metrics(metrics)
     judged = Judged(outputs, labels, soft=soft)
-    record = _record(judged, judge(judged, chosen, sampling, report), chosen)
+    record = record_of(judged, judge(judged, chosen, sampling, report), chosen)
     warnings = [] if fit.samples is None else warnings_about_fit(fit.samples, samples)
     record = dataclasses.replace(record, warnings=record.warnings + warnings)
     asked = record.calibrated in ("miscalibrated", "too_few") or fit.recipe == AUTO
@@ -96,7 +96,8 @@ def _checked_soft(soft: NDArray[Any] | None, outputs: Outputs) -> NDArray[Any] |
     return checked_soft(soft, len(outputs), outputs.num_classes, "soft")
 
 
-def _record(judged: Judged, judgement: Judgement, metrics: Metrics) -> EvaluationRecord:
+def record_of(judged: Judged, judgement: Judgement, metrics: Metrics) -> EvaluationRecord:
+    """The record of outputs that have been judged by `metrics`."""
     return EvaluationRecord(
         n=judged.n // judged.labels_per_sample,
         classes=judged.num_classes,

@@ -54,15 +54,16 @@ def verdict(judged: Judged, tested: Tested, drawn: Mapping[str, Floats]) -> Verd
     """The verdict from the test of calibration; `drawn` holds the draws of ECE15, which the sentence quotes."""
     calibrated = _answer(tested)
     sentence = f"{_beginning(judged, tested, calibrated)}: {'; '.join(_reasons(judged, tested, drawn, calibrated))}"
-    mean = float(judged.confidence.mean())
+    mean = judged.top_sums.confidence / judged.n
     warnings = warnings_about(judged)
     return Verdict(calibrated, sentence, tested.findings, tested.detectable, mean, tested.by_label, warnings)
 
 
-def not_tested(judged: Judged) -> Verdict:
-    """In place of a verdict, where figures alone are asked for."""
-    sentence = f"not tested, since 0 resamples ask for figures alone: {_means(judged)}"
-    return Verdict("not_tested", sentence, [], None, float(judged.confidence.mean()), [], warnings_about(judged))
+def not_tested(judged: Judged, reason: str | None = None) -> Verdict:
+    """In place of a verdict, where figures alone are asked for, or for another `reason`."""
+    sentence = f"not tested, since {reason or '0 resamples ask for figures alone'}: {_means(judged)}"
+    mean = judged.top_sums.confidence / judged.n
+    return Verdict("not_tested", sentence, [], None, mean, [], warnings_about(judged))
 
 
 def _answer(tested: Tested) -> Answer:
@@ -112,11 +113,11 @@ def _reasons(judged: Judged, tested: Tested, drawn: Mapping[str, Floats], calibr
 
 
 def _means(judged: Judged) -> str:
-    confidence = f"mean confidence {_percent(float(judged.confidence.mean()))}"
+    confidence = f"mean confidence {_percent(judged.top_sums.confidence / judged.n)}"
     if judged.soft is not None:
         shares = judged.soft[np.arange(judged.n), judged.prediction]
         return f"{confidence}, share of people who agree {_percent(float(shares.mean()))}"
-    return f"{confidence}, accuracy {_percent(float(judged.correct.mean()))}"
+    return f"{confidence}, accuracy {_percent(judged.top_sums.correct / judged.n)}"
 
 
 def _counts(findings: Sequence[Finding], n: int) -> list[str]:

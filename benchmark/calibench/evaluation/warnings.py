@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from calibench.evaluation.finding import RARE
 from calibench.lazy import np
 from calibench.metrics.ece import ECE
@@ -20,8 +22,12 @@ LONGEST_LIST = 5
 
 def warnings_about(judged: Judged) -> list[str]:
     """Every warning that holds for these outputs, labels and decisions."""
-    found = (_probabilities_as_logits(judged), _clipped(judged), _rare(judged), _whole_sets(judged))
-    return [text for text in found if text]
+
+    def find() -> list[str]:
+        found = (_probabilities_as_logits(judged), _clipped(judged), _rare(judged), _whole_sets(judged))
+        return [text for text in found if text]
+
+    return judged.memo("warnings", find)
 
 
 def _probabilities_as_logits(judged: Judged) -> str:
@@ -32,13 +38,25 @@ def _probabilities_as_logits(judged: Judged) -> str:
     scores = judged.scores
     if several:
         scores = yes_scores(scores, False, judged.labels_per_sample)
-    if float(scores.min()) < 0 or float(scores.max()) > 1:
+    if not (within_0_and_1(scores) if several else rows_are_probabilities(scores)):
         return ""
-    if not several and float(abs(row_sums(scores) - 1).max()) > SUM_TOLERANCE:
-        return ""
-    what = "all logits lie in [0, 1]" if several else "every row of logits lies in [0, 1] and sums to 1"
     as_probs = yes_no_outputs(scores, True) if several else outputs_of(scores, True)
-    ece = ECE(15).value(Judged(as_probs, judged.labels))
+    return as_logits_warning(ECE(15).value(Judged(as_probs, judged.labels)), several)
+
+
+def within_0_and_1(scores: Any) -> bool:
+    """True if no score is below 0 or above 1."""
+    return not (float(scores.min()) < 0 or float(scores.max()) > 1)
+
+
+def rows_are_probabilities(scores: Any) -> bool:
+    """True if every row of `scores [N, K]` could be probabilities."""
+    return within_0_and_1(scores) and float(abs(row_sums(scores) - 1).max()) <= SUM_TOLERANCE
+
+
+def as_logits_warning(ece: float, several: bool = False) -> str:
+    """That logits look like probabilities; `ece` is the ECE15 that they have as such."""
+    what = "all logits lie in [0, 1]" if several else "every row of logits lies in [0, 1] and sums to 1"
     return f"{what}: are they probabilities? As logits they pass through a softmax again; as probs their ECE15 is {100 * ece:.2f} %"
 
 
@@ -46,13 +64,15 @@ def _clipped(judged: Judged) -> str:
     """Probabilities of the true class that NLL raises to 1e-12: the figure then depends on that number."""
     if not judged.from_probs:
         return ""
-    count = int((judged.label_probs < CLIP).sum())
+    return clipped_warning(int((judged.label_probs < CLIP).sum()), judged.n)
+
+
+def clipped_warning(count: int, n: int) -> str:
+    """That NLL raises `count` of n probabilities; nothing for none."""
     if not count:
         return ""
     were = "is" if count == 1 else "are"
-    return (
-        f"{count} of {judged.n} probabilities of the true class {were} below {CLIP:g}, and NLL takes them as {CLIP:g}"
-    )
+    return f"{count} of {n} probabilities of the true class {were} below {CLIP:g}, and NLL takes them as {CLIP:g}"
 
 
 def _rare(judged: Judged) -> str:

@@ -45,22 +45,29 @@ class Brier(SampleMean):
         binning hides: `sum of (p - f)^2 - 2 (p - f)(y - o)` over N (Stephenson, Coelho & Jolliffe 2008).
         Source: Murphy 1973, "A new vector partition of the probability score".
         """
-        table, n, class_count = class_bins(judged, self.bins), judged.n, label_counts(judged)
+        table, class_count = class_bins(judged, self.bins), label_counts(judged)
         label_probs = judged.label_probs
         label_prob_sum: Floats = np.bincount(judged.labels, weights=label_probs, minlength=judged.num_classes).astype(
             np.float64
         )
-        count, forecast_sum, square_sum = table.counts, table.p_sums, table.square_sums
         outcome_sum = table.label_sums(class_count)
         product_sum = table.label_sums(label_prob_sum, label_probs)
-        filled = np.maximum(count, 1)
-        forecast, outcome, frequency = forecast_sum / filled, outcome_sum / filled, class_count / n
-        scatter = square_sum - count * forecast**2
-        covariance = product_sum - count * forecast * outcome
-        return {
-            "bins": self.bins,
-            "reliability": float((count * (forecast - outcome) ** 2).sum() / n),
-            "resolution": float((count * (outcome - frequency[:, None]) ** 2).sum() / n),
-            "uncertainty": float((frequency * (1 - frequency)).sum()),
-            "within_bin": float((scatter - 2 * covariance).sum() / n),
-        }
+        return decomposition(table.counts, table.p_sums, table.square_sums, outcome_sum, product_sum)
+
+
+def decomposition(
+    count: Floats, forecast_sum: Floats, square_sum: Floats, outcome_sum: Floats, product_sum: Floats
+) -> Details:
+    """The parts of the Brier score from the sums of 1, p, p^2, y and p y in each of M bins of every class, `[K, M]` each."""
+    class_count, filled = outcome_sum.sum(axis=1), np.maximum(count, 1)
+    n = class_count.sum()
+    forecast, outcome, frequency = forecast_sum / filled, outcome_sum / filled, class_count / n
+    scatter = square_sum - count * forecast**2
+    covariance = product_sum - count * forecast * outcome
+    return {
+        "bins": count.shape[1],
+        "reliability": float((count * (forecast - outcome) ** 2).sum() / n),
+        "resolution": float((count * (outcome - frequency[:, None]) ** 2).sum() / n),
+        "uncertainty": float((frequency * (1 - frequency)).sum()),
+        "within_bin": float((scatter - 2 * covariance).sum() / n),
+    }

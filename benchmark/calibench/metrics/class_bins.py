@@ -92,7 +92,9 @@ def class_gaps(judged: Judged, bins: int) -> Floats:
 
 def label_counts(judged: Judged) -> Floats:
     """The number of samples of each label, `[K]`."""
-    return np.bincount(judged.labels, minlength=judged.num_classes).astype(np.float64)
+    return judged.memo(
+        "label_counts", lambda: np.bincount(judged.labels, minlength=judged.num_classes).astype(np.float64)
+    )
 
 
 def resampled_class_errors(judged: Judged, resamples: Resamples, bins: int) -> Floats:

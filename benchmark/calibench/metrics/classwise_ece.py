@@ -30,6 +30,9 @@ SPEC = MetricSpec(
 )
 
 
+UNEXPLAINED = NoInterval("probabilities are so close to 0 and 1 that they do not say which labels could be wrong")
+
+
 class ClasswiseECE(Metric):
     """`mean over classes k of sum over bins of n_kb / N * |mean p_k - mean [label = k]|`, a fraction.
 
@@ -66,7 +69,7 @@ class ClasswiseECE(Metric):
         total = judged.n * judged.num_classes
         cells = ClassCells(judged, self.bins)
         if not cells.redrawn.explains():
-            return NoInterval("probabilities are so close to 0 and 1 that they do not say which labels could be wrong")
+            return UNEXPLAINED
         return ClasswiseFigure(cells, total)
 
     def floor_counts(self, judged: Judged) -> LabelsInBins:

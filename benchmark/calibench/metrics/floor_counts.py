@@ -60,17 +60,20 @@ FloorCounts: TypeAlias = RightInCells | LabelsInBins
 
 
 def counted_draws(
-    judged: Judged, wanted: Mapping[str, FloorCounts], draws: int, seed: int
+    judged: Judged, wanted: Mapping[str, FloorCounts], draws: int, seed: int, part: int = 0
 ) -> Iterator[dict[str, Ints]]:
-    """The counts `[C, d]` that are wanted, by name, for a block of draws at a time; all of them from the same labels."""
+    """The counts `[C, d]` that are wanted, by name, for a block of draws at a time; all of them from the same labels.
+
+    Where samples are judged a part at a time, each `part` has random numbers of its own.
+    """
     right = {name: want for name, want in wanted.items() if isinstance(want, RightInCells)}
     joint, parts = joint_cells(list(right.values()), judged.n)
     in_bins = {name: want.bins for name, want in wanted.items() if isinstance(want, LabelsInBins)}
     for bins in sorted(set(in_bins.values())) or [1]:
-        for right_counts, label_counts in _blocks(judged, joint, len(parts[0]), bins, draws, seed):
+        for right_counts, label_counts in _blocks(judged, joint, len(parts[0]), bins, draws, (seed, part)):
             counts = {name: label_counts for name, of_bins in in_bins.items() if of_bins == bins}
-            for (name, want), part in zip(right.items(), parts, strict=False):
-                counts[name] = _merged(right_counts, part, want.cells)
+            for (name, want), cells in zip(right.items(), parts, strict=False):
+                counts[name] = _merged(right_counts, cells, want.cells)
             yield counts
         right = {}  # they are the same for any number of bins
 
@@ -92,9 +95,12 @@ def joint_cells(wanted: list[RightInCells], n: int) -> tuple[Ints, list[Ints]]:
     return joint, parts[1:] or parts
 
 
-def _blocks(judged: Judged, joint: Ints, cells: int, bins: int, draws: int, seed: int) -> Iterator[tuple[Ints, Ints]]:
+def _blocks(
+    judged: Judged, joint: Ints, cells: int, bins: int, draws: int, seed_and_part: tuple[int, int]
+) -> Iterator[tuple[Ints, Ints]]:
     from calibench.kernels import label_draws
 
+    seed, part = seed_and_part
     (index,) = beside(judged.scores, joint.astype(np.int32))
     most = min(TABLE_NUMBERS // (judged.num_classes * bins + cells), BLOCK_LABELS // judged.n)
     size = max(LANES, most // LANES * LANES)
@@ -105,7 +111,7 @@ def _blocks(judged: Judged, joint: Ints, cells: int, bins: int, draws: int, seed
             bins,
             index,
             cells,
-            first=(STREAM << 32) + first,
+            first=((part << 8 | STREAM) << 32) + first,
             draws=count,
             seed=seed,
             from_probs=judged.from_probs,

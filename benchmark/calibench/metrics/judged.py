@@ -34,6 +34,14 @@ class _Samples(NamedTuple):
     brier: Floats
 
 
+class TopSums(NamedTuple):
+    """Sums over all samples: of the confidence c, of c (1 - c), and of right predictions."""
+
+    confidence: float
+    variance: float
+    correct: float
+
+
 class Judged:
     """All that a metric may look at: the outputs of a classifier on N samples of K classes, with labels and decisions.
 
@@ -209,6 +217,12 @@ class Judged:
     def correct(self) -> Floats:
         """1 where the prediction is the label, else 0, `[N]`; a new array each time, since it takes eight times as much memory."""
         return read_only(self.is_correct.astype(np.float64))
+
+    @cached_property
+    def top_sums(self) -> TopSums:
+        """What the top label's counts are made of."""
+        c = self.confidence
+        return TopSums(float(c.sum()), float((c * (1 - c)).sum()), float(self.correct.sum()))
 
     @cached_property
     def probs(self) -> Floats:

@@ -23,15 +23,19 @@ def mean_interval(values: Floats, level: float) -> list[float] | NoInterval:
     Percentiles of resamples end too low for a mean of skewed numbers, such as NLL. There is no interval for fewer than
     `FEWEST` samples, and for values without spread. Source: Hall 1992, "On the removal of skewness by transformation".
     """
-    n = len(values)
-    if n < FEWEST:
-        return NoInterval(f"{n} samples are too few: {FEWEST} are needed")
     mean = float(values.mean())
     deviation = values - mean
-    spread = math.sqrt(float((deviation**2).mean()))
+    return moments_interval(len(values), mean, float((deviation**2).mean()), float((deviation**3).mean()), level)
+
+
+def moments_interval(n: int, mean: float, variance: float, third: float, level: float) -> list[float] | NoInterval:
+    """`mean_interval` of N values with this mean, variance (over N) and third central moment."""
+    if n < FEWEST:
+        return NoInterval(f"{n} samples are too few: {FEWEST} are needed")
+    spread = math.sqrt(variance)
     if not spread > 1e-12 * abs(mean):
         return NoInterval("all samples have the same value")
-    skewness = float((deviation**3).mean()) / spread**3 / math.sqrt(n)
+    skewness = third / spread**3 / math.sqrt(n)
     error = spread / math.sqrt(n - 1)
     z = student_quantile(n - 1, level)
     return [mean - error * _back(z, skewness), mean - error * _back(-z, skewness)]

@@ -32,6 +32,16 @@ BLOCK_NUMBERS = 4_000_000
 """Draws are counted in blocks whose tables have about so many numbers."""
 
 
+def rows_to_redraw(n: int, num_classes: int) -> int:
+    """For how many of n samples labels are redrawn."""
+    return min(n, MOST_ROWS, max(MOST_NUMBERS // num_classes, FEWEST_ROWS))
+
+
+def evenly_spaced(rows: int, n: int) -> Ints:
+    """As many of n samples, evenly spaced."""
+    return np.arange(rows) * n // rows
+
+
 class LabelsRedrawn:
     """The probabilities without the gaps of `shape [K M]`, and counts of labels that are drawn from them.
 
@@ -41,8 +51,8 @@ class LabelsRedrawn:
 
     def __init__(self, judged: Judged, bins: int, sums: CellSums, shape: Floats) -> None:
         self.judged, self.bins = judged, bins
-        self.rows = min(judged.n, MOST_ROWS, max(MOST_NUMBERS // judged.num_classes, FEWEST_ROWS))
-        self.index: Ints = np.arange(self.rows) * judged.n // self.rows
+        self.rows = rows_to_redraw(judged.n, judged.num_classes)
+        self.index: Ints = evenly_spaced(self.rows, judged.n)
         without = (sums.p - sums.count * shape) / np.where(sums.p > 0, sums.p, 1)
         (self.factors,) = beside(judged.scores, np.clip(without, SMALLEST, LARGEST))
 

@@ -63,31 +63,31 @@ class RmsCE(Metric):
     def __init__(self, bins: str = "mass", size: int = 100, number: int = 15, like: str | None = None) -> None:
         if bins == "width" and like is not None:
             raise InputError(f"like={like} has bins of equal mass", "leave out bins=width")
-        self._metric: Metric = EqualWidthRms(number) if bins == "width" else EqualMassRms(size, like == "hle")
+        self.of_bins: Metric = EqualWidthRms(number) if bins == "width" else EqualMassRms(size, like == "hle")
 
     def value(self, judged: Judged) -> float:
         """The figure of all samples."""
-        return self._metric.value(judged)
+        return self.of_bins.value(judged)
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """Bins of equal mass are split anew in each resample, bins of equal width stay."""
-        return self._metric.resampled(judged, weights)
+        return self.of_bins.resampled(judged, weights)
 
     def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
         """That of the bins; none if a bin is left out."""
-        return self._metric.gap_figure(judged)
+        return self.of_bins.gap_figure(judged)
 
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:
         """The figure if sample i is correct with probability confidence_i; the bins stay."""
-        return self._metric.floor_draws(judged, correct, labels)
+        return self.of_bins.floor_draws(judged, correct, labels)
 
     def floor_counts(self, judged: Judged) -> FloorCounts | None:
         """Those of bins of equal width, which stay."""
-        return self._metric.floor_counts(judged)
+        return self.of_bins.floor_counts(judged)
 
     def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
         """The figure of each draw."""
-        return self._metric.floor_of_counts(judged, counts)
+        return self.of_bins.floor_of_counts(judged, counts)
 
 
 class EqualWidthRms(EqualWidthMetric):

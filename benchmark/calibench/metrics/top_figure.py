@@ -23,7 +23,7 @@ BINS, PARTS = 15, 64
 
 def too_few(judged: Judged) -> NoInterval | None:
     """Why the sample is too small for an interval; None if it is not."""
-    right = int(judged.correct.sum())
+    right = int(judged.top_sums.correct)
     kind, count = ("right", right) if right < judged.n - right else ("wrong", judged.n - right)
     if count >= FEWEST:
         return None

@@ -73,6 +73,12 @@ def like(scores: Any, array: NDArray[Any]) -> Any:
     return torch.tensor(array, device=scores.device) if is_tensor(scores) else array
 
 
+def empty_rows(scores: Any, rows: int) -> Any:
+    """Room for so many rows of the same kind and type as the scores."""
+    shape = (rows, *scores.shape[1:])
+    return scores.new_empty(shape) if is_tensor(scores) else np.empty(shape, dtype=scores.dtype)
+
+
 def beside(scores: Any, *arrays: Any) -> list[Any]:
     """The arrays as they are beside an array of scores; as tensors beside a tensor."""
     return [as_tensor(array) for array in arrays] if is_tensor(scores) else list(arrays)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from calibench.errors import InputError
 from calibench.lazy import torch
@@ -75,11 +75,11 @@ class Outputs:
         """The same outputs as softmax logits: unchanged, or log-sigmoids if the scores are one sigmoid a class."""
         return Outputs(self.logits(), labels_per_sample=self.labels_per_sample) if self.one_vs_rest else self
 
-    def check(self, where: str) -> Outputs:
+    def check(self, where: str, first: int | None = None) -> Outputs:
         """These outputs, if they are sound: `[N, K]` with N >= 1 and K >= 2, and finite.
 
         Probabilities must also lie in [0, 1] and sum to 1 +- 1e-3 in each row. Raises InputError naming `where` and the
-        first bad row.
+        first bad row. `first` is the number of the first row, if these rows are a block of a larger file.
         """
         scores = self.given
         kind = "probabilities" if self.from_probs else "logits"
@@ -92,18 +92,18 @@ class Outputs:
         if not is_floating(scores):
             raise InputError(f"{where}: {kind} have type {scores.dtype}", "store floating-point numbers")
         finite = is_finite(scores).all(axis=1)
-        refuse_rows(~finite, where, f"{kind} are NaN or infinite", "drop or correct the row")
+        refuse_rows(~finite, where, f"{kind} are NaN or infinite", "drop or correct the row", first)
         if self.from_probs:
-            _check_probabilities(scores, where)
+            _check_probabilities(scores, where, first)
         return self
 
 
-def _check_probabilities(probs: Any, where: str) -> None:
+def _check_probabilities(probs: Any, where: str, first: int | None) -> None:
     outside = (probs < 0).any(axis=1) | (probs > 1 + SUM_TOLERANCE).any(axis=1)
-    refuse_rows(outside, where, "probabilities lie outside [0, 1]", LOGITS_HINT)
+    refuse_rows(outside, where, "probabilities lie outside [0, 1]", LOGITS_HINT, first)
     off = abs(row_sums(probs) - 1) > SUM_TOLERANCE
     hint = f"{LOGITS_HINT}; if a row has several labels, give the labels as [N, Q] of 0 and 1"
-    refuse_rows(off, where, f"probabilities do not sum to 1 within {SUM_TOLERANCE:g}", hint)
+    refuse_rows(off, where, f"probabilities do not sum to 1 within {SUM_TOLERANCE:g}", hint, first)
 
 
 def average(parts: Sequence[Outputs], combine: str) -> Outputs:
@@ -132,10 +132,19 @@ def check_labels(labels: Any, num_rows: int, num_classes: int, where: str) -> La
     if not is_whole(labels):
         raise InputError(f"{where}: labels have type {labels.dtype}", "store whole numbers 0 .. K-1")
     checked: Labels = to_int64(labels)
-    hint = f"class indices run from 0 to {num_classes - 1}"
-    outside: Any = (checked < 0) | (checked >= num_classes)
-    refuse_rows(outside, where, f"the label is outside [0, {num_classes})", hint)
+    check_classes(checked, num_classes, where)
     if len(checked) > 1 and bool((checked == checked[0]).all()):
-        message = f"{where}: all {len(checked)} labels are class {int(checked[0])}"
-        raise InputError(message, "calibration cannot be judged from one class; is this the label column?")
+        refuse_one_class(len(checked), int(checked[0]), where)
     return checked
+
+
+def check_classes(labels: Any, num_classes: int, where: str, first: int | None = None) -> None:
+    """InputError naming the first of `labels [N]` outside [0, K); `first` as in `Outputs.check`."""
+    hint = f"class indices run from 0 to {num_classes - 1}"
+    refuse_rows((labels < 0) | (labels >= num_classes), where, f"the label is outside [0, {num_classes})", hint, first)
+
+
+def refuse_one_class(n: int, label: int, where: str) -> NoReturn:
+    """InputError, since all of n labels are `label`."""
+    message = f"{where}: all {n} labels are class {label}"
+    raise InputError(message, "calibration cannot be judged from one class; is this the label column?")

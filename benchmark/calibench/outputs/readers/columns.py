@@ -30,6 +30,12 @@ class Columns:
     label: str | None = None
 
 
+def refuse_both(columns: Columns) -> None:
+    """InputError if scores are named as logits and as probabilities."""
+    if columns.logits and columns.probs:
+        raise InputError("the scores are logits or probabilities, not both", "give --logits or --probs")
+
+
 class StoredSamples(NamedTuple):
     """Scores and labels as a file holds them, not yet checked."""
 

@@ -21,7 +21,7 @@ def samples_from_npz(path: str | Path, columns: Columns) -> StoredSamples:
     Scores are floating-point numbers of at most 64 bits. Labels are whole numbers, or booleans if they are `[N, Q]`.
     """
     arrays = read_npz(path)
-    name = _scores_name(columns, arrays, path)
+    name = scores_name(columns, arrays, path)
     from_probs = columns.probs is not None or (columns.logits is None and name == "probs")
     return StoredSamples(_scores(name, arrays, path), _labels(label_name(columns, arrays), arrays, path), from_probs)
 
@@ -30,12 +30,18 @@ def unread_arrays(path: str | Path, columns: Columns, soft: str | None = None) -
     """The names of the arrays in an `.npz` that an evaluation with these `columns` and `soft` labels does not use."""
     arrays = dict.fromkeys(npz_names(path))
     return [
-        name for name in arrays if name not in {_scores_name(columns, arrays, path), label_name(columns, arrays), soft}
+        name for name in arrays if name not in {scores_name(columns, arrays, path), label_name(columns, arrays), soft}
     ]
 
 
-def _scores_name(columns: Columns, arrays: Mapping[str, Any], path: str | Path) -> str:
-    """The user's name of the scores, else `logits` or `probs`, whichever the file holds."""
+def warn_of_unread(path: str | Path, columns: Columns, soft: str | None = None) -> list[str]:
+    """A warning that names the arrays of an `.npz` that an evaluation does not use, such as sample weights; or none."""
+    unread = unread_arrays(path, columns, soft) if Path(path).suffix.lower() == ".npz" else []
+    return [f"not used of this file: {', '.join(unread)}"] if unread else []
+
+
+def scores_name(columns: Columns, arrays: Mapping[str, Any], path: str | Path) -> str:
+    """The user's name of the scores, else `logits` or `probs`, whichever the file holds. InputError if that is not one."""
     name = columns.logits or columns.probs
     if name:
         return name
