@@ -254,7 +254,7 @@ class Judged:
     def label_probs(self) -> Floats:
         """The probability of the label, `[N]`."""
         if self.from_probs:
-            return self.scores[np.arange(self.n), self.labels].double().numpy()
+            return self.scores[torch.arange(self.n), torch.tensor(self.labels)].double().numpy()
         return np.exp(-self.nll)
 
     @cached_property
