@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from calibrated import draw
 
 import calibench
@@ -33,6 +34,15 @@ def test_probabilities_of_0_that_nll_clips_are_counted() -> None:
     p = np.tile([[1.0, 0.0]], (50, 1))
     record = calibench.evaluate(probs=p, labels=np.array([1, 1] + [0] * 48))
     assert "2 of 50 probabilities of the true class are below 1e-12, and NLL takes them as 1e-12" in record.warnings
+
+
+@pytest.mark.filterwarnings("error")
+def test_torch_warns_of_nothing() -> None:
+    torch.set_warn_always(True)  # it warns once a process otherwise
+    try:
+        calibench.evaluate(probs=[[0.4, 0.6], [0.3, 0.7], [0.8, 0.2]], labels=[0, 1, 0], resamples=0)
+    finally:
+        torch.set_warn_always(False)
 
 
 @pytest.mark.slow
