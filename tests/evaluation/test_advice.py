@@ -149,3 +149,17 @@ def test_mistakes_are_refused(refused, tmp_path) -> None:
     refused(
         "evaluate", "t.npz", "--fit", "temperature", *both, says="there are samples to fit on", hint="one of the two"
     )
+
+
+def test_maps_of_every_class_need_samples_of_every_class() -> None:
+    """With 6 samples a class a map of each class fits noise, and fitting it for a thousand classes takes most of a minute."""
+    generator = np.random.default_rng(0)
+    logits = 3 * generator.normal(size=(300, 50))
+    heard: list[str] = []
+    given = Outputs(torch.tensor(logits)), torch.tensor(generator.integers(50, size=300))
+    advice = advise(given, report=lambda what, done, total, note: heard.append(note))
+    assert set(advice["gains"]) == {"temperature"}
+    assert advice["recipe"] == "temperature"
+    assert advice["not_fitted"]["vector"] == "6 samples a class are compared, and it needs 10"
+    assert set(advice["not_fitted"]) == {"platt", "beta", "vector", "isotonic"}
+    assert heard == ["temperature", "platt", "beta", "vector", "isotonic"]

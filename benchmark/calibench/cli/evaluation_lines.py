@@ -61,7 +61,8 @@ def _advice(advice: Advice, fit: Mapping[str, Any] | None) -> str:
         return f"none: no map could be fitted to these {advice['samples']} samples"
     low, high = advice["interval"]
     gain = f"{advice['nll_gain']:.4f} [{low:.4f}, {high:.4f}] nats a sample"
-    tried = f"{len(advice['gains'])} maps cross-fitted on {advice['samples']} samples"
+    count = len(advice["gains"])
+    tried = f"{count} {'map' if count == 1 else 'maps'} cross-fitted on {advice['samples']} samples"
     if advice["recipe"] is None:
         return f"none: no map lowers NLL beyond its interval; the best lowers it by {gain} ({tried})"
     use = (

@@ -13,6 +13,7 @@ from calibench.metrics.judged import Judged
 from calibench.outputs.arrays import as_array
 from calibench.plugins.discovery import registry
 from calibench.plugins.specs import MethodSpec
+from calibench.progress import Report, quiet
 
 LEVEL = 0.95
 
@@ -44,16 +45,16 @@ class Advice(TypedDict):
     """The reason for every map that could not."""
 
 
-def advise(samples: Samples, seed: int = 0) -> Advice:
+def advise(samples: Samples, seed: int = 0, report: Report = quiet) -> Advice:
     """The map that helps most; of maps that help and cannot be told apart from it, the simplest.
 
     A map helps if the interval of its gain in NLL lies above 0. Each sample is mapped by a fit on the other folds. Intervals
-    are normal, with Bonferroni's correction for the number of maps.
+    are normal, with Bonferroni's correction for the number of maps. `report` hears how many maps were tried.
     """
     outputs, labels = chosen = _some(samples, seed)
     n = len(labels) // outputs.labels_per_sample
     folds = min(FOLDS, n)
-    gains, not_fitted = _gains(chosen, folds, seed) if n >= 2 else ({}, {})
+    gains, not_fitted = _gains(chosen, folds, seed, report) if n >= 2 else ({}, {})
     advice = Advice(recipe=None, nll_gain=None, interval=None, samples=n, folds=folds, gains={}, not_fitted=not_fitted)
     if not gains:
         return advice
@@ -78,14 +79,20 @@ def maps_to_try() -> list[MethodSpec]:
     return sorted((spec for spec in specs if spec.advice_order), key=lambda spec: spec.advice_order)
 
 
-def _gains(samples: Samples, folds: int, seed: int) -> tuple[dict[str, Floats], dict[str, str]]:
+def _gains(samples: Samples, folds: int, seed: int, report: Report) -> tuple[dict[str, Floats], dict[str, str]]:
     """`NLL before - NLL after` of each sample `[N]`, for each map that can be fitted; and the reasons for the others."""
     outputs, labels = samples
     fold = fold_of(as_array(labels), folds, outputs.labels_per_sample, seed)
     before = _nll(samples)
     gains: dict[str, Floats] = {}
     not_fitted: dict[str, str] = {}
-    for spec in maps_to_try():
+    specs, per_class = maps_to_try(), len(labels) / outputs.num_classes
+    for place, spec in enumerate(specs):
+        report("maps to try", place, len(specs), spec.name)
+        if per_class < spec.advice_per_class:
+            message = f"{per_class:.3g} samples a class are compared, and it needs {spec.advice_per_class:g}"
+            not_fitted[spec.name] = message
+            continue
         try:
             mapped = cross_fitted([bind(spec, ())], samples, fold, seed)
         except (InputError, RunError) as error:  # it does not suit these outputs

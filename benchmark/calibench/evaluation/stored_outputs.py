@@ -67,7 +67,7 @@ def evaluate_samples(
         record = dataclasses.replace(record, warnings=[*record.warnings, NO_MAPS])
     elif asked:
         record = dataclasses.replace(
-            record, advice=advise(samples if fit.samples is None else fit.samples, sampling.seed)
+            record, advice=advise(samples if fit.samples is None else fit.samples, sampling.seed, report)
         )
     recipe = fit.recipe
     if recipe == AUTO:

@@ -89,6 +89,8 @@ class MethodSpec(Spec):
     equation: str = ""
     advice_order: int = 0
     """Of a calibrator that the advice of `calibench evaluate` tries: its place, the simplest map first. 0: it is not tried."""
+    advice_per_class: float = 0
+    """The advice tries it only on so many samples a class: for a map that fits numbers of every class."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -21,6 +21,7 @@ SPEC = MethodSpec(
     name="beta",
     kind="calibrator",
     advice_order=3,
+    advice_per_class=10,
     target=f"{__name__}:Beta",
     summary="Beta calibration (abm): a curve with three parameters for each class; the identity is one of the curves.",
     params=(

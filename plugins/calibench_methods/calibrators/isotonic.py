@@ -13,6 +13,7 @@ SPEC = MethodSpec(
     name="isotonic",
     kind="calibrator",
     advice_order=5,
+    advice_per_class=10,
     target=f"{__name__}:Isotonic",
     summary="Isotonic regression: the best non-decreasing map of each class's probability.",
     params=(FLOOR, of_param("classes")),

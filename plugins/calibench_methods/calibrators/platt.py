@@ -14,6 +14,7 @@ SPEC = MethodSpec(
     name="platt",
     kind="calibrator",
     advice_order=2,
+    advice_per_class=10,
     target=f"{__name__}:Platt",
     summary="Platt scaling: a sigmoid of the log-odds of each class.",
     params=(of_param("classes"),),

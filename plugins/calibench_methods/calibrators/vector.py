@@ -21,6 +21,7 @@ SPEC = MethodSpec(
     name="vector",
     kind="calibrator",
     advice_order=4,
+    advice_per_class=10,
     target=f"{__name__}:Vector",
     summary="Vector scaling: a scale and a bias for each class's logit; predictions can change.",
     params=(

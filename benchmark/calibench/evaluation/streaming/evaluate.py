@@ -35,7 +35,7 @@ def evaluate_file(
     record = record_of(streamed.judged, streamed.judgement, chosen)
     advice = None
     if record.calibrated in ("miscalibrated", "too_few") and streamed.rows is not None:
-        advice = advise(streamed.rows, sampling.seed)
+        advice = advise(streamed.rows, sampling.seed, report)
     not_streamed = {name: why_not(metric) or "" for name, metric in applicable(streamed.judged, others).items()}
     not_streamed |= streamed.not_streamed
     digest = digest_of(Path(file.where))
