@@ -156,7 +156,7 @@ def test_maps_of_every_class_need_samples_of_every_class() -> None:
     generator = np.random.default_rng(0)
     logits = 3 * generator.normal(size=(300, 50))
     heard: list[str] = []
-    given = Outputs(torch.tensor(logits)), torch.tensor(generator.integers(50, size=300))
+    given = Outputs(torch.tensor(logits)), torch.tensor((logits / 2 + generator.gumbel(size=(300, 50))).argmax(axis=1))
     advice = advise(given, report=lambda what, done, total, note: heard.append(note))
     assert set(advice["gains"]) == {"temperature"}
     assert advice["recipe"] == "temperature"
