@@ -8,7 +8,9 @@ from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.floor_counts import RightInCells, joint_cells
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import times_weight
 from calibench.metrics.resamples import Ranges, Resamples, ranges_of
+from calibench.metrics.sample_weight import nonzero
 
 GRID = 2.0**30
 """Coarse parts of confidences are multiples of 1 / GRID."""
@@ -26,6 +28,14 @@ class BinSums:
     fine: Floats
     correct: Floats
     count: Floats
+    """The number of samples, or the sum of their weights."""
+    squares: Floats | None = None
+    """The sum of squared weights; None without weights."""
+
+    @property
+    def effective(self) -> Floats:
+        """The effective number of samples, `count^2 / squares`: the number itself without weights."""
+        return self.count if self.squares is None else self.count**2 / nonzero(self.squares)
 
     @property
     def gap(self) -> Floats:
@@ -43,7 +53,8 @@ class BinSums:
             out[..., filled] = np.add.reduceat(sums[..., order], starts, axis=-1)
             return out
 
-        return BinSums(merge(self.coarse), merge(self.fine), merge(self.correct), merge(self.count))
+        squares = None if self.squares is None else merge(self.squares)
+        return BinSums(merge(self.coarse), merge(self.fine), merge(self.correct), merge(self.count), squares)
 
 
 def bin_sums(judged: Judged, bins: int) -> BinSums:
@@ -53,10 +64,12 @@ def bin_sums(judged: Judged, bins: int) -> BinSums:
         index, coarse = judged.bin_index(bins), _coarse(judged.confidence)
 
         def per_bin(values: Floats | None) -> Floats:
-            sums: Floats = np.bincount(index, weights=values, minlength=bins).astype(np.float64)
+            weights = judged.sample_weight if values is None else times_weight(judged, values)
+            sums: Floats = np.bincount(index, weights=weights, minlength=bins).astype(np.float64)
             return sums
 
-        return BinSums(per_bin(coarse), per_bin(judged.confidence - coarse), per_bin(judged.correct), per_bin(None))
+        columns = coarse, judged.confidence - coarse, judged.correct, None, judged.sample_weight
+        return BinSums(*map(per_bin, columns[: 4 if judged.sample_weight is None else 5]))
 
     return judged.memo(("bin_sums", bins), make)
 
@@ -67,8 +80,8 @@ def resampled_bin_sums(judged: Judged, resamples: Resamples, bins: int) -> BinSu
 
     def make() -> BinSums:
         columns, ranges, _ = judged.memo(("bin_columns", numbers), lambda: _columns(judged, numbers))
-        count, (coarse, fine, correct) = resamples.range_sums(columns, ranges)
-        return BinSums(coarse, fine, correct, count)
+        count, (coarse, fine, correct, *squares) = resamples.range_sums(columns, ranges)
+        return BinSums(coarse, fine, correct, count, *squares)
 
     joint = resamples.memo(("bin_sums", numbers), make)
     _, _, parts = judged.memo(("bin_columns", numbers), lambda: _columns(judged, numbers))
@@ -81,13 +94,23 @@ def _coarse(confidence: Floats) -> Floats:
 
 
 def _columns(judged: Judged, numbers: tuple[int, ...]) -> tuple[Floats, Ranges, list[Ints]]:
-    """`[3, N]`: the numbers of each sample that `BinSums` adds, joint bin by joint bin, and where these and their bins lie."""
+    """`[3, N]`: the numbers of each sample that `BinSums` adds, joint bin by joint bin, and where these and their bins lie.
+
+    With weights `[4, N]`, the weights last.
+    """
     joint, parts = joint_cells([RightInCells(judged.bin_index(bins), bins) for bins in numbers], judged.n)
     order = judged.by_confidence  # bins rise with the confidence, so it goes through them one by one
     ranges = ranges_of(order, np.bincount(joint, minlength=len(parts[0])).cumsum())
-    columns = np.empty((3, judged.n))
+    return bin_columns(judged, order), ranges, parts
+
+
+def bin_columns(judged: Judged, order: Ints) -> Floats:
+    """The numbers that `BinSums` adds, of the samples in the order `order [L]`: `[3, L]`, or with weights `[4, L]`."""
+    columns = np.empty((3 if judged.sample_weight is None else 4, len(order)))
     columns[1] = judged.confidence[order]
     columns[0] = _coarse(columns[1])
     columns[1] -= columns[0]
     columns[2] = judged.correct[order]
-    return columns, ranges, parts
+    if judged.sample_weight is not None:
+        columns[3] = judged.sample_weight[order]
+    return columns

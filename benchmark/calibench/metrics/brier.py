@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, check_bins
-from calibench.metrics.class_bins import class_bins, label_counts
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import total_of
 from calibench.metrics.metric import Details
 from calibench.metrics.sample_mean import SampleMean
+from calibench.metrics.sample_weight import nonzero
+from calibench.metrics.weighted_class_bins import class_sums
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -30,6 +32,8 @@ class Brier(SampleMean):
     Source: Brier 1950, "Verification of forecasts expressed in terms of probability".
     """
 
+    takes_weights = True
+
     def __init__(self, bins: int = 15) -> None:
         self.bins = check_bins(bins)
 
@@ -45,18 +49,12 @@ class Brier(SampleMean):
         binning hides: `sum of (p - f)^2 - 2 (p - f)(y - o)` over N (Stephenson, Coelho & Jolliffe 2008).
         Source: Murphy 1973, "A new vector partition of the probability score".
         """
-        table, n, class_count = class_bins(judged, self.bins), judged.n, label_counts(judged)
-        label_probs = judged.label_probs
-        label_prob_sum: Floats = np.bincount(judged.labels, weights=label_probs, minlength=judged.num_classes).astype(
-            np.float64
-        )
-        count, forecast_sum, square_sum = table.counts, table.p_sums, table.square_sums
-        outcome_sum = table.label_sums(class_count)
-        product_sum = table.label_sums(label_prob_sum, label_probs)
-        filled = np.maximum(count, 1)
-        forecast, outcome, frequency = forecast_sum / filled, outcome_sum / filled, class_count / n
-        scatter = square_sum - count * forecast**2
-        covariance = product_sum - count * forecast * outcome
+        n, class_count = total_of(judged), np.bincount(judged.labels, judged.sample_weight, judged.num_classes)
+        sums = class_sums(judged, self.bins)
+        count, filled = sums.count, nonzero(sums.count)
+        forecast, outcome, frequency = sums.p / filled, sums.y / filled, class_count / n
+        scatter = sums.square - count * forecast**2
+        covariance = sums.product - count * forecast * outcome
         return {
             "bins": self.bins,
             "reliability": float((count * (forecast - outcome) ** 2).sum() / n),

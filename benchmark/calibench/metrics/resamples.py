@@ -16,6 +16,7 @@ from calibench.lazy import np, torch
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.blocks import block_rows
 from calibench.metrics.judged import Judged
+from calibench.metrics.sample_weight import nonzero
 
 T = TypeVar("T")
 
@@ -60,6 +61,8 @@ class Source:
     seed: int
     places: Any = None
     """The sample among these n that each of N judged answers belongs to, an int32 tensor `[N]`; None if N = n."""
+    weight: Floats | None = None
+    """The weight of each judged answer, `[N]`, by which all sums and counts are multiplied; None for 1."""
     bins: tuple[int, ...] = ()
     """Numbers of equal-width bins whose sums are wanted together."""
     composed: dict[tuple[int, int], tuple[Any, Any]] = field(default_factory=dict)
@@ -81,13 +84,17 @@ class Resamples:
     every number of threads and every size of block.
     """
 
-    def __init__(self, source: Source, judged_samples: int, first: int, count: int) -> None:
+    def __init__(self, source: Source, judged_samples: int, first: int, count: int, counts: Any = None) -> None:
         from calibench.kernels import resample_counts
 
         self.source, self.n, self.first, self.count = source, judged_samples, first, count
         self.bins = source.bins
-        self._counts = resample_counts(source.samples, first, count, source.seed)
+        self._counts = resample_counts(source.samples, first, count, source.seed) if counts is None else counts
         self._memo: dict[Hashable, Any] = {}
+
+    def of_subset(self, source: Source, judged_samples: int) -> Resamples:
+        """The same resamples, of which other samples are judged: `source` draws from the same set and has their places."""
+        return Resamples(source, judged_samples, self.first, self.count, self._counts)
 
     @cached_property
     def total(self) -> Floats:
@@ -104,7 +111,7 @@ class Resamples:
     def means(self, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
         """The weighted mean of each of `numbers [N]`, `[B]`."""
         sums, total = self.sums(np.stack(list(numbers.values())))
-        return dict(zip(numbers, sums / np.maximum(total, 1), strict=True))
+        return dict(zip(numbers, sums / nonzero(total), strict=True))
 
     def range_sums(self, columns: Floats, ranges: Ranges) -> tuple[Floats, Floats]:
         """The number of samples in each range, `[B, S]`, and the weighted sums of `columns [C, L]`, `[C, B, S]`.
@@ -113,11 +120,15 @@ class Resamples:
         """
         from calibench.kernels import resample_sums
 
+        if self.source.weight is not None:
+            weight = self.source.weight if ranges.items is None else self.source.weight[ranges.items.numpy()]
+            columns = np.concatenate([weight[None], columns * weight])
         places = self.source.places_of(ranges.items)
         sums = resample_sums(self._counts, _tensor(columns), ranges.ends, places).numpy()
+        first = 0 if self.source.weight is None else 1  # the sum of weights takes the place of the count
         return (
-            np.ascontiguousarray(sums[:, 0, : self.count].T),
-            np.ascontiguousarray(sums[:, 1:, : self.count].transpose(1, 2, 0)),
+            np.ascontiguousarray(sums[:, first, : self.count].T),
+            np.ascontiguousarray(sums[:, first + 1 :, : self.count].transpose(1, 2, 0)),
         )
 
     def group_sums(self, values: Floats, order: Ints, ends: Floats) -> Floats:
@@ -157,7 +168,7 @@ class Resamples:
         return samples, errors, selective, joint
 
     def weights(self) -> Iterator[Floats]:
-        """How often each resample has each judged sample, in float64: blocks `[b, N]`, B rows in all.
+        """How often each resample has each judged sample, times its weight, in float64: blocks `[b, N]`, B rows in all.
 
         A resample without any of them counts each once, since a metric needs at least one sample.
         """
@@ -167,7 +178,9 @@ class Resamples:
             columns = counts[:, start : min(start + rows, self.count)]
             columns = columns if places is None else columns[places]
             block = np.ascontiguousarray(columns.T).astype(np.float64)
-            block[block.sum(axis=1) == 0] = 1
+            if self.source.weight is not None:
+                block *= self.source.weight
+            block[block.sum(axis=1) == 0] = 1 if self.source.weight is None else self.source.weight
             yield block
 
     def memo(self, key: Hashable, make: Callable[[], T]) -> T:
