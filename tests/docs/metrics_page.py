@@ -35,6 +35,8 @@ def item(spec: MetricSpec) -> str:
     texts.append(f"Interval of {spec.estimand}." if not spec.estimand.startswith("none") else "No interval.")
     if spec.needs_decision:
         texts.append("It needs a decision rule.")
+    if not spec.load().takes_weights:
+        texts.append("It takes no sample weights.")
     if spec.optional:
         texts.append("Computed only if `--metrics` names it.")
     if spec.paper:

@@ -55,7 +55,7 @@ def exactness(name):
 
 def check_sums_serve(judged, seed=0, rows=None, num_samples=0, resamples=5):
     """Every fast metric has the figures that `resampled` gives for the weights of the same resamples."""
-    source = bootstrap_module._source(judged, rows, num_samples, seed)
+    source = bootstrap_module.source_of(judged, rows, num_samples, seed)
     for block in resample_blocks(source, judged.n, resamples):
         weights = np.concatenate(list(block.weights()))
         empty = block.total == 0
@@ -63,7 +63,7 @@ def check_sums_serve(judged, seed=0, rows=None, num_samples=0, resamples=5):
         for name, metric in FAST.items():
             if not metric.applies(judged):
                 continue
-            assert bootstrap_module._sums_serve(type(metric)), name
+            assert bootstrap_module.sums_serve(type(metric)), name
             figures, expected = metric.of_resamples(judged, block), metric.resampled(judged, weights)
             np.testing.assert_allclose(figures[~empty], expected[~empty], rtol=1e-9, atol=exactness(name), err_msg=name)
 
@@ -99,7 +99,7 @@ def test_sums_serve_with_ties_and_subsets(n, classes, seed, levels, data):
 def test_the_answers_of_a_sample_are_drawn_together(n, labels):
     judged, _ = several_labels(n, labels, seed=5)
     check_sums_serve(judged)
-    source = bootstrap_module._source(judged, None, 0, 0)
+    source = bootstrap_module.source_of(judged, None, 0, 0)
     (block,) = resample_blocks(source, judged.n, 4)
     (weights,) = block.weights()
     np.testing.assert_array_equal(weights, next(multiplicities(n, 4, 0, labels)))
@@ -155,7 +155,7 @@ def test_a_subclass_that_overrides_resampled_is_asked():
         def of_resamples(self, judged, resamples):
             return 3 * ECE.of_resamples(self, judged, resamples)
 
-    serve = bootstrap_module._sums_serve
+    serve = bootstrap_module.sums_serve
     assert (serve(ECE), serve(Doubled), serve(Tripled), serve(RmsCE)) == (BinnedMetric, None, Tripled, None)
     judged, sampling = simulated(40, 3, seed=0), Sampling()
     metrics = {"once": ECE(15), "twice": Doubled(15), "thrice": Tripled(15)}

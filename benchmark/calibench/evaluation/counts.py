@@ -1,7 +1,7 @@
 """Predicted and observed counts: of right answers, of each class, and of each label, as standardised differences.
 
 The predicted count is a sum of probabilities. If the model is calibrated, the observed count is Poisson-binomial with that
-mean and the variance `sum p (1 - p)`.
+mean and the variance `sum p (1 - p)`. Of weighted samples counts are sums of weights, with the variance `sum w^2 p (1 - p)`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from calibench.metrics.class_bins import class_bins, label_counts
 from calibench.metrics.floor_counts import FloorCounts, LabelsInBins, RightInCells
 from calibench.metrics.has_draws import HasDraws
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once, times_weight, total_of
 from calibench.metrics.label_answers import labels_by_sample
+from calibench.metrics.weighted import weighted_sums
 
 BINS = 15
 
@@ -47,7 +49,7 @@ class Counts(HasDraws, ABC):
     def compared(self, judged: Judged) -> Compared:
         """The counts as predicted and as observed."""
         error = np.sqrt(self.variance)
-        return Compared(self.expected, self.observed(judged), error, judged.n // judged.labels_per_sample)
+        return Compared(self.expected, self.observed(judged), error, total_of(judged) / judged.labels_per_sample)
 
     def distances(self, judged: Judged) -> Floats:
         """`|z|` in the data, `[J]`."""
@@ -87,7 +89,7 @@ class RightAnswers(Counts):
 
     def count(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """One count a draw."""
-        return np.asarray(correct.sum(axis=1, dtype=np.float64))[:, None]
+        return weighted_sums(correct.astype(np.float64), once(judged)[0])[:, None]
 
     def floor_counts(self, judged: Judged) -> FloorCounts:
         """All samples lie in one cell."""
@@ -99,6 +101,9 @@ class ClassCounts(Counts):
 
     def moments(self, judged: Judged) -> tuple[Floats, Floats]:
         """Of each class."""
+        if judged.sample_weight is not None:
+            expected = times_weight(judged, judged.probs.T)
+            return expected.sum(axis=1), times_weight(judged, expected * (1 - judged.probs.T)).sum(axis=1)
         table = class_bins(judged, BINS)
         expected, squares = table.p_sums.sum(axis=1), table.square_sums.sum(axis=1)
         return expected, np.maximum(expected - squares, 0)
@@ -114,8 +119,9 @@ class ClassCounts(Counts):
     def count(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """K counts a draw."""
         draws, classes = len(labels), judged.num_classes
-        cells = labels + classes * np.arange(draws)[:, None]
-        return np.bincount(cells.ravel(), minlength=draws * classes).reshape(draws, classes).astype(np.float64)
+        cells = (labels + classes * np.arange(draws)[:, None]).ravel()
+        weights = None if judged.sample_weight is None else np.tile(judged.sample_weight, draws)
+        return np.bincount(cells, weights, draws * classes).reshape(draws, classes).astype(np.float64)
 
 
 class LabelCounts(Counts):
@@ -123,10 +129,12 @@ class LabelCounts(Counts):
 
     def moments(self, judged: Judged) -> tuple[Floats, Floats]:
         """Of each label."""
-        yes = judged.probs[:, 1].reshape(labels_by_sample(judged).shape)
-        return yes.sum(axis=0), (yes * (1 - yes)).sum(axis=0)
+        p = judged.probs[:, 1]
+        expected = times_weight(judged, p)
+        variance, shape = times_weight(judged, expected * (1 - p)), labels_by_sample(judged).shape
+        return expected.reshape(shape).sum(axis=0), variance.reshape(shape).sum(axis=0)
 
     def count(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """Q counts a draw."""
-        by_label = labels.reshape(len(labels), -1, judged.labels_per_sample)
+        by_label = times_weight(judged, labels).reshape(len(labels), -1, judged.labels_per_sample)
         return np.asarray(by_label.sum(axis=1, dtype=np.float64))

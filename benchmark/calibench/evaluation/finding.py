@@ -55,7 +55,8 @@ class Compared(NamedTuple):
     predicted: Floats
     observed: Floats
     error: Floats
-    n: int
+    n: float
+    """The number of samples, or the sum of their weights."""
 
     def gaps(self) -> Floats:
         """`|predicted - observed| / n`, `[J]`."""

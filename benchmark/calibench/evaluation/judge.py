@@ -14,6 +14,7 @@ from calibench.metrics.binning import Floats
 from calibench.metrics.bootstrap import DEFAULT_SAMPLING, RESAMPLE_STREAM, Replicates, Sampling, bootstrap
 from calibench.metrics.intervals import intervals, method_of
 from calibench.metrics.judged import Judged
+from calibench.metrics.load import takes_no_weights
 from calibench.metrics.metric import Metric
 from calibench.metrics.no_interval import NoInterval
 from calibench.metrics.noise_floor import DRAWS, Floor, drawn_figures, floor_of
@@ -55,10 +56,12 @@ def judge(
     """All `metrics` of `judged`; metrics that need a decision only where a rule has decided.
 
     `report` hears how many resamples and draws of labels are done. Equal inputs give equal bits for any number of threads.
-    Raises InputError for too few resamples, RunError naming the metric that fails.
+    Raises InputError for too few resamples, and for a metric that takes no weights if samples have them, RunError naming the
+    metric that fails.
     """
     sampling.check(figures_alone=True)
     chosen = applicable(judged, metrics)
+    refuse_unweighted(judged, chosen)
     estimates: dict[str, float] = {}
     details: dict[str, dict[str, Any]] = {}
     for name, metric in chosen.items():
@@ -120,6 +123,13 @@ def applicable(judged: Judged, metrics: Mapping[str, tuple[MetricSpec, Metric]])
         for name, (spec, metric) in metrics.items()
         if (judged.decisions is not None or not spec.needs_decision) and _applies(name, metric, judged)
     }
+
+
+def refuse_unweighted(judged: Judged, metrics: Mapping[str, Metric]) -> None:
+    """InputError for the first metric that takes no weights, if the samples have them."""
+    for name, metric in metrics.items():
+        if judged.sample_weight is not None and not metric.takes_weights:
+            raise takes_no_weights(name)
 
 
 def _applies(name: str, metric: Metric, judged: Judged) -> bool:

@@ -7,6 +7,7 @@ from calibench.metrics.binning import Bools, Floats, Ints, bin_index
 from calibench.metrics.calibration_error import expected_calibration_error
 from calibench.metrics.has_draws import HasDraws
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import times_weight, total_of
 
 
 class LabelECE(HasDraws):
@@ -17,11 +18,12 @@ class LabelECE(HasDraws):
         yes = judged.probs[:, 1]
         label = np.arange(judged.n) % self.labels
         self.cell = label * bins + bin_index(yes, bins)
+        self.judged, self.samples = judged, total_of(judged) / self.labels
         self.yes_sums = self._sums(yes)
-        self.samples = judged.n // self.labels
 
     def _sums(self, values: Floats) -> Floats:
-        sums: Floats = np.bincount(self.cell, weights=values, minlength=self.labels * self.bins).astype(np.float64)
+        weights = times_weight(self.judged, values)
+        sums: Floats = np.bincount(self.cell, weights=weights, minlength=self.labels * self.bins).astype(np.float64)
         return sums
 
     def _error(self, labels: Ints) -> Floats:

@@ -15,6 +15,7 @@ from calibench.lazy import np
 from calibench.metrics.binning import Floats, one_hot
 from calibench.metrics.blocks import block_rows
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once, times_weight, total_of
 from calibench.metrics.noise_floor import DRAWS
 from calibench.metrics.weighted import weighted_sums
 
@@ -31,26 +32,30 @@ def soft_findings(judged: Judged, bins: int, seed: int) -> tuple[list[Finding], 
     the sum of `share - probability` of every class are tested together.
     """
     assert judged.soft is not None
-    rows = np.arange(judged.n)
+    rows, weight, total = np.arange(judged.n), once(judged).T, total_of(judged)
     shares, residuals = judged.soft[rows, judged.prediction], judged.soft - judged.probs
     top = shares - judged.confidence
     in_bin = one_hot(judged.bin_index(bins), bins) * top[:, None]
-    columns = np.concatenate([top[:, None], residuals, in_bin], axis=1)
+    columns = np.concatenate([top[:, None], residuals, in_bin], axis=1) * weight
     errors = np.sqrt((columns**2).sum(axis=0))
     num_classes = judged.num_classes
 
     def figures(signs: Floats) -> dict[str, Floats]:
         sums = np.abs(weighted_sums(signs, columns))
         z = sums / np.where(errors > 0, errors, 1)
-        ece = sums[:, 1 + num_classes :].sum(axis=1, keepdims=True) / judged.n
+        ece = sums[:, 1 + num_classes :].sum(axis=1, keepdims=True) / total
         return {TOP: z[:, :1], CLASSES: z[:, 1 : 1 + num_classes], ECE: ece}
 
     observed = {name: values[0] for name, values in figures(np.ones((1, judged.n))).items()}
     blocks = [figures(signs) for signs in _signs(judged.n, seed)]
     drawn = {name: np.concatenate([block[name] for block in blocks]) for name in observed}
     test = joint_test(observed, drawn)
-    compared = Compared(judged.confidence.sum(keepdims=True), shares.sum(keepdims=True), errors[:1], judged.n)
-    of_classes = Compared(judged.probs.sum(axis=0), judged.soft.sum(axis=0), errors[1 : 1 + num_classes], judged.n)
+    predicted, observed_shares = (
+        times_weight(judged, values).sum(keepdims=True) for values in (judged.confidence, shares)
+    )
+    compared = Compared(predicted, observed_shares, errors[:1], total)
+    by_class = [(values * weight).sum(axis=0) for values in (judged.probs, judged.soft)]
+    of_classes = Compared(by_class[0], by_class[1], errors[1 : 1 + num_classes], total)
     above_chance = observed[ECE] - drawn[ECE].mean(axis=0)
     top_p = np.minimum(test.p[TOP], test.p[ECE])
     findings = findings_in("soft", compared, top_p, test.critical[TOP], ["top label"], above_chance)

@@ -13,6 +13,7 @@ from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.ece import ECE
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import mean_of, total_of
 
 TOO_FEW = 0.1
 """Samples that would miss a gap as large as this between predicted and observed are too few for `no_sign`."""
@@ -72,9 +73,14 @@ def _answer(tested: Tested) -> Answer:
     return "too_few" if tested.detectable is None or tested.detectable > TOO_FEW else "no_sign"
 
 
+def _samples(judged: Judged) -> int:
+    """The number of samples; of weighted ones those of a weight above 0, which is the sum of their weights."""
+    return round(total_of(judged)) // judged.labels_per_sample
+
+
 def _beginning(judged: Judged, tested: Tested, calibrated: str) -> str:
-    n = judged.n // judged.labels_per_sample
-    samples = f"{n} sample{'s' if n > 1 else ''}"
+    n = _samples(judged)
+    samples = f"{n} {'' if judged.sample_weight is None else 'weighted '}sample{'s' if n > 1 else ''}"
     if judged.labels_per_sample > 1:
         samples += f" of {judged.labels_per_sample} labels"
     if calibrated == "no_sign":
@@ -98,7 +104,7 @@ def _direction(top: Finding, n: int) -> str:
 
 
 def _reasons(judged: Judged, tested: Tested, drawn: Mapping[str, Floats], calibrated: str) -> list[str]:
-    n = judged.n // judged.labels_per_sample
+    n = _samples(judged)
     reasons = _counts([f for f in tested.findings if f["name"] != "top label"], n)
     if TOP_ECE in drawn and judged.soft is None:
         ece, p95 = ECE(BINS).value(judged), float(np.quantile(drawn[TOP_ECE], 0.95))
@@ -116,7 +122,7 @@ def _means(judged: Judged) -> str:
     confidence = f"mean confidence {_percent(judged.top_sums.confidence / judged.n)}"
     if judged.soft is not None:
         shares = judged.soft[np.arange(judged.n), judged.prediction]
-        return f"{confidence}, share of people who agree {_percent(float(shares.mean()))}"
+        return f"{confidence}, share of people who agree {_percent(mean_of(judged, shares))}"
     return f"{confidence}, accuracy {_percent(judged.top_sums.correct / judged.n)}"
 
 

@@ -35,6 +35,7 @@ class ACE(WeightedMetric):
     """
 
     bias_corrected = True
+    takes_weights = True
     threshold: float | None = None
     """Only probabilities above it are ranked; None for all."""
 

@@ -7,6 +7,7 @@ import math
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import times_weight, total_of
 from calibench.metrics.metric import Details
 from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
@@ -37,6 +38,7 @@ class ATB(WeightedMetric):
     """
 
     bias_corrected = True
+    takes_weights = True
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """Confidences fix the order and the widths of the steps."""
@@ -51,8 +53,9 @@ class ATB(WeightedMetric):
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """The figure if sample i is correct with probability confidence_i."""
         order, widths = self._steps(judged)
-        confidence = judged.confidence[order]
-        return np.array([_integral(confidence - row[order], widths, float(judged.n)) for row in correct])
+        total = total_of(judged)
+        gaps = (times_weight(judged, judged.confidence - row)[order] for row in correct)
+        return np.array([_integral(gap, widths, total) for gap in gaps])
 
     def _steps(self, judged: Judged) -> tuple[Ints, Floats]:
         """Samples from least to most confident, `[N]`, and the widths between 0, their confidences and 1, `[N + 1]`."""

@@ -8,6 +8,7 @@ from calibench.metrics.class_rank_metric import ClassRankMetric
 from calibench.metrics.class_runs import ranked_classes
 from calibench.metrics.judged import Judged
 from calibench.metrics.label_answers import sample_weights
+from calibench.metrics.sample_weight import nonzero
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -24,6 +25,9 @@ SPEC = MetricSpec(
     ),
     optional=True,
 )
+
+ROUNDING = 1e-12
+"""Sums of weights that differ by less, relative to their size, are equal."""
 
 
 class AUPRC(ClassRankMetric):
@@ -42,6 +46,7 @@ class AUPRC(ClassRankMetric):
         # Those at the threshold and above: all of the class less those below.
         selected = samples[runs.class_of] - runs.until(total) + total
         found = of_class[runs.class_of] - runs.until(positive) + positive
-        precision = found / np.maximum(selected, 1)
+        precision = found / nonzero(selected)
+        others = samples - of_class > ROUNDING * samples
         share = runs.per_class(positive * precision)
-        return np.divide(share, of_class, out=np.full_like(share, np.nan), where=(of_class > 0) & (of_class < samples))
+        return np.divide(share, of_class, out=np.full_like(share, np.nan), where=(of_class > 0) & others)

@@ -9,7 +9,9 @@ from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, read_only
 from calibench.metrics.floor_counts import RightInCells, joint_cells
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import times_weight
 from calibench.metrics.resamples import Ranges, Resamples, ranges_of
+from calibench.metrics.sample_weight import nonzero
 
 GRID = 2.0**30
 """Coarse parts of confidences are multiples of 1 / GRID."""
@@ -27,6 +29,20 @@ class BinSums:
     fine: Floats
     correct: Floats
     count: Floats
+    """The number of samples, or the sum of their weights."""
+    squares: Floats | None = None
+    """The sum of squared weights; None without weights."""
+
+    @classmethod
+    def of_columns(cls, count: Floats, sums: Floats) -> BinSums:
+        """From the counts and the sums of coarse gaps, fine parts, right answers and, with weights, weights, `[3 or 4, ...]`."""
+        gap, fine, correct, *squares = sums
+        return cls(gap + correct, fine, correct, count, *squares)
+
+    @property
+    def effective(self) -> Floats:
+        """The effective number of samples, `count^2 / squares`: the number itself without weights."""
+        return self.count if self.squares is None else self.count**2 / nonzero(self.squares)
 
     @property
     def gap(self) -> Floats:
@@ -44,7 +60,8 @@ class BinSums:
             out[..., filled] = np.add.reduceat(sums[..., order], starts, axis=-1)
             return out
 
-        return BinSums(merge(self.coarse), merge(self.fine), merge(self.correct), merge(self.count))
+        squares = None if self.squares is None else merge(self.squares)
+        return BinSums(merge(self.coarse), merge(self.fine), merge(self.correct), merge(self.count), squares)
 
 
 def bin_sums(judged: Judged, bins: int) -> BinSums:
@@ -54,10 +71,12 @@ def bin_sums(judged: Judged, bins: int) -> BinSums:
         index, coarse = judged.bin_index(bins), _coarse(judged.confidence)
 
         def per_bin(values: Floats | None) -> Floats:
-            sums: Floats = np.bincount(index, weights=values, minlength=bins).astype(np.float64)
+            weights = judged.sample_weight if values is None else times_weight(judged, values)
+            sums: Floats = np.bincount(index, weights=weights, minlength=bins).astype(np.float64)
             return sums
 
-        return BinSums(per_bin(coarse), per_bin(judged.confidence - coarse), per_bin(judged.correct), per_bin(None))
+        columns = coarse, judged.confidence - coarse, judged.correct, None, judged.sample_weight
+        return BinSums(*map(per_bin, columns[: 4 if judged.sample_weight is None else 5]))
 
     return judged.memo(("bin_sums", bins), make)
 
@@ -71,8 +90,9 @@ def resampled_bin_sums(judged: Judged, resamples: Resamples, bins: int) -> BinSu
             *gap_columns(judged),
             judged.memo("correct_by_confidence", lambda: _correct_by_confidence(judged)),
         ]
-        count, (gap, fine, correct) = resamples.range_sums(columns, ranges)
-        return BinSums(gap + correct, fine, correct, count)
+        if judged.sample_weight is not None:
+            columns.append(judged.sample_weight[judged.by_confidence])
+        return BinSums.of_columns(*resamples.range_sums(columns, ranges))
 
     ranges, parts = judged.memo(("bin_ranges", numbers), lambda: _joint_bins(judged, numbers))
     return resamples.memo(("bin_sums", numbers), make).merged(parts[numbers.index(bins)], bins)
@@ -111,3 +131,10 @@ def _joint_bins(judged: Judged, numbers: tuple[int, ...]) -> tuple[Ranges, list[
     joint, parts = joint_cells([RightInCells(judged.bin_index(bins), bins) for bins in numbers], judged.n)
     # Bins rise with the confidence, so it goes through them one by one.
     return ranges_of(judged.by_confidence, np.bincount(joint, minlength=len(parts[0])).cumsum()), parts
+
+
+def bin_columns(judged: Judged, order: Ints) -> list[Any]:
+    """The numbers that `BinSums.of_columns` takes the sums of, of the samples in the order `order [L]`."""
+    coarse = _coarse(judged.confidence[order])
+    columns = [coarse - judged.correct[order], judged.confidence[order] - coarse, judged.is_correct[order]]
+    return columns if judged.sample_weight is None else [*columns, judged.sample_weight[order]]

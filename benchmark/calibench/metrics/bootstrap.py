@@ -124,41 +124,42 @@ def bootstrap(
     resamples, _, seed = sampling.check()
     values = {name: np.empty(resamples) for name in metrics}
     bins = {metric.bins for metric in metrics.values() if isinstance(metric, BinnedMetric)}
-    source = replace(_source(judged, rows, num_samples, seed), bins=tuple(sorted(bins)))
+    source = replace(source_of(judged, rows, num_samples, seed), bins=tuple(sorted(bins)))
     together = _together(judged, metrics)
     for block in resample_blocks(source, judged.n, resamples):
         place = slice(block.first, block.first + block.count)
         means = block.means(together) if together else {}
         for name, metric in metrics.items():
-            values[name][place] = means[name] if name in means else _figures(name, metric, judged, block)
+            values[name][place] = means[name] if name in means else figures_of(name, metric, judged, block)
             values[name][place][block.total == 0] = np.nan
         report("resamples", place.stop, resamples, "")
         del block  # its counts, before the next ones are drawn
-    return {name: _replicates(values[name], metric, estimates[name]) for name, metric in metrics.items()}
+    return {name: replicates_of(values[name], metric, estimates[name]) for name, metric in metrics.items()}
 
 
 def _together(judged: Judged, metrics: Mapping[str, Metric]) -> dict[str, Floats | Bools]:
     """The numbers `[N]` whose means are taken in one pass, by metric."""
     numbers = {}
     for name, metric in metrics.items():
-        if isinstance(metric, SampleMean) and _sums_serve(type(metric)) is SampleMean:
+        if isinstance(metric, SampleMean) and sums_serve(type(metric)) is SampleMean:
             with blaming(f"metric {name!r}"):
                 numbers[name] = metric.numbers(judged)
     return numbers
 
 
-def _source(judged: Judged, rows: Ints | None, num_samples: int, seed: int) -> Source:
+def source_of(judged: Judged, rows: Ints | None, num_samples: int, seed: int) -> Source:
     """The samples to resample, and the one that each judged answer belongs to. With `rows` the larger set is resampled."""
     labels_per_sample = judged.labels_per_sample
     if rows is None and labels_per_sample == 1:
-        return Source(judged.n, seed)
+        return Source(judged.n, seed, weight=judged.sample_weight)
     samples = num_samples if rows is not None else judged.n // labels_per_sample
     places = np.repeat(np.arange(samples) if rows is None else rows, labels_per_sample)
-    return Source(samples, seed, places.astype(np.int32))
+    return Source(samples, seed, places.astype(np.int32), judged.sample_weight)
 
 
-def _figures(name: str, metric: Metric, judged: Judged, resamples: Resamples) -> Floats:
-    if _sums_serve(type(metric)) is not None:
+def figures_of(name: str, metric: Metric, judged: Judged, resamples: Resamples) -> Floats:
+    """The figure `[B]` in each of a block of resamples, by `of_resamples` or by `resampled`; RunError for another shape."""
+    if sums_serve(type(metric)) is not None:
         with blaming(f"metric {name!r}"):
             return _checked(name, "of_resamples", metric.of_resamples(judged, resamples), resamples.count)
     figures = []
@@ -169,7 +170,7 @@ def _figures(name: str, metric: Metric, judged: Judged, resamples: Resamples) ->
     return np.concatenate(figures)
 
 
-def _sums_serve(metric: type[Metric]) -> type[Metric] | None:
+def sums_serve(metric: type[Metric]) -> type[Metric] | None:
     """The class whose `of_resamples` serves; None if a subclass of it overrides `resampled`, or there is none."""
     for base in metric.__mro__:
         if "of_resamples" in vars(base):
@@ -187,7 +188,8 @@ def _checked(name: str, method: str, figures: Any, count: int) -> Floats:
     return array.astype(np.float64)
 
 
-def _replicates(values: Floats, metric: Metric, estimate: float) -> Replicates:
+def replicates_of(values: Floats, metric: Metric, estimate: float) -> Replicates:
+    """The replicates of all resamples `[B]`, recentred if the figure is biased."""
     values[~np.isfinite(values)] = np.nan
     if metric.bias_corrected:
         values = recentred(values, estimate)

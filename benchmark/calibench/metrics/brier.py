@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from calibench.lazy import np
 from calibench.metrics.binning import Floats, check_bins
-from calibench.metrics.class_bins import class_bins, label_counts
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details
 from calibench.metrics.sample_mean import SampleMean
+from calibench.metrics.sample_weight import nonzero
+from calibench.metrics.weighted_class_bins import class_sums
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -30,6 +30,8 @@ class Brier(SampleMean):
     Source: Brier 1950, "Verification of forecasts expressed in terms of probability".
     """
 
+    takes_weights = True
+
     def __init__(self, bins: int = 15) -> None:
         self.bins = check_bins(bins)
 
@@ -45,21 +47,15 @@ class Brier(SampleMean):
         binning hides: `sum of (p - f)^2 - 2 (p - f)(y - o)` over N (Stephenson, Coelho & Jolliffe 2008).
         Source: Murphy 1973, "A new vector partition of the probability score".
         """
-        table, class_count = class_bins(judged, self.bins), label_counts(judged)
-        label_probs = judged.label_probs
-        label_prob_sum: Floats = np.bincount(judged.labels, weights=label_probs, minlength=judged.num_classes).astype(
-            np.float64
-        )
-        outcome_sum = table.label_sums(class_count)
-        product_sum = table.label_sums(label_prob_sum, label_probs)
-        return decomposition(table.counts, table.p_sums, table.square_sums, outcome_sum, product_sum)
+        sums = class_sums(judged, self.bins)
+        return decomposition(sums.count, sums.p, sums.square, sums.y, sums.product)
 
 
 def decomposition(
     count: Floats, forecast_sum: Floats, square_sum: Floats, outcome_sum: Floats, product_sum: Floats
 ) -> Details:
     """The parts of the Brier score from the sums of 1, p, p^2, y and p y in each of M bins of every class, `[K, M]` each."""
-    class_count, filled = outcome_sum.sum(axis=1), np.maximum(count, 1)
+    class_count, filled = outcome_sum.sum(axis=1), nonzero(count)
     n = class_count.sum()
     forecast, outcome, frequency = forecast_sum / filled, outcome_sum / filled, class_count / n
     scatter = square_sum - count * forecast**2

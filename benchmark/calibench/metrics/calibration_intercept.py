@@ -29,6 +29,8 @@ class CalibrationIntercept(WeightedMetric):
     Source: Cox 1958, "Two further applications of a model for binary regression".
     """
 
+    takes_weights = True
+
     def applies(self, judged: Judged) -> bool:
         """True for two classes, if a sample has one label."""
         return is_binary(judged)

@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once
 from calibench.metrics.metric import Details
 from calibench.metrics.weighted_metric import WeightedMetric
 
@@ -50,6 +51,7 @@ def class_counts(judged: Judged, weights: Floats) -> ClassCounts:
 class ClassMean(WeightedMetric):
     """The mean of a rate over classes. Subclass it and write `per_class`. It applies to one label per sample."""
 
+    takes_weights = True
     rate: ClassVar[str]
     """The name of the rate in the details, `per_class_RATE`."""
 
@@ -70,13 +72,20 @@ class ClassMean(WeightedMetric):
 
     def details(self, judged: Judged) -> Details:
         """Lists in the order of the classes: the rate (null for a class that the mean leaves out), and the counts."""
-        counts = class_counts(judged, np.ones((1, judged.n)))
+        counts = class_counts(judged, once(judged))
         return {
             f"per_class_{self.rate}": self.per_class(counts)[0].tolist(),
-            "per_class_hits": counts.hits[0].astype(np.int64).tolist(),
-            "per_class_answers": counts.answers[0].astype(np.int64).tolist(),
-            "per_class_support": counts.support[0].astype(np.int64).tolist(),
+            "per_class_hits": _listed(judged, counts.hits),
+            "per_class_answers": _listed(judged, counts.answers),
+            "per_class_support": _listed(judged, counts.support),
         }
+
+
+def _listed(judged: Judged, counts: Floats) -> list[float]:
+    """The counts of `[1, K]`: whole numbers, or sums of weights."""
+    row = counts[0]
+    numbers: list[float] = (row.astype(np.int64) if judged.sample_weight is None else row).tolist()
+    return numbers
 
 
 def class_rate(hits: Floats, total: Floats, in_mean: Bools) -> Floats:

@@ -13,6 +13,7 @@ from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.ece_equal_mass import group_ends
 from calibench.metrics.equal_mass import range_gap_sums, tie_starts
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import draws_of, once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,16 +59,21 @@ def adaptive_errors(judged: Judged, weights: Floats, ranges: int, threshold: flo
     NaN if no probability is above the threshold.
     """
     sums, any_above = np.zeros(len(weights)), np.zeros(len(weights), dtype=bool)
-    # In few bytes, a row of weights stays in the processor's cache: rows are read in random order.
-    small = weights.astype(np.min_scalar_type(int(weights.max())))
+    counts = draws_of(judged, weights)
+    # In few bytes, a row of counts stays in the processor's cache: rows are read in random order.
+    small = counts.astype(np.min_scalar_type(int(counts.max())))
+    own = judged.sample_weight
     for ranked in ranked_classes(judged, threshold):
         rows = ranked.row.astype(np.intp)
         for b, row in enumerate(small):
-            weight = row[rows].astype(np.float64)
-            total = int(weight.sum())
+            count = row[rows].astype(np.float64)
+            total = int(count.sum())
             if total:
                 any_above[b] = True
-                ends = range_ends(total, ranges)
+                ends: Ints | Floats = range_ends(total, ranges)
+                weight = count if own is None else count * own[rows]
+                if own is not None:
+                    ends = ends * (weight.sum() / total)
                 gap_sums = range_gap_sums(weight, ranked.gap, ranked.starts, ends)
                 sums[b] += (np.abs(gap_sums) / np.diff(ends)).mean()
     return np.where(any_above, sums / judged.num_classes, np.nan)
@@ -94,6 +100,9 @@ def drawn_errors(judged: Judged, labels: Ints, ranges: int, threshold: float | N
 
     None if no probability is above the threshold.
     """
+    if judged.sample_weight is not None:
+        figures = [adaptive_errors(judged.relabelled(row), once(judged), ranges, threshold)[0] for row in labels]
+        return None if np.isnan(figures).all() else np.array(figures)
     cells = judged.memo(("class_cells", ranges, threshold), lambda: _class_cells(judged, ranges, threshold))
     if not cells.scale.any():
         return None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.class_runs import mean_of_defined
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once
 from calibench.metrics.label_answers import has_several_labels
 from calibench.metrics.metric import Details
 from calibench.metrics.weighted_metric import WeightedMetric
@@ -18,6 +18,8 @@ class ClassRankMetric(WeightedMetric):
 
     Subclasses write `by_class`. A class without a figure is left out of the mean; NaN if none remains.
     """
+
+    takes_weights = True
 
     @abstractmethod
     def by_class(self, judged: Judged, weights: Floats) -> Floats:
@@ -31,5 +33,5 @@ class ClassRankMetric(WeightedMetric):
         """`by_class` (K > 2) or `by_label`: the figure of each, null if it is undefined."""
         if judged.num_classes == 2 and not has_several_labels(judged):
             return {}
-        figures = self.by_class(judged, np.ones((1, judged.n)))[:, 0]
+        figures = self.by_class(judged, once(judged))[:, 0]
         return {"by_label" if has_several_labels(judged) else "by_class": figures.tolist()}

@@ -10,10 +10,13 @@ from calibench.metrics.floor_counts import LabelsInBins
 from calibench.metrics.gap_cells import ClassCells, TopCells
 from calibench.metrics.gap_figure import ClasswiseFigure, GapFigure, TopFigure
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once, total_of
 from calibench.metrics.metric import Metric
 from calibench.metrics.no_interval import NoInterval
 from calibench.metrics.resamples import Resamples
+from calibench.metrics.sample_weight import nonzero
 from calibench.metrics.top_figure import too_few_of_a_class
+from calibench.metrics.weighted_class_bins import class_sums, weighted_class_gaps
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -41,20 +44,30 @@ class ClasswiseECE(Metric):
     """
 
     bias_corrected = True
+    takes_weights = True
 
     def __init__(self, bins: int = 15) -> None:
         self.bins = check_bins(bins)
 
     def value(self, judged: Judged) -> float:
         """The figure of all samples."""
+        if judged.sample_weight is not None:
+            return float(self.resampled(judged, once(judged))[0])
         return float(
             expected_calibration_error(class_gaps(judged, self.bins), judged.n * judged.num_classes, axis=(0, 1))
         )
 
+    def resampled(self, judged: Judged, weights: Floats) -> Floats:
+        """Probabilities fix the bins."""
+        gaps, total = weighted_class_gaps(judged, weights, self.bins), weights.sum(axis=1)
+        return expected_calibration_error(gaps, total * judged.num_classes, axis=(1, 2))
+
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
         """Probabilities fix the bins; `class_bins.py` sums the weighted gaps of each class and bin."""
+        if judged.sample_weight is not None:
+            return super().of_resamples(judged, resamples)
         sums = resampled_class_errors(judged, resamples, self.bins)
-        errors: Floats = sums / (np.maximum(resamples.total, 1) * judged.num_classes)
+        errors: Floats = sums / (nonzero(resamples.total) * judged.num_classes)
         return errors
 
     def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
@@ -64,8 +77,11 @@ class ClasswiseECE(Metric):
             return few
         if judged.num_classes == 2:
             p = judged.probs_of(1)
-            of_one = TopCells(p, (judged.labels == 1).astype(np.float64), bin_index(p, self.bins))
-            return TopFigure(of_one, lambda sums: expected_calibration_error(sums, judged.n))
+            y = (judged.labels == 1).astype(np.float64)
+            of_one = TopCells(p, y, bin_index(p, self.bins), weights=judged.sample_weight)
+            return TopFigure(of_one, lambda sums: expected_calibration_error(sums, total_of(judged)))
+        if judged.sample_weight is not None:
+            return NoInterval("the noise of weighted labels in the bins of more than two classes is not known")
         total = judged.n * judged.num_classes
         cells = ClassCells(judged, self.bins)
         if not cells.redrawn.explains():
@@ -78,6 +94,9 @@ class ClasswiseECE(Metric):
 
     def floor_of_counts(self, judged: Judged, counts: Floats | Ints) -> Floats:
         """The figure of labels `[K M, D]`; the sums of p per class and bin stay."""
+        if judged.sample_weight is not None:
+            gaps: Floats = class_sums(judged, self.bins).p.reshape(-1, 1) - counts
+            return expected_calibration_error(gaps, total_of(judged) * judged.num_classes, axis=0)
         p_sums = class_bins(judged, self.bins).p_sums.ravel()
         sizes = label_gap_sizes(p_sums, np.ones_like(p_sums), counts)
         errors: Floats = sizes / (judged.n * judged.num_classes)

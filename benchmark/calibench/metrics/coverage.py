@@ -6,6 +6,7 @@ from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
 from calibench.metrics.judged_decisions import acceptance, promise_details
+from calibench.metrics.judged_weights import times_weight
 from calibench.metrics.metric import Details
 from calibench.metrics.sample_mean import SampleMean
 from calibench.plugins.specs import MetricSpec
@@ -27,6 +28,7 @@ class Coverage(SampleMean):
     """`mean([decision is not abstention])`, a fraction. Source: El-Yaniv & Wiener 2010."""
 
     share = True
+    takes_weights = True
 
     def per_sample(self, judged: Judged) -> Floats:
         """1 where the rule accepts the sample, 0 where it abstains."""
@@ -34,8 +36,9 @@ class Coverage(SampleMean):
 
     def details(self, judged: Judged) -> Details:
         """The target, and `abstention_per_class`: the rate of abstention of each true class, K entries, None if absent."""
-        count = np.bincount(judged.labels, minlength=judged.num_classes)
-        accepted = np.bincount(judged.labels, weights=self.per_sample(judged), minlength=judged.num_classes)
+        count = np.bincount(judged.labels, weights=judged.sample_weight, minlength=judged.num_classes)
+        weights = times_weight(judged, self.per_sample(judged))
+        accepted = np.bincount(judged.labels, weights=weights, minlength=judged.num_classes)
         rates = [float(1 - a / c) if c else None for a, c in zip(accepted, count, strict=True)]
         return {
             "abstention_per_class": list(rates),

@@ -9,6 +9,7 @@ from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.gap_figure import GapFigure, TopFigure
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import times_weight, total_of
 from calibench.metrics.metric import Details
 from calibench.metrics.no_interval import NoInterval
 from calibench.metrics.top_figure import fine_cells
@@ -23,6 +24,7 @@ class CumulativeMetric(WeightedMetric):
     """
 
     bias_corrected = True
+    takes_weights = True
 
     @abstractmethod
     def size(self, sums: Floats) -> Floats:
@@ -41,7 +43,8 @@ class CumulativeMetric(WeightedMetric):
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """The figure if sample i is correct with probability confidence_i."""
         order, ends = _order(judged)
-        return self._figure((judged.confidence - correct)[:, order], ends, judged.n)
+        gaps = times_weight(judged, judged.confidence - correct)
+        return self._figure(gaps[:, order], ends, total_of(judged))
 
     def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
         """The same of parts of bins, in the order of confidence."""
@@ -50,7 +53,7 @@ class CumulativeMetric(WeightedMetric):
             return cells
 
         def running(sums: Floats, threshold: float) -> Floats:
-            return sums.cumsum(axis=1) / judged.n
+            return sums.cumsum(axis=1) / total_of(judged)
 
         return TopFigure(cells, lambda sums: self.size(running(sums, 0.0)), running, self.size)
 
@@ -63,11 +66,13 @@ class CumulativeMetric(WeightedMetric):
         """`sigma`, `ratio` = figure / sigma, and `p_value` of a calibrated model as N grows.
 
         `sigma = sqrt(sum_i confidence_i (1 - confidence_i)) / N` is the standard deviation of the last C_j if the model is
-        calibrated. The ratio then tends to the same figure of Brownian motion. If no confidence is below 1, sigma is 0 and the
-        others are undefined. The p-value needs independent samples: it is left out if a sample has several labels.
+        calibrated; of weighted samples, each term has the squared weight. The ratio then tends to the same figure of
+        Brownian motion. If no confidence is below 1, sigma is 0 and the others are undefined. The p-value needs independent
+        samples: it is left out if a sample has several labels.
         """
         confidence = np.minimum(judged.confidence, 1.0)
-        sigma = math.sqrt(float((confidence * (1 - confidence)).sum())) / judged.n
+        variance = times_weight(judged, times_weight(judged, confidence * (1 - confidence)))
+        sigma = math.sqrt(float(variance.sum())) / total_of(judged)
         ratio = self.value(judged) / sigma if sigma > 0 else math.nan
         details: Details = {"sigma": sigma, "ratio": ratio}
         if judged.labels_per_sample == 1:

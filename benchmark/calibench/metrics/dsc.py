@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.isotonic import class_variance, isotonic_brier, isotonic_brier_of_labels
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once
 from calibench.metrics.metric import Metric
 from calibench.plugins.specs import MetricSpec
 
@@ -32,12 +32,13 @@ class DSC(Metric):
     """
 
     bias_corrected = True
+    takes_weights = True
 
     def value(self, judged: Judged) -> float:
         """The Brier score of the class frequencies less that after isotonic calibration."""
-        return float(class_variance(judged, np.ones((1, judged.n)))[0]) - isotonic_brier_of_labels(
-            judged, judged.labels
-        )
+        if judged.sample_weight is not None:
+            return float(self.resampled(judged, once(judged))[0])
+        return float(class_variance(judged, once(judged))[0]) - isotonic_brier_of_labels(judged, judged.labels)
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """Each resample is calibrated anew."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from calibench.lazy import np
-from calibench.metrics.aurc import harmonic_numbers, ranked_by_tail, weighted_areas
+from calibench.metrics.aurc import best_weighted_areas, ranked_by_tail, weighted_areas
 from calibench.metrics.binning import Floats
 from calibench.metrics.fd_shifts import FD_SHIFTS, LIKE, best_aurc, tie_sums, trapezoid_aurc
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once
 from calibench.metrics.metric import Details
-from calibench.metrics.weighted import weighted_sums
+from calibench.metrics.weighted import weighted_mean
 from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
 
@@ -36,6 +36,8 @@ class ExcessAURC(WeightedMetric):
     Source: Geifman, Uziel & El-Yaniv 2019, "Bias-reduced uncertainty estimation".
     """
 
+    takes_weights = True
+
     def __init__(self, like: str | None = None) -> None:
         self.like = like
 
@@ -45,8 +47,8 @@ class ExcessAURC(WeightedMetric):
 
     def details(self, judged: Judged) -> Details:
         """`aurc` and `best`, whose difference is the figure."""
-        once = np.ones((1, judged.n))
-        return {"aurc": float(self._aurc(judged, once)[0]), "best": float(self._best(judged, once)[0])}
+        own = once(judged)
+        return {"aurc": float(self._aurc(judged, own)[0]), "best": float(self._best(judged, own)[0])}
 
     def _aurc(self, judged: Judged, weights: Floats) -> Floats:
         if self.like != FD_SHIFTS:
@@ -56,11 +58,6 @@ class ExcessAURC(WeightedMetric):
         return trapezoid_aurc(tie_sums(ranked, starts), tie_sums(ranked * (1 - judged.correct[order]), starts))
 
     def _best(self, judged: Judged, weights: Floats) -> Floats:
-        errors, samples = weighted_sums(weights, 1 - judged.correct), weights.sum(axis=1)
         if self.like == FD_SHIFTS:
-            return best_aurc(errors / samples)
-        harmonic = harmonic_numbers(int(samples.max()))
-        right = samples - errors
-        span = harmonic[samples.astype(np.int64)] - harmonic[right.astype(np.int64)]
-        best: Floats = (errors - right * span) / samples
-        return best
+            return best_aurc(weighted_mean(weights, 1 - judged.correct))
+        return best_weighted_areas(judged, weights)

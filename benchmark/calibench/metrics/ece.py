@@ -7,6 +7,7 @@ from calibench.metrics.calibration_error import expected_calibration_error
 from calibench.metrics.equal_width import EqualWidthMetric
 from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import total_of
 from calibench.metrics.no_interval import NoInterval
 from calibench.metrics.top_figure import top_figure
 from calibench.plugins.specs import MetricSpec
@@ -45,4 +46,5 @@ class ECE(EqualWidthMetric):
 
     def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
         """The same of gap sums: N does not change."""
-        return top_figure(judged, judged.bin_index(self.bins), lambda sums: expected_calibration_error(sums, judged.n))
+        total = total_of(judged)
+        return top_figure(judged, judged.bin_index(self.bins), lambda sums: expected_calibration_error(sums, total))

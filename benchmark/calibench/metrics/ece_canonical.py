@@ -7,6 +7,7 @@ from typing import NamedTuple
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, bin_index, check_bins
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import total_of
 from calibench.metrics.metric import Details
 from calibench.metrics.weighted import grouped_sums, weighted_sums
 from calibench.metrics.weighted_metric import WeightedMetric
@@ -56,6 +57,7 @@ class CanonicalECE(WeightedMetric):
     """
 
     bias_corrected = True
+    takes_weights = True
 
     def __init__(self, bins: int = 10) -> None:
         self.bins = check_bins(bins)
@@ -72,12 +74,15 @@ class CanonicalECE(WeightedMetric):
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """The figure if label i is drawn from p_i. Only the classes that a cell's labels name change its distance."""
         cell, width = self._cells(judged).cell, judged.num_classes
-        p_sums = judged.memo(("cell_p_sums", self.bins), lambda: _sum_by_cell(judged.probs, cell).ravel())
+        probs = judged.probs if judged.sample_weight is None else judged.probs * judged.sample_weight[:, None]
+        p_sums = judged.memo(("cell_p_sums", self.bins), lambda: _sum_by_cell(probs, cell).ravel())
         draws = np.empty(len(labels))
         for draw, label in enumerate(labels):
-            entry, count = np.unique(cell * width + label, return_counts=True)
+            entry, place, count = np.unique(cell * width + label, return_inverse=True, return_counts=True)
+            if judged.sample_weight is not None:
+                count = np.bincount(place, weights=judged.sample_weight)
             draws[draw] = (np.abs(p_sums[entry] - count) - p_sums[entry]).sum()
-        figure: Floats = (p_sums.sum() + draws) / (2 * judged.n)
+        figure: Floats = (p_sums.sum() + draws) / (2 * total_of(judged))
         return figure
 
     def details(self, judged: Judged) -> Details:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
+from calibench.metrics.sample_weight import nonzero
 
 BLOCK = 256
 """Items in a block of running sums."""
@@ -15,7 +16,7 @@ def tie_starts(ranked: Floats) -> Ints | None:
     return None if new.all() else np.flatnonzero(np.concatenate([[True], new]))
 
 
-def range_gap_sums(weight: Floats, gap: Floats, starts: Ints | None, ends: Ints) -> Floats:
+def range_gap_sums(weight: Floats, gap: Floats, starts: Ints | None, ends: Ints | Floats) -> Floats:
     """Weighted sum of `gap` in each range, `[R]`, for samples in rank order: `weight [N]`, `gap [N]`.
 
     Range r holds the samples of rank `ends[r]` to `ends[r + 1]`, where a sample of weight w takes w ranks. A range that
@@ -28,7 +29,7 @@ def range_gap_sums(weight: Floats, gap: Floats, starts: Ints | None, ends: Ints)
     return np.diff(_sums_until(size, gap_sum, ends))
 
 
-def _sums_until(size: Floats, gap_sum: Floats, ends: Ints) -> Floats:
+def _sums_until(size: Floats, gap_sum: Floats, ends: Ints | Floats) -> Floats:
     """The sum of `gap_sum [N]` over the ranks below each end; item i takes `size[i]` ranks, which share its sum equally.
 
     Running sums of long arrays are slow, so few ends are looked up in the running sums of blocks, then within their block.
@@ -42,8 +43,8 @@ def _sums_until(size: Floats, gap_sum: Floats, ends: Ints) -> Floats:
     rank = ranks[block][:, None] + size[item].cumsum(axis=1)
     until = sums[block][:, None] + gap_sum[item].cumsum(axis=1)
     # The first item that reaches the end, without its part beyond the end.
-    first = np.arange(len(ends)), (rank < ends[:, None]).sum(axis=1)
-    beyond = (rank[first] - ends) / np.maximum(size[item[first]], 1)
+    first = np.arange(len(ends)), np.minimum((rank < ends[:, None]).sum(axis=1), BLOCK - 1)
+    beyond = (rank[first] - ends) / nonzero(size[item[first]])
     inside: Floats = until[first] - beyond * gap_sum[item[first]]
     return inside
 

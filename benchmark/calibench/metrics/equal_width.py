@@ -21,6 +21,7 @@ class BinnedMetric(Metric):
     """
 
     bias_corrected = True
+    takes_weights = True
 
     def __init__(self, bins: int = 15) -> None:
         self.bins = check_bins(bins)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once
 from calibench.metrics.label_answers import answers_by_label, has_several_labels, labels_by_sample, sample_weights
 from calibench.metrics.metric import Metric
 from calibench.metrics.weighted import weighted_mean
@@ -25,13 +26,15 @@ SPEC = MetricSpec(
 class ExactMatch(Metric):
     """`mean([every label of the sample is answered right])`, a fraction; an abstention is not right."""
 
+    takes_weights = True
+
     def applies(self, judged: Judged) -> bool:
         """True if samples have several labels."""
         return has_several_labels(judged)
 
     def value(self, judged: Judged) -> float:
         """Samples without a wrong answer / samples."""
-        return float(_all_right(judged).mean())
+        return float(self.resampled(judged, once(judged))[0])
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """The weighted share of samples without a wrong answer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
+from calibench.metrics.sample_weight import nonzero
 from calibench.plugins.params import Param
 
 FD_SHIFTS = "fd-shifts"
@@ -28,7 +29,7 @@ def trapezoid_aurc(size: Floats, errors: Floats) -> Floats:
     From coverage 0 to the first point the risk is that of the first point.
     """
     accepted = size.cumsum(axis=1)
-    risk = errors.cumsum(axis=1) / np.maximum(accepted, 1)
+    risk = errors.cumsum(axis=1) / nonzero(accepted)
     before = np.concatenate([risk[:, :1], risk[:, :-1]], axis=1)
     before = np.where(accepted > size, before, risk)
     area: Floats = (size * (risk + before) / 2).sum(axis=1) / accepted[:, -1]

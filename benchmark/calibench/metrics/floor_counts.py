@@ -9,6 +9,7 @@ from typing import TypeAlias
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, bin_index
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import times_weight
 from calibench.outputs.arrays import as_array, beside
 
 STREAM = 1
@@ -29,7 +30,7 @@ MOST_CODES = 1 << 22
 
 @dataclass(frozen=True)
 class RightInCells:
-    """The number of right predictions in each of C cells of samples."""
+    """The number of right predictions in each of C cells of samples, or the sum of their weights."""
 
     cell: Ints
     """The cell of each sample, `[N]`."""
@@ -38,13 +39,14 @@ class RightInCells:
 
     def of_labels(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """The counts `[C, D]` of D draws, `correct [D, N]` and `labels [D, N]`: the definition."""
-        counts = [np.bincount(self.cell, weights=row, minlength=self.cells) for row in correct]
+        weighted = (times_weight(judged, row.astype(np.float64)) for row in correct)
+        counts = [np.bincount(self.cell, weights=row, minlength=self.cells) for row in weighted]
         return np.stack(counts, axis=1).astype(np.float64)
 
 
 @dataclass(frozen=True)
 class LabelsInBins:
-    """The number of labels in each of M equal-width bins of every class: K M cells, class by class."""
+    """The number of labels in each of M equal-width bins of every class, or the sum of their weights: K M cells, class by class."""
 
     bins: int
     """M."""
@@ -52,8 +54,18 @@ class LabelsInBins:
     def of_labels(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """The counts `[K M, D]` of D draws: the definition."""
         rows, size = np.arange(judged.n), judged.num_classes * self.bins
-        cells = [label * self.bins + bin_index(judged.probs[rows, label], self.bins) for label in labels]
-        return np.stack([np.bincount(cell, minlength=size) for cell in cells], axis=1).astype(np.float64)
+        table = judged.memo(("bins_of_classes", self.bins), lambda: self._bins_of_classes(judged))
+        cells = [label * self.bins + table[rows, label] for label in labels]
+        weight = judged.sample_weight
+        return np.stack([np.bincount(cell, weights=weight, minlength=size) for cell in cells], axis=1).astype(
+            np.float64
+        )
+
+    def _bins_of_classes(self, judged: Judged) -> Ints:
+        """The bin of each probability, `[N, K]`, in few bytes."""
+        small = np.min_scalar_type(self.bins)
+        columns = [bin_index(judged.probs[:, k], self.bins).astype(small) for k in range(judged.num_classes)]
+        return np.stack(columns, axis=1)
 
 
 FloorCounts: TypeAlias = RightInCells | LabelsInBins

@@ -12,6 +12,7 @@ from calibench.metrics.class_bins import class_bins, label_counts, label_gap_siz
 from calibench.metrics.gap_shapes import CellSums, gap_shapes
 from calibench.metrics.judged import Judged
 from calibench.metrics.redrawn_labels import MOST_ROWS, LabelsRedrawn
+from calibench.metrics.sample_weight import nonzero
 
 
 class Cells(ABC):
@@ -35,18 +36,26 @@ class Cells(ABC):
 class TopCells(Cells):
     """Cells of the top label: bins of the confidence, or parts of such bins. Their labels are independent of each other."""
 
-    def __init__(self, p: Floats, y: Floats, bins: Ints, cells: Ints | None = None) -> None:
-        """`p [N]` is the probability that y is 1. `bins [N]` and `cells [N]` number them from 0; a cell lies in one bin."""
-        bin_count = int(bins.max()) + 1
+    def __init__(
+        self, p: Floats, y: Floats, bins: Ints, cells: Ints | None = None, weights: Floats | None = None
+    ) -> None:
+        """`p [N]` is the probability that y is 1. `bins [N]` and `cells [N]` number them from 0; a cell lies in one bin.
 
-        def add(values: Floats | None) -> Floats:
+        With `weights [N]` all sums are weighted, and the count is the sum of the weights.
+        """
+        bin_count = int(bins.max()) + 1
+        w = np.ones(len(p)) if weights is None else weights
+
+        def add(values: Floats) -> Floats:
             return np.bincount(bins, weights=values, minlength=bin_count).astype(np.float64)
 
-        self.sums = CellSums(add(None), add(p), add(p * (1 - p)), add(y))
+        self.sums = CellSums(add(w), add(w * p), add(w * w * p * (1 - p)), add(w * y))
         index = bins if cells is None else cells
-        self.count = np.bincount(index).astype(np.float64)
-        self.p = np.bincount(index, weights=p).astype(np.float64)
-        self.observed = self.p - np.bincount(index, weights=y)
+        self.count = np.bincount(index, weights=w).astype(np.float64)
+        self.squares = np.bincount(index, weights=w * w).astype(np.float64)
+        self.p = np.bincount(index, weights=w * p).astype(np.float64)
+        self.observed = self.p - np.bincount(index, weights=w * y)
+        self.weighted = weights is not None
         self.bin_of_cell = np.zeros(len(self.count), dtype=np.int64)
         self.bin_of_cell[index] = bins
 
@@ -57,20 +66,31 @@ class TopCells(Cells):
     def noise(self, draws: int, generator: np.random.Generator) -> Floats:
         """What label noise adds to the gap sums in each draw, `[D, C]`, if the gaps are those of the best guess.
 
-        It is binomial: the samples of a cell count as if they had its mean probability.
+        It is binomial: the samples of a cell count as if they had its mean probability. Of weighted samples, it is that of the
+        effective number of samples of the cell, with the variance `sum w^2 r (1 - r)`, r the rate.
         """
         filled = self.count > 0
-        mean_p = self.p / np.maximum(self.count, 1)
+        mean_p = self.p / nonzero(self.count)
         rate = np.where(filled, np.clip(mean_p - self.shapes[-1][self.bin_of_cell], 0, 1), 0)
-        drawn = generator.binomial(self.count.astype(np.int64), rate, size=(draws, len(rate)))
-        noise: Floats = self.count * rate - drawn
-        return noise
+        number = np.maximum(np.rint(self.count**2 / nonzero(self.squares)), filled)
+        drawn = generator.binomial(number.astype(np.int64), rate, size=(draws, len(rate)))
+        noise: Floats = number * rate - drawn
+        return noise * np.sqrt(self.squares / nonzero(number)) if self.weighted else noise
 
     def recount(self, draws: int, generator: np.random.Generator) -> Floats:
-        """How many samples each cell has in other samples of as many, relative to this one, `[D, C]`: multinomial in the bins."""
+        """How many samples each cell has in other samples of as many, relative to this one, `[D, C]`: multinomial in the bins.
+
+        Of weighted samples, the effective number of each bin is Poisson, and the weight of all is that of this sample.
+        """
         count = self.sums.count
-        total = int(count.sum())
-        ratio = generator.multinomial(total, count / total, size=draws) / np.maximum(count, 1)
+        if self.weighted:
+            squares = np.bincount(self.bin_of_cell, weights=self.squares, minlength=len(count))
+            number = count**2 / nonzero(squares)
+            ratio = generator.poisson(number, size=(draws, len(count))) / nonzero(number)
+            ratio = ratio / nonzero(ratio @ count / count.sum())[:, None]
+        else:
+            total = int(count.sum())
+            ratio = generator.multinomial(total, count / total, size=draws) / nonzero(count)
         of_cells: Floats = ratio[:, self.bin_of_cell]
         return of_cells
 

@@ -14,6 +14,7 @@ from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.gap_shapes import CellSums
+from calibench.metrics.sample_weight import nonzero
 
 LOW_SHARE, HIGH_SHARE = 0.5, 0.3
 """Of `1 - level`, the shares that lie below the lower and above the upper bound. Their sum is below 1, because shapes are guessed.
@@ -67,7 +68,7 @@ class _Path:
 
     def __init__(self, sums: CellSums, shape: Floats) -> None:
         self.shape = shape
-        mean_p = sums.p / np.maximum(sums.count, 1)
+        mean_p = sums.p / nonzero(sums.count)
         self.least, self.most = mean_p - 1, mean_p
         room = np.where(shape > 0, self.most, -self.least) / np.where(shape == 0, 1, np.abs(shape))
         self.largest = max(1.0, float(room[shape != 0].max()))

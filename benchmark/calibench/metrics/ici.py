@@ -45,7 +45,8 @@ class ICI(Metric):
     """`mean |p_1 - loess(p_1)|`, a fraction; loess is a local linear regression of [y = 1] on p_1, and may leave [0, 1].
 
     The curve is fitted to the samples that it judges, so that ICI is above 0 even for a calibrated model: the record shows its
-    noise floor. Source: Austin & Steyerberg 2019, "The Integrated Calibration Index (ICI) and related metrics".
+    noise floor. It takes no sample weights, since the span of loess is a share of the samples.
+    Source: Austin & Steyerberg 2019, "The Integrated Calibration Index (ICI) and related metrics".
     """
 
     bias_corrected = True

@@ -15,6 +15,7 @@ from calibench.metrics.mean_interval import mean_interval, share_interval
 from calibench.metrics.metric import Metric
 from calibench.metrics.no_interval import BIASED, LABELS, NoInterval
 from calibench.metrics.sample_mean import SampleMean
+from calibench.metrics.sample_weight import effective_samples
 from calibench.student import student_quantile
 
 MEAN, INVERSION, RESAMPLES = "mean", "inversion", "resamples"
@@ -41,6 +42,7 @@ def _interval(
     judged: Judged, metric: Metric, estimate: float, replicates: Replicates, sampling: Sampling
 ) -> list[float] | NoInterval | None:
     method = method_of(metric)
+    weights = None if judged.sample_weight is None else judged.sample_weight[:: judged.labels_per_sample]
     if method == INVERSION:
         figure = LABELS if judged.labels_per_sample > 1 else metric.gap_figure(judged)
         return figure if isinstance(figure, NoInterval) else gap_interval(figure, sampling.level, sampling.seed)
@@ -49,8 +51,9 @@ def _interval(
     if isinstance(metric, SampleMean):
         answers = metric.numbers(judged).reshape(-1, judged.labels_per_sample)
         of_share = metric.share and judged.labels_per_sample == 1
-        return (share_interval if of_share else mean_interval)(answers.mean(axis=1), sampling.level)
-    return bias_corrected_interval(replicates.values, estimate, sampling.level, judged.n // judged.labels_per_sample)
+        return (share_interval if of_share else mean_interval)(answers.mean(axis=1), sampling.level, weights)
+    n = judged.n // judged.labels_per_sample if weights is None else round(effective_samples(weights))
+    return bias_corrected_interval(replicates.values, estimate, sampling.level, n)
 
 
 def method_of(metric: Metric) -> str | None:
@@ -68,6 +71,8 @@ def bias_corrected_interval(values: Floats, estimate: float, level: float, n: in
     Efron's bias-corrected percentiles (1987), expanded for samples of n as Hesterberg (2015) does: by Student's t in place of
     the normal quantile, and by n / (n - 1). There is none if all resamples give one figure.
     """
+    if n < 2:
+        return NoInterval(f"{n} sample is too few: 2 are needed")
     values = values[np.isfinite(values)]
     if not len(values) or values.min() == values.max():
         return NoInterval("all resamples give the same figure")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from calibench.errors import InputError
 from calibench.lazy import np, torch
 from calibench.metrics.binning import Bools, Floats, Ints, bin_index, read_only
+from calibench.metrics.sample_weight import checked_weights, scaled
 from calibench.moved import renamed
 from calibench.outputs.arrays import Labels, as_array, beside, like, to_float64, widened
 from calibench.outputs.decisions import Decisions
@@ -57,6 +58,8 @@ class Judged:
     """The true class of each sample, `[N]`, in [0, K)."""
     soft: Floats | None
     """The shares of people who gave each label, `[N, K]`; None if the data have no such answers."""
+    sample_weight: Floats | None
+    """The weight of each sample, `[N]`, 1 on average; None if all count the same. `sample_weight.py` defines the scale."""
     decisions: Ints | None
     """The answers of the decision rule, `[N]`: a class, or -1 to abstain; None without a rule."""
     sets: Bools | None
@@ -77,8 +80,11 @@ class Judged:
         labels: Labels,
         decisions: Decisions | Ints | None = None,
         soft: Floats | None = None,
+        sample_weight: Floats | None = None,
     ) -> None:
         """`outputs` hold scores `[N, K]`, and `labels` are `[N]`. `decisions` are those of a rule, or its answers `[N]` alone.
+
+        `sample_weight` is one number per sample, at least 0: its size relative to the others counts.
 
         Raises InputError if lengths or decisions do not fit. Scores and labels themselves are checked where they enter
         calibench (`Outputs.check`, `check_labels`).
@@ -95,10 +101,17 @@ class Judged:
         if self.soft is not None and self.soft.shape != (len(labels), outputs.num_classes):
             message = f"soft labels of shape {list(self.soft.shape)} beside {len(labels)} rows of {outputs.num_classes} classes"
             raise InputError(message, "give one row per sample and one share per class")
+        self.sample_weight = self._weights(sample_weight)
         if decisions is None or isinstance(decisions, Decisions):
             self._set_decisions(decisions)
         else:
             self._set_decisions(Decisions(_answers(decisions)))
+
+    def _weights(self, weights: Floats | None) -> Floats | None:
+        if weights is None:
+            return None
+        own = scaled(checked_weights(weights, self.n // self.labels_per_sample))
+        return None if own is None else read_only(np.repeat(own, self.labels_per_sample))
 
     def _set_decisions(self, decisions: Decisions | None) -> None:
         if decisions is None:
@@ -121,10 +134,16 @@ class Judged:
         subset.costs, subset.score, subset.targets = self.costs, self.score, self.targets
         subset.labels = read_only(self.labels[rows])
         subset.soft = _rows_of(self.soft, rows)
+        subset.sample_weight = scaled(_rows_of(self.sample_weight, rows))
         subset.decisions = _rows_of(self.decisions, rows)
         subset.sets = _rows_of(self.sets, rows)
         subset._uncertainty = _rows_of(self._uncertainty, rows)
         return subset
+
+    def relabelled(self, labels: Ints) -> Judged:
+        """The same outputs and weights with other labels `[N]`, without decisions and soft labels."""
+        weights = None if self.sample_weight is None else self.sample_weight[:: self.labels_per_sample]
+        return Judged(self.outputs, torch.tensor(labels), sample_weight=weights)
 
     @property
     def n(self) -> int:
@@ -222,7 +241,10 @@ class Judged:
     def top_sums(self) -> TopSums:
         """What the top label's counts are made of."""
         c = self.confidence
-        return TopSums(float(c.sum()), float((c * (1 - c)).sum()), float(self.correct.sum()))
+        if self.sample_weight is None:
+            return TopSums(float(c.sum()), float((c * (1 - c)).sum()), float(self.correct.sum()))
+        w = self.sample_weight
+        return TopSums(float(w @ c), float((w * w) @ (c * (1 - c))), float(w @ self.correct))
 
     @cached_property
     def probs(self) -> Floats:
@@ -277,7 +299,7 @@ class Judged:
         return self.memo(("bin_index", bins), lambda: read_only(bin_index(self.confidence, bins).astype(dtype)))
 
     def stats(self, bins: int) -> CalibrationStats:
-        """Counts and sums per equal-width bin of the confidence, as the kernel's `CalibrationStats`.
+        """Counts and sums per equal-width bin of the confidence, as the kernel's `CalibrationStats`; weighted if samples are.
 
         They are summed here from the kernel's figures per sample, in the order of the samples. So subsets, resamples and
         every number of bins share one confidence per sample, and no number of threads changes the order of a sum.
@@ -287,10 +309,14 @@ class Judged:
     def _stats(self, bins: int) -> CalibrationStats:
         from calibench.kernels import CalibrationStats
 
-        index = self.bin_index(bins)
+        index, own = self.bin_index(bins), self.sample_weight
 
         def per_bin(values: Floats | None) -> torch.Tensor:
-            return torch.from_numpy(np.bincount(index, weights=values, minlength=bins).astype(np.float64))
+            weights = own if values is None else values if own is None else values * own
+            return torch.from_numpy(np.bincount(index, weights=weights, minlength=bins).astype(np.float64))
+
+        def weighted(values: Floats) -> torch.Tensor:
+            return total(float((values if own is None else values * own).sum()))
 
         def total(value: float) -> torch.Tensor:
             return torch.tensor(value, dtype=torch.float64)
@@ -299,10 +325,10 @@ class Judged:
             count=per_bin(None),
             confidence_sum=per_bin(self.confidence),
             correct_sum=per_bin(self.correct),
-            nll_sum=total(float(self.nll.sum())),
-            brier_sum=total(float(self.brier.sum())),
-            correct=total(float(self.correct.sum())),
-            n=total(self.n),
+            nll_sum=weighted(self.nll),
+            brier_sum=weighted(self.brier),
+            correct=weighted(self.correct),
+            n=total(self.n if own is None else float(own.sum())),
         )
 
     def memo(self, key: Hashable, make: Callable[[], T]) -> T:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from calibench.config.grammar import Bound, Piece, bind, parse_list
-from calibench.errors import PluginError
+from calibench.errors import InputError, PluginError
 from calibench.metrics.metric import Metric
 from calibench.plugins.discovery import registry
 from calibench.plugins.params import Param
@@ -23,23 +23,36 @@ DEFAULT, ALL = "default", "all"
 _BINS = Param("bins", "int", 15, "the number of bins", minimum=1)
 
 
-def load_metrics(names: str | None = None) -> Metrics:
+def load_metrics(names: str | None = None, weighted: bool = False) -> Metrics:
     """The metrics that `names` lists, as in `brier,ece:bins=20,smece`; the default set for None.
 
     `default` and `all` stand for these sets. A metric whose name ends in its number of bins takes any number: `ece20` and
-    `ece:bins=20` are the same. InputError for a name that no plugin has, PluginError if a target is not a Metric.
+    `ece:bins=20` are the same. For `weighted` samples the sets leave out metrics that take no weights. InputError for a name
+    that no plugin has, and for such a metric by name; PluginError if a target is not a Metric.
     """
     metrics: Metrics = {}
     for piece in parse_list(DEFAULT if names is None else names):
         if piece.name in (DEFAULT, ALL) and not piece.values:
             specs = _specs()
             chosen = [(spec.name, bind(spec, ())) for spec in specs if piece.name == ALL or not spec.optional]
+            by_name = False
         else:
             bound = _find(piece)
-            chosen = [(bound.text(), bound)]
+            chosen, by_name = [(bound.text(), bound)], True
         for name, bound in chosen:
-            metrics[name] = (bound.spec, _build(bound))
+            metric = _build(bound)
+            if weighted and not metric.takes_weights:
+                if by_name:
+                    raise takes_no_weights(name)
+                continue
+            metrics[name] = (bound.spec, metric)
     return metrics
+
+
+def takes_no_weights(name: str) -> InputError:
+    """The error for a metric that weighted samples are not judged by; it names those that are."""
+    able = [spec.name for spec in _specs() if getattr(spec.load(), "takes_weights", False)]
+    return InputError(f"metric {name!r} takes no sample weights", f"leave it out; these take them: {', '.join(able)}")
 
 
 def _specs() -> list[MetricSpec]:

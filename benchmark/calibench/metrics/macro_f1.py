@@ -5,6 +5,7 @@ from __future__ import annotations
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once
 from calibench.metrics.label_answers import answers_by_label, has_several_labels, labels_by_sample, sample_weights
 from calibench.metrics.metric import Details, Metric
 from calibench.metrics.weighted import weighted_sums
@@ -28,6 +29,8 @@ class MacroF1(Metric):
     A label that no sample has, and that no answer gives to a sample, has F1 = 0. An abstention is not a yes.
     """
 
+    takes_weights = True
+
     def applies(self, judged: Judged) -> bool:
         """True if samples have several labels."""
         return has_several_labels(judged)
@@ -48,7 +51,7 @@ class MacroF1(Metric):
 
 def _f1_of_all(judged: Judged) -> Floats:
     """F1 of each label over all samples, `[Q]`."""
-    f1: Floats = _f1(judged, np.ones((1, judged.n // judged.labels_per_sample)))[0]
+    f1: Floats = _f1(judged, sample_weights(judged, once(judged)))[0]
     return f1
 
 

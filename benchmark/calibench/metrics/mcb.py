@@ -6,6 +6,7 @@ from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.isotonic import brier_of, isotonic_brier, isotonic_brier_of_labels
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once
 from calibench.metrics.metric import Metric
 from calibench.plugins.specs import MetricSpec
 
@@ -38,9 +39,12 @@ class MCB(Metric):
     """
 
     bias_corrected = True
+    takes_weights = True
 
     def value(self, judged: Judged) -> float:
         """The Brier score less that after isotonic calibration."""
+        if judged.sample_weight is not None:
+            return float(self.resampled(judged, once(judged))[0])
         return float(judged.brier.mean()) - isotonic_brier_of_labels(judged, judged.labels)
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
@@ -49,6 +53,8 @@ class MCB(Metric):
 
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """The figure if the labels are drawn from the probabilities."""
+        if judged.sample_weight is not None:
+            return np.array([self.value(judged.relabelled(row)) for row in labels])
         squares, sample = (judged.probs**2).sum(axis=1), np.arange(judged.n)
         brier = [(squares + 1 - 2 * judged.probs[sample, draw]).mean() for draw in labels]
         return np.array(brier) - [isotonic_brier_of_labels(judged, draw) for draw in labels]

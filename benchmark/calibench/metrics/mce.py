@@ -8,6 +8,7 @@ from calibench.metrics.binning import Floats
 from calibench.metrics.equal_width import EqualWidthMetric
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Details
+from calibench.metrics.sample_weight import nonzero
 from calibench.plugins.specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -31,7 +32,7 @@ class MCE(EqualWidthMetric):
 
     def error(self, gap_sums: Floats, counts: Floats) -> Floats:
         """MCE from gap sums and counts."""
-        largest: Floats = (np.abs(gap_sums) / np.maximum(counts, 1)).max(axis=-1)
+        largest: Floats = (np.abs(gap_sums) / nonzero(counts)).max(axis=-1)
         return largest
 
     def details(self, judged: Judged) -> Details:
@@ -39,6 +40,8 @@ class MCE(EqualWidthMetric):
         sums = bin_sums(judged, self.bins)
         gap_sums, counts = sums.gap, sums.count
         # -1, so that an empty bin is never the largest, even if all gaps are 0.
-        gaps = np.where(counts > 0, np.abs(gap_sums) / np.maximum(counts, 1), -1)
+        gaps = np.where(counts > 0, np.abs(gap_sums) / nonzero(counts), -1)
         largest = int(gaps.argmax())
-        return {"bin": largest, "count": int(counts[largest])}
+        if judged.sample_weight is None:
+            return {"bin": largest, "count": int(counts[largest])}
+        return {"bin": largest, "count": int(np.count_nonzero(judged.bin_index(self.bins) == largest))}

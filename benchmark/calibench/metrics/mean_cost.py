@@ -6,6 +6,7 @@ from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
 from calibench.metrics.judged_decisions import costs_of
+from calibench.metrics.judged_weights import mean_of
 from calibench.metrics.metric import Details
 from calibench.metrics.sample_mean import SampleMean
 from calibench.metrics.weighted import weighted_sums
@@ -27,6 +28,8 @@ SPEC = MetricSpec(
 class MeanCost(SampleMean):
     """`mean(cost[label, decision])`, in the unit of the matrix; abstention is its last column. Source: Elkan 2001."""
 
+    takes_weights = True
+
     def applies(self, judged: Judged) -> bool:
         """True if the rule has a cost matrix."""
         return judged.costs is not None
@@ -45,7 +48,7 @@ class MeanCost(SampleMean):
         costs, rows = costs_of(judged), np.arange(judged.n)
         may_abstain = costs.shape[1] > judged.num_classes
         return {
-            "expected": float(weighted_sums(judged.probs, costs)[rows, judged.decisions].mean()),
-            "most_probable": float(costs[judged.labels, judged.prediction].mean()),
-            "abstaining": float(costs[judged.labels, -1].mean()) if may_abstain else None,
+            "expected": mean_of(judged, weighted_sums(judged.probs, costs)[rows, judged.decisions]),
+            "most_probable": mean_of(judged, costs[judged.labels, judged.prediction]),
+            "abstaining": mean_of(judged, costs[judged.labels, -1]) if may_abstain else None,
         }

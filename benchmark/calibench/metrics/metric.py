@@ -9,6 +9,7 @@ from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.has_draws import HasDraws
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import draws_of
 from calibench.metrics.no_interval import BIASED, NoInterval
 
 if TYPE_CHECKING:
@@ -53,6 +54,12 @@ class Metric(HasDraws, ABC):
     The bootstrap then shifts replicates back to the estimate. Such a figure has an interval only if it has a `gap_figure`.
     """
 
+    takes_weights: ClassVar[bool] = False
+    """True if the figure, its details and its draws heed `judged.sample_weight`. If not, it is refused for weighted samples.
+
+    `sample_weight.py` has the weighted mean. The figure must not depend on the unit of the weights.
+    """
+
     def applies(self, judged: Judged) -> bool:
         """False if `judged` lacks an input of the figure, such as sets of classes. The record then leaves the figure out."""
         return True
@@ -64,12 +71,13 @@ class Metric(HasDraws, ABC):
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """The figure of each of B bootstrap resamples, `[B]`.
 
-        `weights[b, i]` of `weights [B, N]` says how often resample b contains sample i: a whole number in float64. Each
-        resample contains at least one sample. This default calls `value` once per resample. An override must agree with
+        `weights[b, i]` of `weights [B, N]` says how often resample b contains sample i: a whole number in float64. If the samples
+        are weighted (see `takes_weights`), it is this number times `judged.sample_weight[i]`. Each resample contains at
+        least one sample of a weight above 0. This default calls `value` once per resample. An override must agree with
         it to 1e-12. Keep values that do not depend on the weights in `judged.memo`: a run calls `resampled` for many blocks.
         """
         rows = np.arange(judged.n).reshape(-1, judged.labels_per_sample)  # answers of one sample stay together
-        counts = weights[:, :: judged.labels_per_sample].astype(np.int64)
+        counts = draws_of(judged, weights)[:, :: judged.labels_per_sample].astype(np.int64)
         resamples = (np.repeat(rows, count, axis=0).ravel() for count in counts)
         return np.array([self.value(judged.take(index)) for index in resamples], dtype=np.float64)
 

@@ -31,6 +31,8 @@ class Nll(SampleMean):
     Source: Good 1952, "Rational Decisions".
     """
 
+    takes_weights = True
+
     def per_sample(self, judged: Judged) -> Floats:
         """-ln p_label, in nats."""
         return judged.nll

@@ -37,13 +37,17 @@ def drawn_figures(
 ) -> dict[str, Floats]:
     """The figure of each metric that has a floor in each draw of labels, `[D]`, by the metric's name.
 
-    Figures that follow from counts share their labels, and so do all others.
+    Figures that follow from counts share their labels, and so do all others. Figures of weighted samples have the labels of the
+    others: the compiled operator counts samples.
     """
     wanted: dict[str, FloorCounts] = {}
+    has_floor = {name for name, metric in metrics.items() if type(metric).floor_draws is not HasDraws.floor_draws}
     for name, metric in metrics.items():
         with blaming(f"metric {name!r}"):
             counts = metric.floor_counts(judged)
         if counts is not None:
+            has_floor.add(name)
+        if counts is not None and judged.sample_weight is None:
             wanted[name] = counts
     blocks: dict[str, list[Floats]] = {}
     done = 0
@@ -53,11 +57,7 @@ def drawn_figures(
                 blocks.setdefault(name, []).append(metrics[name].floor_of_counts(judged, of_name))
         done += next(iter(counted.values())).shape[1]
         report("labels of a calibrated model", min(done, draws), draws, "")
-    others = {
-        name: metric
-        for name, metric in metrics.items()
-        if name not in wanted and type(metric).floor_draws is not HasDraws.floor_draws
-    }
+    others = {name: metric for name, metric in metrics.items() if name in has_floor and name not in wanted}
     for correct, labels in draw_labels(judged, draws, seed) if others else ():
         for name, metric in others.items():
             with blaming(f"metric {name!r}"):

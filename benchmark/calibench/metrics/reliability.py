@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from calibench.lazy import np
+from calibench.metrics.bin_sums import bin_sums
 from calibench.metrics.binning import bin_edges
 from calibench.metrics.judged import Judged
 from calibench.metrics.mean_interval import wilson_interval
@@ -22,20 +24,26 @@ class ReliabilityBin:
 
 
 def reliability(judged: Judged, bins: int = 15) -> list[ReliabilityBin]:
-    """The M equal-width bins of the confidence in the predicted class, from low to high; fractions."""
-    edges, stats = bin_edges(bins), judged.stats(bins)
+    """The M equal-width bins of the confidence in the predicted class, from low to high; fractions.
+
+    Of weighted samples, the interval of a bin is Wilson's with the effective number of its samples.
+    """
+    edges, stats, effective = bin_edges(bins), judged.stats(bins), bin_sums(judged, bins).effective
+    samples = np.bincount(judged.bin_index(bins), minlength=bins)
     rows = []
     for b in range(bins):
         count, confidence, correct = (float(t[b]) for t in (stats.count, stats.confidence_sum, stats.correct_sum))
-        filled = count > 0
+        filled, n = count > 0, float(effective[b])
         rows.append(
             ReliabilityBin(
                 lo=float(edges[b]),
                 hi=float(edges[b + 1]),
-                count=int(count),
+                count=int(samples[b]),
                 confidence=confidence / count if filled else None,
                 accuracy=correct / count if filled else None,
-                accuracy_interval=wilson_interval(correct, count) if filled else None,
+                accuracy_interval=wilson_interval(correct if n == count else correct * n / count, n)
+                if filled
+                else None,
             )
         )
     return rows

@@ -15,6 +15,7 @@ from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.blocks import block_rows
 from calibench.metrics.judged import Judged
+from calibench.metrics.sample_weight import nonzero
 from calibench.outputs.arrays import as_array, beside
 
 T = TypeVar("T")
@@ -54,6 +55,8 @@ class Source:
     seed: int
     places: Ints | None = None
     """The sample among these n that each of N judged answers belongs to, int32 `[N]`; None if N = n."""
+    weight: Floats | None = None
+    """The weight of each judged answer, `[N]`, by which all sums and counts are multiplied; None for 1."""
     bins: tuple[int, ...] = ()
     """Numbers of equal-width bins whose sums are wanted together."""
     composed: dict[int, tuple[Ints, Ints]] = field(default_factory=dict)
@@ -75,13 +78,19 @@ class Resamples:
     every number of threads and every size of block.
     """
 
-    def __init__(self, source: Source, judged_samples: int, first: int, count: int) -> None:
+    def __init__(self, source: Source, judged_samples: int, first: int, count: int, counts: Any = None) -> None:
         from calibench.kernels import resample_counts
 
         self.source, self.n, self.first, self.count = source, judged_samples, first, count
         self.bins = source.bins
-        self._counts = resample_counts(source.samples, first, count, source.seed, numpy=True)
+        if counts is None:
+            counts = resample_counts(source.samples, first, count, source.seed, numpy=True)
+        self._counts = counts
         self._memo: dict[Hashable, Any] = {}
+
+    def of_subset(self, source: Source, judged_samples: int) -> Resamples:
+        """The same resamples, of which other samples are judged: `source` draws from the same set and has their places."""
+        return Resamples(source, judged_samples, self.first, self.count, self._counts)
 
     @cached_property
     def total(self) -> Floats:
@@ -98,7 +107,7 @@ class Resamples:
     def means(self, numbers: Mapping[str, Floats | Bools]) -> dict[str, Floats]:
         """The weighted mean of each of `numbers [N]`, `[B]`."""
         sums, total = self.sums(list(numbers.values()))
-        return dict(zip(numbers, sums / np.maximum(total, 1), strict=True))
+        return dict(zip(numbers, sums / nonzero(total), strict=True))
 
     def range_sums(self, columns: Sequence[Floats | Ints | Bools], ranges: Ranges) -> tuple[Floats, Floats]:
         """The number of samples in each range, `[B, S]`, and the weighted sums of C columns `[L]`, `[C, B, S]`.
@@ -107,11 +116,15 @@ class Resamples:
         """
         from calibench.kernels import resample_sums
 
+        if self.source.weight is not None:
+            weight = self.source.weight if ranges.items is None else self.source.weight[ranges.items]
+            columns = [weight, *(numbers_of(column) * weight for column in columns)]
         places = self.source.places_of(ranges.items)
         sums = resample_sums(self._counts, columns, ranges.ends, places)
+        first = 0 if self.source.weight is None else 1  # the sum of weights takes the place of the count
         return (
-            np.ascontiguousarray(sums[:, 0, : self.count].T),
-            np.ascontiguousarray(sums[:, 1:, : self.count].transpose(1, 2, 0)),
+            np.ascontiguousarray(sums[:, first, : self.count].T),
+            np.ascontiguousarray(sums[:, first + 1 :, : self.count].transpose(1, 2, 0)),
         )
 
     def group_sums(self, columns: Sequence[Floats | Ints], order: Ints, ends: Floats) -> Floats:
@@ -124,7 +137,8 @@ class Resamples:
         padded = np.zeros((ends.shape[1], self._counts.shape[1]))
         padded[:, : self.count] = ends.T
         sums = resample_group_sums(self._counts, columns, padded, self.source.places_of(order))
-        return sums[:, : self.count].T
+        of_groups: Floats = sums[:, : self.count].T
+        return of_groups
 
     def class_errors(self, judged: Judged, gaps: Ints, cells: Ranges) -> Floats:
         """The sum over classes and class-wise bins of |weighted gap|, `[B]`; `kernels.resample_class_errors` has the formula.
@@ -154,7 +168,7 @@ class Resamples:
         return samples, errors, selective, joint
 
     def weights(self) -> Iterator[Floats]:
-        """How often each resample has each judged sample, in float64: blocks `[b, N]`, B rows in all.
+        """How often each resample has each judged sample, times its weight, in float64: blocks `[b, N]`, B rows in all.
 
         A resample without any of them counts each once, since a metric needs at least one sample.
         """
@@ -163,7 +177,9 @@ class Resamples:
             columns = counts[:, start : min(start + rows, self.count)]
             columns = columns if places is None else columns[places]
             block = np.ascontiguousarray(columns.T).astype(np.float64)
-            block[block.sum(axis=1) == 0] = 1
+            if self.source.weight is not None:
+                block *= self.source.weight
+            block[block.sum(axis=1) == 0] = 1 if self.source.weight is None else self.source.weight
             yield block
 
     def memo(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -171,6 +187,12 @@ class Resamples:
         if key not in self._memo:
             self._memo[key] = make()
         return cast(T, self._memo[key])
+
+
+def numbers_of(column: Floats | Ints | Bools) -> Floats:
+    """What a column stands for: int32 is in units of 2^-30."""
+    numbers: Floats = column.astype(np.float64)
+    return numbers * 2.0**-30 if column.dtype == np.int32 else numbers
 
 
 def resample_blocks(source: Source, judged_samples: int, resamples: int) -> Iterator[Resamples]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints, check_bins
+from calibench.metrics.ece_equal_mass import shares_of_weight
 from calibench.metrics.equal_mass import range_gap_sums, tie_starts
 from calibench.metrics.equal_width import EqualWidthMetric
 from calibench.metrics.floor_counts import FloorCounts
 from calibench.metrics.gap_figure import GapFigure
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import draws_of, once
 from calibench.metrics.metric import Metric
 from calibench.metrics.no_interval import BIASED, NoInterval
+from calibench.metrics.sample_weight import nonzero
 from calibench.metrics.top_figure import rms_figure
 from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.params import Param
@@ -59,6 +62,7 @@ class RmsCE(Metric):
     """
 
     bias_corrected = True
+    takes_weights = True
 
     def __init__(self, bins: str = "mass", size: int = 100, number: int = 15, like: str | None = None) -> None:
         if bins == "width" and like is not None:
@@ -105,6 +109,8 @@ class EqualWidthRms(EqualWidthMetric):
 class EqualMassRms(WeightedMetric):
     """The figure over bins of `size` samples, without the last bin if `last_left_out`."""
 
+    takes_weights = True
+
     def __init__(self, size: int = 100, last_left_out: bool = False) -> None:
         self.size, self.last_left_out = check_bins(size), last_left_out
 
@@ -112,21 +118,29 @@ class EqualMassRms(WeightedMetric):
         """Each resample is split anew; the order of the confidences stays."""
         order, starts = self._ranked(judged)
         gap = (judged.confidence - judged.correct)[order]
-        return np.array([self._error(row[order], gap, starts) for row in weights])
+        counts = draws_of(judged, weights).sum(axis=1)
+        rows = zip(weights, counts, strict=True)
+        return np.array([self._error(row[order], int(count), gap, starts) for row, count in rows])
 
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:
         """The figure if sample i is correct with probability confidence_i; None if it is undefined."""
-        if self.last_left_out and judged.n < self.size:
+        weight = once(judged)[0]
+        count = int((weight > 0).sum())
+        if self.last_left_out and count < self.size:
             return None
         order, starts = self._ranked(judged)
-        confidence, ones = judged.confidence[order], np.ones(judged.n)
-        return np.array([self._error(ones, confidence - row[order], starts) for row in correct])
+        confidence, weight = judged.confidence[order], weight[order]
+        return np.array([self._error(weight, count, confidence - row[order], starts) for row in correct])
 
     def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
         """The same of gap sums: the bins stay, and equal confidences are split in the order of the file."""
         if self.last_left_out:
             return BIASED
         order, _ = self._ranked(judged)
+        if judged.sample_weight is not None:
+            count = int((judged.sample_weight > 0).sum())
+            ends = np.append(np.arange(max(count // self.size, 1)) * self.size, count)
+            return rms_figure(judged, shares_of_weight(judged, ends))
         bins = np.empty(judged.n, dtype=np.int64)
         bins[order] = np.minimum(np.arange(judged.n) // self.size, max(judged.n // self.size, 1) - 1)
         return rms_figure(judged, bins)
@@ -136,19 +150,20 @@ class EqualMassRms(WeightedMetric):
         order = judged.by_confidence
         return order, None if self.last_left_out else tie_starts(judged.confidence[order])
 
-    def _error(self, weight: Floats, gap: Floats, starts: Ints | None) -> float:
-        total = int(weight.sum())
-        whole = total // self.size
+    def _error(self, weight: Floats, count: int, gap: Floats, starts: Ints | None) -> float:
+        """The figure of `count` samples, counted with their copies, that have `weight [N]` in all. Bins share all weight."""
+        total = float(weight.sum())
+        whole = count // self.size
         if self.last_left_out and not whole:
             return float("nan")
-        ends = np.append(np.arange(max(whole, 1)) * self.size, total)
+        ends = np.append(np.arange(max(whole, 1)) * self.size * (total / count), total)
         gap_sums, counts = range_gap_sums(weight, gap, starts, ends), np.diff(ends)
         if self.last_left_out:
             gap_sums, counts = gap_sums[:-1], counts[:-1]
         return float(_root_mean_square(gap_sums, counts, total))
 
 
-def _root_mean_square(gap_sums: Floats, counts: Floats | Ints, total: Floats | int) -> Floats:
+def _root_mean_square(gap_sums: Floats, counts: Floats, total: Floats | float) -> Floats:
     """`sqrt(sum over bins of gap_sum^2 / n_b / N)`; the bins are along the last axis, and an empty bin adds 0."""
-    root: Floats = np.sqrt((gap_sums**2 / np.maximum(counts, 1)).sum(axis=-1) / total)
+    root: Floats = np.sqrt((gap_sums**2 / nonzero(counts)).sum(axis=-1) / total)
     return root

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import mean_of
 from calibench.metrics.metric import Metric
 from calibench.metrics.resamples import Resamples
+from calibench.metrics.sample_weight import nonzero
 from calibench.metrics.weighted import weighted_mean
+
+_OF_THE_MEAN = frozenset({"value", "resampled", "of_resamples", "floor_draws", "floor_counts", "details"})
 
 
 class SampleMean(Metric):
@@ -26,13 +30,21 @@ class SampleMean(Metric):
     share: ClassVar[bool] = False
     """True if the numbers are 0 or 1 for every classifier, so that the figure is the share of some samples."""
 
+    takes_weights = True
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """A subclass that writes a figure or details of its own says itself whether they heed weights."""
+        super().__init_subclass__(**keywords)
+        if "takes_weights" not in vars(cls) and not _OF_THE_MEAN.isdisjoint(vars(cls)):
+            cls.takes_weights = False
+
     @abstractmethod
     def per_sample(self, judged: Judged) -> Floats | Bools:
         """The number of each sample, `[N]`, or whether it counts; called once per `judged`."""
 
     def value(self, judged: Judged) -> float:
         """The mean over samples."""
-        return float(self.numbers(judged).mean())
+        return mean_of(judged, self.numbers(judged))
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """The weighted mean over samples."""
@@ -41,7 +53,7 @@ class SampleMean(Metric):
     def of_resamples(self, judged: Judged, resamples: Resamples) -> Floats:
         """The weighted mean over samples."""
         sums, count = resamples.sums([self.numbers(judged)])
-        mean: Floats = sums[0] / np.maximum(count, 1)
+        mean: Floats = sums[0] / nonzero(count)
         return mean
 
     def numbers(self, judged: Judged) -> Floats | Bools:

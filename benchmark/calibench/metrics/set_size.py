@@ -6,6 +6,7 @@ from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
 from calibench.metrics.judged_decisions import sets_of
+from calibench.metrics.judged_weights import mean_of
 from calibench.metrics.metric import Details
 from calibench.metrics.sample_mean import SampleMean
 from calibench.plugins.specs import MetricSpec
@@ -27,6 +28,8 @@ SPEC = MetricSpec(
 class SetSize(SampleMean):
     """`mean(classes in the set)`, in classes; an empty set counts as 0. Source: Sadinle, Lei & Wasserman 2019."""
 
+    takes_weights = True
+
     def applies(self, judged: Judged) -> bool:
         """True if the rule gives sets."""
         return judged.sets is not None
@@ -39,10 +42,18 @@ class SetSize(SampleMean):
     def details(self, judged: Judged) -> Details:
         """Shares of `empty` sets, of sets of one class (`single`) and of `all` classes; `median` and `largest` size."""
         sizes = self.per_sample(judged)
+        shares = {"empty": 0, "single": 1, "all": judged.num_classes}
         return {
-            "empty": float((sizes == 0).mean()),
-            "single": float((sizes == 1).mean()),
-            "all": float((sizes == judged.num_classes).mean()),
-            "median": float(np.median(sizes)),
+            **{name: mean_of(judged, (sizes == size).astype(np.float64)) for name, size in shares.items()},
+            "median": _median(sizes, judged.sample_weight),
             "largest": int(sizes.max()),
         }
+
+
+def _median(sizes: Floats, weight: Floats | None) -> float:
+    """The median; of weighted samples the smallest size that half of the weight does not exceed."""
+    if weight is None:
+        return float(np.median(sizes))
+    order = np.argsort(sizes, kind="stable")
+    running = weight[order].cumsum()
+    return float(sizes[order][np.searchsorted(running, running[-1] / 2)])

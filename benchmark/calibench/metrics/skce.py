@@ -8,6 +8,7 @@ from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once
 from calibench.metrics.metric import Details
 from calibench.metrics.weighted import weighted_sums
 from calibench.metrics.weighted_metric import WeightedMetric
@@ -53,9 +54,12 @@ class SKCE(WeightedMetric):
 
     It is an unbiased estimate, so it can be negative. Its cost grows with the square of N: above 5 000 samples, sample i is in
     block `i mod G`, `G = ceil(N^2 / 25 000 000)`, and only pairs within a block count. The order of samples then matters.
+    A pair of weighted samples has the product of their weights; the bandwidth is that of the samples of a weight above 0.
     A resample is judged with the bandwidth and the blocks of the sample, and a pair of copies does not count: so it is unbiased
     too. NaN if no pair counts. Source: Widmann, Lindsten & Zachariah 2019 (the estimator SKCE_uq).
     """
+
+    takes_weights = True
 
     def __init__(self, bandwidth: float = 0.0) -> None:
         if not 0 <= bandwidth < math.inf:
@@ -84,7 +88,7 @@ class SKCE(WeightedMetric):
         figure of a calibrated model has.
         """
         blocks = self._blocks(judged)
-        counts = _counts(judged, np.ones((1, judged.n)))
+        counts = _counts(judged, once(judged))
         generator = np.random.Generator(np.random.PCG64(STREAM))
         total, flipped = 0.0, np.zeros(FLIPS)
         for rows, terms in blocks:
@@ -148,7 +152,10 @@ def _median_distance(judged: Judged) -> float:
     """The median total variation over pairs in the same block; the mean if that is 0, and 1 if there is no distance at all."""
     from scipy.spatial.distance import pdist
 
-    distances = np.concatenate([pdist(judged.probs[rows], "cityblock") for rows in _rows(judged.n)]) / 2
+    blocks = (judged.probs[rows] for rows in _rows(judged.n))
+    if judged.sample_weight is not None:
+        blocks = (judged.probs[rows][judged.sample_weight[rows] > 0] for rows in _rows(judged.n))
+    distances = np.concatenate([pdist(block, "cityblock") for block in blocks]) / 2
     if not distances.any():
         return 1.0
     return float(np.median(distances)) or float(distances.mean())

@@ -9,8 +9,10 @@ from calibench.lazy import np
 from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.metrics.gap_figure import GapFigure, TopFigure
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once, rescaled, times_weight
 from calibench.metrics.metric import Details
 from calibench.metrics.no_interval import NoInterval
+from calibench.metrics.sample_weight import nonzero
 from calibench.metrics.top_figure import fine_cells
 from calibench.metrics.weighted_metric import WeightedMetric
 from calibench.plugins.specs import MetricSpec
@@ -57,23 +59,24 @@ class SmECE(WeightedMetric):
     """
 
     bias_corrected = True
+    takes_weights = True
 
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """Every resample has its own bandwidth."""
-        gaps = judged.confidence - judged.correct
+        gaps, weights = judged.confidence - judged.correct, rescaled(judged, weights)
         return _Smoothing(judged.confidence, weights * gaps, weights).at_fixed_point()[0]
 
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats:
         """The figure if sample i is correct with probability confidence_i; the density stays."""
-        ones = np.ones((1, judged.n))
-        return _Smoothing(judged.confidence, judged.confidence - correct, ones).at_fixed_point()[0]
+        gaps = times_weight(judged, judged.confidence - correct)
+        return _Smoothing(judged.confidence, gaps, once(judged)).at_fixed_point()[0]
 
     def gap_figure(self, judged: Judged) -> GapFigure | NoInterval:
         """smECE of parts of bins, each at its mean confidence; it exceeds a threshold s if smECE_s does."""
         cells = fine_cells(judged)
         if isinstance(cells, NoInterval):
             return cells
-        confidence, count = cells.p / np.maximum(cells.count, 1), cells.count[None]
+        confidence, count = cells.p / nonzero(cells.count), cells.count[None]
 
         def at_threshold(sums: Floats, threshold: float) -> Floats:
             step = int(np.clip(round(threshold * STEPS), 2, STEPS))
@@ -86,8 +89,8 @@ class SmECE(WeightedMetric):
 
     def details(self, judged: Judged) -> Details:
         """`bandwidth`, the s of the figure."""
-        gaps = (judged.confidence - judged.correct)[None]
-        steps = _Smoothing(judged.confidence, gaps, np.ones((1, judged.n))).at_fixed_point()[1]
+        gaps = times_weight(judged, judged.confidence - judged.correct)[None]
+        steps = _Smoothing(judged.confidence, gaps, once(judged)).at_fixed_point()[1]
         return {"bandwidth": float(steps[0]) / STEPS}
 
 

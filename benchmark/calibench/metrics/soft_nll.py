@@ -5,6 +5,7 @@ from __future__ import annotations
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import mean_of
 from calibench.metrics.metric import Details
 from calibench.metrics.nll import CLIP
 from calibench.metrics.sample_mean import SampleMean
@@ -29,6 +30,8 @@ class SoftNll(SampleMean):
     p is clipped at 1e-12. Source: Peterson et al. 2019, "Human uncertainty makes classification more robust".
     """
 
+    takes_weights = True
+
     def applies(self, judged: Judged) -> bool:
         """True if the data have soft labels."""
         return judged.soft is not None
@@ -41,5 +44,5 @@ class SoftNll(SampleMean):
     def details(self, judged: Judged) -> Details:
         """`entropy`, the mean of -sum q ln q, below which no prediction can go, and `kl`, the rest: KL(q || p)."""
         q = soft_labels_of(judged)
-        entropy = float(-(q * np.log(np.where(q > 0, q, 1.0))).sum(axis=1).mean())
+        entropy = mean_of(judged, -(q * np.log(np.where(q > 0, q, 1.0))).sum(axis=1))
         return {"entropy": entropy, "kl": self.value(judged) - entropy}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from calibench.metrics.ace import ACE
 from calibench.metrics.class_ranges import ranked_classes
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import total_of
 from calibench.metrics.metric import Details
 from calibench.plugins.params import Param
 from calibench.plugins.specs import MetricSpec
@@ -41,5 +42,7 @@ class TACE(ACE):
 
     def details(self, judged: Judged) -> Details:
         """`above_threshold`, the share of the N K probabilities that are judged."""
-        judged_count = sum(len(ranked.p) for ranked in ranked_classes(judged, self.threshold))
-        return {"above_threshold": judged_count / (judged.n * judged.num_classes)}
+        ranked = ranked_classes(judged, self.threshold)
+        weight = judged.sample_weight
+        above = sum(len(of_class.p) if weight is None else float(weight[of_class.row].sum()) for of_class in ranked)
+        return {"above_threshold": above / (total_of(judged) * judged.num_classes)}

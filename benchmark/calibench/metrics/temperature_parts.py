@@ -15,6 +15,7 @@ from calibench.metrics.weighted_metric import WeightedMetric
 class RefinementPart(WeightedMetric):
     """The loss that is left after temperature scaling. Subclasses name the `loss`."""
 
+    takes_weights = True
     loss: ClassVar[Loss]
 
     def __init__(self, folds: int = 5) -> None:
@@ -32,6 +33,7 @@ class RefinementPart(WeightedMetric):
 class CalibrationPart(WeightedMetric):
     """The loss less that after temperature scaling. Subclasses name the `loss`."""
 
+    takes_weights = True
     loss: ClassVar[Loss]
 
     def __init__(self, folds: int = 5) -> None:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import draws_of, once, times_weight
 from calibench.metrics.weighted import weighted_sums
 from calibench.plugins.params import Param
 
@@ -66,7 +67,7 @@ def refinement(judged: Judged, weights: Floats, folds: int, loss: Loss) -> Float
 
 def temperatures(judged: Judged, folds: int) -> Floats:
     """The T of each fold, `[folds]`."""
-    held_out = _fold_counts(judged, np.ones((1, judged.n)), folds)
+    held_out = _fold_counts(judged, once(judged), folds)
     fitted: Floats = np.exp(_log_temperatures(judged, held_out, folds)[0])
     return fitted
 
@@ -87,18 +88,18 @@ def _refinement(judged: Judged, weights: Floats, folds: int, loss: Loss) -> Floa
 
 
 def _fold_counts(judged: Judged, weights: Floats, folds: int) -> Floats:
-    """How often each fold of each resample contains sample i, `[B, folds, N]`."""
+    """How often each fold of each resample contains sample i, `[B, folds, N]`, times its weight."""
     order: Ints = judged.memo(
         "fold_order", lambda: np.lexsort((judged.tail, judged.brier, judged.nll, judged.labels)).astype(np.int64)
     )
-    counts = weights[:, order].astype(np.int64)
+    counts = draws_of(judged, weights)[:, order].astype(np.int64)
     end = counts.cumsum(axis=1)
     fold = np.arange(folds)[None, :, None]
     # Copies of a sample take the places start .. end - 1, and place j is in fold j mod folds.
     in_fold = (end[:, None] - 1 - fold) // folds - (end[:, None] - counts[:, None] - 1 - fold) // folds
     held_out = np.empty(in_fold.shape)
     held_out[:, :, order] = in_fold
-    return held_out
+    return times_weight(judged, held_out)
 
 
 def _log_temperatures(judged: Judged, held_out: Floats, folds: int) -> Floats:

@@ -9,7 +9,9 @@ from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.gap_cells import TopCells
 from calibench.metrics.gap_figure import GapFigure, TopFigure
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once, total_of
 from calibench.metrics.no_interval import NoInterval
+from calibench.metrics.sample_weight import effective_samples, nonzero
 
 FEWEST = 10
 """So many right and so many wrong predictions are needed: with fewer, the noise of gaps is not known."""
@@ -23,16 +25,23 @@ BINS, PARTS = 15, 64
 
 def too_few(judged: Judged) -> NoInterval | None:
     """Why the sample is too small for an interval; None if it is not."""
-    right = int(judged.top_sums.correct)
-    kind, count = ("right", right) if right < judged.n - right else ("wrong", judged.n - right)
+    if judged.sample_weight is None:
+        right = int(judged.top_sums.correct)
+        wrong = judged.n - right
+    else:
+        right, wrong = (int(effective_samples(judged.sample_weight[judged.correct == is_right])) for is_right in (1, 0))
+    kind, count = ("right", right) if right < wrong else ("wrong", wrong)
     if count >= FEWEST:
         return None
-    return NoInterval(f"of {judged.n} predictions {count} are {kind}, and an interval needs {FEWEST}")
+    effectively = "" if judged.sample_weight is None else ", by their effective number"
+    return NoInterval(f"of {judged.n} predictions {count} are {kind}{effectively}, and an interval needs {FEWEST}")
 
 
 def top_cells(judged: Judged, bins: Ints, cells: Ints | None = None) -> TopCells | NoInterval:
     """Gaps of the top label over `bins [N]`, or over `cells [N]` within them."""
-    return too_few(judged) or TopCells(np.minimum(judged.confidence, 1.0), judged.correct, bins, cells)
+    return too_few(judged) or TopCells(
+        np.minimum(judged.confidence, 1.0), judged.correct, bins, cells, judged.sample_weight
+    )
 
 
 def top_figure(judged: Judged, bins: Ints, value: Callable[[Floats], Floats]) -> GapFigure | NoInterval:
@@ -43,8 +52,8 @@ def top_figure(judged: Judged, bins: Ints, value: Callable[[Floats], Floats]) ->
 
 def rms_figure(judged: Judged, bins: Ints) -> GapFigure | NoInterval:
     """`sqrt(sum over bins of n_b / N * gap_b^2)` of the top label, as a figure of gap sums."""
-    count = np.maximum(np.bincount(bins), 1)
-    return top_figure(judged, bins, lambda sums: np.sqrt((sums**2 / count).sum(axis=-1) / judged.n))
+    count, total = nonzero(np.bincount(bins, weights=judged.sample_weight)), total_of(judged)
+    return top_figure(judged, bins, lambda sums: np.sqrt((sums**2 / count).sum(axis=-1) / total))
 
 
 def fine_cells(judged: Judged) -> TopCells | NoInterval:
@@ -55,7 +64,7 @@ def fine_cells(judged: Judged) -> TopCells | NoInterval:
 
 def too_few_of_a_class(judged: Judged) -> NoInterval | None:
     """Why there are too few samples a class for an interval of a class-wise figure; None if there are enough."""
-    per_class = judged.n / judged.num_classes
+    per_class = effective_samples(once(judged)) / judged.num_classes
     if per_class >= FEWEST_A_CLASS:
         return too_few(judged)
     return NoInterval(f"{per_class:.3g} samples a class are too few: {FEWEST_A_CLASS} are needed")

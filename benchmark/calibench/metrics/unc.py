@@ -27,6 +27,8 @@ class UNC(WeightedMetric):
     Source: Murphy 1973, "A new vector partition of the probability score".
     """
 
+    takes_weights = True
+
     def resampled(self, judged: Judged, weights: Floats) -> Floats:
         """From the shares in each resample."""
         return class_variance(judged, weights)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once
 from calibench.metrics.metric import Metric
 
 
 class WeightedMetric(Metric):
-    """A figure of weighted samples. Subclass it and write `resampled`; the figure itself has every weight at 1."""
+    """A figure of weighted samples. Subclass it and write `resampled`; the figure itself has the samples' own weights.
+
+    A subclass whose figure follows from real weights as well as from counts sets `takes_weights`.
+    """
 
     def value(self, judged: Judged) -> float:
         """The figure of all samples."""
-        return float(self.resampled(judged, np.ones((1, judged.n)))[0])
+        return float(self.resampled(judged, once(judged))[0])
 
     @abstractmethod
     def resampled(self, judged: Judged, weights: Floats) -> Floats:

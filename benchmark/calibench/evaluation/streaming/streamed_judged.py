@@ -32,7 +32,7 @@ class StreamedJudged(Judged):
         self._outputs = self._parent = None
         self._memo = dict(memo)
         self.top_sums = top_sums
-        self.soft = None
+        self.soft = self.sample_weight = None
         self._set_decisions(None)
 
     @property

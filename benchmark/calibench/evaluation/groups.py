@@ -1,0 +1,135 @@
+"""Judge groups of samples, such as hospitals or languages: figures, intervals and noise floors of each, with paired resamples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from calibench.errors import InputError, blaming
+from calibench.evaluation.judge import applicable, reasons, refuse_unweighted, shown
+from calibench.lazy import np
+from calibench.metrics.binning import Floats, Ints
+from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Replicates, Sampling
+from calibench.metrics.group_resamples import Group, answers, group_replicates
+from calibench.metrics.intervals import intervals
+from calibench.metrics.judged import Judged
+from calibench.metrics.metric import Metric
+from calibench.metrics.noise_floor import Floor, drawn_figures, floor_of
+from calibench.plugins.specs import MetricSpec
+from calibench.progress import Report, quiet
+
+
+@dataclass(frozen=True)
+class GroupJudgement:
+    """What `judge_groups` computes of one group, by metric name; None stands for an undefined figure."""
+
+    n: int
+    """The number of samples in the group."""
+    weight: float
+    """Its share of the weight of all samples; without weights, of their number."""
+    metrics: dict[str, float | None]
+    intervals: dict[str, list[float] | None]
+    no_interval: dict[str, str]
+    noise_floor: dict[str, Floor]
+    replicates: dict[str, Floats] = field(repr=False)
+    """`[B]` of each metric. Replicate b of all groups is the same resample, so the difference of two groups has the replicates'
+    differences."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the replicates, for JSON."""
+        names = ("n", "weight", "metrics", "intervals", "no_interval", "noise_floor")
+        return {name: getattr(self, name) for name in names}
+
+
+def judge_groups(
+    judged: Judged,
+    groups: Any,
+    metrics: Mapping[str, tuple[MetricSpec, Metric]],
+    sampling: Sampling = DEFAULT_SAMPLING,
+    report: Report = quiet,
+) -> dict[str, GroupJudgement]:
+    """Each group of `judged` by its name, in the order of the names; `groups [N]` holds the group of each sample, an int or a text.
+
+    Figures, intervals and floors of a group are those of its samples alone. Resamples are drawn from all samples at once. With
+    0 resamples there are figures alone. A group whose weights are all 0 has no figures. Raises InputError for groups that do
+    not fit, and as `judge` does.
+    """
+    sampling.check(figures_alone=True)
+    names, index = checked_groups(groups, judged.n // judged.labels_per_sample)
+    chosen = applicable(judged, metrics)
+    refuse_unweighted(judged, chosen)
+    parts = [_part(judged, np.flatnonzero(index == number)) for number in range(len(names))]
+    estimates = [_estimates(part.judged, chosen) for part in parts]
+    replicates: list[dict[str, Replicates]] = [{} for _ in parts]
+    if sampling.resamples:
+        filled = [number for number, part in enumerate(parts) if _has_weight(part.judged)]
+        found = group_replicates(
+            judged, [parts[i] for i in filled], chosen, [estimates[i] for i in filled], sampling, report=report
+        )
+        for number, of_group in zip(filled, found, strict=True):
+            replicates[number] = of_group
+    judgements = {}
+    for number, (name, part) in enumerate(zip(names, parts, strict=True)):
+        judgements[name] = _judgement(judged, part, chosen, estimates[number], replicates[number], sampling)
+        report("groups", number + 1, len(names), "")
+    return judgements
+
+
+def checked_groups(groups: Any, n: int) -> tuple[list[str], Ints]:
+    """The names of the groups in their order, numbers by size, and the group `[N]` of each sample; InputError for other values."""
+    # numpy makes a text of a NaN beside texts, so a list keeps its items.
+    array = np.array(groups, dtype=object) if isinstance(groups, list | tuple) else np.asarray(groups)
+    if array.shape != (n,):
+        raise InputError(f"groups have shape {list(array.shape)} beside {n} samples", "give one group per sample")
+    if array.dtype.kind == "O":
+        wrong = next((row for row, value in enumerate(array) if not isinstance(value, str | int | np.integer)), None)
+        if wrong is not None:
+            message = f"groups: row {wrong}: {array[wrong]!r} is neither a whole number nor a text"
+            raise InputError(message, "give such samples a group of their own, or leave them out")
+        array = array.astype(str if any(isinstance(value, str) for value in array) else np.int64)
+    if array.dtype.kind not in "iubU":
+        raise InputError(f"groups have type {array.dtype}", "give a whole number or a text per sample")
+    values, index = np.unique(array, return_inverse=True)
+    return [str(value) for value in values], index.reshape(-1).astype(np.int64)
+
+
+def _part(judged: Judged, rows: Ints) -> Group:
+    return Group(rows, judged.take(answers(rows, judged.labels_per_sample)))
+
+
+def _has_weight(judged: Judged) -> bool:
+    return judged.sample_weight is None or bool(judged.sample_weight.any())
+
+
+def _estimates(judged: Judged, metrics: Mapping[str, Metric]) -> dict[str, float]:
+    figures = {}
+    for name, metric in metrics.items():
+        with blaming(f"metric {name!r}"):
+            figures[name] = float(metric.value(judged)) if _has_weight(judged) else math.nan
+    return figures
+
+
+def _judgement(
+    judged: Judged,
+    part: Group,
+    metrics: Mapping[str, Metric],
+    estimates: Mapping[str, float],
+    replicates: Mapping[str, Replicates],
+    sampling: Sampling,
+) -> GroupJudgement:
+    bounds = intervals(part.judged, metrics, estimates, replicates, sampling) if replicates else dict.fromkeys(metrics)
+    drawn = drawn_figures(part.judged, metrics, seed=sampling.seed) if replicates else {}
+    own = judged.sample_weight
+    places = answers(part.rows, judged.labels_per_sample)
+    weight = len(places) / judged.n if own is None else float(own[places].sum() / own.sum())
+    return GroupJudgement(
+        n=len(part.rows),
+        weight=weight,
+        metrics={name: value if math.isfinite(value) else None for name, value in estimates.items()},
+        intervals=shown(bounds),
+        no_interval=reasons(bounds),
+        noise_floor={name: floor_of(drawn[name]) for name in metrics if name in drawn},
+        replicates={name: found.values for name, found in replicates.items()},
+    )
