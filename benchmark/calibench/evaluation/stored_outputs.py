@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -69,12 +70,7 @@ def evaluate_samples(
         )
     chosen = load_metrics(metrics, weighted=sample_weight is not None)
     judged = Judged(outputs, labels, soft=soft, sample_weight=sample_weight)
-
-    def by_group(of: Judged) -> dict[str, Any] | None:
-        if groups is None:
-            return None
-        return {name: group.to_dict() for name, group in judge_groups(of, groups, chosen, sampling, report).items()}
-
+    by_group = partial(_by_group, groups=groups, metrics=chosen, sampling=sampling, report=report)
     record = record_of(judged, judge(judged, chosen, sampling, report), chosen)
     record = dataclasses.replace(record, groups=by_group(judged))
     warnings = [] if fit.samples is None else warnings_about_fit(fit.samples, samples)
@@ -103,6 +99,15 @@ def evaluate_samples(
         after=_after(judgement, by_group(judged_after)),
         judged_after=judged_after,
     )
+
+
+def _by_group(
+    judged: Judged, groups: Any, metrics: Metrics, sampling: Sampling, report: Report
+) -> dict[str, Any] | None:
+    """The figures of each group; None without groups."""
+    if groups is None:
+        return None
+    return {name: group.to_dict() for name, group in judge_groups(judged, groups, metrics, sampling, report).items()}
 
 
 def _checked_soft(soft: NDArray[Any] | None, outputs: Outputs) -> NDArray[Any] | None:

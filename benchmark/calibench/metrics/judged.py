@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from calibench.errors import InputError
 from calibench.lazy import np, torch
 from calibench.metrics.binning import Bools, Floats, Ints, bin_index, read_only
+from calibench.metrics.sample_figures import SampleFigures, sample_figures
 from calibench.metrics.sample_weight import checked_weights, scaled
 from calibench.moved import renamed
-from calibench.outputs.arrays import Labels, as_array, beside, like, to_float64, widened
+from calibench.outputs.arrays import Labels, as_array, beside, to_float64
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
 from calibench.outputs.stored_outputs import outputs_of
@@ -20,19 +21,6 @@ if TYPE_CHECKING:
     from calibench.kernels import CalibrationStats
 
 T = TypeVar("T")
-
-BLOCK_NUMBERS = 1 << 19
-"""Scores are converted to float64 a block of rows at a time, each of about so many numbers (4 MB)."""
-
-
-class _Samples(NamedTuple):
-    """The kernel's figures per sample, `[N]` each."""
-
-    confidence: Floats
-    tail: Floats
-    prediction: Ints
-    nll: Floats
-    brier: Floats
 
 
 class TopSums(NamedTuple):
@@ -176,26 +164,11 @@ class Judged:
         return self._parent[0].from_probs if self._parent else self.outputs.from_probs
 
     @cached_property
-    def _samples(self) -> _Samples:
+    def _samples(self) -> SampleFigures:
         if self._parent is not None:
             parent, rows = self._parent
-            return _Samples(*(read_only(column[rows]) for column in parent._samples))
-        # In float64 even for narrower scores: one confidence per sample then serves every number of bins. A faster path
-        # would be exact only near the edges of the bins that it was called for.
-        from calibench.kernels import calibration_stats
-
-        scores = self.outputs.given
-        columns: list[Any] = [
-            np.empty(self.n, dtype=np.int32 if name == "prediction" else np.float64) for name in _Samples._fields
-        ]
-        step = max(1, BLOCK_NUMBERS // self.num_classes)  # a block at a time, since float64 is a copy
-        for start in range(0, self.n, step):
-            block = slice(start, start + step)
-            part, labels = widened(scores[block]), like(scores, self.labels[block])
-            _, samples = calibration_stats(part, labels, from_probs=self.outputs.from_probs, return_samples=True)
-            for column, values in zip(columns, samples, strict=True):
-                column[block] = as_array(values)
-        return _Samples(*map(read_only, columns))
+            return SampleFigures(*(read_only(column[rows]) for column in parent._samples))
+        return sample_figures(self.outputs, self.labels)
 
     @property
     def prediction(self) -> Ints:
