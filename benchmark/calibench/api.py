@@ -178,6 +178,8 @@ def evaluate(  # noqa: PLR0913 - the public API
     resamples: int = RESAMPLES,
     level: float = LEVEL,
     seed: int = SEED,
+    sample_weight: Any = None,
+    groups: Any = None,
 ) -> EvaluationRecord:
     """Judge `logits` or `probs` `[N, K]` against class indices `labels [N]` (arrays, tensors or nested lists).
 
@@ -190,7 +192,11 @@ def evaluate(  # noqa: PLR0913 - the public API
 
     `fit` is a recipe of calibrators and a decision rule, as `temperature`. It is fitted on `fit_logits` or `fit_probs` with
     `fit_labels`, other samples than those judged; with `cross_fit` folds each sample is mapped by a fit on the other folds.
-    `auto` is the map that the record's `advice` names. Raises InputError naming the first bad row.
+    `auto` is the map that the record's `advice` names.
+
+    `sample_weight [N]`, numbers of at least 0, weigh the samples in figures, intervals, noise floors and verdict; a fit and an
+    advice do not know them. `groups [N]`, whole numbers or texts, ask for the figures of each group as well, in the record's
+    `groups`. Raises InputError naming the first bad row.
     """
     sampling = Sampling(resamples, level, seed).check(figures_alone=True)
     samples = _samples(logits, probs, labels, "")
@@ -198,7 +204,15 @@ def evaluate(  # noqa: PLR0913 - the public API
     if fit_logits is not None or fit_probs is not None or fit_labels is not None:
         fit_samples = _samples(fit_logits, fit_probs, fit_labels, "fit_")
     shares = None if soft is None else _tensor(soft, "soft").numpy()
-    return evaluate_samples(samples, Fit(fit, fit_samples, cross_fit), soft=shares, metrics=metrics, sampling=sampling)
+    return evaluate_samples(
+        samples,
+        Fit(fit, fit_samples, cross_fit),
+        soft=shares,
+        metrics=metrics,
+        sampling=sampling,
+        sample_weight=None if sample_weight is None else _tensor(sample_weight, "sample_weight").numpy(),
+        groups=groups,
+    )
 
 
 def _samples(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:

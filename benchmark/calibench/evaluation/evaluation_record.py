@@ -118,6 +118,15 @@ class EvaluationRecord:
     maps together, the number of `samples` and `folds`, the `gains` of all maps, and the reasons for those `not_fitted`.
     Absent where there is no sign of miscalibration."""
 
+    effective_samples: float | None = None
+    """Of weighted samples the effective number, `(sum of w)^2 / sum of w^2`: a mean of so many without weights has about the
+    same variance. Absent without weights."""
+
+    groups: dict[str, dict[str, Any]] | None = None
+    """For each group of samples, by its name, the number of samples `n`, their share `weight` of the weight of all, and their
+    `metrics`, `intervals`, `no_interval` and `noise_floor`. With a fit, `after` has the same `groups`. Absent without
+    groups."""
+
     file: str | None = None
     """The file that was judged, if it came from one."""
 

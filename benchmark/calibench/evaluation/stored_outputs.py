@@ -15,11 +15,13 @@ from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
 from calibench.evaluation.fit import AUTO, apply_fit, check_fit
 from calibench.evaluation.fit_samples import warnings_about_fit
+from calibench.evaluation.groups import judge_groups
 from calibench.evaluation.judge import Judgement, judge
 from calibench.kernels import backend
 from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Sampling
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics, load_metrics, units_of
+from calibench.metrics.sample_weight import effective_samples
 from calibench.outputs.outputs import Outputs
 from calibench.progress import Report, quiet
 from calibench.records.environment import versions
@@ -45,21 +47,36 @@ def evaluate_samples(
     metrics: str | None = None,
     sampling: Sampling = DEFAULT_SAMPLING,
     report: Report = quiet,
+    sample_weight: NDArray[Any] | None = None,
+    groups: Any = None,
 ) -> EvaluationRecord:
     """Judge `samples` before and after a fit, and advise which map helps if they are not calibrated.
 
     `soft` are the shares `[N, K]` of people who gave each label. `metrics` lists the metrics, as in `brier,ece:bins=20`; None
-    is the default set. `report` hears how far judging is. Raises InputError for samples that do not go together.
+    is the default set. `report` hears how far judging is. `sample_weight [N]` weighs the samples that are judged, not those of the
+    fit, which has no weights; an advice is for samples without weights alone. `groups [N]` adds the figures of each group.
+    Raises InputError for samples that do not go together.
     """
     outputs, labels = samples
     soft = _checked_soft(soft, outputs)
     check_fit(fit.recipe, fit.samples, fit.folds, samples)
-    chosen = load_metrics(metrics)
-    judged = Judged(outputs, labels, soft=soft)
+    if sample_weight is not None and fit.recipe == AUTO:
+        raise InputError(
+            "fit auto takes no sample weights", "name a recipe, such as temperature, or leave the weights out"
+        )
+    chosen = load_metrics(metrics, weighted=sample_weight is not None)
+    judged = Judged(outputs, labels, soft=soft, sample_weight=sample_weight)
+
+    def by_group(of: Judged) -> dict[str, Any] | None:
+        if groups is None:
+            return None
+        return {name: group.to_dict() for name, group in judge_groups(of, groups, chosen, sampling, report).items()}
+
     record = _record(judged, judge(judged, chosen, sampling, report), chosen)
+    record = dataclasses.replace(record, groups=by_group(judged))
     warnings = [] if fit.samples is None else warnings_about_fit(fit.samples, samples)
     record = dataclasses.replace(record, warnings=record.warnings + warnings)
-    if record.calibrated in ("miscalibrated", "too_few") or fit.recipe == AUTO:
+    if sample_weight is None and (record.calibrated in ("miscalibrated", "too_few") or fit.recipe == AUTO):
         record = dataclasses.replace(
             record, advice=advise(samples if fit.samples is None else fit.samples, sampling.seed)
         )
@@ -71,13 +88,13 @@ def evaluate_samples(
     if recipe is None:
         return record
     after = apply_fit(recipe, fit.samples, fit.folds, samples, sampling.seed)
-    judged_after = Judged(after.outputs, labels, after.decisions, soft)
+    judged_after = Judged(after.outputs, labels, after.decisions, soft, sample_weight)
     judgement = judge(judged_after, chosen, sampling, report)
     return dataclasses.replace(
         record,
         units=record.units | units_of(chosen, judgement.metrics),
         fit=after.learned,
-        after=_after(judgement),
+        after=_after(judgement, by_group(judged_after)),
         judged_after=judged_after,
     )
 
@@ -106,11 +123,18 @@ def _record(judged: Judged, judgement: Judgement, metrics: Metrics) -> Evaluatio
         bootstrap=judgement.bootstrap,
         versions=versions(),
         judged=judged,
+        effective_samples=_effective_samples(judged),
     )
 
 
-def _after(judgement: Judgement) -> dict[str, Any]:
+def _effective_samples(judged: Judged) -> float | None:
+    weights = judged.sample_weight
+    return None if weights is None else effective_samples(weights[:: judged.labels_per_sample])
+
+
+def _after(judgement: Judgement, groups: dict[str, Any] | None) -> dict[str, Any]:
     return {
+        **({} if groups is None else {"groups": groups}),
         "metrics": judgement.metrics,
         "intervals": judgement.intervals,
         "no_interval": judgement.no_interval,
