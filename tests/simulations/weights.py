@@ -25,7 +25,7 @@ from calibench.metrics.bootstrap import Replicates, Sampling, bootstrap
 from calibench.metrics.intervals import RESAMPLES, intervals, method_of
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import load_metrics
-from calibench.metrics.mean_interval import mean_interval, wilson_interval
+from calibench.metrics.mean_interval import mean_interval, share_interval, wilson_interval
 from calibench.metrics.no_interval import NoInterval
 from calibench.metrics.noise_floor import drawn_figures
 from calibench.metrics.sample_weight import effective_samples
@@ -143,6 +143,24 @@ def verdict_row(case: Case, runs: int, pool: Any) -> str:
     return f"| {' | '.join(map(str, (*about, share)))} |"
 
 
+def shares_row(share: float, n: int, runs: int) -> str:
+    """How often two intervals of a share cover where weights are exp(z), and the log odds of a right answer rise by 0.6 z."""
+    rng = np.random.default_rng((n, round(100 * share)))
+    tilt, z = np.log(share / (1 - share)), np.linspace(-9, 9, 4001)
+    value = float(np.average(1 / (1 + np.exp(-tilt - 0.6 * z)), weights=np.exp(z - z**2 / 2)))
+    covered = np.zeros(2)
+    for _ in range(runs):
+        z = rng.normal(size=n)
+        right, w = (rng.random(n) < 1 / (1 + np.exp(-tilt - 0.6 * z))).astype(np.float64), np.exp(z)
+        effective = effective_samples(w)
+        bounds = (
+            share_interval(right, 0.95, w),
+            wilson_interval(float(np.average(right, weights=w)) * effective, effective),
+        )
+        covered += [not isinstance(found, NoInterval) and found[0] <= value <= found[1] for found in bounds]
+    return f"| {share} | {n} | {100 * covered[0] / runs:.1f} | {100 * covered[1] / runs:.1f} |"
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -151,6 +169,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, nargs="*", default=[200, 2_000])
     parser.add_argument("--verdicts", type=int, default=1000, help="samples a row of the second table")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--shares", type=int, default=4_000, help="samples a row of the table of shares")
     options = parser.parse_args()
     with Pool(options.processes) as pool:
         columns = [*options.metrics.split(","), *OF_ACCURACY]
@@ -167,6 +186,10 @@ def main() -> None:
         cases += [Case("T = 1.5", 1_000, 10, 2.0, False)]
         for case in cases if options.verdicts else ():
             print(verdict_row(case, options.verdicts, pool), flush=True)
+    print("\n| share where z = 0 | N | calibench | Wilson |\n|---|---|---|---|")
+    for share in (0.6, 0.9, 0.97) if options.shares else ():
+        for n in (200, 2_000):
+            print(shares_row(share, n, options.shares), flush=True)
 
 
 if __name__ == "__main__":

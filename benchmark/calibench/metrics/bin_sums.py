@@ -52,12 +52,15 @@ class BinSums:
 
     def merged(self, part: Ints, bins: int) -> BinSums:
         """The sums of the M bins that joint bins lie in: joint bin j in `part[j]`."""
-        order = np.argsort(part, kind="stable")
-        filled, starts = np.unique(part[order], return_index=True)
+        order = None if (part[1:] >= part[:-1]).all() else np.argsort(part, kind="stable")
+        filled, starts = np.unique(part if order is None else part[order], return_index=True)
 
         def merge(sums: Floats) -> Floats:
+            merged: Floats = np.add.reduceat(sums if order is None else sums[..., order], starts, axis=-1)
+            if len(filled) == bins:
+                return merged
             out = np.zeros((*sums.shape[:-1], bins))
-            out[..., filled] = np.add.reduceat(sums[..., order], starts, axis=-1)
+            out[..., filled] = merged
             return out
 
         squares = None if self.squares is None else merge(self.squares)
