@@ -123,6 +123,7 @@ def interrupted(process):
     assert out == ""
     assert "error: interrupted" in err
     assert "Traceback" not in err
+    assert "stored" not in err  # evaluate stores nothing
 
 
 @pytest.mark.slow

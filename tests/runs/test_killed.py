@@ -115,6 +115,7 @@ def test_interrupted_by_ctrl_c(tmp_path: Path) -> None:
     assert ended.code == 130, ended.err
     assert ended.out == ""
     assert "error: interrupted" in ended.err
+    assert "finished stages are stored" in ended.err
     assert "Traceback" not in ended.err
     assert not [path for path in (tmp_path / "results").rglob("*") if path.is_file()]
 

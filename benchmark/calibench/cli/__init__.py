@@ -104,7 +104,8 @@ def main() -> None:
             raise
         code = _fail(error.message, error.hint, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        code = _fail("interrupted", "finished stages are stored; run the same command again to continue", 130)
+        stored = "finished stages are stored; run the same command again to continue" if "run" in sys.argv[1:2] else ""
+        code = _fail("interrupted", stored, 130)
     except (_ReaderGoneError, BrokenPipeError):
         # Nobody reads our output any more, as in `calibench list methods | head -1`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
