@@ -29,7 +29,8 @@ def reliability(judged: Judged, bins: int = 15) -> list[ReliabilityBin]:
     Of weighted samples, the interval of a bin is Wilson's with the effective number of its samples.
     """
     edges, stats, effective = bin_edges(bins), judged.stats(bins), bin_sums(judged, bins).effective
-    samples = np.bincount(judged.bin_index(bins), minlength=bins)
+    weighted = judged.sample_weight is not None
+    samples = np.bincount(judged.bin_index(bins), minlength=bins) if weighted else effective
     rows = []
     for b in range(bins):
         count, confidence, correct = (float(t[b]) for t in (stats.count, stats.confidence_sum, stats.correct_sum))

@@ -92,6 +92,7 @@ class _TopSums(TopCells):
     def __init__(self, bins: TopBins) -> None:
         self.sums = CellSums(bins.count, bins.p, bins.variance, bins.y)
         self.count, self.p, self.observed = bins.count, bins.p, bins.p - bins.y
+        self.squares, self.weighted = bins.count, False
         self.bin_of_cell = np.arange(len(bins.count))
 
 
