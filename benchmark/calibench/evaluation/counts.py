@@ -109,8 +109,8 @@ class ClassCounts(Counts):
         return expected, np.maximum(expected - squares, 0)
 
     def observed(self, judged: Judged) -> Floats:
-        """The number of samples of each class."""
-        return label_counts(judged)
+        """The number of samples of each class, or the sum of their weights."""
+        return label_counts(judged) if judged.sample_weight is None else super().observed(judged)
 
     def floor_counts(self, judged: Judged) -> FloorCounts:
         """Labels in the bins of each class; the bins of a class add up to it, and the class-wise ECE counts them too."""

@@ -74,7 +74,8 @@ def _class_bins(judged: Judged, bins: int) -> ClassBins:
     table = class_table(judged.scores, bins, from_probs=judged.from_probs)
     size = judged.num_classes * bins
     cell, row = as_array(table.cell), as_array(table.row)
-    gap = np.rint(as_array(table.p) * GRID).astype(np.int32)
+    # Rounded as the totals of `resample_class_gaps` are, so that bin 0, the rest of them, has no error of its own.
+    gap = 2 * np.floor(as_array(table.p) * (GRID / 2) + 0.5).astype(np.int32)
     gap[judged.labels[row] == cell // bins] -= round(GRID)
     order = np.argsort(cell.astype(np.min_scalar_type(size)), kind="stable")
     row, gaps = row[order], cast(Ints, gap[order])
