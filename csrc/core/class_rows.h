@@ -16,7 +16,7 @@ struct ClassRows {
   int64_t bins;  // M equal-width bins of each class
   const double*
       factors;  // [K, M] each probability times that of its bin, rows then scaled to 1; null for none
-  int64_t row(int64_t item) const { return rows == nullptr ? item : rows[item]; }
+  CALIBENCH_HD int64_t row(int64_t item) const { return rows == nullptr ? item : rows[item]; }
 };
 
 // An entry above bin 0.
@@ -54,7 +54,9 @@ struct ClassGapArgs {
   const int32_t* places;  // [count] the row of counts that an item has; null if item q has row q
   int64_t lanes;          // P, a multiple of 16
   int64_t* sums;          // [K, P] in units of 2^-29
-  const uint8_t* of(int64_t item) const { return counts + (places == nullptr ? item : places[item]) * lanes; }
+  CALIBENCH_HD const uint8_t* of(int64_t item) const {
+    return counts + (places == nullptr ? item : places[item]) * lanes;
+  }
 };
 
 // Scratch of the sums: doubles of a row, or of eight rows of few classes, and their whole numbers.

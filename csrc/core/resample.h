@@ -18,7 +18,9 @@ struct ResampledCounts {
   const uint8_t* counts;  // [n, lanes]
   int64_t lanes;          // P
   const int32_t* places;  // [L] the row of counts that item l has; null if item l has row l
-  const uint8_t* of(int64_t item) const { return counts + (places == nullptr ? item : places[item]) * lanes; }
+  CALIBENCH_HD const uint8_t* of(int64_t item) const {
+    return counts + (places == nullptr ? item : places[item]) * lanes;
+  }
 };
 
 enum class NumberType { kFloat64, kFloat32, kFixed, kBool };

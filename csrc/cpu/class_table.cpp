@@ -1,5 +1,7 @@
 // class_table on the CPU: chunks of rows, at most 32, whose sums are added in order.
-#include "class_rows.h"
+#include "../judging_inputs.h"
+#include "host_values.h"
+#include "parallel.h"
 
 namespace calibench {
 namespace {
@@ -36,7 +38,7 @@ void add_items(const Kernels& table, const ClassRows& rows, int64_t begin, int64
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> class_table(const Tensor& scores, bool from_probs,
                                                                int64_t bins, const Tensor& factors,
                                                                const Tensor& rows, bool list) {
-  const ClassRows args = check_rows(scores, from_probs, bins, factors, rows);
+  const ClassRows args = check_rows(HostValues{}, scores, from_probs, bins, &factors, &rows);
   const int64_t cells = args.scores.classes * bins;
   const int64_t most = std::clamp(kTableBytes / (16 * cells), int64_t{1}, kMostChunks);
   const int64_t step = std::max<int64_t>(64, (args.count + most - 1) / most);

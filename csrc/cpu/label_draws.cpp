@@ -2,7 +2,9 @@
 // whole numbers, so their order does not matter.
 #include <mutex>
 
-#include "class_rows.h"
+#include "../judging_inputs.h"
+#include "host_values.h"
+#include "parallel.h"
 
 namespace calibench {
 namespace {
@@ -12,14 +14,10 @@ constexpr int64_t kItemsOfTask = 64;  // even
 std::tuple<Tensor, Tensor> label_draws(const Tensor& scores, bool from_probs, int64_t bins,
                                        const Tensor& factors, const Tensor& rows, const Tensor& cells,
                                        int64_t num_cells, int64_t first, int64_t draws, int64_t seed) {
-  const ClassRows class_rows = check_rows(scores, from_probs, bins, factors, rows);
-  CALIBENCH_CHECK(first >= 0 && first <= kMostFirst, "first is ", first, ", not in [0, 2^62]");
-  CALIBENCH_CHECK(draws >= 0 && draws <= INT32_MAX, "draws is ", draws, ", not in [0, 2^31)");
-  CALIBENCH_CHECK(num_cells >= 1 && num_cells <= INT32_MAX, "the number of cells is ", num_cells,
-                  ", not in [1, 2^31)");
-  const int64_t items = class_rows.count, lanes = (draws + 7) / 8 * 8;
-  CALIBENCH_CHECK(cells.numel() == items, "cells have the wrong length: [", items, "] expected");
-  const int32_t* cell = check_indices(cells, "cells", items, num_cells);
+  const ClassRows class_rows = check_rows(HostValues{}, scores, from_probs, bins, &factors, &rows);
+  const LabelDrawArgs checked =
+      check_label_draws(HostValues{}, class_rows, cells, num_cells, first, draws, seed);
+  const int64_t items = class_rows.count, lanes = checked.lanes;
   const int64_t right_size = num_cells * lanes, label_size = class_rows.scores.classes * bins * lanes;
   Tensor right = new_tensor<2>(scores, {num_cells, lanes}, ScalarType::Int);
   Tensor labels = new_tensor<2>(scores, {class_rows.scores.classes * bins, lanes}, ScalarType::Int);
@@ -33,7 +31,9 @@ std::tuple<Tensor, Tensor> label_draws(const Tensor& scores, bool from_probs, in
   bool outputs_taken = false;  // by the first thread; the others have tables of their own
   std::vector<std::pair<std::vector<int32_t>, std::vector<int32_t>>> private_tables;
   run_tasks((items + kItemsOfTask - 1) / kItemsOfTask, [&](const auto& next_task) {
-    LabelDrawArgs args{class_rows, cell, first, seed, lanes, right_out, labels_out};
+    LabelDrawArgs args = checked;
+    args.right = right_out;
+    args.labels = labels_out;
     std::vector<int32_t> own_right, own_labels;
     {
       const std::lock_guard<std::mutex> lock(guard);

@@ -15,6 +15,16 @@ inline void cuda_check(cudaError_t error, const char* operation) {
                   cudaGetErrorName(error), ")");
 }
 
+// Waits for the stream and reads a number on the device.
+template <typename T>
+T read_number(const T* number, cudaStream_t stream) {
+  T value{};
+  cuda_check(cudaMemcpyAsync(&value, number, sizeof(value), cudaMemcpyDeviceToHost, stream),
+             "cudaMemcpyAsync");
+  cuda_check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+  return value;
+}
+
 class DeviceGuard {
  public:
   explicit DeviceGuard(int device) {

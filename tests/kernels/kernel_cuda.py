@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -39,6 +40,13 @@ def on_gpu(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         whole = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage()).cuda()
         moved.append(whole.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset()))
     return tuple(moved)
+
+
+def moved(value: Any) -> Any:
+    """Tensors on the GPU, with their strides."""
+    if isinstance(value, torch.Tensor):
+        return on_gpu(value)[0]
+    return [moved(one) for one in value] if isinstance(value, list) else value
 
 
 def check_stats(x: torch.Tensor, y: torch.Tensor, bins: int = BINS, from_probs: bool = False, case: str = "") -> None:

@@ -11,7 +11,7 @@ import torch
 
 from calibench.kernels import Result
 from calibench.kernels.numpy_operators import numpy_operators
-from calibench.kernels.signatures import CPU_OPS, OPS
+from calibench.kernels.signatures import JUDGING_OPS, OPS
 
 DOORS = ("torch", "numpy")
 
@@ -52,7 +52,7 @@ def operator(door: str, op: str) -> Callable[..., Any]:
     """The compiled operator itself, called with tensors in the order or by the names of its schema."""
     if door == "torch":
         return getattr(torch.ops.calibench, op)
-    arguments = {**OPS, **CPU_OPS}[op].partition(" -> ")[0].split(", ")
+    arguments = {**OPS, **JUDGING_OPS}[op].partition(" -> ")[0].split(", ")
     names = [argument.rpartition(" ")[2] for argument in arguments]
 
     def call(*inputs: Any, **by_name: Any) -> Any:

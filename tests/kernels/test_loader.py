@@ -98,12 +98,24 @@ def test_importing_the_kernels_loads_the_operators_silently() -> None:
 
 
 def test_the_signatures_are_those_of_the_library() -> None:
-    """The operators of csrc/library.cpp are those of OPS and CPU_OPS."""
+    """The operators of csrc/library.cpp are those of OPS and JUDGING_OPS."""
     source = Path(calibench.__file__).parents[2] / "csrc" / "library.cpp"
     if not source.exists():
         pytest.skip("not a checkout")
     text = " ".join(re.findall(r'"([^"]*)"', source.read_text(encoding="utf-8")))
-    assert set(re.findall(r"(\w+)\(Tensor", text)) == {*kernels.OPS, *kernels.CPU_OPS}
+    assert set(re.findall(r"(\w+)\(Tensor", text)) == {*kernels.OPS, *kernels.JUDGING_OPS}
+
+
+def test_every_operator_has_a_cuda_kernel_in_the_sources() -> None:
+    """A CPU kernel that is registered without a CUDA kernel of the same name fails here, without a GPU."""
+    csrc = Path(calibench.__file__).parents[2] / "csrc"
+    if not csrc.exists():
+        pytest.skip("not a checkout")
+    registered = {}
+    for side in ("cpu", "cuda"):
+        text = "".join(path.read_text(encoding="utf-8") for path in (csrc / side).glob("*.cpp"))
+        registered[side] = set(re.findall(r'm\.impl\("(\w+)", (?:CALIBENCH|TORCH)_BOX', text))
+    assert registered["cpu"] == registered["cuda"] == {*kernels.OPS, *kernels.JUDGING_OPS}
 
 
 MODES = """

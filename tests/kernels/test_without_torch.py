@@ -13,7 +13,7 @@ from kernel_package import copy_without_kernels, run_python
 
 import calibench
 from calibench.kernels.numpy_operators import numpy_operators
-from calibench.kernels.signatures import CPU_OPS, OPS
+from calibench.kernels.signatures import JUDGING_OPS, OPS
 
 pytestmark = pytest.mark.slow  # each starts a process
 
@@ -72,7 +72,7 @@ assert calibench.kernels.CalibrationStats in _pytree.SUPPORTED_NODES
 print(*dir(torch.ops.calibench))
 """
     if numpy_operators().functions:
-        assert {*OPS, *CPU_OPS} <= set(python(script).split())
+        assert {*OPS, *JUDGING_OPS} <= set(python(script).split())
 
 
 def test_an_import_of_torch_that_fails_is_tried_again(tmp_path: Path) -> None:

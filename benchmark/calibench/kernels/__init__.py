@@ -30,7 +30,7 @@ from calibench.kernels.nll_curve import NllCurve, nll_curve
 from calibench.kernels.numpy_operators import set_threads, threads
 from calibench.kernels.resampling import resample_counts, resample_group_sums, resample_risks, resample_sums
 from calibench.kernels.result import Result, register_results
-from calibench.kernels.signatures import CPU_OPS, OPS
+from calibench.kernels.signatures import JUDGING_OPS, OPS
 from calibench.kernels.state import chunk_rows
 from calibench.kernels.stats import CalibrationSamples, CalibrationStats, calibration_stats
 from calibench.kernels.temperature_fit import TemperatureFit, fit_temperature
@@ -52,7 +52,7 @@ def _load_operators() -> None:
 when_torch(_load_operators)
 
 __all__ = [
-    "CPU_OPS",
+    "JUDGING_OPS",
     "OPS",
     "Backend",
     "BootstrapBins",

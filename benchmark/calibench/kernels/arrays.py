@@ -72,6 +72,20 @@ def through_torch(function: Callable[..., Any], *inputs: Any) -> Any:
     return _to_numpy(function(*map(_to_torch, inputs)))
 
 
+def through_cpu(function: Callable[..., Any], *inputs: Any) -> Any:
+    """The same for a function of tensors on the CPU. Those of a GPU go in as copies, and its tensors come out on that GPU."""
+    device = next((value.device for value in inputs if isinstance(value, torch.Tensor)), None)
+    if device is None or device.type == "cpu":
+        return through_torch(function, *inputs)
+    return _to_device(function(*_to_device(inputs, "cpu")), device)
+
+
+def _to_device(value: Any, device: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return type(value)(_to_device(item, device) for item in value)
+    return value.to(device) if isinstance(value, torch.Tensor) else value
+
+
 def _to_torch(value: Any) -> Any:
     if isinstance(value, list):
         return [_to_torch(item) for item in value]

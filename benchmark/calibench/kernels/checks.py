@@ -137,15 +137,21 @@ def refuse_gradient(caller: str, tensor: Array, name: str) -> None:
     raise InputError(message, hint)
 
 
-def check_on_cpu(caller: str, *arrays: Array | None) -> None:
-    """InputError for a tensor on a GPU, since outputs are judged on the CPU, and for arrays of two kinds."""
+def check_one_device(caller: str, *arrays: Array | None) -> None:
+    """InputError unless all are numpy arrays, or tensors on the CPU, or tensors on one GPU. None is anywhere."""
     refuse_two_kinds(caller, *arrays)
+    devices: list[torch.device] = []
     for array in arrays:
         if array is None:
             continue
         check_array(caller, "numbers", array)
-        if not is_numpy(array) and array.device.type != "cpu":
-            raise InputError(f"{caller}: a tensor is on {array.device}", "it runs on the CPU: use .cpu()")
+        if not is_numpy(array) and array.device not in devices:
+            devices.append(array.device)
+    if len(devices) > 1:
+        names = " and ".join(map(str, devices))
+        raise InputError(f"{caller}: tensors are on {names}", "move them to one device with .to(device)")
+    if devices and devices[0].type not in {"cpu", "cuda"}:
+        raise InputError(f"{caller}: tensors are on {devices[0]}", "it runs on the CPU and on CUDA")
 
 
 def readable(array: Array) -> bool:

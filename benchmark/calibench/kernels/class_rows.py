@@ -1,7 +1,8 @@
 """Scores as class probabilities for judging: class-wise bins, labels drawn from the probabilities, and sums in resamples.
 
-All run on the CPU, straight from scores of any type, without a copy of the matrix. Results are the same bits for every number
-of threads and every instruction set: probabilities are float64, and counts are whole numbers.
+All run straight from scores of any type, on the CPU or on CUDA, without a copy of the matrix. Results are the same bits for
+every number of threads and every instruction set: probabilities are float64, and counts are whole numbers. On CUDA counts and
+entries are the same, and float64 sums are equal to 1e-12.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def class_table(
     With `factors` (float64 `[K M]`) each probability counts times the factor of its cell, and rows are then scaled to a sum of 1;
     the cell stays. Without `listed` there are no entries. The values of scores are taken as checked: NaN gives NaN.
     """
-    checks.check_on_cpu("class_table", scores, factors, rows)
+    checks.check_one_device("class_table", scores, factors, rows)
     checks.check_scores("class_table", scores)
     checks.check_bins("class_table", bins)
     scores, chosen = _chosen(scores, rows)
@@ -79,7 +80,7 @@ def label_draws(  # noqa: PLR0913 - the arguments of the operator
     `seed` and the counter of item and draw make a label: one says whether it is the prediction, with a probability to 2^-32;
     the other selects among the other classes, with shares to 2^-31. `factors` and bad values as in `class_table`.
     """
-    checks.check_on_cpu("label_draws", scores, factors, rows, cells)
+    checks.check_one_device("label_draws", scores, factors, rows, cells)
     checks.check_scores("label_draws", scores)
     checks.check_bins("label_draws", bins)
     scores, chosen = _chosen(scores, rows)
@@ -108,7 +109,7 @@ def resample_class_gaps(
     `counts [n, P]` are those of `resample_counts`; row i of `scores [N, K]` has the counts of row `places[i]`, or i without places.
     Probabilities are rounded to multiples of 2^-29, so the sums are exact in any order.
     """
-    checks.check_on_cpu("resample_class_gaps", counts, scores, labels, places)
+    checks.check_one_device("resample_class_gaps", counts, scores, labels, places)
     checks.check_scores("resample_class_gaps", scores)
     if not loader.fused(scores, "resample_class_gaps"):
         return cast(Array, dispatch.define("resample_class_gaps", counts, places, scores, labels, from_probs))
@@ -124,7 +125,7 @@ def resample_class_errors(counts: Array, entries: Array, gaps: Array, cell_ends:
     of a class has the rest of its total.
     """
     inputs = counts, entries, gaps, cell_ends, totals
-    checks.check_on_cpu("resample_class_errors", *inputs)
+    checks.check_one_device("resample_class_errors", *inputs)
     if not loader.fused(counts, "resample_class_errors"):
         return cast(Array, dispatch.define("resample_class_errors", *inputs))
     return cast(Array, dispatch.call("resample_class_errors", "resample_class_errors", *inputs))
@@ -132,7 +133,7 @@ def resample_class_errors(counts: Array, entries: Array, gaps: Array, cell_ends:
 
 def gap_sizes(labels: Array, offset: Array, factor: Array) -> Array:
     """`sum over cells c of |offset_c - factor_c * labels[c, d]|` of each draw d, float64 `[P]`; `labels` as in `DrawnLabels`."""
-    checks.check_on_cpu("gap_sizes", labels, offset, factor)
+    checks.check_one_device("gap_sizes", labels, offset, factor)
     if not loader.fused(labels, "gap_sizes"):
         return cast(Array, dispatch.define("gap_sizes", labels, offset, factor))
     return cast(Array, dispatch.call("gap_sizes", "gap_sizes", labels, offset, factor))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from calibench.kernels import checks, loader
-from calibench.kernels.arrays import is_numpy, through_torch
+from calibench.kernels.arrays import is_numpy, through_cpu, through_torch
 from calibench.kernels.result import Fault
+from calibench.kernels.signatures import JUDGING_OPS
 from calibench.lazy import torch
 
 
@@ -30,10 +31,14 @@ def call(caller: str, op: str, *inputs: Any) -> Any:
 
 
 def define(op: str, *inputs: Any) -> Any:
-    """The result of the float64 reference of `op`, which runs in torch; of numpy arrays it is made of numpy arrays."""
+    """The result of the float64 reference of `op`, which runs in torch; of numpy arrays it is made of numpy arrays.
+
+    That of an operator of judging runs on the CPU, also for tensors on a GPU.
+    """
     from calibench.kernels import reference  # here, because it imports torch
 
-    return through_torch(getattr(reference, op), *inputs)
+    function = getattr(reference, op)
+    return through_cpu(function, *inputs) if op in JUDGING_OPS else through_torch(function, *inputs)
 
 
 def fault(caller: str, flag: Any, classes: int) -> Fault | None:

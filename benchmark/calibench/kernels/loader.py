@@ -17,7 +17,7 @@ import numpy.typing as npt
 from calibench.errors import CalibenchWarning, InputError, did_you_mean
 from calibench.kernels.arrays import is_numpy
 from calibench.kernels.numpy_operators import numpy_operators
-from calibench.kernels.signatures import CPU_OPS, OPS, registered_signature
+from calibench.kernels.signatures import JUDGING_OPS, OPS, registered_signature
 from calibench.lazy import torch
 
 Backend = Literal["fused-cpu", "fused-cuda", "reference"]
@@ -60,8 +60,10 @@ class ExtensionStatus:
     """Operators with a CUDA kernel."""
     stale: tuple[str, ...] = field(default=())
     """Operators that the loaded file lacks or has with other arguments, because it was built from another calibench."""
-    cpu_ops: tuple[str, ...] = field(default=())
-    """Operators of judging that the loaded file has; they have no CUDA kernel."""
+    judging_ops: tuple[str, ...] = field(default=())
+    """Operators of judging with a CPU kernel."""
+    cuda_judging_ops: tuple[str, ...] = field(default=())
+    """Operators of judging with a CUDA kernel."""
 
     @property
     def instruction_set(self) -> str | None:
@@ -149,8 +151,9 @@ def _mode() -> str:
 def available(kind: str, op: str | None = None) -> bool:
     """True if a kernel for `op` (None: for every operator) on devices of this kind (`cpu`, `cuda`) is loaded."""
     status = extension_status()
-    if op in CPU_OPS:
-        return kind == "cpu" and op in status.cpu_ops
+    if op in JUDGING_OPS:
+        judging = {"cpu": status.judging_ops, "cuda": status.cuda_judging_ops}
+        return op in judging.get(kind, ())
     ops = status.ops if kind == "cpu" else status.cuda_ops if kind == "cuda" else ()
     return len(ops) == len(OPS) if op is None else op in ops
 
@@ -229,7 +232,7 @@ def _load() -> ExtensionStatus:
         return _not_loaded(None, f"no _ops*.so in {_PACKAGE}")
     try:
         torch.ops.load_library(path)
-        cpu_only = tuple(op for op, signature in CPU_OPS.items() if registered_signature(op) == signature)
+        judging = tuple(op for op, signature in JUDGING_OPS.items() if registered_signature(op) == signature)
         current = tuple(op for op, signature in OPS.items() if registered_signature(op) == signature)
         from calibench.kernels import fakes, gradients
 
@@ -237,12 +240,12 @@ def _load() -> ExtensionStatus:
         gradients.register(current)
     except (OSError, RuntimeError, AttributeError) as error:  # a .so of another platform, or of another torch
         return _not_loaded(path, f"{path.name} does not load: {' '.join(str(error).split())}")
-    stale = tuple(op for op in (*OPS, *CPU_OPS) if op not in (*current, *cpu_only))
+    stale = tuple(op for op in (*OPS, *JUDGING_OPS) if op not in (*current, *judging))
     problem = None
     if stale:
         problem = f"{path.name} is stale: rebuild it; it was built from another calibench and lacks {', '.join(stale)}"
-    cpu, cuda = (_ops_with_kernel(current, key) for key in ("CPU", "CUDA"))
-    return ExtensionStatus(True, str(path), problem, build_info(), cpu, cuda, stale, cpu_only)
+    cpu, cuda, *of_judging = (_ops_with_kernel(ops, key) for ops in (current, judging) for key in ("CPU", "CUDA"))
+    return ExtensionStatus(True, str(path), problem, build_info(), cpu, cuda, stale, *of_judging)
 
 
 def _not_loaded(path: Path | None, error: str) -> ExtensionStatus:

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from calibench.errors import InputError
-from calibench.kernels.signatures import CPU_OPS, OPS, kinds
+from calibench.kernels.signatures import JUDGING_OPS, OPS, kinds
 from calibench.kernels.torch_import import when_torch
 from calibench.lazy import torch
 
@@ -29,8 +29,8 @@ def numpy_operators() -> NumpyOperators:
     except ImportError as problem:
         return NumpyOperators({}, f"calibench._C does not load: {' '.join(str(problem).split())}")
     signatures = getattr(module, "signatures", {})
-    fitting = {op for op, signature in {**OPS, **CPU_OPS}.items() if signatures.get(op) == kinds(signature)}
-    missing = [op for op in (*OPS, *CPU_OPS) if op not in fitting]
+    fitting = {op for op, signature in {**OPS, **JUDGING_OPS}.items() if signatures.get(op) == kinds(signature)}
+    missing = [op for op in (*OPS, *JUDGING_OPS) if op not in fitting]
     error = None
     if missing:
         error = f"calibench._C is stale: rebuild it; it was built from another calibench and lacks {', '.join(missing)}"

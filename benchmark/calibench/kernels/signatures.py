@@ -18,7 +18,7 @@ OPS: dict[str, str] = {
 }
 """Arguments and number of returned tensors of every operator of a complete extension (csrc/library.cpp)."""
 
-CPU_OPS: dict[str, str] = {
+JUDGING_OPS: dict[str, str] = {
     "resample_counts": "Tensor like, int samples, int first, int resamples, int seed -> 1",
     "resample_sums": "Tensor counts, Tensor places, List[Tensor] columns, Tensor ends -> 1",
     "resample_risks": "Tensor counts, Tensor places, Tensor wrong, Tensor ends -> 1",
@@ -30,7 +30,7 @@ CPU_OPS: dict[str, str] = {
     "int first, int draws, int seed -> 2",
     "resample_class_gaps": "Tensor counts, Tensor places, Tensor scores, Tensor labels, bool from_probs -> 1",
 }
-"""The same for the operators of judging. They run on the CPU only, and no traced program calls them."""
+"""The same for the operators of judging, which no traced program calls: they have no fakes."""
 
 
 def kinds(signature: str) -> str:
