@@ -21,4 +21,4 @@ def run_python(script: str, *arguments: str, path: Path, **environment: str) -> 
     """Runs a script in a fresh process that imports from `path` first."""
     command = [sys.executable, "-c", script, *arguments]
     env = {**os.environ, "PYTHONPATH": str(path), **environment}
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=300)

@@ -52,6 +52,14 @@ def python(script: str, **environment: str) -> str:
 
 
 @needs_numpy
+def test_the_first_call_may_be_the_one_that_imports_torch() -> None:
+    """The import of torch ends in a call for the status, which must not wait for itself."""
+    script = "from calibench.kernels import loader\nassert loader.extension_status().loaded\nassert loader.backend() == 'fused-cpu'"
+    process = run_python(script, path=HERE)
+    assert process.returncode == 0, process.stderr
+
+
+@needs_numpy
 def test_no_function_imports_torch() -> None:
     python(f"import sys\n{USE}\nassert 'torch' not in sys.modules")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import threading
@@ -98,6 +99,10 @@ def build_info() -> BuildInfo | None:
 def extension_status() -> ExtensionStatus:
     """State of the extension. The first call loads it. Never raises."""
     if _State.status is None:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(
+                "torch"
+            )  # before the lock is held: at the end of its import it asks for this status
         with _LOCK:
             if _State.status is None:
                 _State.status = _load()
@@ -238,7 +243,12 @@ def _load() -> ExtensionStatus:
 
         fakes.register(current)
         gradients.register(current)
-    except (OSError, RuntimeError, AttributeError) as error:  # a .so of another platform, or of another torch
+    except (
+        OSError,
+        RuntimeError,
+        AttributeError,
+        ImportError,
+    ) as error:  # a .so of another platform, or of another torch
         return _not_loaded(path, f"{path.name} does not load: {' '.join(str(error).split())}")
     stale = tuple(op for op in (*OPS, *JUDGING_OPS) if op not in (*current, *judging))
     problem = None
