@@ -95,9 +95,13 @@ def test_a_plot_of_one_pass_is_that_of_the_whole_file(cli, arrays, tmp_path, mon
     assert (tmp_path / "whole.png").read_bytes() == (tmp_path / "stream.png").read_bytes()
 
 
+INTERRUPTIBLE = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""A process whose parent ignores Ctrl-C, as one that a script started behind itself, would ignore it too."""
+
+
 def started(folder, *args):
     """A process that runs the command in `folder`."""
-    command = [sys.executable, "-m", "calibench", *map(str, args)]
+    command = [sys.executable, "-c", INTERRUPTIBLE + "from calibench.cli import main\nmain()", *map(str, args)]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -163,7 +167,7 @@ calibench.cli.main()
 def test_ctrl_c_leaves_no_half_of_a_diagram(options, tmp_path):
     (tmp_path / "out.svg").write_text("an earlier diagram")
     before = sorted(tmp_path.iterdir())
-    command = [sys.executable, "-c", SLOW_PLOT, *options]
+    command = [sys.executable, "-c", INTERRUPTIBLE + SLOW_PLOT, *options]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (tmp_path / "drawing").exists() and process.poll() is None and time.monotonic() < deadline:

@@ -27,8 +27,8 @@ def packages(modules):
     [
         (("--help",), 85),
         (("run", "--help"), 70),
-        (("list", "methods"), 305),
-        (("list", "metrics", "--json"), 245),
+        (("list", "methods"), 310),
+        (("list", "metrics", "--json"), 252),
         (("show", "method", "vtst", "--json"), 260),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
