@@ -10,7 +10,7 @@ from calibrated import draw
 import calibench
 from calibench.config.resolve import resolve_chain
 from calibench.errors import InputError
-from calibench.evaluation.advice import advise, maps_to_try
+from calibench.evaluation.advice import advise, maps_to_try, rows_to_compare
 from calibench.evaluation.cross_fit import cross_fitted, fold_of
 from calibench.outputs.outputs import Outputs
 
@@ -163,3 +163,13 @@ def test_maps_of_every_class_need_samples_of_every_class() -> None:
     assert advice["not_fitted"]["vector"] == "6 samples a class are compared, and it needs 10"
     assert set(advice["not_fitted"]) == {"platt", "beta", "vector", "isotonic"}
     assert heard == ["temperature", "platt", "beta", "vector", "isotonic"]
+
+
+@pytest.mark.parametrize(
+    ("n", "scores", "compared"), [(500, 3, 500), (10**6, 2, 20_000), (10**6, 100, 2_000), (10**6, 20, 10_000)]
+)
+def test_the_maps_are_compared_on_few_samples(n: int, scores: int, compared: int) -> None:
+    rows = rows_to_compare(n, scores, 0)
+    assert len(rows) == compared
+    assert (np.diff(rows) > 0).all()
+    assert rows[-1] < n

@@ -139,3 +139,58 @@ def test_mistakes_are_told(keywords, message):
     p, labels = draw(np.random.default_rng(7), 50, 2)
     with pytest.raises(InputError, match=message):
         calibench.evaluate(probs=p, labels=labels, **keywords)
+
+
+@pytest.mark.slow
+def test_weights_that_go_with_the_class_reject_calibrated_models_no_more_often():
+    """Of 40 calibrated samples about 2 are rejected at 5 %; 8 or more have probability 4e-4."""
+    rejected = 0
+    for seed in range(40):
+        p, labels = draw(np.random.default_rng(seed), 400, 3)
+        weights = np.where(p[:, 0] > 0.5, 5.0, 1.0) * (np.arange(400) % 3 > 0)
+        record = calibench.evaluate(probs=p, labels=labels, sample_weight=weights, metrics="accuracy")
+        rejected += record.calibrated == "miscalibrated"
+    assert rejected < 8
+
+
+def test_means_leave_samples_of_weight_0_out():
+    p, labels = draw(np.random.default_rng(1), 400, 3)
+    some = np.arange(400) % 2
+    record = calibench.evaluate(probs=p, labels=labels, sample_weight=some, resamples=0)
+    alone = calibench.evaluate(probs=p[some > 0], labels=labels[some > 0], resamples=0)
+    assert record.mean_confidence == pytest.approx(alone.mean_confidence, rel=1e-12)
+    assert record.verdict == alone.verdict
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"sample_weight": np.ones(50) + 1j}, "sample_weight are complex numbers"),
+        (
+            {"sample_weight": np.ma.masked_array(np.arange(50.0), np.arange(50) > 40)},
+            "a masked array would lose its mask",
+        ),
+        ({"groups": [1, "1"] * 25}, "row 0 is 1 and row 1 is '1'"),
+        ({"groups": [2**70] * 50}, "more than 64 bits"),
+        ({"seed": "a"}, "seed 'a' is not a whole number"),
+    ],
+)
+def test_odd_arguments_are_told(keywords, message):
+    p, labels = draw(np.random.default_rng(7), 50, 2)
+    with pytest.raises(InputError, match=message):
+        calibench.evaluate(probs=p, labels=labels, **keywords)
+
+
+def test_odd_tensors_are_told():
+    labels = torch.arange(50) % 2
+    for logits, message in (
+        (torch.eye(50)[:, :2].to_sparse(), "layout torch.sparse_coo cannot be judged"),
+        (torch.empty(50, 2, device="meta"), "meta device has no numbers"),
+        (torch.zeros(50, 2).to(torch.float8_e4m3fn), "logits have type torch.float8_e4m3fn"),
+        (np.zeros((50, 2), dtype=np.longdouble), "logits have type float128|logits have type longdouble"),
+    ):
+        with pytest.raises(InputError, match=message):
+            calibench.evaluate(logits, labels)
+    weights = torch.linspace(0.5, 2, 50).bfloat16()
+    same = calibench.evaluate(torch.eye(50)[:, :2], labels, sample_weight=weights.double(), resamples=0)
+    assert calibench.evaluate(torch.eye(50)[:, :2], labels, sample_weight=weights, resamples=0).metrics == same.metrics

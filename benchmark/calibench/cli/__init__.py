@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -117,6 +118,9 @@ def main() -> None:
         message = f"{type(error).__name__}: {error}"
         if isinstance(error, ModuleNotFoundError) and error.name == "torch":
             message, hint = "torch is not installed, and this needs it", 'pip install "torch>=2.10,<2.14"'
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            message, hint = "no space is left on the device", "free some, and run the same command again"
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where the rest would fail again
         code = _fail(message, hint, 1)
     sys.exit(code if isinstance(code, int) else 0)
 

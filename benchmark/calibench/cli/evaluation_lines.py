@@ -62,7 +62,9 @@ def _advice(advice: Advice, fit: Mapping[str, Any] | None) -> str:
     low, high = advice["interval"]
     gain = f"{advice['nll_gain']:.4f} [{low:.4f}, {high:.4f}] nats a sample"
     count = len(advice["gains"])
-    tried = f"{count} {'map' if count == 1 else 'maps'} cross-fitted on {advice['samples']} samples"
+    tried = (
+        f"{count} {'map' if count == 1 else 'maps'} cross-fitted on {advice['samples']} samples{_not_fitted(advice)}"
+    )
     if advice["recipe"] is None:
         return f"none: no map lowers NLL beyond its interval; the best lowers it by {gain} ({tried})"
     use = (
@@ -71,6 +73,13 @@ def _advice(advice: Advice, fit: Mapping[str, Any] | None) -> str:
         else f"; --fit {advice['recipe']} --fit-on VALFILE, samples the network was not trained on"
     )
     return f"{advice['recipe']} lowers NLL by {gain} ({tried}){use}"
+
+
+def _not_fitted(advice: Advice) -> str:
+    """The maps that were left out, and why the first one was."""
+    if not advice["not_fitted"]:
+        return ""
+    return f"; without {', '.join(advice['not_fitted'])}: {next(iter(advice['not_fitted'].values()))}"
 
 
 LONGEST_LIST = 8

@@ -20,6 +20,9 @@ LEVEL = 0.95
 MOST_SCORES = 200_000
 """Maps are compared on at most this many scores N x K, so that an evaluation stays a matter of seconds."""
 
+MOST_SAMPLES = 20_000
+"""And on at most this many samples, where classes are few."""
+
 FEWEST_SAMPLES = 2_000
 """Not fewer samples than this are taken of a larger file."""
 
@@ -120,7 +123,7 @@ def _interval(gain: Floats, comparisons: int) -> list[float]:
 
 
 def _some(samples: Samples, seed: int) -> Samples:
-    """All samples, or as many of them, drawn at random, as `MOST_SCORES` allows."""
+    """All samples, or as many of them, drawn at random, as the limits allow."""
     outputs, labels = samples
     per_sample = outputs.labels_per_sample
     n = len(labels) // per_sample
@@ -129,11 +132,11 @@ def _some(samples: Samples, seed: int) -> Samples:
 
 
 def rows_to_compare(n: int, scores: int, seed: int) -> Ints:
-    """Which of n samples of `scores` scores each are compared, in their order: all, or as many as `MOST_SCORES` allows.
+    """Which of n samples of `scores` scores each are compared, in their order: all, or as many as the limits allow.
 
     They are drawn at random; of more than `MOST_SHUFFLED` samples one from each of equally many parts of the file.
     """
-    size = max(FEWEST_SAMPLES, MOST_SCORES // scores)
+    size = max(FEWEST_SAMPLES, min(MOST_SAMPLES, MOST_SCORES // scores))
     if n <= size:
         return np.arange(n)
     generator = np.random.Generator(np.random.PCG64(seed))

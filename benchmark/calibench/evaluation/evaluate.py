@@ -12,7 +12,7 @@ from calibench.evaluation.stored_outputs import Fit, evaluate_samples
 from calibench.evaluation.streaming.evaluate import evaluate_file
 from calibench.lazy import np
 from calibench.metrics.bootstrap import LEVEL, RESAMPLES, SEED, Sampling
-from calibench.outputs.arrays import as_array, as_tensor, is_tensor
+from calibench.outputs.arrays import as_array, as_tensor, is_tensor, to_float64
 from calibench.outputs.readers import Columns, open_blocks
 from calibench.outputs.several_labels import check_samples
 from calibench.progress import Report, quiet
@@ -58,14 +58,14 @@ def evaluate(  # noqa: PLR0913 - the public API
     fit_samples = None
     if fit_logits is not None or fit_probs is not None or fit_labels is not None:
         fit_samples = _samples(fit_logits, fit_probs, fit_labels, "fit_")
-    shares = None if soft is None else as_array(_given(soft, "soft"))
+    shares = None if soft is None else _numbers(soft, "soft")
     return evaluate_samples(
         samples,
         Fit(fit, fit_samples, cross_fit),
         soft=shares,
         metrics=metrics,
         sampling=sampling,
-        sample_weight=None if sample_weight is None else as_array(_given(sample_weight, "sample_weight")),
+        sample_weight=None if sample_weight is None else _numbers(sample_weight, "sample_weight"),
         groups=groups,
     )
 
@@ -105,10 +105,20 @@ def _samples(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:
     return check_samples(scores, truth, logits is None, name)
 
 
+def _numbers(values: Any, name: str) -> Any:
+    """Real numbers in float64."""
+    given = _given(values, name)
+    if "complex" in str(given.dtype):
+        raise InputError(f"{name} are complex numbers", "give real ones")
+    return to_float64(given)
+
+
 def _given(values: Any, name: str) -> Any:
     """A tensor on the CPU, or an array in the byte order of this machine."""
     if is_tensor(values):
-        return values.detach().cpu()
+        return _dense(values, name)
+    if isinstance(values, np.ma.MaskedArray):
+        raise InputError(f"{name}: a masked array would lose its mask", "leave out the rows that are masked")
     try:
         array = np.array(values)
         if array.dtype.kind not in "biufc":
@@ -116,3 +126,14 @@ def _given(values: Any, name: str) -> Any:
         return array.astype(array.dtype.newbyteorder("="), copy=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name}: {error}", "give an array, a tensor or nested lists of numbers") from None
+
+
+def _dense(tensor: Any, name: str) -> Any:
+    """The numbers of a tensor on the CPU; InputError for a tensor without any, and for kinds that cannot be judged."""
+    if tensor.device.type == "meta":
+        raise InputError(f"{name}: a tensor on the meta device has no numbers", "move it to the CPU with its numbers")
+    if "strided" not in str(tensor.layout):
+        raise InputError(f"{name}: a tensor of layout {tensor.layout} cannot be judged", "call to_dense() on it")
+    if tensor.is_floating_point() and tensor.element_size() == 1:
+        raise InputError(f"{name} have type {tensor.dtype}", "use float16, bfloat16, float32 or float64")
+    return tensor.detach().cpu()

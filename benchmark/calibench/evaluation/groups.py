@@ -88,11 +88,24 @@ def checked_groups(groups: Any, n: int) -> tuple[list[str], Ints]:
         if wrong is not None:
             message = f"groups: row {wrong}: {array[wrong]!r} is neither a whole number nor a text"
             raise InputError(message, "give such samples a group of their own, or leave them out")
-        array = array.astype(str if any(isinstance(value, str) for value in array) else np.int64)
+        array = _of_one_kind(array)
     if array.dtype.kind not in "iubU":
         raise InputError(f"groups have type {array.dtype}", "give a whole number or a text per sample")
     values, index = np.unique(array, return_inverse=True)
     return [str(value) for value in values], index.reshape(-1).astype(np.int64)
+
+
+def _of_one_kind(array: Any) -> Any:
+    """Whole numbers, or texts: 1 and "1" would be one group."""
+    texts = [isinstance(value, str) for value in array]
+    if any(texts) and not all(texts):
+        row = texts.index(not texts[0])
+        message = f"groups: row 0 is {array[0]!r} and row {row} is {array[row]!r}"
+        raise InputError(message, "give whole numbers or texts, not both")
+    try:
+        return array.astype(str if any(texts) else np.int64)
+    except OverflowError:
+        raise InputError("groups: a whole number has more than 64 bits", "give such numbers as texts") from None
 
 
 def _part(judged: Judged, rows: Ints) -> Group:

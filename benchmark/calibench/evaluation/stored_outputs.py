@@ -28,6 +28,7 @@ from calibench.outputs.outputs import Outputs
 from calibench.progress import Report, quiet
 from calibench.records.environment import versions
 
+UNWEIGHTED_FIT = "the fit does not know the weights: all its samples count alike"
 NO_MAPS = 'no map was tried, since torch is not installed: pip install "torch>=2.10,<2.14"'
 
 
@@ -75,6 +76,8 @@ def evaluate_samples(
     record = dataclasses.replace(record, groups=by_group(judged))
     warnings = [] if fit.samples is None else warnings_about_fit(fit.samples, samples)
     record = dataclasses.replace(record, warnings=record.warnings + warnings)
+    if sample_weight is not None and fit.recipe is not None:
+        record = dataclasses.replace(record, warnings=[*record.warnings, UNWEIGHTED_FIT])
     asked = sample_weight is None and (record.calibrated in ("miscalibrated", "too_few") or fit.recipe == AUTO)
     if asked and find_spec("torch") is None:  # judging needs none
         record = dataclasses.replace(record, warnings=[*record.warnings, NO_MAPS])

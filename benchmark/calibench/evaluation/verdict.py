@@ -55,7 +55,7 @@ def verdict(judged: Judged, tested: Tested, drawn: Mapping[str, Floats]) -> Verd
     """The verdict from the test of calibration; `drawn` holds the draws of ECE15, which the sentence quotes."""
     calibrated = _answer(tested)
     sentence = f"{_beginning(judged, tested, calibrated)}: {'; '.join(_reasons(judged, tested, drawn, calibrated))}"
-    mean = judged.top_sums.confidence / judged.n
+    mean = judged.top_sums.confidence / total_of(judged)
     warnings = warnings_about(judged)
     return Verdict(calibrated, sentence, tested.findings, tested.detectable, mean, tested.by_label, warnings)
 
@@ -63,7 +63,7 @@ def verdict(judged: Judged, tested: Tested, drawn: Mapping[str, Floats]) -> Verd
 def not_tested(judged: Judged, reason: str | None = None) -> Verdict:
     """In place of a verdict, where figures alone are asked for, or for another `reason`."""
     sentence = f"not tested, since {reason or '0 resamples ask for figures alone'}: {_means(judged)}"
-    mean = judged.top_sums.confidence / judged.n
+    mean = judged.top_sums.confidence / total_of(judged)
     return Verdict("not_tested", sentence, [], None, mean, [], warnings_about(judged))
 
 
@@ -119,11 +119,11 @@ def _reasons(judged: Judged, tested: Tested, drawn: Mapping[str, Floats], calibr
 
 
 def _means(judged: Judged) -> str:
-    confidence = f"mean confidence {_percent(judged.top_sums.confidence / judged.n)}"
+    confidence = f"mean confidence {_percent(judged.top_sums.confidence / total_of(judged))}"
     if judged.soft is not None:
         shares = judged.soft[np.arange(judged.n), judged.prediction]
         return f"{confidence}, share of people who agree {_percent(mean_of(judged, shares))}"
-    return f"{confidence}, accuracy {_percent(judged.top_sums.correct / judged.n)}"
+    return f"{confidence}, accuracy {_percent(judged.top_sums.correct / total_of(judged))}"
 
 
 def _counts(findings: Sequence[Finding], n: int) -> list[str]:

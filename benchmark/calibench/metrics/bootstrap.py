@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from calibench.errors import InputError, RunError, blaming
@@ -47,6 +48,8 @@ class Sampling(NamedTuple):
         if self.resamples < needed and not (figures_alone and self.resamples == 0):
             hint = f"use at least {needed}: a {50 * (1 - self.level):.3g} % quantile of fewer is noise"
             raise InputError(f"{self.resamples} bootstrap resamples are too few", hint)
+        if isinstance(self.seed, bool) or not isinstance(self.seed, Integral):
+            raise InputError(f"seed {self.seed!r} is not a whole number", "use 0 or more")
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is negative", "use 0 or more")
         if self.seed >= 1 << 63:

@@ -89,7 +89,7 @@ class Outputs:
             raise InputError(f"{where}: there are no rows", "give at least one sample")
         if scores.shape[1] < 2:
             raise InputError(f"{where}: {kind} have one class (shape {list(scores.shape)})", _SHAPE_HINT)
-        if not is_floating(scores):
+        if not is_floating(scores) or scores.dtype.itemsize > 8:
             raise InputError(f"{where}: {kind} have type {scores.dtype}", "store floating-point numbers")
         finite = is_finite(scores).all(axis=1)
         refuse_rows(~finite, where, f"{kind} are NaN or infinite", "drop or correct the row", first)
