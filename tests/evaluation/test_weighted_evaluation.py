@@ -170,7 +170,7 @@ def test_means_leave_samples_of_weight_0_out():
             {"sample_weight": np.ma.masked_array(np.arange(50.0), np.arange(50) > 40)},
             "a masked array would lose its mask",
         ),
-        ({"groups": [1, "1"] * 25}, "row 0 is 1 and row 1 is '1'"),
+        ({"groups": [1, "1"] * 25}, "groups: 1 is a number in one row and a text in another"),
         ({"groups": [2**70] * 50}, "more than 64 bits"),
         ({"seed": "a"}, "seed 'a' is not a whole number"),
     ],

@@ -96,14 +96,14 @@ def checked_groups(groups: Any, n: int) -> tuple[list[str], Ints]:
 
 
 def _of_one_kind(array: Any) -> Any:
-    """Whole numbers, or texts: 1 and "1" would be one group."""
-    texts = [isinstance(value, str) for value in array]
-    if any(texts) and not all(texts):
-        row = texts.index(not texts[0])
-        message = f"groups: row 0 is {array[0]!r} and row {row} is {array[row]!r}"
-        raise InputError(message, "give whole numbers or texts, not both")
+    """Whole numbers, or texts if there is one; InputError if a number and a text are one name, as 1 and "1" are."""
+    texts = {value for value in array if isinstance(value, str)}
+    same = texts & {str(value) for value in array if not isinstance(value, str)}
+    if same:
+        message = f"groups: {min(same)} is a number in one row and a text in another"
+        raise InputError(message, "give it as the one or as the other")
     try:
-        return array.astype(str if any(texts) else np.int64)
+        return array.astype(str if texts else np.int64)
     except OverflowError:
         raise InputError("groups: a whole number has more than 64 bits", "give such numbers as texts") from None
 
