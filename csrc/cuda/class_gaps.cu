@@ -52,7 +52,9 @@ __global__ void __launch_bounds__(kThreads)
   const double term = term_of(args.rows, item, k, unit.top);
   const double p = K <= kNarrow ? term * (1.0 / unit.sum) : term / unit.sum;
   int32_t gap = static_cast<int32_t>(p * static_cast<double>(1 << kClassBits) + 0.5);
-  if (args.labels.at(args.rows.row(item)) == k) gap -= 1 << kClassBits;
+  if (args.labels.at(args.rows.row(item)) == k) {
+    gap = static_cast<int32_t>(static_cast<uint32_t>(gap) - (1u << kClassBits));  // NaN must not overflow
+  }
   scratch.gaps[thread_index()] = gap;
 }
 

@@ -21,6 +21,11 @@ CALIBENCH_INLINE int32_t pair_of(int32_t first, int32_t second) {
 
 CALIBENCH_INLINE D whole_of(D p) { return p * set(static_cast<double>(1 << kClassBits)) + set(0.5); }
 
+// Subtracts 1 in units of 2^-29. A score that is NaN has the least integer, which must not overflow.
+CALIBENCH_INLINE void take_one(int32_t* whole) {
+  *whole = static_cast<int32_t>(static_cast<uint32_t>(*whole) - (1u << kClassBits));
+}
+
 // Writes the weights of a pair of items; null has the weight 0.
 CALIBENCH_INLINE void fill_weights(const uint8_t* one, const uint8_t* two, int64_t pair, int64_t lanes,
                                    const ClassTile& tile) {
@@ -56,7 +61,7 @@ CALIBENCH_INLINE void fill_rows(const ClassGapArgs& args, int64_t begin, int64_t
       for (int64_t k = 0; k < K; k += 8) store_integers(whole + k, whole_of(load(p + k)));
     }
     for (int64_t second = 0; second <= both; ++second) {
-      fixed[second * (K + 8) + args.labels.at(args.rows.row(item + second))] -= 1 << kClassBits;
+      take_one(fixed + second * (K + 8) + args.labels.at(args.rows.row(item + second)));
     }
     const int32_t* two = both ? fixed + K + 8 : fixed;  // a weight of 0 makes it count nothing
     for (int64_t k = 0; k < K; ++k) {
@@ -102,7 +107,7 @@ CALIBENCH_INLINE void fill_columns(const ClassGapArgs& args, int64_t begin, int6
     whole_columns<T>(args.rows, item, end - 1, staged, whole);
     whole_columns<T>(args.rows, item + 8, end - 1, staged, whole + 8);
     for (int64_t l = 0; l < min_of<int64_t>(16, end - item); ++l) {
-      whole[16 * args.labels.at(args.rows.row(item + l)) + l] -= 1 << kClassBits;
+      take_one(whole + 16 * args.labels.at(args.rows.row(item + l)) + l);
     }
     for (int64_t k = 0; k < args.rows.scores.classes; ++k) {
       fill_parts(whole + 16 * k, whole + 16 * k + 8, 8, tile.parts + k * 2 * kPairs + pair);

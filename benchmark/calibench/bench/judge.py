@@ -20,7 +20,7 @@ PROMISED_PER_SAMPLE = 64
 """Extra bytes of one judgement, beyond the scores: at most 64 N + 64 MiB."""
 
 SCALING: Mapping[str, tuple[Shape, ...]] = {
-    "N": ((10_000, 10), (100_000, 10), (1_000_000, 10)),
+    "N": ((1000, 10), (10_000, 10), (100_000, 10), (1_000_000, 10)),
     "K": ((10_000, 2), (10_000, 10), (10_000, 100), (10_000, 1000)),
 }
 """Shapes of `--scaling`, by what varies."""

@@ -29,7 +29,7 @@ from calibench.cli.output import print_line, stdout
 @contender_option("torchmetrics + bootstrap")
 @timing_options
 @memory_option
-@click.option("--scaling", is_flag=True, help="Also ours alone at N from 10000 to 1000000 and at K from 2 to 1000.")
+@click.option("--scaling", is_flag=True, help="Also ours alone at N from 1000 to 1000000 and at K from 2 to 1000.")
 @output_options
 def judge(  # noqa: PLR0913 - an argument for each option
     peers: bool,
