@@ -24,13 +24,16 @@ class Reads:
     @contextmanager
     def watch(self) -> Iterator[None]:
         """Counts the operators of the block."""
+        import numpy as np
         import torch
         from torch.utils._python_dispatch import TorchDispatchMode
         from torch.utils._pytree import tree_leaves
 
+        from calibench.kernels import checks, loader
+
         reads = self
         array = _counting_array(reads)
-        original = torch.Tensor.numpy
+        original, check, operator_of = torch.Tensor.numpy, checks._check_numpy, loader.numpy_operator
 
         class Dispatched(TorchDispatchMode):
             def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -44,12 +47,29 @@ class Reads:
             values = original(tensor, **options)
             return values.view(array) if values.size >= reads.elements else values
 
+        def check_bare(caller: str, name: str, values: Any) -> None:
+            check(caller, name, values.view(np.ndarray) if isinstance(values, array) else values)
+
+        def counted_operator(op: str) -> Any:
+            """The operator of numpy arrays, which counts as one of torch's does."""
+            compiled = operator_of(op)
+
+            def call(*inputs: Any) -> Any:
+                reads.calls += 1
+                arrays = [leaf for leaf in tree_leaves(inputs) if isinstance(leaf, np.ndarray)]
+                reads.passes += any(leaf.size >= reads.elements for leaf in arrays)
+                return compiled(*inputs)
+
+            return call
+
         torch.Tensor.numpy = numpy  # type: ignore[method-assign, assignment]
+        checks._check_numpy, loader.numpy_operator = check_bare, counted_operator
         try:
             with Dispatched():
                 yield
         finally:
             torch.Tensor.numpy = original  # type: ignore[method-assign]
+            checks._check_numpy, loader.numpy_operator = check, operator_of
 
 
 def _counting_array(reads: Reads) -> type:
