@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibench.lazy import np
-from calibench.metrics.binning import Bools, Floats, Ints, read_only
+from calibench.metrics.binning import Floats, Ints, read_only
 from calibench.metrics.floor_counts import RightInCells, joint_cells
 from calibench.metrics.judged import Judged
 from calibench.metrics.judged_weights import times_weight
-from calibench.metrics.resamples import Ranges, Resamples, ranges_of
+from calibench.metrics.resamples import GRID, Ranges, Resamples, ranges_of
 from calibench.metrics.sample_weight import nonzero
-
-GRID = 2.0**30
-"""Coarse parts of confidences are multiples of 1 / GRID."""
 
 
 @dataclass(frozen=True)
@@ -89,24 +86,32 @@ def resampled_bin_sums(judged: Judged, resamples: Resamples, bins: int) -> BinSu
     numbers = tuple(sorted({bins, *resamples.bins}))
 
     def make() -> BinSums:
-        columns: list[Any] = [
-            *gap_columns(judged),
-            judged.memo("correct_by_confidence", lambda: _correct_by_confidence(judged)),
-        ]
-        if judged.sample_weight is not None:
-            columns.append(judged.sample_weight[judged.by_confidence])
-        return BinSums.of_columns(*resamples.range_sums(columns, ranges))
+        return BinSums.of_columns(*resamples.range_sums(columns_by_confidence(judged), ranges))
 
     ranges, parts = judged.memo(("bin_ranges", numbers), lambda: _joint_bins(judged, numbers))
     return resamples.memo(("bin_sums", numbers), make).merged(parts[numbers.index(bins)], bins)
 
 
-def gap_columns(judged: Judged) -> tuple[Ints, Floats]:
-    """The gaps `confidence - correct`, `[N]`, by rising confidence: a multiple of 2^-30 as int32, and the rest as float32.
+def columns_by_confidence(judged: Judged) -> list[Any]:
+    """`bin_columns` of all samples by rising confidence."""
+    return judged.memo("columns_by_confidence", lambda: bin_columns(judged, judged.by_confidence))
 
-    They add up to the gap within 2^-56.
+
+def bin_columns(judged: Judged, order: Ints) -> list[Any]:
+    """The numbers that `BinSums.of_columns` takes the sums of, of the samples in the order `order [L]`, in little memory.
+
+    The gap `confidence - correct` is a multiple of 2^-30 as int32 and a rest as float32, which add up to it within 2^-56; then come
+    right answers as bool, and weights if there are any.
     """
-    return judged.memo("gap_columns", lambda: _gap_columns(judged))
+    confidence, correct = judged.confidence[order], judged.is_correct[order]
+    coarse = _coarse(confidence)
+    fine = (confidence - coarse).astype(np.float32)
+    del confidence  # of large samples it is large
+    coarse *= GRID
+    gap = coarse.astype(np.int32)
+    gap[correct] -= round(GRID)
+    weights = [] if judged.sample_weight is None else [judged.sample_weight[order]]
+    return [read_only(column) for column in (gap, fine, correct, *weights)]
 
 
 def _coarse(confidence: Floats) -> Floats:
@@ -114,30 +119,8 @@ def _coarse(confidence: Floats) -> Floats:
     return coarse
 
 
-def _gap_columns(judged: Judged) -> tuple[Ints, Floats]:
-    confidence = judged.confidence[judged.by_confidence]
-    coarse = _coarse(confidence)
-    fine = (confidence - coarse).astype(np.float32)
-    del confidence  # of large samples it is large
-    coarse *= GRID
-    gap = coarse.astype(np.int32)
-    gap[_correct_by_confidence(judged)] -= round(GRID)
-    return read_only(gap), read_only(fine)
-
-
-def _correct_by_confidence(judged: Judged) -> Bools:
-    return read_only(judged.is_correct[judged.by_confidence])
-
-
 def _joint_bins(judged: Judged, numbers: tuple[int, ...]) -> tuple[Ranges, list[Ints]]:
     """Where the joint bins lie among samples by rising confidence, and the bin of each number that they lie in."""
     joint, parts = joint_cells([RightInCells(judged.bin_index(bins), bins) for bins in numbers], judged.n)
     # Bins rise with the confidence, so it goes through them one by one.
     return ranges_of(judged.by_confidence, np.bincount(joint, minlength=len(parts[0])).cumsum()), parts
-
-
-def bin_columns(judged: Judged, order: Ints) -> list[Any]:
-    """The numbers that `BinSums.of_columns` takes the sums of, of the samples in the order `order [L]`."""
-    coarse = _coarse(judged.confidence[order])
-    columns = [coarse - judged.correct[order], judged.confidence[order] - coarse, judged.is_correct[order]]
-    return columns if judged.sample_weight is None else [*columns, judged.sample_weight[order]]

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from calibench.lazy import np
-from calibench.metrics.bin_sums import GRID
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.judged import Judged
-from calibench.metrics.resamples import Resamples, ranges_of
+from calibench.metrics.resamples import GRID, Resamples, ranges_of
 from calibench.outputs.arrays import as_array
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calibench.lazy import np
-from calibench.metrics.bin_sums import gap_columns
+from calibench.metrics.bin_sums import columns_by_confidence
 from calibench.metrics.binning import Bools, Floats, Ints, check_bins, read_only
 from calibench.metrics.calibration_error import expected_calibration_error
 from calibench.metrics.equal_mass import range_gap_sums
@@ -72,7 +72,8 @@ class EqualMassECE(Metric):
         size, larger = np.divmod(total[:, None], self.bins)
         index = np.arange(1, self.bins + 1)
         ends: Floats = (index * size + np.minimum(index, larger)).astype(np.float64)
-        sums = resamples.group_sums(gap_columns(judged), judged.by_confidence, ends)
+        gap, fine, _ = columns_by_confidence(judged)
+        sums = resamples.group_sums([gap, fine], judged.by_confidence, ends)
         return expected_calibration_error(sums, np.maximum(total, 1))
 
     def floor_draws(self, judged: Judged, correct: Bools, labels: Ints) -> Floats | None:

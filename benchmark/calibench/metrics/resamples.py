@@ -27,6 +27,9 @@ FEWEST_LANES, MOST_LANES = 32, 1024
 BLOCK_BYTES = 20_000_000
 """A block has at most 1024 resamples, and as few as 32 if it would hold more bytes than this."""
 
+GRID = 2.0**30
+"""Columns of int32 are in units of 1 / GRID."""
+
 CHUNK = 1 << 16
 """Sums over all samples are taken in chunks of this many, which threads share out."""
 
@@ -190,9 +193,9 @@ class Resamples:
 
 
 def numbers_of(column: Floats | Ints | Bools) -> Floats:
-    """What a column stands for: int32 is in units of 2^-30."""
+    """What a column stands for: int32 is in units of 1 / GRID."""
     numbers: Floats = column.astype(np.float64)
-    return numbers * 2.0**-30 if column.dtype == np.int32 else numbers
+    return numbers / GRID if column.dtype == np.int32 else numbers
 
 
 def resample_blocks(source: Source, judged_samples: int, resamples: int) -> Iterator[Resamples]:

@@ -48,7 +48,7 @@ def row_sums(values: Any) -> Any:
 def to_float64(values: Any) -> NDArray[np.float64]:
     """The numbers as a new array in float64."""
     numbers: NDArray[np.float64] = (
-        values.detach().cpu().double().numpy() if is_tensor(values) else values.astype(np.float64)
+        values.detach().cpu().to(torch.float64, copy=True).numpy() if is_tensor(values) else values.astype(np.float64)
     )
     return numbers
 
