@@ -10,6 +10,7 @@ from plugin_cases import GOOD, HOOK, SPEC, only_fault
 from calibench.errors import PluginError
 from calibench.plugins import discovery
 from calibench.plugins.discovery import BLOCK_VARIABLE, discover
+from calibench.plugins.specs import MethodSpec
 
 
 def test_a_misspelt_hook(plugin):
@@ -100,3 +101,9 @@ def test_registry_raises_what_discover_collects(plugin, monkeypatch):
             discovery.registry()
     finally:
         discovery.registry.cache_clear()
+
+
+@pytest.mark.parametrize("key", ["use_when", "avoid_when", "cost"])
+def test_a_line_of_a_method_with_a_line_break(key):
+    with pytest.raises(PluginError, match=f"method 'halve': {key} must be one line"):
+        MethodSpec(name="halve", kind="calibrator", target="acme:Halve", summary="Halves.", **{key: "a\nb"})

@@ -86,7 +86,10 @@ def _facts(spec: Spec) -> Table:
     from rich.text import Text
 
     rows = [
+        ("use when", getattr(spec, "use_when", "")),
+        ("avoid when", getattr(spec, "avoid_when", "")),
         ("equation", getattr(spec, "equation", "")),
+        ("cost", getattr(spec, "cost", "")),
         ("unit", getattr(spec, "unit", "")),
         ("better", getattr(spec, "better", "")),
         ("paper", spec.paper),

@@ -87,6 +87,12 @@ class MethodSpec(Spec):
 
     kind: StageKind
     equation: str = ""
+    use_when: str = ""
+    """One line: the situation in which a reader should use the method."""
+    avoid_when: str = ""
+    """One line: the situation in which it does not help or does harm."""
+    cost: str = ""
+    """One line: time and memory beside those of `ce`, such as "two forward passes a step"."""
     advice_order: int = 0
     """Of a calibrator that the advice of `calibench evaluate` tries: its place, the simplest map first. 0: it is not tried."""
     advice_per_class: float = 0
@@ -96,6 +102,9 @@ class MethodSpec(Spec):
         super().__post_init__()
         if self.kind not in STAGE_ORDER:
             raise PluginError(f"method {self.name!r} has kind {self.kind!r}", f"use one of {', '.join(STAGE_ORDER)}")
+        for key in ("use_when", "avoid_when", "cost"):
+            if "\n" in getattr(self, key):
+                raise PluginError(f"method {self.name!r}: {key} must be one line")
 
     def shared_params(self) -> tuple[Param, ...]:
         """The settings of calibench's training loop, for every objective."""
