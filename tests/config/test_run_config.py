@@ -14,8 +14,8 @@ def run_id(method: str, **options) -> str:
 @pytest.mark.parametrize(
     ("texts", "recipe"),
     [
-        (("ce", " ce ", "ce:epochs=60", "ce:lr=1e-3", "ce:lr=0.001,weight_decay=-0"), "ce"),
-        (("vtst", "ce+vtst", "vtst:latent_dim=128", "ce:epochs=60+vtst:samples=10", "ce + vtst"), "vtst"),
+        (("ce", " ce ", "ce:batch_size=64", "ce:lr=1e-3", "ce:lr=0.001,weight_decay=-0"), "ce"),
+        (("vtst", "ce+vtst", "vtst:latent_dim=128", "ce:batch_size=64+vtst:samples=10", "ce + vtst"), "vtst"),
         (("temperature", "ce+temperature"), "ce+temperature"),
         (("threshold", "ce+threshold:value=0.5"), "ce+threshold"),
         (("ce:epochs=5+tst",), "ce:epochs=5+tst"),

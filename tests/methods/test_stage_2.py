@@ -13,46 +13,58 @@ from hypothesis import strategies as st
 from pipeline_cases import RowCount, members
 from torch import nn
 
-from calibench import Outputs, seeds
+from calibench import InputError, Outputs, seeds
 from calibench.cache.stage_cache import StageCache
 from calibench.recipe.members import Members
 from calibench.stages import RefitTask
 from calibench.training import prediction as training
+from calibench.training.schedule import Schedule
+from calibench_methods.refits.mean_field import MeanField
 from calibench_methods.refits.stage_2 import Stage2
 from calibench_methods.refits.tst import TST
 from calibench_methods.refits.vtst import VTST
 
 
-def schedule(rows: int, epochs: int | None = None, batch: int | None = None) -> tuple[int, int]:
-    """The epochs and the batch size for a number of training rows."""
-    chosen = Stage2(epochs, 1e-4, batch, 0.0, "best").schedule(rows)
-    return chosen.epochs, chosen.batch_size
+def schedule(rows: int, **chosen: Any) -> Schedule:
+    """The schedule for a number of training rows."""
+    unset = {"epochs": None, "lr": None, "batch_size": None, "weight_decay": 0.0, "select": "best"}
+    return Stage2(**(unset | chosen)).schedule(rows)
 
 
-def test_the_papers_40_epochs_hold_from_14_209_rows_on() -> None:
-    assert schedule(14_209) == (40, 384)
-    assert schedule(45_000) == (40, 384)
-    assert schedule(14_208) == (41, 384)  # 37 batches of 384: 40 epochs would be 1 480 steps
-    assert schedule(4_096) == (94, 256)
-    assert schedule(4_095)[1] == 255
+def test_the_papers_budget_is_verbatim_for_any_number_of_rows() -> None:
+    for rows in (100, 45_000):
+        assert schedule(rows, budget="paper") == Schedule(epochs=40, lr=1e-4, batch_size=256)
+
+
+@pytest.mark.parametrize("idle", [{"epochs": 40}, {"patience": 3}, {"lr": 1e-4}, {"batch_size": 256}])
+def test_settings_that_the_papers_budget_decides_are_refused(idle: dict[str, Any]) -> None:
+    (key,) = idle
+    with pytest.raises(InputError, match=f"budget=paper decides {key}: 40 epochs"):
+        schedule(100, budget="paper", **idle)
 
 
 @settings(max_examples=200, deadline=None)
 @given(rows=st.integers(1, 60_000))
-def test_small_data_gets_1500_steps(rows: int) -> None:
-    epochs, batch = schedule(rows)
-    steps = epochs * math.ceil(rows / batch)
-    assert steps >= 1500
-    assert epochs >= 40
-    assert 1 <= batch <= 384
-    assert epochs == 40 or steps - math.ceil(rows / batch) < 1500  # no more epochs than needed
-    assert batch == 384 or batch == max(rows // 16, 1)
+def test_stage_2_ends_at_a_plateau_in_batches_that_suit_the_data(rows: int) -> None:
+    chosen = schedule(rows)
+    steps = math.ceil(rows / chosen.batch_size)
+    assert chosen.batch_size == min(256, max(rows // 16, 1))
+    assert chosen.patience is not None
+    assert chosen.patience_share == 0.1
+    assert chosen.patience * steps >= 1000
+    assert chosen.epochs * steps >= 16_000
+    assert chosen.lr == 1e-3
 
 
-def test_epochs_and_batch_size_can_be_set() -> None:
-    assert schedule(500, epochs=3) == (3, 31)
-    assert schedule(500, batch=500) == (1500, 500)
-    assert schedule(500, epochs=3, batch=100) == (3, 100)
+def test_epochs_patience_rate_and_batch_size_can_be_set() -> None:
+    assert schedule(500, epochs=3) == Schedule(epochs=3, lr=1e-3, batch_size=31)
+    assert schedule(500, epochs=9, batch_size=100, lr=0.5, patience=2) == Schedule(9, 0.5, 100, patience=2)
+    assert schedule(5000, patience=2).patience_share == 0
+
+
+def test_mean_field_trains_at_a_rate_of_its_own() -> None:
+    refit = MeanField(1.0, 1, 1.0, epochs=None, lr=None, batch_size=None, weight_decay=0.0, select="best")
+    assert refit.stage_2.schedule(100).lr == 1e-2
 
 
 # --- in a recipe ----------------------------------------------------------------------------------------------------

@@ -35,22 +35,23 @@ def train_by_script(validation_nlls: list[float], schedule: Schedule) -> tuple[d
 
 @pytest.mark.parametrize(
     ("patience", "select", "epoch", "last"),
-    [(1, "best", 2, 3), (2, "best", 5, 7), (2, "last", 7, 7), (7, "best", 8, 9), (None, "best", 8, None)],
+    [(1, "best", 2, 3), (2, "best", 5, 7), (2, "last", 7, 7), (7, "best", 8, 9), (None, "best", 8, 9)],
 )
-def test_patience_ends_a_training(patience: int | None, select: str, epoch: int, last: int | None) -> None:
+def test_patience_ends_a_training(patience: int | None, select: str, epoch: int, last: int) -> None:
     script = [5.0, 3.0, 4.0, 2.8, 2.0, 2.0, 2.5, 1.0, 9.0]
     kept, calls = train_by_script(script, Schedule(len(script), 0.1, 4, select=select, patience=patience))
     assert kept["epoch"] == epoch
     assert kept["val_nll"] == script[epoch - 1]
-    assert kept.get("ended_after") == last
-    early = last is not None and last < len(script)
+    assert kept["ended_after"] == last
+    assert kept.get("patience") == patience
+    early = last < len(script)
     assert calls[-1][1:3] == ((last, last) if early else (9, 9))
     assert calls[-1][3].endswith("ended early") == early
 
 
 def test_patience_that_runs_out_at_the_last_epoch_ends_nothing_early() -> None:
     kept, calls = train_by_script([2.0, 1.0, 3.0, 3.0, 3.0], Schedule(5, 0.1, 4, patience=3))
-    assert kept == {"epoch": 2, "val_nll": 1.0, "ended_after": 5}
+    assert (kept["epoch"], kept["val_nll"], kept["ended_after"]) == (2, 1.0, 5)
     assert not calls[-1][3].endswith("ended early")
 
 

@@ -60,12 +60,13 @@ def train_by_script(sequence: list[float], select: str) -> tuple[StepCounter, di
 def test_best_keeps_the_first_lowest_and_last_the_last(sequence: list[float]) -> None:
     module, kept, values = train_by_script(sequence, "best")
     lowest = sequence.index(min(sequence))
-    assert kept == {"epoch": lowest + 1, "val_nll": sequence[lowest]}
+    end = {"best_epoch": lowest + 1, "ended_after": len(sequence), "most_epochs": len(sequence)}
+    assert kept == {"epoch": lowest + 1, "val_nll": sequence[lowest]} | end
     assert module.weight.item() == values[lowest]
     assert float(module.steps) == 2 * (lowest + 1)  # buffers belong to the checkpoint too
     assert not module.training
     module, kept, values = train_by_script(sequence, "last")
-    assert kept == {"epoch": len(sequence), "val_nll": sequence[-1]}
+    assert kept == {"epoch": len(sequence), "val_nll": sequence[-1]} | end
     assert module.weight.item() == values[-1]
     assert not module.training
 

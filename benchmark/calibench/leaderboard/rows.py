@@ -33,6 +33,7 @@ class Row:
     `levels` are those of the intervals, and `no_interval` has the reason for each metric without one, of the first such seed.
     `calibrated` holds the verdict of each seed in a word, as the record has it; a record of an earlier version has none.
     `change` is that of the board's metric against the base. `accuracy_falls` if accuracy is below the base's beyond the interval.
+    `still_falling` names the trained stages whose lowest validation NLL came in the last 5 % of their epochs, on any seed.
     """
 
     rank: tuple[int, int] | None
@@ -46,6 +47,7 @@ class Row:
     no_interval: dict[str, str] = field(default_factory=dict)
     change: Change | None = None
     accuracy_falls: bool = False
+    still_falling: tuple[str, ...] = ()
 
 
 def unranked_row(recipe: str, records: Sequence[ResultRecord], metrics: Iterable[str]) -> Row:
@@ -64,7 +66,15 @@ def unranked_row(recipe: str, records: Sequence[ResultRecord], metrics: Iterable
         reasons = {**record.no_interval, **reasons}
     levels = tuple(sorted({_level(record) for record in records}))
     calibrated = tuple(record.calibrated for record in records)
-    return Row(None, recipe, seeds, cells, floors, backends, calibrated, levels, reasons)
+    return Row(
+        None, recipe, seeds, cells, floors, backends, calibrated, levels, reasons, still_falling=_still_falling(records)
+    )
+
+
+def _still_falling(records: Sequence[ResultRecord]) -> tuple[str, ...]:
+    """The stages that at least one record marks, each once."""
+    stages = (entry.get("stage") for record in records for entry in record.fitted if entry.get("still_falling") is True)
+    return tuple(dict.fromkeys(map(str, stages)))
 
 
 def _level(record: ResultRecord) -> float:

@@ -78,7 +78,14 @@ class Param:
 
 
 TRAINING_PARAMS = (
-    Param("epochs", "int", 60, "passes over the training split in stage 1", "epochs", minimum=1),
+    Param(
+        "epochs",
+        "int",
+        None,
+        "passes over the training split in stage 1; not set: to a plateau of the validation NLL",
+        "epochs",
+        minimum=1,
+    ),
     Param("lr", "float", 1e-3, "learning rate of stage 1", minimum=0),
     Param("weight_decay", "float", 0.0, "L2 penalty added to the gradient; decoupled from it for adamw", minimum=0),
     Param("batch_size", "int", 64, "samples a step in stage 1", "samples", minimum=1),
@@ -129,7 +136,7 @@ TRAINING_PARAMS = (
         "patience",
         "int",
         None,
-        "stage 1 ends after so many epochs without a lower validation NLL; not set: it trains all epochs",
+        "stage 1 ends after so many epochs without a lower validation NLL; not set: after all epochs, or at a plateau",
         "epochs",
         minimum=1,
         late=True,

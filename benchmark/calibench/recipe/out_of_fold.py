@@ -75,7 +75,7 @@ def out_of_fold(
     fold = stratified_folds(y, folds.count)
     probs = torch.zeros(len(y), folds.num_classes, dtype=torch.float64, device=y.device)
     patience = PATIENCE if schedule.epochs > PATIENCE + 1 else None
-    schedule = replace(schedule, select="best", patience=patience)
+    schedule = replace(schedule, select="best", patience=patience, patience_share=0.0)
 
     def make(number: int, resume: Resume | None) -> StageResult:
         network = new_network()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from calibench.progress import Report
 from calibench.recipe.label_errors import score_suspected
 from calibench.recipe.networks import Networks
 from calibench.recipe.out_of_fold import Folds, out_of_fold
+from calibench.recipe.stage_end import end_of_stage
 from calibench.recipe.streamed_ece import streamed_ece
 from calibench.recipe.trained_stages import TrainedStages
 from calibench.seeds import derived_seed, seeded
@@ -32,6 +33,7 @@ from calibench.training.augment import Augmentation, read_augmentation
 from calibench.training.batch import batch_of, shared_loss
 from calibench.training.compute import check_compute, compute_settings
 from calibench.training.loop import train
+from calibench.training.plateau import end_of_training
 from calibench.training.prediction import mean_nll, predict
 from calibench.training.schedule import Schedule
 
@@ -62,7 +64,7 @@ class Stage1:
         with blaming(who(self.bound)):
             self.objective.check(self.data.num_outputs)
             params: dict[str, Any] = dict(self.bound.params)
-            self.schedule = Schedule(**{param.key: params[param.key] for param in TRAINING_PARAMS})
+            self.schedule = _schedule(params, len(self.data.train.y))
         self.augment = Augmentation()
         if not self.network.pretrained:
             self.augment = read_augmentation(self.schedule.augment, self.data.train.x, who(self.bound))
@@ -88,7 +90,8 @@ class Stage1:
         self.network.load_state_dict(strip_prefix(result.tensors, NETWORK))
         self.objective_state = strip_prefix(result.tensors, OBJECTIVE)
         self.last_epoch = int(result.figures.get("ended_after", self.last_epoch))
-        return key, {"stage": self.bound.name, "trained": True, **result.figures, **result.learned}
+        end = end_of_stage(result.figures)
+        return key, {"stage": self.bound.name, "trained": True, **result.figures, **end, **result.learned}
 
     def sample_task(self) -> SampleTask:
         """For a sampler that trains on. The objective is where stage 1 left it, also if stage 1 came from the cache."""
@@ -182,7 +185,8 @@ class Stage1:
         """Probabilities `[N, K]` of the training rows by networks that were trained without them."""
         folds = self.objective.folds
         # Out-of-fold networks choose the checkpoint and the patience themselves.
-        settings = list(dataclasses.astuple(dataclasses.replace(self.schedule, select="best", patience=None)))
+        schedule = dataclasses.replace(self.schedule, select="best", patience=None, patience_share=0.0)
+        settings = list(dataclasses.astuple(schedule))
         key_parts = [folds, settings, identity(self.stages.model), self.data.fingerprint, self.seed, self._where()]
 
         def keep(number: int, make: Callable[[Resume | None], StageResult]) -> StageResult:
@@ -204,3 +208,15 @@ class Stage1:
                 self.processes,
                 keep,
             )
+
+
+def _schedule(params: Mapping[str, Any], rows: int) -> Schedule:
+    """The schedule of stage 1; InputError for a learning rate whose course needs a number of epochs that nobody set."""
+    settings = {param.key: params[param.key] for param in TRAINING_PARAMS}
+    if settings["epochs"] is None and settings["lr_schedule"] != "constant":
+        message = (
+            f"lr_schedule={settings['lr_schedule']} needs the number of epochs, and a plateau ends after any number"
+        )
+        raise InputError(message, "set epochs too, as in epochs=60")
+    end = end_of_training(settings["epochs"], settings["patience"], rows, settings["batch_size"])
+    return Schedule(**(settings | end._asdict()))

@@ -16,6 +16,7 @@ from calibench.errors import blaming
 from calibench.models.network import Network
 from calibench.outputs.outputs import Outputs
 from calibench.progress import Report
+from calibench.recipe.stage_end import end_of_stage
 from calibench.seeds import seeded
 from calibench.stages import HeadRefit, RefitTask, TuneTask
 from calibench.stages.build import as_figures
@@ -82,7 +83,7 @@ class Stage2:
 
     def _trained(self, body_key: str, train: Any) -> StageResult:
         result = self.results.get_or_train("stage2", self._key(body_key), train)
-        self.figures = {"stage": self.bound.name, "trained": True, **result.figures}
+        self.figures = {"stage": self.bound.name, "trained": True, **result.figures, **end_of_stage(result.figures)}
         return result
 
     def _result(self, module: nn.Module, learned: Any) -> StageResult:

@@ -30,6 +30,9 @@ COLUMNS = (
 BASE = "base"
 """Stands in place of the change of the row that the others are compared with."""
 
+STILL_FALLING = "†"
+"""Marks a recipe with a stage whose validation NLL still fell at its end."""
+
 FALLS = "↓"
 """Marks an accuracy that is below the base's beyond the paired interval."""
 
@@ -76,7 +79,7 @@ def board_columns(board: Board, metrics: Sequence[str]) -> list[Column]:
     with_floor = metric_with_floor(board, metrics)
     columns = [
         _column(board, "rank", "rank", _rank, left=True),
-        _column(board, "method", "method", lambda row: row.recipe, left=True),
+        _column(board, "method", "method", _method, left=True),
         _column(board, "seeds", "seeds", lambda row: _seeds(row.seeds), left=True, keep=2),
     ]
     for place, name in enumerate(metrics):
@@ -114,6 +117,10 @@ def _rank(row: Row) -> str:
         return NOTHING
     best, worst = row.rank
     return str(best) if best == worst else f"{best}-{worst}"
+
+
+def _method(row: Row) -> str:
+    return f"{row.recipe} {STILL_FALLING}" if row.still_falling else row.recipe
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from calibench.report.board_columns import FALLS, Column, metric_with_floor
+from calibench.report.board_columns import FALLS, STILL_FALLING, Column, metric_with_floor
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
@@ -51,6 +51,10 @@ def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
     fallen = [row.recipe for row in board.rows if row.accuracy_falls]
     if fallen:
         yield f"{FALLS} accuracy is below that of {board.base} beyond its paired interval: {', '.join(fallen)}"
+    falling = dict.fromkeys(stage for row in board.rows for stage in row.still_falling)
+    if falling:
+        stages = ", ".join(falling)
+        yield f"{STILL_FALLING} {stages}: the validation NLL was lowest in the last 5 % of the epochs; longer training may change the row"
     yield from _without_interval(board, names)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from calibench.cache.results import strip_prefix
+from calibench.training.schedule import Schedule
 
 
 class KeptCheckpoint:
@@ -18,8 +19,8 @@ class KeptCheckpoint:
     With `best` the weights are copied at each new lowest NLL.
     """
 
-    def __init__(self, best: bool, patience: int | None) -> None:
-        self.keep_best, self.patience = best, patience
+    def __init__(self, schedule: Schedule) -> None:
+        self.keep_best, self.schedule = schedule.select == "best", schedule
         self.best, self.best_epoch = math.inf, 0
         self.nll, self.epoch = math.inf, 0
         self.weights: dict[str, torch.Tensor] | None = None
@@ -32,14 +33,20 @@ class KeptCheckpoint:
             self.weights = copy.deepcopy(module.state_dict()) if self.keep_best else None
 
     def out_of_patience(self) -> bool:
-        """True if the NLL has not fallen for `patience` epochs."""
-        return self.patience is not None and self.epoch - self.best_epoch >= self.patience
+        """True if the NLL has not fallen for `patience` epochs, and for the patience's share of the epochs trained."""
+        patience, share = self.schedule.patience, self.schedule.patience_share
+        return patience is not None and self.epoch - self.best_epoch >= max(patience, share * self.epoch)
 
     def figures(self) -> dict[str, float]:
-        """`epoch` and `val_nll` of the checkpoint; with a patience also `ended_after`, the last epoch."""
+        """`epoch` and `val_nll` of the checkpoint, `best_epoch` (that of the lowest NLL), `ended_after` (the last epoch).
+
+        Also what could end the training: `most_epochs` and, if it has one, its `patience`.
+        """
         epoch, nll = (self.best_epoch, self.best) if self.weights is not None else (self.epoch, self.nll)
-        figures = {"epoch": float(epoch), "val_nll": nll}
-        return figures if self.patience is None else figures | {"ended_after": float(self.epoch)}
+        figures = {"epoch": float(epoch), "val_nll": nll, "best_epoch": float(self.best_epoch)}
+        figures |= {"ended_after": float(self.epoch), "most_epochs": float(self.schedule.epochs)}
+        patience = self.schedule.patience
+        return figures if patience is None else figures | {"patience": float(patience)}
 
     def state(self) -> dict[str, torch.Tensor]:
         """The state as tensors."""

@@ -44,8 +44,8 @@ def train(  # noqa: PLR0913 - the public training loop: everything beyond the fi
     torch's global generator shuffles the rows: wrap the call in `seeded`. With `resume` the training is kept on the way, and
     starts where an earlier one was cut off; a second call with the same `resume` starts anew.
 
-    Returns the kept epoch and its NLL, and with a patience the last epoch. Raises RunError at the first loss that is not
-    finite, naming the epoch, the step, the learning rate and the rows.
+    Returns `KeptCheckpoint.figures`: the kept epoch and its NLL, the last epoch, and the rule that ended it. Raises RunError at
+    the first loss that is not finite, naming the epoch, the step, the learning rate and the rows.
     """
     state = TrainingState(module, objective, schedule, num_rows, processes)
     resume = None if resume is None else resume.claim()

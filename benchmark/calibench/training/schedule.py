@@ -27,6 +27,8 @@ class Schedule:
     select: str = "best"
     patience: int | None = None
     """Epochs without a lower validation NLL after which training ends; None trains all epochs."""
+    patience_share: float = 0.0
+    """With a patience: least share of the epochs trained that passes without a lower NLL, too."""
     optimizer: str = "adam"
     momentum: float | None = None
     """Nesterov momentum of `sgd`; None is 0.9."""

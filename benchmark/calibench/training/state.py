@@ -37,7 +37,7 @@ class TrainingState:
         self.rows_used = num_rows - 1 if num_rows > size and num_rows % size == 1 else num_rows
         steps = math.ceil(self.rows_used / size)
         self.stepper = Stepper(module, self.companions, schedule, steps, processes)
-        self.checkpoint = KeptCheckpoint(schedule.select == "best", schedule.patience)
+        self.checkpoint = KeptCheckpoint(schedule)
 
     def begin_epoch(self, epoch: int) -> None:
         """Put everything that trains into training mode, and tell the objective."""

@@ -1,8 +1,7 @@
-"""Stage 2 of TST, V-TST and mean-field: calibench's training loop on features, long enough on small data too."""
+"""Stage 2 of TST, V-TST and mean-field: calibench's training loop on features, to a plateau or for the paper's budget."""
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,13 +14,11 @@ from calibench_methods.refits.views import check_images, random_views
 if TYPE_CHECKING:
     from calibench import Network
 
-PAPER_EPOCHS = 40
-BATCH = 384
-"""The paper states none for stage 2. On the CIFAR-10 features of docs/evidence/recipes.md V-TST ends at 1.2 % ECE15 with batches of
-256, at 1.6 % with 384 and at 2.0 % with 512."""
+PAPER_EPOCHS, PAPER_LR, PAPER_BATCH = 40, 1e-4, 256
+"""`budget=paper`. The paper states no batch size for stage 2; 256 is that of its stage 1."""
 
-MIN_STEPS = 1500
-"""At lr 1e-4 a new head needs at least as many steps: on digits, 160 steps left V-TST at 17.6 % ECE15."""
+LR = 1e-3
+"""Adam moves a weight by about this much a step: at the paper's 1e-4, 40 epochs of small data leave a new head where it began."""
 
 MIN_BATCHES = 16
 """Least number of batches per epoch if the batch size is not set: small data needs steps more than it needs large batches."""
@@ -35,13 +32,25 @@ class Stage2:
     """The stage-2 parameters as the user set them; `schedule` fills in the others when the number of rows is known."""
 
     epochs: int | None
-    lr: float
+    lr: float | None
     batch_size: int | None
     weight_decay: float
     select: str
+    budget: str = "plateau"
+    patience: int | None = None
     views: int = 1
     shift: int | None = None
     flip: bool = False
+    default_lr: float = LR
+
+    def __post_init__(self) -> None:
+        """InputError for a setting beside `budget=paper`, which decides it."""
+        idle = [key for key in ("epochs", "patience", "lr", "batch_size") if getattr(self, key) is not None]
+        if self.budget == "paper" and idle:
+            message = (
+                f"budget=paper decides {idle[0]}: {PAPER_EPOCHS} epochs of batches of {PAPER_BATCH} at lr {PAPER_LR:g}"
+            )
+            raise InputError(message, f"drop {idle[0]} or budget=paper")
 
     def check(self, name: str, network: Network, input_shape: tuple[int, ...]) -> None:
         """InputError if views are asked for and rows are not images, or if `shift` or `flip` is set with `views=1`."""
@@ -65,11 +74,15 @@ class Stage2:
         return torch.cat([unchanged, *(task.augmented(view)[None] for view in views)])
 
     def schedule(self, rows: int) -> training.Schedule:
-        """The paper's 40 epochs in batches of 384; smaller batches and more epochs on small data."""
-        batch = self.batch_size or min(BATCH, max(rows // MIN_BATCHES, 1))
-        steps = math.ceil(rows / batch)
-        epochs = self.epochs or max(PAPER_EPOCHS, math.ceil(MIN_STEPS / steps))
-        return training.Schedule(epochs, self.lr, batch, self.weight_decay, self.select)
+        """To the plateau of the validation NLL unless `epochs` are set; or exactly the paper's 40 epochs."""
+        if self.budget == "paper":
+            return training.Schedule(PAPER_EPOCHS, PAPER_LR, PAPER_BATCH, self.weight_decay, self.select)
+        batch = self.batch_size or min(PAPER_BATCH, max(rows // MIN_BATCHES, 1))
+        lr = self.default_lr if self.lr is None else self.lr
+        end = training.end_of_training(self.epochs, self.patience, rows, batch)
+        return training.Schedule(
+            lr=lr, batch_size=batch, weight_decay=self.weight_decay, select=self.select, **end._asdict()
+        )
 
 
 class FeatureRefit(HeadRefit):
@@ -78,9 +91,10 @@ class FeatureRefit(HeadRefit):
     name: ClassVar[str]
     title: ClassVar[str]
     """The name on the progress bar."""
+    default_lr: ClassVar[float] = LR
 
     def __init__(self, **stage_2: Any) -> None:
-        self.stage_2 = Stage2(**stage_2)
+        self.stage_2 = Stage2(**stage_2, default_lr=self.default_lr)
 
     def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
         """InputError for views that the rows or the network do not allow."""
