@@ -79,7 +79,7 @@ def test_patience_goes_on_counting(file: Path) -> None:
         train_toy(file, [3.0, 2.0, 2.5])
     with pytest.warns(CalibenchNote, match="resumed from epoch 3 of 9"):
         kept = train_toy(file, [2.6, 2.7])
-        assert (kept["epoch"], kept["val_nll"], kept["ended_after"]) == (2, 2.0, 5)
+    assert (kept["epoch"], kept["val_nll"], kept["ended_after"]) == (2, 2.0, 5)
 
 
 def test_a_training_is_kept_no_more_often_than_every_thirty_seconds(

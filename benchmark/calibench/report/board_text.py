@@ -54,7 +54,8 @@ def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
     falling = dict.fromkeys(stage for row in board.rows for stage in row.still_falling)
     if falling:
         stages = ", ".join(falling)
-        yield f"{STILL_FALLING} {stages}: the validation NLL was lowest in the last 5 % of the epochs; longer training may change the row"
+        lowest = "the validation NLL was lowest in the last 5 % of the epochs"
+        yield f"{STILL_FALLING} {stages}: {lowest}; longer training may change the row"
     yield from _without_interval(board, names)
 
 
