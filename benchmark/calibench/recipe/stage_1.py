@@ -166,7 +166,8 @@ class Stage1:
     def _task(self, new_network: Callable[[], Network]) -> TrainTask:
         probs = self._out_of_fold() if self.objective.folds else None
         noisy = self.data.noise is not None and "val" in self.data.noise.get("realised_rates", ())
-        return TrainTask(self.rows.y("train"), self.data.num_outputs, self.schedule.epochs, probs, new_network, noisy)
+        x, y, epochs = self.rows.x("train"), self.rows.y("train"), self.schedule.epochs
+        return TrainTask(y, self.data.num_outputs, epochs, probs, new_network, val_is_noisy=noisy, x=x)
 
     def _loss(self, processes: Processes) -> Callable[[torch.Tensor], torch.Tensor]:
         """`loss(rows)`: the objective's loss of those training rows by the network as it stands, or this process's part of it."""

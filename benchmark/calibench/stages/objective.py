@@ -25,7 +25,8 @@ class Batch:
 class TrainTask:
     """The training labels `[N]`, which may be noisy, the number of classes, and the number of epochs.
 
-    `val_is_noisy` is True if the labels of the validation split were drawn by the same model of noise.
+    `val_is_noisy` is True if the labels of the validation split were drawn by the same model of noise. `x [N, ...]` are the
+    training rows, without augmentation.
 
     `out_of_fold` are probabilities `[N, K]` in float64 of the training rows, each from a network trained with cross-entropy
     without that row; None unless the objective asks for them (`folds`). `new_network()` builds one more freshly initialised
@@ -39,6 +40,7 @@ class TrainTask:
     out_of_fold: torch.Tensor | None
     new_network: Callable[[], nn.Module]
     val_is_noisy: bool = False
+    x: torch.Tensor | None = None
 
 
 class Objective(ABC):
