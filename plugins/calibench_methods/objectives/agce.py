@@ -42,4 +42,5 @@ class AsymmetricGeneralizedCrossEntropy(Objective):
         log_p = label_log_probs(logits, batch.y)
         log_a = math.log(self.a) if self.a else -math.inf
         log_share = torch.logaddexp(log_p, log_p.new_tensor(log_a)) - math.log1p(self.a)
-        return -((1 + self.a) ** self.q * torch.expm1(self.q * log_share) / self.q).mean()
+        losses: torch.Tensor = -((1 + self.a) ** self.q) / self.q * torch.expm1(self.q * log_share)
+        return losses.mean()

@@ -174,7 +174,8 @@ class DivideMix(Objective):
         refined = trust * functional.one_hot(labels, self.num_classes) + (1 - trust) * by_own
         guessed = (by_own + by_other) / 2
         sharp = torch.where(labelled[:, None], refined, guessed) ** (1 / self.sharpening)
-        return sharp / sharp.sum(dim=1, keepdim=True)
+        scaled: torch.Tensor = sharp / sharp.sum(dim=1, keepdim=True)
+        return scaled
 
     def suspected(self) -> torch.Tensor | None:
         """The rows that the first network learned without their labels in the last epoch, bool `[N]`; none before a division."""
