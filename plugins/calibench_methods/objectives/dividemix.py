@@ -147,7 +147,7 @@ class DivideMix(Objective):
         q = share * q + (1 - share) * q[partner]
         p, labelled = log_p.exp(), labelled.repeat(len(views))
         mean = p.mean(dim=0)
-        loss = -(mean.clamp_min(torch.finfo(mean.dtype).tiny) * self.num_classes).log().mean()
+        loss: torch.Tensor = -(mean.clamp_min(torch.finfo(mean.dtype).tiny) * self.num_classes).log().mean()
         if labelled.any():
             loss = loss - (q * log_p).sum(dim=1)[labelled].mean()
         if not labelled.all():
