@@ -65,6 +65,11 @@ def one_hot(y: Array, k: int) -> Array:
     return np.eye(k)[y]
 
 
+def of_p(f: Callable[[Array], Array]) -> Formula:
+    """The mean of `f(p_y)`."""
+    return lambda z, y, _: float(f(np.exp(log_softmax(z))[np.arange(len(y)), y]).mean())
+
+
 def slope(formula: Formula, z: Array, y: Array, place: tuple[int, ...], h: float = 1e-3) -> float:
     """The derivative by one logit: central differences of two widths, whose errors of order h^2 cancel."""
 

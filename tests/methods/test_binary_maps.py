@@ -8,9 +8,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from calibrator_cases import calibrated, calibrator, fit, overconfident, softmax, without_last_class
+from calibrator_cases import calibrated, calibrator, fit, nll, overconfident, softmax, without_last_class
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
 
 from calibench import Outputs
@@ -226,9 +227,53 @@ def test_ets_weights_are_the_minimum_on_the_simplex() -> None:
         np.testing.assert_allclose(ratio[w > 1e-4], 1, atol=2e-4)
 
 
+def squared_error(p: np.ndarray, y: np.ndarray) -> float:
+    return float(np.square(p - np.eye(p.shape[1])[y]).mean())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ets_minimises_the_squared_error_as_the_authors_code_does(seed: int) -> None:
+    """Two searches from the text of Mix-n-Match: T alone, by a fine grid, then w on the simplex by SLSQP."""
+    outputs, labels = overconfident(200, 4, seed)
+    z, y = outputs.scores.numpy(), labels.numpy()
+    _, fitted = fit("ets", outputs, labels)
+    grid = np.exp(np.linspace(np.log(0.05), np.log(5), 4000))
+    errors = [squared_error(softmax(z / t), y) for t in grid]
+    assert fitted["temperature"] == pytest.approx(grid[int(np.argmin(errors))], rel=2e-3)
+    assert squared_error(softmax(z / fitted["temperature"]), y) <= min(errors) + 1e-12
+    parts = np.stack([softmax(z / fitted["temperature"]), softmax(z), np.full_like(z, 1 / 4)])
+
+    def mixture(w: np.ndarray) -> float:
+        return squared_error(np.tensordot(w, parts, 1), y)
+
+    whole = {"type": "eq", "fun": lambda w: w.sum() - 1}
+    found = minimize(mixture, [1, 0, 0], method="SLSQP", bounds=[(0, 1)] * 3, constraints=whole, tol=1e-14)
+    assert mixture(np.array(fitted["weights"])) <= found.fun + 1e-9
+    np.testing.assert_allclose(fitted["weights"], found.x, atol=2e-3)
+
+
+@pytest.mark.parametrize("loss", ["mse", "ce"])
+@pytest.mark.parametrize("seed", [0, 2])
+def test_ets_agrees_with_probmetrics(loss: str, seed: int) -> None:
+    """CalArena's ETS; seed 0 has three positive weights, seed 2 one."""
+    peer = pytest.importorskip("probmetrics.calibrators").ETSCalibrator(loss=loss)
+    outputs, labels = overconfident(400, 5, seed)
+    peer.fit(outputs.probs().numpy(), labels.numpy())
+    expected = peer.predict_proba(outputs.probs().numpy())
+    np.testing.assert_allclose(calibrated(f"ets:loss={loss}", outputs, labels), expected, atol=2e-5)
+
+
+def test_ets_of_the_squared_error_is_no_worse_in_it_than_the_other_and_the_reverse() -> None:
+    outputs, labels = overconfident(300, 5, 9)
+    y = labels.numpy()
+    by_mse, by_ce = (calibrated(f"ets:loss={loss}", outputs, labels) for loss in ("mse", "ce"))
+    assert squared_error(by_mse, y) < squared_error(by_ce, y)
+    assert nll(by_ce, y) < nll(by_mse, y)
+
+
 def test_ets_is_its_mixture_and_is_at_least_as_good_as_temperature() -> None:
     outputs, labels = overconfident(300, 5, 9)
-    stage, fitted = fit("ets", outputs, labels)
+    stage, fitted = fit("ets:loss=ce", outputs, labels)
     z, (w1, w2, w3) = outputs.scores.numpy(), fitted["weights"]
     expected = w1 * softmax(z / fitted["temperature"]) + w2 * softmax(z) + w3 / 5
     np.testing.assert_allclose(stage.apply(outputs, fitted).probs().numpy(), expected, rtol=1e-12)

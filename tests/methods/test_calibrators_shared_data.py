@@ -28,6 +28,7 @@ RECIPES = (
     *("platt-binner", "ivap"),
     *("temperature+isotonic:of=top", "platt:of=top", "beta:of=top", "isotonic:of=top", "isotonic:floor=0"),
     *("histogram:binning=mass", "histogram:of=classes", "bbq:of=classes", "platt-binner:of=classes", "ivap:of=classes"),
+    "ets:loss=ce",
 )
 """Every calibrator with its defaults, then variants."""
 

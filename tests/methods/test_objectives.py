@@ -19,21 +19,18 @@ from objective_cases import (
     log_softmax,
     logits_and_labels,
     loss_of,
+    of_p,
     one_hot,
     slope,
     value_and_gradient,
 )
+from robust_formulas import ROBUST_FORMULAS
 
 from calibench import MethodSpec, specs_in
 
 OBJECTIVES = specs_in("calibench_methods.objectives", MethodSpec)
 
 # --- the formulas ---------------------------------------------------------------------------------------------------
-
-
-def of_p(f: Callable[[Array], Array]) -> Formula:
-    """The mean of `f(p_y)`."""
-    return lambda z, y, _: float(f(np.exp(log_softmax(z))[np.arange(len(y)), y]).mean())
 
 
 def cross(target: Callable[[Array, Array, Array], Array]) -> Formula:
@@ -49,7 +46,7 @@ def cross(target: Callable[[Array, Array, Array], Array]) -> Formula:
 def mbls(margin: float, weight: float) -> Formula:
     def f(z: Array, y: Array, _: Array) -> float:
         over = [max(0.0, max(row) - entry - margin) for row in z for entry in row]
-        return of_p(lambda p: -np.log(p))(z, y, z) + weight * sum(over) / len(z)
+        return of_p(lambda p: -np.log(p))(z, y, z) + weight * sum(over) / len(over)  # over N x K, as logit_margin_l1.py
 
     return f
 
@@ -97,7 +94,6 @@ FORMULAS: dict[str, Formula] = {
     "bootstrap:beta=0.3": cross(lambda o, p, _: 0.3 * o + 0.7 * p),
     "gce": of_p(lambda p: (1 - p**0.7) / 0.7),
     "gce:q=1": of_p(lambda p: 1 - p),
-    "sce": of_p(lambda p: -0.1 * np.log(p) + 4 * (1 - p)),
     "sce:alpha=6,beta=0.1,log_zero=-6": of_p(lambda p: -6 * np.log(p) + 0.1 * 6 * (1 - p)),
     "elr": elr(3.0, 0.7),
     "elr:weight=7,beta=0.9": elr(7.0, 0.9),
@@ -114,12 +110,13 @@ FORMULAS: dict[str, Formula] = {
     "confidence-penalty:beta=2": cross(lambda o, p, _: o - 2 * p),
     "mixup": of_p(lambda p: -np.log(p)),  # without mixing; test_mixup.py has its steps
     "co-teaching:rate=0.3": of_p(lambda p: -np.log(p)),  # of a whole batch; test_co_teaching.py has its steps
+    **ROBUST_FORMULAS,
 }
 
 
 def test_every_objective_has_a_formula_here_or_its_own_tests() -> None:
     named = {recipe.partition(":")[0] for recipe in FORMULAS}
-    assert {spec.name for spec in OBJECTIVES} - named == {"bce", "cleanlab"}
+    assert {spec.name for spec in OBJECTIVES} - named == {"bce", "cleanlab", "bi-tempered", "sop", "dividemix"}
 
 
 @pytest.mark.parametrize("recipe", FORMULAS)
@@ -183,11 +180,29 @@ def test_limits_equal_cross_entropy(recipe: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "tolerance"), [("gce:q=1e-6", 1e-5), ("noise-ce:rate=1e-7", 1e-5), ("focal:gamma=1e-6", 1e-4)]
+    ("recipe", "tolerance"),
+    [("gce:q=1e-6", 1e-5), ("noise-ce:rate=1e-7", 1e-5), ("focal:gamma=1e-6", 1e-4), ("gjs:weight=0.001", 5e-3)],
 )
 def test_limits_approach_cross_entropy(recipe: str, tolerance: float) -> None:
     z, y = logits_and_labels(5)
     assert float(loss_of(build(recipe), z, y)) == pytest.approx(float(loss_of(build("ce"), z, y)), rel=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "other", "factor"),
+    [
+        ("agce:a=0,q=0.7", "gce:q=0.7", 1.0),
+        ("agce:a=3,q=1", "gce:q=1", 1.0),  # both the mean absolute error
+        ("nce-rce:alpha=0", "sce:alpha=0", 1.0),
+        ("nce-rce:beta=0,alpha=5", "anl:beta=0", 1.0),
+        ("gjs:weight=0.999", "gce:q=1", 1.0),  # towards weight 1, with an error of 1 / log(1 - weight)
+    ],
+)
+def test_limits_equal_each_other(recipe: str, other: str, factor: float) -> None:
+    z, y = logits_and_labels(6)
+    expected = factor * float(loss_of(build(other), z, y))
+    tolerance = 0.15 if "gjs" in recipe else 1e-12
+    assert float(loss_of(build(recipe), z, y)) == pytest.approx(expected, rel=tolerance)
 
 
 def test_logit_norm_is_the_cross_entropy_of_normalised_logits() -> None:
@@ -218,7 +233,11 @@ def test_bounded_losses_keep_their_bounds(seed_and_scale: tuple[int, float]) -> 
         "noise-ce:rate=0.3": math.log(K / e),
         "gce": 1 / 0.7,
         "gce:q=1": 1,
-        "sce:alpha=0": 4,
+        "sce:alpha=0,log_zero=-4": 4,
+        "nce-rce:beta=0": 1,
+        "agce": (1.6**0.6 - 0.6**0.6) / 0.6,
+        "anl": 10,
+        "gjs:weight=0.5": 2.0,
     }.items():
         assert -1e-9 <= float(loss_of(build(recipe), z, y)) <= bound + 1e-12, recipe
 

@@ -34,7 +34,7 @@ from calibench.training.batch import batch_of, shared_loss
 from calibench.training.compute import check_compute, compute_settings
 from calibench.training.loop import train
 from calibench.training.plateau import end_of_training
-from calibench.training.prediction import mean_nll, predict
+from calibench.training.prediction import predict
 from calibench.training.schedule import Schedule
 
 NETWORK, OBJECTIVE = "network.", "objective."
@@ -132,7 +132,7 @@ class Stage1:
             logits_of_part = predict(network, val_x[part])
             logits = processes.gathered(logits_of_part, len(val_y))
             objective.end_epoch(logits, val_y)
-            return mean_nll(as_outputs(logits).logits().to(val_y.device), val_y.flatten())
+            return objective.validation_nll(as_outputs(logits).logits().to(val_y.device), val_y.flatten())
 
         def calibration() -> str:
             logits = as_outputs(logits_of_part).logits()
@@ -168,7 +168,9 @@ class Stage1:
 
     def _task(self, new_network: Callable[[], Network]) -> TrainTask:
         probs = self._out_of_fold() if self.objective.folds else None
-        return TrainTask(self.rows.y("train"), self.data.num_outputs, self.schedule.epochs, probs, new_network)
+        noisy = self.data.noise is not None and "val" in self.data.noise.get("realised_rates", ())
+        x, y, epochs = self.rows.x("train"), self.rows.y("train"), self.schedule.epochs
+        return TrainTask(y, self.data.num_outputs, epochs, probs, new_network, val_is_noisy=noisy, x=x)
 
     def _loss(self, processes: Processes) -> Callable[[torch.Tensor], torch.Tensor]:
         """`loss(rows)`: the objective's loss of those training rows by the network as it stands, or this process's part of it."""
@@ -176,7 +178,7 @@ class Stage1:
         augment = self.augment
 
         def loss(rows: torch.Tensor) -> torch.Tensor:
-            batch = batch_of(x, y, rows, augment, processes)
+            batch = batch_of(x, y, rows, augment, processes, objective.views)
             return shared_loss(lambda part: objective.step(network, part), network, batch, len(rows), processes)
 
         return loss
