@@ -79,6 +79,14 @@ class Objective(ABC):
     def end_epoch(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
         """Called after each epoch with the validation split's logits `[n, K]` and labels `[n]`."""
 
+    def val_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor | None:
+        """The figure that picks the checkpoint, a scalar, from the validation split's float64 logits and labels.
+
+        None, the default, stands for the NLL of the outputs. Override it where the loss trains other probabilities than those
+        of val, such as with class weights: the NLL of val would then prefer a network that has hardly been trained.
+        """
+        return None
+
     def companions(self) -> Sequence[nn.Module]:
         """Modules that the same optimiser trains beside the network, available after `prepare`; none by default."""
         return ()
