@@ -60,6 +60,18 @@ def test_asymmetric_noise_follows_its_pairs() -> None:
     np.testing.assert_array_equal(same.labels, noisy.labels)
 
 
+def test_the_pairs_of_mnist_are_those_of_patrini_et_al() -> None:
+    """giorgiop/loss-correction, noise.py: 7 -> 1, 2 -> 7, 5 <-> 6, 3 -> 8. Half of the classes, so half of the rate is wrong."""
+    y = np.arange(10_000) % 10
+    noisy = asymmetric(y, 10, rng(), 0.4, "mnist")
+    expected = np.eye(10)
+    for k, target in ((7, 1), (2, 7), (5, 6), (6, 5), (3, 8)):
+        expected[k, k], expected[k, target] = 0.6, 0.4
+    np.testing.assert_allclose(realised_transition(y, noisy.labels, 10), expected, atol=1e-12)
+    np.testing.assert_allclose(noisy.transition, expected, atol=1e-12)
+    assert (noisy.labels != y).mean() == 0.2
+
+
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [

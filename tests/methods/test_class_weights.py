@@ -12,7 +12,8 @@ from scipy.stats import binom
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
-from calibench import InputError, RunError, run
+from calibench import InputError, Outputs, RunError, run
+from calibench.outputs.several_labels import yes_no_outputs
 from calibench.stages import Batch
 from calibench_methods.objectives.ce import CrossEntropy
 
@@ -135,8 +136,8 @@ def test_pos_weight_multiplies_the_positive_term() -> None:
     assert expected[f"bce:pos_weight={LIST}"] == pytest.approx(K * float(torchs), rel=1e-12)
     objective = build("bce:pos_weight=balanced", labels=SKEWED)
     assert objective.figures() == {"pos_weights": pytest.approx([4 / 5, 7 / 2, 8, 8])}
-    val = objective.val_nll(torch.tensor(z), torch.tensor(y))
-    assert float(val) == pytest.approx(expected["bce:pos_weight=balanced"] / K, rel=1e-12)
+    val = objective.validation_nll(Outputs(torch.tensor(z), one_vs_rest=True).logits(), torch.tensor(y))
+    assert val == pytest.approx(expected["bce:pos_weight=balanced"] / K, rel=1e-12)
 
 
 def test_pos_weight_balances_each_of_several_labels() -> None:
@@ -146,6 +147,8 @@ def test_pos_weight_balances_each_of_several_labels() -> None:
     z = np.array([[0.3, -1], [2, 0.1], [0, 0], [-1, 1]])
     value = objective.loss(torch.tensor(z), Batch(torch.empty(4), torch.tensor(labels), torch.arange(4)))
     assert float(value) == pytest.approx(bce(z, labels, np.array([3, 1])), rel=1e-12)
+    val = objective.validation_nll(yes_no_outputs(torch.tensor(z)).logits(), torch.tensor(labels).flatten())
+    assert val == pytest.approx(bce(z, labels, np.array([3, 1])) / 2, rel=1e-12)
     with pytest.raises(RunError, match="label 1 has no positive training row"):
         build("bce:pos_weight=balanced", k=2, labels=labels * [1, 0])
     with pytest.raises(RunError, match="output 0 has no negative training row"):
@@ -161,10 +164,16 @@ def test_the_checkpoint_is_picked_by_the_weighted_nll() -> None:
     expected = np.average(per_row, weights=np.array(NUMBERS)[y])
     recipes = ("ce:weight", "ce:divide_by=train,weight", "label-smoothing:weight", "focal:alpha")
     for recipe in recipes:
-        value = build(f"{recipe}={LIST}").val_nll(torch.tensor(z), torch.tensor(y))
-        assert float(value) == pytest.approx(expected, rel=1e-12), recipe
+        value = build(f"{recipe}={LIST}").validation_nll(torch.tensor(z), torch.tensor(y))
+        assert value == pytest.approx(expected, rel=1e-12), recipe
     for recipe in ("ce", "label-smoothing", "focal", "bce"):
-        assert build(recipe).val_nll(torch.tensor(z), torch.tensor(y)) is None, recipe
+        value = build(recipe).validation_nll(torch.tensor(z), torch.tensor(y))
+        assert value == pytest.approx(per_row.mean(), rel=1e-12), recipe
+    log_shares = np.log(np.bincount(np.arange(N) % K) / N)
+    adjusted = -log_softmax(z + log_shares)[np.arange(N), y].mean()
+    for recipe in ("logit-adjustment", "balanced-softmax"):
+        value = build(recipe).validation_nll(torch.tensor(z), torch.tensor(y))
+        assert value == pytest.approx(adjusted, rel=1e-12), recipe
 
 
 def skewed_file(folder: Path) -> str:
@@ -179,7 +188,7 @@ def test_stage_1_keeps_the_epoch_of_the_least_val_nll_of_the_objective(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     epochs = iter(range(10))
-    monkeypatch.setattr(CrossEntropy, "val_nll", lambda *_: torch.tensor(abs(next(epochs) - 2) + 0.5))
+    monkeypatch.setattr(CrossEntropy, "validation_nll", lambda *_: abs(next(epochs) - 2) + 0.5)
     record = run("ce:weight=1;9", skewed_file(tmp_path), model="mlp:hidden=4", epochs=5, results=None)
     assert (record.fitted[0]["epoch"], record.fitted[0]["val_nll"]) == (3, 0.5)
 

@@ -49,7 +49,7 @@ def cross(target: Callable[[Array, Array, Array], Array]) -> Formula:
 def mbls(margin: float, weight: float) -> Formula:
     def f(z: Array, y: Array, _: Array) -> float:
         over = [max(0.0, max(row) - entry - margin) for row in z for entry in row]
-        return of_p(lambda p: -np.log(p))(z, y, z) + weight * sum(over) / len(z)
+        return of_p(lambda p: -np.log(p))(z, y, z) + weight * sum(over) / len(over)  # over N x K, as logit_margin_l1.py
 
     return f
 
@@ -72,6 +72,45 @@ def elr(weight: float, beta: float) -> Formula:
         return of_p(lambda q: -np.log(q))(z, y, z) + weight * float(np.log(1 - (p * t).sum(axis=1)).mean())
 
     return f
+
+
+def of_all(f: Callable[[Array, Array], Array]) -> Formula:
+    """The mean of `f(probabilities [N, K], one-hot labels)`."""
+    return lambda z, y, _: float(f(np.exp(log_softmax(z)), one_hot(y, z.shape[1])).mean())
+
+
+def nce(p: Array, o: Array) -> Array:
+    """Ma et al. 2020, equation 4: the cross-entropy over the sum of the cross-entropies of all labels."""
+    every_label = [-(one_hot(np.full(len(p), j), p.shape[1]) * np.log(p)).sum(axis=1) for j in range(p.shape[1])]
+    return -(o * np.log(p)).sum(axis=1) / np.sum(every_label, axis=0)
+
+
+def rce(p: Array, o: Array, floor: float = 1e-4) -> Array:
+    """As the authors' code: labels clipped at 1e-4 under the natural logarithm."""
+    return -(p * np.log(np.clip(o, floor, 1.0))).sum(axis=1)
+
+
+def nnce(p: Array, o: Array, floor: float = 1e-7) -> Array:
+    """Ye et al. 2023: one minus the share of A - CE of the label among those of all labels."""
+    above = -math.log(floor) + np.log(np.clip(p, floor, 1.0))
+    return 1 - (o * above).sum(axis=1) / above.sum(axis=1)
+
+
+def js(weight: float) -> Formula:
+    """Englesson and Azizpour 2021, equation 3, of the label and one prediction: by entropies, H(mean) - mean of H."""
+
+    def entropy(q: Array) -> Array:
+        return -(q * np.log(np.where(q > 0, q, 1.0))).sum(axis=1)
+
+    def f(p: Array, o: Array) -> Array:
+        divergence = entropy(weight * o + (1 - weight) * p) - weight * entropy(o) - (1 - weight) * entropy(p)
+        return divergence / -((1 - weight) * math.log(1 - weight))
+
+    return of_all(f)
+
+
+def agce(a: float, q: float) -> Formula:
+    return of_p(lambda p: ((a + 1) ** q - (a + p) ** q) / q)
 
 
 def mixed(rate: float, k: int = K) -> Callable[[Array], Array]:
@@ -139,8 +178,17 @@ FORMULAS: dict[str, Formula] = {
     "bootstrap:beta=0.3": cross(lambda o, p, _: 0.3 * o + 0.7 * p),
     "gce": of_p(lambda p: (1 - p**0.7) / 0.7),
     "gce:q=1": of_p(lambda p: 1 - p),
-    "sce": of_p(lambda p: -0.1 * np.log(p) + 4 * (1 - p)),
+    "sce": of_all(lambda p, o: -0.1 * (o * np.log(p)).sum(axis=1) + rce(p, o)),
+    "sce:log_zero=-4": of_p(lambda p: -0.1 * np.log(p) + 4 * (1 - p)),  # as the paper's text has it
     "sce:alpha=6,beta=0.1,log_zero=-6": of_p(lambda p: -6 * np.log(p) + 0.1 * 6 * (1 - p)),
+    "nce-rce": of_all(lambda p, o: nce(p, o) + rce(p, o)),
+    "nce-rce:alpha=10,beta=0.1,log_zero=-4": of_all(lambda p, o: 10 * nce(p, o) + 0.1 * 4 * (1 - (o * p).sum(axis=1))),
+    "agce": agce(0.6, 0.6),
+    "agce:a=4,q=0.2": agce(4.0, 0.2),
+    "anl": of_all(lambda p, o: 5 * nce(p, o) + 5 * nnce(p, o)),  # without the L1 norm; test_anl.py has its steps
+    "anl:alpha=1,beta=2,min_prob=0.01": of_all(lambda p, o: nce(p, o) + 2 * nnce(p, o, 0.01)),
+    "gjs": js(0.7),  # one view; test_gjs.py has the steps of two
+    "gjs:weight=0.1": js(0.1),
     "elr": elr(3.0, 0.7),
     "elr:weight=7,beta=0.9": elr(7.0, 0.9),
     "label-smoothing": cross(lambda o, p, _: 0.9 * o + 0.1 / p.shape[1]),
@@ -232,11 +280,29 @@ def test_limits_equal_cross_entropy(recipe: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "tolerance"), [("gce:q=1e-6", 1e-5), ("noise-ce:rate=1e-7", 1e-5), ("focal:gamma=1e-6", 1e-4)]
+    ("recipe", "tolerance"),
+    [("gce:q=1e-6", 1e-5), ("noise-ce:rate=1e-7", 1e-5), ("focal:gamma=1e-6", 1e-4), ("gjs:weight=0.001", 5e-3)],
 )
 def test_limits_approach_cross_entropy(recipe: str, tolerance: float) -> None:
     z, y = logits_and_labels(5)
     assert float(loss_of(build(recipe), z, y)) == pytest.approx(float(loss_of(build("ce"), z, y)), rel=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "other", "factor"),
+    [
+        ("agce:a=0,q=0.7", "gce:q=0.7", 1.0),
+        ("agce:a=3,q=1", "gce:q=1", 1.0),  # both the mean absolute error
+        ("nce-rce:alpha=0", "sce:alpha=0", 1.0),
+        ("nce-rce:beta=0,alpha=5", "anl:beta=0", 1.0),
+        ("gjs:weight=0.999", "gce:q=1", 1.0),  # towards weight 1, with an error of 1 / log(1 - weight)
+    ],
+)
+def test_limits_equal_each_other(recipe: str, other: str, factor: float) -> None:
+    z, y = logits_and_labels(6)
+    expected = factor * float(loss_of(build(other), z, y))
+    tolerance = 0.15 if "gjs" in recipe else 1e-12
+    assert float(loss_of(build(recipe), z, y)) == pytest.approx(expected, rel=tolerance)
 
 
 def test_logit_norm_is_the_cross_entropy_of_normalised_logits() -> None:
@@ -267,7 +333,11 @@ def test_bounded_losses_keep_their_bounds(seed_and_scale: tuple[int, float]) -> 
         "noise-ce:rate=0.3": math.log(K / e),
         "gce": 1 / 0.7,
         "gce:q=1": 1,
-        "sce:alpha=0": 4,
+        "sce:alpha=0,log_zero=-4": 4,
+        "nce-rce:beta=0": 1,
+        "agce": (1.6**0.6 - 0.6**0.6) / 0.6,
+        "anl": 10,
+        "gjs:weight=0.5": 2.0,
     }.items():
         assert -1e-9 <= float(loss_of(build(recipe), z, y)) <= bound + 1e-12, recipe
 

@@ -161,9 +161,8 @@ def print_board(by_recipe: dict[str, list[Figures]]) -> None:
     for name, rows in by_recipe.items():
         of = Figures(*zip(*rows, strict=True))
         shares = (of.recall, of.precision, of.rule_recall, of.rule_precision)
-        print(
-            f"| {name} | {' | '.join(mean_sd(share, 0, 100) for share in shares)} | {mean_sd(of.cost, 1)} | {mean_sd(of.epoch, 0)} |"
-        )
+        cells = [mean_sd(share, 0, 100) for share in shares]
+        print(f"| {name} | {' | '.join((*cells, mean_sd(of.cost, 1), mean_sd(of.epoch, 0)))} |")
 
 
 def shift_cells(record: ResultRecord) -> tuple[float, float, float]:

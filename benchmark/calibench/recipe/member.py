@@ -126,10 +126,12 @@ class Member:
             raise InputError(f"{who(self.stages.objective)} trains one class a row; {problem}", "train with bce")
 
     def _outputs_of_logits(self, logits: torch.Tensor) -> Outputs:
-        """The network's logits as outputs: of sigmoids where the objective trained sigmoids and no refit follows."""
+        """The network's logits as outputs, through the objective's own link function where no refit follows."""
         if self.data.labels_per_sample > 1:
             return yes_no_outputs(logits.cpu())
-        return Outputs(logits.cpu(), one_vs_rest=self.objective.one_vs_rest and self.stage_2 is None)
+        if self.stage_2 is not None:
+            return Outputs(logits.cpu())
+        return Outputs(self.objective.softmax_logits(logits.cpu()), one_vs_rest=self.objective.one_vs_rest)
 
     def _head_outputs(self, features: torch.Tensor, draws: str) -> Outputs:
         """Outputs of the refitted head for features; `draws` names its random draws, such as those of one split."""

@@ -32,7 +32,7 @@ from calibench.training.augment import Augmentation, read_augmentation
 from calibench.training.batch import batch_of, shared_loss
 from calibench.training.compute import check_compute, compute_settings
 from calibench.training.loop import train
-from calibench.training.prediction import mean_nll, predict
+from calibench.training.prediction import predict
 from calibench.training.schedule import Schedule
 
 NETWORK, OBJECTIVE = "network.", "objective."
@@ -129,10 +129,7 @@ class Stage1:
             logits_of_part = predict(network, val_x[part])
             logits = processes.gathered(logits_of_part, len(val_y))
             objective.end_epoch(logits, val_y)
-            own = objective.val_nll(logits.double(), val_y)
-            if own is not None:
-                return float(own)
-            return mean_nll(as_outputs(logits).logits().to(val_y.device), val_y.flatten())
+            return objective.validation_nll(as_outputs(logits).logits().to(val_y.device), val_y.flatten())
 
         def calibration() -> str:
             logits = as_outputs(logits_of_part).logits()
@@ -168,7 +165,8 @@ class Stage1:
 
     def _task(self, new_network: Callable[[], Network]) -> TrainTask:
         probs = self._out_of_fold() if self.objective.folds else None
-        return TrainTask(self.rows.y("train"), self.data.num_outputs, self.schedule.epochs, probs, new_network)
+        noisy = self.data.noise is not None and "val" in self.data.noise.get("realised_rates", ())
+        return TrainTask(self.rows.y("train"), self.data.num_outputs, self.schedule.epochs, probs, new_network, noisy)
 
     def _loss(self, processes: Processes) -> Callable[[torch.Tensor], torch.Tensor]:
         """`loss(rows)`: the objective's loss of those training rows by the network as it stands, or this process's part of it."""
@@ -176,7 +174,7 @@ class Stage1:
         augment = self.augment
 
         def loss(rows: torch.Tensor) -> torch.Tensor:
-            batch = batch_of(x, y, rows, augment, processes)
+            batch = batch_of(x, y, rows, augment, processes, objective.views)
             return shared_loss(lambda part: objective.step(network, part), network, batch, len(rows), processes)
 
         return loss

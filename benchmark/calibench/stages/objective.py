@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from calibench.lazy import nn, torch
+from calibench.lazy import functional, nn, torch
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,15 @@ class Batch:
     x: torch.Tensor
     y: torch.Tensor
     rows: torch.Tensor
+    more_views: tuple[torch.Tensor, ...] = ()
+    """Further augmented copies of the same rows, `[n, ...]` each, as many as `Objective.views - 1`; none without augmentation."""
 
 
 @dataclass(frozen=True)
 class TrainTask:
     """The training labels `[N]`, which may be noisy, the number of classes, and the number of epochs.
+
+    `val_is_noisy` is True if the labels of the validation split were drawn by the same model of noise.
 
     `out_of_fold` are probabilities `[N, K]` in float64 of the training rows, each from a network trained with cross-entropy
     without that row; None unless the objective asks for them (`folds`). `new_network()` builds one more freshly initialised
@@ -34,6 +38,7 @@ class TrainTask:
     epochs: int
     out_of_fold: torch.Tensor | None
     new_network: Callable[[], nn.Module]
+    val_is_noisy: bool = False
 
 
 class Objective(ABC):
@@ -50,6 +55,9 @@ class Objective(ABC):
 
     multi_label: bool = False
     """True if the objective also takes several labels a sample: `Batch.y` is then `[n, Q]` of 0 and 1."""
+
+    views: int = 1
+    """Augmented copies of each row that a step wants; `Batch.more_views` holds those beyond the first."""
 
     splits: bool | None = None
     """True if a batch's loss is the mean of independent row losses, so torchrun may split the batch. None decides: True unless
@@ -79,13 +87,19 @@ class Objective(ABC):
     def end_epoch(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
         """Called after each epoch with the validation split's logits `[n, K]` and labels `[n]`."""
 
-    def val_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor | None:
-        """The figure that picks the checkpoint, a scalar, from the validation split's float64 logits and labels.
+    def validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """The validation NLL, in nats, that picks the checkpoint and ends a training with patience. Called after `prepare`.
 
-        None, the default, stands for the NLL of the outputs. Override it where the loss trains other probabilities than those
-        of val, such as with class weights: the NLL of val would then prefer a network that has hardly been trained.
+        `logits [n, K]` are the softmax logits of the prediction, `labels [n]` those of the validation split. By default it is the
+        mean of `-log softmax(logits)[y]` in float64. An objective that models the noise overrides it: where the labels are
+        noisy (`TrainTask.val_is_noisy`) it scores its probability of the noisy label. One that weighs classes scores its own loss:
+        the NLL of val, whose class shares differ from those that it trains for, would prefer a network that has hardly learned.
         """
-        return None
+        return float(functional.cross_entropy(logits.double(), labels))
+
+    def softmax_logits(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits `[n, K]` whose softmax is the prediction; override for a loss with another link function. No `prepare` needed."""
+        return logits
 
     def companions(self) -> Sequence[nn.Module]:
         """Modules that the same optimiser trains beside the network, available after `prepare`; none by default."""

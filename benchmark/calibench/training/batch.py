@@ -13,16 +13,21 @@ from calibench.training.augment import Augmentation
 
 
 def batch_of(
-    x: torch.Tensor, y: torch.Tensor, rows: torch.Tensor, augment: Augmentation, processes: Processes
+    x: torch.Tensor, y: torch.Tensor, rows: torch.Tensor, augment: Augmentation, processes: Processes, views: int = 1
 ) -> Batch:
-    """This process's part of the training rows `rows [n]`, augmented.
+    """This process's part of the training rows `rows [n]`, augmented; `views` copies of each row if anything augments.
 
     Every process draws the augmentation of all n rows, so that all draw alike.
     """
-    part, draws = processes.part(len(rows)), augment.draw(len(rows))
+    part = processes.part(len(rows))
     rows_of_part = rows[part]
-    images = augment(x[rows_of_part], [draws_of_step[part] for draws_of_step in draws])
-    return Batch(images, y[rows_of_part], rows_of_part)
+
+    def augmented() -> torch.Tensor:
+        draws = augment.draw(len(rows))
+        return augment(x[rows_of_part], [draws_of_step[part] for draws_of_step in draws])
+
+    images, *more = [augmented() for _ in range(views if augment.steps else 1)]
+    return Batch(images, y[rows_of_part], rows_of_part, tuple(more))
 
 
 def shared_loss(

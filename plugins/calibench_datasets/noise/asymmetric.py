@@ -12,8 +12,9 @@ from calibench_datasets.noise.class_flips import RATE, flip_classes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PAIRS = {"cifar10": "9-1;2-0;4-7;3-5;5-3", "mnist": "7-1;2-7;5-6;6-5"}
-"""Patrini et al. 2017: truck to automobile, bird to airplane, deer to horse, cat and dog; digits that look alike."""
+PAIRS = {"cifar10": "9-1;2-0;4-7;3-5;5-3", "mnist": "2-7;3-8;5-6;6-5;7-1"}
+"""Patrini et al. 2017 and their code (giorgiop/loss-correction, noise.py): truck to automobile, bird to airplane, deer to horse,
+cat and dog; digits that look alike."""
 
 
 SPEC = NoiseSpec(

@@ -7,8 +7,8 @@ from typing import Any
 from calibench import MethodSpec, Objective
 from calibench.lazy import torch
 from calibench.stages import Batch, TrainTask
-from calibench_methods.objectives.parameters import TRANSITION, TRANSITION_DEVIATIONS, TRANSITION_PAPER
-from calibench_methods.objectives.transition import Transition
+from calibench_methods.objectives.parameters import NOISY_VAL, TRANSITION, TRANSITION_DEVIATIONS, TRANSITION_PAPER
+from calibench_methods.objectives.transition import Transition, noisy_label_nll
 
 SPEC = MethodSpec(
     name="backward",
@@ -21,7 +21,11 @@ SPEC = MethodSpec(
     deviations=(
         *TRANSITION_DEVIATIONS,
         "as in the paper, the loss has no lower bound: a network that can memorise labels drives it down and loses accuracy",
+        NOISY_VAL,
     ),
+    use_when="An unbiased loss is wanted and the network cannot memorise the labels, as a linear one on many rows.",
+    avoid_when="The network can memorise labels: use forward, whose loss is bounded below.",
+    cost="As `ce` with a known matrix; an estimated one costs the training of `folds` more networks.",
 )
 
 
@@ -42,11 +46,20 @@ class Backward(Objective):
 
     def prepare(self, task: TrainTask) -> None:
         """Determine T and invert it."""
-        self.inverse: torch.Tensor = torch.linalg.inv(self.transition.matrix_for(task))
+        matrix = self.transition.matrix_for(task)
+        self.inverse: torch.Tensor = torch.linalg.inv(matrix)
+        self.log_matrix = matrix.log()
+        self.val_is_noisy = task.val_is_noisy
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """A scalar, in nats."""
         return -(self.inverse.to(logits)[batch.y] * logits.log_softmax(dim=1)).sum(dim=1).mean()
+
+    def validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """The NLL, in nats; of noisy labels that of `forward`, which has the same minimum and, unlike the loss, a lower bound."""
+        if self.val_is_noisy:
+            return float(noisy_label_nll(logits.double(), labels, self.log_matrix))
+        return super().validation_nll(logits, labels)
 
     def figures(self) -> dict[str, Any]:
         """`transition_diagonal`, the share of each class that keeps its label, if T was estimated; else nothing."""

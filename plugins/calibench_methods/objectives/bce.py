@@ -62,7 +62,9 @@ class BinaryCrossEntropy(Objective):
     def prepare(self, task: TrainTask) -> None:
         """Compute the weights."""
         if self.positives is not None:
-            self.weights = self.positives.of_positives(task.labels, task.num_classes)
+            weights = self.positives.of_positives(task.labels, task.num_classes)
+            self.weights = weights.expand(task.num_classes)
+            self.several = task.labels.ndim > 1
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """A scalar, in nats."""
@@ -71,11 +73,18 @@ class BinaryCrossEntropy(Objective):
         losses = functional.binary_cross_entropy_with_logits(logits, y.to(logits), reduction="none", pos_weight=weights)
         return losses.sum(dim=1).mean()
 
-    def val_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor | None:
-        """The loss, mean over outputs, if there are weights; else None."""
+    def validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """The NLL of the judged probabilities; with weights the loss, mean over outputs, in nats."""
         if self.weights is None:
-            return None
-        return self.loss(logits, Batch(logits, labels, labels)) / logits.shape[1]
+            return super().validation_nll(logits, labels)
+        if self.several:  # a row of logits for each label of each sample, over (no, yes)
+            log_p = logits.double().log_softmax(dim=1).gather(1, labels[:, None])[:, 0]
+            weights = self.weights.repeat(len(labels) // len(self.weights))
+            return float(-(weights.where(labels == 1, 1.0) * log_p).mean())
+        log_s = logits.double()  # of the sigmoids
+        t = functional.one_hot(labels, log_s.shape[1])
+        log_rest = torch.log1p(-log_s.exp().clamp_max(1 - 1e-16))
+        return float(-(self.weights * t * log_s + (1 - t) * log_rest).mean())
 
     def figures(self) -> dict[str, Any]:
         """`pos_weights`, if they are balanced; else nothing."""

@@ -49,9 +49,9 @@ class CrossEntropy(Objective):
         """A scalar, in nats."""
         return self.weighted.loss(logits, batch.y)
 
-    def val_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor | None:
-        """The weighted NLL; None without weights."""
-        return self.weighted.val_nll(logits, labels)
+    def validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """The NLL; with weights, the mean weighted by them."""
+        return self.weighted.validation_nll(logits, labels)
 
     def figures(self) -> dict[str, Any]:
         """`class_weights`, if they are balanced; else nothing."""

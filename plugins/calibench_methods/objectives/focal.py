@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from calibench import InputError, MethodSpec, Objective, Param
-from calibench.lazy import functional, torch
+from calibench.lazy import torch
 from calibench.stages import Batch, TrainTask
 from calibench_methods.objectives.class_weights import ClassWeights
 from calibench_methods.objectives.log_probability import label_log_probs
+from calibench_methods.objectives.weighted_ce import weighted_nll
 
 SPEC = MethodSpec(
     name="focal",
@@ -74,9 +75,9 @@ class Focal(Objective):
         losses = focal_loss(label_log_probs(logits, batch.y), self.gamma)
         return (losses if self.weights is None else self.weights.to(logits)[batch.y] * losses).mean()
 
-    def val_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor | None:
-        """The NLL weighted by alpha, which picks the checkpoint; None without alpha."""
-        return None if self.weights is None else functional.cross_entropy(logits, labels, self.weights.to(logits))
+    def validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """The NLL, without gamma; with alpha, the mean weighted by it."""
+        return weighted_nll(logits, labels, self.weights)
 
     def figures(self) -> dict[str, Any]:
         """`class_weights`, if they are balanced; else nothing."""

@@ -7,8 +7,8 @@ from typing import Any
 from calibench import MethodSpec, Objective
 from calibench.lazy import torch
 from calibench.stages import Batch, TrainTask
-from calibench_methods.objectives.parameters import TRANSITION, TRANSITION_DEVIATIONS, TRANSITION_PAPER
-from calibench_methods.objectives.transition import Transition
+from calibench_methods.objectives.parameters import NOISY_VAL, TRANSITION, TRANSITION_DEVIATIONS, TRANSITION_PAPER
+from calibench_methods.objectives.transition import Transition, noisy_label_nll
 
 SPEC = MethodSpec(
     name="forward",
@@ -18,7 +18,10 @@ SPEC = MethodSpec(
     params=TRANSITION,
     equation="loss = -log sum_i T_iy p_i, T_ij = P(noisy label j | class i)",
     paper=TRANSITION_PAPER,
-    deviations=TRANSITION_DEVIATIONS,
+    deviations=(*TRANSITION_DEVIATIONS, NOISY_VAL),
+    use_when="Some classes are confused with particular others, as people do it; estimate=counts finds out which.",
+    avoid_when="There are too few rows a class to estimate a matrix of K x K shares, and none is known.",
+    cost="As `ce` with a known matrix; an estimated one costs the training of `folds` more networks.",
 )
 
 
@@ -37,11 +40,17 @@ class Forward(Objective):
     def prepare(self, task: TrainTask) -> None:
         """Determine T."""
         self.log_matrix = self.transition.matrix_for(task).log()
+        self.val_is_noisy = task.val_is_noisy
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """A scalar, in nats; summed in the log domain, so that no probability underflows."""
-        log_terms = logits.log_softmax(dim=1) + self.log_matrix.to(logits)[:, batch.y].T
-        return -log_terms.logsumexp(dim=1).mean()
+        """A scalar, in nats."""
+        return noisy_label_nll(logits, batch.y, self.log_matrix)
+
+    def validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """Of noisy labels the loss itself; of clean ones the NLL, in nats."""
+        if self.val_is_noisy:
+            return float(noisy_label_nll(logits.double(), labels, self.log_matrix))
+        return super().validation_nll(logits, labels)
 
     def figures(self) -> dict[str, Any]:
         """`transition_diagonal`, the share of each class that keeps its label, if T was estimated; else nothing."""

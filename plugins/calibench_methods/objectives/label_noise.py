@@ -9,6 +9,7 @@ from calibench import InputError
 from calibench.errors import RunError
 from calibench.lazy import torch
 from calibench.stages import TrainTask
+from calibench_methods.objectives.log_probability import label_log_probs
 
 DEFAULT_FOLDS = 4
 """Number of networks for the out-of-fold probabilities unless the user sets it, as in Northcutt et al. 2021."""
@@ -47,6 +48,18 @@ class NoiseRate:
             raise RunError(message, "state rate=... if you know it")
         self.figures = {"rate": rate}
         return rate
+
+
+def noisy_label_nll(logits: torch.Tensor, labels: torch.Tensor, rate: float) -> torch.Tensor:
+    """`-log((1 - e) p_y + e / K)`, mean, with `e = rate K / (K - 1)`: the NLL of labels of which a share `rate` is uniformly wrong.
+
+    Summed in the log domain, so that no p_y underflows.
+    """
+    num_classes = logits.shape[1]
+    uniform = rate * num_classes / (num_classes - 1)
+    log_by_chance = math.log(uniform / num_classes) if uniform else -math.inf
+    log_kept = label_log_probs(logits, labels) + math.log1p(-uniform)
+    return -torch.logaddexp(log_kept, log_kept.new_tensor(log_by_chance)).mean()
 
 
 def read_rate(method: str, text: str) -> float:

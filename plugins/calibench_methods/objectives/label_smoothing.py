@@ -58,9 +58,9 @@ class LabelSmoothing(Objective):
         """A scalar, in nats."""
         return self.weighted.loss(logits, batch.y, self.epsilon)
 
-    def val_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor | None:
-        """The weighted NLL, without smoothing; None without weights."""
-        return self.weighted.val_nll(logits, labels)
+    def validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """The NLL, without smoothing; with weights, the mean weighted by them."""
+        return self.weighted.validation_nll(logits, labels)
 
     def figures(self) -> dict[str, Any]:
         """`class_weights`, if they are balanced; else nothing."""

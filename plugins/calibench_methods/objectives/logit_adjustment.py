@@ -59,11 +59,14 @@ class LogitAdjustment(Objective):
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """A scalar, in nats."""
-        return self.val_nll(logits, batch.y)
+        return functional.cross_entropy(self._adjusted(logits), batch.y)
 
-    def val_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """The loss: the NLL of the adjusted logits."""
-        return functional.cross_entropy(logits + self.tau * self.shares.log().to(logits), labels)
+    def validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """The loss: the NLL of the adjusted logits, in nats."""
+        return super().validation_nll(self._adjusted(logits), labels)
+
+    def _adjusted(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits + self.tau * self.shares.log().to(logits)
 
     def figures(self) -> dict[str, Any]:
         """`class_shares`, of the training rows."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from calibench import MethodSpec, Objective
 from calibench.lazy import torch
 from calibench.stages import Batch, TrainTask
-from calibench_methods.objectives.label_noise import NoiseRate
-from calibench_methods.objectives.log_probability import label_log_probs
-from calibench_methods.objectives.parameters import ESTIMATED_RATE, FOLDS, RATE, TRANSITION_PAPER
+from calibench_methods.objectives.label_noise import NoiseRate, noisy_label_nll
+from calibench_methods.objectives.parameters import ESTIMATED_RATE, FOLDS, NOISY_VAL, RATE, TRANSITION_PAPER
 
 SPEC = MethodSpec(
     name="noise-ce",
@@ -23,7 +21,11 @@ SPEC = MethodSpec(
     deviations=(
         "papers use two definitions of the rate; here it is the share of wrong labels, as in the noise symmetric:rate=...",
         ESTIMATED_RATE,
+        NOISY_VAL,
     ),
+    use_when="Wrong labels are spread evenly over the classes, at a rate that is known or can be estimated.",
+    avoid_when="Classes are confused with particular others: use forward:estimate=counts.",
+    cost="As `ce` with a known rate; an estimated one costs the training of `folds` more networks.",
 )
 
 
@@ -39,14 +41,19 @@ class NoiseCrossEntropy(Objective):
         self.rate.check(num_classes)
 
     def prepare(self, task: TrainTask) -> None:
-        """Determine e, the weight of the uniform distribution."""
-        self.uniform = self.rate.rate_for(task) * task.num_classes / (task.num_classes - 1)
+        """Determine the rate, which gives e, the weight of the uniform distribution."""
+        self.wrong_share = self.rate.rate_for(task)
+        self.val_is_noisy = task.val_is_noisy
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """A scalar, in nats; summed in the log domain, so that no p_y underflows."""
-        log_by_chance = math.log(self.uniform / logits.shape[1]) if self.uniform else -math.inf
-        log_kept = label_log_probs(logits, batch.y) + math.log1p(-self.uniform)
-        return -torch.logaddexp(log_kept, log_kept.new_tensor(log_by_chance)).mean()
+        """A scalar, in nats."""
+        return noisy_label_nll(logits, batch.y, self.wrong_share)
+
+    def validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """Of noisy labels the loss itself; of clean ones the NLL, in nats."""
+        if self.val_is_noisy:
+            return float(noisy_label_nll(logits.double(), labels, self.wrong_share))
+        return super().validation_nll(logits, labels)
 
     def figures(self) -> dict[str, Any]:
         """`rate` if it was estimated, else nothing."""

@@ -1,6 +1,16 @@
 """Parameters, papers and deviations that several objectives share."""
 
+import math
+
 from calibench import Param
+
+LOG_ZERO = math.log(1e-4)
+"""The authors of SCE and APL clip one-hot labels at 1e-4 and take the natural logarithm: log 0 is -9.21."""
+
+LOG_ZERO_DEVIATION = (
+    "log 0 is -9.21, as in the authors' code, which clips labels at 1e-4 under a natural logarithm; the paper's text says -4, "
+    "which is log10 of 1e-4: log_zero=-4"
+)
 
 RATE = Param(
     "rate",
@@ -22,6 +32,11 @@ ESTIMATED_RATE = (
     "(each predicted class is halved while that share falls by more than its standard error). For symmetric noise it lies "
     "within 0.007 of the true rate on MNIST at 0.3 and 0.5, on CIFAR-10 features and digits at 0.3. It needs a network "
     "that is right about its most confident rows"
+)
+
+NOISY_VAL = (
+    "where the validation labels are noisy too (on=train;val), the checkpoint of lowest NLL of those noisy labels under p and the "
+    "noise model is kept; the papers do not say how they choose"
 )
 
 TRANSITION = (

@@ -6,6 +6,7 @@ from calibench import MethodSpec, Objective, Param
 from calibench.lazy import torch
 from calibench.stages import Batch
 from calibench_methods.objectives.log_probability import label_log_probs
+from calibench_methods.objectives.parameters import LOG_ZERO, LOG_ZERO_DEVIATION
 
 SPEC = MethodSpec(
     name="sce",
@@ -15,10 +16,21 @@ SPEC = MethodSpec(
     params=(
         Param("alpha", "float", 0.1, "weight of the cross-entropy (the paper: 0.1 for CIFAR-10)", minimum=0),
         Param("beta", "float", 1.0, "weight of the reverse cross-entropy (the paper: 1 for CIFAR-10)", minimum=0),
-        Param("log_zero", "float", -4.0, "A, the number used for log 0 (the paper: -4)", "nats", maximum=0),
+        Param(
+            "log_zero",
+            "float",
+            LOG_ZERO,
+            "A, the number used for log 0 (the code: -9.21, the text: -4)",
+            "nats",
+            maximum=0,
+        ),
     ),
     equation="loss = -alpha log p_y - beta A (1 - p_y); the second term is -sum_k p_k log onehot(y)_k with log 0 = A",
     paper="Y. Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, ICCV 2019 (arXiv 1908.06112)",
+    deviations=(LOG_ZERO_DEVIATION,),
+    use_when="Labels are wrong at a rate that nobody knows.",
+    avoid_when="Labels are clean, or there are 100 classes and the defaults, which are those for CIFAR-10, are kept.",
+    cost="As `ce`.",
 )
 
 

@@ -83,6 +83,15 @@ class Transition:
         return matrix
 
 
+def noisy_label_nll(logits: torch.Tensor, labels: torch.Tensor, log_matrix: torch.Tensor) -> torch.Tensor:
+    """`-log sum_i T_iy p_i`, mean, for logits `[n, K]`, noisy labels `[n]` and `log T [K, K]`.
+
+    Summed in the log domain, so that no probability underflows.
+    """
+    log_terms = logits.log_softmax(dim=1) + log_matrix.to(logits)[:, labels].T
+    return -log_terms.logsumexp(dim=1).mean()
+
+
 def uniform(rate: float, num_classes: int) -> torch.Tensor:
     """`1 - rate` on the diagonal, `rate / (K - 1)` beside it; `[K, K]` float64."""
     off_diagonal = rate / (num_classes - 1)

@@ -46,6 +46,11 @@ WEIGHTS_AVOID = (
 )
 
 
+def weighted_nll(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None) -> float:
+    """The mean of `-log softmax(logits)[y]`, weighted by `weights[y]` if there are any, in float64."""
+    return float(functional.cross_entropy(logits.double(), labels, weights))
+
+
 class WeightedCrossEntropy:
     """`sum_i w_(y_i) CE_i / divisor`, the cross-entropy that torch computes from `weight`; plain without weights.
 
@@ -85,11 +90,9 @@ class WeightedCrossEntropy:
         total = functional.cross_entropy(logits, labels, weights, label_smoothing=smoothing, reduction="sum")
         return total / (len(labels) * self.mean_weight)
 
-    def val_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor | None:
-        """The weighted mean NLL, which picks the checkpoint; None without weights."""
-        if self.weights is None:
-            return None
-        return functional.cross_entropy(logits, labels, self.weights.to(logits))
+    def validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """The mean NLL, weighted if there are weights, in nats."""
+        return weighted_nll(logits, labels, self.weights)
 
     def figures(self) -> dict[str, Any]:
         """`class_weights`, if they follow from the training labels; else nothing."""
