@@ -28,11 +28,16 @@ SPEC = MethodSpec(
         "weights; with them this is torch's cross_entropy(weight=, label_smoothing=))"
     ),
     paper="C. Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016 (arXiv 1512.00567)",
-    deviations=(WEIGHTS_MOVE_THE_PRIOR, WEIGHTED_MEAN),
+    deviations=(
+        WEIGHTS_MOVE_THE_PRIOR,
+        WEIGHTED_MEAN,
+        "as in torch, w_k multiplies every target of class k, also the e/K that it has in rows of other classes: with balanced "
+        "weights and two classes, 0.1 % of one, each row of the other has e/2 * 500 = 25 of that class's loss and 0.5 of its own",
+    ),
     use_when="accuracy counts more than probabilities, or +temperature follows",
     avoid_when=(
-        "a class is rarer than e/K, or training labels are right and probabilities count: the target of every class is at "
-        "least e/K, so the network is under-confident"
+        "a class is rarer than e/K: no probability is trained below that, and weights make it far worse; or probabilities "
+        "count, and no temperature follows"
     ),
     cost="as ce",
 )
