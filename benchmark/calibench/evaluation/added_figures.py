@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,17 @@ from calibench.metrics.bootstrap import LEVEL, percentile_interval
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
 
-OutputsOf = Callable[[Mapping[str, NDArray[np.float32]]], dict[str, tuple[Outputs, Decisions | None]]]
-"""The fitted recipe as a function: for each named set of rows its outputs, as they are judged, and the rule's decisions."""
+
+class JudgedRows(NamedTuple):
+    """Outputs of a set of rows as they are judged, the rule's decisions, and what calibrators took from the rows, by stage."""
+
+    outputs: Outputs
+    decisions: Decisions | None
+    adapted: Mapping[str, dict[str, Any]]
+
+
+OutputsOf = Callable[[Mapping[str, NDArray[np.float32]]], dict[str, JudgedRows]]
+"""The fitted recipe as a function of named sets of rows."""
 
 
 @dataclass

@@ -70,8 +70,11 @@ def apply_fit(recipe: str, fit_samples: Samples | None, folds: int | None, sampl
         return AfterFit(cross_fitted(stages, samples, fold, seed), None, learned)
     chain = _chain(recipe, outputs)
     with seeded(seed):
-        learned = {"recipe": recipe, **_fit(chain, fit_samples)}
+        entries = [] if fit_samples is None else chain.fit(*tensors_of(*fit_samples))
         calibrated, decisions = chain.judged(tensors_of(outputs, labels)[0])
+        learned = {"recipe": recipe, **_learned(chain.with_adapted(entries))}
+        if fit_samples is not None:
+            learned["n"] = len(fit_samples[0]) // fit_samples[0].labels_per_sample
     return AfterFit(calibrated, decisions, learned)
 
 
@@ -82,12 +85,10 @@ def _chain(recipe: str, outputs: Outputs) -> PostHoc:
     return PostHoc(stages, outputs.num_classes, outputs.labels_per_sample)
 
 
-def _fit(chain: PostHoc, fit_samples: Samples | None) -> dict[str, Any]:
-    """The parameters of every stage in one dictionary; a name that two stages share is `stage.name` for the second."""
+def _learned(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """The values of every stage in one dictionary; a name that two stages share is `stage.name` for the second."""
     learned: dict[str, Any] = {}
-    if fit_samples is None:
-        return learned
-    for stage in chain.fit(*tensors_of(*fit_samples)):
-        name = stage.pop("stage")
-        learned |= {key if key not in learned else f"{name}.{key}": value for key, value in stage.items()}
-    return {**learned, "n": len(fit_samples[0]) // fit_samples[0].labels_per_sample}
+    for entry in entries:
+        name = entry.pop("stage")
+        learned |= {key if key not in learned else f"{name}.{key}": value for key, value in entry.items()}
+    return learned

@@ -34,7 +34,8 @@ def judge_ood(
     """
     added = AddedFigures(level=sampling.level)
     for done, ood_set in enumerate(sets, 1):
-        ((outputs, _),) = outputs_of({f"ood {ood_set.text}": ood_set.x}).values()
+        (rows,) = outputs_of({f"ood {ood_set.text}": ood_set.x}).values()
+        outputs = rows.outputs
         for score in choices.scores:
             about: dict[str, Any] = {"set": ood_set.text, "group": ood_set.group, "score": score, "n": len(ood_set.x)}
             about |= {"left_out": ood_set.left_out, "fingerprint": ood_set.fingerprint}
@@ -45,8 +46,8 @@ def judge_ood(
         report("ood", done, len(sets), ood_set.text)
     for group in choices.groups:
         for score in choices.scores:
-            rows = [row for row in added.ood if row["group"] == group and row["score"] == score]
-            _add_mean(added, group, score, rows)
+            of_group = [row for row in added.ood if row["group"] == group and row["score"] == score]
+            _add_mean(added, group, score, of_group)
     return added
 
 

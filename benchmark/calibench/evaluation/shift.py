@@ -59,10 +59,12 @@ def judge_shifts(
         for group in _groups(shift, data):
             outputs = outputs_of({f"{shift.text}, {variant.name}": x for variant, x in group})
             for variant, _ in group:
-                scores, decisions = outputs.pop(f"{shift.text}, {variant.name}")
+                rows = outputs.pop(f"{shift.text}, {variant.name}")
                 y = data.test.y if variant.rows is None else data.test.y[variant.rows]
-                one = Judged(scores, torch.from_numpy(y).flatten(), decisions)
+                one = Judged(rows.outputs, torch.from_numpy(y).flatten(), rows.decisions)
                 judged[variant.name] = _judge_variant(one, metrics, variant, shift, len(data.test), sampling)
+                if adapted := {stage: values for stage, values in rows.adapted.items() if values}:
+                    judged[variant.name].row["about"]["adapted"] = adapted
                 done += 1
                 report("shift", done, total, variant.name)
         _add(added, shift, judged, metrics)

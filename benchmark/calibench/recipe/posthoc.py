@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,8 @@ class PostHoc:
         self.rule: tuple[Bound, DecisionRule] | None = None
         self.rounding = rounding
         self._fitted: dict[str, dict[str, Any]] = {}
+        self.adapted: dict[str, dict[str, Any]] = {}
+        """By stage, the values that calibrators took from the rows that were mapped last (`Calibrator.adapt`)."""
         for bound in stages:
             stage = build_stage(bound)
             one_vs_rest = isinstance(stage, DecisionRule) and stage.one_vs_rest
@@ -87,17 +89,27 @@ class PostHoc:
                 self._fitted[bound.name] |= {"fresh_samples": len(labels)}
         return [{**fitted, "stage": name} for name, fitted in self._fitted.items()]
 
-    def judged(self, outputs: Outputs, *, decide: bool = True) -> tuple[Outputs, Decisions | None]:
-        """Outputs as they are judged, calibrated and rounded, and the rule's decisions on them (None without a rule)."""
-        calibrated = self.rounding(self.apply(outputs))
+    def judged(
+        self, outputs: Outputs, *, decide: bool = True, adapted: Mapping[str, dict[str, Any]] | None = None
+    ) -> tuple[Outputs, Decisions | None]:
+        """Outputs as they are judged, calibrated and rounded, and the rule's decisions on them (None without a rule).
+
+        `adapted` are values that calibrators took from other rows; by default they take them from these.
+        """
+        calibrated = self.rounding(self.apply(outputs, adapted))
         decisions = self.decide(calibrated) if decide else None
         return self.rounding(calibrated.plain()), decisions
 
-    def apply(self, outputs: Outputs) -> Outputs:
-        """The calibrated outputs."""
+    def apply(self, outputs: Outputs, adapted: Mapping[str, dict[str, Any]] | None = None) -> Outputs:
+        """The calibrated outputs; `adapted` as in `judged`."""
         for bound, calibrator in self.calibrators:
-            outputs = self._calibrated(bound, calibrator, outputs.plain())
+            values = None if adapted is None else adapted.get(bound.name, {})
+            outputs = self._calibrated(bound, calibrator, outputs.plain(), values)
         return outputs
+
+    def with_adapted(self, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The learned values of stages with those that calibrators took from the rows that were mapped last."""
+        return [{**entry, **self.adapted.get(entry["stage"], {})} for entry in entries]
 
     def decide(self, outputs: Outputs) -> Decisions | None:
         """The rule's decisions on calibrated outputs, on the CPU; None without a rule."""
@@ -120,9 +132,14 @@ class PostHoc:
         with blaming(who(bound)):
             self._fitted[bound.name] = as_figures(bound, stage.fit(outputs, labels))
 
-    def _calibrated(self, bound: Bound, calibrator: Calibrator, outputs: Outputs) -> Outputs:
+    def _calibrated(
+        self, bound: Bound, calibrator: Calibrator, outputs: Outputs, adapted: dict[str, Any] | None = None
+    ) -> Outputs:
+        fitted = self._fitted[bound.name]
         with blaming(who(bound)):
-            mapped = calibrator.apply(outputs, self._fitted[bound.name])
+            if adapted is None:
+                adapted = self.adapted[bound.name] = as_figures(bound, calibrator.adapt(outputs, fitted))
+            mapped = calibrator.apply(outputs, {**fitted, **adapted})
         if not isinstance(mapped, Outputs):
             message = f"{who(bound)} turned outputs into a {type(mapped).__name__}, not calibench.Outputs"
             raise RunError(message, "correct the plugin")

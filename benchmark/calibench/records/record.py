@@ -122,8 +122,9 @@ class ResultRecord:
     the parts of a Brier score (in its unit), the number of probabilities that NLL clipped."""
 
     fitted: list[dict[str, Any]] = field(default_factory=list)
-    """The learned values of each stage: the epoch kept and its validation NLL in nats, a temperature. `stage` is its
-    name; `member` is the number of an ensemble's network."""
+    """The learned values of each stage: the epoch kept and its validation NLL in nats, a temperature, and what a map
+    took from the unlabelled test rows (the `shares` of `prior-correction`). `stage` is its name; `member` is the number
+    of an ensemble's network."""
 
     config: dict[str, Any] = field(default_factory=dict)
     """The whole configuration: every stage, the dataset, the model and the noise with all their parameters, the seed,
@@ -158,7 +159,8 @@ class ResultRecord:
 
     shift: list[dict[str, Any]] = field(default_factory=list)
     """A row for each variant of each shift: `shift`, `kind`, `severity`, the number of samples `n`, its `metrics`,
-    `intervals`, `no_interval` and `noise_floor`, and facts `about` it from the shift's plugin. The means over variants are in the
+    `intervals`, `no_interval` and `noise_floor`, and facts `about` it from the shift's plugin; `adapted`, among
+    these, is what a map took from its unlabelled rows. The means over variants are in the
     record's `metrics`."""
 
     ood: list[dict[str, Any]] = field(default_factory=list)

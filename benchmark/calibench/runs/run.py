@@ -65,6 +65,7 @@ def run_config(
         fitted = members.fitted + posthoc.fit(outputs["cal"], labels["cal"])
         cal, _ = posthoc.judged(outputs["cal"], decide=False)
         test, decisions = posthoc.judged(outputs["test"])
+        fitted = posthoc.with_adapted(fitted)
     with members.timed("judge"):
         report("judge", 0, 1, "bootstrap and noise floor")
         judgement = judge(Judged(test, labels["test"], decisions, inputs.data.test_soft), metrics, options.sampling)

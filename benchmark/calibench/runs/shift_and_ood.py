@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibench.config.run_config import RunConfig
-from calibench.evaluation.added_figures import AddedFigures
+from calibench.evaluation.added_figures import AddedFigures, JudgedRows
 from calibench.evaluation.ood import judge_ood
 from calibench.evaluation.shift import judge_shifts
 from calibench.metrics.bootstrap import Sampling
 from calibench.metrics.load import Metrics
-from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
 from calibench.progress import Report
 from calibench.recipe.members import Members
@@ -41,12 +40,20 @@ def judge_shift_and_ood(
 ) -> AddedFigures:
     """The figures of every shift and OOD set that the run asks for; `test` are the outputs of the test split."""
 
-    def outputs_of(rows: Mapping[str, NDArray[np.float32]]) -> dict[str, tuple[Outputs, Decisions | None]]:
+    of_test = dict(posthoc.adapted)  # the test split was mapped last
+
+    def outputs_of(
+        rows: Mapping[str, NDArray[np.float32]], adapted: Mapping[str, dict[str, Any]] | None = None
+    ) -> dict[str, JudgedRows]:
         judged = {}
         for name, outputs in members.outputs_of(rows).items():
             with seeded(derived_seed(members.seeds["posthoc"], name)):
-                judged[name] = posthoc.judged(checked(outputs, f"{config.recipe}, {name}"))
+                pair = posthoc.judged(checked(outputs, f"{config.recipe}, {name}"), adapted=adapted)
+            judged[name] = JudgedRows(*pair, dict(posthoc.adapted) if adapted is None else adapted)
         return judged
+
+    def as_test(rows: Mapping[str, NDArray[np.float32]]) -> dict[str, JudgedRows]:
+        return outputs_of(rows, of_test)
 
     added = AddedFigures(level=judging.sampling.level)
     if inputs.shifts:
@@ -54,5 +61,5 @@ def judge_shift_and_ood(
             added |= judge_shifts(inputs.shifts, outputs_of, inputs.data, judging.metrics, report, judging.sampling)
     if inputs.ood_sets:
         with members.timed("ood"):
-            added |= judge_ood(inputs.ood_sets, config.shift_and_ood, outputs_of, test, report, judging.sampling)
+            added |= judge_ood(inputs.ood_sets, config.shift_and_ood, as_test, test, report, judging.sampling)
     return added

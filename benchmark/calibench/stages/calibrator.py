@@ -19,6 +19,14 @@ class Calibrator(ABC):
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
         """Fit to labelled outputs, and return the learned values as JSON (numbers, strings, lists) for the record."""
 
+    def adapt(self, outputs: Outputs, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Values, as JSON, that the map takes from the rows that it is about to map, without labels; by default none.
+
+        They join `fitted` in `apply`. The record states those of the test split, and of each shift variant. OOD rows are mapped
+        with those of test.
+        """
+        return {}
+
     @abstractmethod
     def apply(self, outputs: Outputs, fitted: dict[str, Any]) -> Outputs:
         """The mapped outputs, of the same shape. Return new ones; do not change `outputs` in place."""

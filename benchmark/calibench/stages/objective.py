@@ -94,7 +94,8 @@ class Objective(ABC):
 
         `logits [n, K]` are the softmax logits of the prediction, `labels [n]` those of the validation split. By default it is the
         mean of `-log softmax(logits)[y]` in float64. An objective that models the noise overrides it: where the labels are
-        noisy (`TrainTask.val_is_noisy`) it scores its probability of the noisy label.
+        noisy (`TrainTask.val_is_noisy`) it scores its probability of the noisy label. One that weighs classes scores its own loss:
+        the NLL of val, whose class shares differ from those that it trains for, would prefer a network that has hardly learned.
         """
         return float(functional.cross_entropy(logits.double(), labels))
 
