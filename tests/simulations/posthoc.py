@@ -1,0 +1,267 @@
+"""CalArena's calibrators on UCI tables and stored outputs: the results of docs/evidence/calibrators.md, a line for each task.
+
+`python tests/simulations/posthoc.py results.csv [--peers]` reads the shared data beside the repository, trains four cheap
+classifiers on every UCI set (three splits of 50 % train, 25 % cal, 25 % test), fits every map on cal and judges it on test.
+`calibench winrates` ranks the lines. `--peers` adds probmetrics' own calibrators as lines of their own (`peer NAME`).
+A map that refuses the samples leaves the outputs as they are; its line says so (`refused`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from calibench import Outputs, RunError
+from calibench.config.resolve import resolve_chain
+from calibench.metrics.ece import ECE
+from calibench.metrics.judged import Judged
+from calibench.recipe.posthoc import PostHoc
+from calibench.seeds import seeded
+
+DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+SPLITS = 3
+
+RECIPES = {
+    "TS": "temperature",
+    "ETS": "ets",
+    "Isotonic": "isotonic:floor=0",
+    "CIR": "cir:floor=0",
+    "Venn-Abers": "ivap:of=classes",
+    "BBQ": "bbq:of=classes",
+    "Hist-uniform": "histogram:bins=10,of=classes,floor=0",
+    "Hist-quantile": "hist-quantile:floor=0",
+    "Spline": "spline-calib",
+    "Kernel": "kernel",
+}
+"""CalArena's name, and the recipe that repeats it."""
+
+BINARY = RECIPES | {
+    "Scaling-Binning": "platt-binner:bins=10,split=false,of=classes",
+    "Platt-probs": "platt:score=probability",
+    "Platt-logits": "platt",
+    "Quadratic": "quadratic",
+    "Beta": "beta",
+    "CDF-Spline": "cdf-spline",
+}
+MULTICLASS = RECIPES | {"VS": "vector", "SVS": "svs", "MS": "matrix", "SMS": "sms", "Dirichlet": "dirichlet"}
+
+OTHERS = {
+    "adaptive-temperature": "adaptive-temperature",
+    "irm": "irm",
+    "spline (top)": "spline",
+    "platt, top": "platt:of=top",
+    "isotonic, floored": "isotonic",
+    "svs": "svs",
+    "sms": "sms",
+    "vector": "vector",
+}
+"""Maps that CalArena does not have, or has for many classes only; they are compared on a board of their own."""
+
+PEERS = {
+    "Hist-uniform": ("BinaryHistogramBinningCalibrator", {"strategy": "uniform"}, True),
+    "Hist-quantile": ("BinaryHistogramBinningCalibrator", {"strategy": "quantile"}, True),
+    "Scaling-Binning": ("BinaryPlattBinnerCalibrator", {}, False),
+    "BBQ": ("NetcalBBQCalibrator", {}, False),
+    "Isotonic": ("SklearnCalibrator", {"method": "isotonic"}, False),
+    "CIR": ("CenteredIsotonicRegressionCalibrator", {}, True),
+    "Venn-Abers": ("VennAbersCalibrator", {}, False),
+    "TS": ("TemperatureScalingCalibrator", {}, False),
+    "ETS": ("ETSCalibrator", {}, False),
+    "Platt-probs": ("SklearnCalibrator", {"method": "sigmoid"}, False),
+    "Platt-logits": ("BinaryLogisticCalibrator", {"type": "affine"}, False),
+    "Quadratic": ("BinaryLogisticCalibrator", {"type": "quadratic"}, False),
+    "Beta": ("BetacalCalibrator", {}, False),
+    "Spline": ("MLISplineCalibrator", {}, False),
+    "CDF-Spline": ("CDFSplineCalibrator", {}, False),
+    "Kernel": ("KernelCalibrator", {}, False),
+    "VS": ("VectorScalingCalibrator", {}, False),
+    "SVS": ("SVSCalibrator", {}, False),
+    "MS": ("MatrixScalingCalibrator", {}, False),
+    "SMS": ("SMSCalibrator", {}, False),
+}
+"""CalArena's name, probmetrics' class, its arguments, and whether CalArena runs it one against the rest."""
+
+Floats = NDArray[np.float64]
+
+
+class Task(NamedTuple):
+    """Probabilities `[n, K]` and labels `[n]` of cal and of test."""
+
+    dataset: str
+    model: str
+    cal: Floats
+    cal_labels: NDArray[np.int64]
+    test: Floats
+    test_labels: NDArray[np.int64]
+
+
+def classifiers(seed: int) -> dict[str, Any]:
+    """Four cheap classifiers."""
+    network = MLPClassifier((64,), max_iter=300, random_state=seed)
+    return {
+        "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
+        "forest": RandomForestClassifier(200, random_state=seed),
+        "boosting": HistGradientBoostingClassifier(max_iter=50, random_state=seed),
+        "network": make_pipeline(StandardScaler(), network),
+    }
+
+
+def uci_tasks() -> Iterator[Task]:
+    """Each UCI set, split and classifier. A classifier that has not seen a class gives it 0."""
+    with np.load(DATA / "uci_tabular.npz") as arrays:
+        sets = {key.removesuffix("__X"): (arrays[key], arrays[key[:-1] + "y"]) for key in arrays if key.endswith("__X")}
+    for name, (x, labels) in sorted(sets.items()):
+        y = labels.astype(np.int64)
+        for seed in range(SPLITS):
+            stratify = y if np.bincount(y).min() >= 4 else None
+            train, rest = train_test_split(np.arange(len(y)), train_size=0.5, random_state=seed, stratify=stratify)
+            kept = None if stratify is None or np.bincount(y[rest]).min() < 2 else y[rest]
+            cal, test = train_test_split(rest, train_size=0.5, random_state=seed, stratify=kept)
+            for model, classifier in classifiers(seed).items():
+                classifier.fit(x[train], y[train])
+                probs = np.zeros((2, max(len(cal), len(test)), int(y.max()) + 1))
+                for part, rows in enumerate((cal, test)):
+                    probs[part, : len(rows), classifier.classes_] = classifier.predict_proba(x[rows]).T
+                yield Task(name, f"{model} {seed}", probs[0, : len(cal)], y[cal], probs[1, : len(test)], y[test])
+
+
+def stored_tasks() -> Iterator[Task]:
+    """Each stored network: half of the rows (or the file's own validation rows) are cal, the others test."""
+
+    def halves(dataset: str, model: str, probs: NDArray[Any], labels: NDArray[Any], shuffled: bool = True) -> Task:
+        order = np.random.default_rng(0).permutation(len(labels)) if shuffled else np.arange(len(labels))
+        probs, labels = unit(probs)[order], labels.astype(np.int64)[order]
+        half = len(labels) // 2
+        return Task(dataset, model, probs[:half], labels[:half], probs[half:], labels[half:])
+
+    with np.load(DATA / "cifar100_test_probs.npz") as a:
+        for model in ("lenet5", "wrn16_4", "densenet_bc_100"):
+            yield halves("cifar100", model, a[model], a["label"], shuffled=False)
+    with np.load(DATA / "cifar10_resnet_jpeg_logits.npz") as a:
+        for model, logits in zip(a["models"], a["logits"], strict=True):
+            yield halves("cifar10-jpeg", str(model), softmax(logits), a["label"])
+    with np.load(DATA / "diabetic_retinopathy_probs.npz") as a:
+        yield halves("retinopathy", "one view", a["tta_prob"][0], a["label"])
+        yield halves("retinopathy", "mc-dropout", a["mc_dropout_prob"].astype(np.float64).mean(axis=0), a["label"])
+    with np.load(DATA / "label_errors_test_probs.npz") as a:
+        for name in ("mnist", "20news", "imdb"):
+            yield halves(name, "out of fold", a[f"{name}_prob"], a[f"{name}_label"])
+    with np.load(DATA / "catdog_ensemble_logits.npz") as a:
+        for i, member in enumerate(a["members"]):
+            parts = [softmax(np.stack([np.zeros(5000), a[f"logit_{part}"][i]], axis=1)) for part in ("valid", "test")]
+            labels = [a[f"label_{part}"].astype(np.int64) for part in ("valid", "test")]
+            yield Task("catdog", str(member), parts[0], labels[0], parts[1], labels[1])
+
+
+def softmax(z: NDArray[Any]) -> Floats:
+    z = z.astype(np.float64)
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def unit(probs: NDArray[Any]) -> Floats:
+    probs = probs.astype(np.float64)
+    return probs / probs.sum(axis=1, keepdims=True)
+
+
+def mapped(recipe: str, task: Task) -> Floats:
+    """The test probabilities after the recipe, fitted on cal."""
+    cal, test = (Outputs(torch.from_numpy(p), from_probs=True) for p in (task.cal, task.test))
+    chain = PostHoc(resolve_chain(recipe, ("calibrator",), recipe), test.num_classes)
+    with seeded(0):
+        chain.fit(cal, torch.from_numpy(task.cal_labels))
+        return chain.apply(test).probs().numpy()
+
+
+def by_probmetrics(name: str, task: Task) -> Floats:
+    """The test probabilities after probmetrics' calibrator of CalArena's name, built as in CalArena's run_benchmark.py."""
+    from probmetrics import calibrators
+
+    kind, arguments, one_vs_rest = PEERS[name]
+    binary = task.test.shape[1] == 2
+    if name == "Venn-Abers" and binary:
+        kind = "BinaryVennAbersCalibrator"
+    peer = getattr(calibrators, kind)(**arguments)
+    peer = calibrators.MulticlassOneVsRestCalibrator(peer) if one_vs_rest and not binary else peer
+    cal, test = (p[:, 1] if name == "BBQ" and binary else p for p in (task.cal, task.test))
+    np.random.seed(0)
+    peer.fit(cal, task.cal_labels)
+    return unit(np.clip(peer.predict_proba(test), 0, 1))
+
+
+def line(task: Task, method: str, map_: Callable[[], Floats]) -> dict[str, Any]:
+    """The figures of one map on one task."""
+    started, refused = time.perf_counter(), ""
+    try:
+        probs = map_()
+    except RunError as error:
+        probs, refused = task.test, str(error).split(":")[0]
+    seconds = time.perf_counter() - started
+    judged = Judged(Outputs(torch.from_numpy(probs), from_probs=True), torch.from_numpy(task.test_labels))
+    return {
+        "benchmark": "binary" if task.test.shape[1] == 2 else "multiclass",
+        "method": method,
+        "dataset": task.dataset,
+        "model": task.model,
+        "brier": float(np.square(probs - np.eye(probs.shape[1])[task.test_labels]).sum(axis=1).mean()),
+        "nll": float(judged.nll.mean()),
+        "ece15": ECE(bins=15).value(judged),
+        "accuracy": float(judged.correct.mean()),
+        "seconds": round(seconds, 4),
+        "refused": refused,
+    }
+
+
+def lines(task: Task, peers: bool) -> Iterator[dict[str, Any]]:
+    """Every map on one task."""
+    recipes = BINARY if task.test.shape[1] == 2 else MULTICLASS
+    yield line(task, "Base-model", lambda: task.test)
+    for method, recipe in (recipes | {f"+{name}": recipe for name, recipe in OTHERS.items()}).items():
+        yield line(task, method, lambda recipe=recipe: mapped(recipe, task))
+    if peers:
+        for method in recipes:
+            if method in PEERS:
+                try:
+                    yield line(task, f"peer {method}", lambda method=method: by_probmetrics(method, task))
+                except Exception as error:  # what a peer refuses is no figure of ours
+                    print(f"peer {method}, {task.dataset}, {task.model}: {error!r}"[:200])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--peers", action="store_true", help="also probmetrics' own calibrators")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    writer = None
+    with threadpool_limits(1), args.file.open("w", newline="", encoding="utf-8") as file:
+        for source in (uci_tasks, stored_tasks):
+            for task in source():
+                for row in lines(task, args.peers):
+                    writer = writer or csv.DictWriter(file, row)
+                    if file.tell() == 0:
+                        writer.writeheader()
+                    writer.writerow(row)
+                file.flush()
+                print(task.dataset, task.model, flush=True)
+
+
+if __name__ == "__main__":
+    main()
