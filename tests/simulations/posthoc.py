@@ -2,7 +2,8 @@
 
 `python tests/simulations/posthoc.py results.csv [--peers]` reads the shared data beside the repository, trains four cheap
 classifiers on every UCI set (three splits of 50 % train, 25 % cal, 25 % test), fits every map on cal and judges it on test.
-`calibench winrates` ranks the lines. `--peers` adds probmetrics' own calibrators as lines of their own (`peer NAME`).
+`calibench winrates` ranks the lines. `--peers` adds probmetrics' own calibrators as lines of their own (`peer NAME`), for the
+stored networks and the first split.
 A map that refuses the samples leaves the outputs as they are; its line says so (`refused`).
 """
 
@@ -61,17 +62,10 @@ BINARY = RECIPES | {
 }
 MULTICLASS = RECIPES | {"VS": "vector", "SVS": "svs", "MS": "matrix", "SMS": "sms", "Dirichlet": "dirichlet"}
 
-OTHERS = {
-    "adaptive-temperature": "adaptive-temperature",
-    "irm": "irm",
-    "spline (top)": "spline",
-    "platt, top": "platt:of=top",
-    "isotonic, floored": "isotonic",
-    "svs": "svs",
-    "sms": "sms",
-    "vector": "vector",
-}
-"""Maps that CalArena does not have, or has for many classes only; they are compared on a board of their own."""
+OTHERS = ("adaptive-temperature", "irm", "spline")
+BINARY_OTHERS = (*OTHERS, "svs", "vector", "dirichlet")
+MULTICLASS_OTHERS = (*OTHERS, "platt", "beta", "quadratic")
+"""Recipes that CalArena does not have, or not for so many classes; their lines begin with +."""
 
 PEERS = {
     "Hist-uniform": ("BinaryHistogramBinningCalibrator", {"strategy": "uniform"}, True),
@@ -230,11 +224,11 @@ def line(task: Task, method: str, map_: Callable[[], Floats]) -> dict[str, Any]:
 
 def lines(task: Task, peers: bool) -> Iterator[dict[str, Any]]:
     """Every map on one task."""
-    recipes = BINARY if task.test.shape[1] == 2 else MULTICLASS
+    recipes, others = (BINARY, BINARY_OTHERS) if task.test.shape[1] == 2 else (MULTICLASS, MULTICLASS_OTHERS)
     yield line(task, "Base-model", lambda: task.test)
-    for method, recipe in (recipes | {f"+{name}": recipe for name, recipe in OTHERS.items()}).items():
+    for method, recipe in (recipes | {f"+{recipe}": recipe for recipe in others}).items():
         yield line(task, method, lambda recipe=recipe: mapped(recipe, task))
-    if peers:
+    if peers and not task.model.endswith(tuple(f" {seed}" for seed in range(1, SPLITS))):
         for method in recipes:
             if method in PEERS:
                 try:

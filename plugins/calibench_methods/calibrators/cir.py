@@ -56,4 +56,4 @@ class CIR(BinaryMap):
 
     def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
         """The interpolated function, at least the floor."""
-        return np.maximum(np.interp(column.p, fitted["p"], fitted["value"]), fitted["floor"])
+        return np.asarray(np.maximum(np.interp(column.p, fitted["p"], fitted["value"]), fitted["floor"]))

@@ -84,4 +84,5 @@ def log_beta(alpha: Floats) -> Floats:
 
 def _softmax(x: Floats) -> Floats:
     e: Floats = np.exp(x - x.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+    e /= e.sum(axis=1, keepdims=True)
+    return e
