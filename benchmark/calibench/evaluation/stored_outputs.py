@@ -15,7 +15,7 @@ from calibench.errors import InputError
 from calibench.evaluation.advice import advise
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
-from calibench.evaluation.fit import AUTO, apply_fit, check_fit
+from calibench.evaluation.fit import AUTO, AfterFit, apply_fit, check_fit
 from calibench.evaluation.fit_samples import warnings_about_fit
 from calibench.evaluation.groups import judge_groups
 from calibench.evaluation.judge import Judgement, judge
@@ -94,17 +94,13 @@ def evaluate_samples(
             return dataclasses.replace(record, fit={"recipe": AUTO, "chosen": None})
     if recipe is None:
         return record
-    if fit.samples is None:
-        after = apply_fit(recipe, None, fit.folds, fit_on, sampling.seed)
-    else:
-        after = apply_fit(recipe, fit_on, None, samples, sampling.seed)
-    learned = after.learned if fit.soft is None else {**after.learned, "labels": "drawn from the shares"}
+    after = _fitted(dataclasses.replace(fit, recipe=recipe), fit_on, samples, sampling.seed)
     judged_after = Judged(after.outputs, labels, after.decisions, soft, sample_weight)
     judgement = judge(judged_after, chosen, sampling, report)
     return dataclasses.replace(
         record,
         units=record.units | units_of(chosen, judgement.metrics),
-        fit=learned,
+        fit=after.learned,
         after=_after(judgement, by_group(judged_after)),
         judged_after=judged_after,
     )
@@ -120,6 +116,16 @@ def _fit_on(fit: Fit, samples: Samples, seed: int) -> Samples:
             "there are shares to fit on and nothing is fitted on them", "give samples to fit on, or cross-fit 5"
         )
     return with_drawn_labels(fit_on, fit.soft, seed)
+
+
+def _fitted(fit: Fit, fit_on: Samples, samples: Samples, seed: int) -> AfterFit:
+    """The judged samples after the fit; what it learned says if its labels were drawn."""
+    assert fit.recipe is not None
+    if fit.samples is None:
+        after = apply_fit(fit.recipe, None, fit.folds, fit_on, seed)
+    else:
+        after = apply_fit(fit.recipe, fit_on, None, samples, seed)
+    return after if fit.soft is None else after._replace(learned={**after.learned, "labels": "drawn from the shares"})
 
 
 def _by_group(
