@@ -23,7 +23,10 @@ SPEC = MethodSpec(
         "p = softmax(z / T(z)), T = softplus(w ln(H / ln K) + b), H the entropy of softmax(z), (w, b) = argmin NLL on cal, "
         "T clipped to [1/50, 50]"
     ),
-    paper="S. Balanya, J. Maronas, D. Ramos, Adaptive temperature scaling for robust calibration, 2022 (arXiv 2208.00461)",
+    paper=(
+        "S. Balanya, J. Maronas, D. Ramos, Adaptive Temperature Scaling for Robust Calibration of Deep Neural Networks, 2024 "
+        "(arXiv 2208.00461)"
+    ),
     deviations=(
         "the search starts at the one temperature of `temperature` with w = 0 and is quasi-Newton (BFGS); it keeps the start if "
         "it finds nothing better, so the NLL on cal is at most that of `temperature`",
