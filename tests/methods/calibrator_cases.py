@@ -11,6 +11,7 @@ import torch
 from calibench import Outputs
 from calibench.config.resolve import resolve_chain
 from calibench.stages.build import build_stage
+from calibench_methods.calibrators.multiclass import columns
 
 
 def calibrator(text: str) -> Any:
@@ -51,3 +52,21 @@ def calibrated(text: str, outputs: Outputs, labels: torch.Tensor, test_outputs: 
 
 def nll(p: np.ndarray, y: np.ndarray) -> float:
     return float(-np.log(np.maximum(p[np.arange(len(y)), y], 1e-12)).mean())
+
+
+def probabilities_and_hits(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of class 1 and its hits, which are drawn with p squared."""
+    rng = np.random.default_rng([n, seed])
+    p = rng.beta(0.7, 0.9, size=n)
+    return p, (rng.random(n) < p**2).astype(np.float64)
+
+
+def two_columns(p: np.ndarray) -> Outputs:
+    return Outputs(torch.from_numpy(np.stack([1 - p, p], axis=1)), from_probs=True)
+
+
+def one_map(text: str, p: np.ndarray, hit: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """The map of class 1 of two at the probabilities `at`, before rows are divided by their sums."""
+    stage = calibrator(text)
+    fitted = stage.fit(two_columns(p), torch.from_numpy(hit).long())
+    return stage.apply_one(columns(two_columns(at))[1], fitted["maps"][1])

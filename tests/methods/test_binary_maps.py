@@ -8,7 +8,18 @@ import math
 import numpy as np
 import pytest
 import torch
-from calibrator_cases import calibrated, calibrator, fit, nll, overconfident, softmax, without_last_class
+from calibrator_cases import (
+    calibrated,
+    calibrator,
+    fit,
+    nll,
+    one_map,
+    overconfident,
+    probabilities_and_hits,
+    softmax,
+    two_columns,
+    without_last_class,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -17,24 +28,6 @@ from sklearn.isotonic import IsotonicRegression
 from calibench import Outputs
 from calibench_methods.calibrators.ets import simplex_weights
 from calibench_methods.calibrators.multiclass import columns, with_top
-
-
-def probabilities_and_hits(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities of class 1 and its hits, which are drawn with p squared."""
-    rng = np.random.default_rng([n, seed])
-    p = rng.beta(0.7, 0.9, size=n)
-    return p, (rng.random(n) < p**2).astype(np.float64)
-
-
-def two_columns(p: np.ndarray) -> Outputs:
-    return Outputs(torch.from_numpy(np.stack([1 - p, p], axis=1)), from_probs=True)
-
-
-def one_map(text: str, p: np.ndarray, hit: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The map of class 1 of two at the probabilities `at`, before rows are divided by their sums."""
-    stage = calibrator(text)
-    fitted = stage.fit(two_columns(p), torch.from_numpy(hit).long())
-    return stage.apply_one(columns(two_columns(at))[1], fitted["maps"][1])
 
 
 @pytest.mark.parametrize("text", ["platt", "beta", "isotonic:floor=0", "ivap:of=classes"])
@@ -186,23 +179,23 @@ def test_ivap_equals_two_isotonic_fits_per_sample(seed: int, n: int, grid: int) 
 
 
 def test_spline_is_the_least_squares_natural_spline() -> None:
-    """The spline is written here in the truncated-power basis of natural splines; the map is its slope at each fractile."""
+    """The spline is written here in the truncated-power basis of natural splines; the map is the score plus its slope."""
     outputs, labels = overconfident(300, 4, 8)
     p = outputs.probs().numpy()
     order = np.argsort(p.max(axis=1))
     right = (p.argmax(axis=1) == labels.numpy())[order]
-    t, knots = np.arange(301) / 300, np.linspace(0, 1, 6)
-    h = np.concatenate([[0], np.cumsum(right)]) / 300
+    scores = p.max(axis=1)[order]
+    t, knots = np.arange(300) / 299, np.linspace(0, 1, 6)
+    h = np.cumsum(right - scores) / 300
 
     def d(k: int, x: np.ndarray, power: int) -> np.ndarray:
         cubes = np.maximum(x - knots[k], 0) ** power - np.maximum(x - knots[-1], 0) ** power
         return cubes / (knots[-1] - knots[k])
 
-    basis = np.stack([np.ones(301), t, *(d(k, t, 3) - d(4, t, 3) for k in range(4))], axis=1)
+    basis = np.stack([np.ones(300), t, *(d(k, t, 3) - d(4, t, 3) for k in range(4))], axis=1)
     c = np.linalg.lstsq(basis, h, rcond=None)[0]
-    mid = (np.arange(300) + 0.5) / 300
-    slopes = np.stack([np.zeros(300), np.ones(300), *(3 * (d(k, mid, 2) - d(4, mid, 2)) for k in range(4))], axis=1)
-    expected = np.clip(slopes @ c, 1 / 302, 1 - 1 / 302)
+    slopes = np.stack([np.zeros(300), np.ones(300), *(3 * (d(k, t, 2) - d(4, t, 2)) for k in range(4))], axis=1)
+    expected = np.clip(scores + slopes @ c, 1 / 302, 1 - 1 / 302)
     stage, fitted = fit("spline", outputs, labels)
     np.testing.assert_allclose(fitted["maps"][0]["value"], expected, atol=1e-8)
     np.testing.assert_allclose(fitted["maps"][0]["score"], p.max(axis=1)[order], rtol=1e-12)

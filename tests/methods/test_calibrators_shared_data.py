@@ -25,8 +25,10 @@ FITTED_ON = 5000
 UNTESTED = ("matrix", "bbq:of=classes")  # each takes 10 s; for probabilities matrix equals dirichlet
 RECIPES = (
     *("temperature", "vector", "matrix", "dirichlet", "platt", "beta", "isotonic", "histogram", "bbq", "spline", "ets"),
-    *("platt-binner", "ivap"),
+    *("platt-binner", "ivap", "svs", "sms", "quadratic", "cir", "irm", "kernel", "cdf-spline", "spline-calib"),
+    *("hist-quantile", "adaptive-temperature"),
     *("temperature+isotonic:of=top", "platt:of=top", "beta:of=top", "isotonic:of=top", "isotonic:floor=0"),
+    *("temperature+spline", "quadratic:of=top", "spline-calib:of=top"),
     *("histogram:binning=mass", "histogram:of=classes", "bbq:of=classes", "platt-binner:of=classes", "ivap:of=classes"),
     "ets:loss=ce",
 )
@@ -113,7 +115,11 @@ def test_the_table_has_the_figures_before_calibration() -> None:
         assert_equals_table(before(network), figures_before)
 
 
-@pytest.mark.parametrize("recipe", [r for r in RECIPES if ":of=classes" not in r and r != "isotonic:floor=0"])
+NOT_FOR_MANY_CLASSES = {"isotonic:floor=0", "kernel", "cdf-spline", "hist-quantile"}
+"""Maps that CalArena runs as they are, with about 50 hits a class; docs/evidence/calibrators.md says what they do here."""
+
+
+@pytest.mark.parametrize("recipe", [r for r in RECIPES if ":of=classes" not in r and r not in NOT_FOR_MANY_CLASSES])
 def test_calibrators_improve_the_overconfident_network(recipe: str) -> None:
     """NLL and ECE15 of DenseNet fall, by the table that the tests above check. Step maps with `of=classes` are left out."""
     nll, ece, accuracy = documented()[recipe][2]

@@ -63,6 +63,11 @@ if TYPE_CHECKING:
     help="Fit inside one file instead: each of FOLDS parts is mapped by a fit on the others.",
 )
 @click.option(
+    "--fit-soft",
+    metavar="NAME",
+    help="Fit to labels drawn from people's shares: an array of VALFILE (of FILE with --cross-fit), or a .npy.",
+)
+@click.option(
     "--stream",
     is_flag=True,
     help="Read FILE (.npy, .npz, .safetensors, .parquet) in one pass, so that it may be larger than memory.",
@@ -87,6 +92,7 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     fit: str | None,
     fit_on: Path | None,
     cross_fit: int | None,
+    fit_soft: str | None,
     stream: bool,
     plot: Path | None,
     as_json: bool,
@@ -112,13 +118,13 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     if plot is not None:
         check_plot(plot)
     columns = Columns(logits, probs, labels)
-    _check_files(files, fit_on)
+    _check_files(files, fit_on, fit_soft)
     judging = metrics, Sampling(resamples, level).check(figures_alone=True)
     if stream:
-        refuse_with_stream(soft=soft, fit=fit, fit_on=fit_on, cross_fit=cross_fit)
+        refuse_with_stream(soft=soft, fit=fit, fit_on=fit_on, cross_fit=cross_fit, fit_soft=fit_soft)
         records, comparable = stream_files(files, columns, judging, quiet)
     else:
-        records, comparable = _judge_files(files, columns, soft, (fit, fit_on, cross_fit), judging, quiet)
+        records, comparable = _judge_files(files, columns, soft, (fit, fit_on, cross_fit, fit_soft), judging, quiet)
     if plot is not None:
         reliability_diagram(_panels(records), plot)
         if not quiet:
@@ -131,18 +137,19 @@ def _judge_files(
     files: Sequence[Path],
     columns: Columns,
     soft: str | None,
-    fitting: tuple[str | None, Path | None, int | None],
+    fitting: tuple[str | None, Path | None, int | None, str | None],
     judging: tuple[str | None, Sampling],
     silent: bool,
 ) -> tuple[dict[Path, EvaluationRecord], bool]:
-    """The record of each file, and True if all of them have the same labels. `fitting` are recipe, file and folds of the fit."""
+    """The record of each file, and True if all have the same labels. `fitting` are recipe, file, folds and shares of the fit."""
     from calibench.cli.evaluate_board import same_labels
     from calibench.evaluation.stored_outputs import Fit
     from calibench.outputs.readers import read_outputs, read_soft
     from calibench.plugins.discovery import registry
 
-    recipe, fit_on, folds = fitting
-    fit = Fit(recipe, None if fit_on is None else read_outputs(fit_on, columns), folds)
+    recipe, fit_on, folds, fit_soft = fitting
+    shares = None if fit_soft is None else read_soft(files[0] if fit_on is None else fit_on, fit_soft)
+    fit = Fit(recipe, None if fit_on is None else read_outputs(fit_on, columns), folds, shares)
     warn_about_broken_plugins(registry())
     samples = [read_outputs(file, columns) for file in files]
     with plugin_output_to_stderr():
@@ -150,7 +157,8 @@ def _judge_files(
             file: _judge_file(file, judged, fit, None if soft is None else read_soft(file, soft), judging, silent)
             for file, judged in zip(files, samples, strict=True)
         }
-    records = {file: _with_unread(record, file, columns, soft) for file, record in records.items()}
+    used = soft if fit_on is not None or soft is not None else fit_soft
+    records = {file: _with_unread(record, file, columns, used) for file, record in records.items()}
     return records, same_labels([labels for _, labels in samples])
 
 
@@ -184,12 +192,15 @@ def _with_unread(record: EvaluationRecord, file: Path, columns: Columns, soft: s
     return dataclasses.replace(record, warnings=[*record.warnings, *warn_of_unread(file, columns, soft)])
 
 
-def _check_files(files: tuple[Path, ...], fit_on: Path | None) -> None:
+def _check_files(files: tuple[Path, ...], fit_on: Path | None, fit_soft: str | None) -> None:
     twice = next((file for file in files if files.count(file) > 1), None)
     if twice is not None:
         raise InputError(f"{twice} is named twice", "name each file once")
     if len(files) > 1 and fit_on is not None:
         message = f"--fit-on {fit_on} holds the outputs of one classifier, and there are {len(files)} to judge"
+        raise InputError(message, "fit one file at a time")
+    if len(files) > 1 and fit_soft is not None:
+        message = f"--fit-soft {fit_soft} holds the shares of one file's rows, and there are {len(files)} files"
         raise InputError(message, "fit one file at a time")
 
 

@@ -27,6 +27,7 @@ def evaluate(  # noqa: PLR0913 - the public API
     fit_logits: Any = None,
     fit_probs: Any = None,
     fit_labels: Any = None,
+    fit_soft: Any = None,
     cross_fit: int | None = None,
     soft: Any = None,
     metrics: str | None = None,
@@ -47,7 +48,8 @@ def evaluate(  # noqa: PLR0913 - the public API
 
     `fit` is a recipe of calibrators and a decision rule, as `temperature`. It is fitted on `fit_logits` or `fit_probs` with
     `fit_labels`, other samples than those judged; with `cross_fit` folds each sample is mapped by a fit on the other folds.
-    `auto` is the map that the record's `advice` names.
+    `auto` is the map that the record's `advice` names. With `fit_soft`, the shares `[N, K]` of people who gave each label to the
+    samples to fit on (with `cross_fit`: to those judged), the map is fitted to labels that are drawn from the shares.
 
     `sample_weight [N]`, numbers of at least 0, weigh the samples in figures, intervals, noise floors and verdict; a fit and an
     advice do not know them. `groups [N]`, whole numbers or texts, ask for the figures of each group as well, in the record's
@@ -61,7 +63,7 @@ def evaluate(  # noqa: PLR0913 - the public API
     shares = None if soft is None else _numbers(soft, "soft")
     return evaluate_samples(
         samples,
-        Fit(fit, fit_samples, cross_fit),
+        Fit(fit, fit_samples, cross_fit, None if fit_soft is None else _numbers(fit_soft, "fit_soft")),
         soft=shares,
         metrics=metrics,
         sampling=sampling,

@@ -15,10 +15,11 @@ from calibench.errors import InputError
 from calibench.evaluation.advice import advise
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
-from calibench.evaluation.fit import AUTO, apply_fit, check_fit
+from calibench.evaluation.fit import AUTO, AfterFit, apply_fit, check_fit
 from calibench.evaluation.fit_samples import warnings_about_fit
 from calibench.evaluation.groups import judge_groups
 from calibench.evaluation.judge import Judgement, judge
+from calibench.evaluation.soft_fit import with_drawn_labels
 from calibench.kernels import numpy_backend
 from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Sampling
 from calibench.metrics.judged import Judged
@@ -36,12 +37,14 @@ NO_MAPS = 'no map was tried, since torch is not installed: pip install "torch>=2
 class Fit:
     """Post-hoc stages to try: the `recipe`, `auto` for the map that the advice names, or None.
 
-    They are fitted on `samples`, or with `folds` on the other folds of the judged samples themselves (cross-fitting).
+    They are fitted on `samples`, or with `folds` on the other folds of the judged samples themselves (cross-fitting). With `soft`,
+    the shares `[N, K]` of people who gave each label to these samples, their labels are drawn from the shares.
     """
 
     recipe: str | None = None
     samples: Samples | None = None
     folds: int | None = None
+    soft: NDArray[Any] | None = None
 
 
 def evaluate_samples(
@@ -65,6 +68,7 @@ def evaluate_samples(
     outputs, labels = samples
     soft = _checked_soft(soft, outputs)
     check_fit(fit.recipe, fit.samples, fit.folds, samples)
+    fit_on = _fit_on(fit, samples, sampling.seed)
     if sample_weight is not None and fit.recipe == AUTO:
         raise InputError(
             "fit auto takes no sample weights", "name a recipe, such as temperature, or leave the weights out"
@@ -82,9 +86,7 @@ def evaluate_samples(
     if asked and find_spec("torch") is None:  # judging needs none
         record = dataclasses.replace(record, warnings=[*record.warnings, NO_MAPS])
     elif asked:
-        record = dataclasses.replace(
-            record, advice=advise(samples if fit.samples is None else fit.samples, sampling.seed, report)
-        )
+        record = dataclasses.replace(record, advice=advise(fit_on, sampling.seed, report))
     recipe = fit.recipe
     if recipe == AUTO:
         recipe = None if record.advice is None else record.advice["recipe"]
@@ -92,7 +94,7 @@ def evaluate_samples(
             return dataclasses.replace(record, fit={"recipe": AUTO, "chosen": None})
     if recipe is None:
         return record
-    after = apply_fit(recipe, fit.samples, fit.folds, samples, sampling.seed)
+    after = _fitted(dataclasses.replace(fit, recipe=recipe), fit_on, samples, sampling.seed)
     judged_after = Judged(after.outputs, labels, after.decisions, soft, sample_weight)
     judgement = judge(judged_after, chosen, sampling, report)
     return dataclasses.replace(
@@ -102,6 +104,28 @@ def evaluate_samples(
         after=_after(judgement, by_group(judged_after)),
         judged_after=judged_after,
     )
+
+
+def _fit_on(fit: Fit, samples: Samples, seed: int) -> Samples:
+    """The samples to fit on, or to cross-fit; with shares, their labels are drawn."""
+    fit_on = samples if fit.samples is None else fit.samples
+    if fit.soft is None:
+        return fit_on
+    if fit.samples is None and fit.folds is None:
+        raise InputError(
+            "there are shares to fit on and nothing is fitted on them", "give samples to fit on, or cross-fit 5"
+        )
+    return with_drawn_labels(fit_on, fit.soft, seed)
+
+
+def _fitted(fit: Fit, fit_on: Samples, samples: Samples, seed: int) -> AfterFit:
+    """The judged samples after the fit; what it learned says if its labels were drawn."""
+    assert fit.recipe is not None
+    if fit.samples is None:
+        after = apply_fit(fit.recipe, None, fit.folds, fit_on, seed)
+    else:
+        after = apply_fit(fit.recipe, fit_on, None, samples, seed)
+    return after if fit.soft is None else after._replace(learned={**after.learned, "labels": "drawn from the shares"})
 
 
 def _by_group(

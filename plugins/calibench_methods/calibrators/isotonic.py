@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from calibench import MethodSpec
 from calibench.lazy import np
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
 from calibench_methods.calibrators.parameters import FLOOR, OF_DEVIATIONS, least_value, of_param
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SPEC = MethodSpec(
     name="isotonic",
@@ -42,15 +45,27 @@ class Isotonic(BinaryMap):
 
     def fit_one(self, column: Column, hit: Floats) -> dict[str, Any]:
         """`p` and `value`: the corners of the function."""
-        from scipy.optimize import isotonic_regression  # scikit-learn's takes a second to import
-
-        p, run, count = np.unique(column.p, return_inverse=True, return_counts=True)
-        mean = np.clip(isotonic_regression(np.bincount(run, weights=hit) / count, weights=count).x, 0, 1)
-        corner = np.ones(len(p), dtype=bool)
-        corner[1:-1] = (mean[1:-1] != mean[:-2]) | (mean[1:-1] != mean[2:])
+        p, mean, _ = non_decreasing_means(column.p, hit)
+        corner = corners(mean)
         value = np.maximum(mean[corner], least_value(self.floor, len(hit)))
         return {"p": p[corner].tolist(), "value": value.tolist()}
 
     def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
         """The interpolated function."""
         return np.asarray(np.interp(column.p, fitted["p"], fitted["value"]))
+
+
+def non_decreasing_means(p: Floats, hit: Floats) -> tuple[Floats, Floats, Floats]:
+    """The distinct values of `p [N]`, ascending, the isotonic fit of `hit [N]` at each, and the number of samples at each."""
+    from scipy.optimize import isotonic_regression  # scikit-learn's takes a second to import
+
+    distinct, run, count = np.unique(p, return_inverse=True, return_counts=True)
+    fitted = isotonic_regression(np.bincount(run, weights=hit) / count, weights=count).x
+    return distinct, np.clip(fitted, 0, 1), count.astype(np.float64)
+
+
+def corners(value: Floats) -> NDArray[np.bool_]:
+    """The points `[N]` at which a piecewise linear function through `value` can bend: not those between two equal neighbours."""
+    corner = np.ones(len(value), dtype=bool)
+    corner[1:-1] = (value[1:-1] != value[:-2]) | (value[1:-1] != value[2:])
+    return corner

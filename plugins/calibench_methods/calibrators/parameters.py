@@ -9,6 +9,13 @@ KULL = (
     "calibration, NeurIPS 2019 (arXiv 1910.12656)"
 )
 
+BERTA = (
+    "E. Berta, D. Holzmueller, M. Jordan, F. Bach, Structured Matrix Scaling for Multi-Class Calibration, AISTATS 2026 "
+    "(arXiv 2511.03685)"
+)
+
+ZHANG = "J. Zhang, B. Kailkhura, T. Han, Mix-n-Match, ICML 2020 (arXiv 2003.07329)"
+
 
 def of_param(default: str) -> Param:
     """The parameter `of`: the probabilities that a map is fitted to."""

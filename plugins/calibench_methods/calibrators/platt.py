@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from calibench import MethodSpec
+from calibench import MethodSpec, Param
 from calibench.lazy import np
 from calibench_methods.calibrators.convex import logistic
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
@@ -17,36 +17,54 @@ SPEC = MethodSpec(
     advice_per_class=10,
     target=f"{__name__}:Platt",
     summary="Platt scaling: a sigmoid of the log-odds of each class.",
-    params=(of_param("classes"),),
+    params=(
+        Param(
+            "score",
+            "str",
+            "log-odds",
+            "input of the sigmoid: log-odds, or the probability itself as scikit-learn and CalArena's Platt-probs take it",
+            choices=("log-odds", "probability"),
+        ),
+        of_param("classes"),
+    ),
     equation=(
-        "q = sigmoid(slope f + bias), f = ln p - ln(1 - p), at the least log loss of the targets (n+ + 1) / (n+ + 2) "
-        "and 1 / (n- + 2)"
+        "q = sigmoid(slope f + bias), f = ln p - ln(1 - p), or p for score=probability, at the least log loss of the "
+        "targets (n+ + 1) / (n+ + 2) and 1 / (n- + 2)"
     ),
     paper="J. Platt, Probabilistic Outputs for Support Vector Machines, Advances in Large Margin Classifiers, 1999",
     deviations=("the paper maps the margin of an SVM; here f is the log-odds", *OF_DEVIATIONS),
+    use_when="There are two classes, or some dozen hits a class, and the scores are off by a scale and a shift.",
+    avoid_when="The answers must not change (`of=top` keeps them), or sure and unsure scores are off in opposite directions.",
+    cost="A logistic regression with two unknowns for each class: milliseconds.",
 )
 
 
 class Platt(BinaryMap):
-    """`sigmoid(slope_k f_k + bias_k)` of the log-odds `f_k = ln p_k - ln(1 - p_k)`.
+    """`sigmoid(slope_k f_k + bias_k)` of the log-odds `f_k = ln p_k - ln(1 - p_k)`, or of `f_k = p_k`.
 
     The fit is to Platt's targets `(n+ + 1) / (n+ + 2)` and `1 / (n- + 2)`, which keep it finite on separable data.
     """
 
+    def __init__(self, score: str, of: str) -> None:
+        super().__init__(of)
+        self.score = score
+
     def fit_one(self, column: Column, hit: Floats) -> dict[str, Any]:
-        """`slope` and `bias`; the slope is 0 if all log-odds are equal."""
-        slope, bias = fit_sigmoid(column.log_p - column.log_q, hit, "platt")
+        """`slope` and `bias`; the slope is 0 if all scores are equal."""
+        slope, bias = fit_sigmoid(self._score(column), hit, "platt")
         return {"slope": slope, "bias": bias}
 
     def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
-        """The sigmoid of the scaled log-odds."""
-        return sigmoid(fitted["slope"] * (column.log_p - column.log_q) + fitted["bias"])
+        """The sigmoid of the scaled score."""
+        return sigmoid(fitted["slope"] * self._score(column) + fitted["bias"])
+
+    def _score(self, column: Column) -> Floats:
+        return column.p if self.score == "probability" else column.log_p - column.log_q
 
 
 def fit_sigmoid(log_odds: Floats, hit: Floats, name: str) -> tuple[float, float]:
     """Slope and bias of `sigmoid(slope f + bias)` with the least log loss of Platt's targets for `hit [N]`, 0 or 1."""
-    positives = hit.sum()
-    target = np.where(hit == 1, (positives + 1) / (positives + 2), 1 / (len(hit) - positives + 2))
+    target = platt_targets(hit)
     mean, sd = log_odds.mean(), log_odds.std()
     if not sd > 1e-12 * np.abs(log_odds).max():
         share = target.mean()
@@ -54,6 +72,13 @@ def fit_sigmoid(log_odds: Floats, hit: Floats, name: str) -> tuple[float, float]
     features = np.stack([(log_odds - mean) / sd, np.ones(len(log_odds))], axis=1)
     slope, bias = logistic(features, target, 0.0, np.zeros(2), name)
     return float(slope / sd), float(bias - slope / sd * mean)
+
+
+def platt_targets(hit: Floats) -> Floats:
+    """`(n+ + 1) / (n+ + 2)` for the n+ hits of `hit [N]`, and `1 / (n- + 2)` for the n- others."""
+    positives = hit.sum()
+    targets: Floats = np.where(hit == 1, (positives + 1) / (positives + 2), 1 / (len(hit) - positives + 2))
+    return targets
 
 
 def sigmoid(x: Floats) -> Floats:

@@ -12,33 +12,45 @@ from calibench_methods.calibrators.parameters import KEEPS_ORDER, least_value
 MAX_POINTS = 1001
 """Largest number of stored points of the map; between them it is linear."""
 
+GUPTA = "K. Gupta et al., Calibration of Neural Networks using Splines, ICLR 2021 (arXiv 2006.12800)"
+
+KNOTS = Param("knots", "int", 6, "knots of the natural cubic spline (the paper: 6)", "knots", minimum=3, maximum=100)
+
+SPLINE_EQUATION = (
+    "q = p + h'(t(p)), h = argmin over natural cubic splines of sum_i (h((i-1)/(n-1)) - D_i)^2, "
+    "D_i = (hits - sum of p, among the i lowest) / n, t the fractile of p"
+)
+
+SPLINE_DEVIATIONS = (
+    "q is clipped to [1 / (n + 2), 1 - 1 / (n + 2)]; the authors' code clips it to [0, 1]",
+    "samples of equal p share their mean hit rate, so their order does not matter",
+    f"the map is stored at {MAX_POINTS:,} fractiles at most, with lines between them",
+)
+
 SPEC = MethodSpec(
     name="spline",
     kind="calibrator",
     target=f"{__name__}:Spline",
-    summary="Spline recalibration: the slope of the top class's cumulative accuracy; accuracy cannot change.",
-    params=(Param("knots", "int", 6, "knots of the natural cubic spline", "knots", minimum=3, maximum=100),),
-    equation=(
-        "q_top = h'(t(p_top)), h = argmin over natural cubic splines of sum_i (h(i/N) - hits among the i lowest / N)^2, "
-        "t the fractile of p_top"
-    ),
-    paper="K. Gupta et al., Calibration of Neural Networks using Splines, ICLR 2021 (arXiv 2006.12800)",
-    deviations=(
-        f"only the top class is mapped; {KEEPS_ORDER}",
-        "the slope is clipped to [1 / (n + 2), 1 - 1 / (n + 2)] and stored at 1 001 fractiles at most, with lines between them",
-    ),
+    summary="Spline recalibration: adds a smooth correction by rank to the top class's probability; accuracy cannot change.",
+    params=(KNOTS,),
+    equation=f"{SPLINE_EQUATION}; p is the top class's probability",
+    paper=GUPTA,
+    deviations=(f"only the top class is mapped; {KEEPS_ORDER}", *SPLINE_DEVIATIONS),
+    use_when="The confidence is off by a smooth amount that no temperature mends, and cal has some thousand rows.",
+    avoid_when="The network is far over-confident, so that most scores crowd near 1: `temperature` first is better.",
+    cost="A least-squares fit with `knots` unknowns: milliseconds.",
 )
 
 
 class Spline(BinaryMap):
-    """The slope of a natural cubic spline through the cumulative share of hits, samples sorted by score.
+    """The score plus the slope of a natural cubic spline through the cumulated difference of hits and scores.
 
-    The spline h is fitted by least squares to h(i / N) = (hits among the i lowest scores) / N. Then `P(hit | s) = h'(t)` at
-    the fractile t of s.
+    The spline h is fitted by least squares to `D_i = sum over the i lowest scores of (hit - score) / n` at the fractiles
+    `(i - 1) / (n - 1)`. Its slope at the fractile t of a score s is the mean of hit - score there, so `P(hit | s) = s + h'(t)`.
     """
 
-    def __init__(self, knots: int) -> None:
-        super().__init__("top")
+    def __init__(self, knots: int, of: str = "top") -> None:
+        super().__init__(of)
         self.knots = knots
 
     def fit_one(self, column: Column, hit: Floats) -> dict[str, Any]:
@@ -47,15 +59,14 @@ class Spline(BinaryMap):
 
         order = np.argsort(column.p, kind="stable")
         scores, rows = column.p[order], len(hit)
-        t = np.arange(rows + 1) / rows
         tie_means, group = _means_by_score(scores, hit[order])  # so that the order of ties does not matter
-        h = np.concatenate([[0.0], np.cumsum(tie_means[group])]) / rows
+        t = np.linspace(0, 1, rows)
         basis = CubicSpline(np.linspace(0, 1, self.knots), np.eye(self.knots), bc_type="natural")
-        coefficients = np.linalg.lstsq(basis(t), h, rcond=None)[0]
+        coefficients = np.linalg.lstsq(basis(t), np.cumsum(tie_means[group] - scores) / rows, rcond=None)[0]
         points = np.unique(np.linspace(0, rows - 1, min(MAX_POINTS, rows)).round().astype(int))
         floor = least_value(None, rows)
-        slopes = np.clip(basis((points + 0.5) / rows, 1) @ coefficients, floor, 1 - floor)
-        value, _ = _means_by_score(scores[points], slopes)
+        mapped = np.clip(scores[points] + basis(t[points], 1) @ coefficients, floor, 1 - floor)
+        value, _ = _means_by_score(scores[points], mapped)
         return {"score": np.unique(scores[points]).tolist(), "value": value.tolist()}
 
     def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
