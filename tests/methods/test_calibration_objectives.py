@@ -43,20 +43,20 @@ def test_mmce_of_one_right_and_one_wrong_row_by_hand() -> None:
     z, y = binary([0.9, 0.6], [True, False])
     a = np.array([0.1, -0.6])
     by_hand = math.sqrt(a[0] ** 2 + a[1] ** 2 + 2 * a[0] * a[1] * math.exp(-0.3 / 0.4) + 1e-10)
-    error = build("mmce", k=2).error(torch.from_numpy(z), torch.from_numpy(y))
+    error = build("mmce:scale=paper", k=2).error(torch.from_numpy(z), torch.from_numpy(y))
     assert float(error) == pytest.approx(by_hand, rel=1e-12)
 
 
 @pytest.mark.parametrize("wrong", [1, 6, 32])
-def test_scale_code_is_the_authors_code(wrong: int) -> None:
+def test_the_default_is_the_authors_code(wrong: int) -> None:
     rng = np.random.default_rng(wrong)
     confidence = rng.uniform(0.5, 1, size=64)
     right = np.arange(64) >= wrong
     z, y = binary(confidence.tolist(), right.tolist())
-    error = float(build("mmce:scale=code", k=2).error(torch.from_numpy(z), torch.from_numpy(y)))
+    error = float(build("mmce", k=2).error(torch.from_numpy(z), torch.from_numpy(y)))
     assert error == pytest.approx(authors_mmce(confidence, right), rel=1e-4)  # the 1e-5 in its divisors
     if wrong == 6:  # the ratio that the deviations name
-        paper = float(build("mmce", k=2).error(torch.from_numpy(z), torch.from_numpy(y)))
+        paper = float(build("mmce:scale=paper", k=2).error(torch.from_numpy(z), torch.from_numpy(y)))
         assert 4 < paper / error < 6
 
 
