@@ -31,7 +31,7 @@ SMALL = {"epochs": 2, "samples": 3, "members": 2, "cycles": 2, "folds": 2, "rank
 LEARNING_RATE = 0.01
 """Large enough that a few steps train something: logits without information have no temperature, which is refused."""
 
-CONTRADICTIONS = ({"laplace", "batch-ensemble"},)
+CONTRADICTIONS = ({"laplace", "batch-ensemble"}, {"feature-clipping", "batch-ensemble"})
 """Pairs that are refused before anything is trained; each has a test of its own."""
 
 K = 4

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from calibration_formulas import CALIBRATION
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from objective_cases import (
@@ -155,6 +156,7 @@ FORMULAS: dict[str, Formula] = {
     "mixup": of_p(lambda p: -np.log(p)),  # without mixing; test_mixup.py has its steps
     "co-teaching:rate=0.3": of_p(lambda p: -np.log(p)),  # of a whole batch; test_co_teaching.py has its steps
     **ROBUST_FORMULAS,
+    **CALIBRATION,
 }
 
 
@@ -212,6 +214,13 @@ def test_the_loss_of_two_classes_equals_the_formula(recipe: str) -> None:
         "bootstrap:mode=hard,beta=1",
         "mbls:margin=1e6",
         "mbls:weight=0",
+        "mmce:weight=0",
+        "mdca:weight=0,gamma=0",
+        "dual-focal:gamma=0",
+        "maxsup:alpha=0",
+        "acls:alpha=0",
+        "acls:pos_lambda=0,neg_lambda=0",
+        "acls:margin=1e6",
         "mixup:alpha=0",
         "confidence-penalty:beta=0",
         "elr:weight=0",
@@ -300,7 +309,7 @@ def test_neither_a_constant_nor_the_order_of_rows_changes_the_loss(
     for recipe in FORMULAS:
         value = float(loss_of(build(recipe), z, y))
         assert float(loss_of(build(recipe), z[order], y[order])) == pytest.approx(value, rel=1e-9, abs=1e-12), recipe
-        if not recipe.startswith("logit-norm"):  # a constant changes the norm
+        if not recipe.startswith(("logit-norm", "acls")):  # a constant changes the norm, and the largest logit
             assert float(loss_of(build(recipe), z + shift, y)) == pytest.approx(value, rel=1e-7, abs=1e-9), recipe
 
 

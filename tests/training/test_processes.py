@@ -33,6 +33,7 @@ SETTINGS = {
         "optimizer=sgd,lr=0.05,accumulate=2,clip_norm=0.5,ema=0.8,lr_schedule=cosine,warmup=0.5,epochs=4",
     ),
     "ce, augmented": ("ce", "cnn", "optimizer=sgd,lr=0.02,augment=crop;flip;cutout=3;randaugment=2/9"),
+    "ce, sharpness-aware": ("ce", "cnn", "optimizer=sgd,lr=0.05,accumulate=2,sam_rho=0.1,augment=crop;flip"),
     "adafocal": ("adafocal", "mlp", "optimizer=sgd,lr=0.05"),
     "out of fold": ("noise-ce:folds=2", "mlp", "optimizer=sgd,lr=0.05"),
     "channels last": ("ce", "cnn", "optimizer=sgd,lr=0.05,channels_last=true"),

@@ -39,6 +39,7 @@ SETTINGS = (
     "ce:ema=0.9",
     "ce:ema=0.9,select=last,accumulate=3,clip_norm=0.5",
     "ce:patience=2,lr=0.001",
+    "mixup:sam_rho=0.1,accumulate=2,ema=0.9",
     "ce:precision=bfloat16",
     "ce:precision=float16,optimizer=sgd,lr=0.05",
     "ce+batch-ensemble:members=2",

@@ -11,7 +11,7 @@ from calibench.plugins.discovery import registry
 from calibench.stages import Batch, TrainTask
 from calibench.stages.build import build_stage
 
-TOGETHER = {"mixup", "co-teaching", "elr", "sop", "dividemix"}
+TOGETHER = {"mixup", "co-teaching", "elr", "sop", "dividemix", "mmce", "mdca"}
 """Objectives that look at rows together, or remember them."""
 
 OBJECTIVES = sorted(e.spec.name for e in registry().all("method") if getattr(e.spec, "kind", "") == "objective")

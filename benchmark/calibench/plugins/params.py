@@ -133,6 +133,14 @@ TRAINING_PARAMS = (
     Param("compile", "bool", False, "train a body that torch.compile has compiled; rounding differs", late=True),
     Param("channels_last", "bool", False, "train with channels last in memory (convolutions)", late=True),
     Param(
+        "sam_rho",
+        "float",
+        None,
+        "radius of sharpness-aware minimisation (Foret et al., ICLR 2021: 0.05); each step then takes two passes",
+        minimum=0,
+        late=True,
+    ),
+    Param(
         "patience",
         "int",
         None,

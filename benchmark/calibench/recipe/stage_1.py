@@ -70,6 +70,7 @@ class Stage1:
             self.augment = read_augmentation(self.schedule.augment, self.data.train.x, who(self.bound))
             check_compute(self.schedule, self.network, rows.device, stages.model.name)
             self._check_processes()
+            self._check_repeats()
         interval()  # a bad CALIBENCH_CHECKPOINT_SECONDS is refused before anything is written
         self.objective_ready = False
         self.last_epoch = self.schedule.epochs
@@ -115,6 +116,15 @@ class Stage1:
         if size > self.schedule.batch_size:
             message = f"{who(self.bound)}: batch_size={self.schedule.batch_size} is less than the {size} processes"
             raise InputError(message, "batch_size is that of all processes together; raise it")
+
+    def _check_repeats(self) -> None:
+        """InputError for sharpness-aware steps of an objective that a second pass over a batch would change."""
+        if self.schedule.sam_rho is not None and not self.objective.can_repeat():
+            message = (
+                f"{who(self.bound)}: sam_rho={self.schedule.sam_rho:g} passes over each batch twice, and this objective "
+                "remembers its passes, or trains a second network"
+            )
+            raise InputError(message, "leave sam_rho out, or use another objective, as in ce:sam_rho=0.05")
 
     def _where(self) -> list[Any]:
         """Parts of the key that decide rounding: torch, threads, the device, the number of processes."""

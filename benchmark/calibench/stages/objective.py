@@ -115,6 +115,14 @@ class Objective(ABC):
         row_by_row = kind.step is Objective.step and kind.companions is Objective.companions
         return row_by_row and not self.learned
 
+    def can_repeat(self) -> bool:
+        """True if a second pass over a batch leaves the objective as it was, as `sam_rho` needs.
+
+        That holds for an objective without companions that learns nothing, or learns between epochs only (`splits`).
+        """
+        no_companions = type(self).companions is Objective.companions
+        return no_companions and (not self.learned or self.splits is True)
+
     def figures(self) -> dict[str, Any]:
         """Estimates of the objective as JSON values for the record; called after training."""
         return {}

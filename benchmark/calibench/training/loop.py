@@ -15,6 +15,7 @@ from calibench.progress import Report
 from calibench.stages import Objective
 from calibench.training.pace import Pace
 from calibench.training.schedule import Schedule
+from calibench.training.sharpness import repeatable
 from calibench.training.state import TrainingState
 
 SHOWN = 8
@@ -37,7 +38,8 @@ def train(  # noqa: PLR0913 - the public training loop: everything beyond the fi
 ) -> dict[str, float]:
     """Train `module` over shuffled batches. It ends at the kept checkpoint, in eval mode.
 
-    `step(rows)` is the loss of the training rows `[n]`; where `processes` train together, this process's part of it.
+    `step(rows)` is the loss of the training rows `[n]`; where `processes` train together, this process's part of it. A schedule
+    with `sam_rho` calls it twice a batch, with the same random draws and with batch norm's running statistics put back.
     `validate()` is the validation NLL of the module as it stands. `objective` gets `begin_epoch` before each epoch, and its
     companions are trained beside the module. The report of an epoch shows `epoch_note()` after the NLL.
 
@@ -76,6 +78,7 @@ def _train_epoch(
     pace.begin()
     for number, rows in enumerate(batches, 1):
         state.processes.step = state.stepper.batches
+        again = None if state.schedule.sam_rho is None else repeatable(step, rows, state.processes)
         loss = step(rows)
         total = state.processes.total(loss).item()
         if not math.isfinite(total):
@@ -83,7 +86,7 @@ def _train_epoch(
             first = ", ".join(str(int(row)) for row in rows[:SHOWN]) + (", ..." if len(rows) > SHOWN else "")
             lower = f"the learning rate is {state.schedule.lr:g}; lower it with --set STAGE.lr=..."
             raise RunError(message, f"{lower}; training rows {first}")
-        state.stepper(loss)
+        state.stepper(loss, again)
         pace.step(epoch - 1 + number / len(batches), len(rows))
 
 

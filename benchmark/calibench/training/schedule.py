@@ -43,6 +43,8 @@ class Schedule:
     """Batches whose mean gradient makes one step."""
     ema: float | None = None
     """Decay a step of the running mean of the weights; the mean is then validated and kept in place of the weights."""
+    sam_rho: float | None = None
+    """Radius of sharpness-aware minimisation (Foret et al., ICLR 2021): a step takes the gradient at `w + sam_rho g / |g|`."""
     augment: str | None = None
     """Augmentation of training images; `calibench.training.augment` reads it."""
     precision: str = "float32"
@@ -70,6 +72,8 @@ class Schedule:
             least = f"it runs out after {self.patience + 1} at the earliest"
             message = f"patience={self.patience} does nothing in {self.epochs} epochs: {least}"
             raise InputError(message, "give fewer, or more epochs")
+        if self.sam_rho == 0:
+            raise InputError("sam_rho=0 repeats every pass and changes nothing", "leave it out, or use sam_rho=0.05")
         if self.warmup >= self.epochs:
             raise InputError(f"warmup={self.warmup:g} leaves none of the {self.epochs} epochs", "warm up for fewer")
 

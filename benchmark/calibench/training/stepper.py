@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from calibench.cache.results import strip_prefix
 from calibench.processes import ALONE, Processes
 from calibench.training.schedule import MOMENTUM, Schedule
+from calibench.training.sharpness import buffers_kept, uphill
 
 
 class Stepper:
@@ -27,12 +28,15 @@ class Stepper:
         processes: Processes = ALONE,
     ) -> None:
         self.module, self.schedule, self.steps, self.processes = module, schedule, steps, processes
-        self.parameters = [p for part in (module, *companions) for p in part.parameters() if p.requires_grad]
+        self.modules = (module, *companions)
+        self.parameters = [p for part in self.modules for p in part.parameters() if p.requires_grad]
         self.device = self.parameters[0].device
         self.optimizer = self._optimizer()
         # Small gradients underflow in float16: the loss is scaled up, and a step that overflows is skipped.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=schedule.precision == "float16")
         self.batches = 0
+        self.repeats: list[Callable[[], torch.Tensor]] = []
+        """The second passes of the batches whose step is not complete yet (`sam_rho`)."""
         decay = schedule.ema
         self.mean = (
             None if decay is None else AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
@@ -50,19 +54,27 @@ class Stepper:
         kind = torch.optim.AdamW if schedule.optimizer == "adamw" else torch.optim.Adam
         return kind(self.parameters, lr, weight_decay=decay, fused=fused)
 
-    def __call__(self, loss: torch.Tensor) -> None:
-        """Add the gradient of one batch's loss, and take a step if this batch completes one (`accumulate`)."""
+    def __call__(self, loss: torch.Tensor, again: Callable[[], torch.Tensor] | None = None) -> None:
+        """Add the gradient of one batch's loss, and take a step if this batch completes one (`accumulate`).
+
+        `again()` computes the loss anew with the same random draws; a schedule with `sam_rho` needs it.
+        """
         schedule = self.schedule
         place = self.batches % self.steps
         first = place - place % schedule.accumulate
         share = min(schedule.accumulate, self.steps - first)  # the last step of an epoch may have fewer batches
         if place == first:
             self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss / share if share > 1 else loss).backward()
+            self.repeats = []
+        self._backward(loss, share)
+        if again is not None:
+            self.repeats.append(again)
         self.batches += 1
         if place + 1 < first + share:
             return
         self.processes.add_gradients(self.parameters)
+        if schedule.sam_rho is not None:
+            self._take_gradient_uphill(schedule.sam_rho, share)
         self.scaler.unscale_(self.optimizer)
         if schedule.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters, schedule.clip_norm)
@@ -75,6 +87,20 @@ class Stepper:
         self.scaler.update()
         if self.mean is not None and self.scaler.get_scale() >= scale:  # else the step was skipped
             self.mean.update_parameters(self.module)
+
+    def _backward(self, loss: torch.Tensor, share: int) -> None:
+        self.scaler.scale(loss / share if share > 1 else loss).backward()
+
+    def _take_gradient_uphill(self, rho: float, share: int) -> None:
+        """Replace the gradient by that at the weights uphill. One that overflowed stays, and the scaler skips its step."""
+        assert len(self.repeats) == share, "a schedule with sam_rho needs a second pass of every batch"
+        with uphill(self.parameters, rho) as moved, buffers_kept(self.modules):
+            if not moved:
+                return
+            self.optimizer.zero_grad(set_to_none=True)
+            for again in self.repeats:
+                self._backward(again(), share)
+        self.processes.add_gradients(self.parameters)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:

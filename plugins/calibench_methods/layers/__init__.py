@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from calibench.lazy import exports
 
 if TYPE_CHECKING:
+    from calibench_methods.layers.clipped_head import ClippedHead as ClippedHead
     from calibench_methods.layers.laplace_head import LaplaceHead as LaplaceHead
     from calibench_methods.layers.laplace_head import laplace_library as laplace_library
     from calibench_methods.layers.mean_field_head import MeanFieldHead as MeanFieldHead
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __getattr__ = exports(
     __name__,
     {
+        "calibench_methods.layers.clipped_head": ("ClippedHead",),
         "calibench_methods.layers.laplace_head": ("LaplaceHead", "laplace_library"),
         "calibench_methods.layers.mean_field_head": ("MeanFieldHead",),
         "calibench_methods.layers.member_layer": ("MemberLayer", "member_layers"),

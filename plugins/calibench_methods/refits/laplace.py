@@ -9,6 +9,7 @@ from calibench import HeadRefit, InputError, MethodSpec, Outputs, Param, trainin
 from calibench.lazy import nn, torch
 from calibench.stages import RefitTask
 from calibench_methods import layers
+from calibench_methods.refits.linear_head import check_linear_head
 
 if TYPE_CHECKING:
     from calibench import Network
@@ -72,10 +73,7 @@ class LastLayerLaplace(HeadRefit):
 
     def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
         """InputError unless the last layer is linear with a bias."""
-        if not isinstance(network.head, nn.Linear) or network.head.bias is None:
-            kind = type(network.head).__name__
-            message = f"laplace needs a linear last layer with a bias, and this one is a {kind}"
-            raise InputError(message, "leave laplace out, or use a model or sampler that keeps the layer linear")
+        check_linear_head("laplace", network)
 
     def build(self, feature_size: int, num_classes: int) -> nn.Module:
         """A linear layer and an empty posterior."""
