@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from calibench_methods.layers.member_layer import MemberLayer as MemberLayer
     from calibench_methods.layers.member_layer import member_layers as member_layers
     from calibench_methods.layers.variational_head import VariationalHead as VariationalHead
+    from calibench_methods.layers.vbll_head import VBLLHead as VBLLHead
 
 __getattr__ = exports(
     __name__,
@@ -21,5 +22,6 @@ __getattr__ = exports(
         "calibench_methods.layers.mean_field_head": ("MeanFieldHead",),
         "calibench_methods.layers.member_layer": ("MemberLayer", "member_layers"),
         "calibench_methods.layers.variational_head": ("VariationalHead",),
+        "calibench_methods.layers.vbll_head": ("VBLLHead",),
     },
 )
