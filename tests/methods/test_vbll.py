@@ -62,7 +62,12 @@ def test_the_loss_is_the_negative_bound_of_the_paper(covariance: str) -> None:
 @pytest.mark.parametrize("covariance", COVARIANCES)
 def test_loss_and_gradients_are_those_of_the_authors_library(covariance: str) -> None:
     library: Any = pytest.importorskip("vbll", reason="vbll is not installed (pip install calibench[test])")
-    method, head, x, y = vbll(covariance, prior_scale=2.0, dof=3.0), random_head(covariance), features().double(), labels()
+    method, head, x, y = (
+        vbll(covariance, prior_scale=2.0, dof=3.0),
+        random_head(covariance),
+        features().double(),
+        labels(),
+    )
     theirs = library.DiscClassification(D, K, 1 / 500, covariance, prior_scale=2.0, dof=3.0).double()
     names = {"mean": "W_mean", "log_diagonal": "W_logdiag", "below": "W_offdiag", "noise_log_sd": "noise_logdiag"}
     pairs = [(parameter, getattr(theirs, names[name])) for name, parameter in head.named_parameters()]
@@ -78,8 +83,12 @@ def test_loss_and_gradients_are_those_of_the_authors_library(covariance: str) ->
     for name, parameter in fresh.named_parameters():
         start = getattr(their_fresh, names[name])
         assert parameter.shape == start.shape
-        assert float(parameter.detach().mean()) == pytest.approx(float(start.detach().mean()), abs=0.5 if "noise" in name else 0.01)
-        assert float(parameter.detach().std()) == pytest.approx(float(start.detach().std()), rel=0.3 if "noise" in name else 0.05)
+        assert float(parameter.detach().mean()) == pytest.approx(
+            float(start.detach().mean()), abs=0.5 if "noise" in name else 0.01
+        )
+        assert float(parameter.detach().std()) == pytest.approx(
+            float(start.detach().std()), rel=0.3 if "noise" in name else 0.05
+        )
 
 
 def test_the_bound_lies_below_the_expected_log_likelihood_and_meets_it_without_variance() -> None:

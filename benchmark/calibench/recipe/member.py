@@ -113,6 +113,10 @@ class Member:
             with blaming(who(self.stage_2.bound)):
                 self.stage_2.refit.check(self.network, shape)
         if self.sampling is not None:
+            if self.stage_2 is not None and self.sampling.sampler.separate_bodies:
+                sampler, refit = who(self.sampling.bound), who(self.stage_2.bound)
+                message = f"{sampler} has a body for each member, and {refit} fits the features of one body"
+                raise InputError(message, "leave one of them out")
             with blaming(who(self.sampling.bound)):
                 self.sampling.sampler.check(self.network, shape)
 
