@@ -44,14 +44,13 @@ def narrow(layer: nn.Module, share: float, whole_in: bool = False, whole_out: bo
     """
     fresh = copy.deepcopy(layer)
     if isinstance(fresh, nn.BatchNorm1d | nn.BatchNorm2d):
-        norm = type(fresh)(
+        return type(fresh)(
             math.ceil(share * fresh.num_features),
             fresh.eps,
             fresh.momentum,
             fresh.affine,
             fresh.track_running_stats,
         )
-        return norm
     assert isinstance(fresh, nn.Linear | nn.Conv2d)
     wide_outputs, wide_inputs = fresh.weight.shape[:2]
     inputs = wide_inputs if whole_in else math.ceil(share * wide_inputs)
