@@ -25,7 +25,17 @@ from calibench.progress import quiet
 from calibench.recipe.members import Members
 from calibench.recipe.posthoc import PostHoc
 
-SMALL = {"epochs": 2, "samples": 3, "members": 2, "cycles": 2, "folds": 2, "rank": 2, "views": 2, "batch_size": 32}
+SMALL = {
+    "epochs": 2,
+    "samples": 3,
+    "members": 2,
+    "cycles": 2,
+    "folds": 2,
+    "rank": 2,
+    "views": 2,
+    "batch_size": 32,
+    "random_features": 16,
+}
 """Values of whole-number parameters for which the contract needs few steps."""
 
 LEARNING_RATE = 0.01

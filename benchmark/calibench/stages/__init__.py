@@ -1,7 +1,8 @@
 """Base classes of methods, one for each kind: Objective, HeadRefit, Sampler, Ensemble, Calibrator, DecisionRule.
 
-A recipe is a chain of them, in that order. OodScore stands beside them: it tells OOD rows from test rows. A method is built as `target(**params)` with the parameters that its spec declares.
-It must raise InputError from `__init__` or `check` for values that cannot work.
+A recipe is a chain of them, in that order. OodScore stands beside them: it tells OOD rows from test rows. Each is built as
+`target(**params)` with the parameters that its spec declares. It must raise InputError from `__init__` or `check` for values
+that cannot work.
 """
 
 from calibench.progress import Report

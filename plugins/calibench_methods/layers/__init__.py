@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from calibench_methods.layers.packed_layer import PackedLayer as PackedLayer
     from calibench_methods.layers.packed_layer import narrow as narrow
     from calibench_methods.layers.packed_layer import packed_layers as packed_layers
+    from calibench_methods.layers.random_features import GaussianProcessHead as GaussianProcessHead
+    from calibench_methods.layers.random_features import RandomFeatures as RandomFeatures
     from calibench_methods.layers.variational_head import VariationalHead as VariationalHead
     from calibench_methods.layers.vbll_head import VBLLHead as VBLLHead
 
@@ -30,6 +32,7 @@ __getattr__ = exports(
         "calibench_methods.layers.mean_field_head": ("MeanFieldHead",),
         "calibench_methods.layers.member_layer": ("MemberLayer", "member_layers"),
         "calibench_methods.layers.packed_layer": ("PACKED", "PackedLayer", "narrow", "packed_layers"),
+        "calibench_methods.layers.random_features": ("GaussianProcessHead", "RandomFeatures"),
         "calibench_methods.layers.variational_head": ("VariationalHead",),
         "calibench_methods.layers.vbll_head": ("VBLLHead",),
     },
