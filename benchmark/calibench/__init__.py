@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from calibench.plugins.specs import MetricSpec as MetricSpec
     from calibench.plugins.specs import ModelSpec as ModelSpec
     from calibench.plugins.specs import NoiseSpec as NoiseSpec
+    from calibench.plugins.specs import OodScoreSpec as OodScoreSpec
     from calibench.plugins.specs import PresetSpec as PresetSpec
     from calibench.plugins.specs import ShiftSpec as ShiftSpec
     from calibench.stages import Calibrator as Calibrator
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from calibench.stages import Ensemble as Ensemble
     from calibench.stages import HeadRefit as HeadRefit
     from calibench.stages import Objective as Objective
+    from calibench.stages import OodScore as OodScore
     from calibench.stages import Sampler as Sampler
 
 _HOME = {
@@ -60,10 +62,11 @@ _HOME = {
         "MetricSpec",
         "ModelSpec",
         "NoiseSpec",
+        "OodScoreSpec",
         "PresetSpec",
         "ShiftSpec",
     ),
-    "calibench.stages": ("Calibrator", "DecisionRule", "Ensemble", "HeadRefit", "Objective", "Sampler"),
+    "calibench.stages": ("Calibrator", "DecisionRule", "Ensemble", "HeadRefit", "Objective", "OodScore", "Sampler"),
 }
 __all__ = ["__version__", *sorted(name for names in _HOME.values() for name in names)]  # noqa: PLE0604 - the names are strings
 

@@ -1,6 +1,6 @@
-"""Registers the methods of this package (every `SPEC` in the folders beside this file) and its presets."""
+"""Registers the methods and OOD scores of this package (every `SPEC` in the folders beside this file) and its presets."""
 
-from calibench import MethodSpec, PresetSpec, hookimpl, specs_in
+from calibench import MethodSpec, OodScoreSpec, PresetSpec, hookimpl, specs_in
 
 KINDS = ("objectives", "refits", "samplers", "ensembles", "calibrators", "decisions")
 """A folder of this package for each kind of stage."""
@@ -21,6 +21,12 @@ PRESETS = {
 def calibench_methods() -> list[MethodSpec]:
     """The methods of every kind."""
     return [spec for kind in KINDS for spec in specs_in(f"calibench_methods.{kind}", MethodSpec)]
+
+
+@hookimpl
+def calibench_ood_scores() -> list[OodScoreSpec]:
+    """The OOD scores of features."""
+    return specs_in("calibench_methods.ood_scores", OodScoreSpec)
 
 
 @hookimpl

@@ -25,14 +25,24 @@ from calibench.progress import quiet
 from calibench.recipe.members import Members
 from calibench.recipe.posthoc import PostHoc
 
-SMALL = {"epochs": 2, "samples": 3, "members": 2, "cycles": 2, "folds": 2, "rank": 2, "views": 2, "batch_size": 32}
+SMALL = {
+    "epochs": 2,
+    "samples": 3,
+    "members": 2,
+    "cycles": 2,
+    "folds": 2,
+    "rank": 2,
+    "views": 2,
+    "batch_size": 32,
+    "random_features": 16,
+}
 """Values of whole-number parameters for which the contract needs few steps."""
 
 LEARNING_RATE = 0.01
 """Large enough that a few steps train something: logits without information have no temperature, which is refused."""
 
 CONTRADICTIONS = ({"laplace", "batch-ensemble"}, {"feature-clipping", "batch-ensemble"})
-"""Pairs that are refused before anything is trained; each has a test of its own."""
+"""Pairs that are refused before anything is trained; each has a test of its own. So is `packed` with any head refit."""
 
 K = 4
 COMPOSITIONS = 60
@@ -137,7 +147,8 @@ def test_every_method_alone(name: str, folder: Path, cache_folder: Path) -> None
 
 
 def clash(names: set[str]) -> bool:
-    return any(pair <= names for pair in CONTRADICTIONS)
+    refits = {name for name in names if name in specs() and specs()[name].kind == "refit"}
+    return any(pair <= names for pair in CONTRADICTIONS) or ("packed" in names and bool(refits))
 
 
 def composition(first: str, rng: random.Random) -> tuple[str, ...]:
@@ -148,7 +159,8 @@ def composition(first: str, rng: random.Random) -> tuple[str, ...]:
             chosen.append(first)
         elif kind not in OPTIONAL_KINDS or rng.random() < 0.3:
             names = sorted(name for name, spec in specs().items() if spec.kind == kind)
-            chosen.append(rng.choice([name for name in names if not clash({*chosen, name, first})]))
+            names = [name for name in names if not clash({*chosen, name, first})]
+            chosen += [rng.choice(names)] if names else []
     return tuple(chosen)
 
 

@@ -27,8 +27,9 @@ def pasted(hook: str) -> str:
 
 
 def tutorial() -> str:
-    page = Path(__file__).parents[2] / "docs" / "guides" / "plugins.md"
-    return page.read_text(encoding="utf-8")
+    """The guide to plugins, and the guide to shift, which has the example of an OOD score."""
+    guides = Path(__file__).parents[2] / "docs" / "guides"
+    return "".join((guides / name).read_text(encoding="utf-8") for name in ("plugins.md", "shift.md"))
 
 
 @pytest.fixture
@@ -119,6 +120,20 @@ def test_the_shift(install):
     assert record.metrics["shift_accuracy_dimmed"] == pytest.approx(np.mean(accuracies), abs=1e-12)
     assert record.metrics["accuracy"] > 0.9
     assert record.metrics["accuracy"] > accuracies[2]
+    assert record.versions["my-module-dist"] == "3.1"
+
+
+@pytest.mark.slow
+def test_the_ood_score(install, tmp_path):
+    install("calibench_ood_scores")
+    rows = np.random.default_rng(0).random((60, 1, 8, 8)).astype(np.float32)
+    np.savez(
+        tmp_path / "noise.npz", train_x=rows[:30], train_y=np.arange(30) % 3, test_x=rows[30:], test_y=np.arange(30) % 3
+    )
+    noise = f"npz:path={tmp_path}/noise.npz"
+    record = calibench.run(method="ce", ood=[noise], ood_score=["distance", "energy"], **QUICK)
+    assert [row["score"] for row in record.ood] == ["distance", "energy"]
+    assert 0 < record.metrics[f"ood_auroc_{noise}_distance"] < 1
     assert record.versions["my-module-dist"] == "3.1"
 
 

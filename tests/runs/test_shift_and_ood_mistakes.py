@@ -21,7 +21,9 @@ REFUSED = [
     (("--ood", "all"), "dataset 'digits' declares no OOD set", "--ood svhn"),
     (("--ood", "wine"), "its rows have shape [13], those of the data [1, 8, 8]", "one shape"),
     (("--ood-score", "energy"), "--ood-score energy would do nothing without --ood", "--ood svhn"),
-    (("--ood", "svhn", "--ood-score", "enrgy"), "there is no such score", "did you mean 'energy'?"),
+    (("--ood", "svhn", "--ood-score", "enrgy"), "there is no ood-score called 'enrgy'", "did you mean 'energy'?"),
+    (("--ood", "svhn", "--ood-score", "knn:k=0"), "k=0 is outside", "1"),
+    (("--ood", "svhn", "--ood-score", "gradnorm:k=1"), "ood-score 'gradnorm' has no parameter 'k'", "no parameters"),
     (("--ood", "svhn", "--data-dir", "."), "there is no train_32x32.mat", "--download fetches it"),
     (("--ood", "digits"), "rows are rows of the data", "none of the classes"),
 ]

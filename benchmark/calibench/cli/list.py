@@ -14,7 +14,9 @@ from calibench.records import schemas
 if TYPE_CHECKING:
     from calibench.plugins.registry import Registry
 
-FAMILIES = {f"{family}s": family for family in ("method", "dataset", "model", "metric", "noise", "shift", "preset")}
+FAMILIES = {
+    f"{family}s": family for family in ("method", "dataset", "model", "metric", "noise", "shift", "ood-score", "preset")
+}
 """The family of each word that a user types after `calibench list`."""
 
 
@@ -22,7 +24,7 @@ FAMILIES = {f"{family}s": family for family in ("method", "dataset", "model", "m
 @click.argument("kind")
 @json_option
 def list_(kind: str, as_json: bool) -> None:
-    """List METHODS, DATASETS, MODELS, METRICS, NOISES, SHIFTS or PRESETS, with the distribution that each comes from."""
+    """List METHODS, DATASETS, MODELS, METRICS, NOISES, SHIFTS, OOD-SCORES or PRESETS, with the distribution of each."""
     if kind not in FAMILIES:
         raise click.UsageError(f"cannot list {kind!r}; {did_you_mean(kind, FAMILIES)}")
     from calibench.plugins.discovery import registry

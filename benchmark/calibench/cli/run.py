@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     "ood_scores",
     multiple=True,
     metavar="NAME",
-    help="The score that tells OOD rows from test rows, as in energy. Repeatable. Default: max-softmax.",
+    help="The score that tells OOD rows from test rows, as in energy, knn:k=50. Repeatable. Default: max-softmax.",
 )
 @click.option(
     "--metrics",

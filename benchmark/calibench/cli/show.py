@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("name")
 @json_option
 def show(family: str, name: str, as_json: bool) -> None:
-    """Explain a METHOD, DATASET, MODEL, METRIC, NOISE, SHIFT or PRESET: parameters, equation, paper, deviations.
+    """Explain a METHOD, DATASET, MODEL, METRIC, NOISE, SHIFT, OOD-SCORE or PRESET: parameters, equation, paper, deviations.
 
     \b
     calibench show method vtst

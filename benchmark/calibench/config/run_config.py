@@ -45,9 +45,9 @@ class RunConfig:
 
     @property
     def parts(self) -> list[Bound]:
-        """Everything that a plugin brings to this run: stages, dataset, model, noise, shifts, OOD sets."""
+        """Everything that a plugin brings to this run: stages, dataset, model, noise, shifts, OOD sets and scores."""
         noise = [self.noise] if self.noise else []
-        return [*self.stages, self.dataset, self.model, *noise, *self.shift_and_ood.parts]
+        return [*self.stages, self.dataset, self.model, *noise, *self.shift_and_ood.parts, *self.shift_and_ood.scores]
 
     @property
     def comes_trained(self) -> bool:

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from calibench.config.grammar import Bound, bind, parse_piece
-from calibench.errors import InputError, did_you_mean
+from calibench.errors import InputError
 from calibench.plugins.registry import Registry
 from calibench.plugins.specs import DatasetSpec
 
 GROUPS = ("near", "far")
 ALL = "all"
 
-OOD_SCORES = ("max-softmax", "entropy", "margin", "energy", "max-logit", "max-logit-pnorm")
-"""The first is the default; `calibench.outputs.uncertainty` defines them."""
+DEFAULT_SCORE = "max-softmax"
+"""The OOD score that ranks rows if the user names none; its name is left out of the names of figures."""
 
 
 class OodChoice(NamedTuple):
@@ -35,7 +35,7 @@ class ShiftAndOod(NamedTuple):
 
     shifts: tuple[Bound, ...] = ()
     ood: tuple[OodChoice, ...] = ()
-    scores: tuple[str, ...] = ()
+    scores: tuple[Bound, ...] = ()
     """The scores that rank rows of `ood`; none without an OOD set."""
     groups: tuple[str, ...] = ()
     """`near`, `far`: the groups whose declared sets are all in `ood`, so that a mean may be taken."""
@@ -43,7 +43,10 @@ class ShiftAndOod(NamedTuple):
     def document(self) -> dict[str, Any]:
         """As JSON. Empty parts are left out, so that a run without shifts and OOD sets keeps its run_id."""
         shifts = {"shift": [bound.document() for bound in self.shifts]} if self.shifts else {}
-        ood = {"sets": [choice.document() for choice in self.ood], "scores": list(self.scores)}
+        ood = {
+            "sets": [choice.document() for choice in self.ood],
+            "scores": [_document(score) for score in self.scores],
+        }
         return shifts | ({"ood": ood} if self.ood else {})
 
     @property
@@ -63,21 +66,21 @@ def resolve_shift_and_ood(
     Raises InputError for an unknown name, for a group of which the dataset declares no set, and for scores without a set.
     """
     shifts = {bound.text(): bound for bound, _ in (_bound(registry, "shift", text) for text in shift)}
-    _check_scores(ood_score, ood)
-    declared_sets = _declared_sets(registry, dataset) if ood else {}
-    sets = {choice.bound.text(): choice for choice in _choices(registry, dataset, ood, declared_sets)}
-    scores = tuple(dict.fromkeys(ood_score)) or OOD_SCORES[:1]
-    members_of = {group: {member.text() for member in members} for group, members in declared_sets.items()}
-    groups = tuple(group for group, members in members_of.items() if members and members <= set(sets))
-    return ShiftAndOod(tuple(shifts.values()), tuple(sets.values()), scores if sets else (), groups)
-
-
-def _check_scores(ood_score: Sequence[str], ood: Sequence[str]) -> None:
     if ood_score and not ood:
         raise InputError(f"--ood-score {ood_score[0]} would do nothing without --ood", "name a set, as in --ood svhn")
-    for name in ood_score:
-        if name not in OOD_SCORES:
-            raise InputError(f"--ood-score {name}: there is no such score", did_you_mean(name, OOD_SCORES))
+    scores = {bound.text(): bound for bound, _ in (_bound(registry, "ood-score", text) for text in ood_score)}
+    if ood and not scores:
+        scores = {DEFAULT_SCORE: _bound(registry, "ood-score", DEFAULT_SCORE)[0]}
+    declared_sets = _declared_sets(registry, dataset) if ood else {}
+    sets = {choice.bound.text(): choice for choice in _choices(registry, dataset, ood, declared_sets)}
+    members_of = {group: {member.text() for member in members} for group, members in declared_sets.items()}
+    groups = tuple(group for group, members in members_of.items() if members and members <= set(sets))
+    return ShiftAndOod(tuple(shifts.values()), tuple(sets.values()), tuple(scores.values()), groups)
+
+
+def _document(score: Bound) -> str | dict[str, Any]:
+    """As JSON: the name alone if the score has no parameters."""
+    return score.document() if score.spec.params else score.name
 
 
 def _declared_sets(registry: Registry, dataset: Bound) -> dict[str, list[Bound]]:
@@ -115,7 +118,7 @@ def _bound(registry: Registry, family: str, text: str) -> tuple[Bound, frozenset
 
 def ood_metric(figure: str, ood_set: str, score: str) -> str:
     """The metric's name: `ood_auroc_svhn`, `ood_fpr95_near`, or `ood_auroc_svhn_energy` for another score than the default."""
-    return _without_commas(f"ood_{figure}_{ood_set}") + ("" if score == OOD_SCORES[0] else f"_{score}")
+    return _without_commas(f"ood_{figure}_{ood_set}" + ("" if score == DEFAULT_SCORE else f"_{score}"))
 
 
 def shift_metric(name: str, text: str) -> str:

@@ -9,13 +9,11 @@ import numpy as np
 
 from calibench.config.shift_and_ood import ShiftAndOod, ood_metric
 from calibench.data.ood import OodSet
-from calibench.errors import InputError
 from calibench.evaluation.added_figures import AddedFigures, OutputsOf
+from calibench.evaluation.ood_scores import OodScores, Scored
 from calibench.metrics.binning import Floats
 from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Sampling, percentile_interval
 from calibench.metrics.ood import FIGURES, HIGHER_IS_BETTER, Ranked, ood_replicates
-from calibench.outputs.outputs import Outputs
-from calibench.outputs.uncertainty import uncertainty_of
 from calibench.progress import Report
 from calibench.seeds import derived_seed
 
@@ -24,41 +22,40 @@ def judge_ood(
     sets: Sequence[OodSet],
     choices: ShiftAndOod,
     outputs_of: OutputsOf,
-    test: Outputs,
+    scores: OodScores,
     report: Report,
     sampling: Sampling = DEFAULT_SAMPLING,
 ) -> AddedFigures:
     """Fill `ood` rows and metrics named `ood_FIGURE_SET`; scores other than the default add `_SCORE`.
 
-    A score that these outputs do not have, such as the energy of probabilities, leaves its figures undefined.
+    A score that this recipe does not have, such as the energy of probabilities, leaves its figures undefined.
     """
     added = AddedFigures(level=sampling.level)
     for done, ood_set in enumerate(sets, 1):
         (rows,) = outputs_of({f"ood {ood_set.text}": ood_set.x}).values()
         outputs = rows.outputs
-        for score in choices.scores:
+        for score, pair in scores.of(ood_set.x, outputs):
             about: dict[str, Any] = {"set": ood_set.text, "group": ood_set.group, "score": score, "n": len(ood_set.x)}
             about |= {"left_out": ood_set.left_out, "fingerprint": ood_set.fingerprint}
             about["mean_confidence"] = float(outputs.probs().amax(dim=1).mean())
-            row, replicates = _judge_set(test, outputs, ood_set, score, added, sampling)
+            row, replicates = _judge_set(pair, ood_set, score, added, sampling)
             added.ood.append({**about, **row})
             _add(added, ood_set.text, score, row["metrics"], replicates)
         report("ood", done, len(sets), ood_set.text)
     for group in choices.groups:
-        for score in choices.scores:
+        for score in (bound.text() for bound in choices.scores):
             of_group = [row for row in added.ood if row["group"] == group and row["score"] == score]
             _add_mean(added, group, score, of_group)
     return added
 
 
 def _judge_set(
-    test: Outputs, outputs: Outputs, ood_set: OodSet, score: str, added: AddedFigures, sampling: Sampling
+    pair: Scored, ood_set: OodSet, score: str, added: AddedFigures, sampling: Sampling
 ) -> tuple[dict[str, Any], dict[str, Floats]]:
-    try:
-        inside, outside = (uncertainty_of(rows, score).cpu().numpy() for rows in (test, outputs))
-    except InputError as error:
+    if isinstance(pair, str):
         undefined: dict[str, Any] = dict.fromkeys(FIGURES)
-        return {"metrics": undefined, "intervals": undefined, "note": error.message}, {}
+        return {"metrics": undefined, "intervals": undefined, "note": pair}, {}
+    inside, outside = pair
     ranked = Ranked.by_uncertainty(inside, outside)
     stream = derived_seed(sampling.seed, f"ood {ood_set.fingerprint}")
     replicates = ood_replicates(ranked, sampling, seed_out=stream)

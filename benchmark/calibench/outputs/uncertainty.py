@@ -8,6 +8,9 @@ from calibench.errors import InputError
 from calibench.lazy import torch
 from calibench.outputs.outputs import Outputs
 
+LOG_PROBABILITIES = 1e-5
+"""Energies that are all smaller are the rounding of log-probabilities, as vtst's average of softmaxes gives: they rank nothing."""
+
 
 def uncertainty_of(outputs: Outputs, score: str, pnorm: float = 5.0) -> torch.Tensor:
     """`[N]` in float64, small = sure. Rounded to float32, so that equal rows tie whichever loop computed them.
@@ -15,13 +18,13 @@ def uncertainty_of(outputs: Outputs, score: str, pnorm: float = 5.0) -> torch.Te
     `max-softmax`: r = (1 - p_max) / p_max, that is sum over j != argmax of p_j / p_max, which never saturates.
     `entropy`: -sum_k p_k ln p_k, in nats.
     `margin`: 1 - (p_max - the second largest p).
-    `energy`: -ln sum_k exp(x_k), in nats (Liu et al., NeurIPS 2020, temperature 1); InputError for probabilities.
+    `energy`: -ln sum_k exp(x_k), in nats (Liu et al., NeurIPS 2020, temperature 1); InputError for probabilities or their logs.
     `max-logit`: -max_k x_k (Hendrycks et al., ICML 2022); InputError for probabilities.
     `max-logit-pnorm`: -max_k z_k / ||z||_p with z = x - mean(x) (Cattelan & Silva, UAI 2024); 0 where all x are equal.
     """
     if score == "max-logit-pnorm":
-        return _rounded(_negative_max_logit_pnorm(outputs, pnorm))
-    return _rounded(_UNCERTAINTIES[score](outputs))
+        return rounded(negative_max_logit_pnorm(outputs, pnorm))
+    return rounded(_UNCERTAINTIES[score](outputs))
 
 
 def threshold_of(score: str, uncertainty: float) -> float:
@@ -36,7 +39,7 @@ def threshold_of(score: str, uncertainty: float) -> float:
     return -uncertainty if score == "max-logit-pnorm" else uncertainty
 
 
-def _rounded(uncertainty: torch.Tensor) -> torch.Tensor:
+def rounded(uncertainty: torch.Tensor) -> torch.Tensor:
     """Rounded to float32, in float64; infinities become float32's largest number."""
     largest = torch.finfo(torch.float32).max
     return uncertainty.clamp(-largest, largest).float().double()
@@ -54,36 +57,45 @@ def _relative_probs(outputs: Outputs) -> tuple[torch.Tensor, torch.Tensor]:
     return rest, rest.sum(dim=1, keepdim=True)
 
 
-def _tail(outputs: Outputs) -> torch.Tensor:
+def tail(outputs: Outputs) -> torch.Tensor:
+    """r = (1 - p_max) / p_max, `[N]`."""
     return _relative_probs(outputs)[1][:, 0]
 
 
-def _entropy(outputs: Outputs) -> torch.Tensor:
+def entropy(outputs: Outputs) -> torch.Tensor:
+    """-sum_k p_k ln p_k, `[N]` in nats."""
     plogp: torch.Tensor = torch.special.entr(outputs.probs())
     return plogp.sum(dim=1)
 
 
-def _one_minus_margin(outputs: Outputs) -> torch.Tensor:
+def one_minus_margin(outputs: Outputs) -> torch.Tensor:
     """1 - (p_1 - p_2) = (tail + p_2 / p_1) / (1 + tail), where p_1 and p_2 are the largest and second largest p."""
     rest, tail = _relative_probs(outputs)
     return ((tail + rest.amax(dim=1, keepdim=True)) / (1 + tail))[:, 0]
 
 
-def _energy(outputs: Outputs) -> torch.Tensor:
+def negative_log_sum(outputs: Outputs) -> torch.Tensor:
+    """-ln sum_k exp(x_k), `[N]` in nats; InputError for probabilities and their logarithms."""
     if outputs.from_probs:
         message = "score energy needs logits, and these are probabilities"
         raise InputError(message, "a softmax loses the energy: use another score, or give logits")
-    return -outputs.logits().logsumexp(dim=1)
+    energy = -outputs.logits().logsumexp(dim=1)
+    if bool((energy.abs() < LOG_PROBABILITIES).all()):
+        message = "score energy needs logits, and these are logarithms of probabilities, whose energy is 0"
+        raise InputError(message, "use another score, or the logits before a mean of softmaxes")
+    return energy
 
 
-def _negative_max_logit(outputs: Outputs) -> torch.Tensor:
+def negative_max_logit(outputs: Outputs) -> torch.Tensor:
+    """-max_k x_k, `[N]`; InputError for probabilities."""
     if outputs.from_probs:
         message = "score max-logit needs logits, and these are probabilities"
         raise InputError(message, "a softmax loses the size of logits: use another score, or give logits")
     return -outputs.logits().amax(dim=1)
 
 
-def _negative_max_logit_pnorm(outputs: Outputs, pnorm: float) -> torch.Tensor:
+def negative_max_logit_pnorm(outputs: Outputs, pnorm: float = 5.0) -> torch.Tensor:
+    """-max_k z_k / ||z||_p with z = x - mean(x), `[N]`; 0 where all x are equal."""
     z = outputs.logits()
     z = z - z.mean(dim=1, keepdim=True)
     # Divide by the largest first: a power of a large logit would overflow.
@@ -94,9 +106,9 @@ def _negative_max_logit_pnorm(outputs: Outputs, pnorm: float) -> torch.Tensor:
 
 
 _UNCERTAINTIES: dict[str, Callable[[Outputs], torch.Tensor]] = {
-    "max-softmax": _tail,
-    "entropy": _entropy,
-    "margin": _one_minus_margin,
-    "energy": _energy,
-    "max-logit": _negative_max_logit,
+    "max-softmax": tail,
+    "entropy": entropy,
+    "margin": one_minus_margin,
+    "energy": negative_log_sum,
+    "max-logit": negative_max_logit,
 }

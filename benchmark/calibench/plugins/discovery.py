@@ -24,6 +24,7 @@ from calibench.plugins.specs import (
     MetricSpec,
     ModelSpec,
     NoiseSpec,
+    OodScoreSpec,
     PresetSpec,
     ShiftSpec,
     Spec,
@@ -35,6 +36,7 @@ HOOKS: dict[str, type[Spec]] = {
     "calibench_models": ModelSpec,
     "calibench_noises": NoiseSpec,
     "calibench_shifts": ShiftSpec,
+    "calibench_ood_scores": OodScoreSpec,
     "calibench_metrics": MetricSpec,
     "calibench_presets": PresetSpec,
 }

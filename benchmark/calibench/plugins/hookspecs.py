@@ -15,7 +15,16 @@ from collections.abc import Iterable
 
 import pluggy
 
-from calibench.plugins.specs import DatasetSpec, MethodSpec, MetricSpec, ModelSpec, NoiseSpec, PresetSpec, ShiftSpec
+from calibench.plugins.specs import (
+    DatasetSpec,
+    MethodSpec,
+    MetricSpec,
+    ModelSpec,
+    NoiseSpec,
+    OodScoreSpec,
+    PresetSpec,
+    ShiftSpec,
+)
 
 GROUP = "calibench"
 """The entry-point group, and pluggy's project name."""
@@ -128,6 +137,30 @@ def calibench_shifts() -> Iterable[ShiftSpec]:
 
     def dimmed(task):
         return [calibench.Variant("dimmed", level, lambda level=level: task.x * (1 - level / 5)) for level in (1, 2, 3)]
+    ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def calibench_ood_scores() -> Iterable[OodScoreSpec]:
+    """Scores that tell rows of other classes from test rows, for `--ood-score`.
+
+    A score of `features` sees the features of the body. One of `outputs` is a function of `calibench.Outputs`.
+
+    ```python
+    import calibench
+
+    @calibench.hookimpl
+    def calibench_ood_scores():
+        return [calibench.OodScoreSpec(name="distance", target="my_module:Distance", summary="Distance to the mean.")]
+
+    class Distance(calibench.OodScore):
+        def fit(self, task):
+            self.mean = task.train_features.mean(dim=0)
+
+        def uncertainty(self, features):
+            return (features - self.mean).norm(dim=1)
     ```
     """
     raise NotImplementedError

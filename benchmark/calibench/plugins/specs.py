@@ -186,6 +186,27 @@ class ShiftSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OodScoreSpec(Spec):
+    """A score that tells OOD rows from test rows, for `--ood-score`; see docs/reference/shift.md.
+
+    `of` says what it looks at. `outputs`: `target` is called as `target(outputs, **params)` with the calibrated
+    `calibench.Outputs` and returns `[n]`. `features`: `target` is a `calibench.OodScore`, built as `target(**params)`.
+    Scores are small where rows are like the training rows.
+    """
+
+    family: ClassVar[str] = "ood-score"
+
+    of: Literal["outputs", "features"] = "features"
+    equation: str = ""
+    use_when: str = ""
+    """One line: the situation in which a reader should use the score."""
+    avoid_when: str = ""
+    """One line: the situation in which it does not help or does harm."""
+    cost: str = ""
+    """One line: time and memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricSpec(Spec):
     """A figure in the record. `target` is a `calibench.metrics.Metric` class, built as `target(**options)`."""
 

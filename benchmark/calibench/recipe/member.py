@@ -25,7 +25,7 @@ from calibench.recipe.stage_1 import Stage1
 from calibench.recipe.stage_2 import Stage2
 from calibench.recipe.trained_stages import TrainedStages
 from calibench.seeds import PURPOSES, derived_seed
-from calibench.stages import HeadRefit, Sampler
+from calibench.stages import HeadRefit, OodTask, Sampler
 from calibench.stages.build import build_stage
 from calibench.training.prediction import predict
 
@@ -104,6 +104,26 @@ class Member:
                 return {name: self._head_outputs(predict(self.network.body, x), name) for name, x in rows.items()}
             return {name: self._outputs_of_logits(predict(self.network, x)) for name, x in rows.items()}
 
+    @property
+    def without_features(self) -> str:
+        """The reason why rows have no features of one body; empty if they have."""
+        return (
+            ""
+            if self.sampling is None
+            else f"{who(self.sampling.bound)} changes the network for each of its predictions"
+        )
+
+    def features_of(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, torch.Tensor]:
+        """Features `[N, D]` in float64 of the body, in eval mode, after `outputs`."""
+        with blaming(who(self.stages.model)):
+            rows = {name: torch.from_numpy(x).to(self.stages.device) for name, x in inputs.items()}
+            return {name: predict(self.network.body, x).double() for name, x in rows.items()}
+
+    def ood_task(self) -> OodTask:
+        """What OOD scores of features are fitted on, after `outputs`."""
+        features = self.features_of({"train": self.data.train.x})["train"]
+        return OodTask(features, self.rows.y("train").flatten(), self.data.num_outputs, self.head)
+
     def _check(self) -> None:
         """InputError for stages that do not fit the labels, the network or its inputs."""
         if self.data.labels_per_sample > 1:
@@ -113,6 +133,10 @@ class Member:
             with blaming(who(self.stage_2.bound)):
                 self.stage_2.refit.check(self.network, shape)
         if self.sampling is not None:
+            if self.stage_2 is not None and self.sampling.sampler.separate_bodies:
+                sampler, refit = who(self.sampling.bound), who(self.stage_2.bound)
+                message = f"{sampler} has a body for each member, and {refit} fits the features of one body"
+                raise InputError(message, "leave one of them out")
             with blaming(who(self.sampling.bound)):
                 self.sampling.sampler.check(self.network, shape)
 

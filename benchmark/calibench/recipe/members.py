@@ -17,6 +17,7 @@ from calibench.config.run_config import RunConfig
 from calibench.data.prepare import Data
 from calibench.errors import InputError, blaming
 from calibench.outputs.outputs import Outputs
+from calibench.plugins.specs import OodScoreSpec
 from calibench.progress import Report
 from calibench.recipe.member import Member
 from calibench.recipe.trained_stages import TrainedStages
@@ -42,6 +43,7 @@ class Members:
         self.network = self.first.network
         if self.network.pretrained:
             self._refuse_idle_stages()
+        self._check_scores()
 
     @property
     def timings(self) -> dict[str, float]:
@@ -75,6 +77,23 @@ class Members:
         """Outputs of other rows than the data's, after `run`; the name of a set of rows seeds its random draws."""
         by_member = [member.outputs_of(inputs) for member in self.trained]
         return by_member[0] if self.ensemble is None else self._combined(by_member)
+
+    @property
+    def without_features(self) -> str:
+        """The reason why rows have no features of one body, as OOD scores of features need; empty if they have."""
+        if self.ensemble is not None:
+            return f"{who(self.config.of_kind('ensemble')[0])} has a body for each member"
+        return self.first.without_features
+
+    def _check_scores(self) -> None:
+        """InputError for bad parameters of an OOD score, and if every score needs features of one body and there is none."""
+        scores = self.config.shift_and_ood.scores
+        needing = [bound for bound in scores if isinstance(bound.spec, OodScoreSpec) and bound.spec.of == "features"]
+        for bound in needing:
+            build_stage(bound)
+        if needing and len(needing) == len(scores) and self.without_features:
+            message = f"score {needing[0].name} needs the features of one body: {self.without_features}"
+            raise InputError(message, "use a score of the outputs, as in --ood-score max-softmax, or another recipe")
 
     def _member(self, number: int) -> Member:
         seed = member_seed(self.config.seed, number)

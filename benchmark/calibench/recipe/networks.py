@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import torch
 
 from calibench.cache.keys import identity
 from calibench.config.grammar import who
@@ -43,6 +46,10 @@ class Networks:
     def another(self) -> Network:
         """One more freshly initialised network, from torch's global generator."""
         return self._converted(self._build())
+
+    def loss(self, loss: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """The loss of one step of stage 1 by `first`; a sampler may take the loss of each of its members."""
+        return loss() if self.sampler is None else self.sampler.training_loss(loss)
 
     def check_processes(self, count: int) -> None:
         """InputError where several processes would share a network whose layers look at a row's place in its batch."""

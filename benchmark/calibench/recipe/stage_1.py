@@ -27,7 +27,7 @@ from calibench.recipe.stage_end import end_of_stage
 from calibench.recipe.streamed_ece import streamed_ece
 from calibench.recipe.trained_stages import TrainedStages
 from calibench.seeds import derived_seed, seeded
-from calibench.stages import Objective, SampleTask, TrainTask
+from calibench.stages import Batch, Objective, SampleTask, TrainTask
 from calibench.stages.build import as_figures, build_stage
 from calibench.training.augment import Augmentation, read_augmentation
 from calibench.training.batch import batch_of, shared_loss
@@ -185,11 +185,14 @@ class Stage1:
     def _loss(self, processes: Processes) -> Callable[[torch.Tensor], torch.Tensor]:
         """`loss(rows)`: the objective's loss of those training rows by the network as it stands, or this process's part of it."""
         x, y, network, objective = self.rows.x("train"), self.rows.y("train"), self.network, self.objective
-        augment = self.augment
+        augment, networks = self.augment, self.networks
+
+        def loss_of(part: Batch) -> torch.Tensor:
+            return networks.loss(lambda: objective.step(network, part))
 
         def loss(rows: torch.Tensor) -> torch.Tensor:
             batch = batch_of(x, y, rows, augment, processes, objective.views)
-            return shared_loss(lambda part: objective.step(network, part), network, batch, len(rows), processes)
+            return shared_loss(loss_of, network, batch, len(rows), processes)
 
         return loss
 

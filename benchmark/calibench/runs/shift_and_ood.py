@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calibench.config.run_config import RunConfig
 from calibench.evaluation.added_figures import AddedFigures, JudgedRows
 from calibench.evaluation.ood import judge_ood
+from calibench.evaluation.ood_scores import OodScores
 from calibench.evaluation.shift import judge_shifts
 from calibench.metrics.bootstrap import Sampling
 from calibench.metrics.load import Metrics
@@ -61,5 +62,7 @@ def judge_shift_and_ood(
             added |= judge_shifts(inputs.shifts, outputs_of, inputs.data, judging.metrics, report, judging.sampling)
     if inputs.ood_sets:
         with members.timed("ood"):
-            added |= judge_ood(inputs.ood_sets, config.shift_and_ood, as_test, test, report, judging.sampling)
+            choices = config.shift_and_ood
+            scores = OodScores(choices.scores, members, inputs.data.test.x, test)
+            added |= judge_ood(inputs.ood_sets, choices, as_test, scores, report, judging.sampling)
     return added

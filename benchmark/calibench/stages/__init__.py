@@ -1,7 +1,8 @@
 """Base classes of methods, one for each kind: Objective, HeadRefit, Sampler, Ensemble, Calibrator, DecisionRule.
 
-A recipe is a chain of them, in that order. A method is built as `target(**params)` with the parameters that its spec declares.
-It must raise InputError from `__init__` or `check` for values that cannot work.
+A recipe is a chain of them, in that order. OodScore stands beside them: it tells OOD rows from test rows. Each is built as
+`target(**params)` with the parameters that its spec declares. It must raise InputError from `__init__` or `check` for values
+that cannot work.
 """
 
 from calibench.progress import Report
@@ -9,6 +10,7 @@ from calibench.stages.calibrator import Calibrator
 from calibench.stages.decision import DecisionRule
 from calibench.stages.ensemble import Ensemble
 from calibench.stages.objective import Batch, Objective, TrainTask
+from calibench.stages.ood_score import OodScore, OodTask
 from calibench.stages.refit import HeadRefit, RefitTask, TuneTask
 from calibench.stages.sampler import Sampler, SampleTask, View
 
@@ -19,6 +21,8 @@ __all__ = [
     "Ensemble",
     "HeadRefit",
     "Objective",
+    "OodScore",
+    "OodTask",
     "RefitTask",
     "Report",
     "SampleTask",

@@ -1,4 +1,4 @@
-"""Build a recipe's stage from its spec, and refuse a target that is not of the base class of the spec's kind."""
+"""Build a recipe's stage or an OOD score from its spec, and refuse a target that is not of the base class of the spec's kind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from calibench.config.grammar import Bound, who
 from calibench.errors import PluginError, RunError, blaming
-from calibench.stages import Calibrator, DecisionRule, Ensemble, HeadRefit, Objective, Sampler
+from calibench.plugins.specs import kind_of
+from calibench.stages import Calibrator, DecisionRule, Ensemble, HeadRefit, Objective, OodScore, Sampler
 
 BASES: dict[str, type] = {
     "objective": Objective,
@@ -16,12 +17,13 @@ BASES: dict[str, type] = {
     "ensemble": Ensemble,
     "calibrator": Calibrator,
     "decision": DecisionRule,
+    "ood-score": OodScore,
 }
 
 
 def build_stage(bound: Bound) -> Any:
     """The stage, built with its own parameters; PluginError when it is not of the base class of its kind."""
-    kind = bound.spec.kind
+    kind = kind_of(bound.spec)
     with blaming(who(bound)):
         stage = bound.spec.load()(**bound.own())
     if not isinstance(stage, BASES[kind]):

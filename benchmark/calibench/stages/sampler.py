@@ -42,11 +42,21 @@ class Sampler(ABC):
     combine: str = "probs"
     """The average of the variants: `probs`, the mean of probabilities, or `logits`, softmax of the mean of log-probabilities."""
 
+    separate_bodies = False
+    """True if every member has a body of its own: a head refit, which fits the features of one body, is then refused."""
+
     def check(self, network: Network, input_shape: tuple[int, ...]) -> None:
         """Raise InputError if this network, or inputs of this shape, cannot be sampled; called before anything is trained."""
 
     def convert(self, network: Network) -> None:
         """Change the layers of the untrained network in place, if variants need it; other recipes then do not share stage 1."""
+
+    def training_loss(self, loss: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """The loss of one step of stage 1, a scalar; `loss()` is the objective's loss of the batch by the network as it stands.
+
+        A sampler that trains several members on every row calls it once for each member, and returns the mean.
+        """
+        return loss()
 
     def collect(self, network: Network, task: SampleTask) -> Mapping[str, torch.Tensor]:
         """Tensors that sampling needs beside the trained network; they are cached. It may train the network further."""

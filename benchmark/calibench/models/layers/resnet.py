@@ -26,7 +26,7 @@ class BasicBlock(nn.Module):
         self.bn1 = _norm(width, folded)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=folded)
         self.bn2 = _norm(width, folded)
-        self.stride, self.zeros = stride, (width - channels) // 2
+        self.stride = stride
         self.downsample: nn.Module | None = None
         if project and (stride != 1 or channels != width):
             self.downsample = nn.Sequential(nn.Conv2d(channels, width, 1, stride, bias=folded), _norm(width, folded))
@@ -38,7 +38,10 @@ class BasicBlock(nn.Module):
         if self.downsample is not None:
             x = self.downsample(x)
         elif self.stride != 1:
-            x = functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.zeros, self.zeros))
+            zeros = (
+                out.shape[1] - x.shape[1]
+            )  # not from the widths at first: a sampler may have made the block narrower
+            x = functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, zeros // 2, zeros - zeros // 2))
         return functional.relu(out + x)
 
 
