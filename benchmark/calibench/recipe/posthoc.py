@@ -38,6 +38,7 @@ class PostHoc:
         num_classes: int,
         labels_per_sample: int = 1,
         rounding: Callable[[Outputs], Outputs] = exact,
+        class_names: tuple[str, ...] = (),
     ) -> None:
         self.calibrators: list[tuple[Bound, Calibrator]] = []
         self.rule: tuple[Bound, DecisionRule] | None = None
@@ -46,6 +47,8 @@ class PostHoc:
         for bound in stages:
             stage = build_stage(bound)
             one_vs_rest = isinstance(stage, DecisionRule) and stage.one_vs_rest
+            if isinstance(stage, DecisionRule):
+                stage.class_names, stage.labels_per_sample = class_names, labels_per_sample
             with blaming(who(bound)):
                 stage.check(labels_per_sample if labels_per_sample > 1 and one_vs_rest else num_classes)
             if bound.spec.kind == "calibrator":

@@ -25,6 +25,12 @@ class DecisionRule(ABC):
     files: str = ""
     """A digest of files that the rule read, or empty: a stored run is run again if they change."""
 
+    class_names: tuple[str, ...] = ()
+    """The names of the classes in order, where the data have names; set before `check`."""
+
+    labels_per_sample: int = 1
+    """Q > 1 if a sample has Q labels; set before `check`."""
+
     def check(self, num_classes: int) -> None:
         """Raise InputError if the parameters do not fit K classes; called before anything is trained."""
 
