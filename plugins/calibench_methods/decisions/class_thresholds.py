@@ -97,8 +97,8 @@ def untuned(doubt: Floats, truth: Bools, goal: Goal) -> Limit:
     limit, does = 1.0, "the threshold stays 0.5"
     if goal.target_recall is not None:
         limit, does = MOST_DOUBT, "positive is always answered"
-    elif goal.target_precision is not None:
-        limit, does = -1.0, "positive is never answered"
+    note = f"{what}, so there is nothing to tune on: "
+    if goal.target_precision is not None:
+        return Limit(None, 0, 0, None, f"{note}positive is never answered")
     accepted = doubt <= limit
-    note = f"{what}, so there is nothing to tune on: {does}"
-    return Limit(limit, int(accepted.sum()), int((accepted & ~truth).sum()), None, note)
+    return Limit(limit, int(accepted.sum()), int((accepted & ~truth).sum()), None, note + does)
