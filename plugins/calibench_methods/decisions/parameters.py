@@ -10,8 +10,20 @@ def values_param(meaning: str) -> Param:
     return Param("values", "floats", None, f"{meaning}, as 0.2;0.4;0.4", "probability", minimum=0, maximum=1)
 
 
+CAL_SPLIT = Param(
+    "cal_split",
+    "str",
+    None,
+    "the share of cal for the calibrators of a rule with a guarantee; cross-fit: all of it for both, with an approximate "
+    "guarantee; not set: a fifth for temperature, half for others, and all where a temperature changes no answer",
+    choices=("fifth", "half", "cross-fit"),
+    late=True,
+)
+
 SHARING = (
     "with a guarantee, a calibrator in the recipe may not have seen the samples of the limit, which it would make look better "
-    "than they are: cal is shared as cal_split says"
+    "than they are: temperature is fitted on a fifth of cal, others on half, and the limit on the rest. Two classes need no "
+    "split with temperature, which keeps their order. cal_split=cross-fit uses all of cal for both: the limit is that of "
+    "out-of-fold probabilities, and the guarantee approximate (docs/evidence/decisions.md)"
 )
 """The deviation of every rule with a guarantee."""

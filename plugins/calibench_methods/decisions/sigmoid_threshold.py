@@ -11,7 +11,7 @@ from calibench.outputs.outputs import ABSTAIN
 from calibench.outputs.several_labels import label_scores
 from calibench_methods.decisions.answer_metrics import rates
 from calibench_methods.decisions.class_thresholds import rounded_doubt
-from calibench_methods.decisions.parameters import SHARING, VALUE, values_param
+from calibench_methods.decisions.parameters import CAL_SPLIT, SHARING, VALUE, values_param
 from calibench_methods.decisions.tuned_thresholds import TUNING, TunedThresholds, changed, label_doubts
 
 SPEC = MethodSpec(
@@ -19,7 +19,7 @@ SPEC = MethodSpec(
     kind="decision",
     target=f"{__name__}:SigmoidThreshold",
     summary="The set of classes whose sigmoid reaches its threshold, for multi-label or one-vs-rest outputs.",
-    params=(VALUE, values_param("a threshold for each class, or label"), *TUNING),
+    params=(VALUE, values_param("a threshold for each class, or label"), *TUNING, CAL_SPLIT),
     equation="set = {k : 1 / (1 + exp(-x_k)) >= t_k}; answer = argmax over the set of x_k, or abstain when it is empty",
     paper="M.-L. Zhang, Z.-H. Zhou, A Review on Multi-Label Learning Algorithms, IEEE TKDE 26(8), 2014 (binary relevance)",
     deviations=(
@@ -43,8 +43,12 @@ class SigmoidThreshold(DecisionRule):
     """
 
     one_vs_rest = True
+    scale_free = True  # a temperature keeps the order of the sigmoids of a class
 
-    def __init__(self, value: float = 0.5, values: tuple[float, ...] | None = None, **tuned: Any) -> None:
+    def __init__(
+        self, value: float = 0.5, values: tuple[float, ...] | None = None, cal_split: str | None = None, **tuned: Any
+    ) -> None:
+        self.cal_split = cal_split
         self.tuned = TunedThresholds("sigmoid-threshold", **tuned)
         rules = {
             "value": None if value == 0.5 else value,
@@ -68,6 +72,9 @@ class SigmoidThreshold(DecisionRule):
 
     def check(self, num_classes: int) -> None:
         """InputError unless there is one threshold per class, or per label."""
+        self.scale_free = (
+            self.labels_per_sample > 1
+        )  # with one label a sample, a softmax lies between temperature and sigmoids
         if self.per_class and len(self.thresholds) != num_classes:
             message = f"sigmoid-threshold: {len(self.thresholds)} values for {num_classes} classes or labels"
             raise InputError(message, "give one threshold for each class or label, joined by ';'")

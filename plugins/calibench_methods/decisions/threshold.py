@@ -8,7 +8,7 @@ from calibench import DecisionRule, InputError, MethodSpec, Outputs, Param
 from calibench.lazy import torch
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import ABSTAIN
-from calibench_methods.decisions.parameters import SHARING, VALUE, values_param
+from calibench_methods.decisions.parameters import CAL_SPLIT, SHARING, VALUE, values_param
 from calibench_methods.decisions.tuned_thresholds import (
     BETA,
     DELTA,
@@ -76,6 +76,7 @@ SPEC = MethodSpec(
         Param("pnorm", "float", None, "p of score=max-logit-pnorm; not set: 5", minimum=1, maximum=100),
         GUARANTEE,
         DELTA,
+        CAL_SPLIT,
     ),
     equation=(
         "answer = argmax over {k : p_k >= t_k} of p_k, abstain when the set is empty; with a metric, positive if p >= t, else "
@@ -124,8 +125,10 @@ class Threshold(DecisionRule):
     that contradict each other or do nothing.
     """
 
-    def __init__(self, value: float = 0.5, values: tuple[float, ...] | None = None, **options: Any) -> None:
-        self.value, self.values = value, values
+    def __init__(
+        self, value: float = 0.5, values: tuple[float, ...] | None = None, cal_split: str | None = None, **options: Any
+    ) -> None:
+        self.value, self.values, self.cal_split = value, values, cal_split
         promise = {key: options.pop(key, None) for key in ("guarantee", "delta")}
         limit = {
             key: options.pop(key) for key in ("target_risk", "target_coverage", "score", "pnorm") if key in options
@@ -153,6 +156,8 @@ class Threshold(DecisionRule):
 
     def check(self, num_classes: int) -> None:
         """InputError unless there is one threshold per class, and a positive class if one is needed."""
+        # A temperature keeps the order of p among two classes, and the direction of the logits among any number.
+        self.scale_free = self.limit.score == "max-logit-pnorm" or (num_classes == 2 and self.limit.score != "energy")
         self.tuned.check_classes(num_classes, self.class_names, self.labels_per_sample > 1)
         if self.values is not None and len(self.values) != num_classes:
             message = f"threshold: {len(self.values)} values for {num_classes} classes"
