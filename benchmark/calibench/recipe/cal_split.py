@@ -18,6 +18,9 @@ from calibench.stages import Calibrator, DecisionRule
 FOLDS = 5
 """Folds of `cross-fit`."""
 
+FEWEST = 250
+"""A fifth of fewer samples would be under 50, too few for a temperature: it then gets half of them."""
+
 PARTS = {"fifth": 5, "half": 2}
 """The calibrators get one part in so many; the rule gets the rest."""
 
@@ -28,19 +31,19 @@ APPROXIMATE = (
 Samples = tuple[Outputs, torch.Tensor]
 
 
-def split_for(calibrators: Sequence[Calibrator], rule: DecisionRule) -> str:
-    """`all`, `fifth`, `half` or `cross-fit`: how cal is shared.
+def split_for(calibrators: Sequence[Calibrator], rule: DecisionRule, samples: int) -> str:
+    """`all`, `fifth`, `half` or `cross-fit`: how cal is shared, if it has so many samples.
 
     `all`: the rule has no guarantee, or there is no calibrator; or every calibrator divides all logits by one number, and that
     changes no answer of the rule (`scale_free`): the limits on which it decides are then the same for any such number.
-    Otherwise the rule's own `cal_split`; by default a fifth of cal is for calibrators that fit one number, and half for others.
+    Otherwise the rule's own `cal_split`; by default calibrators that fit one number get a fifth of at least 250 samples, others half.
     """
     if not calibrators or not rule.needs_fresh:
         return "all"
     scales = all(calibrator.scales for calibrator in calibrators)
     if scales and rule.scale_free:
         return "all"
-    return rule.cal_split or ("fifth" if scales else "half")
+    return rule.cal_split or ("fifth" if scales and samples >= FEWEST else "half")
 
 
 def parts_of(samples: Samples, count: int) -> list[torch.Tensor]:

@@ -66,7 +66,7 @@ class PostHoc:
         if not self.calibrators:
             message = f"{who(bound)}: cal_split does nothing without a calibrator, which would share cal with the rule"
             raise InputError(message, "drop it, or put a calibrator before the rule")
-        if split_for([calibrator for _, calibrator in self.calibrators], rule) == "all":
+        if split_for([calibrator for _, calibrator in self.calibrators], rule, 0) == "all":
             reason = "dividing logits by one number changes no answer" if rule.needs_fresh else "there is no guarantee"
             message = f"{who(bound)}: cal_split does nothing, because {reason}: calibrators and rule use all of cal"
             raise InputError(message, "drop it")
@@ -91,7 +91,9 @@ class PostHoc:
             self._fit_calibrators(samples)
             return self._learned()
         bound, rule = self.rule
-        how = split_for([calibrator for _, calibrator in self.calibrators], rule)
+        how = split_for(
+            [calibrator for _, calibrator in self.calibrators], rule, len(labels) // outputs.labels_per_sample
+        )
         shared: dict[str, Any] = {"cal_split": how} if self.calibrators and rule.needs_fresh else {}
         if how == "all":
             self._fit_rule(self._fit_calibrators(samples), labels)
