@@ -57,7 +57,7 @@ def test_a_calibrator_in_the_recipe_does_not_break_the_guarantee(calibrator: str
 
 
 @pytest.mark.parametrize(
-    ("calibrator", "n", "first"), [("temperature", 301, 60), ("temperature", 101, 50), ("isotonic", 301, 150)]
+    ("calibrator", "n", "first"), [("temperature", 301, 61), ("temperature", 101, 51), ("isotonic", 301, 151)]
 )
 def test_a_guarantee_gives_a_fifth_of_cal_to_temperature_and_half_to_other_maps(
     calibrator: str, n: int, first: int
@@ -67,13 +67,13 @@ def test_a_guarantee_gives_a_fifth_of_cal_to_temperature_and_half_to_other_maps(
     mapped, conformal = post_hoc(f"{calibrator}+conformal", 4).fit(Outputs(probs, True), labels)
     torch.manual_seed(3)
     order = torch.randperm(n)
-    rest, fresh = order[:first], order[first:]
+    fresh, rest = order[: n - first], order[n - first :]
     chain = post_hoc(calibrator, 4)
     [on_rest] = chain.fit(Outputs(probs[rest], True), labels[rest])
     assert mapped == on_rest
     assert conformal["n_scores"] == conformal["fresh_samples"] == n - first
     assert conformal["calibrator_samples"] == first
-    assert conformal["cal_split"] == ("fifth" if first == 60 else "half")
+    assert conformal["cal_split"] == ("fifth" if first == 61 else "half")
     assert conformal["quantile"] == Conformal().fit(chain.apply(Outputs(probs[fresh], True)), labels[fresh])["quantile"]
     with pytest.raises(RunError, match="cannot be shared"):
         post_hoc(f"{calibrator}+conformal", 4).fit(Outputs(probs[:1], True), labels[:1])
@@ -206,7 +206,7 @@ def test_a_run_stores_its_sets_and_their_coverage(cli: Callable[..., Any], tmp_p
     low, high = document["intervals"]["set_coverage"]
     assert low <= document["metrics"]["set_coverage"] <= high
     n = len(predictions["cal.labels"])
-    assert document["fitted"][-1]["fresh_samples"] == n - n // (5 if n >= 250 else 2)
+    assert document["fitted"][-1]["fresh_samples"] == (n * 4 // 5 if n >= 250 else n // 2)
 
 
 @pytest.mark.usefixtures("features")

@@ -36,7 +36,7 @@ def split_for(calibrators: Sequence[Calibrator], rule: DecisionRule, samples: in
 
     `all`: the rule has no guarantee, or there is no calibrator; or every calibrator divides all logits by one number, and that
     changes no answer of the rule (`scale_free`): the limits on which it decides are then the same for any such number.
-    Otherwise the rule's own `cal_split`; by default calibrators that fit one number get a fifth of at least 250 samples, others half.
+    Else the rule's own `cal_split`; by default calibrators that fit one number get a fifth of 250 samples or more, others half.
     """
     if not calibrators or not rule.needs_fresh:
         return "all"

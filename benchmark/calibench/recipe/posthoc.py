@@ -103,11 +103,11 @@ class PostHoc:
             shared |= {"folds": FOLDS, "note": f"{note}; {APPROXIMATE}" if note else APPROXIMATE}
             self._fit_calibrators(samples)
         else:
-            first, *rest = parts_of(samples, PARTS[how])
-            self._fit_calibrators(take(samples, first))
-            fresh = take(samples, torch.cat(rest))
+            *parts, last = parts_of(samples, PARTS[how])
+            self._fit_calibrators(take(samples, last))
+            fresh = take(samples, torch.cat(parts))
             self._fit_rule(self.apply(fresh[0]), fresh[1])
-            shared |= {"calibrator_samples": len(first), "fresh_samples": len(fresh[1])}
+            shared |= {"calibrator_samples": len(last), "fresh_samples": len(fresh[1])}
         self._fitted[bound.name] |= shared
         return self._learned()
 

@@ -15,15 +15,15 @@ CAL_SPLIT = Param(
     "str",
     None,
     "the share of cal for the calibrators of a rule with a guarantee; cross-fit: all of it for both, with an approximate "
-    "guarantee; not set: a fifth for temperature (of 250 samples or more), else half, and all where a temperature changes no answer",
+    "guarantee; not set: a fifth of 250 samples or more for temperature, else half; all where a temperature changes no answer",
     choices=("fifth", "half", "cross-fit"),
     late=True,
 )
 
 SHARING = (
     "with a guarantee, a calibrator in the recipe may not have seen the samples of the limit, which it would make look better "
-    "than they are: temperature is fitted on a fifth of cal (half of fewer than 250 samples), others on half, and the limit on the rest. Two classes need no "
-    "split with temperature, which keeps their order. cal_split=cross-fit uses all of cal for both: the limit is that of "
+    "than they are: temperature is fitted on a fifth of cal (half of fewer than 250 samples), others on half, the limit on "
+    "the rest. Two classes need no split with temperature, which keeps their order. cal_split=cross-fit uses all of cal for both: the limit is that of "
     "out-of-fold probabilities, and the guarantee approximate (docs/evidence/decisions.md)"
 )
 """The deviation of every rule with a guarantee."""
