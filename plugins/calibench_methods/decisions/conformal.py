@@ -62,8 +62,8 @@ SPEC = MethodSpec(
         SHARING,
         "per=class: a class with too few cal samples for alpha is in every set, and the record names it",
         "per=cluster: k-means starts from seed 0; the share of cal that clusters, and the number of clusters, are the paper's, "
-        "from the count of the rarest class; the classes that are not clustered share the quantile of all samples. Its coverage "
-        "is that of a cluster, and near that of a class if the classes of a cluster have like scores",
+        "from the count of the rarest class, and as many clusters as classes are per=class. Classes that are not clustered share "
+        "the quantile of all samples. The coverage is that of a cluster: near that of a class if its classes have like scores",
         "with too few cal samples for alpha (rank above n), every set contains all classes, and the record notes it",
         "raps: penalty is 0.01 and k_reg 5 unless set, while the paper may tune them on held-out samples; empty sets stay empty",
     ),

@@ -69,13 +69,16 @@ def quantiles_by_cluster(scores: Floats, labels: Ints, num_classes: int, alpha: 
 
     A share gamma of the samples, those whose `draws [n]`, uniform on [0, 1), are below it, clusters the classes: k-means,
     weighted by the root of their counts, of the quantiles of their scores at `LEVELS` and 1 - alpha. The other samples
-    give the quantile of each cluster. Classes with too few samples to be clustered share the quantile of all samples.
+    give the quantile of each cluster. Classes with too few samples to be clustered share the quantile of all samples. If the
+    paper's number of clusters reaches the number of classes, each class is its own cluster, and all samples give quantiles.
     """
     count = np.bincount(labels, minlength=num_classes)
     least = max(int(count.min()), enough(alpha))
     rich = int((count >= least).sum())
     for_clusters = int(least * rich / (75 + rich))
     clusters, gamma = for_clusters // 2, for_clusters / least
+    if clusters >= num_classes:
+        return quantiles_by_class(scores, labels, num_classes, alpha) | {"clusters": list(range(num_classes))}
     first = draws < gamma
     assigned = np.full(num_classes, -1)
     counted = np.bincount(labels[first], minlength=num_classes)
