@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from calibench import DecisionRule, InputError, MethodSpec, Outputs, Param
 from calibench.atomic import digest_of
 from calibench.lazy import np, torch
-from calibench.metrics.binning import Bools, Floats, Ints
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import ABSTAIN
 from calibench.outputs.uncertainty import threshold_of, uncertainty_of
 from calibench_methods.decisions.cost import read_costs
 from calibench_methods.decisions.parameters import CAL_SPLIT, SHARING
+from calibench_methods.decisions.risks import Risks, Sample
 
 LEARN = 4
-"""One sample in four learns the order of the tests; the others test. By simulation a half learns no better an order."""
+"""One sample in four learns the order of the tests; the others test."""
 
 GRID = 100
 """Limits that are tested at most: quantiles of the uncertainties of the samples that learn the order."""
@@ -28,7 +28,7 @@ SPEC = MethodSpec(
     name="ltt",
     kind="decision",
     target=f"{__name__}:LearnThenTest",
-    summary="Abstain so that error rate, error rate of every class and mean cost stay below targets, all at once, with a guarantee.",
+    summary="Abstain so that error rate, error rate of each class and mean cost stay below targets at once, with a guarantee.",
     params=(
         Param(
             "target_risk",
@@ -86,7 +86,7 @@ SPEC = MethodSpec(
     deviations=(
         "the limits are quantiles of the uncertainty on the samples that learn the order, at most 100. The order starts at the "
         "limit with the least p-value there, and goes on to larger limits, so that the last one that passes answers most",
-        "counts have the exact binomial p-value in place of Hoeffding-Bentkus, given the number of answers or of the class's samples",
+        "counts have the exact binomial p-value in place of Hoeffding-Bentkus, given the number of answers or samples of the class",
         "if no limit passes, every sample is abstained on, the record notes it, and no risk is promised",
         SHARING,
     ),
@@ -94,18 +94,6 @@ SPEC = MethodSpec(
     avoid_when="one error rate is the target: threshold:target_risk tests on all samples and answers more.",
     cost="none beside ce; one pass over cal for each of at most 100 limits.",
 )
-
-
-class Sample(NamedTuple):
-    """What the risks are counted from: `doubt [N]`, `answers [N]` of the argmax, `labels [N]`."""
-
-    doubt: Floats
-    answers: Ints
-    labels: Ints
-
-    def take(self, rows: Ints | Bools) -> Sample:
-        """The rows of the sample."""
-        return Sample(self.doubt[rows], self.answers[rows], self.labels[rows])
 
 
 class LearnThenTest(DecisionRule):
@@ -138,28 +126,26 @@ class LearnThenTest(DecisionRule):
         for key, value in (("target_risk", target_risk), ("target_class_risk", target_class_risk), ("delta", delta)):
             if value is not None and not 0 < value < 1:
                 raise InputError(f"ltt: {key}={value:g} is not between 0 and 1", f"write a fraction, as in {key}=0.05")
-        self.target_risk, self.target_class_risk, self.target_cost = target_risk, target_class_risk, target_cost
-        self.delta, self.cal_split = delta, cal_split
-        self.costs = None if matrix is None else read_costs(Path(matrix))
+        self.delta, self.cal_split, self.path = delta, cal_split, matrix
+        costs = None if matrix is None else read_costs(Path(matrix))
+        self.risks = Risks(target_risk, target_class_risk, target_cost, costs)
         self.files = "" if matrix is None else digest_of(Path(matrix))
-        self.path = matrix
 
     def check(self, num_classes: int) -> None:
         """InputError unless the matrix has a cost of abstention, and the target lies within its costs."""
         self.scale_free = num_classes == 2
-        if self.costs is None or self.target_cost is None:
+        costs, target = self.risks.costs, self.risks.target_cost
+        if costs is None or target is None:
             return
-        shape = len(self.costs), len(self.costs[0])
+        shape = len(costs), len(costs[0])
         if shape != (num_classes, num_classes + 1):
             message = f"ltt: {self.path} holds {shape[0]} x {shape[1]} numbers for {num_classes} classes"
             raise InputError(
                 message, f"give {num_classes} lines of {num_classes + 1}: the last is the cost of abstention"
             )
-        low, high = np.min(self.costs), np.max(self.costs)
-        if not low < self.target_cost < high:
-            message = (
-                f"ltt: target_cost={self.target_cost:g} is not between the least cost {low:g} and the largest {high:g}"
-            )
+        low, high = np.min(costs), np.max(costs)
+        if not low < target < high:
+            message = f"ltt: target_cost={target:g} is not between the least cost {low:g} and the largest {high:g}"
             raise InputError(message, "give a target within the costs of the matrix")
 
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
@@ -174,12 +160,14 @@ class LearnThenTest(DecisionRule):
             else []
         )
         start = (
-            int(np.argmin([self._p_value(learn, limit, outputs.num_classes) for limit in limits])) if len(limits) else 0
+            int(np.argmin([self.risks.p_value(learn, limit, outputs.num_classes) for limit in limits]))
+            if len(limits)
+            else 0
         )
         fitted: dict[str, Any] = {"learned_on": len(learn.doubt), "tested_on": len(test.doubt), "delta": self.delta}
         passed = None
         for limit in limits[start:]:
-            p = self._p_value(test, limit, outputs.num_classes)
+            p = self.risks.p_value(test, limit, outputs.num_classes)
             if p > self.delta:
                 break
             passed = float(limit), p
@@ -194,69 +182,14 @@ class LearnThenTest(DecisionRule):
             "doubt": limit,
             "threshold": threshold_of("max-softmax", limit),
             "p_value": p,
-        } | self._figures(test, limit)
+        } | self.risks.figures(test, limit)
 
     def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> Decisions:
         """The most probable class where the uncertainty is at most the limit, else -1."""
         limit = -math.inf if fitted["doubt"] is None else fitted["doubt"]
         answers = outputs.scores.argmax(dim=1).where(uncertainty_of(outputs, "max-softmax") <= limit, ABSTAIN)
-        targets = {"selective_risk": self.target_risk, "mean_cost": self.target_cost}
-        costs = None if self.costs is None else torch.tensor(self.costs, dtype=torch.float64)
+        targets = {"selective_risk": self.risks.target_risk, "mean_cost": self.risks.target_cost}
+        costs = None if self.risks.costs is None else torch.tensor(self.risks.costs, dtype=torch.float64)
         return Decisions(
             answers, costs=costs, targets={key: value for key, value in targets.items() if value is not None}
         )
-
-    def _p_value(self, sample: Sample, limit: float, num_classes: int) -> float:
-        """The p-value of "some risk exceeds its target at this limit": the largest over the risks."""
-        from scipy.special import bdtr
-
-        accepted = sample.doubt <= limit
-        wrong = accepted & (sample.answers != sample.labels)
-        p = 0.0
-        if self.target_risk is not None:
-            p = float(bdtr(float(wrong.sum()), int(accepted.sum()), self.target_risk)) if accepted.any() else 1.0
-        if self.target_class_risk is not None:
-            n = np.bincount(sample.labels, minlength=num_classes)
-            errors = np.bincount(sample.labels[wrong], minlength=num_classes)
-            by_class = bdtr(errors.astype(np.float64), np.maximum(n, 1), self.target_class_risk)
-            p = max(p, float(np.where(n > 0, by_class, 1.0).max()))
-        if self.costs is not None and self.target_cost is not None:
-            low, high = float(np.min(self.costs)), float(np.max(self.costs))
-            scaled = (self._costs(sample, accepted) - low) / (high - low)
-            p = max(p, hoeffding_bentkus(float(scaled.mean()), len(scaled), (self.target_cost - low) / (high - low)))
-        return p
-
-    def _costs(self, sample: Sample, accepted: Bools) -> Floats:
-        """The cost of the decision on each sample; the last column is abstention."""
-        costs: Floats = np.asarray(self.costs)[sample.labels, np.where(accepted, sample.answers, -1)]
-        return costs
-
-    def _figures(self, sample: Sample, limit: float) -> dict[str, Any]:
-        """Coverage, and each controlled risk, of the samples that tested the limit."""
-        accepted = sample.doubt <= limit
-        wrong = accepted & (sample.answers != sample.labels)
-        figures: dict[str, Any] = {"cal_coverage": float(accepted.mean())}
-        if self.target_risk is not None:
-            figures["cal_risk"] = float(wrong.sum() / accepted.sum())
-        if self.target_class_risk is not None:
-            n = np.bincount(sample.labels)
-            figures["cal_class_risk"] = float(
-                (np.bincount(sample.labels[wrong], minlength=len(n)) / np.maximum(n, 1)).max()
-            )
-        if self.costs is not None:
-            figures["cal_cost"] = float(self._costs(sample, accepted).mean())
-        return figures
-
-
-def hoeffding_bentkus(mean: float, n: int, target: float) -> float:
-    """The p-value of "the expected loss exceeds `target`" for n losses in [0, 1] with this `mean`: the lesser of two bounds.
-
-    Hoeffding: exp(-n KL(min(mean, target) || target)). Bentkus: e P(Bin(n, target) <= ceil(n mean)).
-    """
-    from scipy.special import bdtr, rel_entr
-
-    low = min(mean, target)
-    hoeffding = math.exp(-n * float(rel_entr(low, target) + rel_entr(1 - low, 1 - target)))
-    # Rounded before the ceiling: 0.07 * 100 is above 7 in floating point.
-    bentkus = math.e * float(bdtr(float(math.ceil(round(n * mean, 9))), n, target))
-    return min(1.0, hoeffding, bentkus)
