@@ -169,7 +169,10 @@ class Threshold(DecisionRule):
             return self.tuned.fit_labels(outputs, labels)
         if self.tuned.active:
             positive = self.tuned.positive_class(outputs.num_classes, self.class_names)
-            return self.tuned.fit_classes(outputs, labels, positive)
+            fitted = self.tuned.fit_classes(outputs, labels, positive)
+            return fitted | (
+                {"positive_name": self.class_names[positive]} if positive is not None and self.class_names else {}
+            )
         return {} if self.limit.target is None else self.limit.fit(outputs, labels)
 
     def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> Decisions:
