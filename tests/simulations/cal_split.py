@@ -1,4 +1,4 @@
-"""How often a guarantee fails if a calibrator and a rule share cal in one way or another. It prints a table of docs/evidence/decisions.md.
+"""How often a guarantee fails if a calibrator and a rule share cal in one way or another: a table of docs/evidence/decisions.md.
 
 Labels are drawn from the softmax of normal logits. The model sees these logits with noise, each row multiplied by a number of its
 own, so that a temperature changes the order of the samples. The risk is that of 30 000 other samples.

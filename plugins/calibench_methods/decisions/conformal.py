@@ -67,6 +67,9 @@ SPEC = MethodSpec(
         "with too few cal samples for alpha (rank above n), every set contains all classes, and the record notes it",
         "raps: penalty is 0.01 and k_reg 5 unless set, while the paper may tune them on held-out samples; empty sets stay empty",
     ),
+    use_when="a set of candidates is of use and must hold the label with a known probability; per=class for fair coverage.",
+    avoid_when="one answer is needed, or cal has fewer than 1 / alpha samples (of every class for per=class).",
+    cost="none beside ce.",
 )
 
 

@@ -113,6 +113,9 @@ SPEC = MethodSpec(
         "if no limit passes, every sample is abstained on, and the record notes it",
         "max-logit-pnorm: the paper tunes p on held-out samples, here p is a parameter; energy has temperature 1",
     ),
+    use_when="answers count and not only probabilities: a rare class, a metric such as F1, or errors that must stay rare.",
+    avoid_when="costs are known: cost decides by them. With under about 3 / target_risk cal samples no risk can be guaranteed.",
+    cost="none beside ce; tuning takes seconds for 1 000 classes.",
 )
 
 

@@ -173,7 +173,9 @@ class TunedThresholds:
                     f"{self.rule}: no class is called {self.positive!r}", did_you_mean(self.positive, class_names)
                 )
             if class_names.count(self.positive) > 1:
-                raise InputError(f"{self.rule}: several classes are called {self.positive!r}", "rename all but one of them")
+                raise InputError(
+                    f"{self.rule}: several classes are called {self.positive!r}", "rename all but one of them"
+                )
             return class_names.index(self.positive)
         if not self.positive.isdecimal() or int(self.positive) >= num_classes:
             message = f"{self.rule}: positive={self.positive} is not a class, and the classes have no names"
