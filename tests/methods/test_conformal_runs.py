@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from decision_cases import overconfident_probs, post_hoc
+from decision_cases import logits_and_labels, overconfident_probs, post_hoc
 from scipy import stats
 
 from calibench import InputError, Outputs, RunError
@@ -56,31 +56,110 @@ def test_a_calibrator_in_the_recipe_does_not_break_the_guarantee(calibrator: str
     assert above_target <= stats.binom.ppf(0.999, 40, 0.05)
 
 
-def test_a_guarantee_halves_cal() -> None:
-    probs, labels = overconfident_probs(101, 4, seed=1)
+@pytest.mark.parametrize(
+    ("calibrator", "n", "first"), [("temperature", 301, 61), ("temperature", 101, 51), ("isotonic", 301, 151)]
+)
+def test_a_guarantee_gives_a_fifth_of_cal_to_temperature_and_half_to_other_maps(
+    calibrator: str, n: int, first: int
+) -> None:
+    probs, labels = overconfident_probs(n, 4, seed=1)
     torch.manual_seed(3)
-    temperature, conformal = post_hoc("temperature+conformal", 4).fit(Outputs(probs, True), labels)
+    mapped, conformal = post_hoc(f"{calibrator}+conformal", 4).fit(Outputs(probs, True), labels)
     torch.manual_seed(3)
-    order = torch.randperm(101)
-    fresh, rest = order[:50], order[50:]
-    [on_rest] = post_hoc("temperature", 4).fit(Outputs(probs[rest], True), labels[rest])
-    assert temperature["temperature"] == on_rest["temperature"]
-    assert conformal["n_scores"] == conformal["fresh_samples"] == 50
-    mapped = Outputs(Outputs(probs[fresh], True).logits() / temperature["temperature"])
-    assert conformal["quantile"] == Conformal().fit(mapped, labels[fresh])["quantile"]
-    with pytest.raises(RunError, match="cannot be halved"):
-        post_hoc("temperature+conformal", 4).fit(Outputs(probs[:1], True), labels[:1])
+    order = torch.randperm(n)
+    fresh, rest = order[: n - first], order[n - first :]
+    chain = post_hoc(calibrator, 4)
+    [on_rest] = chain.fit(Outputs(probs[rest], True), labels[rest])
+    assert mapped == on_rest
+    assert conformal["n_scores"] == conformal["fresh_samples"] == n - first
+    assert conformal["calibrator_samples"] == first
+    assert conformal["cal_split"] == ("fifth" if first == 61 else "half")
+    assert conformal["quantile"] == Conformal().fit(chain.apply(Outputs(probs[fresh], True)), labels[fresh])["quantile"]
+    with pytest.raises(RunError, match="cannot be shared"):
+        post_hoc(f"{calibrator}+conformal", 4).fit(Outputs(probs[:1], True), labels[:1])
+
+
+def test_cross_fitting_uses_all_of_cal_twice_and_says_that_the_guarantee_is_approximate() -> None:
+    probs, labels = overconfident_probs(103, 4, seed=1)
+    torch.manual_seed(3)
+    temperature, conformal = post_hoc("temperature+conformal:cal_split=cross-fit", 4).fit(Outputs(probs, True), labels)
+    [on_all] = post_hoc("temperature", 4).fit(Outputs(probs, True), labels)
+    assert temperature == on_all
+    torch.manual_seed(3)
+    scores = np.empty(103)
+    for fold in np.split(torch.randperm(103).numpy(), [20, 41, 61, 82]):
+        rest = np.setdiff1d(np.arange(103), fold)
+        chain = post_hoc("temperature", 4)
+        chain.fit(Outputs(probs[rest], True), labels[rest])
+        p = chain.apply(Outputs(probs[fold], True)).probs().numpy()
+        scores[fold] = 1 - p[np.arange(len(fold)), labels[fold]]
+    assert conformal["quantile"] == pytest.approx(np.sort(scores)[conformal["rank"] - 1], abs=1e-12)
+    assert (conformal["n_scores"], conformal["folds"], conformal["cal_split"]) == (103, 5, "cross-fit")
+    assert "approximate" in conformal["note"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "threshold:target_risk=0.2",
+        "threshold:target_recall=0.8",
+        "threshold:target_risk=0.2,score=entropy",
+        "conformal",
+    ],
+)
+def test_two_classes_need_no_split_with_temperature_because_no_answer_depends_on_it(rule: str) -> None:
+    """The decisions are those of the rule alone, whose guarantee is exact; with isotonic they would not be."""
+    rng = np.random.default_rng(0)
+    y = torch.tensor(rng.integers(2, size=400))
+    logits = torch.tensor(rng.normal(size=(400, 2)) * 3) + 3 * torch.eye(2)[y]
+    cal, test = (logits[:200], y[:200]), logits[200:]
+    chain, alone = post_hoc(f"temperature+{rule}", 2), post_hoc(rule, 2)
+    fitted, _ = chain.fit(Outputs(cal[0]), cal[1])[1], alone.fit(Outputs(cal[0]), cal[1])
+    assert fitted["cal_split"] == "all"
+    a, b = chain.decide(chain.apply(Outputs(test))), alone.decide(Outputs(test))
+    assert a is not None
+    assert b is not None
+    assert torch.equal(a.answers, b.answers)
+    assert len(set(a.answers.tolist())) > 1
+    assert post_hoc(f"isotonic+{rule}", 2).fit(Outputs(cal[0]), cal[1])[1]["cal_split"] == "half"
+
+
+def test_pnorm_of_logits_is_free_of_the_temperature_for_any_number_of_classes() -> None:
+    logits, labels = logits_and_labels(1000, 4, seed=2)
+    outputs = Outputs(logits + 4 * torch.eye(4)[labels])
+    rule = "threshold:target_risk=0.02,score=max-logit-pnorm"
+    chain, alone = post_hoc(f"temperature+{rule}", 4), post_hoc(rule, 4)
+    assert chain.fit(outputs, labels)[1]["cal_split"] == "all"
+    alone.fit(outputs, labels)
+    a, b = chain.decide(chain.apply(outputs)), alone.decide(outputs)
+    assert a is not None
+    assert b is not None
+    assert torch.equal(a.answers, b.answers)
+    assert 0 < int((a.answers >= 0).sum()) < 1000
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("conformal:cal_split=fifth", "does nothing without a calibrator"),
+        ("temperature+threshold:value=0.6,cal_split=half", "there is no guarantee"),
+        ("temperature+threshold:target_risk=0.2,score=max-logit-pnorm,cal_split=half", "changes no answer"),
+    ],
+)
+def test_an_idle_split_is_refused(recipe: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        post_hoc(recipe, 4)
 
 
 @pytest.mark.parametrize(
     "rule", ["threshold:value=0.6", "threshold:metric=f1", "threshold:target_risk=0.2,guarantee=none"]
 )
-def test_a_rule_without_a_guarantee_does_not_halve_cal(rule: str) -> None:
+def test_a_rule_without_a_guarantee_does_not_share_cal(rule: str) -> None:
     probs, labels = overconfident_probs(101, 4, seed=1)
     [on_all] = post_hoc("temperature", 4).fit(Outputs(probs, True), labels)
     fitted = post_hoc(f"temperature+{rule}", 4).fit(Outputs(probs, True), labels)
     assert fitted[0]["temperature"] == on_all["temperature"]
-    assert "fresh_samples" not in fitted[-1]
+    assert "cal_split" not in fitted[-1]
 
 
 def test_the_metrics_of_sets() -> None:
@@ -126,7 +205,8 @@ def test_a_run_stores_its_sets_and_their_coverage(cli: Callable[..., Any], tmp_p
     assert details["reached"] == (document["metrics"]["set_coverage"] >= 0.9)
     low, high = document["intervals"]["set_coverage"]
     assert low <= document["metrics"]["set_coverage"] <= high
-    assert document["fitted"][-1]["fresh_samples"] == len(predictions["cal.labels"]) // 2
+    n = len(predictions["cal.labels"])
+    assert document["fitted"][-1]["fresh_samples"] == (n * 4 // 5 if n >= 250 else n // 2)
 
 
 @pytest.mark.usefixtures("features")

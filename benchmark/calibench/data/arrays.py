@@ -39,3 +39,5 @@ class Arrays:
     Dropping does not change the numbers of the other rows."""
     test_soft: NDArray[np.generic] | None = None
     """Shares `[N, K]` of people who gave each label to each row of `test`; `soft_nll` and `soft_brier` judge by them."""
+    class_names: tuple[str, ...] = ()
+    """The names of the K classes in order, if the data have names: settings such as `threshold:positive=` may then use them."""

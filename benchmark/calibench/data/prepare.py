@@ -52,6 +52,8 @@ class Data:
     """Q if each row has Q labels, each of two classes; 1 if it has one label of `num_classes`."""
     test_soft: NDArray[np.float64] | None = None
     """Shares `[n, K]` of people who gave each label to the rows of test; each row sums to 1."""
+    class_names: tuple[str, ...] = ()
+    """The names of the classes in order; empty if the data have none."""
 
     @property
     def num_outputs(self) -> int:
@@ -100,7 +102,18 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], explicit: frozenset[str],
         notes=notes,
         labels_per_sample=labels_per_sample,
         test_soft=soft,
+        class_names=_check_names(arrays.class_names, num_classes, labels_per_sample, where),
     )
+
+
+def _check_names(names: tuple[str, ...], num_classes: int, labels_per_sample: int, where: str) -> tuple[str, ...]:
+    """The names of the classes; InputError if there are too few. Names of classes beyond those that labels have are left out."""
+    if not names or labels_per_sample > 1:
+        return ()
+    if len(names) < num_classes:
+        message = f"{where}: {len(names)} names for {num_classes} classes"
+        raise InputError(message, "name every class, in the order of the labels, or none")
+    return names[:num_classes]
 
 
 def checked_test_rows(arrays: Arrays, where: str) -> NDArray[np.float32] | None:

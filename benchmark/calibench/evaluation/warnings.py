@@ -24,7 +24,13 @@ def warnings_about(judged: Judged) -> list[str]:
     """Every warning that holds for these outputs, labels and decisions."""
 
     def find() -> list[str]:
-        found = (_probabilities_as_logits(judged), _clipped(judged), _rare(judged), _whole_sets(judged))
+        found = (
+            _probabilities_as_logits(judged),
+            _clipped(judged),
+            _rare(judged),
+            _whole_sets(judged),
+            _idle_rule(judged),
+        )
         return [text for text in found if text]
 
     return judged.memo("warnings", find)
@@ -97,3 +103,10 @@ def _whole_sets(judged: Judged) -> str:
     if not count:
         return ""
     return f"{count} of {judged.n} sets hold every class, so they rule nothing out"
+
+
+def _idle_rule(judged: Judged) -> str:
+    """A rule whose every answer is the most probable one might as well be left out."""
+    if judged.decisions is None or judged.sets is not None or (judged.decisions != judged.prediction).any():
+        return ""
+    return "the decision rule changes no answer: it gives every sample its most probable class"

@@ -29,12 +29,12 @@ class ClassCounts(NamedTuple):
         return self.answers + self.support > 0
 
 
-def class_counts(judged: Judged, weights: Floats) -> ClassCounts:
-    """The counts for weights `[B, N]`. The answers are the decisions, or the predictions without a rule.
+def class_counts(judged: Judged, weights: Floats, *, rule: bool = True) -> ClassCounts:
+    """The counts for weights `[B, N]`. The answers are the decisions, or the predictions without a rule or with `rule=False`.
 
     An abstention is no answer: it counts in the support alone.
     """
-    answers = judged.prediction if judged.decisions is None else judged.decisions
+    answers = judged.prediction if judged.decisions is None or not rule else judged.decisions
     has_answer, is_hit = answers >= 0, answers == judged.labels
 
     def count(classes: Ints, samples: Bools | slice) -> Floats:
@@ -71,10 +71,18 @@ class ClassMean(WeightedMetric):
         return mean
 
     def details(self, judged: Judged) -> Details:
-        """Lists in the order of the classes: the rate (null for a class that the mean leaves out), and the counts."""
+        """Lists in the order of the classes: the rate (null for a class that the mean leaves out), and the counts.
+
+        If a rule decided, `per_class_RATE_without_rule` is the rate of the most probable classes.
+        """
         counts = class_counts(judged, once(judged))
+        before = {}
+        if judged.decisions is not None:
+            plain = self.per_class(class_counts(judged, once(judged), rule=False))
+            before = {f"per_class_{self.rate}_without_rule": plain[0].tolist()}
         return {
             f"per_class_{self.rate}": self.per_class(counts)[0].tolist(),
+            **before,
             "per_class_hits": _listed(judged, counts.hits),
             "per_class_answers": _listed(judged, counts.answers),
             "per_class_support": _listed(judged, counts.support),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
 from calibench.metrics.judged import Judged
-from calibench.metrics.judged_decisions import costs_of
+from calibench.metrics.judged_decisions import costs_of, promise_details
 from calibench.metrics.judged_weights import mean_of
 from calibench.metrics.metric import Details
 from calibench.metrics.sample_mean import SampleMean
@@ -41,7 +41,7 @@ class MeanCost(SampleMean):
         return cost
 
     def details(self, judged: Judged) -> Details:
-        """`expected`, the mean cost that the probabilities predict, and the mean cost of two other rules.
+        """The target, `expected`, the mean cost that the probabilities predict, and the mean cost of two other rules.
 
         `most_probable` always answers the most probable class. `abstaining` always abstains; None if that has no cost.
         """
@@ -51,4 +51,5 @@ class MeanCost(SampleMean):
             "expected": mean_of(judged, weighted_sums(judged.probs, costs)[rows, judged.decisions]),
             "most_probable": mean_of(judged, costs[judged.labels, judged.prediction]),
             "abstaining": mean_of(judged, costs[judged.labels, -1]) if may_abstain else None,
+            **promise_details(judged, "mean_cost", self.value(judged), "lower"),
         }

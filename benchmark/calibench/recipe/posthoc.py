@@ -13,6 +13,7 @@ from calibench.errors import InputError, RunError, blaming
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
 from calibench.recipe.absent_classes import collapsed_classes, with_probabilities_of
+from calibench.recipe.cal_split import APPROXIMATE, FOLDS, PARTS, Samples, parts_of, split_for, take
 from calibench.stages import Calibrator, DecisionRule
 from calibench.stages.build import as_figures, build_stage
 
@@ -38,6 +39,7 @@ class PostHoc:
         num_classes: int,
         labels_per_sample: int = 1,
         rounding: Callable[[Outputs], Outputs] = exact,
+        class_names: tuple[str, ...] = (),
     ) -> None:
         self.calibrators: list[tuple[Bound, Calibrator]] = []
         self.rule: tuple[Bound, DecisionRule] | None = None
@@ -48,12 +50,28 @@ class PostHoc:
         for bound in stages:
             stage = build_stage(bound)
             one_vs_rest = isinstance(stage, DecisionRule) and stage.one_vs_rest
+            if isinstance(stage, DecisionRule):
+                stage.class_names, stage.labels_per_sample = class_names, labels_per_sample
             with blaming(who(bound)):
                 stage.check(labels_per_sample if labels_per_sample > 1 and one_vs_rest else num_classes)
             if bound.spec.kind == "calibrator":
                 self.calibrators.append((bound, stage))
             else:
                 self.rule = (bound, stage)
+        self._refuse_idle_split()
+
+    def _refuse_idle_split(self) -> None:
+        """InputError for a `cal_split` that does nothing."""
+        if self.rule is None or self.rule[1].cal_split is None:
+            return
+        bound, rule = self.rule
+        if not self.calibrators:
+            message = f"{who(bound)}: cal_split does nothing without a calibrator, which would share cal with the rule"
+            raise InputError(message, "drop it, or put a calibrator before the rule")
+        if split_for([calibrator for _, calibrator in self.calibrators], rule, 0) == "all":
+            reason = "dividing logits by one number changes no answer" if rule.needs_fresh else "there is no guarantee"
+            message = f"{who(bound)}: cal_split does nothing, because {reason}: calibrators and rule use all of cal"
+            raise InputError(message, "drop it")
 
     @property
     def needs_fit(self) -> bool:
@@ -68,11 +86,41 @@ class PostHoc:
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> list[dict[str, Any]]:
         """Fit each stage on the outputs of the stages before it; returns the learned values of each, for the record.
 
-        A rule that `needs_fresh` samples is fitted on a random half of them, and the calibrators before it on the other half.
+        A rule that `needs_fresh` samples shares them with the calibrators before it, as `split_for` says.
         """
-        fresh = None
-        if self.calibrators and self.rule is not None and self.rule[1].needs_fresh:
-            fresh, (outputs, labels) = _halves(outputs, labels)
+        samples = outputs, labels
+        if self.rule is None:
+            self._fit_calibrators(samples)
+            return self._learned()
+        bound, rule = self.rule
+        how = split_for(
+            [calibrator for _, calibrator in self.calibrators], rule, len(labels) // outputs.labels_per_sample
+        )
+        shared: dict[str, Any] = {"cal_split": how} if self.calibrators and rule.needs_fresh else {}
+        if how == "all":
+            self._fit_rule(self._fit_calibrators(samples), labels)
+        elif how == "cross-fit":
+            self._fit_rule(*self._cross_fitted(samples))
+            note = self._fitted[bound.name].get("note")
+            shared |= {"folds": FOLDS, "note": f"{note}; {APPROXIMATE}" if note else APPROXIMATE}
+            self._fit_calibrators(samples)
+        else:
+            *parts, last = parts_of(samples, PARTS[how])
+            self._fit_calibrators(take(samples, last))
+            fresh = take(samples, torch.cat(parts))
+            self._fit_rule(self.apply(fresh[0]), fresh[1])
+            shared |= {"calibrator_samples": len(last), "fresh_samples": len(fresh[1])}
+        self._fitted[bound.name] |= shared
+        return self._learned()
+
+    def _learned(self) -> list[dict[str, Any]]:
+        """The learned values in the order of the recipe; `cross-fit` fits the calibrators once more after the rule."""
+        names = [bound.name for bound, _ in self.calibrators] + ([] if self.rule is None else [self.rule[0].name])
+        return [{**self._fitted[name], "stage": name} for name in names]
+
+    def _fit_calibrators(self, samples: Samples) -> Outputs:
+        """Fit the calibrators in turn; returns the outputs of the last one."""
+        outputs, labels = samples
         for bound, calibrator in self.calibrators:
             outputs = outputs.plain()
             self._fit(bound, calibrator, outputs, labels)
@@ -80,14 +128,21 @@ class PostHoc:
             if collapsed:
                 self._fitted[bound.name] |= {KEPT: collapsed}
             outputs = self._calibrated(bound, calibrator, outputs)
-        if self.rule is not None:
-            bound, rule = self.rule
-            if fresh is not None:
-                outputs, labels = self.apply(fresh[0]), fresh[1]
-            self._fit(bound, rule, self._for_rule(self.rounding(outputs)), labels)
-            if fresh is not None:
-                self._fitted[bound.name] |= {"fresh_samples": len(labels)}
-        return [{**fitted, "stage": name} for name, fitted in self._fitted.items()]
+        return outputs
+
+    def _fit_rule(self, outputs: Outputs, labels: torch.Tensor) -> None:
+        assert self.rule is not None
+        self._fit(*self.rule, self._for_rule(self.rounding(outputs)), labels)
+
+    def _cross_fitted(self, samples: Samples) -> Samples:
+        """Every sample calibrated by calibrators that were fitted on the other folds, as softmax logits; folds in their order."""
+        folds = parts_of(samples, FOLDS)
+        mapped = []
+        for number, rows in enumerate(folds):
+            self._fit_calibrators(take(samples, torch.cat(folds[:number] + folds[number + 1 :])))
+            mapped.append(self.apply(take(samples, rows)[0]))
+        together = replace(mapped[0], scores=torch.cat([part.scores for part in mapped]))
+        return together, samples[1][torch.cat(folds)]
 
     def judged(
         self, outputs: Outputs, *, decide: bool = True, adapted: Mapping[str, dict[str, Any]] | None = None
@@ -150,24 +205,6 @@ class PostHoc:
         if KEPT in self._fitted[bound.name]:
             mapped = with_probabilities_of(outputs, mapped, self._fitted[bound.name][KEPT])
         return checked(mapped, f"after {bound.name}")
-
-
-Samples = tuple[Outputs, torch.Tensor]
-
-
-def _halves(outputs: Outputs, labels: torch.Tensor) -> tuple[Samples, Samples]:
-    """The samples in two random halves, the first the smaller; RunError if there is one sample."""
-    labels_per_sample = outputs.labels_per_sample
-    n = len(labels) // labels_per_sample
-    if n < 2:
-        raise RunError("one sample cannot be halved between a calibrator and a rule", "give more samples to fit on")
-    order = (torch.randperm(n)[:, None] * labels_per_sample + torch.arange(labels_per_sample)).flatten()
-    first, second = order[: n // 2 * labels_per_sample], order[n // 2 * labels_per_sample :]
-
-    def half(rows: torch.Tensor) -> Samples:
-        return replace(outputs, scores=outputs.scores[rows]), labels[rows]
-
-    return half(first), half(second)
 
 
 def checked(outputs: Outputs, where: str) -> Outputs:

@@ -84,7 +84,7 @@ def run_config(
 def _posthoc(config: RunConfig, inputs: Inputs) -> PostHoc:
     stages = config.of_kind("calibrator") + config.of_kind("decision")
     data = inputs.data
-    return PostHoc(stages, data.num_classes, data.labels_per_sample, rounding=round_to_float32)
+    return PostHoc(stages, data.num_classes, data.labels_per_sample, round_to_float32, data.class_names)
 
 
 def _advice(judgement: Judgement, posthoc: PostHoc, cal: Samples, seed: int) -> Advice | None:

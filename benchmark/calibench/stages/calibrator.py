@@ -12,6 +12,9 @@ from calibench.outputs.outputs import Outputs
 class Calibrator(ABC):
     """A post-hoc map of outputs, fitted on the calibration split."""
 
+    scales: bool = False
+    """True for a map that divides all logits by one fitted number: a fifth of cal is enough for it beside a rule."""
+
     def check(self, num_classes: int) -> None:
         """Raise InputError if the parameters do not fit K classes; called before anything is trained."""
 

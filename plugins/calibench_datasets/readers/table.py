@@ -97,9 +97,9 @@ def table_arrays(columns: Mapping[str, Column], roles: Roles, path: str, missing
     of 0 and 1) is yes. With `missing=indicate` an empty cell is 0 beside a feature that marks it, and in a text column a
     value of its own. InputError naming the column and the row of a missing cell, or a column with too many categories.
     """
-    y, notes = table_labels({name: columns[name] for name in roles.labels}, path)
+    y, notes, names_of_classes = table_labels({name: columns[name] for name in roles.labels}, path)
     names = roles.features(columns)
     if not names:
         raise InputError(f"{path}: there is no column besides the label", "drop fewer")
     features = [column_features(columns[name], path, name, missing, name in roles.categorical) for name in names]
-    return Arrays(x=np.concatenate(features, axis=1).astype(np.float32), y=y, notes=notes)
+    return Arrays(x=np.concatenate(features, axis=1).astype(np.float32), y=y, notes=notes, class_names=names_of_classes)

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def table_labels(columns: Mapping[str, Column], path: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Class indices `[N]` of one column, or yes (1) and no (0) `[N, Q]` of Q columns, and notes on the meaning of the values.
+def table_labels(
+    columns: Mapping[str, Column], path: str
+) -> tuple[NDArray[np.int64], tuple[str, ...], tuple[str, ...]]:
+    """Class indices `[N]` of one column, or yes (1) and no (0) `[N, Q]` of Q columns; notes on the values; names of the classes.
 
     InputError for a missing label, for fractions, for too many classes, and for one of several labels with more or fewer
     than two values.
@@ -23,13 +25,13 @@ def table_labels(columns: Mapping[str, Column], path: str) -> tuple[NDArray[np.i
     labels = {name: _class_indices(cells, f"{path}: label {name!r}") for name, cells in columns.items()}
     if len(labels) == 1:
         ((name, (indices, classes)),) = labels.items()
-        return indices, (f"classes of {name!r} in order: {', '.join(classes)}",)
+        return indices, (f"classes of {name!r} in order: {', '.join(classes)}",), tuple(classes)
     for name, (_, classes) in labels.items():
         if len(classes) != 2:
             message = f"{path}: label {name!r} holds {len(classes)} different values"
             raise InputError(message, "each of several labels a row needs two values, such as 0 and 1")
     notes = tuple(f"label {name!r}: yes is {classes[1]}, no is {classes[0]}" for name, (_, classes) in labels.items())
-    return np.stack([indices for indices, _ in labels.values()], axis=1), notes
+    return np.stack([indices for indices, _ in labels.values()], axis=1), notes, ()
 
 
 def _class_indices(cells: Column, where: str) -> tuple[NDArray[np.int64], list[str]]:

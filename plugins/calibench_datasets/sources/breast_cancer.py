@@ -20,5 +20,6 @@ def breast_cancer() -> Arrays:
     from sklearn.datasets import load_breast_cancer
 
     x, y = load_breast_cancer(return_X_y=True)
-    notes = ("classes in order: malignant, benign",)
-    return Arrays(x=x.astype(np.float32), y=y.astype(np.int64), notes=notes)
+    names = ("malignant", "benign")
+    notes = (f"classes in order: {', '.join(names)}",)
+    return Arrays(x=x.astype(np.float32), y=y.astype(np.int64), notes=notes, class_names=names)

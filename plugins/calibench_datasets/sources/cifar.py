@@ -142,7 +142,7 @@ def _read(cifar: Cifar) -> Arrays:
         raise InputError(f"{where}: {meta} does not name {cifar.classes} classes", FETCH)
     words = [word.decode() if isinstance(word, bytes) else str(word) for word in classes]
     notes = (f"classes in order: {', '.join(words)}", origin)
-    return Arrays(*pairs["train"], test=pairs["test"], notes=notes, repeats="drop")
+    return Arrays(*pairs["train"], test=pairs["test"], notes=notes, repeats="drop", class_names=tuple(words))
 
 
 def _contents(cifar: Cifar, where: str) -> tuple[dict[str, bytes], str]:

@@ -91,6 +91,7 @@ def hf(  # noqa: PLR0913 - a plugin's function has an argument for each paramete
             *_content_notes(folder, columns, size),
         ),
         repeats="drop",
+        class_names=tuple(classes),
     )
 
 

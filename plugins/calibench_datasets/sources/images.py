@@ -50,7 +50,12 @@ def images(path: str, colour: str, size: int | None) -> Arrays:
     if size is not None:
         notes.append(scaling_note(size))
     return Arrays(
-        *pairs["train"], val=pairs.get("val"), cal=pairs.get("cal"), test=pairs.get("test"), notes=tuple(notes)
+        *pairs["train"],
+        val=pairs.get("val"),
+        cal=pairs.get("cal"),
+        test=pairs.get("test"),
+        notes=tuple(notes),
+        class_names=tuple(classes),
     )
 
 

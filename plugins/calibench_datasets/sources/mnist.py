@@ -124,7 +124,7 @@ def _read(idx: Idx) -> Arrays:
             raise InputError(message, "labels run from 0 to 9; fetch it again")
         pairs[split] = (x, y.astype(np.int64))
     notes = (f"classes in order: {', '.join(idx.classes)}", *_origin_notes(paths))
-    return Arrays(*pairs["train"], test=pairs["test"], notes=notes, repeats="drop")
+    return Arrays(*pairs["train"], test=pairs["test"], notes=notes, repeats="drop", class_names=idx.classes)
 
 
 def _locate(idx: Idx, file: PublishedFile) -> Path:

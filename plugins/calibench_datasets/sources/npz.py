@@ -68,6 +68,7 @@ def named_arrays(arrays: Mapping[str, NDArray[Any]], path: str, notes: tuple[str
         head_bias=arrays.get("head_bias"),
         test_soft=arrays.get("test_soft"),
         notes=(*notes, *_notes(arrays)),
+        class_names=tuple(map(str, arrays["class_names"].ravel().tolist())) if "class_names" in arrays else (),
     )
 
 

@@ -53,7 +53,7 @@ def openml(
     nominal = (str(name) for name in frame.columns if str(frame[name].dtype) == "category")
     roles = dataclasses.replace(roles, categorical=(*roles.categorical, *nominal))
     arrays = table_arrays(columns, roles, where, missing)
-    return Arrays(x=arrays.x, y=arrays.y, notes=(*arrays.notes, *_notes(id, details)))
+    return dataclasses.replace(arrays, notes=(*arrays.notes, *_notes(id, details)))
 
 
 def _notes(number: int, details: dict[str, Any]) -> list[str]:

@@ -25,6 +25,8 @@ SPEC = MethodSpec(
 class Temperature(Calibrator):
     """`softmax(logits / T)`; T minimises the NLL, and RunError is raised if it lies outside [1/50, 50]."""
 
+    scales = True
+
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
         """`temperature`, and the NLL of the same samples before and after, in nats."""
         from calibench.kernels import fit_temperature

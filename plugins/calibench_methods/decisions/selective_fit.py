@@ -51,7 +51,7 @@ def limit_risk(uncertainty: Floats, wrong: Bools, target: float, guarantee: str,
 
     `sgr`: Geifman & El-Yaniv 2017, a binary search over k in ceil(log2 n) steps, each with the bound at delta / steps.
     """
-    ends = _tie_ends(uncertainty, wrong)
+    ends = tie_ends(uncertainty, wrong)
     if guarantee == "none":
         # The slack: 29 of 100 are 0.29, but 0.29 * 100 is not 29 in floating point.
         passed = np.flatnonzero(ends.errors <= target * ends.accepted + 1e-9)
@@ -72,7 +72,7 @@ def limit_coverage(uncertainty: Floats, wrong: Bools, target: float, guarantee: 
     delta reaches the target. k depends only on n, so the population's coverage, which is at least a Beta(k, n + 1 - k),
     reaches the target with probability 1 - delta, with ties or without. If not even k = n is enough, everything is accepted.
     """
-    ends = _tie_ends(uncertainty, wrong)
+    ends = tie_ends(uncertainty, wrong)
     n = len(uncertainty)
     if guarantee == "none":
         # Rounded down a little before rounding up: 0.9 of 10 is 9 despite the rounding error of the product.
@@ -86,7 +86,8 @@ def limit_coverage(uncertainty: Floats, wrong: Bools, target: float, guarantee: 
     return _accepting(accepted, ends, float(lower_bound(np.array(accepted), np.array(n), delta)))
 
 
-def _tie_ends(uncertainty: Floats, wrong: Bools) -> TieEnds:
+def tie_ends(uncertainty: Floats, wrong: Bools) -> TieEnds:
+    """The counts at each different uncertainty, least first."""
     order = np.argsort(uncertainty, kind="stable")
     ranked = uncertainty[order]
     ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))

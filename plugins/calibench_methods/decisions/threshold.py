@@ -1,4 +1,4 @@
-"""`threshold`: answer if a class reaches its threshold, or if the uncertainty stays below a fitted limit; else abstain."""
+"""`threshold`: set thresholds of classes, thresholds tuned to a metric, or a limit on the uncertainty beyond which it abstains."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from calibench import DecisionRule, InputError, MethodSpec, Outputs, Param
 from calibench.lazy import torch
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import ABSTAIN
-from calibench_methods.decisions.class_thresholds import tune
-from calibench_methods.decisions.parameters import VALUE, values_param
+from calibench_methods.decisions.parameters import CAL_SPLIT, SHARING, VALUE, values_param
+from calibench_methods.decisions.tuned_thresholds import (
+    BETA,
+    DELTA,
+    GUARANTEE,
+    METRIC,
+    TARGETS,
+    TunedThresholds,
+    label_doubts,
+)
 from calibench_methods.decisions.uncertainty_limit import UncertaintyLimit
 
 SCORES = ("max-softmax", "entropy", "margin", "energy", "max-logit-pnorm")
@@ -18,7 +26,7 @@ SPEC = MethodSpec(
     name="threshold",
     kind="decision",
     target=f"{__name__}:Threshold",
-    summary="Answer only where a class reaches its threshold, which is set or fitted on cal; abstain elsewhere.",
+    summary="Thresholds on probabilities: set, tuned on cal to a metric, or a limit above which it abstains, with a guarantee.",
     params=(
         VALUE,
         values_param("a threshold for each class"),
@@ -40,13 +48,23 @@ SPEC = MethodSpec(
             minimum=0,
             maximum=1,
         ),
+        METRIC,
+        BETA,
+        *TARGETS,
         Param(
-            "metric",
+            "classes",
             "str",
             None,
-            "tune a threshold for each class on cal to this metric of the class against the rest "
-            "(balanced-accuracy is best where Youden's J is)",
-            choices=("f1", "balanced-accuracy"),
+            "metric of the positive class alone, or the mean over all classes; not set: positive of two classes, all of more",
+            choices=("positive", "all"),
+            late=True,
+        ),
+        Param(
+            "positive",
+            "str",
+            None,
+            "the positive class, by name where the classes have names, else by number; not set: class 1 of two",
+            late=True,
         ),
         Param(
             "score",
@@ -56,25 +74,13 @@ SPEC = MethodSpec(
             choices=SCORES,
         ),
         Param("pnorm", "float", None, "p of score=max-logit-pnorm; not set: 5", minimum=1, maximum=100),
-        Param(
-            "guarantee",
-            "str",
-            None,
-            "guarantee that the target holds for the population and not only on cal; not set: clopper-pearson",
-            choices=("clopper-pearson", "sgr", "none"),
-        ),
-        Param(
-            "delta",
-            "float",
-            None,
-            "probability, over draws of cal, that the guarantee fails; not set: 0.05 (Geifman & El-Yaniv: 0.001)",
-            "probability",
-            minimum=0,
-            maximum=1,
-        ),
+        GUARANTEE,
+        DELTA,
+        CAL_SPLIT,
     ),
     equation=(
-        "answer = argmax over {k : p_k >= t_k} of p_k, abstain when the set is empty; with a target, "
+        "answer = argmax over {k : p_k >= t_k} of p_k, abstain when the set is empty; with a metric, positive if p >= t, else "
+        "the most probable other class, or argmax_k p_k / t_k if all classes are tuned; with target_risk or target_coverage, "
         "answer = argmax_k p_k where uncertainty(x) <= limit. clopper-pearson: from k = n_0, 4 n_0, 16 n_0, ... (J starts, "
         "n_0 the least k that could pass) on, the k samples of least uncertainty are accepted while "
         "P(Binomial(k, target) <= errors) <= delta / J"
@@ -83,71 +89,104 @@ SPEC = MethodSpec(
         "C. K. Chow, On Optimum Recognition Error and Reject Tradeoff, IEEE Trans. Inf. Theory 16(1), 1970; "
         "Y. Geifman, R. El-Yaniv, Selective Classification for Deep Neural Networks, NeurIPS 2017 (sgr); "
         "A. N. Angelopoulos et al., Learn then Test, arXiv:2110.01052, 2021 (clopper-pearson); "
+        "Z. C. Lipton, C. Elkan, B. Naryanaswamy, Optimal Thresholding of Classifiers to Maximize F1 Measure, ECML 2014; "
+        "H. Narasimhan et al., Consistent Multiclass Algorithms for Complex Performance Measures, ICML 2015 (p_k / t_k); "
         "W. Liu et al., Energy-based Out-of-distribution Detection, NeurIPS 2020 (energy); "
         "L. F. P. Cattelan, D. Silva, How to Fix a Broken Confidence Estimator, UAI 2024 (max-logit-pnorm)"
     ),
     deviations=(
-        "if several classes reach their thresholds, the most probable one answers, the lowest index among equals",
+        "value or values: if several classes reach their thresholds, the most probable one answers, the lowest index among equals",
         "value=0.5 is the default, so it counts as not set beside another option",
+        "metric never abstains. Of K > 2 classes it tunes argmax_k p_k / t_k by coordinate ascent from t = 1 / K, which may stop "
+        "at a local optimum; Narasimhan et al. fit a general loss matrix instead. With positive=, one threshold is tuned, and "
+        "the most probable of the other classes answers below it",
+        "metric: a threshold is the probability of a sample of cal, among equals the largest one, or lies between two samples "
+        "where all of K > 2 classes are tuned; cal_before and cal_after are figures of the same samples, so they flatter the rule",
+        "target_precision is target_risk for the answers of one class, and target_recall is target_coverage among its samples, "
+        "with their guarantees; of several labels each has its own guarantee, not one for all",
         "clopper-pearson on risk is exact if the population's risk, as coverage grows, rises through the target once; with c "
         "such crossings it fails with probability at most c delta. It assumes untied uncertainties and independent samples",
         "clopper-pearson on coverage is exact, because the rank of the limit depends only on the number of samples",
         "sgr keeps the limit of most coverage among those whose bound passed, not the last one tried. The paper takes its union "
         "bound over the steps of the search, although the labels determine which limits it tries",
-        "with a guarantee, calibrators are fitted on a random half of cal and the limit on the other half: a calibrator that has "
-        "seen the limit's samples makes them look better than they are",
+        SHARING,
         "if no limit passes, every sample is abstained on, and the record notes it",
         "max-logit-pnorm: the paper tunes p on held-out samples, here p is a parameter; energy has temperature 1",
     ),
+    use_when="answers count and not only probabilities: a rare class, a metric such as F1, or errors that must stay rare.",
+    avoid_when="costs are known: cost decides by them. With under about 3 / target_risk cal samples no risk can be guaranteed.",
+    cost="none beside ce; tuning takes seconds for 1 000 classes.",
 )
 
 
 class Threshold(DecisionRule):
     """The most probable class among those with `p_k >= t_k`, or the most probable one where `uncertainty <= limit`; else -1.
 
-    `t_k` is `value` for all, or `values[k]`, or tuned on cal to `metric`. The limit is fitted on cal to `target_risk` or
-    `target_coverage`; `limit` takes its parameters. InputError for parameters that contradict each other or do nothing.
+    `t_k` is `value` for all, or `values[k]`. `metric`, `target_precision` and `target_recall` tune thresholds on cal, one of the
+    positive class, one a label, or one a class, and never abstain; `TunedThresholds` takes their parameters. The limit is
+    fitted on cal to `target_risk` or `target_coverage`; `UncertaintyLimit` takes its parameters. InputError for parameters
+    that contradict each other or do nothing.
     """
 
     def __init__(
-        self, value: float = 0.5, values: tuple[float, ...] | None = None, metric: str | None = None, **limit: Any
+        self, value: float = 0.5, values: tuple[float, ...] | None = None, cal_split: str | None = None, **options: Any
     ) -> None:
-        self.value, self.values, self.metric = value, values, metric
-        self.limit = UncertaintyLimit(**limit)
+        self.value, self.values, self.cal_split = value, values, cal_split
+        promise = {key: options.pop(key, None) for key in ("guarantee", "delta")}
+        limit = {
+            key: options.pop(key) for key in ("target_risk", "target_coverage", "score", "pnorm") if key in options
+        }
+        tuned = TunedThresholds(**options)
+        self.limit = UncertaintyLimit(**limit, **({} if tuned.goal.target is not None else promise))
+        self.tuned = TunedThresholds(**options, **({} if tuned.goal.target is None else promise))
         rules = {
             "value": None if value == 0.5 else value,
             "values": values,
-            "metric": metric,
+            "metric": self.tuned.metric,
             "target_risk": self.limit.target_risk,
             "target_coverage": self.limit.target_coverage,
+            "target_precision": self.tuned.target_precision,
+            "target_recall": self.tuned.target_recall,
         }
         chosen = [key for key, setting in rules.items() if setting is not None]
         if len(chosen) > 1:
             message = f"threshold takes one of {', '.join(rules)}, not both {chosen[0]} and {chosen[1]}"
             raise InputError(message, "drop one of them")
         self.limit.check()
-        self.needs_fit = metric is not None or self.limit.target is not None
-        self.needs_fresh = self.limit.needs_fresh
+        self.tuned.check()
+        self.needs_fit = self.tuned.active or self.limit.target is not None
+        self.needs_fresh = self.tuned.needs_fresh or self.limit.needs_fresh
 
     def check(self, num_classes: int) -> None:
-        """InputError unless there is one threshold per class."""
+        """InputError unless there is one threshold per class, and a positive class if one is needed."""
+        # A temperature keeps the order of p among two classes, and the direction of the logits among any number.
+        self.scale_free = self.limit.score == "max-logit-pnorm" or (num_classes == 2 and self.limit.score != "energy")
+        self.tuned.check_classes(num_classes, self.class_names, self.labels_per_sample > 1)
         if self.values is not None and len(self.values) != num_classes:
             message = f"threshold: {len(self.values)} values for {num_classes} classes"
             raise InputError(message, "give one threshold for each class, joined by ';'")
 
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
-        """`thresholds` of the classes and their metric, or the limit on the uncertainty; nothing for fixed thresholds."""
-        if self.metric is not None:
-            thresholds, best = tune(outputs.probs().cpu().numpy(), labels.cpu().numpy(), self.metric)
-            return {"thresholds": thresholds, f"cal_{self.metric.replace('-', '_')}": best}
+        """`thresholds` with precision, recall and F1 before and after, or the limit on the uncertainty; nothing if fixed."""
+        if self.tuned.active and outputs.labels_per_sample > 1:
+            return self.tuned.fit_labels(outputs, labels)
+        if self.tuned.active:
+            positive = self.tuned.positive_class(outputs.num_classes, self.class_names)
+            fitted = self.tuned.fit_classes(outputs, labels, positive)
+            return fitted | (
+                {"positive_name": self.class_names[positive]} if positive is not None and self.class_names else {}
+            )
         return {} if self.limit.target is None else self.limit.fit(outputs, labels)
 
     def decide(self, outputs: Outputs, fitted: dict[str, Any]) -> Decisions:
         """Class indices `[N]`; -1 where no class reaches its threshold, or where the uncertainty exceeds the limit."""
         if self.limit.target is not None:
             return self.limit.decide(outputs, fitted)
-        thresholds = fitted["thresholds"] if self.metric is not None else self.values or [self.value]
-        return Decisions(answers_above(outputs, thresholds))
+        if self.tuned.active and outputs.labels_per_sample > 1:
+            return Decisions(self.tuned.reached(label_doubts(outputs), fitted).flatten().long())
+        if self.tuned.active:
+            return Decisions(self.tuned.answers(outputs, fitted))
+        return Decisions(answers_above(outputs, self.values or [self.value]))
 
 
 def answers_above(outputs: Outputs, thresholds: list[float] | tuple[float, ...]) -> torch.Tensor:

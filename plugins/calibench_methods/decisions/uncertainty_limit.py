@@ -46,7 +46,8 @@ class UncertaintyLimit:
         }
         idle = next((key for key, is_set in settings.items() if is_set), None)
         if self.target is None and idle is not None:
-            message = f"threshold: {idle} applies to target_risk or target_coverage, and neither is set"
+            others = "" if idle == "score" else ", or to target_precision or target_recall"
+            message = f"threshold: {idle} applies to target_risk or target_coverage{others}, and neither is set"
             raise InputError(message, f"add target_risk=0.02, or drop {idle}")
         if self.pnorm is not None and self.score != "max-logit-pnorm":
             message = f"threshold: pnorm does nothing for score {self.score}"
