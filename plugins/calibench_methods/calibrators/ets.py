@@ -21,6 +21,9 @@ SPEC = MethodSpec(
     target=f"{__name__}:ETS",
     summary="Ensemble temperature scaling: mixes scaled, original and uniform probabilities; accuracy cannot change.",
     equation="p = w1 softmax(z / T) + w2 softmax(z) + w3 / K, T then w = argmin NLL on cal, w >= 0, sum 1",
+    use_when="temperature is not enough and answers must stay: two weights more, for the original and the uniform part",
+    avoid_when="temperature is enough: the result is then close to it (WRN-16-4 and DenseNet)",
+    cost="as temperature, and a fit of 3 weights",
     paper="J. Zhang, B. Kailkhura, T. Han, Mix-n-Match, ICML 2020 (arXiv 2003.07329)",
     deviations=(
         "a millionth of the weight stays on the scaled part, so that classes keep their order if w3 would be 1",

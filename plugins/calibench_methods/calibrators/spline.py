@@ -22,6 +22,12 @@ SPEC = MethodSpec(
         "q_top = h'(t(p_top)), h = argmin over natural cubic splines of sum_i (h(i/N) - hits among the i lowest / N)^2, "
         "t the fractile of p_top"
     ),
+    use_when="only the confidence of the answer matters, its error is smooth, and answers must stay",
+    avoid_when=(
+        "the other classes matter too: they keep their proportions (DenseNet: such maps end at NLL 1.00, temperature "
+        "at 0.87)"
+    ),
+    cost="a least-squares fit of a few knots",
     paper="K. Gupta et al., Calibration of Neural Networks using Splines, ICLR 2021 (arXiv 2006.12800)",
     deviations=(
         f"only the top class is mapped; {KEEPS_ORDER}",

@@ -12,6 +12,9 @@ SPEC = MethodSpec(
     target=f"{__name__}:BinaryCrossEntropy",
     summary="Binary cross-entropy: one sigmoid per class, or per label if rows have several; for sigmoid-threshold.",
     equation="loss = -sum_k (t_k log s_k + (1 - t_k) log(1 - s_k)), s_k = sigmoid(x_k), t_k = [k = y] or label k",
+    use_when="rows have several labels, or each class needs its own threshold: it goes with sigmoid-threshold",
+    avoid_when="labels are wrong and exactly one class is true (MNIST, 30 % wrong: ECE15 28 %, ce 20 %)",
+    cost="as ce",
     paper="C. Bishop, Pattern Recognition and Machine Learning, 2006, section 4.3.2 (independent sigmoids)",
     deviations=(
         "with one class per row, the judged probabilities are the sigmoids divided by their sum, p_k = s_k / sum_j s_j; with "

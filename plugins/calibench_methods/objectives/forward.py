@@ -17,6 +17,9 @@ SPEC = MethodSpec(
     summary="Forward correction: cross-entropy of the noisy label's probability under p and the transition matrix.",
     params=TRANSITION,
     equation="loss = -log sum_i T_iy p_i, T_ij = P(noisy label j | class i)",
+    use_when="some classes are mistaken for others: estimate=counts finds how often (CIFAR-10N worse: ECE15 1.0 %, ce 27 %)",
+    avoid_when="labels are clean, or a label's error depends on its row and not on its class alone",
+    cost="as ce with rate or matrix; an estimate trains 4 more networks (1.2 to 2.6 x ce in all)",
     paper=TRANSITION_PAPER,
     deviations=TRANSITION_DEVIATIONS,
 )

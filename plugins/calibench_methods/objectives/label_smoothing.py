@@ -15,6 +15,11 @@ SPEC = MethodSpec(
         Param("epsilon", "float", 0.1, "weight of the uniform distribution (the paper: 0.1)", minimum=0, maximum=1),
     ),
     equation="loss = -sum_k ((1 - e) onehot(y)_k + e/K) log p_k",
+    use_when="labels are clean, accuracy is the aim, and a temperature follows",
+    avoid_when=(
+        "its own confidences are used, or rank rows for abstention: all become too low (digits: ECE15 12 %, ce 1.5 %)"
+    ),
+    cost="as ce",
     paper="C. Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016 (arXiv 1512.00567)",
 )
 

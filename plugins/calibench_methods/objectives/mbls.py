@@ -23,6 +23,9 @@ SPEC = MethodSpec(
         Param("weight", "float", 0.1, "weight of the penalty, lambda (the paper: 0.1)", minimum=0),
     ),
     equation="loss = -log p_y + weight sum_k max(0, max_j l_j - l_k - margin)",
+    use_when="a long training on clean labels drives logits far apart: it acts beyond the margin alone",
+    avoid_when="training is short: few logits lie more than 10 apart, so it equals ce (CIFAR-10 features, 10 epochs)",
+    cost="as ce",
     paper=(
         "B. Liu et al., The Devil is in the Margin: Margin-based Label Smoothing for Network Calibration, CVPR 2022 "
         "(arXiv 2111.15430)"

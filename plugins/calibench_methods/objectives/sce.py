@@ -18,6 +18,9 @@ SPEC = MethodSpec(
         Param("log_zero", "float", -4.0, "A, the number used for log 0 (the paper: -4)", "nats", maximum=0),
     ),
     equation="loss = -alpha log p_y - beta A (1 - p_y); the second term is -sum_k p_k log onehot(y)_k with log 0 = A",
+    use_when="labels are wrong and neither their rate nor a matrix is known; alpha and beta trade fit for robustness",
+    avoid_when="the rate or the matrix is known: noise-ce and forward use it",
+    cost="as ce",
     paper="Y. Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, ICCV 2019 (arXiv 1908.06112)",
 )
 
