@@ -61,7 +61,7 @@ def test_text_of_specs_becomes_markdown() -> None:
 
 
 def test_a_wrapped_line_begins_no_list() -> None:
-    text = paragraph("x" * 98 + " + u and " + "y" * 99 + " 2. z")
+    text = paragraph("x" * 99 + " + u and " + "y" * 99 + " 2. z")
     assert [line[:3] for line in text.splitlines()][1:] == ["\\+ ", "yyy", "2\\."]
 
 
