@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from markdown_text import bullet, ended, equation_block, marked_up, paragraph, table, without_links
-from method_intros import INDEX, PAGES, SETTINGS, Page
+from method_intros import FIGURES, INDEX, PAGES, SETTINGS
 
 from calibench.cli.show import allowed_text, default_text
 from calibench.plugins.params import TRAINING_PARAMS, Param
@@ -14,7 +14,6 @@ from calibench.plugins.specs import STAGE_ORDER, MethodSpec, StageKind
 from calibench_methods.plugin import calibench_methods
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
-FIGURES = REFERENCE / "methods" / "figures"
 
 OWN_DEFINITION = "own definition"
 """The `paper` of a method that follows none."""
@@ -62,19 +61,18 @@ def overview(specs: Iterable[MethodSpec]) -> str:
     return table(("name", "method", "use when"), rows)
 
 
-def figures(page: Page) -> Iterator[str]:
-    """The figures of the page that are committed, each above its caption."""
-    for name, alt, caption in page.figures:
-        if (FIGURES / f"{name}.svg").is_file():
-            yield f"![{alt}](figures/{name}.svg)"
-            yield caption.strip()
+def figures(kind: StageKind) -> Iterator[str]:
+    """The figures of a kind, each above its caption."""
+    for name, alternative, caption in FIGURES[kind]:
+        yield f"![{alternative}](figures/{name}.svg)"
+        yield caption.strip()
 
 
 def kind_page(kind: StageKind) -> str:
     """The page of one kind: introduction, table, figures, and a section a method."""
     page, specs = PAGES[kind], methods_of(kind)
     parts = [f"# {page.title}", page.intro.strip(), WRITTEN.format(folder=page.folder).strip(), overview(specs)]
-    return "\n\n".join([*parts, *figures(page), *map(section, specs)]) + "\n"
+    return "\n\n".join([*parts, *figures(kind), *map(section, specs)]) + "\n"
 
 
 def index() -> str:

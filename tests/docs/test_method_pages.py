@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from markdown_text import equation_block, marked_up, paragraph
-from method_pages import FIGURES, REFERENCE, methods_of, pages
+from method_intros import FIGURES
+from method_pages import REFERENCE, methods_of, pages
 
-from calibench.plugins.specs import STAGE_ORDER, MethodSpec
+from calibench.plugins.specs import STAGE_ORDER, MethodSpec, StageKind
 from calibench_methods.plugin import calibench_methods
 
 SPECS = calibench_methods()
+FOLDER = REFERENCE / "methods" / "figures"
 TEXTS = pages()
 
 
@@ -45,11 +47,19 @@ def test_every_method_has_one_section_and_a_row_in_both_tables() -> None:
     assert sum(len(methods_of(kind)) for kind in STAGE_ORDER) == len(SPECS)
 
 
+@pytest.mark.parametrize("kind", STAGE_ORDER)
+def test_every_method_stands_in_the_figures_of_its_kind(kind: StageKind) -> None:
+    for name, _, _ in FIGURES[kind]:
+        titles = re.findall(r">([a-z0-9-]+)</text>", (FOLDER / f"{name}.svg").read_text(encoding="utf-8"))
+        missing = {spec.name for spec in methods_of(kind)} - set(titles)
+        assert not missing, f"run python tests/docs/method_figures.py {name}"
+
+
 def test_figures_are_small_and_each_stands_on_a_page() -> None:
-    used = {name for text in TEXTS.values() for name in re.findall(r"\(figures/([\w-]+\.svg)\)", text)}
-    assert {file.name for file in FIGURES.iterdir()} == used
+    used = {f"{name}.svg" for figures in FIGURES.values() for name, _, _ in figures}
+    assert {file.name for file in FOLDER.iterdir()} == used
     for name in used:
-        assert (FIGURES / name).stat().st_size < 30_000, name
+        assert (FOLDER / name).stat().st_size < 30_000, name
 
 
 def test_text_of_specs_becomes_markdown() -> None:
