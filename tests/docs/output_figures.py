@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from method_pages import methods_of
-from small_multiples import DOT, Axes, Floats, Line, Panel, svg
+from small_multiples import DOT, NOT_DRAWN, Axes, Floats, Line, Panel, svg
 
 from calibench import Outputs
 from calibench.config.resolve import resolve_chain
@@ -19,6 +19,9 @@ from calibench.recipe.posthoc import PostHoc
 ROWS = 2000
 SHARPNESS, BIAS = 2.0, 0.8
 """The model's log-odds are SHARPNESS times the true ones, plus BIAS: it is too sure, and favours class 1."""
+
+CALIBRATORS: dict[str, str] = {}
+"""Settings of a calibrator that needs some, as `key=value`; all others have their defaults."""
 
 GRID = np.linspace(0.004, 0.996, 249)
 
@@ -48,7 +51,10 @@ def calibrators() -> str:
     right = Line("before", GRID, true_probability(GRID))
     panels = []
     for spec in methods_of("calibrator"):
-        text = CALIBRATORS.get(spec.name, spec.name)
+        if spec.name in NOT_DRAWN:
+            panels.append(Panel(spec.name, notes=NOT_DRAWN[spec.name]))
+            continue
+        text = f"{spec.name}:{CALIBRATORS.get(spec.name, '')}".rstrip(":")
         try:
             stages = chain(text, "calibrator", 2)
             with torch.random.fork_rng():
@@ -57,16 +63,11 @@ def calibrators() -> str:
                 mapped = stages.apply(two_classes(GRID)).probs()[:, 1].numpy()
             panels.append(Panel(spec.name, text.partition(":")[2], (right, Line("after", GRID, mapped))))
         except CalibenchError as error:
-            raise SystemExit(
-                f"{text} does not fit this figure's data ({error}): give it settings in CALIBRATORS"
-            ) from None
+            raise SystemExit(f"{text}: {error}; give it settings in CALIBRATORS, or a reason in NOT_DRAWN") from None
     legend = {"before": "the right map", "after": "the fitted map", "diagonal": "no change"}
     axes = Axes((0, 1), (0, 1), "probability of a class before", "after", 5, legend, diagonal=True)
     return svg(panels, axes, "The map of each calibrator on one over-confident, biased model of two classes")
 
-
-CALIBRATORS: dict[str, str] = {}
-"""Settings of a calibrator that its defaults do not show, or that it needs."""
 
 K = 4
 ABSTAINING = 0.3

@@ -23,6 +23,9 @@ LEGEND = 1.42
 DOT = 0.001
 """The length of a mark: matplotlib's own markers refer to definitions, which take more room in a file."""
 
+NOT_DRAWN: dict[str, tuple[str, ...]] = {}
+"""By the name of a method that a figure's data do not suit the reason, in lines for its empty panel."""
+
 INK, GREY, BLUE, RED = "#1b2a41", "#9aa5b1", "#1f6fb2", "#d1495b"
 STYLES: dict[str, dict[str, Any]] = {
     "frame": {"color": INK, "linewidth": 0.6},

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from method_pages import methods_of
 from sklearn.datasets import load_digits
-from small_multiples import Axes, Floats, Line, Panel, svg
+from small_multiples import NOT_DRAWN, Axes, Floats, Line, Panel, svg
 from torch import nn
 
 import calibench
@@ -151,6 +151,9 @@ def stages(kind: StageKind) -> str:
     grey, (ece, accuracy) = reliability("before", *before), figures(*before)[::2]
     panels = []
     for spec in methods_of(kind):
+        if spec.name in NOT_DRAWN:
+            panels.append(Panel(spec.name, notes=NOT_DRAWN[spec.name]))
+            continue
         after = outputs_on_test(f"{BASE}+{spec.name}:{SETTINGS.get(spec.name, '')}".rstrip(":"), MUCH)
         text = f"ECE15 {ece:.1f} to {figures(*after)[0]:.1f} %"
         notes = ("accuracy", f"{accuracy:.1f} to {figures(*after)[2]:.1f} %")
