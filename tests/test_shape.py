@@ -22,6 +22,9 @@ FILES = [
 MOST_IN_A_FILE = 350
 MOST_IN_A_FUNCTION = 60
 
+WRITTEN_BY_A_SCRIPT = Path("docs/reference/methods")
+"""Pages with a section for each method, as long as there are methods: tests/docs/method_pages.py writes them."""
+
 LONG = {
     ("benchmark/calibench/api.py", "run"): "the public API: an argument for each option, explained in its docstring",
     ("benchmark/calibench/cli/run.py", "run"): "the command line: an argument for each option",
@@ -49,7 +52,7 @@ def cpp_functions(text: str) -> Iterator[tuple[str, int]]:
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_files_and_functions_are_short(file: Path) -> None:
     text = (ROOT / file).read_text(encoding="utf-8")
-    assert text.count("\n") <= MOST_IN_A_FILE
+    assert text.count("\n") <= MOST_IN_A_FILE or file.parent == WRITTEN_BY_A_SCRIPT
     if file.suffix == ".md":
         return
     functions = python_functions(text) if file.suffix == ".py" else cpp_functions(text)

@@ -193,7 +193,7 @@ def test_compositions_are_many_and_have_every_method() -> None:
 def test_every_method_is_described_and_its_parameters_are_bounded(name: str) -> None:
     spec = specs()[name]
     assert spec.equation
-    assert spec.paper or name in {"ce", "clipped-ce"}, "name the paper, or 'own definition' if it has none"
+    assert spec.paper, "name the paper, or 'own definition' if it has none"
     for param in spec.params:
         has_bounds = param.minimum is not None or param.maximum is not None or bool(param.choices)
         assert has_bounds or param.type in {"bool", "path", "str"}, param.key

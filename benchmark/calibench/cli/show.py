@@ -127,12 +127,13 @@ def _params_table(params: Sequence[Param]) -> Table:
         no_wrap = column in {"parameter", "type", "default"}
         table.add_column(column, no_wrap=no_wrap, min_width=40 if column == "meaning" else None)
     for param in params:
-        cells = (param.key, param.type, _default(param), param.unit or "-", _allowed(param), param.meaning)
+        cells = (param.key, param.type, default_text(param), param.unit or "-", allowed_text(param), param.meaning)
         table.add_row(*(Text(cell) for cell in cells))
     return table
 
 
-def _default(param: Param) -> str:
+def default_text(param: Param) -> str:
+    """The default as a user would type it, `required`, or `not set`."""
     from calibench.config.values import format_value
     from calibench.plugins.params import REQUIRED
 
@@ -141,7 +142,7 @@ def _default(param: Param) -> str:
     return "not set" if param.default is None else format_value(param.default)
 
 
-def _allowed(param: Param) -> str:
+def allowed_text(param: Param) -> str:
     """`adam | sgd`, `>= 1`, `0 .. 1`, or `-` if every value is allowed."""
     if param.choices:
         return " | ".join(param.choices)

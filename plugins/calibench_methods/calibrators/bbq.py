@@ -27,6 +27,9 @@ SPEC = MethodSpec(
         "q = sum_B w_B (m + a) / (N + N0/B), w_B ~ prod over bins of G(N0/B) / G(N + N0/B) * G(m + a) / G(a) * "
         "G(N - m + b) / G(b), a = (N0/B) centre, b = (N0/B)(1 - centre), m hits among N samples, G the gamma function"
     ),
+    use_when="confidences need a step map and no number of bins should be chosen by hand",
+    avoid_when="of=classes with many classes: steps tie and answers change (LeNet-5: accuracy 12.4 to 7.1 %)",
+    cost="fits every number of bins up to 10 n^(1/3); records of 7 to 9 MB with of=classes on 100 classes",
     paper="M. Naeini, G. Cooper, M. Hauskrecht, Obtaining Well Calibrated Probabilities Using Bayesian Binning, AAAI 2015",
     deviations=(
         TOP_DEVIATION,

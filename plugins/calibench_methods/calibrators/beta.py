@@ -36,6 +36,9 @@ SPEC = MethodSpec(
         of_param("classes"),
     ),
     equation="q = sigmoid(a ln p - b ln(1 - p) + c), a, b >= 0, at the least log loss + pull / (2n) |(a,b,c) - (1,1,0)|^2",
+    use_when="there are two classes or few, and probabilities err in another way near 0 than near 1",
+    avoid_when="one number is enough or a class has few cal rows (DenseNet, 50 a class: ECE15 3.5 %, temperature 1.4 %)",
+    cost="a Newton fit of 3 numbers a class",
     paper=(
         "M. Kull, T. Silva Filho, P. Flach, Beta calibration: a well-founded and easily implemented improvement on "
         "logistic calibration for binary classifiers, AISTATS 2017"

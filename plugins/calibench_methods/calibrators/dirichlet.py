@@ -17,6 +17,9 @@ SPEC = MethodSpec(
         "p = softmax(W ln p + b), (W, b) = argmin NLL on cal + lam mean(W_ij^2, i != j) + mu mean(b_k^2) + "
         "diagonal mean((W_kk - 1)^2)"
     ),
+    use_when="only probabilities are stored, classes are confused with each other, and answers may change",
+    avoid_when="cal is small for K^2 weights, or answers must stay",
+    cost="a cross-validated fit of K^2 + K numbers: 16 to 40 s on 5 000 rows of 100 classes",
     paper=KULL,
     deviations=ODIR_DEVIATIONS,
 )

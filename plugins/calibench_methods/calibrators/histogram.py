@@ -23,6 +23,12 @@ SPEC = MethodSpec(
         of_param("top"),
     ),
     equation="q = max(hits in the bin of p / samples in it, floor), bins (lo, hi], the first closed at 0",
+    use_when="the map must be readable: a table of 15 confidences with the share of right answers in each",
+    avoid_when=(
+        "confidences rank rows: a bin has one value; of=classes with many classes costs accuracy (WRN-16-4: 76.0 to "
+        "73.5 %)"
+    ),
+    cost="one count of cal",
     paper=(
         "B. Zadrozny, C. Elkan, Obtaining calibrated probability estimates from decision trees and naive Bayesian "
         "classifiers, ICML 2001"

@@ -21,6 +21,9 @@ SPEC = MethodSpec(
     summary="Isotonic regression: the best non-decreasing map of each class's probability.",
     params=(FLOOR, of_param("classes")),
     equation="q = max(m(p), floor), m = argmin over non-decreasing m of sum (m(p_i) - hit_i)^2, linear between corners",
+    use_when="the error has an unknown shape and a map has a thousand cal rows or more; of=top has one map for all",
+    avoid_when="classes have few cal rows: about 50 each raise the NLL of WRN-16-4 from 0.94 to 1.00; steps also tie rows",
+    cost="a sort and one sweep of cal a class",
     paper=(
         "B. Zadrozny, C. Elkan, Transforming Classifier Scores into Accurate Multiclass Probability Estimates, KDD 2002"
     ),

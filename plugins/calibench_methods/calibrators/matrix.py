@@ -27,6 +27,9 @@ SPEC = MethodSpec(
         "p = softmax(W z + b), (W, b) = argmin NLL on cal + lam mean(W_ij^2, i != j) + mu mean(b_k^2) + "
         "diagonal mean((W_kk - 1)^2)"
     ),
+    use_when="logits are stored, classes are confused with each other, and answers may change (WRN-16-4: NLL 0.94 to 0.91)",
+    avoid_when="cal is small for K^2 weights, or answers must stay",
+    cost="a cross-validated fit of K^2 + K numbers, as dirichlet",
     paper=f"{GUO}; the penalty: {KULL}",
     deviations=(*ODIR_DEVIATIONS, "for probabilities the logits are ln p, so the map equals that of dirichlet"),
 )

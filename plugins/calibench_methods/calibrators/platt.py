@@ -31,6 +31,11 @@ SPEC = MethodSpec(
         "q = sigmoid(slope f + bias), f = ln p - ln(1 - p), or p for score=probability, at the least log loss of the "
         "targets (n+ + 1) / (n+ + 2) and 1 / (n- + 2)"
     ),
+    use_when="there are two classes, or scores of one class against the rest, and a class has 10 cal rows or more",
+    avoid_when=(
+        "many classes have few cal rows (WRN-16-4: NLL 0.940, temperature 0.935), or the error has no sigmoid's shape"
+    ),
+    cost="a Newton fit of 2 numbers a class",
     paper="J. Platt, Probabilistic Outputs for Support Vector Machines, Advances in Large Margin Classifiers, 1999",
     deviations=("the paper maps the margin of an SVM; here f is the log-odds", *OF_DEVIATIONS),
     use_when="There are two classes, or some dozen hits a class, and the scores are off by a scale and a shift.",

@@ -35,6 +35,9 @@ SPEC = MethodSpec(
         ),
     ),
     equation="p = softmax(w * z + b), (w, b) = argmin NLL on cal + l2 (var(w) + mean(b^2)) + 1e-6 (mean(w) - 1)^2",
+    use_when="classes are over- or underestimated differently, a class has 10 cal rows or more, and answers may change",
+    avoid_when="answers must stay, or classes have few cal rows: its penalty then leaves little more than a temperature",
+    cost="a cross-validated fit of 2 K numbers: 4 to 8 s on 5 000 rows of 100 classes",
     paper=GUO,
     deviations=(
         "the paper has no penalty; without one there is no minimum if a class is absent or the samples are separable. A "

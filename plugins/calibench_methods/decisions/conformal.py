@@ -49,6 +49,11 @@ SPEC = MethodSpec(
         "per=class, of its cluster for per=cluster; "
         "lac: s = 1 - p_k; aps: s = (sum of p_j ranked before k) + u p_k; raps: + penalty max(0, rank(k) - k_reg)"
     ),
+    use_when="an answer may be a set of classes that must hold the label at a stated rate, whatever the model",
+    avoid_when=(
+        "rows to judge are drawn otherwise than cal, which voids the guarantee, or one answer is needed for every row"
+    ),
+    cost="a sort of cal; K scores a row",
     paper=(
         "M. Sadinle, J. Lei, L. Wasserman, Least Ambiguous Set-Valued Classifiers with Bounded Error Levels, JASA 2019 "
         "(lac); Y. Romano, M. Sesia, E. Candes, Classification with Valid and Adaptive Coverage, NeurIPS 2020 (aps); "

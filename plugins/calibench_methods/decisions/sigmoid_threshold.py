@@ -21,6 +21,9 @@ SPEC = MethodSpec(
     summary="The set of classes whose sigmoid reaches its threshold, for multi-label or one-vs-rest outputs.",
     params=(VALUE, values_param("a threshold for each class, or label"), *TUNING, CAL_SPLIT),
     equation="set = {k : 1 / (1 + exp(-x_k)) >= t_k}; answer = argmax over the set of x_k, or abstain when it is empty",
+    use_when="rows have several labels, or bce gave each class a sigmoid of its own",
+    avoid_when="the network has a softmax: threshold is the rule for it",
+    cost="one comparison a class; nothing is fitted",
     paper="M.-L. Zhang, Z.-H. Zhou, A Review on Multi-Label Learning Algorithms, IEEE TKDE 26(8), 2014 (binary relevance)",
     deviations=(
         "if rows have one label, the answer is the most probable class of the set, the lowest index among equals",

@@ -85,6 +85,9 @@ SPEC = MethodSpec(
         "n_0 the least k that could pass) on, the k samples of least uncertainty are accepted while "
         "P(Binomial(k, target) <= errors) <= delta / J"
     ),
+    use_when="the model may abstain: by thresholds of your own, or to a target of risk or coverage with a guarantee",
+    avoid_when="every row needs an answer, or cal is small: a guarantee then accepts few rows or none",
+    cost="a sort of cal, or nothing for fixed thresholds; one comparison a class",
     paper=(
         "C. K. Chow, On Optimum Recognition Error and Reject Tradeoff, IEEE Trans. Inf. Theory 16(1), 1970; "
         "Y. Geifman, R. El-Yaniv, Selective Classification for Deep Neural Networks, NeurIPS 2017 (sgr); "

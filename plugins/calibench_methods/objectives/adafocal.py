@@ -33,6 +33,9 @@ SPEC = MethodSpec(
         "loss = -(1 - p_y)^g log p_y if g >= 0, else -(1 + p_y)^|g| log p_y, g = gamma of the bin that holds p_y; after "
         "an epoch gamma <- gamma exp(+-step_size (confidence - accuracy)) of the bin on val, + where gamma >= 0"
     ),
+    use_when="labels are clean, the network is over-confident, and val has enough rows for 15 bins",
+    avoid_when="val is small or labels are wrong: the gammas follow val, and at 30 % wrong labels ECE15 stays at 12 to 20 %",
+    cost="as ce, and a sort of the confidences on val after each epoch",
     paper="A. Ghosh, T. Schaaf, M. Gormley, AdaFocal: Calibration-aware Adaptive Focal Loss, NeurIPS 2022 (arXiv 2211.11838)",
     deviations=(
         "all gammas start at 1 and apply from the first epoch on; until the first validation there is one bin",

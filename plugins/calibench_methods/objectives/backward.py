@@ -17,6 +17,12 @@ SPEC = MethodSpec(
     summary="Backward correction: the losses times the inverse transition matrix, unbiased under label noise.",
     params=TRANSITION,
     equation="loss = -sum_k (T^-1)_yk log p_k, T_ij = P(noisy label j | class i)",
+    use_when="the noise matrix is known, training stops before the network memorises, and the loss must be unbiased",
+    avoid_when=(
+        "the network can memorise or the matrix is far off: the loss is unbounded (CIFAR-10N worse, rate=0.4: accuracy "
+        "69 %, forward 82 %)"
+    ),
+    cost="as ce with rate or matrix; an estimate trains 4 more networks (1.3 to 2.5 x ce in all)",
     paper=TRANSITION_PAPER,
     deviations=(
         *TRANSITION_DEVIATIONS,

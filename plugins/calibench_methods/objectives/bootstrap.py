@@ -31,6 +31,9 @@ SPEC = MethodSpec(
         ),
     ),
     equation="loss = -sum_k (beta onehot(y)_k + (1 - beta) z_k) log p_k; soft z = p, hard z = onehot(argmax p)",
+    use_when="a few labels are wrong at random and neither their rate nor a matrix is known; mode=hard is the stronger form",
+    avoid_when="many labels are wrong: at 30 % on MNIST ECE15 is 18 %, where elr, which needs no rate either, has 1 %",
+    cost="as ce",
     paper=(
         "S. Reed et al., Training Deep Neural Networks on Noisy Labels with Bootstrapping, ICLR 2015 workshop "
         "(arXiv 1412.6596)"

@@ -48,6 +48,9 @@ SPEC = MethodSpec(
         "loss = w CE; w = 0 for suspected rows, else constant (prune) or proportional to Q(class y) / Q(label y, class y) "
         "(reweight); mean w = 1"
     ),
+    use_when="wrong labels must be found and not only survived: at 30 % on MNIST precision is 0.96 and recall 0.96",
+    avoid_when="nearly all labels are right or the out-of-fold networks are weak: it then leaves hard right rows out",
+    cost="4 more trainings and the cleanlab package (extra noise): 1.8 to 3.7 x ce, up to 2.4 x its memory",
     paper=(
         "C. Northcutt, L. Jiang, I. Chuang, Confident Learning: Estimating Uncertainty in Dataset Labels, JAIR 70, 2021 "
         "(arXiv 1911.00068)"

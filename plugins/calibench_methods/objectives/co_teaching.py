@@ -29,6 +29,12 @@ SPEC = MethodSpec(
         FOLDS,
     ),
     equation="each network: mean CE over the R n samples of smallest loss in the other, R = 1 - rate min(epoch / ramp, 1)",
+    use_when="many labels are wrong at a known rate: at 30 % on MNIST ECE15 is 0.8 %, where ce has 20 %",
+    avoid_when=(
+        "the rate is a guess or hard classes matter: rows of large loss are left out, right or wrong; torchrun cannot "
+        "split it"
+    ),
+    cost="two networks in step, twice ce; rate=estimate trains 4 more (2.3 to 4.2 x ce in all)",
     paper=(
         "B. Han et al., Co-teaching: Robust Training of Deep Neural Networks with Extremely Noisy Labels, NeurIPS 2018 "
         "(arXiv 1804.06872)"

@@ -13,6 +13,12 @@ SPEC = MethodSpec(
     summary="Confidence penalty: cross-entropy minus the weighted entropy of the prediction.",
     params=(Param("beta", "float", 0.1, "weight of the entropy (the paper: 0.1 for CIFAR-10)", minimum=0),),
     equation="loss = -log p_y - beta H(p), H(p) = -sum_k p_k log p_k",
+    use_when="labels are clean and a long training ends too sure of itself",
+    avoid_when=(
+        "labels are wrong or the network is cautious already: every confidence falls (MNIST, 30 % wrong: ECE15 24 %, "
+        "ce 20 %)"
+    ),
+    cost="as ce",
     paper=(
         "G. Pereyra et al., Regularizing Neural Networks by Penalizing Confident Output Distributions, ICLR 2017 workshop "
         "(arXiv 1701.06548)"

@@ -14,6 +14,9 @@ SPEC = MethodSpec(
     summary="Generalised cross-entropy: between cross-entropy (q = 0) and the mean absolute error (q = 1).",
     params=(Param("q", "float", 0.7, "shape (the paper: 0.7); 0 is cross-entropy", minimum=0, maximum=1),),
     equation="loss = (1 - p_y^q) / q",
+    use_when="labels are wrong at an unknown rate and accuracy counts most: at 30 % on MNIST 97 %, where ce has 89 %",
+    avoid_when="calibration counts most: on CIFAR-10 features at 30 % wrong ECE15 is 10 %, where noise-ce has 4 %",
+    cost="as ce",
     paper=(
         "Z. Zhang, M. Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels, "
         "NeurIPS 2018 (arXiv 1805.07836)"

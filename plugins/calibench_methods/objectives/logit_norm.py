@@ -18,6 +18,9 @@ SPEC = MethodSpec(
     summary="Logit normalisation: cross-entropy of logits scaled to a constant norm; add +temperature after it.",
     params=(Param("tau", "float", 0.04, "temperature of the normalised logits (the paper: 0.04)", minimum=1e-4),),
     equation="loss = -log softmax(l / (tau |l|_2))[y]; predictions use l itself",
+    use_when="confidences must tell OOD rows from others, and a temperature follows",
+    avoid_when="no temperature follows: the loss ignores the norm of the logits, so raw confidences mean little",
+    cost="as ce",
     paper="H. Wei et al., Mitigating Neural Network Overconfidence with Logit Normalization, ICML 2022 (arXiv 2205.09310)",
     deviations=(
         "as in the paper, predictions use the logits with their norm, which the loss does not see: confidences need temperature "

@@ -52,6 +52,12 @@ SPEC = MethodSpec(
         "q(w) = N(w_MAP, (H + tau I)^-1), H = sum over rows of J^T (diag p - p p^T) J; "
         "probit: p = softmax(m_k / sqrt(1 + pi s_k^2 / 8)), m and s^2 the mean and variance of the logits"
     ),
+    use_when="a trained last layer needs an uncertainty of its own without another training",
+    avoid_when=(
+        "the last layer is not linear with a bias, which is refused, or so many rows fix it that its posterior is "
+        "narrow"
+    ),
+    cost="a pass over the training rows and a search for tau; laplace-torch (extra bayes) takes 3 to 4 x the memory of ce",
     paper="E. Daxberger et al., Laplace Redux, NeurIPS 2021 (arXiv 2106.14806)",
     deviations=("w_MAP is stage 1's last layer, trained with stage 1's weight decay (0 unless set) and not with tau",),
 )

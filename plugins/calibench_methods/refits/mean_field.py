@@ -26,6 +26,11 @@ SPEC = MethodSpec(
         "q(w) = N(m, s^2) factorised, prior N(0, prior_sd^2); loss = mean of -log softmax(w f)[y] + "
         "kl_weight KL(q || prior) / N, one draw; p = mean over draws of softmax(w f)"
     ),
+    use_when="a Bayesian last layer is wanted without another package",
+    avoid_when=(
+        "rows are many for one layer: its posterior is then narrow, and predictions are near those of tst:head=linear"
+    ),
+    cost="one pass of the body, then epochs of the head alone; 30 draws of the logits at prediction",
     paper="C. Blundell et al., Weight Uncertainty in Neural Networks, ICML 2015 (arXiv 1505.05424)",
     deviations=(
         *STAGE_2_DEVIATIONS[1:],

@@ -34,6 +34,12 @@ SPEC = MethodSpec(
         ),
     ),
     equation="stage 2: min over head of -log softmax(head(f))[y], f = body(x) fixed",
+    use_when=(
+        "a large trained network is over-confident, or new training rows resemble those to judge more than the body's "
+        "did"
+    ),
+    avoid_when="the network is small or calibrated: new layers have nothing to correct, and a temperature is cheaper",
+    cost="one pass of the body, then epochs of the head alone",
     paper=TST_PAPER,
     deviations=(
         *STAGE_2_DEVIATIONS,

@@ -47,6 +47,9 @@ SPEC = MethodSpec(
         "q(z|x) = N(mu(f), diag s2(f)), log s2 = logsigmoid(.) <= 0, prior N(0, I); "
         "loss = -log softmax(W z + b)[y] + kl_weight KL(q || prior), one z; p = mean over M z of softmax(W z + b)"
     ),
+    use_when="as tst, and confidences should also carry the uncertainty of the head's latent variable",
+    avoid_when="the network is small or calibrated, or prediction must be cheap: samples=1 costs accuracy",
+    cost="as tst with one more path in the head; 10 draws of the latent variable at prediction",
     paper=TST_PAPER,
     deviations=(
         *STAGE_2_DEVIATIONS,

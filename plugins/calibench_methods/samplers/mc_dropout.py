@@ -33,6 +33,9 @@ SPEC = MethodSpec(
         COMBINE,
     ),
     equation="p = mean over s of softmax(f(x; mask_s)), mask_s as in training",
+    use_when="the network was trained with dropout and no other training is possible",
+    avoid_when="the network has no dropout, which is refused, or a small rate: masks then hardly differ",
+    cost="training as ce; 30 forward passes at prediction",
     paper="Y. Gal, Z. Ghahramani, Dropout as a Bayesian Approximation, ICML 2016 (arXiv 1506.02142)",
     deviations=("the paper does not specify the number of samples; here it is 30",),
 )
