@@ -32,9 +32,9 @@ SPEC = MethodSpec(
         "it finds nothing better, so the NLL on cal is at most that of `temperature`",
         "temperatures are clipped to [1/50, 50], and cal is refused where `temperature` refuses it",
     ),
-    use_when="Temperature scaling leaves sure rows over-confident and unsure ones under-confident, or the reverse.",
-    avoid_when="cal has less than some hundred rows, or `temperature` already shows no miscalibration.",
-    cost="A search over two numbers: as `temperature`, some tenths of a second.",
+    use_when="temperature scaling leaves sure rows over-confident and unsure ones under-confident, or the reverse",
+    avoid_when="cal has less than some hundred rows, or `temperature` already shows no miscalibration",
+    cost="a search over two numbers: as `temperature`, some tenths of a second",
 )
 
 

@@ -20,9 +20,9 @@ SPEC = MethodSpec(
         *SPLINE_DEVIATIONS,
         OF_DEVIATIONS[0],
     ),
-    use_when="There are two classes and cal has a thousand rows or more.",
-    avoid_when="There are many classes: most p_k crowd near 0, where few hits decide the correction.",
-    cost="A least-squares fit with `knots` unknowns for each class: milliseconds.",
+    use_when="there are two classes and cal has a thousand rows or more",
+    avoid_when="there are many classes: most p_k crowd near 0, where few hits decide the correction",
+    cost="a least-squares fit with `knots` unknowns for each class: milliseconds",
 )
 
 

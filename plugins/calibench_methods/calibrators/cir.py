@@ -25,9 +25,9 @@ SPEC = MethodSpec(
         "Statistics in Biopharmaceutical Research 9(3), 2017"
     ),
     deviations=("values below floor are raised to it, because a 0 for a label costs an infinite NLL", *OF_DEVIATIONS),
-    use_when="You would use `isotonic`: the ranks within a class survive, and Brier and NLL are mostly lower.",
-    avoid_when="cal has fewer than some hundred hits a class: it overfits as `isotonic` does.",
-    cost="One isotonic fit a class: milliseconds.",
+    use_when="you would use `isotonic`: the ranks within a class survive, and Brier and NLL are mostly lower",
+    avoid_when="cal has fewer than some hundred hits a class: it overfits as `isotonic` does",
+    cost="one isotonic fit a class: milliseconds",
 )
 
 

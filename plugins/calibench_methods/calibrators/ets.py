@@ -45,9 +45,9 @@ SPEC = MethodSpec(
         "a millionth of the weight stays on the scaled part, so that classes keep their order if w3 would be 1",
         "refused on samples that temperature refuses, such as those with only right predictions",
     ),
-    use_when="Temperature scaling leaves confident errors: the uniform part bounds what one of them costs.",
-    avoid_when="One number must do, or answers may change.",
-    cost="Some 40 passes over the logits of cal.",
+    use_when="temperature scaling leaves confident errors: the uniform part bounds what one of them costs",
+    avoid_when="one number must do, or answers may change",
+    cost="some 40 passes over the logits of cal",
 )
 
 

@@ -30,9 +30,9 @@ SPEC = MethodSpec(
         "values below floor are raised to it; floor=0 is CalArena's",
         OF_DEVIATIONS[0],
     ),
-    use_when="You repeat CalArena's table.",
-    avoid_when="You want good probabilities: it is last of 18 methods on CalArena's multiclass tasks by Brier.",
-    cost="A sort for each class: milliseconds.",
+    use_when="you repeat CalArena's table",
+    avoid_when="you want good probabilities: it is last of 18 methods on CalArena's multiclass tasks by Brier",
+    cost="a sort for each class: milliseconds",
 )
 
 

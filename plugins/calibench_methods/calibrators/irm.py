@@ -29,9 +29,9 @@ SPEC = MethodSpec(
         "values below floor are raised to it, because a 0 for a label costs an infinite NLL; rows of the default floor "
         "1 / (rows + 2) are the N K pairs of a sample and a class",
     ),
-    use_when="There are many classes with few samples each, and the answers must not change.",
-    avoid_when="The classes are off in different ways: one map cannot mend them.",
-    cost="One isotonic fit of N K pairs: a tenth of a second for 5 000 rows of 100 classes.",
+    use_when="there are many classes with few samples each, and the answers must not change",
+    avoid_when="the classes are off in different ways: one map cannot mend them",
+    cost="one isotonic fit of N K pairs: a tenth of a second for 5 000 rows of 100 classes",
 )
 
 

@@ -41,9 +41,9 @@ SPEC = MethodSpec(
         "the paper selects the bandwidth by leave-one-out likelihood; CalArena's rule is the default here",
         f"of more than {MOST_SAMPLES:,} samples every second, third ... is kept; probmetrics draws {MOST_SAMPLES:,} at random",
     ),
-    use_when="You repeat CalArena's table, or have two or three classes with odd, non-monotone errors and thousands of samples.",
-    avoid_when="There are ten classes or more: the kernel is then so wide that it smooths the classes together.",
-    cost="Every judged row meets every sample of cal: 2 s for 5 000 x 5 000 rows of 100 classes, and a record that holds cal.",
+    use_when="you repeat CalArena's table, or have two or three classes with odd, non-monotone errors and thousands of samples",
+    avoid_when="there are ten classes or more: the kernel is then so wide that it smooths the classes together",
+    cost="every judged row meets every sample of cal: 2 s for 5 000 x 5 000 rows of 100 classes, and a record that holds cal",
 )
 
 

@@ -38,9 +38,6 @@ SPEC = MethodSpec(
     cost="a Newton fit of 2 numbers a class",
     paper="J. Platt, Probabilistic Outputs for Support Vector Machines, Advances in Large Margin Classifiers, 1999",
     deviations=("the paper maps the margin of an SVM; here f is the log-odds", *OF_DEVIATIONS),
-    use_when="There are two classes, or some dozen hits a class, and the scores are off by a scale and a shift.",
-    avoid_when="The answers must not change (`of=top` keeps them), or sure and unsure scores are off in opposite directions.",
-    cost="A logistic regression with two unknowns for each class: milliseconds.",
 )
 
 

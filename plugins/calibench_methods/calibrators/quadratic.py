@@ -28,9 +28,9 @@ SPEC = MethodSpec(
         "the paper has two classes; more are mapped one against the rest",
         *OF_DEVIATIONS,
     ),
-    use_when="There are two classes and cal has some hundred rows of each.",
-    avoid_when="New scores lie far beyond those of cal: a parabola turns there, so that a surer score can map to a lower one.",
-    cost="A logistic regression with three unknowns for each class: milliseconds.",
+    use_when="there are two classes and cal has some hundred rows of each",
+    avoid_when="new scores lie far beyond those of cal: a parabola turns there, so that a surer score can map to a lower one",
+    cost="a logistic regression with three unknowns for each class: milliseconds",
 )
 
 

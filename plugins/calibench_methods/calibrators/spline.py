@@ -36,9 +36,9 @@ SPEC = MethodSpec(
     equation=f"{SPLINE_EQUATION}; p is the top class's probability",
     paper=GUPTA,
     deviations=(f"only the top class is mapped; {KEEPS_ORDER}", *SPLINE_DEVIATIONS),
-    use_when="The confidence is off by a smooth amount that no temperature mends, and cal has some thousand rows.",
-    avoid_when="The network is far over-confident, so that most scores crowd near 1: `temperature` first is better.",
-    cost="A least-squares fit with `knots` unknowns: milliseconds.",
+    use_when="the confidence is off by a smooth amount that no temperature mends, and cal has some thousand rows",
+    avoid_when="the network is far over-confident, so that most scores crowd near 1: `temperature` first is better",
+    cost="a least-squares fit with `knots` unknowns: milliseconds",
 )
 
 

@@ -20,9 +20,9 @@ SPEC = MethodSpec(
     ),
     paper=BERTA,
     deviations=STRUCTURED_DEVIATIONS,
-    use_when="There are three classes or more, and answers may change: second of CalArena's 18 multiclass maps by Brier.",
-    avoid_when="The answers must not change, or there are two classes: `quadratic` or `beta` then.",
-    cost="A search over 2 K numbers: half a second for 5 000 rows of 100 classes, and 2 s for probmetrics' import.",
+    use_when="there are three classes or more, and answers may change: second of CalArena's 18 multiclass maps by Brier",
+    avoid_when="the answers must not change, or there are two classes: `quadratic` or `beta` then",
+    cost="a search over 2 K numbers: half a second for 5 000 rows of 100 classes, and 2 s for probmetrics' import",
 )
 
 

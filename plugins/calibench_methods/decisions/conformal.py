@@ -49,10 +49,8 @@ SPEC = MethodSpec(
         "per=class, of its cluster for per=cluster; "
         "lac: s = 1 - p_k; aps: s = (sum of p_j ranked before k) + u p_k; raps: + penalty max(0, rank(k) - k_reg)"
     ),
-    use_when="an answer may be a set of classes that must hold the label at a stated rate, whatever the model",
-    avoid_when=(
-        "rows to judge are drawn otherwise than cal, which voids the guarantee, or one answer is needed for every row"
-    ),
+    use_when="an answer may be a set of classes that holds the label at a stated rate, overall or for every class (per=class)",
+    avoid_when="one answer is needed, rows are drawn otherwise than cal, or cal has under 1 / alpha rows (a class, for per=class)",
     cost="a sort of cal; K scores a row",
     paper=(
         "M. Sadinle, J. Lei, L. Wasserman, Least Ambiguous Set-Valued Classifiers with Bounded Error Levels, JASA 2019 "
@@ -72,9 +70,6 @@ SPEC = MethodSpec(
         "with too few cal samples for alpha (rank above n), every set contains all classes, and the record notes it",
         "raps: penalty is 0.01 and k_reg 5 unless set, while the paper may tune them on held-out samples; empty sets stay empty",
     ),
-    use_when="a set of candidates is of use and must hold the label with a known probability; per=class for fair coverage.",
-    avoid_when="one answer is needed, or cal has fewer than 1 / alpha samples (of every class for per=class).",
-    cost="none beside ce.",
 )
 
 

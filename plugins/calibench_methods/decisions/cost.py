@@ -32,7 +32,7 @@ SPEC = MethodSpec(
     equation="answer = argmin over d of sum_k p_k cost[k, d]",
     use_when="errors have different prices that you can write down, abstention included",
     avoid_when="probabilities are not calibrated: expected costs are then wrong, so put a calibrator before it",
-    cost="K x K or K x (K + 1) products a row; nothing is fitted",
+    cost="k x K or K x (K + 1) products a row; nothing is fitted",
     paper="C. Elkan, The Foundations of Cost-Sensitive Learning, IJCAI 2001; Chow 1970 for abstention",
     deviations=(
         "among equal expected costs the lowest class index answers; abstention wins only if it alone is cheapest",

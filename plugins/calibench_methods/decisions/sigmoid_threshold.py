@@ -33,9 +33,6 @@ SPEC = MethodSpec(
         "each, not for all at once",
         SHARING,
     ),
-    use_when="samples have several labels, or a set of classes is wanted for one sigmoid a class.",
-    avoid_when="each sample has one class and one answer is wanted: threshold.",
-    cost="none beside ce.",
 )
 
 

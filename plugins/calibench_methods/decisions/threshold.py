@@ -85,9 +85,9 @@ SPEC = MethodSpec(
         "n_0 the least k that could pass) on, the k samples of least uncertainty are accepted while "
         "P(Binomial(k, target) <= errors) <= delta / J"
     ),
-    use_when="the model may abstain: by thresholds of your own, or to a target of risk or coverage with a guarantee",
-    avoid_when="every row needs an answer, or cal is small: a guarantee then accepts few rows or none",
-    cost="a sort of cal, or nothing for fixed thresholds; one comparison a class",
+    use_when="answers count and not only probabilities: a rare class, a metric such as F1, or a target of risk or coverage",
+    avoid_when="costs are known: cost decides by them; or cal has under 3 / target_risk rows: no risk can then be guaranteed",
+    cost="a sort of cal, and a search that takes seconds for 1 000 classes; nothing for fixed thresholds",
     paper=(
         "C. K. Chow, On Optimum Recognition Error and Reject Tradeoff, IEEE Trans. Inf. Theory 16(1), 1970; "
         "Y. Geifman, R. El-Yaniv, Selective Classification for Deep Neural Networks, NeurIPS 2017 (sgr); "
@@ -116,9 +116,6 @@ SPEC = MethodSpec(
         "if no limit passes, every sample is abstained on, and the record notes it",
         "max-logit-pnorm: the paper tunes p on held-out samples, here p is a parameter; energy has temperature 1",
     ),
-    use_when="answers count and not only probabilities: a rare class, a metric such as F1, or errors that must stay rare.",
-    avoid_when="costs are known: cost decides by them. With under about 3 / target_risk cal samples no risk can be guaranteed.",
-    cost="none beside ce; tuning takes seconds for 1 000 classes.",
 )
 
 

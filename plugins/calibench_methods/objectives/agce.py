@@ -24,9 +24,9 @@ SPEC = MethodSpec(
         "code: hitcszx/ALFs"
     ),
     deviations=("the combination with normalised cross-entropy (NCE+AGCE) is left out",),
-    use_when="Labels are wrong at a rate that nobody knows, and the right label is the most frequent one among alike rows.",
-    avoid_when="Probabilities are used as they come: the loss pushes p_y to 1, so the network is over-confident. Add +temperature.",
-    cost="As `ce`.",
+    use_when="labels are wrong at a rate that nobody knows, and the right label is the most frequent one among alike rows",
+    avoid_when="probabilities are used as they come: the loss pushes p_y to 1, so the network is over-confident. Add +temperature",
+    cost="as `ce`",
 )
 
 

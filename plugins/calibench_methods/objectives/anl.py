@@ -38,9 +38,9 @@ SPEC = MethodSpec(
         "the L1 norm is of all weights that are trained, as in the authors' code; their weight decay is 0, which is the default "
         "here too, and their clipping of gradients to a norm of 5 is a setting of the training (clip_norm)",
     ),
-    use_when="Labels are wrong at a rate that nobody knows, and accuracy matters more than calibration.",
-    avoid_when="A network is much larger or smaller than the authors' and `l1` is kept: the norm grows with the number of weights.",
-    cost="As `ce`, and one sum over all weights a step.",
+    use_when="labels are wrong at a rate that nobody knows, and accuracy matters more than calibration",
+    avoid_when="a network is much larger or smaller than the authors' and `l1` is kept: the norm grows with the number of weights",
+    cost="as `ce`, and one sum over all weights a step",
 )
 
 

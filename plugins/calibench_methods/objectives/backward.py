@@ -29,9 +29,6 @@ SPEC = MethodSpec(
         "as in the paper, the loss has no lower bound: a network that can memorise labels drives it down and loses accuracy",
         NOISY_VAL,
     ),
-    use_when="An unbiased loss is wanted and the network cannot memorise the labels, as a linear one on many rows.",
-    avoid_when="The network can memorise labels: use forward, whose loss is bounded below.",
-    cost="As `ce` with a known matrix; an estimated one costs the training of `folds` more networks.",
 )
 
 

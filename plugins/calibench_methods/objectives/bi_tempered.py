@@ -33,9 +33,9 @@ SPEC = MethodSpec(
         "fixed-point iterations",
         "predictions are the heavy-tailed probabilities, as in the paper; a head refit after this objective has its own softmax",
     ),
-    use_when="Some labels are wrong, and those far from the decision boundary should not pull on it.",
-    avoid_when="The rate of wrong labels is high, or the temperatures cannot be tuned on clean validation labels.",
-    cost="As `ce`, and some 10 passes over the logits of a batch to normalise them.",
+    use_when="some labels are wrong, and those far from the decision boundary should not pull on it",
+    avoid_when="the rate of wrong labels is high, or the temperatures cannot be tuned on clean validation labels",
+    cost="as `ce`, and some 10 passes over the logits of a batch to normalise them",
 )
 
 

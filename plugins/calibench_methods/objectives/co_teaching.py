@@ -45,9 +45,6 @@ SPEC = MethodSpec(
         "where the validation labels are noisy too (on=train;val), the checkpoint of lowest NLL of those labels is kept as if a "
         "share `rate` of them were uniformly wrong; the paper keeps the last",
     ),
-    use_when="A known share of the labels is wrong and two networks fit the budget.",
-    avoid_when="Hard rows matter: rows of large loss are left out, whether their labels are wrong or only rare.",
-    cost="Two networks: twice the time and memory of `ce`.",
 )
 
 

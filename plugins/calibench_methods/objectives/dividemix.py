@@ -58,9 +58,9 @@ SPEC = MethodSpec(
         "without `augment` the two augmented copies of a row are one",
         "the penalty on confidence for asymmetric noise and the averaged losses for 90 % noise are left out",
     ),
-    use_when="Many labels are wrong, the data are images, `augment` is set, and training may take many epochs.",
-    avoid_when="Classes are unbalanced, which the penalty works against, or probabilities are used without +temperature.",
-    cost="Two networks and some three forward passes more a step: 6 to 10 times `ce`, and a pass over all rows an epoch.",
+    use_when="many labels are wrong, the data are images, `augment` is set, and training may take many epochs",
+    avoid_when="classes are unbalanced, which the penalty works against, or probabilities are used without +temperature",
+    cost="two networks and some three forward passes more a step: 6 to 10 times `ce`, and a pass over all rows an epoch",
 )
 
 

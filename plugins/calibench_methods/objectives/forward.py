@@ -22,9 +22,6 @@ SPEC = MethodSpec(
     cost="as ce with rate or matrix; an estimate trains 4 more networks (1.2 to 2.6 x ce in all)",
     paper=TRANSITION_PAPER,
     deviations=(*TRANSITION_DEVIATIONS, NOISY_VAL),
-    use_when="Some classes are confused with particular others, as people do it; estimate=counts finds out which.",
-    avoid_when="There are too few rows a class to estimate a matrix of K x K shares, and none is known.",
-    cost="As `ce` with a known matrix; an estimated one costs the training of `folds` more networks.",
 )
 
 

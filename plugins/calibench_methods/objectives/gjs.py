@@ -43,9 +43,9 @@ SPEC = MethodSpec(
         "0.7 for both); the default is one of these for all rates",
         "the authors clip probabilities at 1e-7 under the logarithm; here a product p log(p / m) is 0 where p is 0",
     ),
-    use_when="Labels are wrong, the data are images, and `augment` is set: predictions for two copies should agree.",
-    avoid_when="A step may not cost twice as much as with `ce`, or nothing augments: then it is only JS.",
-    cost="With `augment` two forward and backward passes a step; without as `ce`.",
+    use_when="labels are wrong, the data are images, and `augment` is set: predictions for two copies should agree",
+    avoid_when="a step may not cost twice as much as with `ce`, or nothing augments: then it is only JS",
+    cost="with `augment` two forward and backward passes a step; without as `ce`",
 )
 
 

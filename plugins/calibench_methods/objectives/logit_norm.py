@@ -28,9 +28,6 @@ SPEC = MethodSpec(
         "the checkpoint is that of the lowest validation NLL at its best temperature, because the norm would decide the NLL as it "
         "stands; the paper keeps the last epoch",
     ),
-    use_when="Rows of other classes are to be told by their confidence (OOD), and +temperature follows.",
-    avoid_when="Probabilities are used as they come, without +temperature.",
-    cost="As `ce`.",
 )
 
 

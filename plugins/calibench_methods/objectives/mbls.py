@@ -31,9 +31,9 @@ SPEC = MethodSpec(
         "the paper writes the sum over classes; as in the authors' code (by-liu/MbLS, logit_margin_l1.py), for which the weight "
         "of 0.1 is meant, it is their mean here, 1/K of the sum",
     ),
-    use_when="Labels are clean and a network is over-confident because its logits drift far apart.",
-    avoid_when="Labels are wrong, or training is too short for logits to lie more than the margin apart: then it is `ce`.",
-    cost="As `ce`.",
+    use_when="labels are clean and a network is over-confident because its logits drift far apart",
+    avoid_when="labels are wrong, or training is too short for logits to lie more than the margin apart: then it is `ce`",
+    cost="as `ce`",
 )
 
 

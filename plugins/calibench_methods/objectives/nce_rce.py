@@ -48,9 +48,9 @@ SPEC = MethodSpec(
         "(clip_norm, weight_decay, optimizer)",
         "the authors' weights for MNIST are 1 and 10; the defaults are those for CIFAR-10",
     ),
-    use_when="Labels are wrong at a rate that nobody knows, and accuracy matters more than calibration.",
-    avoid_when="Probabilities are used as they come: the loss pushes p_y to 1, so the network is over-confident. Add +temperature.",
-    cost="As `ce`.",
+    use_when="labels are wrong at a rate that nobody knows, and accuracy matters more than calibration",
+    avoid_when="probabilities are used as they come: the loss pushes p_y to 1, so the network is over-confident. Add +temperature",
+    cost="as `ce`",
 )
 
 

@@ -29,9 +29,6 @@ SPEC = MethodSpec(
         ESTIMATED_RATE,
         NOISY_VAL,
     ),
-    use_when="Wrong labels are spread evenly over the classes, at a rate that is known or can be estimated.",
-    avoid_when="Classes are confused with particular others: use forward:estimate=counts.",
-    cost="As `ce` with a known rate; an estimated one costs the training of `folds` more networks.",
 )
 
 

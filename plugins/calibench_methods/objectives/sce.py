@@ -31,9 +31,6 @@ SPEC = MethodSpec(
     cost="as ce",
     paper="Y. Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, ICCV 2019 (arXiv 1908.06112)",
     deviations=(LOG_ZERO_DEVIATION,),
-    use_when="Labels are wrong at a rate that nobody knows.",
-    avoid_when="Labels are clean, or there are 100 classes and the defaults, which are those for CIFAR-10, are kept.",
-    cost="As `ce`.",
 )
 
 

@@ -43,9 +43,9 @@ SPEC = MethodSpec(
         "u and v have SGD of their own at a constant rate, as the authors have it, whatever optimiser trains the network",
         "the network does not see the squared term: it takes the argmax of p",
     ),
-    use_when="Few labels are wrong, each by itself, and training is long enough for the noise terms to grow (some 20 epochs).",
-    avoid_when="Training lasts a few epochs only: from 1e-8 the noise terms stay 0, and it is `ce`.",
-    cost="As `ce`, and K + 1 numbers for each training row.",
+    use_when="few labels are wrong, each by itself, and training is long enough for the noise terms to grow (some 20 epochs)",
+    avoid_when="training lasts a few epochs only: from 1e-8 the noise terms stay 0, and it is `ce`",
+    cost="as `ce`, and K + 1 numbers for each training row",
 )
 
 

@@ -36,9 +36,9 @@ SPEC = OodScoreSpec(
     deviations=(
         "it acts on the features before the last layer, as in OpenOOD; the paper prunes the maps before the average pooling",
     ),
-    use_when="Features are many, at least 0 (after a ReLU) and mostly small, as in wide convolutional networks.",
-    avoid_when="Features are few: at 90 % of 64 features 6 remain.",
-    cost="As energy; nothing is fitted.",
+    use_when="features are many, at least 0 (after a ReLU) and mostly small, as in wide convolutional networks",
+    avoid_when="features are few: at 90 % of 64 features 6 remain",
+    cost="as energy; nothing is fitted",
 )
 
 

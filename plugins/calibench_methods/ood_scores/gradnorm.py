@@ -15,9 +15,9 @@ SPEC = OodScoreSpec(
     deviations=(
         "the gradient of the last layer's weight is written in closed form; its temperature is 1, as in the paper",
     ),
-    use_when="Test rows have longer features and more certain predictions than OOD rows.",
-    avoid_when="OOD rows have long features: the score then takes them for test rows.",
-    cost="As energy; nothing is fitted.",
+    use_when="test rows have longer features and more certain predictions than OOD rows",
+    avoid_when="OOD rows have long features: the score then takes them for test rows",
+    cost="as energy; nothing is fitted",
 )
 
 

@@ -25,9 +25,9 @@ SPEC = OodScoreSpec(
     equation="the k-th smallest ||z - z_i|| over training rows i, z = f / ||f||",
     paper="Y. Sun et al., Out-of-Distribution Detection with Deep Nearest Neighbors, ICML 2022 (arXiv 2204.06507)",
     deviations=("all training rows are kept; the paper also draws a part of them",),
-    use_when="OOD rows have no simple shape in the features; it assumes no distribution.",
-    avoid_when="Training rows are few beside k, or a feature's length tells OOD rows apart: only directions count.",
-    cost="One pass of the body over the training rows; each judged row is compared with all of them.",
+    use_when="OOD rows have no simple shape in the features; it assumes no distribution",
+    avoid_when="training rows are few beside k, or a feature's length tells OOD rows apart: only directions count",
+    cost="one pass of the body over the training rows; each judged row is compared with all of them",
 )
 
 

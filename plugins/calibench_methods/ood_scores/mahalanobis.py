@@ -27,9 +27,9 @@ SPEC = OodScoreSpec(
         "the features are those before the last layer alone, and the inputs get no noise: as `mds` in OpenOOD's benchmarks",
         "S^-1 is the pseudo-inverse: a direction without variance in training, such as a dead unit, counts nothing",
     ),
-    use_when="OOD rows lie far from all classes, or relative=true if they differ in directions that the classes share.",
-    avoid_when="Classes are not Gaussian with one covariance in the features, or there are fewer rows than features.",
-    cost="One pass of the body over the training rows, and D^2 numbers.",
+    use_when="OOD rows lie far from all classes, or relative=true if they differ in directions that the classes share",
+    avoid_when="classes are not Gaussian with one covariance in the features, or there are fewer rows than features",
+    cost="one pass of the body over the training rows, and D^2 numbers",
 )
 
 

@@ -24,9 +24,9 @@ SPEC = OodScoreSpec(
     equation="-ln sum over k of exp(W min(f, c) + b)_k, c the percentile of all numbers in the training features",
     paper="Y. Sun, C. Guo, Y. Li, ReAct: OOD Detection With Rectified Activations, NeurIPS 2021 (arXiv 2111.12797)",
     deviations=("c comes from the training rows; OpenOOD takes it from the validation rows",),
-    use_when="OOD rows make a few features abnormally large, as in networks with batch norm.",
-    avoid_when="OOD rows make features small: the cut then lowers the energy of test rows alone.",
-    cost="One pass of the body over the training rows; then as energy.",
+    use_when="OOD rows make a few features abnormally large, as in networks with batch norm",
+    avoid_when="OOD rows make features small: the cut then lowers the energy of test rows alone",
+    cost="one pass of the body over the training rows; then as energy",
 )
 
 

@@ -26,9 +26,9 @@ SPEC = OodScoreSpec(
     ),
     paper="H. Wang et al., ViM: Out-Of-Distribution with Virtual-logit Matching, CVPR 2022 (arXiv 2203.10807)",
     deviations=("all training rows fit the space and a; the authors draw 200 000 rows of ImageNet",),
-    use_when="The last layer is linear and both its logits and the directions that it ignores may betray OOD rows.",
-    avoid_when="There are few features, so that nothing is left outside the principal space.",
-    cost="One pass of the body over the training rows, and D^2 numbers.",
+    use_when="the last layer is linear and both its logits and the directions that it ignores may betray OOD rows",
+    avoid_when="there are few features, so that nothing is left outside the principal space",
+    cost="one pass of the body over the training rows, and D^2 numbers",
 )
 
 

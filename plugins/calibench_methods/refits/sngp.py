@@ -47,9 +47,9 @@ SPEC = MethodSpec(
         "features are standardised by the training rows, and the precision is one exact pass after training in place of a "
         "moving average over the last epoch",
     ),
-    use_when="You want doubt that grows with the distance from the training features, from a network that is trained already.",
-    avoid_when="The body maps OOD rows onto training rows, or there are many classes: it stores K R^2 numbers (10: 42 MB).",
-    cost="Stage 2 on R random features, three times unless ridge is set; N K R^2 for the precisions; K R^2 a row at prediction.",
+    use_when="you want doubt that grows with the distance from the training features, from a network that is trained already",
+    avoid_when="the body maps OOD rows onto training rows, or there are many classes: it stores K R^2 numbers (10: 42 MB)",
+    cost="stage 2 on R random features, three times unless ridge is set; N K R^2 for the precisions; K R^2 a row at prediction",
 )
 
 

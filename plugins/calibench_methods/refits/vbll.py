@@ -48,9 +48,9 @@ SPEC = MethodSpec(
         "the defaults are those of the authors' library vbll 0.4.9; the layer is written anew because a step of the "
         "library takes 48 times as long (256 rows, D = 64, K = 10, one core), and its low-rank covariance is left out",
     ),
-    use_when="You have a trained network and want doubt that grows with the distance from its features, at one pass a row.",
-    avoid_when="There are many classes and wide features: dense needs K D^2 numbers (100 classes, 640 features: 41 million).",
-    cost="Stage 2 on features: K D^2 multiplications a row if dense (mean-field: 2 K D); one pass of the body at prediction.",
+    use_when="you have a trained network and want doubt that grows with the distance from its features, at one pass a row",
+    avoid_when="there are many classes and wide features: dense needs K D^2 numbers (100 classes, 640 features: 41 million)",
+    cost="stage 2 on features: K D^2 multiplications a row if dense (mean-field: 2 K D); one pass of the body at prediction",
 )
 
 

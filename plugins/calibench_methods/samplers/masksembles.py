@@ -42,9 +42,9 @@ SPEC = MethodSpec(
         "row i of a batch trains member i mod M, as in the paper; the number of epochs is that of one network",
         "masks are redrawn until exactly C features are used, where the authors search the scale",
     ),
-    use_when="You want an ensemble in the memory of one network, trained from scratch, with members less alike than dropout's.",
-    avoid_when="The network is narrow: at scale=2 each member uses 53 % of the features.",
-    cost="The weights and the training time of one network; M passes at prediction.",
+    use_when="you want an ensemble in the memory of one network, trained from scratch, with members less alike than dropout's",
+    avoid_when="the network is narrow: at scale=2 each member uses 53 % of the features",
+    cost="the weights and the training time of one network; M passes at prediction",
 )
 
 

@@ -43,9 +43,9 @@ SPEC = MethodSpec(
         "the checkpoint is the epoch of the lowest validation NLL of single members: row i is predicted by member i mod M",
         "weights start uniform with the spread that the model gives its own layers, scaled to the smaller number of inputs",
     ),
-    use_when="You want a deep ensemble's diversity for the price of about one network, and train from scratch.",
-    avoid_when="The network is small: at alpha=2 each member has half its width, and may fit the data worse.",
-    cost="alpha^2 / M of the weights and multiplications of one network; a pass a member, each narrow.",
+    use_when="you want a deep ensemble's diversity for the price of about one network, and train from scratch",
+    avoid_when="the network is small: at alpha=2 each member has half its width, and may fit the data worse",
+    cost="alpha^2 / M of the weights and multiplications of one network; a pass a member, each narrow",
 )
 
 
