@@ -26,11 +26,11 @@ class PackedLayer(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The output of each row's member for `x [n, ...]`, which has the width of one member."""
         if self.member is not None:
-            out: torch.Tensor = self.layers[self.member](x)
-            return out
+            alone: torch.Tensor = self.layers[self.member](x)
+            return alone
         members = len(self.layers)
         parts = [layer(x[m::members]) for m, layer in enumerate(self.layers) if m < len(x)]
-        result = parts[0].new_empty(len(x), *parts[0].shape[1:])
+        result: torch.Tensor = parts[0].new_empty(len(x), *parts[0].shape[1:])
         for m, part in enumerate(parts):
             result[m::members] = part
         return result

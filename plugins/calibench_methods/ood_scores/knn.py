@@ -53,4 +53,5 @@ class KNN(OodScore):
 
 def unit(features: torch.Tensor) -> torch.Tensor:
     """Features `[N, D]` at length 1; a row of zeros stays."""
-    return features / features.norm(dim=1, keepdim=True).clamp_min(torch.finfo(features.dtype).tiny)
+    length: torch.Tensor = features.norm(dim=1, keepdim=True).clamp_min(torch.finfo(features.dtype).tiny)
+    return features / length

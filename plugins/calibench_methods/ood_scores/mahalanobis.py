@@ -62,4 +62,5 @@ def whitening(centred: torch.Tensor) -> torch.Tensor:
     """`[D, R]` for centred rows `[N, D]`: `||d W||^2` is `d` times the pseudo-inverse of their covariance times `d`."""
     values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
     kept = values > values[-1] * len(values) * torch.finfo(values.dtype).eps
-    return vectors[:, kept] / values[kept].sqrt()
+    whitened: torch.Tensor = vectors[:, kept] / values[kept].sqrt()
+    return whitened

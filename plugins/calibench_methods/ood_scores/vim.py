@@ -58,7 +58,7 @@ class ViM(OodScore):
 
     def uncertainty(self, features: torch.Tensor) -> torch.Tensor:
         """The virtual logit minus the log of the sum of the exponentials of the logits, in nats."""
-        norms = ((features - self.origin) @ self.residual).norm(dim=1)
+        norms: torch.Tensor = ((features - self.origin) @ self.residual).norm(dim=1)
         return self.scale * norms - self._logits(features).logsumexp(dim=1)
 
     def _logits(self, features: torch.Tensor) -> torch.Tensor:
