@@ -6,6 +6,7 @@ Two Gaussian classes in ten dimensions, whose posterior is known. Every draw has
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -199,31 +200,46 @@ class Draw:
         return of_test._replace(epoch=record.fitted[0]["epoch"])
 
 
+def figures_of_draw(number: int) -> dict[str, Any]:
+    """The figures of every recipe on one draw: `board`, and `shifted` by the share of the rare class."""
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = Draw(number, Path(folder))
+        board = {"*true posterior*": figures(true_probs(drawn.test_x), drawn.test_y)}
+        board |= {f"`{recipe}`": drawn.figures(recipe) for recipe in BOARD}
+        shifted = {}
+        for share in SHIFTED:
+            shares = f"prior={1 - share:g};{share:g}"
+            recipes = [f"ce{correction}" for correction in ("", f"+prior-correction:{shares}", *ESTIMATES)]
+            cells = {f"`{recipe}`": shift_cells(drawn.run(recipe, [f"label-shift:{shares}"])) for recipe in recipes}
+            shifted[f"{100 * share:g}"] = cells
+    return {"board": board, "shifted": shifted}
+
+
 def main() -> None:
     """Run every recipe on every draw, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=3)
-    board: dict[str, list[Figures]] = {"*true posterior*": []} | {f"`{recipe}`": [] for recipe in BOARD}
-    shifted: dict[tuple[float, str], list[tuple[float, float, float]]] = {}
-    for number in range(parser.parse_args().draws):
-        with tempfile.TemporaryDirectory() as folder:
-            drawn = Draw(number, Path(folder))
-            board["*true posterior*"].append(figures(true_probs(drawn.test_x), drawn.test_y))
-            for recipe in BOARD:
-                board[f"`{recipe}`"].append(drawn.figures(recipe))
-            for share in SHIFTED:
-                shares = f"prior={1 - share:g};{share:g}"
-                for correction in ("", f"+prior-correction:{shares}", *ESTIMATES):
-                    record = drawn.run(f"ce{correction}", [f"label-shift:{shares}"])
-                    shifted.setdefault((share, f"`ce{correction}`"), []).append(shift_cells(record))
-    print_board(board)
+    parser.add_argument(
+        "--keep", type=Path, default=None, help="folder for the figures of each draw, which are not run again"
+    )
+    options = parser.parse_args()
+    draws = []
+    for number in range(options.draws):
+        file = None if options.keep is None else options.keep / f"draw-{number}.json"
+        if file is not None and file.exists():
+            draws.append(json.loads(file.read_text()))
+            continue
+        draws.append(figures_of_draw(number))
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(draws[-1]))
+    print_board({name: [Figures(*one["board"][name]) for one in draws] for name in draws[0]["board"]})
     print("\n| test share % | recipe | estimated share % | NLL | class-wise ECE15 % |")
     print("|--:|---|--:|--:|--:|")
-    for (share, name), rows in shifted.items():
-        estimate, nll, ece = zip(*rows, strict=True)
-        print(
-            f"| {100 * share:g} | {name} | {mean_sd(estimate, 2, 100)} | {mean_sd(nll, 3)} | {mean_sd(ece, 2, 100)} |"
-        )
+    for share, by_recipe in draws[0]["shifted"].items():
+        for name in by_recipe:
+            estimate, nll, ece = zip(*(one["shifted"][share][name] for one in draws), strict=True)
+            print(f"| {share} | {name} | {mean_sd(estimate, 2, 100)} | {mean_sd(nll, 3)} | {mean_sd(ece, 2, 100)} |")
 
 
 if __name__ == "__main__":
