@@ -154,23 +154,18 @@ class LearnThenTest(DecisionRule):
         sample = Sample(doubt, outputs.scores.argmax(dim=1).cpu().numpy(), labels.cpu().numpy())
         order = torch.randperm(len(doubt)).numpy()
         learn, test = sample.take(order[: len(order) // LEARN]), sample.take(order[len(order) // LEARN :])
-        limits = (
-            np.unique(np.quantile(learn.doubt, np.arange(1, GRID + 1) / GRID, method="higher"))
-            if len(learn.doubt)
-            else []
-        )
-        start = (
-            int(np.argmin([self.risks.p_value(learn, limit, outputs.num_classes) for limit in limits]))
-            if len(limits)
-            else 0
-        )
+        limits: list[float] = []
+        start = 0
+        if len(learn.doubt):
+            limits = np.unique(np.quantile(learn.doubt, np.arange(1, GRID + 1) / GRID, method="higher")).tolist()
+            start = int(np.argmin([self.risks.p_value(learn, limit, outputs.num_classes) for limit in limits]))
         fitted: dict[str, Any] = {"learned_on": len(learn.doubt), "tested_on": len(test.doubt), "delta": self.delta}
         passed = None
         for limit in limits[start:]:
             p = self.risks.p_value(test, limit, outputs.num_classes)
             if p > self.delta:
                 break
-            passed = float(limit), p
+            passed = limit, p
         if passed is None:
             note = (
                 f"no limit passes on {len(test.doubt)} samples: every sample is abstained on, and no target is promised"
