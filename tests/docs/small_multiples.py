@@ -88,7 +88,7 @@ def svg(panels: Sequence[Panel], axes: Axes, title: str) -> str:
     low = HIGH * (1 - math.ceil(len(panels) / axes.columns))
     left, right, bottom, top = -0.2, WIDE * axes.columns - 0.1, low - 0.3, LEGEND + 0.1
     settings = {"svg.fonttype": "none", "svg.hashsalt": "calibench", "font.sans-serif": ["DejaVu Sans"]}
-    with matplotlib.rc_context({**settings, "path.simplify_threshold": 0.25}):
+    with matplotlib.rc_context({**settings, "path.simplify_threshold": 0.3}):
         picture = Figure(figsize=(axes.size * (right - left), axes.size * (top - bottom)), facecolor="white")
         canvas = FigureCanvasSVG(picture)
         plot = picture.add_axes((0, 0, 1, 1))
@@ -157,7 +157,8 @@ def minified(text: str) -> str:
     ):
         text = re.sub(pattern, "", text, flags=re.DOTALL)
     text = re.sub(r"<(?:path|text|svg) .*?>", lambda tag: _rounded(tag.group()), text, flags=re.DOTALL)
-    return re.sub(r"\s*\n\s*", "\n", text)
+    text = re.sub(r"\s*\n\s*", "\n", text)
+    return text.replace("\nL ", "\n")  # after the first point of a path, pairs of numbers are lines
 
 
 def _rounded(tag: str) -> str:

@@ -20,7 +20,7 @@ AXES = Axes((0, 1), (0, 1), "before", "after", 2, {"after": "map"})
 def paths(text: str, colour: str) -> list[list[tuple[float, float]]]:
     """The points of the paths of a colour, in points of the page."""
     elements = [e for e in ElementTree.fromstring(text).iter() if f"stroke: {colour}" in e.get("style", "")]
-    numbers = [re.findall(r"[ML] (\S+) (\S+)", element.get("d", "")) for element in elements]
+    numbers = [re.findall(r"([\d.]+) ([\d.]+)", element.get("d", "")) for element in elements]
     return [[(float(x), float(y)) for x, y in points] for points in numbers]
 
 
