@@ -41,7 +41,7 @@ SMALL = {
 LEARNING_RATE = 0.01
 """Large enough that a few steps train something: logits without information have no temperature, which is refused."""
 
-CONTRADICTIONS = ({"laplace", "batch-ensemble"},)
+CONTRADICTIONS = ({"laplace", "batch-ensemble"}, {"laplace", "masksembles"})
 """Pairs that are refused before anything is trained; each has a test of its own. So is `packed` with any head refit."""
 
 K = 4
