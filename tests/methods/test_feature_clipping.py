@@ -121,7 +121,7 @@ def test_a_head_that_is_not_linear_with_a_bias_is_refused(head: nn.Module) -> No
 @pytest.mark.parametrize(("sampler", "layer"), [("batch-ensemble", "MemberLayer"), ("masksembles", "MaskedLayer")])
 def test_a_converted_layer_is_refused_before_training(sampler: str, layer: str) -> None:
     with pytest.raises(InputError, match=f"this one is a {layer}"):
-        members(f"feature-clipping+{sampler}")
+        members(f"feature-clipping+{sampler}", model="mlp:hidden=16")
 
 
 def test_a_criterion_of_a_given_threshold_is_refused() -> None:

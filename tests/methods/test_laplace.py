@@ -115,7 +115,7 @@ def test_a_head_that_is_not_linear_with_a_bias_is_refused(head: nn.Module) -> No
 def test_a_converted_layer_is_refused_before_training(sampler: str, layer: str) -> None:
     laplace()
     with pytest.raises(InputError, match=f"this one is a {layer}"):
-        members(f"laplace+{sampler}")
+        members(f"laplace+{sampler}", model="mlp:hidden=16")
 
 
 def test_idle_samples_are_refused() -> None:
