@@ -69,4 +69,5 @@ def rates(answers: Bools, truth: Bools) -> dict[str, list[float]]:
 def _ratio(top: Any, bottom: Any) -> Floats:
     top, bottom = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
     shape = np.broadcast_shapes(top.shape, bottom.shape)
-    return np.divide(top, bottom, out=np.zeros(shape), where=bottom > 0)
+    ratio: Floats = np.divide(top, bottom, out=np.zeros(shape), where=bottom > 0)
+    return ratio

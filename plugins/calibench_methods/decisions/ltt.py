@@ -154,16 +154,12 @@ class LearnThenTest(DecisionRule):
         sample = Sample(doubt, outputs.scores.argmax(dim=1).cpu().numpy(), labels.cpu().numpy())
         order = torch.randperm(len(doubt)).numpy()
         learn, test = sample.take(order[: len(order) // LEARN]), sample.take(order[len(order) // LEARN :])
-        limits = (
-            np.unique(np.quantile(learn.doubt, np.arange(1, GRID + 1) / GRID, method="higher"))
-            if len(learn.doubt)
-            else []
+        steps = np.arange(1, GRID + 1) / GRID
+        limits: list[float] = (
+            np.unique(np.quantile(learn.doubt, steps, method="higher")).tolist() if len(learn.doubt) else []
         )
-        start = (
-            int(np.argmin([self.risks.p_value(learn, limit, outputs.num_classes) for limit in limits]))
-            if len(limits)
-            else 0
-        )
+        learned = [self.risks.p_value(learn, limit, outputs.num_classes) for limit in limits]
+        start = learned.index(min(learned)) if learned else 0
         fitted: dict[str, Any] = {"learned_on": len(learn.doubt), "tested_on": len(test.doubt), "delta": self.delta}
         passed = None
         for limit in limits[start:]:
