@@ -178,7 +178,7 @@ the message states the order. `--set ce.lr=0.1` sets a parameter outside the rec
 of one. A method of [your own](../guides/plugins.md) goes into recipes, boards and both commands in
 the same way.
 
-One contract test (`tests/methods/test_contract.py`) covers every method, alone and in at least 60
+One contract test (`tests/methods/test_contract.py`) covers every method, alone and in at least 100
 drawn compositions: probabilities are valid and finite, the same seed gives the same bytes with and
 without the cache, and the record is JSON. [evidence/costs.md](../evidence/costs.md) has the seconds
 and the memory of methods.

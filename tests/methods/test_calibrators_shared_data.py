@@ -28,7 +28,7 @@ RECIPES = (
     *("platt-binner", "ivap", "svs", "sms", "quadratic", "cir", "irm", "kernel", "cdf-spline", "spline-calib"),
     *("hist-quantile", "adaptive-temperature"),
     *("temperature+isotonic:of=top", "platt:of=top", "beta:of=top", "isotonic:of=top", "isotonic:floor=0"),
-    *("temperature+spline", "quadratic:of=top", "spline-calib:of=top"),
+    *("temperature+spline", "quadratic:of=top", "platt:targets=labels", "spline-calib:of=top"),
     *("histogram:binning=mass", "histogram:of=classes", "bbq:of=classes", "platt-binner:of=classes", "ivap:of=classes"),
     "ets:loss=ce",
 )

@@ -41,11 +41,14 @@ SMALL = {
 LEARNING_RATE = 0.01
 """Large enough that a few steps train something: logits without information have no temperature, which is refused."""
 
-CONTRADICTIONS = ({"laplace", "batch-ensemble"}, {"feature-clipping", "batch-ensemble"})
+CONVERTED = ("batch-ensemble", "masksembles")
+"""Samplers that convert the last layer."""
+
+CONTRADICTIONS = tuple({refit, sampler} for refit in ("laplace", "feature-clipping") for sampler in CONVERTED)
 """Pairs that are refused before anything is trained; each has a test of its own. So is `packed` with any head refit."""
 
 K = 4
-COMPOSITIONS = 60
+COMPOSITIONS = 100
 OPTIONAL_KINDS = ("sampler", "ensemble", "refit")
 """Kinds that a random composition leaves out more often than not."""
 
@@ -165,7 +168,7 @@ def composition(first: str, rng: random.Random) -> tuple[str, ...]:
 
 
 def compositions() -> list[tuple[str, ...]]:
-    """At least 60 random compositions of three methods or more; every method is in one of them."""
+    """At least 100 random compositions of three methods or more; every method is in one of them."""
     rng = random.Random(20261122)
     names = sorted(specs())
     waiting = rng.sample(names, len(names))

@@ -118,9 +118,10 @@ def test_a_head_that_is_not_linear_with_a_bias_is_refused(head: nn.Module) -> No
         FeatureClipping(None, None).check(Network(nn.Flatten(), head, D), (D,))
 
 
-def test_a_converted_layer_is_refused_before_training() -> None:
-    with pytest.raises(InputError, match="this one is a MemberLayer"):
-        members("feature-clipping+batch-ensemble")
+@pytest.mark.parametrize(("sampler", "layer"), [("batch-ensemble", "MemberLayer"), ("masksembles", "MaskedLayer")])
+def test_a_converted_layer_is_refused_before_training(sampler: str, layer: str) -> None:
+    with pytest.raises(InputError, match=f"this one is a {layer}"):
+        members(f"feature-clipping+{sampler}", model="mlp:hidden=16")
 
 
 def test_a_criterion_of_a_given_threshold_is_refused() -> None:

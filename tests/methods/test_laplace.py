@@ -111,10 +111,11 @@ def test_a_head_that_is_not_linear_with_a_bias_is_refused(head: nn.Module) -> No
         laplace().check(Network(nn.Flatten(), head, D), (D,))
 
 
-def test_a_converted_layer_is_refused_before_training() -> None:
+@pytest.mark.parametrize(("sampler", "layer"), [("batch-ensemble", "MemberLayer"), ("masksembles", "MaskedLayer")])
+def test_a_converted_layer_is_refused_before_training(sampler: str, layer: str) -> None:
     laplace()
-    with pytest.raises(InputError, match="this one is a MemberLayer"):
-        members("laplace+batch-ensemble")
+    with pytest.raises(InputError, match=f"this one is a {layer}"):
+        members(f"laplace+{sampler}", model="mlp:hidden=16")
 
 
 def test_idle_samples_are_refused() -> None:

@@ -104,3 +104,8 @@ def test_networks_without_room_for_masks_are_refused() -> None:
     sampler.convert(single)
     with pytest.raises(InputError, match="this model has one layer"):
         sampler.check(single, (D,))
+    pytest.importorskip("laplace", reason="laplace-torch is not installed (pip install calibench[bayes])")
+    with pytest.raises(
+        InputError, match="laplace needs a linear last layer with a bias, and this one is a MaskedLayer"
+    ):
+        run("laplace+masksembles", "digits", model="mlp:hidden=16;16", results=None)

@@ -11,6 +11,7 @@ import torch
 from calibration_formulas import CALIBRATION
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from imbalance_formulas import IMBALANCE
 from objective_cases import (
     Array,
     Formula,
@@ -82,50 +83,8 @@ def backward(rate: float, k: int = K) -> Formula:
     return lambda z, y, _: float((inverse @ -log_softmax(z).T)[y, np.arange(len(y))].mean())
 
 
-def counts(k: int) -> Array:
-    """The training rows of each class that `build` prepares an objective for."""
-    return np.bincount(np.arange(N) % k).astype(float)
-
-
-def balanced(smoothing: float) -> Formula:
-    """Cross-entropy with label smoothing and the weights N / (K n_k), as a weighted mean of the rows."""
-
-    def f(z: Array, y: Array, _: Array) -> float:
-        k = z.shape[1]
-        w = N / (k * counts(k))
-        targets = (1 - smoothing) * one_hot(y, k) + smoothing / k
-        return float(-(w * targets * log_softmax(z)).sum() / w[y].sum())
-
-    return f
-
-
-def balanced_mean_of_p(f: Callable[[Array], Array]) -> Formula:
-    """The mean of `w_y f(p_y)` with the weights N / (K n_k), whose mean over the training rows is 1."""
-
-    def mean(z: Array, y: Array, _: Array) -> float:
-        p = np.exp(log_softmax(z))[np.arange(len(y)), y]
-        return float((N / (z.shape[1] * counts(z.shape[1])[y]) * f(p)).mean())
-
-    return mean
-
-
-def adjusted(tau: float) -> Formula:
-    """The NLL of a softmax whose classes have the factors (n_k / N)^tau."""
-
-    def f(z: Array, y: Array, _: Array) -> float:
-        e = np.exp(z) * (counts(z.shape[1]) / N) ** tau
-        return float(-np.log(e[np.arange(len(y)), y] / e.sum(axis=1)).mean())
-
-    return f
-
-
 FORMULAS: dict[str, Formula] = {
     "ce": of_p(lambda p: -np.log(p)),
-    "ce:weight=balanced": balanced(0),
-    "ce:weight=balanced,divide_by=train": balanced_mean_of_p(lambda p: -np.log(p)),
-    "logit-adjustment": adjusted(1),
-    "logit-adjustment:tau=0.5": adjusted(0.5),
-    "balanced-softmax": adjusted(1),
     "clipped-ce": of_p(lambda p: np.minimum(-np.log(p), 2 * math.log(K))),
     "clipped-ce:cap=1.5": of_p(lambda p: np.minimum(-np.log(p), 1.5)),
     "noise-ce:rate=0.3": of_p(mixed(0.3)),
@@ -141,12 +100,10 @@ FORMULAS: dict[str, Formula] = {
     "elr": elr(3.0, 0.7),
     "elr:weight=7,beta=0.9": elr(7.0, 0.9),
     "label-smoothing": cross(lambda o, p, _: 0.9 * o + 0.1 / p.shape[1]),
-    "label-smoothing:weight=balanced": balanced(0.1),
     "mbls:margin=1": mbls(1.0, 0.1),
     "mbls:margin=0,weight=2": mbls(0.0, 2.0),
     "focal": of_p(lambda p: -((1 - p) ** 3) * np.log(p)),
     "focal:gamma=0.5": of_p(lambda p: -np.sqrt(1 - p) * np.log(p)),
-    "focal:alpha=balanced": balanced_mean_of_p(lambda p: -((1 - p) ** 3) * np.log(p)),
     "flsd53": flsd53,
     "adafocal": of_p(lambda p: -(1 - p) * np.log(p)),  # until the first validation
     "logit-norm": logit_norm(0.04),
@@ -156,6 +113,7 @@ FORMULAS: dict[str, Formula] = {
     "mixup": of_p(lambda p: -np.log(p)),  # without mixing; test_mixup.py has its steps
     "co-teaching:rate=0.3": of_p(lambda p: -np.log(p)),  # of a whole batch; test_co_teaching.py has its steps
     **ROBUST_FORMULAS,
+    **IMBALANCE,
     **CALIBRATION,
 }
 

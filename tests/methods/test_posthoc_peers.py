@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from calibrator_cases import calibrated, fit, overconfident, softmax
+from calibrator_cases import calibrated, calibrator, fit, overconfident, softmax
 
 from calibench import InputError, Outputs
 from calibench_methods.calibrators import structured
@@ -97,44 +97,49 @@ def two_classes(n: int, seed: int) -> tuple[Outputs, torch.Tensor]:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_quadratic_equals_probmetrics_on_many_samples() -> None:
-    """Platt's targets differ from the labels by 1 / (n + 2), so the maps agree to some 1 / n; scikit-learn's search ends early."""
+@pytest.mark.parametrize(("text", "kind"), [("quadratic", "quadratic"), ("platt:targets=labels", "affine")])
+def test_quadratic_and_platt_of_labels_equal_probmetrics_on_many_samples(text: str, kind: str) -> None:
+    """The prior has the weight of one sample, so the maps agree to some 1 / n; scikit-learn's search ends early."""
     outputs, labels = two_classes(20_000, 1)
     others, _ = two_classes(500, 2)
-    peer = probmetrics.BinaryLogisticCalibrator(type="quadratic")
-    expected = calibrated_by(peer, outputs, labels, others)
-    np.testing.assert_allclose(calibrated("quadratic", outputs, labels, others), expected, atol=2e-3)
+    expected = calibrated_by(probmetrics.BinaryLogisticCalibrator(type=kind), outputs, labels, others)
+    np.testing.assert_allclose(calibrated(text, outputs, labels, others), expected, atol=1e-3)
 
 
-def test_quadratic_is_the_logistic_regression_on_platts_targets() -> None:
-    """scikit-learn's Newton search on [f, f^2]; each target is two weighted rows."""
-    from sklearn.linear_model import LogisticRegression
+@pytest.mark.parametrize(("text", "powers"), [("quadratic", 2), ("platt:targets=labels", 1)])
+def test_quadratic_and_platt_of_labels_are_the_logistic_regression_with_a_prior(text: str, powers: int) -> None:
+    """scikit-learn's ridge of 1/2 |c|^2 on [1, f, f^2], moved to the identity by f as an offset: c is then the distance from it."""
+    from scipy.optimize import minimize
 
     outputs, labels = two_classes(400, 3)
-    p, hit = outputs.probs().numpy()[:, 1], labels.numpy() == 1
+    p, hit = outputs.probs().numpy()[:, 1], labels.numpy()
     f = np.log(p) - np.log1p(-p)
-    features = np.stack([f, f**2], axis=1)
-    target = np.where(hit, (hit.sum() + 1) / (hit.sum() + 2), 1 / ((~hit).sum() + 2))
-    model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-12, max_iter=1000)
-    model.fit(np.concatenate([features] * 2), np.repeat([1, 0], 400), np.concatenate([target, 1 - target]))
-    fitted = fit("quadratic", outputs, labels)[1]["maps"][1]
-    np.testing.assert_allclose(
-        [fitted["a"], fitted["b"], fitted["c"]], [model.intercept_[0], *model.coef_[0]], rtol=1e-6
-    )
-    np.testing.assert_allclose(
-        calibrated("quadratic", outputs, labels)[:, 1], model.predict_proba(features)[:, 1], atol=1e-9
-    )
+    features = np.stack([f**power for power in range(powers + 1)], axis=1)
+
+    def loss(distance: np.ndarray) -> float:
+        x = f + features @ distance
+        return float((np.logaddexp(0, x) - hit * x).sum() + 0.5 * (distance**2).sum())
+
+    best = minimize(loss, np.zeros(powers + 1), options={"gtol": 1e-7}).x
+    expected = 1 / (1 + np.exp(-(f + features @ best)))
+    np.testing.assert_allclose(calibrated(text, outputs, labels)[:, 1], expected, atol=1e-6)
 
 
-def test_quadratic_of_symmetric_scores_has_no_parabola() -> None:
-    """Scores of one size alone have a constant square: the map is Platt's."""
-    p = np.tile([0.2, 0.8], 50)
+@pytest.mark.parametrize("text", ["quadratic", "platt:targets=labels", "beta"])
+def test_scores_of_exactly_0_and_1_do_not_ruin_the_fit(text: str) -> None:
+    """Half of the scores are 0 or 1 and right, as of a forest. With Platt's targets their log-odds of 69 flatten the map."""
+    rng = np.random.default_rng(4)
+    p = np.concatenate([rng.random(300), np.zeros(150), np.ones(150)])
+    y = torch.from_numpy((rng.random(600) < p).astype(int))
     outputs = Outputs(torch.from_numpy(np.stack([1 - p, p], axis=1)), from_probs=True)
-    labels = torch.from_numpy((np.arange(100) % 10 < 6).astype(int))
-    assert fit("quadratic", outputs, labels)[1]["maps"][1]["c"] == 0
-    np.testing.assert_allclose(
-        calibrated("quadratic", outputs, labels), calibrated("platt", outputs, labels), atol=1e-9
-    )
+    inside = slice(0, 300)
+    np.testing.assert_allclose(calibrated(text, outputs, y)[inside, 1], p[inside], atol=0.1)
+    assert np.abs(calibrated("platt", outputs, y)[inside, 1] - p[inside]).max() > 0.2
+
+
+def test_labels_as_targets_go_with_log_odds_alone() -> None:
+    with pytest.raises(InputError, match="targets=labels holds the slope"):
+        calibrator("platt:targets=labels,score=probability")
 
 
 @pytest.mark.parametrize("k", [3, 5])

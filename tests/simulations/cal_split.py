@@ -39,9 +39,7 @@ RISK = "threshold:target_risk={},delta={}"
 CASES = (
     Case("temperature", RISK.format(0.05, 0.2), 10, 500),
     Case("temperature", RISK.format(0.02, 0.05), 10, 2000),
-    Case("temperature", RISK.format(0.1, 0.2), 100, 1000),
     Case("isotonic", RISK.format(0.05, 0.2), 10, 1000),
-    Case("vector", RISK.format(0.05, 0.2), 10, 1000),
     Case("temperature", "conformal:alpha=0.1", 10, 200),
     Case("isotonic", "conformal:alpha=0.1", 10, 200),
 )

@@ -56,7 +56,7 @@ RECIPES = {
 BINARY = RECIPES | {
     "Scaling-Binning": "platt-binner:bins=10,split=false,of=classes",
     "Platt-probs": "platt:score=probability",
-    "Platt-logits": "platt",
+    "Platt-logits": "platt:targets=labels",
     "Quadratic": "quadratic",
     "Beta": "beta",
     "CDF-Spline": "cdf-spline",
@@ -64,7 +64,7 @@ BINARY = RECIPES | {
 MULTICLASS = RECIPES | {"VS": "vector", "SVS": "svs", "MS": "matrix", "SMS": "sms", "Dirichlet": "dirichlet"}
 
 OTHERS = ("adaptive-temperature", "irm", "spline")
-BINARY_OTHERS = (*OTHERS, "svs", "vector", "dirichlet")
+BINARY_OTHERS = (*OTHERS, "platt", "svs", "vector", "dirichlet")
 MULTICLASS_OTHERS = (*OTHERS, "platt", "beta", "quadratic")
 """Recipes that CalArena does not have, or not for so many classes; their lines begin with +."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from calibench import MethodSpec, Param
+from calibench import InputError, MethodSpec, Param
 from calibench.lazy import np
 from calibench_methods.calibrators.convex import logistic
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
@@ -25,6 +25,14 @@ SPEC = MethodSpec(
             "input of the sigmoid: log-odds, or the probability itself as scikit-learn and CalArena's Platt-probs take it",
             choices=("log-odds", "probability"),
         ),
+        Param(
+            "targets",
+            "str",
+            "platt",
+            "platt: the smoothed targets of the paper; labels: the labels, with a penalty of the weight of one sample, half the "
+            "squared distance of (slope, bias) from (1, 0)",
+            choices=("platt", "labels"),
+        ),
         of_param("classes"),
     ),
     equation=(
@@ -33,7 +41,8 @@ SPEC = MethodSpec(
     ),
     use_when="there are two classes, or scores of one class against the rest, and a class has 10 cal rows or more",
     avoid_when=(
-        "many classes have few cal rows (WRN-16-4: NLL 0.940, temperature 0.935), or the error has no sigmoid's shape"
+        "many classes have few cal rows (WRN-16-4: NLL 0.940, temperature 0.935), or scores are exactly 0 and 1, as of "
+        "forests: targets=labels or beta"
     ),
     cost="a Newton fit of 2 numbers a class",
     paper="J. Platt, Probabilistic Outputs for Support Vector Machines, Advances in Large Margin Classifiers, 1999",
@@ -44,16 +53,27 @@ SPEC = MethodSpec(
 class Platt(BinaryMap):
     """`sigmoid(slope_k f_k + bias_k)` of the log-odds `f_k = ln p_k - ln(1 - p_k)`, or of `f_k = p_k`.
 
-    The fit is to Platt's targets `(n+ + 1) / (n+ + 2)` and `1 / (n- + 2)`, which keep it finite on separable data.
+    The fit is to Platt's targets `(n+ + 1) / (n+ + 2)` and `1 / (n- + 2)`, which keep it finite on separable data, or to the
+    labels, with a penalty that does.
     """
 
-    def __init__(self, score: str, of: str) -> None:
+    def __init__(self, score: str, targets: str, of: str) -> None:
         super().__init__(of)
         self.score = score
+        self.targets = targets
+        if (score, targets) == ("probability", "labels"):
+            message = (
+                "platt: targets=labels holds the slope of the log-odds near 1, and score=probability has another slope"
+            )
+            raise InputError(message, "leave out one of the two")
 
     def fit_one(self, column: Column, hit: Floats) -> dict[str, Any]:
-        """`slope` and `bias`; the slope is 0 if all scores are equal."""
-        slope, bias = fit_sigmoid(self._score(column), hit, "platt")
+        """`slope` and `bias`; with Platt's targets the slope is 0 if all scores are equal."""
+        if self.targets == "labels":
+            features = np.stack([self._score(column), np.ones(len(hit))], axis=1)
+            slope, bias = logistic(features, hit, 1 / len(hit), np.array([1.0, 0.0]), "platt").tolist()
+        else:
+            slope, bias = fit_sigmoid(self._score(column), hit, "platt")
         return {"slope": slope, "bias": bias}
 
     def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
@@ -66,7 +86,8 @@ class Platt(BinaryMap):
 
 def fit_sigmoid(log_odds: Floats, hit: Floats, name: str) -> tuple[float, float]:
     """Slope and bias of `sigmoid(slope f + bias)` with the least log loss of Platt's targets for `hit [N]`, 0 or 1."""
-    target = platt_targets(hit)
+    positives = hit.sum()
+    target = np.where(hit == 1, (positives + 1) / (positives + 2), 1 / (len(hit) - positives + 2))
     mean, sd = log_odds.mean(), log_odds.std()
     if not sd > 1e-12 * np.abs(log_odds).max():
         share = target.mean()
@@ -74,13 +95,6 @@ def fit_sigmoid(log_odds: Floats, hit: Floats, name: str) -> tuple[float, float]
     features = np.stack([(log_odds - mean) / sd, np.ones(len(log_odds))], axis=1)
     slope, bias = logistic(features, target, 0.0, np.zeros(2), name)
     return float(slope / sd), float(bias - slope / sd * mean)
-
-
-def platt_targets(hit: Floats) -> Floats:
-    """`(n+ + 1) / (n+ + 2)` for the n+ hits of `hit [N]`, and `1 / (n- + 2)` for the n- others."""
-    positives = hit.sum()
-    targets: Floats = np.where(hit == 1, (positives + 1) / (positives + 2), 1 / (len(hit) - positives + 2))
-    return targets
 
 
 def sigmoid(x: Floats) -> Floats:

@@ -71,12 +71,11 @@ SPEC = MethodSpec(
         "source=fit: the biases of a fit to cal, without a scale; the method is ours",
     ),
     use_when=(
-        "class shares where the model is used differ from those it was trained for, or weights or logit-adjustment changed the "
-        "prior in training"
+        "class shares in use differ from those in training, or weights or logit-adjustment changed the prior in training"
     ),
     avoid_when=(
-        "the classes themselves look different (covariate shift), rows come one at a time and no prior is known, or a map or a "
-        "rule that is fitted on cal follows: put it last"
+        "the classes themselves look different, rows come one at a time and no prior is known, or a fitted map or rule follows: "
+        "put it last"
     ),
     cost="none in training; a fraction of a second for 10 000 rows of 100 classes",
 )

@@ -90,9 +90,9 @@ SPEC = MethodSpec(
         "if no limit passes, every sample is abstained on, the record notes it, and no risk is promised",
         SHARING,
     ),
-    use_when="an error rate is not all that matters: costs, every class, or several targets that must hold together",
-    avoid_when="one error rate is the target: threshold:target_risk tests on all samples and answers more",
-    cost="none beside ce; one pass over cal for each of at most 100 limits",
+    use_when="an error rate is not all that matters: costs, every class, or several targets that must hold together.",
+    avoid_when="one error rate is the target and cal has under 1 000 samples: threshold:target_risk tests on all and answers more.",
+    cost="none beside ce; one pass over cal for each of at most 100 limits.",
 )
 
 
@@ -154,18 +154,19 @@ class LearnThenTest(DecisionRule):
         sample = Sample(doubt, outputs.scores.argmax(dim=1).cpu().numpy(), labels.cpu().numpy())
         order = torch.randperm(len(doubt)).numpy()
         learn, test = sample.take(order[: len(order) // LEARN]), sample.take(order[len(order) // LEARN :])
-        limits: list[float] = []
-        start = 0
-        if len(learn.doubt):
-            limits = np.unique(np.quantile(learn.doubt, np.arange(1, GRID + 1) / GRID, method="higher")).tolist()
-            start = int(np.argmin([self.risks.p_value(learn, limit, outputs.num_classes) for limit in limits]))
+        steps = np.arange(1, GRID + 1) / GRID
+        limits: list[float] = (
+            np.unique(np.quantile(learn.doubt, steps, method="higher")).tolist() if len(learn.doubt) else []
+        )
+        learned = [self.risks.p_value(learn, limit, outputs.num_classes) for limit in limits]
+        start = learned.index(min(learned)) if learned else 0
         fitted: dict[str, Any] = {"learned_on": len(learn.doubt), "tested_on": len(test.doubt), "delta": self.delta}
         passed = None
         for limit in limits[start:]:
             p = self.risks.p_value(test, limit, outputs.num_classes)
             if p > self.delta:
                 break
-            passed = limit, p
+            passed = float(limit), p
         if passed is None:
             note = (
                 f"no limit passes on {len(test.doubt)} samples: every sample is abstained on, and no target is promised"

@@ -88,7 +88,7 @@ def _best_offset(
 def _path(rival: Ints, labels: Ints, c: int, support: Ints, metric: str, beta: float) -> Floats:
     """The metric if the first 0, 1, ..., N samples answer c, and every later one its `rival`."""
     n, k = len(labels), len(support)
-    own_hits = _from_zero(labels == c).astype(np.int64)
+    own_hits: Ints = _from_zero(labels == c).astype(np.int64)
     hit = rival == labels
     hits, answers = np.bincount(rival[hit], minlength=k), np.bincount(rival, minlength=k)
     left, lost = _running(rival, hit)  # how many samples, and hits, the rival has lost after this one

@@ -23,6 +23,7 @@ SPEC = MethodSpec(
     default=True,
     params=WEIGHTING,
     equation="loss = -w_y log softmax(logits)[y] / mean weight, w = 1 unless weight is set",
+    paper="C. Bishop, Pattern Recognition and Machine Learning, 2006, section 4.3.4 (multiclass logistic regression)",
     deviations=(WEIGHTS_MOVE_THE_PRIOR, WEIGHTED_MEAN),
     use_when="always first: every other objective is judged against it; with weights only if a rare class is not learned",
     avoid_when=WEIGHTS_AVOID,

@@ -41,8 +41,8 @@ WEIGHTED_MEAN = (
 )
 
 WEIGHTS_AVOID = (
-    "with weights, if probabilities of the rare class are needed: train without weights and lower its threshold instead, or "
-    "add +prior-correction:source=fit,prior=cal"
+    "weights, if the rare class's probabilities count: lower its threshold instead, or add "
+    "+prior-correction:source=fit,prior=cal"
 )
 
 
