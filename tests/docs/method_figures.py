@@ -12,8 +12,10 @@ from method_pages import REFERENCE
 FOLDER = REFERENCE / "methods" / "figures"
 
 FIGURE = {
-    "objectives-loss": training_figures.losses,
-    "objectives": training_figures.objectives,
+    "objectives-loss": partial(training_figures.losses, False),
+    "objectives-loss-noise": partial(training_figures.losses, True),
+    "objectives": partial(training_figures.objectives, False),
+    "objectives-noise": partial(training_figures.objectives, True),
     "refits": partial(training_figures.stages, "refit"),
     "samplers": partial(training_figures.stages, "sampler"),
     "ensembles": partial(training_figures.stages, "ensemble"),

@@ -20,8 +20,9 @@ ROWS = 2000
 SHARPNESS, BIAS = 2.0, 0.8
 """The model's log-odds are SHARPNESS times the true ones, plus BIAS: it is too sure, and favours class 1."""
 
-CALIBRATORS: dict[str, str] = {}
-"""Settings of a calibrator that needs some, as `key=value`; all others have their defaults."""
+CALIBRATORS = {"prior-correction": "prior=cal,source=fit"}
+"""Settings of a calibrator that needs some, as `key=value`; all others have their defaults. There are no rows of other
+class shares here, so `prior-correction` shows the shift that fits cal best."""
 
 GRID = np.linspace(0.004, 0.996, 249)
 
@@ -80,6 +81,12 @@ DECISIONS: dict[str, dict[str, str]] = {
     },
     "sigmoid-threshold": {"value=0.5": "value=0.5", "value=0.95": "value=0.95"},
     "conformal": {"alpha=0.2": "alpha=0.2", "alpha=0.1": "alpha=0.1", "alpha=0.05": "alpha=0.05"},
+    "ltt": {
+        "target_risk=0.1": "target_risk=0.1",
+        "target_risk=0.05": "target_risk=0.05",
+        "target_class_risk=0.1": "target_class_risk=0.1",
+        "target_cost=0.27,matrix={costs}": "target_cost=0.27",
+    },
     "cost": {"matrix={costs}": f"an error costs 1, abstaining {ABSTAINING}"},
 }
 """By the rule its settings in the figure and their names; a rule that is not listed has its defaults."""

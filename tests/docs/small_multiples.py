@@ -75,7 +75,7 @@ class Axes:
         column, row = number % self.columns, number // self.columns
         x = (np.asarray(line.x, dtype=float) - self.x[0]) / (self.x[1] - self.x[0])
         y = (np.asarray(line.y, dtype=float) - self.y[0]) / (self.y[1] - self.y[0])
-        y = np.where((x < -1e-9) | (x > 1 + 1e-9) | (y < -0.02) | (y > 1.02), math.nan, y)
+        y = np.where((x < -1e-9) | (x > 1 + 1e-9) | (y < -0.005) | (y > 1.005), math.nan, y)
         return np.append(x, math.nan) + WIDE * column, np.append(y, math.nan) - HIGH * row
 
 

@@ -49,9 +49,13 @@ def test_every_method_has_one_section_and_a_row_in_both_tables() -> None:
 
 @pytest.mark.parametrize("kind", STAGE_ORDER)
 def test_every_method_stands_in_the_figures_of_its_kind(kind: StageKind) -> None:
+    titles: dict[str, set[str]] = {}
     for name, _, _ in FIGURES[kind]:
-        titles = re.findall(r">([a-z0-9-]+)</text>", (FOLDER / f"{name}.svg").read_text(encoding="utf-8"))
-        missing = {spec.name for spec in methods_of(kind)} - set(titles)
+        text = (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
+        both = name.removesuffix("-noise")  # objectives that are made for wrong labels have figures of their own
+        titles.setdefault(both, set()).update(re.findall(r">([a-z0-9-]+)</text>", text))
+    for name, found in titles.items():
+        missing = {spec.name for spec in methods_of(kind)} - found
         assert not missing, f"run python tests/docs/method_figures.py {name}"
 
 

@@ -18,16 +18,22 @@ from calibench import Objective, Outputs
 from calibench.cache.stage_cache import StageCache
 from calibench.config.resolve import resolve
 from calibench.data.load import load_data
-from calibench.plugins.specs import StageKind
+from calibench.plugins.specs import MethodSpec, StageKind
 from calibench.progress import quiet
 from calibench.recipe.members import Members
 from calibench.stages import Batch, TrainTask
 from calibench.stages.build import build_stage
 
 K = 10
-MARGINS = np.linspace(-6, 14, 101)
+MARGINS = np.linspace(-6, 14, 201)
 LEAST_SHARE = 0.01
 """The share of the training rows that have the drawn label: losses that know the shares of classes show it."""
+
+AGAINST_WRONG_LABELS = frozenset(
+    "agce anl backward bi-tempered bootstrap cleanlab clipped-ce co-teaching dividemix elr forward gce gjs nce-rce "
+    "noise-ce sce sop".split()
+)
+"""The objectives that are made for wrong labels: they have figures of their own."""
 
 LOSSES = {"noise-ce": "rate=0.3", "forward": "rate=0.3", "backward": "rate=0.3"}
 """Settings of an objective whose loss its defaults would first estimate."""
@@ -37,7 +43,8 @@ MUCH, LITTLE = 0.4, 0.2
 """Standard deviations of the noise in pixels that run from 0 to 1."""
 
 MODEL = "mlp:dropout=0.1"
-BASE = "ce:select=last"
+LENGTH = "epochs=60,select=last"
+BASE = f"ce:{LENGTH}"
 """60 epochs, the last one kept: where pixels have much noise the network ends far too sure."""
 
 WRONG_LABELS = "symmetric:rate=0.3"
@@ -45,11 +52,17 @@ SETTINGS: dict[str, str] = {}
 """Settings of a method that the digits need; all others have their defaults."""
 
 
-def losses() -> str:
+def drawn_objectives(against_wrong_labels: bool) -> list[MethodSpec]:
+    """The objectives that are made for wrong labels, or all others; cross-entropy leads both."""
+    specs = methods_of("objective")
+    return specs[:1] + [spec for spec in specs[1:] if (spec.name in AGAINST_WRONG_LABELS) == against_wrong_labels]
+
+
+def losses(against_wrong_labels: bool) -> str:
     """The loss of each objective whose rows do not depend on each other, by the margin of the label's logit."""
     before = Line("before", MARGINS, loss_by_margin(prepared("ce")))
     panels = []
-    for spec in methods_of("objective"):
+    for spec in drawn_objectives(against_wrong_labels):
         settings = LOSSES.get(spec.name, "")
         objective = prepared(f"{spec.name}:{settings}".rstrip(":"))
         if objective is None:
@@ -131,12 +144,12 @@ def figures(outputs: Outputs, labels: torch.Tensor) -> tuple[float, float, float
     return 100 * record.metrics["ece15"], record.metrics["nll"], 100 * record.metrics["accuracy"]
 
 
-def objectives() -> str:
+def objectives(against_wrong_labels: bool) -> str:
     """Reliability of each objective on noisy digits, with clean and with 30 % wrong training labels."""
     panels = []
-    for spec in methods_of("objective"):
+    for spec in drawn_objectives(against_wrong_labels):
         own = SETTINGS.get(spec.name, "")
-        recipe = f"{spec.name}:{own},select=last" if own else f"{spec.name}:select=last"
+        recipe = f"{spec.name}:{own},{LENGTH}" if own else f"{spec.name}:{LENGTH}"
         clean, wrong = outputs_on_test(recipe, LITTLE), outputs_on_test(recipe, LITTLE, WRONG_LABELS)
         text = f"NLL {figures(*clean)[1]:.2f} / {figures(*wrong)[1]:.2f}"
         panels.append(Panel(spec.name, text, (reliability("after", *clean), reliability("wrong", *wrong))))
