@@ -122,3 +122,15 @@ def test_adaptive_temperature_finds_a_temperature_that_follows_the_entropy() -> 
     _, fitted = fit("adaptive-temperature", Outputs(torch.from_numpy(z)), torch.from_numpy(labels))
     assert fitted["w"] == pytest.approx(1, abs=0.15)
     assert fitted["b"] == pytest.approx(2.5, abs=0.15)
+
+
+def test_spline_calib_fits_scores_of_few_values() -> None:
+    """A forest of 200 trees votes in steps of .005, with many exact 0, and rounding sets equal votes 1e-16 apart."""
+    rng = np.random.default_rng(7)
+    votes = np.where(rng.random(1000) < 0.6, 0, rng.integers(0, 201, size=1000))
+    p = np.clip(votes / 200 + rng.choice([0, 1e-12], size=1000), 0, 1)
+    hit = (rng.random(1000) < p**1.3).astype(np.float64)
+    at = np.array([0.0, 0.1, 0.5, 0.9, 1.0])
+    mapped = one_map("spline-calib", p, hit, at)
+    np.testing.assert_allclose(mapped, at**1.3, atol=0.08)
+    assert (np.diff(mapped) > 0).all()

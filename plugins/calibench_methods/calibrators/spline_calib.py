@@ -15,6 +15,13 @@ from calibench_methods.calibrators.platt import sigmoid
 WEIGHTS = tuple(10.0**power for power in range(1, -7, -1))
 """Weights of the roughness that are compared, from a line to a free spline."""
 
+LEAST_EPSILON, MOST_EPSILON = 1e-16, 1e-4
+"""Probabilities below the first count as 0; those above the second are never clipped. Both are splinecalib's."""
+
+LEAST_GAP = 0.01
+"""Least distance of two knots, as a share of their span. Scores of few values, as of forests, have quantiles side by side, and the
+roughness between them is larger than rounding can bear."""
+
 PRIOR_P = tuple(i / 100 for i in range(1, 100))
 """The probabilities at which the prior holds the curve to the identity."""
 
@@ -53,6 +60,8 @@ SPEC = MethodSpec(
         "the penalty is the integral of h''^2 of standardised f; the author's package splinecalib puts a ridge on all coefficients "
         "of a truncated power basis, the intercept and the slope too",
         "knots lie at quantiles; splinecalib draws 30 at random, without a seed",
+        "log-odds are clipped at those of half the least positive probability of cal, between 1e-16 and 1e-4; splinecalib rounds "
+        "it to a power of two",
         "lam is chosen on three folds and the fit uses all samples; splinecalib judges one fold of five and fits on the other four",
         *OF_DEVIATIONS,
     ),
@@ -84,12 +93,13 @@ class SplineCalib(BinaryMap):
         self.lam = lam
 
     def fit_one(self, column: Column, hit: Floats) -> dict[str, Any]:
-        """`knots` and `values` of the spline, in log-odds, and `lam`; between knots it is cubic, beyond them a line."""
-        log_odds = column.log_p - column.log_q
+        """`knots` and `values` of the spline, in log-odds, its `lam`, and the `limit` at which log-odds are clipped."""
+        limit = _limit(column)
+        log_odds = np.clip(column.log_p - column.log_q, -limit, limit)
         mean, sd = float(log_odds.mean()), float(log_odds.std())
         sd = sd if sd > 1e-12 * np.abs(log_odds).max() else 1.0
-        knots = np.unique(np.quantile(log_odds, np.linspace(0, 1, self.knots)))
-        if len(knots) < 2 or knots[-1] - knots[0] < 1e-9:
+        knots = _apart(np.unique(np.quantile(log_odds, np.linspace(0, 1, self.knots))))
+        if len(knots) < 2:
             knots = mean + sd * np.array([-1.0, 1.0])
         prior_p = np.array(PRIOR_P)
         samples = np.concatenate([log_odds, np.log(prior_p) - np.log1p(-prior_p)])
@@ -101,14 +111,37 @@ class SplineCalib(BinaryMap):
             fold = np.concatenate([folds(hit.astype(np.int64)), np.full(len(prior_p), -1)])  # the prior is in every fit
             lam = _cross_validated(smooth, target, weight, fold)
         values = smooth.values @ _fit(smooth, target, weight, lam, np.zeros(len(knots)))
-        return {"knots": knots.tolist(), "values": values.tolist(), "lam": lam, "mean": mean, "sd": sd}
+        learned = {"knots": knots.tolist(), "values": values.tolist(), "lam": lam}
+        return learned | {"limit": limit, "mean": mean, "sd": sd}
 
     def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
         """The sigmoid of the spline."""
         mean, sd = fitted["mean"], fitted["sd"]
-        x = (column.log_p - column.log_q - mean) / sd
+        x = (np.clip(column.log_p - column.log_q, -fitted["limit"], fitted["limit"]) - mean) / sd
         matrix = natural_basis(x, (np.asarray(fitted["knots"]) - mean) / sd)
         return sigmoid(matrix @ np.asarray(fitted["values"]))
+
+
+def _limit(column: Column) -> float:
+    """The log-odds of half the least positive probability of a hit or a miss on cal, or of 5e-5 if that is less.
+
+    Probabilities of 0 and 1, as forests give, would otherwise stand so far from all others that no spline fits both.
+    """
+    p = np.exp(np.concatenate([column.log_p, column.log_q]))
+    least = min(MOST_EPSILON, float(p[p > LEAST_EPSILON].min(initial=MOST_EPSILON))) / 2
+    return float(np.log1p(-least) - np.log(least))
+
+
+def _apart(knots: Floats) -> Floats:
+    """The knots, ascending, without those within `LEAST_GAP` of the span after another; the outer two stay if they differ."""
+    gap = max(LEAST_GAP * (knots[-1] - knots[0]), 1e-9)
+    kept = [knots[0]]
+    for knot in knots[1:-1]:
+        if knot - kept[-1] >= gap and knots[-1] - knot >= gap:
+            kept.append(knot)
+    if knots[-1] - kept[0] >= gap:
+        kept.append(knots[-1])
+    return np.array(kept)
 
 
 def natural_basis(x: Floats, knots: Floats) -> Floats:
