@@ -66,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--probs", type=Path)
     options = parser.parse_args()
-    outputs = [("digits", digits(), (400, 600), 20)]
+    outputs: list[tuple[str, Samples, tuple[int, ...], int]] = [("digits", digits(), (400, 600), 20)]
     if options.probs is not None:
         outputs.append(("CIFAR-100", cifar100(options.probs), (500, 1000, 2000), 10))
     print(
