@@ -88,7 +88,7 @@ def fails(decisions: Decisions, rule: str, labels: NDArray[np.int64]) -> bool:
     return bool(above)
 
 
-def ltt_row(rule: str, matrix: Path, runs: int, n: int = 1200) -> str:
+def ltt_row(rule: str, matrix: Path, runs: int, n: int) -> str:
     """The line of one rule."""
     logits, labels = three_classes(60_000, seed=1_000_000)
     failed, coverage, none = 0, [], 0
@@ -108,6 +108,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=300, help="draws of cal")
+    parser.add_argument("--samples", type=int, default=1200, help="samples of cal in the second table")
     options = parser.parse_args()
     print("| N of cal | per | easy classes | hard classes | mean gap of a class | classes in a set |")
     print("|---|---|---|---|---|---|")
@@ -119,7 +120,7 @@ def main() -> None:
         matrix = Path(folder) / "costs.csv"
         matrix.write_text(COSTS)
         for rule in RULES:
-            print(ltt_row(rule, matrix, options.runs), flush=True)
+            print(ltt_row(rule, matrix, options.runs, options.samples), flush=True)
 
 
 if __name__ == "__main__":
