@@ -79,6 +79,23 @@ def test_a_guarantee_gives_a_fifth_of_cal_to_temperature_and_half_to_other_maps(
         post_hoc(f"{calibrator}+conformal", 4).fit(Outputs(probs[:1], True), labels[:1])
 
 
+def test_where_a_fifth_has_no_temperature_half_is_tried() -> None:
+    """All but a few samples are answered right, so that the NLL of a fifth may fall without end as T falls."""
+    y = torch.arange(300) % 4
+    logits = 3.0 * torch.eye(4, dtype=torch.float64)[y] + 0.1 * torch.rand(300, 4, dtype=torch.float64)
+    torch.manual_seed(3)
+    order = torch.randperm(300)
+    logits[order[150:235]] = logits[order[150:235]].flip(1)  # wrong in the half, and never in the fifth
+    torch.manual_seed(3)
+    fitted = post_hoc("temperature+conformal", 4).fit(Outputs(logits), y)
+    assert (fitted[1]["cal_split"], fitted[1]["calibrator_samples"], fitted[1]["fresh_samples"]) == ("half", 150, 150)
+    [on_half] = post_hoc("temperature", 4).fit(Outputs(logits[order[150:]]), y[order[150:]])
+    assert fitted[0]["temperature"] == on_half["temperature"]
+    torch.manual_seed(3)
+    with pytest.raises(RunError, match="still falls"):
+        post_hoc("temperature+conformal:cal_split=fifth", 4).fit(Outputs(logits), y)
+
+
 def test_cross_fitting_uses_all_of_cal_twice_and_says_that_the_guarantee_is_approximate() -> None:
     probs, labels = overconfident_probs(103, 4, seed=1)
     torch.manual_seed(3)

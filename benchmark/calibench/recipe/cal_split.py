@@ -46,20 +46,31 @@ def split_for(calibrators: Sequence[Calibrator], rule: DecisionRule, samples: in
     return rule.cal_split or ("fifth" if scales and samples >= FEWEST else "half")
 
 
-def parts_of(samples: Samples, count: int) -> list[torch.Tensor]:
-    """The rows of `count` random parts of about one size, the smaller ones first; RunError if there are fewer samples.
-
-    The rows of one sample with several labels stay together.
-    """
+def shuffled(samples: Samples, least: int) -> torch.Tensor:
+    """The rows in a random order, `[n, Q]`: those of one sample with Q labels stay together. RunError for fewer than `least`."""
     outputs, labels = samples
     per_sample = outputs.labels_per_sample
     n = len(labels) // per_sample
-    if n < count:
+    if n < least:
         message = f"{n} {'sample' if n == 1 else 'samples'} cannot be shared between a calibrator and a rule"
-        raise RunError(message, f"give at least {count} samples to fit on")
-    order = (torch.randperm(n)[:, None] * per_sample + torch.arange(per_sample)).flatten()
-    ends = [n * part // count * per_sample for part in range(count + 1)]
-    return [order[start:end] for start, end in pairwise(ends)]
+        raise RunError(message, f"give at least {least} samples to fit on")
+    return torch.randperm(n)[:, None] * per_sample + torch.arange(per_sample)
+
+
+def folds_of(samples: Samples) -> list[torch.Tensor]:
+    """The rows of the folds of `cross-fit`."""
+    order = shuffled(samples, FOLDS)
+    ends = [len(order) * fold // FOLDS for fold in range(FOLDS + 1)]
+    return [order[start:end].flatten() for start, end in pairwise(ends)]
+
+
+def attempts(how: str, rule: DecisionRule) -> tuple[str, ...]:
+    """The shares to try in turn: where a fifth is the default and nothing can be fitted on it, half.
+
+    A temperature cannot be fitted on samples that are all answered right. The fifth is part of the half, so that the samples
+    of the rule have no say in the choice, and its guarantee stays exact.
+    """
+    return (how,) if how != "fifth" or rule.cal_split == "fifth" else ("fifth", "half")
 
 
 def take(samples: Samples, rows: torch.Tensor) -> Samples:

@@ -13,7 +13,7 @@ from calibench.errors import InputError, RunError, blaming
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
 from calibench.recipe.absent_classes import collapsed_classes, with_probabilities_of
-from calibench.recipe.cal_split import APPROXIMATE, FOLDS, PARTS, Samples, parts_of, split_for, take
+from calibench.recipe.cal_split import APPROXIMATE, FOLDS, PARTS, Samples, attempts, folds_of, shuffled, split_for, take
 from calibench.stages import Calibrator, DecisionRule
 from calibench.stages.build import as_figures, build_stage
 
@@ -105,13 +105,24 @@ class PostHoc:
             shared |= {"folds": FOLDS, "note": f"{note}; {APPROXIMATE}" if note else APPROXIMATE}
             self._fit_calibrators(samples)
         else:
-            *parts, last = parts_of(samples, PARTS[how])
-            self._fit_calibrators(take(samples, last))
-            fresh = take(samples, torch.cat(parts))
-            self._fit_rule(self.apply(fresh[0]), fresh[1])
-            shared |= {"calibrator_samples": len(last), "fresh_samples": len(fresh[1])}
+            shared |= self._fit_on_parts(samples, attempts(how, rule))
         self._fitted[bound.name] |= shared
         return self._learned()
+
+    def _fit_on_parts(self, samples: Samples, ways: Sequence[str]) -> dict[str, Any]:
+        """Fit the calibrators on a part of the samples, by the first of `ways` that is enough, and the rule on the rest."""
+        order = shuffled(samples, PARTS[ways[-1]])
+        for how in ways:
+            cut = len(order) * (PARTS[how] - 1) // PARTS[how]
+            try:
+                self._fit_calibrators(take(samples, order[cut:].flatten()))
+                break
+            except RunError:
+                if how == ways[-1]:
+                    raise
+        fresh = take(samples, order[:cut].flatten())
+        self._fit_rule(self.apply(fresh[0]), fresh[1])
+        return {"cal_split": how, "calibrator_samples": order[cut:].numel(), "fresh_samples": len(fresh[1])}
 
     def _learned(self) -> list[dict[str, Any]]:
         """The learned values in the order of the recipe; `cross-fit` fits the calibrators once more after the rule."""
@@ -136,7 +147,7 @@ class PostHoc:
 
     def _cross_fitted(self, samples: Samples) -> Samples:
         """Every sample calibrated by calibrators that were fitted on the other folds, as softmax logits; folds in their order."""
-        folds = parts_of(samples, FOLDS)
+        folds = folds_of(samples)
         mapped = []
         for number, rows in enumerate(folds):
             self._fit_calibrators(take(samples, torch.cat(folds[:number] + folds[number + 1 :])))

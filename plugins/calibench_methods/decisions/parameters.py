@@ -22,8 +22,9 @@ CAL_SPLIT = Param(
 
 SHARING = (
     "with a guarantee, a calibrator in the recipe may not have seen the samples of the limit, which it would make look better "
-    "than they are: temperature is fitted on a fifth of cal (half of fewer than 250 samples), others on half, the limit on "
-    "the rest. Temperature keeps the order of two classes, and then both have all of cal. cal_split=cross-fit uses all of cal "
-    "for both: the limit is one of out-of-fold probabilities, and the guarantee approximate (docs/evidence/decisions.md)"
+    "than they are: temperature is fitted on a fifth of cal (half of fewer than 250 samples, or where a fifth has no finite "
+    "one), others on half, the limit on the rest. Temperature keeps the order of two classes, and then both have all of cal. "
+    "cal_split=cross-fit uses all of cal for both: the limit is one of out-of-fold probabilities, and the guarantee "
+    "approximate (docs/evidence/decisions.md)"
 )
 """The deviation of every rule with a guarantee."""
