@@ -31,7 +31,7 @@ SPEC = MethodSpec(
         "Calibration, CVPR 2022 (arXiv 2203.13834)"
     ),
     deviations=("gamma and weight are those of the authors' CIFAR-10 script; they choose both for each dataset",),
-    use_when="the probabilities of every class matter, and classes are few beside the rows of a batch",
+    use_when="the judged rows are harder than the training rows, and classes are few beside the rows of a batch",
     avoid_when="a batch holds less than a few rows of a class: its share of the batch is then mostly chance",
     cost="that of ce; torchrun cannot share a batch",
 )
