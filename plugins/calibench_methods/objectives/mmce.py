@@ -47,7 +47,7 @@ SPEC = MethodSpec(
         "a root is taken of the error plus 1e-10, as in the authors' code",
     ),
     use_when="published figures of MMCE are to be repeated, or a network makes many errors on its training rows",
-    avoid_when="a batch has few wrong rows: they outweigh the right ones, and all confidences fall (digits: 4 points too low)",
+    avoid_when="a batch has few wrong rows: they outweigh the right ones, and all confidences fall until training has converged",
     cost="that of ce, plus a kernel of batch_size^2 numbers a step; torchrun cannot share a batch",
 )
 
