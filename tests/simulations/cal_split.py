@@ -41,7 +41,6 @@ CASES = (
     Case("temperature", RISK.format(0.02, 0.05), 10, 2000),
     Case("isotonic", RISK.format(0.05, 0.2), 10, 1000),
     Case("temperature", "conformal:alpha=0.1", 10, 400),
-    Case("isotonic", "conformal:alpha=0.1", 10, 400),
 )
 
 
