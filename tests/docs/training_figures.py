@@ -30,8 +30,25 @@ LEAST_SHARE = 0.01
 """The share of the training rows that have the drawn label: losses that know the shares of classes show it."""
 
 AGAINST_WRONG_LABELS = frozenset(
-    "agce anl backward bi-tempered bootstrap cleanlab clipped-ce co-teaching dividemix elr forward gce gjs nce-rce "
-    "noise-ce sce sop".split()
+    [
+        "agce",
+        "anl",
+        "backward",
+        "bi-tempered",
+        "bootstrap",
+        "cleanlab",
+        "clipped-ce",
+        "co-teaching",
+        "dividemix",
+        "elr",
+        "forward",
+        "gce",
+        "gjs",
+        "nce-rce",
+        "noise-ce",
+        "sce",
+        "sop",
+    ]
 )
 """The objectives that are made for wrong labels: they have figures of their own."""
 
