@@ -78,7 +78,7 @@ FIGURES: dict[StageKind, tuple[tuple[str, str, str], ...]] = {
     "objective": (
         (
             "objectives-loss",
-            "The loss of each objective for clean labels by the margin of the label's logit",
+            "The loss by the margin of the label's logit",
             """
 The loss of one row in ten classes whose label 1 % of the training rows have, by the margin of the
 label's logit over the others. A loss that rises on the right moves confidence away from certainty.
@@ -88,7 +88,7 @@ starts, with every gamma at 1.
         ),
         (
             "objectives-loss-noise",
-            "The loss of each objective for wrong labels by the margin of the label's logit",
+            "The loss by the margin, for wrong labels",
             """
 The same for objectives that are made for wrong labels. A loss that levels off on the left is
 bounded: a wrong label pulls little. A loss that falls for ever on the right moves confidence
@@ -97,7 +97,7 @@ towards certainty. `gjs` is drawn for two equal copies of an image.
         ),
         (
             "objectives",
-            "Accuracy by confidence of each objective for clean labels",
+            "Accuracy by confidence of each objective",
             """
 Accuracy by confidence on digits with a little noise in their pixels: 800 training rows,
 `mlp:dropout=0.1`, the last of 60 epochs kept, seed 0. NLL on clean test rows: with clean training
@@ -107,10 +107,10 @@ one small example; [evidence/noise.md](../../evidence/noise.md) has MNIST and CI
         ),
         (
             "objectives-noise",
-            "Accuracy by confidence of each objective for wrong labels",
+            "Accuracy by confidence, for wrong labels",
             """
-The same for objectives that are made for wrong labels, beside `ce`. A rate or a matrix is estimated.
-`gjs` and `dividemix` stand without the augmentation that they are made for.
+The same for objectives that are made for wrong labels, beside `ce`. `gjs` and `dividemix` stand
+without the augmentation that they are made for; a rate or a matrix is estimated.
 """,
         ),
     ),
