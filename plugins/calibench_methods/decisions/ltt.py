@@ -90,9 +90,9 @@ SPEC = MethodSpec(
         "if no limit passes, every sample is abstained on, the record notes it, and no risk is promised",
         SHARING,
     ),
-    use_when="an error rate is not all that matters: costs, every class, or several targets that must hold together.",
-    avoid_when="one error rate is the target and cal has under 1 000 samples: threshold:target_risk tests on all and answers more.",
-    cost="none beside ce; one pass over cal for each of at most 100 limits.",
+    use_when="an error rate is not all that matters: costs, every class, or several targets that must hold together",
+    avoid_when="one error rate is the target and cal has under 1 000 samples: threshold:target_risk tests on all and answers more",
+    cost="none beside ce; one pass over cal for each of at most 100 limits",
 )
 
 
