@@ -14,10 +14,11 @@ from torch import nn
 from calibench import run
 from calibench.leaderboard.boards import boards
 from calibench.progress import quiet
+from calibench.records.stage_end import still_falling
 from calibench.report.board_csv import boards_csv
 from calibench.report.board_markdown import board_markdown
 from calibench.training.loop import train
-from calibench.training.plateau import End, end_of_training, still_falling
+from calibench.training.plateau import End, end_of_training
 from calibench.training.schedule import Schedule
 
 

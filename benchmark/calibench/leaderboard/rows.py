@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from calibench.lazy import np
 from calibench.leaderboard.change import Change
 from calibench.records.record import ResultRecord
+from calibench.records.stage_end import stages_still_falling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,8 +74,7 @@ def unranked_row(recipe: str, records: Sequence[ResultRecord], metrics: Iterable
 
 def _still_falling(records: Sequence[ResultRecord]) -> tuple[str, ...]:
     """The stages that at least one record marks, each once."""
-    stages = (entry.get("stage") for record in records for entry in record.fitted if entry.get("still_falling") is True)
-    return tuple(dict.fromkeys(map(str, stages)))
+    return tuple(dict.fromkeys(stage for record in records for stage in stages_still_falling(record)))
 
 
 def _level(record: ResultRecord) -> float:

@@ -23,9 +23,9 @@ from calibench.progress import Report
 from calibench.recipe.label_errors import score_suspected
 from calibench.recipe.networks import Networks
 from calibench.recipe.out_of_fold import Folds, out_of_fold
-from calibench.recipe.stage_end import end_of_stage
 from calibench.recipe.streamed_ece import streamed_ece
 from calibench.recipe.trained_stages import TrainedStages
+from calibench.records.stage_end import end_of_stage
 from calibench.seeds import derived_seed, seeded
 from calibench.stages import Batch, Objective, SampleTask, TrainTask
 from calibench.stages.build import as_figures, build_stage

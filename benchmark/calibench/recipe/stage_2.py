@@ -16,7 +16,7 @@ from calibench.errors import blaming
 from calibench.models.network import Network
 from calibench.outputs.outputs import Outputs
 from calibench.progress import Report
-from calibench.recipe.stage_end import end_of_stage
+from calibench.records.stage_end import end_of_stage
 from calibench.seeds import seeded
 from calibench.stages import HeadRefit, RefitTask, TuneTask
 from calibench.stages.build import as_figures

@@ -20,9 +20,6 @@ MOST_EPOCHS, MOST_STEPS = 200, 16_000
 SHARE = 0.1
 """Least share of the epochs trained that passes without a lower NLL before a plateau."""
 
-LATE = 0.05
-"""A lowest NLL in this last share of the epochs is marked: longer training may lower it."""
-
 
 class End(NamedTuple):
     """When a training ends: after `epochs` at the latest, by `patience` (None: never) with `patience_share` of its epochs."""
@@ -44,8 +41,3 @@ def end_of_training(epochs: int | None, patience: int | None, rows: int, batch_s
     if patience is not None:
         return End(max(cap, patience + 2), patience, 0.0)  # Schedule refuses a patience that cannot run out
     return End(cap, max(EPOCHS, math.ceil(STEPS / steps)), SHARE)
-
-
-def still_falling(best_epoch: float, last_epoch: float) -> bool:
-    """True if the lowest NLL came in the last 5 % of the epochs, or in the last of fewer than 20."""
-    return best_epoch > (1 - LATE) * last_epoch
