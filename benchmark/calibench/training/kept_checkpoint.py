@@ -43,10 +43,11 @@ class KeptCheckpoint:
         Also what could end the training: `most_epochs` and, if it has one, its `patience`.
         """
         epoch, nll = (self.best_epoch, self.best) if self.weights is not None else (self.epoch, self.nll)
-        figures = {"epoch": float(epoch), "val_nll": nll, "best_epoch": float(self.best_epoch)}
-        figures |= {"ended_after": float(self.epoch), "most_epochs": float(self.schedule.epochs)}
-        patience = self.schedule.patience
-        return figures if patience is None else figures | {"patience": float(patience)}
+        figures = {"best_epoch": float(self.best_epoch), "ended_after": float(self.epoch), "epoch": float(epoch)}
+        figures |= {"most_epochs": float(self.schedule.epochs)}
+        if self.schedule.patience is not None:
+            figures |= {"patience": float(self.schedule.patience)}
+        return figures | {"val_nll": nll}  # sorted by name, as they come from the cache
 
     def state(self) -> dict[str, torch.Tensor]:
         """The state as tensors."""
