@@ -1,7 +1,8 @@
 """Calibrators against other packages with the same definition; each test states how the packages differ.
 
 `bbq`: netcal weights binnings by BIC or AIC, not by the paper's score. `beta`, `platt`: netcal fits one map for all classes.
-`vector`, `matrix`, `ets`, `platt-binner`, `spline`: no installed package has them with these penalties and rules.
+`vector`, `matrix`, `ets`, `platt-binner`: no installed package has them with these penalties and rules.
+`test_posthoc_peers.py` has those that probmetrics has.
 """
 
 from __future__ import annotations

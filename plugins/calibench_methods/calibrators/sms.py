@@ -21,7 +21,7 @@ SPEC = MethodSpec(
     paper=BERTA,
     deviations=STRUCTURED_DEVIATIONS,
     use_when="there are three classes or more, and answers may change: first of CalArena's 18 multiclass maps by Brier",
-    avoid_when="the answers must not change, or there are two classes: `quadratic` or `beta` then",
+    avoid_when="the answers must not change, or there are two classes, where `svs` or `spline-calib` say as much",
     cost="a search over K (K + 1) numbers: half a second for 5 000 rows of 100 classes, and 2 s for probmetrics' import",
 )
 

@@ -65,8 +65,8 @@ SPEC = MethodSpec(
         "lam is chosen on three folds and the fit uses all samples; splinecalib judges one fold of five and fits on the other four",
         *OF_DEVIATIONS,
     ),
-    use_when="two classes, or some hundred hits a class, and errors that a sigmoid cannot mend",
-    avoid_when="there are fewer than some 50 hits a class: `platt` or `beta` say as much with less",
+    use_when="two classes, or some dozen hits a class: first and second by Brier in docs/evidence/calibrators.md",
+    avoid_when="the answers must not change (`of=top` keeps them), or a formula with few numbers is wanted: `beta` then",
     cost="some twenty small Newton fits for each class: seconds for 100 classes and 5 000 rows",
 )
 

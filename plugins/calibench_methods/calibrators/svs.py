@@ -20,8 +20,8 @@ SPEC = MethodSpec(
     ),
     paper=BERTA,
     deviations=STRUCTURED_DEVIATIONS,
-    use_when="there are three classes or more, and answers may change: second of CalArena's 18 multiclass maps by Brier",
-    avoid_when="the answers must not change, or there are two classes: `quadratic` or `beta` then",
+    use_when="answers may change, and cal is small or has many classes: second of CalArena's 18 multiclass maps by Brier",
+    avoid_when="the answers must not change: `temperature`, `adaptive-temperature` or `ets` then",
     cost="a search over 2 K numbers: half a second for 5 000 rows of 100 classes, and 2 s for probmetrics' import",
 )
 
