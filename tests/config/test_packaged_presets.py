@@ -133,4 +133,4 @@ def test_quick_runs_from_python(tmp_path):
     text = load_preset("quick").text
     assert records[0].preset["name"] == "quick"
     assert records[0].preset["sha256"] == hashlib.sha256(text.encode()).hexdigest()
-    assert "train.epochs: 20 -> 2" in records[0].preset["changed"]
+    assert "ce.epochs: default -> 2" in records[0].preset["changed"]
