@@ -42,6 +42,15 @@ def test_npz_takes_pairs_by_name_and_refuses_anything_else(tmp_path: Path) -> No
         npz(str(tmp_path / "b.npz"))
 
 
+def test_npz_takes_the_names_of_classes(tmp_path: Path) -> None:
+    arrays = {"train_x": np.zeros((2, 3)), "train_y": np.arange(2), "class_names": np.array(["well", "ill"])}
+    file = tmp_path / "a.npz"
+    np.savez(file, allow_pickle=False, **arrays)
+    loaded = npz(str(file))
+    assert loaded.class_names == ("well", "ill")
+    assert loaded.notes == ("classes in order: well, ill",)
+
+
 def test_read_npz_reads_the_named_arrays_that_are_there(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.arange(3), y=np.ones(2))
     assert sorted(read_npz(tmp_path / "a.npz")) == ["x", "y"]

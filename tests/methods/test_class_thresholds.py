@@ -22,7 +22,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from calibench import InputError, Outputs, evaluate
+from calibench import InputError, Outputs, RunError, evaluate
 from calibench_methods.decisions.threshold import Threshold
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases"
@@ -329,3 +329,12 @@ def test_counts_agree_with_a_confusion_matrix() -> None:
     top = np.trace(c) * c.sum() - said @ of
     bottom = math.sqrt((c.sum() ** 2 - said @ said) * (c.sum() ** 2 - of @ of))
     assert fitted["cal_metric"]["after"] == pytest.approx(top / bottom, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["f1", "mcc"])
+def test_logits_for_which_a_threshold_would_be_0_are_refused(metric: str) -> None:
+    rng = np.random.default_rng(0)
+    logits, labels = torch.from_numpy(1e4 * rng.normal(size=(300, 3))), torch.from_numpy(rng.integers(0, 3, 300))
+    with pytest.raises(RunError, match=r"class . needs one below 2e-308") as error:
+        Threshold(metric=metric).fit(Outputs(logits), labels)
+    assert "temperature+threshold" in error.value.hint

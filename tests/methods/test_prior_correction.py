@@ -289,7 +289,9 @@ def test_rows_of_another_set_can_be_mapped_as_test_was() -> None:
         ("prior=unifrom", "neither shares joined by ';'", "did you mean 'uniform'"),
         ("prior=fit", "neither shares joined by ';'", "cal or uniform"),
         ("prior=0.5;0.4;0.2", "3 numbers with the sum 1.1", "sum to 1"),
-        ("prior=0.5;0.5;0", "3 numbers with the sum 1", "above 0"),
+        ("prior=0.5;0.5;0", "a share that is not above 0", "small share"),
+        ("prior=0.5;0.6;-0.1", "a share that is not above 0", "small share"),
+        ("prior=0.5;0.5;nan", "a share that is not above 0", "small share"),
         ("prior=0.5;0.5", "prior has 2 shares for 3 classes", "one per class"),
         ("source=0.5;0.5,method=em", "source has 2 shares for 3 classes", "one per class"),
         ("method=saerens", "method=saerens is not one of its choices", ""),
@@ -312,3 +314,10 @@ def test_several_labels_a_row_are_refused() -> None:
     outputs = Outputs(torch.zeros(4, 2, dtype=torch.float64), labels_per_sample=2)
     with pytest.raises(InputError, match="rows have 2 labels each"):
         calibrator("prior-correction").fit(outputs, torch.tensor([0, 1, 0, 1]))
+
+
+def test_logits_for_which_a_share_would_be_0_are_refused() -> None:
+    x, y = drawn(SOURCE, 100)
+    outputs = outputs_of(x, SOURCE)
+    with pytest.raises(RunError, match="source=fit finds a share of 0 for class"):
+        calibrator("prior-correction:source=fit,prior=cal").fit(Outputs(outputs.logits() * 1e4), torch.from_numpy(y))

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PARTS = ("train", "val", "cal", "test")
-NAMES = (*(f"{part}_{axis}" for part in PARTS for axis in "xy"), "head_weight", "head_bias", "test_soft")
-IMAGE_BYTES_NAMES = (*(name for part in PARTS for name in array_names(part)), "class_names")
+NAMES = (*(f"{part}_{axis}" for part in PARTS for axis in "xy"), "head_weight", "head_bias", "test_soft", "class_names")
+IMAGE_BYTES_NAMES = tuple(name for part in PARTS for name in array_names(part))
 
 TRAINING_ROWS_NOTE = (
     "val or cal are rows of train_x: if the given network was trained on them, its outputs there are better than on new "
@@ -27,7 +27,7 @@ TRAINING_ROWS_NOTE = (
 SPEC = DatasetSpec(
     name="npz",
     target=f"{__name__}:npz",
-    summary="Your own arrays: train_x train_y test_x test_y, optionally val_* cal_* head_weight head_bias test_soft.",
+    summary="Your own arrays: train_x train_y test_x test_y, optionally val_* cal_* head_* test_soft class_names.",
     params=(
         Param(
             "path",
@@ -43,11 +43,10 @@ SPEC = DatasetSpec(
 
 
 def npz(path: str) -> Arrays:
-    """`train_x [N, ...]`, `train_y [N]`, and any of test, val, cal, head_weight, head_bias, test_soft in the file.
+    """`train_x [N, ...]`, `train_y [N]`, and any of test, val, cal, head_weight, head_bias, test_soft, class_names in the file.
 
-    A split may also be images as the bytes of their files (`calibench_datasets.readers.image_bytes`), with
-    `class_names [K]` for the record. InputError for an array with another name, for x without y or y without x, and for a
-    file that cannot be read.
+    A split may also be images as the bytes of their files (`calibench_datasets.readers.image_bytes`).
+    InputError for an array with another name, for x without y or y without x, and for a file that cannot be read.
     """
     return named_arrays(read_npz(path), path)
 

@@ -31,7 +31,11 @@ def read_shares(where: str, text: str, words: tuple[str, ...]) -> str | Floats:
         near = did_you_mean(text, words)
         hint = near if near.startswith("did") else f"write one share per class, as 0.9;0.1, or {' or '.join(words)}"
         raise InputError(f"{where} is neither shares joined by ';' nor a word that it knows", hint) from None
-    if not ((shares > 0) & (shares < 1)).all() or abs(shares.sum() - 1) > SUM_TOLERANCE:
+    if not (shares > 0).all():
+        raise InputError(
+            f"{where} has a share that is not above 0", "give a rare class a small share: 0 rules it out for ever"
+        )
+    if not (shares < 1).all() or abs(shares.sum() - 1) > SUM_TOLERANCE:
         message = f"{where} has {len(shares)} numbers with the sum {shares.sum():g}"
         raise InputError(message, "give one share per class, each above 0, that sum to 1")
     return np.asarray(shares / shares.sum())

@@ -26,8 +26,8 @@ SPEC = MethodSpec(
     paper=ZHANG,
     deviations=(
         "rows are divided by their sums, which the authors' code leaves out",
-        "values below floor are raised to it, because a 0 for a label costs an infinite NLL; rows of the default floor "
-        "1 / (rows + 2) are the N K pairs of a sample and a class",
+        "values below floor are raised to it, because a 0 for a label costs an infinite NLL; the default floor is "
+        "1 / (N K + 2), because the fit has N K pairs of a sample and a class",
     ),
     use_when="there are many classes with few samples each, and the answers must not change",
     avoid_when="the classes are off in different ways: one map cannot mend them",

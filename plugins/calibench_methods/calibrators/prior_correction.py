@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from calibench import Calibrator, InputError, MethodSpec, Outputs, Param
+from calibench import Calibrator, InputError, MethodSpec, Outputs, Param, RunError
 from calibench.lazy import np, torch
 from calibench_methods.calibrators.bias_corrected import fit_bias_corrected
 from calibench_methods.calibrators.class_shares import (
@@ -163,6 +163,11 @@ class PriorCorrection(Calibrator):
             return counted
         _, bias = fit_bias_corrected(z, y, "prior-correction", scaled=False)
         implied = counted * np.exp(bias.min() - bias)
+        if implied.min() < np.finfo(np.float64).tiny:
+            message = f"prior-correction: source=fit finds a share of 0 for class {int(implied.argmin())}"
+            raise RunError(
+                message, "logits of thousands and more have no such fit: put a calibrator first, or state source"
+            )
         return np.asarray(implied / implied.sum())
 
     def _predictions(self, outputs: Outputs) -> Floats:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from calibench import RunError
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
 from calibench_methods.decisions.answer_metrics import Counts, metric_of_class, multiclass_mcc
@@ -32,7 +33,8 @@ def tune_ratios(log_probs: Floats, labels: Ints, metric: str, beta: float) -> Tu
     """The thresholds t at which the `metric` of the answers `argmax_k p_k / t_k` is best, by coordinate ascent from t = 1 / K.
 
     `mcc` is Gorodkin's R_K; every other metric is the mean over classes. A threshold moves only if the metric rises, to the
-    middle of the best gap between two samples. The ascent stops at a local optimum, or after 20 sweeps.
+    middle of the best gap between two samples. The ascent stops at a local optimum, or after 20 sweeps. RunError for log
+    probabilities so far apart that a threshold is 0 in float64.
     """
     n, k = log_probs.shape
     offsets = np.zeros(k)
@@ -53,7 +55,12 @@ def tune_ratios(log_probs: Floats, labels: Ints, metric: str, beta: float) -> Tu
                 first[moved], second[moved] = _two_largest(scores[moved])
         if best <= start:
             break
-    thresholds = np.exp(-(offsets - offsets.max()))
+    thresholds = np.exp(offsets.min() - offsets)
+    if thresholds.min() < np.finfo(np.float64).tiny:
+        message = f"thresholds: class {int(thresholds.argmin())} needs one below {np.finfo(np.float64).tiny:.0e}"
+        raise RunError(
+            message, "logits of thousands and more cannot be tuned: put a calibrator first, as temperature+threshold"
+        )
     return Tuned(thresholds / thresholds.sum(), before, best)
 
 
