@@ -247,6 +247,8 @@ def test_a_long_map_is_counted_and_not_printed() -> None:
     assert _learned_value([0.1] * 500) == "(500 entries, in --json)"
     assert _learned_value([[0.1, 0.2], [0.3, 0.4]]) == "(2 entries, in --json)"
     assert _learned_value({"a": 1}) == "(1 entries, in --json)"
+    assert _learned_value({"recall": [0.5, 0.25], "f1": [1.0, 0.5]}) == "(recall [0.5, 0.25], f1 [1, 0.5])"
+    assert _learned_value({"recall": [0.5] * 5, "f1": [1.0] * 5}) == "(2 entries, in --json)"
     assert _learned_value(7) == "7"
 
 

@@ -86,12 +86,24 @@ LONGEST_LIST = 8
 """The longest list of numbers that is printed: a threshold a class fits on a line, a map of isotonic regression does not."""
 
 
+def _is_short(value: Any) -> bool:
+    """True for a list of numbers that fits on a line."""
+    numbers = isinstance(value, list) and all(isinstance(item, int | float) for item in value)
+    return numbers and len(value) <= LONGEST_LIST
+
+
 def _learned_value(value: Any) -> str:
-    """A learned value as text; lists that are too long for a line, and tables, are only counted."""
+    """A learned value as text; lists that are too long for a line, and tables of them, are only counted."""
     if isinstance(value, float):
         return f"{value:.6g}"
-    if isinstance(value, list) and len(value) <= LONGEST_LIST and all(isinstance(item, int | float) for item in value):
+    if _is_short(value):
         return f"[{', '.join(map(_learned_value, value))}]"
+    if (
+        isinstance(value, dict)
+        and all(map(_is_short, value.values()))
+        and sum(map(len, value.values())) <= LONGEST_LIST
+    ):
+        return f"({', '.join(f'{key} {_learned_value(item)}' for key, item in value.items())})"
     if isinstance(value, list | dict):
         return f"({len(value)} entries, in --json)"
     return str(value)
