@@ -136,13 +136,15 @@ class Stage1:
         val_x, val_y = self.rows.x("val"), self.rows.y("val")
         part = processes.part(len(val_y))
         logits_of_part = torch.empty(0)
+        noisy = self.data.noise is not None and "val" in self.data.noise.get("realised_rates", ())
+        validation_nll = objective.noisy_validation_nll if noisy else objective.validation_nll
 
         def validate() -> float:
             nonlocal logits_of_part
             logits_of_part = predict(network, val_x[part])
             logits = processes.gathered(logits_of_part, len(val_y))
             objective.end_epoch(logits, val_y)
-            return objective.validation_nll(as_outputs(logits).logits().to(val_y.device), val_y.flatten())
+            return validation_nll(as_outputs(logits).logits().to(val_y.device), val_y.flatten())
 
         def calibration() -> str:
             logits = as_outputs(logits_of_part).logits()
@@ -178,9 +180,8 @@ class Stage1:
 
     def _task(self, new_network: Callable[[], Network]) -> TrainTask:
         probs = self._out_of_fold() if self.objective.folds else None
-        noisy = self.data.noise is not None and "val" in self.data.noise.get("realised_rates", ())
         x, y, epochs = self.rows.x("train"), self.rows.y("train"), self.schedule.epochs
-        return TrainTask(y, self.data.num_outputs, epochs, probs, new_network, val_is_noisy=noisy, x=x)
+        return TrainTask(y, self.data.num_outputs, epochs, probs, new_network, x=x)
 
     def _loss(self, processes: Processes) -> Callable[[torch.Tensor], torch.Tensor]:
         """`loss(rows)`: the objective's loss of those training rows by the network as it stands, or this process's part of it."""

@@ -25,8 +25,7 @@ class Batch:
 class TrainTask:
     """The training labels `[N]`, which may be noisy, the number of classes, and the number of epochs.
 
-    `val_is_noisy` is True if the labels of the validation split were drawn by the same model of noise. `x [N, ...]` are the
-    training rows, without augmentation.
+    `x [N, ...]` are the training rows, without augmentation.
 
     `out_of_fold` are probabilities `[N, K]` in float64 of the training rows, each from a network trained with cross-entropy
     without that row; None unless the objective asks for them (`folds`). `new_network()` builds one more freshly initialised
@@ -39,7 +38,6 @@ class TrainTask:
     epochs: int
     out_of_fold: torch.Tensor | None
     new_network: Callable[[], nn.Module]
-    val_is_noisy: bool = False
     x: torch.Tensor | None = None
 
 
@@ -93,11 +91,17 @@ class Objective(ABC):
         """The validation NLL, in nats, that picks the checkpoint and ends a training with patience. Called after `prepare`.
 
         `logits [n, K]` are the softmax logits of the prediction, `labels [n]` those of the validation split. By default it is the
-        mean of `-log softmax(logits)[y]` in float64. An objective that models the noise overrides it: where the labels are
-        noisy (`TrainTask.val_is_noisy`) it scores its probability of the noisy label. One that weighs classes scores its own loss:
-        the NLL of val, whose class shares differ from those that it trains for, would prefer a network that has hardly learned.
+        mean of `-log softmax(logits)[y]` in float64. An objective that weighs classes scores its own loss: the NLL of val, whose
+        class shares differ from those that it trains for, would prefer a network that has hardly learned.
         """
         return float(functional.cross_entropy(logits.double(), labels))
+
+    def noisy_validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """In place of `validation_nll` where the validation labels are drawn by the noise of the training labels too.
+
+        By default the same. An objective that models the noise overrides it: it scores its probability of the noisy label.
+        """
+        return self.validation_nll(logits, labels)
 
     def softmax_logits(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits `[n, K]` whose softmax is the prediction; override for a loss with another link function. No `prepare` needed."""

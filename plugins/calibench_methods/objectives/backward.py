@@ -52,17 +52,14 @@ class Backward(Objective):
         matrix = self.transition.matrix_for(task)
         self.inverse: torch.Tensor = torch.linalg.inv(matrix)
         self.log_matrix = matrix.log()
-        self.val_is_noisy = task.val_is_noisy
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """A scalar, in nats."""
         return -(self.inverse.to(logits)[batch.y] * logits.log_softmax(dim=1)).sum(dim=1).mean()
 
-    def validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
-        """The NLL, in nats; of noisy labels that of `forward`, which has the same minimum and, unlike the loss, a lower bound."""
-        if self.val_is_noisy:
-            return float(noisy_label_nll(logits.double(), labels, self.log_matrix))
-        return super().validation_nll(logits, labels)
+    def noisy_validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """The NLL of `forward`, in nats: it has the same minimum as the loss and, unlike it, a lower bound."""
+        return float(noisy_label_nll(logits.double(), labels, self.log_matrix))
 
     def figures(self) -> dict[str, Any]:
         """`transition_diagonal`, the share of each class that keeps its label, if T was estimated; else nothing."""

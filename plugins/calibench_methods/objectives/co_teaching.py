@@ -70,7 +70,6 @@ class CoTeaching(Objective):
     def prepare(self, task: TrainTask) -> None:
         """Build the second network from its own seed: unseeded, it would start with the first network's weights."""
         self.noise_rate = self.rate.rate_for(task)
-        self.val_is_noisy = task.val_is_noisy
         with training.seeded(int(torch.randint(2**62, ()))):
             self.second_network = task.new_network()
 
@@ -86,11 +85,9 @@ class CoTeaching(Objective):
         """The cross-entropy of all samples, a scalar in nats."""
         return functional.cross_entropy(logits, batch.y)
 
-    def validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
-        """The NLL, in nats; of noisy labels as if a share `rate` were uniformly wrong."""
-        if self.val_is_noisy:
-            return float(noisy_label_nll(logits.double(), labels, self.noise_rate))
-        return super().validation_nll(logits, labels)
+    def noisy_validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """The NLL, in nats, as if a share `rate` of the labels were uniformly wrong."""
+        return float(noisy_label_nll(logits.double(), labels, self.noise_rate))
 
     def step(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """The sum of the two networks' losses, a scalar in nats."""

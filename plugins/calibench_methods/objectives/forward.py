@@ -40,17 +40,14 @@ class Forward(Objective):
     def prepare(self, task: TrainTask) -> None:
         """Determine T."""
         self.log_matrix = self.transition.matrix_for(task).log()
-        self.val_is_noisy = task.val_is_noisy
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """A scalar, in nats."""
         return noisy_label_nll(logits, batch.y, self.log_matrix)
 
-    def validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
-        """Of noisy labels the loss itself; of clean ones the NLL, in nats."""
-        if self.val_is_noisy:
-            return float(noisy_label_nll(logits.double(), labels, self.log_matrix))
-        return super().validation_nll(logits, labels)
+    def noisy_validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """The loss itself, in nats."""
+        return float(noisy_label_nll(logits.double(), labels, self.log_matrix))
 
     def figures(self) -> dict[str, Any]:
         """`transition_diagonal`, the share of each class that keeps its label, if T was estimated; else nothing."""

@@ -46,17 +46,14 @@ class NoiseCrossEntropy(Objective):
     def prepare(self, task: TrainTask) -> None:
         """Determine the rate, which gives e, the weight of the uniform distribution."""
         self.wrong_share = self.rate.rate_for(task)
-        self.val_is_noisy = task.val_is_noisy
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """A scalar, in nats."""
         return noisy_label_nll(logits, batch.y, self.wrong_share)
 
-    def validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
-        """Of noisy labels the loss itself; of clean ones the NLL, in nats."""
-        if self.val_is_noisy:
-            return float(noisy_label_nll(logits.double(), labels, self.wrong_share))
-        return super().validation_nll(logits, labels)
+    def noisy_validation_nll(self, logits: torch.Tensor, labels: torch.Tensor) -> float:
+        """The loss itself, in nats."""
+        return float(noisy_label_nll(logits.double(), labels, self.wrong_share))
 
     def figures(self) -> dict[str, Any]:
         """`rate` if it was estimated, else nothing."""
