@@ -80,19 +80,30 @@ class Spec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodSpec(Spec):
+class UseSpec(Spec):
+    """A spec that says in a line each when a reader should use it, when not, and what it costs."""
+
+    equation: str = ""
+    use_when: str = ""
+    avoid_when: str = ""
+    """The situation in which it does not help or does harm."""
+    cost: str = ""
+    """Time and memory beside those of `ce`, such as "two forward passes a step"."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("use_when", "avoid_when", "cost"):
+            if "\n" in getattr(self, key):
+                raise PluginError(f"{self.family} {self.name!r}: {key} must be one line")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSpec(UseSpec):
     """A stage of a recipe. `target` is a subclass of the base class of its `kind`, as in `calibench.Calibrator`."""
 
     family: ClassVar[str] = "method"
 
     kind: StageKind
-    equation: str = ""
-    use_when: str = ""
-    """One line: the situation in which a reader should use the method."""
-    avoid_when: str = ""
-    """One line: the situation in which it does not help or does harm."""
-    cost: str = ""
-    """One line: time and memory beside those of `ce`, such as "two forward passes a step"."""
     advice_order: int = 0
     """Of a calibrator that the advice of `calibench evaluate` tries: its place, the simplest map first. 0: it is not tried."""
     advice_per_class: float = 0
@@ -102,9 +113,6 @@ class MethodSpec(Spec):
         super().__post_init__()
         if self.kind not in STAGE_ORDER:
             raise PluginError(f"method {self.name!r} has kind {self.kind!r}", f"use one of {', '.join(STAGE_ORDER)}")
-        for key in ("use_when", "avoid_when", "cost"):
-            if "\n" in getattr(self, key):
-                raise PluginError(f"method {self.name!r}: {key} must be one line")
 
     def shared_params(self) -> tuple[Param, ...]:
         """The settings of calibench's training loop, for every objective."""
@@ -186,7 +194,7 @@ class ShiftSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OodScoreSpec(Spec):
+class OodScoreSpec(UseSpec):
     """A score that tells OOD rows from test rows, for `--ood-score`; see docs/reference/shift.md.
 
     `of` says what it looks at. `outputs`: `target` is called as `target(outputs, **params)` with the calibrated
@@ -197,13 +205,6 @@ class OodScoreSpec(Spec):
     family: ClassVar[str] = "ood-score"
 
     of: Literal["outputs", "features"] = "features"
-    equation: str = ""
-    use_when: str = ""
-    """One line: the situation in which a reader should use the score."""
-    avoid_when: str = ""
-    """One line: the situation in which it does not help or does harm."""
-    cost: str = ""
-    """One line: time and memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
