@@ -14,3 +14,8 @@ def normalized_cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torc
     """`log p_y / sum_k log p_k`, `[n]` in [0, 1]: the cross-entropy divided by its sum over all labels (Ma et al., ICML 2020)."""
     log_p = logits.log_softmax(dim=1)
     return log_p.gather(1, labels[:, None]).squeeze(1) / log_p.sum(dim=1)
+
+
+def reverse_cross_entropy(log_p: torch.Tensor, log_zero: float) -> torch.Tensor:
+    """`-A (1 - p_y)`, `[n]` in nats, from `log p_y [n]`, with A for log 0; 1 - p_y is `-expm1(log p_y)`, exact near 0."""
+    return log_zero * torch.expm1(log_p)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from calibench import MethodSpec, Objective, Param
 from calibench.lazy import torch
 from calibench.stages import Batch
-from calibench_methods.objectives.log_probability import label_log_probs, normalized_cross_entropy
+from calibench_methods.objectives.log_probability import (
+    label_log_probs,
+    normalized_cross_entropy,
+    reverse_cross_entropy,
+)
 from calibench_methods.objectives.parameters import LOG_ZERO, LOG_ZERO_DEVIATION
 
 SPEC = MethodSpec(
@@ -28,14 +32,7 @@ SPEC = MethodSpec(
             "weight of the passive loss, RCE (the authors for CIFAR-10: 1, CIFAR-100: 0.1)",
             minimum=0,
         ),
-        Param(
-            "log_zero",
-            "float",
-            LOG_ZERO,
-            "A, the number used for log 0 (the code: -9.21, the text: -4)",
-            "nats",
-            maximum=0,
-        ),
+        LOG_ZERO,
     ),
     equation="loss = alpha log p_y / sum_k log p_k - beta A (1 - p_y), A for log 0",
     paper=(
@@ -63,7 +60,7 @@ class NormalizedReverseCrossEntropy(Objective):
         self.log_zero = log_zero
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """A scalar: the active loss has no unit, the passive one is in nats; 1 - p_y is `-expm1(log p_y)`, exact near 0."""
+        """A scalar: the active loss has no unit, the passive one is in nats."""
         active = normalized_cross_entropy(logits, batch.y)
-        passive = self.log_zero * torch.expm1(label_log_probs(logits, batch.y))
+        passive = reverse_cross_entropy(label_log_probs(logits, batch.y), self.log_zero)
         return (self.alpha * active + self.beta * passive).mean()

@@ -4,8 +4,14 @@ import math
 
 from calibench import Param
 
-LOG_ZERO = math.log(1e-4)
-"""The authors of SCE and APL clip one-hot labels at 1e-4 and take the natural logarithm: log 0 is -9.21."""
+LOG_ZERO = Param(
+    "log_zero",
+    "float",
+    math.log(1e-4),  # the authors of SCE and APL clip one-hot labels at 1e-4 and take the natural logarithm
+    "A, the number used for log 0 (the code: -9.21, the text: -4)",
+    "nats",
+    maximum=0,
+)
 
 LOG_ZERO_DEVIATION = (
     "log 0 is -9.21, as in the authors' code, which clips labels at 1e-4 under a natural logarithm; the paper's text says -4, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from calibench import MethodSpec, Objective, Param
 from calibench.lazy import torch
 from calibench.stages import Batch
-from calibench_methods.objectives.log_probability import label_log_probs
+from calibench_methods.objectives.log_probability import label_log_probs, reverse_cross_entropy
 from calibench_methods.objectives.parameters import LOG_ZERO, LOG_ZERO_DEVIATION
 
 SPEC = MethodSpec(
@@ -16,14 +16,7 @@ SPEC = MethodSpec(
     params=(
         Param("alpha", "float", 0.1, "weight of the cross-entropy (the paper: 0.1 for CIFAR-10)", minimum=0),
         Param("beta", "float", 1.0, "weight of the reverse cross-entropy (the paper: 1 for CIFAR-10)", minimum=0),
-        Param(
-            "log_zero",
-            "float",
-            LOG_ZERO,
-            "A, the number used for log 0 (the code: -9.21, the text: -4)",
-            "nats",
-            maximum=0,
-        ),
+        LOG_ZERO,
     ),
     equation="loss = -alpha log p_y - beta A (1 - p_y); the second term is -sum_k p_k log onehot(y)_k with log 0 = A",
     use_when="labels are wrong and neither their rate nor a matrix is known; alpha and beta trade fit for robustness",
@@ -46,6 +39,6 @@ class SymmetricCrossEntropy(Objective):
         self.log_zero = log_zero
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """A scalar, in nats; 1 - p_y is `-expm1(log p_y)`, exact near 0."""
+        """A scalar, in nats."""
         log_p = label_log_probs(logits, batch.y)
-        return (self.beta * self.log_zero * torch.expm1(log_p) - self.alpha * log_p).mean()
+        return (self.beta * reverse_cross_entropy(log_p, self.log_zero) - self.alpha * log_p).mean()
