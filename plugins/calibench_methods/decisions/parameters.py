@@ -1,6 +1,11 @@
-"""Parameters that several decision rules share."""
+"""Parameters that several decision rules share, and the checks of those that exclude each other."""
 
-from calibench import Param
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from calibench import InputError, Param
 
 VALUE = Param("value", "float", 0.5, "one threshold for all classes", "probability", minimum=0, maximum=1)
 
@@ -28,3 +33,19 @@ SHARING = (
     "approximate (docs/evidence/decisions.md)"
 )
 """The deviation of every rule with a guarantee."""
+
+
+def check_one_set(rule: str, settings: Mapping[str, Any]) -> None:
+    """InputError if more than one of the settings is set; None means not set."""
+    chosen = [key for key, setting in settings.items() if setting is not None]
+    if len(chosen) > 1:
+        message = f"{rule} takes one of {', '.join(settings)}, not both {chosen[0]} and {chosen[1]}"
+        raise InputError(message, "drop one of them")
+
+
+def check_delta(rule: str, guarantee: str | None, delta: float | None) -> None:
+    """InputError for a delta without a guarantee, or outside (0, 1)."""
+    if guarantee == "none" and delta is not None:
+        raise InputError(f"{rule}: delta does nothing without a guarantee", "drop delta, or guarantee=none")
+    if delta is not None and not 0 < delta < 1:
+        raise InputError(f"{rule}: delta={delta:g} is not between 0 and 1", "write it as in delta=0.05")

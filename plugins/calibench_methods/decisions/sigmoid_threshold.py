@@ -11,7 +11,7 @@ from calibench.outputs.outputs import ABSTAIN
 from calibench.outputs.several_labels import label_scores
 from calibench_methods.decisions.answer_metrics import rates
 from calibench_methods.decisions.class_thresholds import rounded_doubt
-from calibench_methods.decisions.parameters import CAL_SPLIT, SHARING, VALUE, values_param
+from calibench_methods.decisions.parameters import CAL_SPLIT, SHARING, VALUE, check_one_set, values_param
 from calibench_methods.decisions.tuned_thresholds import TUNING, TunedThresholds, changed, label_doubts
 
 SPEC = MethodSpec(
@@ -46,7 +46,6 @@ class SigmoidThreshold(DecisionRule):
     """
 
     one_vs_rest = True
-    scale_free = True  # a temperature keeps the order of the sigmoids of a class
 
     def __init__(
         self, value: float = 0.5, values: tuple[float, ...] | None = None, cal_split: str | None = None, **tuned: Any
@@ -60,10 +59,7 @@ class SigmoidThreshold(DecisionRule):
             "target_precision": self.tuned.target_precision,
             "target_recall": self.tuned.target_recall,
         }
-        chosen = [key for key, setting in rules.items() if setting is not None]
-        if len(chosen) > 1:
-            message = f"sigmoid-threshold takes one of {', '.join(rules)}, not both {chosen[0]} and {chosen[1]}"
-            raise InputError(message, "drop one of them")
+        check_one_set("sigmoid-threshold", rules)
         if self.tuned.goal.target is None and (self.tuned.guarantee or self.tuned.delta is not None):
             key = "guarantee" if self.tuned.guarantee else "delta"
             message = f"sigmoid-threshold: {key} applies to target_precision or target_recall, and neither is set"
@@ -75,9 +71,8 @@ class SigmoidThreshold(DecisionRule):
 
     def check(self, num_classes: int) -> None:
         """InputError unless there is one threshold per class, or per label."""
-        self.scale_free = (
-            self.labels_per_sample > 1
-        )  # with one label a sample, a softmax lies between temperature and sigmoids
+        # A temperature keeps the order of a label's yes; with one label a sample, a softmax lies between it and the sigmoids.
+        self.scale_free = self.labels_per_sample > 1
         if self.per_class and len(self.thresholds) != num_classes:
             message = f"sigmoid-threshold: {len(self.thresholds)} values for {num_classes} classes or labels"
             raise InputError(message, "give one threshold for each class or label, joined by ';'")

@@ -8,7 +8,7 @@ from calibench import DecisionRule, InputError, MethodSpec, Outputs, Param
 from calibench.lazy import torch
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import ABSTAIN
-from calibench_methods.decisions.parameters import CAL_SPLIT, SHARING, VALUE, values_param
+from calibench_methods.decisions.parameters import CAL_SPLIT, SHARING, VALUE, check_one_set, values_param
 from calibench_methods.decisions.tuned_thresholds import (
     BETA,
     DELTA,
@@ -19,6 +19,9 @@ from calibench_methods.decisions.tuned_thresholds import (
     label_doubts,
 )
 from calibench_methods.decisions.uncertainty_limit import UncertaintyLimit
+
+LIMIT = ("target_risk", "target_coverage", "score", "pnorm")
+"""The parameters of `UncertaintyLimit` besides its guarantee."""
 
 SCORES = ("max-softmax", "entropy", "margin", "energy", "max-logit-pnorm")
 
@@ -132,13 +135,12 @@ class Threshold(DecisionRule):
         self, value: float = 0.5, values: tuple[float, ...] | None = None, cal_split: str | None = None, **options: Any
     ) -> None:
         self.value, self.values, self.cal_split = value, values, cal_split
+        # A guarantee is one of the tuned thresholds where they have a target, else of the limit.
         promise = {key: options.pop(key, None) for key in ("guarantee", "delta")}
-        limit = {
-            key: options.pop(key) for key in ("target_risk", "target_coverage", "score", "pnorm") if key in options
-        }
-        tuned = TunedThresholds(**options)
-        self.limit = UncertaintyLimit(**limit, **({} if tuned.goal.target is not None else promise))
-        self.tuned = TunedThresholds(**options, **({} if tuned.goal.target is None else promise))
+        targeted = options.get("target_precision") is not None or options.get("target_recall") is not None
+        limit = {key: options.pop(key) for key in LIMIT if key in options}
+        self.limit = UncertaintyLimit(**limit, **({} if targeted else promise))
+        self.tuned = TunedThresholds(**options, **(promise if targeted else {}))
         rules = {
             "value": None if value == 0.5 else value,
             "values": values,
@@ -148,10 +150,7 @@ class Threshold(DecisionRule):
             "target_precision": self.tuned.target_precision,
             "target_recall": self.tuned.target_recall,
         }
-        chosen = [key for key, setting in rules.items() if setting is not None]
-        if len(chosen) > 1:
-            message = f"threshold takes one of {', '.join(rules)}, not both {chosen[0]} and {chosen[1]}"
-            raise InputError(message, "drop one of them")
+        check_one_set("threshold", rules)
         self.limit.check()
         self.tuned.check()
         self.needs_fit = self.tuned.active or self.limit.target is not None

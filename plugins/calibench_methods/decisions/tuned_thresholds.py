@@ -20,6 +20,7 @@ from calibench_methods.decisions.class_thresholds import (
     rounded_doubt,
     untuned,
 )
+from calibench_methods.decisions.parameters import check_delta
 from calibench_methods.decisions.ratio_thresholds import tune_ratios
 from calibench_methods.decisions.selective_fit import Limit
 
@@ -139,10 +140,7 @@ class TunedThresholds:
         if target is not None and not 0 < target < 1:
             key = "target_recall" if self.target_precision is None else "target_precision"
             raise InputError(f"{name}: {key}={target:g} is not between 0 and 1", f"write a fraction, as in {key}=0.9")
-        if self.guarantee == "none" and self.delta is not None:
-            raise InputError(f"{name}: delta does nothing without a guarantee", "drop delta, or guarantee=none")
-        if self.delta is not None and not 0 < self.delta < 1:
-            raise InputError(f"{name}: delta={self.delta:g} is not between 0 and 1", "write it as in delta=0.05")
+        check_delta(name, self.guarantee, self.delta)
 
     def check_classes(self, num_classes: int, class_names: tuple[str, ...], several_labels: bool) -> None:
         """InputError if there is no positive class, or if it has no meaning because a sample has several labels."""

@@ -11,6 +11,7 @@ from calibench.lazy import torch
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import ABSTAIN
 from calibench.outputs.uncertainty import threshold_of, uncertainty_of
+from calibench_methods.decisions.parameters import check_delta
 from calibench_methods.decisions.selective_fit import Limit, limit_coverage, limit_risk
 
 DEFAULT_SCORE = "max-softmax"
@@ -55,8 +56,7 @@ class UncertaintyLimit:
         self._check_guarantee()
 
     def _check_guarantee(self) -> None:
-        if self.guarantee == "none" and self.delta is not None:
-            raise InputError("threshold: delta does nothing without a guarantee", "drop delta, or guarantee=none")
+        check_delta("threshold", self.guarantee, self.delta)
         if self.guarantee == "sgr" and self.target_coverage is not None:
             message = "threshold: guarantee sgr bounds the risk, and target_coverage sets no risk"
             raise InputError(message, "use clopper-pearson or none")
@@ -64,8 +64,6 @@ class UncertaintyLimit:
             name = "target_coverage" if self.target_risk is None else "target_risk"
             message = f"threshold: {name}={self.target:g} is not between 0 and 1"
             raise InputError(message, f"write a fraction, as in {name}={'0.9' if self.target_risk is None else '0.02'}")
-        if self.delta is not None and not 0 < self.delta < 1:
-            raise InputError(f"threshold: delta={self.delta:g} is not between 0 and 1", "write it as in delta=0.05")
 
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
         """`threshold` on the score, `doubt` (the limit on the uncertainty), and coverage and risk on the fitted samples."""
