@@ -88,6 +88,4 @@ class BinaryCrossEntropy(Objective):
 
     def figures(self) -> dict[str, Any]:
         """`pos_weights`, if they are balanced; else nothing."""
-        if self.weights is None or self.positives is None or self.positives.numbers is not None:
-            return {}
-        return {"pos_weights": self.weights.tolist()}
+        return {} if self.positives is None else self.positives.figures("pos_weights", self.weights)

@@ -50,6 +50,10 @@ class ClassWeights:
         refuse_absent(shares == 1, self.where, "output", "negative training row")
         return (1 - shares) / shares
 
+    def figures(self, name: str, weights: torch.Tensor | None) -> dict[str, list[float]]:
+        """The weights for the record, under `name`, if they followed from the counts; nothing if the user gave them."""
+        return {} if weights is None or self.numbers is not None else {name: weights.tolist()}
+
     def _read(self, text: str, example: str) -> tuple[float, ...]:
         try:
             numbers = tuple(float(number) for number in text.split(";"))

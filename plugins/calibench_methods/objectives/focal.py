@@ -81,9 +81,7 @@ class Focal(Objective):
 
     def figures(self) -> dict[str, Any]:
         """`class_weights`, if they are balanced; else nothing."""
-        if self.weights is None or self.alpha is None or self.alpha.numbers is not None:
-            return {}
-        return {"class_weights": self.weights.tolist()}
+        return {} if self.alpha is None else self.alpha.figures("class_weights", self.weights)
 
 
 def focal_loss(log_p: torch.Tensor, gamma: float | torch.Tensor) -> torch.Tensor:

@@ -96,6 +96,4 @@ class WeightedCrossEntropy:
 
     def figures(self) -> dict[str, Any]:
         """`class_weights`, if they follow from the training labels; else nothing."""
-        if self.weights is None or self.classes is None or self.classes.numbers is not None:
-            return {}
-        return {"class_weights": self.weights.tolist()}
+        return {} if self.classes is None else self.classes.figures("class_weights", self.weights)

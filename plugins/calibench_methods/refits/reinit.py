@@ -18,10 +18,7 @@ SPEC = MethodSpec(
     params=STAGE_2[1:],
     equation="stage 2: min over body and head of -log softmax(head(body(x)))[y], head new, body from stage 1",
     use_when="as the control beside tst and vtst: it shows what training all layers further gives",
-    avoid_when=(
-        "time is short, or the data are features: it trains the whole network (15 to 20 x the price of vtst on a "
-        "ResNet-20)"
-    ),
+    avoid_when="time is short, or the data are features: it trains the whole network",
     cost="a second training of the whole network",
     paper="Khodaverdian et al., reproduction of Jordahn and Olmos, TMLR 2025",
     deviations=(

@@ -48,7 +48,7 @@ SPEC = MethodSpec(
         "loss = -log softmax(W z + b)[y] + kl_weight KL(q || prior), one z; p = mean over M z of softmax(W z + b)"
     ),
     use_when="as tst, and confidences should also carry the uncertainty of the head's latent variable",
-    avoid_when="the network is small or calibrated, or prediction must be cheap: samples=1 costs accuracy",
+    avoid_when="a temperature is enough, or prediction must be cheap: samples=1 costs accuracy",
     cost="as tst with one more path in the head; 10 draws of the latent variable at prediction",
     paper=TST_PAPER,
     deviations=(
