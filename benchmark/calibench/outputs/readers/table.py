@@ -19,26 +19,33 @@ Table: TypeAlias = "dict[str, NDArray[Any]]"
 """Columns `[N]` by name: numbers, or text."""
 
 
-def samples_from_table(path: str | Path, table: Table, columns: Columns, first: int = 0) -> StoredSamples:
+def samples_from_table(
+    path: str | Path, table: Table, columns: Columns, first: int = 0, labelled: bool = True
+) -> StoredSamples:
     """Scores and labels of a table. Scores are probabilities unless `columns.logits` names them.
 
     Without names of scores, every column but the labels is one. Raises InputError naming the file, the row and the column;
-    `first` is the number of the first row, if the table is a block of a larger one.
+    `first` is the number of the first row, if the table is a block of a larger one. Without `labelled`, labels may be missing.
     """
-    score_columns, label_columns = score_and_label_columns(path, table, columns)
+    score_columns, label_columns = score_and_label_columns(path, table, columns, labelled)
     scores = np.stack([_numbers(table[name], path, name, first) for name in score_columns], axis=1)
-    if len(label_columns) == 1:
+    labels: NDArray[np.int64] | None
+    if not label_columns:
+        labels = None
+    elif len(label_columns) == 1:
         labels = _classes(table[label_columns[0]], score_columns, path, label_columns[0], first)
     else:
         labels = _several_labels(table, label_columns, path)
-    return StoredSamples(scores, labels, columns.logits is None)
+    others = {name: table[name] for name in table if name not in {*score_columns, *label_columns}}
+    return StoredSamples(scores, labels, columns.logits is None, tuple(score_columns), others)
 
 
 def score_and_label_columns(
-    path: str | Path, table: Mapping[str, Any], columns: Columns
+    path: str | Path, table: Mapping[str, Any], columns: Columns, labelled: bool = True
 ) -> tuple[list[str], list[str]]:
     """The names of the columns of scores, and of those of labels. InputError if the table has no column of a name."""
-    label_columns = _label_columns(path, table, columns)
+    absent = not labelled and columns.label is None and label_name(columns, table) not in table
+    label_columns = [] if absent else _label_columns(path, table, columns)
     return _matching(columns.logits or columns.probs or "*", table, label_columns, path), label_columns
 
 
