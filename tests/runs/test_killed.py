@@ -100,16 +100,19 @@ def test_killed_in_the_middle_of_a_training(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("features")
-def test_interrupted_by_ctrl_c(tmp_path: Path) -> None:
-    """Exit code 130, a line that says what is kept, and no traceback."""
+def test_interrupted_by_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 130, a line that says what is kept, and no traceback. Nothing half written is left beside the training's file."""
+    monkeypatch.setenv(
+        VARIABLE, "0"
+    )  # the file of the training is written after every epoch, and shows that it has begun
     words = [*RUN, "--set", "ce.lr=1e-9", "-s", "1"]
     words[words.index("2")] = "1000000"
     running = ForkedCommand(
         *words, cwd=tmp_path, before=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
     )
-    while running.running() and not (tmp_path / "results" / "cache").exists():
+    results = tmp_path / "results"
+    while running.running() and not list(results.glob("cache/*.unfinished")):
         time.sleep(0.005)
-    time.sleep(0.1)  # into the training
     running.send(signal.SIGINT)
     ended = running.wait()
     assert ended.code == 130, ended.err
@@ -117,7 +120,7 @@ def test_interrupted_by_ctrl_c(tmp_path: Path) -> None:
     assert "error: interrupted" in ended.err
     assert "finished stages are stored" in ended.err
     assert "Traceback" not in ended.err
-    assert not [path for path in (tmp_path / "results").rglob("*") if path.is_file()]
+    assert [path.suffix for path in results.rglob("*") if path.is_file()] == [".unfinished"]
 
 
 @pytest.mark.slow

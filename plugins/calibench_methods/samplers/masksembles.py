@@ -26,7 +26,7 @@ SPEC = MethodSpec(
             "scale",
             "float",
             2.0,
-            "S: masks overlap less the larger it is (the paper: 1 to 5); at 1 all masks are full",
+            "S: masks overlap less the larger it is (the paper: 1 to 5); at 1 all masks are full, and all members are one network",
             minimum=1,
             maximum=6,
         ),
