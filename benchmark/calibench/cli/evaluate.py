@@ -113,11 +113,19 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     judging = metrics, Sampling(resamples, level).check(figures_alone=True)
     if stream:
         refuse_with_stream(
-            soft=soft, fit=fit, fit_on=fit_on, cross_fit=cross_fit, fit_soft=fit_soft, fit_labels=fit_labels, **reading(inputs)
+            soft=soft,
+            fit=fit,
+            fit_on=fit_on,
+            cross_fit=cross_fit,
+            fit_soft=fit_soft,
+            fit_labels=fit_labels,
+            **reading(inputs),
         )
         records, comparable = stream_files(files, columns, judging, quiet)
     else:
-        records, comparable = _judge_files(files, columns, soft, (fit, fit_on, cross_fit, fit_soft, fit_labels), judging, quiet)
+        records, comparable = _judge_files(
+            files, columns, soft, (fit, fit_on, cross_fit, fit_soft, fit_labels), judging, quiet
+        )
     if plot is not None:
         reliability_diagram(_panels(records), plot)
         if not quiet:
@@ -134,7 +142,10 @@ def _judge_files(
     judging: tuple[str | None, Sampling],
     silent: bool,
 ) -> tuple[dict[Path, EvaluationRecord], bool]:
-    """The record of each file, and True if all have the same labels. `fitting` are recipe, file, folds, shares and labels of the fit."""
+    """The record of each file, and True if all have the same labels.
+
+    `fitting` are recipe, file, folds, shares and labels of the fit.
+    """
     from calibench.cli.evaluate_board import same_labels
     from calibench.cli.evaluate_inputs import about_reading, read_files, read_fit_file
     from calibench.evaluation.stored_outputs import Fit

@@ -19,9 +19,7 @@ def read_files(files: Sequence[Path], columns: Columns) -> dict[Path, SamplesFil
     if columns.combine != "each":
         return {file: read_samples(file, columns) for file in files}
     return {
-        Path(f"{file}[{number}]"): member
-        for file in files
-        for number, member in enumerate(read_members(file, columns))
+        Path(f"{file}[{number}]"): member for file in files for number, member in enumerate(read_members(file, columns))
     }
 
 

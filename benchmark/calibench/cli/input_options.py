@@ -24,7 +24,9 @@ OPTIONS = (
         metavar="NAME|FILE",
         help="The array or column of labels, or a file of them; several labels: y_a,y_b or y_*. Default: labels, or label.",
     ),
-    click.option("--classes", metavar="A,B,...", help="The names of the classes, in the order of the columns of scores."),
+    click.option(
+        "--classes", metavar="A,B,...", help="The names of the classes, in the order of the columns of scores."
+    ),
     click.option("--positive", metavar="CLASS", help="The class that one column of scores is of, where there are two."),
     click.option("--ignore", metavar="LABEL", help="Leave out rows of this label; nan: without one. Default: -100."),
     click.option(
@@ -32,10 +34,14 @@ OPTIONS = (
         type=click.Choice(["mean", "logit-mean", "each"]),
         help="Of scores [M, N, K]: the mean of M members' probabilities, of their log-probabilities, or each member alone.",
     ),
-    click.option("--class-axis", type=int, metavar="AXIS", help="The axis of the classes, of scores [B, K, H, W] and kin."),
+    click.option(
+        "--class-axis", type=int, metavar="AXIS", help="The axis of the classes, of scores [B, K, H, W] and kin."
+    ),
     click.option("--truth", metavar="FILE", help="A table with the labels of the rows of FILE."),
     click.option("--on", metavar="COLUMN", help="The column by which --truth is joined, as filename."),
-    click.option("--format", metavar="NAME", help="The reader, with its parameters, as in h5:group=adult or lm-eval:filter=none."),
+    click.option(
+        "--format", metavar="NAME", help="The reader, with its parameters, as in h5:group=adult or lm-eval:filter=none."
+    ),
 )
 
 

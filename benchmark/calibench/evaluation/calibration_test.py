@@ -73,7 +73,9 @@ def _test_top_label(judged: Judged, drawn: Mapping[str, Floats]) -> Tested:
     test = joint_test(observed, draws)
     compared, critical = right.compared(judged), test.critical[RIGHT]
     above_chance = observed[TOP_ECE] - draws[TOP_ECE].mean(axis=0)
-    findings = findings_in("top_label", compared, np.minimum(test.p[RIGHT], test.p[TOP_ECE]), critical, ["top label"], above_chance)
+    findings = findings_in(
+        "top_label", compared, np.minimum(test.p[RIGHT], test.p[TOP_ECE]), critical, ["top label"], above_chance
+    )
     detectable = compared.detectable(critical)
     return Tested(findings, None if detectable is None else float(detectable[0]), by_label=[])
 

@@ -86,7 +86,8 @@ def evaluate_samples(
     record = dataclasses.replace(record, warnings=record.warnings + warnings)
     if sample_weight is not None and fit.recipe is not None:
         record = dataclasses.replace(record, warnings=[*record.warnings, UNWEIGHTED_FIT])
-    asked = sample_weight is None and not outputs.top_label_only and (record.calibrated in ("miscalibrated", "too_few") or fit.recipe == AUTO)
+    able = sample_weight is None and not outputs.top_label_only
+    asked = able and (record.calibrated in ("miscalibrated", "too_few") or fit.recipe == AUTO)
     if asked and find_spec("torch") is None:  # judging needs none
         record = dataclasses.replace(record, warnings=[*record.warnings, NO_MAPS])
     elif asked:

@@ -30,10 +30,14 @@ def aligned(samples: SamplesFile, judged: SamplesFile) -> SamplesFile:
     order = ClassNames(of_judged).order_of(ClassNames(of_samples))
     if order is None:
         message = f"{samples.path} has the classes {listed(of_samples)}, and {judged.path} {listed(of_judged)}"
-        raise InputError(message, "both must name the same classes; --classes A,B,... names the columns of both, in their order")
+        raise InputError(
+            message, "both must name the same classes; --classes A,B,... names the columns of both, in their order"
+        )
     if order == sorted(order):
         return samples
-    return _permuted(samples, order, of_judged, f"{samples.path}: its columns are put in the order of {judged.path}, by name")
+    return _permuted(
+        samples, order, of_judged, f"{samples.path}: its columns are put in the order of {judged.path}, by name"
+    )
 
 
 def _permuted(samples: SamplesFile, order: list[int], names: tuple[str, ...], note: str) -> SamplesFile:

@@ -24,7 +24,7 @@ def column_arrays(table: Any, path: Path, first: int = 0) -> Table:
 
 
 def _array(column: Any, name: str, path: Path, first: int) -> NDArray[Any]:
-    import pyarrow.types as types
+    from pyarrow import types
 
     kind = column.type
     words = types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind)

@@ -70,7 +70,9 @@ def _has_marks(head: bytes, spec: ReaderSpec) -> bool:
 def by_content(head: bytes) -> ReaderSpec | None:
     """The reader of a file without an ending, by its first bytes; a table of text for any other text. None for other bytes."""
     specs = all_readers()
-    fitting = [spec for spec in specs if spec.starts and head.lstrip().startswith(spec.starts) and _has_marks(head, spec)]
+    fitting = [
+        spec for spec in specs if spec.starts and head.lstrip().startswith(spec.starts) and _has_marks(head, spec)
+    ]
     best = max(fitting, key=lambda spec: len(spec.marks), default=None)
     if best is not None or not head or b"\0" in head:
         return best

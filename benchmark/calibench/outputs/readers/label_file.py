@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-
 def with_label_file(content: Content, columns: Columns) -> Content:
     """The content with the labels of the file `columns.label`, if that names a file and no array of the content."""
     name = columns.label

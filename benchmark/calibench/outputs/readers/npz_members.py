@@ -10,10 +10,10 @@ from typing import IO
 from calibench.data.numpy_files import existing_file, npz_names
 from calibench.errors import InputError
 from calibench.outputs.columns import Columns
-from calibench.outputs.roles.label_columns import label_name
 from calibench.outputs.readers.formats.npy import array_in
-from calibench.outputs.roles.score_arrays import are_probs, scores_name
 from calibench.outputs.readers.stored_array import UNREADABLE, StoredArray
+from calibench.outputs.roles.label_columns import label_name
+from calibench.outputs.roles.score_arrays import are_probs, scores_name
 
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 """Of a member of a zip file: its mark, and the lengths of the name and of the extra field that follow."""

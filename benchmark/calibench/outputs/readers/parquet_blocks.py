@@ -8,9 +8,9 @@ from typing import Any
 
 from calibench.data.numpy_files import existing_file
 from calibench.errors import InputError
-from calibench.outputs.readers.block_file import BlockFile, refuse_several_labels
 from calibench.outputs.columns import Columns
 from calibench.outputs.readers.arrow_columns import column_arrays
+from calibench.outputs.readers.block_file import BlockFile, refuse_several_labels
 from calibench.outputs.readers.formats.parquet import HINT, pyarrow_parquet
 from calibench.outputs.readers.table import columns_by_name, refuse_equal_names, samples_from_block
 
@@ -50,9 +50,7 @@ class ParquetFile(BlockFile):
             with pyarrow.parquet.ParquetFile(self.path, buffer_size=BUFFER, pre_buffer=False) as file:
                 for batch in self._even(file.iter_batches(size, columns=[*self._scores, *self._labels]), size, pyarrow):
                     table = column_arrays(batch, self.path, first)
-                    samples = samples_from_block(
-                        self.where, table, self._scores, self._labels[0], self.columns, first
-                    )
+                    samples = samples_from_block(self.where, table, self._scores, self._labels[0], self.columns, first)
                     assert samples.labels is not None
                     yield samples.scores, samples.labels
                     first += batch.num_rows

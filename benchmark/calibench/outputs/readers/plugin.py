@@ -8,4 +8,7 @@ from calibench.plugins.specs import ReaderSpec
 @hookimpl
 def calibench_readers() -> list[ReaderSpec]:
     """Arrays, tables and JSON, and what evaluation harnesses and training libraries write."""
-    return [*specs_in("calibench.outputs.readers.formats", ReaderSpec), *specs_in("calibench.outputs.readers.tools", ReaderSpec)]
+    return [
+        *specs_in("calibench.outputs.readers.formats", ReaderSpec),
+        *specs_in("calibench.outputs.readers.tools", ReaderSpec),
+    ]

@@ -54,7 +54,8 @@ def read_members(path: str | Path, columns: Columns) -> list[SamplesFile]:
     samples_of(content, named, path)  # refuses other shapes
     members = max(len(array) for array in content.arrays.values() if array.ndim == 3)
     return [
-        _checked(samples_of(content, dataclasses.replace(named, member=member), path), path) for member in range(members)
+        _checked(samples_of(content, dataclasses.replace(named, member=member), path), path)
+        for member in range(members)
     ]
 
 

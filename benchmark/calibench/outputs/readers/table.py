@@ -30,9 +30,7 @@ def refuse_equal_names(names: Sequence[str], path: Path) -> None:
         raise InputError(f"{path}: two columns are called {repeated!r}", "rename one")
 
 
-def columns_by_name(
-    path: str | Path, table: Mapping[str, Any], columns: Columns
-) -> tuple[ScoreColumns, list[str]]:
+def columns_by_name(path: str | Path, table: Mapping[str, Any], columns: Columns) -> tuple[ScoreColumns, list[str]]:
     """The columns of scores and of labels, by names alone. InputError if the table has no column of a name."""
     label = label_columns(path, table, columns)
     return score_columns_by_name(list(table), label, columns, path), label

@@ -45,8 +45,9 @@ def with_truth(content: Content, columns: Columns, path: object) -> Content:
     note = f"labels are joined from {columns.truth} by {columns.on!r}" + (
         f"; {left} of its rows have no scores" if left else ""
     )
+    key = name if name not in content.arrays else f"{name} of {columns.truth}"
     return dataclasses.replace(
-        content, arrays={**content.arrays, name: rest[name][rows]}, notes=(*content.notes, note), label=name
+        content, arrays={**content.arrays, key: rest[name][rows]}, notes=(*content.notes, note), label=key
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -52,15 +51,24 @@ def _without(names: Sequence[str], prefix: str, suffix: str) -> tuple[str, ...]:
     return cut if all(cut) and len(set(cut)) == len(cut) else tuple(names)
 
 
+def _beginning(names: Sequence[str]) -> str:
+    """The characters that all names begin with: those of the first and the last in order of the alphabet."""
+    first, last = min(names), max(names)
+    same = next(
+        (place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
+    )
+    return first[:same]
+
+
 def _prefix(names: Sequence[str]) -> str:
-    common = os.path.commonprefix(list(names)).rstrip("0123456789")
+    common = _beginning(names).rstrip("0123456789")
     if common and all(is_whole(name[len(common) :]) for name in names):
         return common
     return common[: 1 + max(common.rfind(separator) for separator in SEPARATORS)]
 
 
 def _suffix(names: Sequence[str]) -> str:
-    common = os.path.commonprefix([name[::-1] for name in names])[::-1]
+    common = _beginning([name[::-1] for name in names])[::-1]
     places = [common.find(separator) for separator in f"{SEPARATORS}]" if separator in common]
     return common[min(places) :] if places else ""
 

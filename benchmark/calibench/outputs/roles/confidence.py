@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from calibench.lazy import np
 from calibench.outputs.columns import Columns, StoredSamples
 from calibench.outputs.refuse_rows import refuse_rows
 from calibench.outputs.roles.cells import numbers
+from calibench.outputs.roles.class_names import canonical, is_whole
 from calibench.outputs.roles.label_columns import label_name
 from calibench.outputs.roles.usual_names import CONFIDENCE, CORRECT, TOP_CLASSES, TOP_PROBS
 
@@ -23,16 +25,42 @@ def confidence_alone(arrays: Mapping[str, NDArray[Any]], columns: Columns, path:
     """The samples of a file that holds a confidence and a correctness, or the k largest probabilities; None of other files."""
     if columns.logits is not None:
         return None
-    top = _first(TOP_PROBS, arrays), _first(TOP_CLASSES, arrays)
-    if top[0] and top[1] and columns.probs in (None, top[0]):
-        return _of_top_k(arrays, top[0], top[1], columns, path)
+    top = _top_columns(arrays, columns)
+    if top is not None and columns.probs in (None, top[0]):
+        return _of_top_k(arrays, *top, columns, path)
     correct = _first(CORRECT, arrays)
     confidence = columns.probs if columns.probs in arrays else _first(CONFIDENCE, arrays)
     if confidence is None or correct is None or _has_labels(arrays, columns):
         return None
     right = numbers(_as_numbers(arrays[correct]), path, correct)
-    refuse_rows(~np.isin(right, (0, 1)), str(path), f"{correct} is neither 0 nor 1", "it is 1 where the answer is right")
+    refuse_rows(
+        ~np.isin(right, (0, 1)), str(path), f"{correct} is neither 0 nor 1", "it is 1 where the answer is right"
+    )
     return _samples(arrays, confidence, right == 1, {confidence, correct}, path)
+
+
+def _top_columns(arrays: Mapping[str, NDArray[Any]], columns: Columns) -> tuple[str, str] | None:
+    """The names of the largest probabilities and of their classes; of timm's `inference.py` beside its joined labels.
+
+    That writes `prob` and `index` or `label`, or `prob_0`, `prob_1`, ... beside `index_0`, ... with the most probable class first.
+    """
+    top = _first(TOP_PROBS, arrays), _first(TOP_CLASSES, arrays)
+    if top[0] and top[1]:
+        return top[0], top[1]
+    for end in ("_0", ""):
+        classes = next((f"{name}{end}" for name in ("index", "label") if f"{name}{end}" in arrays), None)
+        if f"prob{end}" in arrays and classes is not None and (end == "_0" or columns.truth is not None):
+            return f"prob{end}", _alike(classes, end, arrays, columns)
+    return None
+
+
+def _alike(classes: str, end: str, arrays: Mapping[str, NDArray[Any]], columns: Columns) -> str:
+    """The column of classes in the form of the labels: numbers beside numbers, words beside words."""
+    truth, words = arrays.get(columns.label or ""), f"label{end}"
+    if truth is None or words not in arrays or words == columns.label:
+        return classes
+    numbers_alone = all(is_whole(canonical(value)) for value in truth[:100].tolist())
+    return classes if numbers_alone else words
 
 
 def _first(names: tuple[str, ...], arrays: Mapping[str, Any]) -> str | None:
@@ -54,7 +82,12 @@ def _as_numbers(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _samples(
-    arrays: Mapping[str, NDArray[Any]], name: str, right: NDArray[np.bool_], used: set[str], path: object, column: Any = None
+    arrays: Mapping[str, NDArray[Any]],
+    name: str,
+    right: NDArray[np.bool_],
+    used: set[str],
+    path: object,
+    column: Any = None,
 ) -> StoredSamples:
     values = numbers(arrays[name], path, name) if column is None else column
     notes: tuple[str, ...] = (TOP_ONLY,)
@@ -80,12 +113,18 @@ def _of_top_k(
     if label not in arrays:
         raise InputError(f"{path}: the labels are missing", "name their column or array: --labels NAME")
     top, chosen, truth = arrays[probs], arrays[classes], arrays[label]
+    if top.dtype.kind in "OSU":
+        top = numbers(top, path, probs)
     top, chosen = (array[:, None] if array.ndim == 1 else array for array in (top, chosen))
     if top.ndim != 2 or top.shape != chosen.shape or truth.shape != (len(top),):
-        message = f"{path}: {probs} {list(top.shape)}, {classes} {list(chosen.shape)} and {label} {list(truth.shape)} differ"
+        message = (
+            f"{path}: {probs} {list(top.shape)}, {classes} {list(chosen.shape)} and {label} {list(truth.shape)} differ"
+        )
         raise InputError(message, "give [N, k] probabilities and their classes, and [N] labels")
-    first = np.nan_to_num(top.astype(np.float64), nan=-1).argmax(axis=1)
+    confidence = top.astype(np.float64)
+    first = np.nan_to_num(confidence, nan=-1).argmax(axis=1)
     rows = np.arange(len(top))
     answer = chosen[rows, first]
-    right = np.array([str(a) == str(b) for a, b in zip(answer.tolist(), truth.tolist(), strict=True)])
-    return _samples(arrays, probs, right, {probs, classes, label}, path, top.astype(np.float64)[rows, first])
+    right = np.array([canonical(a) == canonical(b) for a, b in zip(answer.tolist(), truth.tolist(), strict=True)])
+    ranked = {name for name in arrays if re.match(r"(prob|index|label)_\d+\Z", name)}
+    return _samples(arrays, probs, right, {probs, classes, label} | ranked, path, confidence[rows, first])

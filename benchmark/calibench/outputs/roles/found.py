@@ -35,6 +35,7 @@ class Found(NamedTuple):
     notes: tuple[str, ...]
     used: frozenset[str]
 
+
 def find(content: Content, columns: Columns, path: object, labelled: bool) -> Found:
     """The scores and labels in `content`; without `labelled`, labels may be missing. InputError naming what is not there."""
     columns = as_format_tells(content, columns)
@@ -47,7 +48,7 @@ def as_format_tells(content: Content, columns: Columns) -> Columns:
     """The names that the user gives, else those that the format tells."""
     named = columns.logits is not None or columns.probs is not None
     changes: dict[str, Any] = {} if named else {"logits": content.logits, "probs": content.probs}
-    if columns.label is None and content.label is not None:
+    if content.label is not None and (columns.label is None or columns.truth is not None):
         changes["label"] = content.label
     return dataclasses.replace(columns, **changes) if changes else columns
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from calibench.lazy import np
 from calibench.outputs.roles.usual_names import INDEX
@@ -30,7 +30,9 @@ def index_columns(names: list[str], numbers: Mapping[str, NDArray[np.float64]]) 
     or 1, in order.
     """
     return [
-        name for name in names if is_index_name(name) or (name in numbers and _counts(numbers[name], bool(INDEX.match(name))))
+        name
+        for name in names
+        if is_index_name(name) or (name in numbers and _counts(numbers[name], bool(INDEX.match(name))))
     ]
 
 

@@ -133,7 +133,9 @@ def _about_names(own: tuple[str, ...] | None, columns: Columns, read: ClassIndic
     """How classes were found, where no name tells."""
     if read.order is not None:
         order = listed(read.order)
-        return (f"the scores name no classes: columns are taken in sorted order of the labels, {order}; --classes names them",)
+        return (
+            f"the scores name no classes: columns are taken in sorted order of the labels, {order}; --classes names them",
+        )
     if not read.by_position or columns.classes is not None:
         return ()
     if own is None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calibench.errors import InputError, did_you_mean
 from calibench.lazy import np
-from calibench.outputs.outputs import SUM_TOLERANCE
 from calibench.outputs.columns import Columns
+from calibench.outputs.outputs import SUM_TOLERANCE
 from calibench.outputs.roles.cells import holds_no_number, number_columns
 from calibench.outputs.roles.class_names import listed
 from calibench.outputs.roles.index_column import index_columns, is_index_name
@@ -81,7 +81,9 @@ def _by_values(table: Mapping[str, NDArray[Any]], free: list[str], path: object)
     """The columns that are left when words and usual other columns are left out."""
     words = [name for name in free if holds_no_number(table[name])]
     numeric = number_columns(table, free)
-    rest = _without(free, [*words, *(name for name in free if name.lower() in NO_SCORES)])
+    rest = _without(free, words)
+    if not (len(rest) > 1 and all(name in numeric for name in rest) and _sum_to_one(rest, numeric)):
+        rest = [name for name in rest if name.lower() not in NO_SCORES]
     if len(rest) > 1 and all(name in numeric for name in rest):
         dropped = _stranger(rest, numeric)
         if dropped is not None and not _one_column(rest):
@@ -92,7 +94,9 @@ def _by_values(table: Mapping[str, NDArray[Any]], free: list[str], path: object)
     if not rest:
         others = _without(free, words)
         hint = f"name the columns of scores: --probs or --logits; the file has {listed(table)}"
-        raise InputError(f"{path}: no column is one of scores{f', since {listed(others)} are not' if others else ''}", hint)
+        raise InputError(
+            f"{path}: no column is one of scores{f', since {listed(others)} are not' if others else ''}", hint
+        )
     from_probs = None
     if len(rest) == 1:
         from_probs = True if rest[0].lower() in ONE_PROB else False if rest[0].lower() in ONE_LOGIT else None
@@ -135,7 +139,9 @@ def matching(patterns: str, names: Any, excluded: Sequence[str], path: object) -
     """The columns that match names or patterns joined by commas, in the order of the patterns, without those `excluded`."""
     found: list[str] = []
     for pattern in [patterns] if patterns in names else _parts(patterns):
-        matched = [name for name in names if name not in excluded and (name == pattern or fnmatch.fnmatchcase(name, pattern))]
+        matched = [
+            name for name in names if name not in excluded and (name == pattern or fnmatch.fnmatchcase(name, pattern))
+        ]
         if not matched:
             raise InputError(f"{path}: no column is called {pattern!r}", did_you_mean(pattern, names))
         found += [name for name in matched if name not in found]

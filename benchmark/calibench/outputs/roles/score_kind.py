@@ -85,8 +85,10 @@ def _refuse_one_minus(values: NDArray[Any], sums: NDArray[np.float64], where: st
         f"more than the rounding of {_digits(values)} explains"
     )
     if high < 1 + SUM_TOLERANCE:
-        raise InputError(message, "a class is missing: give a column for each (of the k largest alone: topk_probs, topk_classes)")
-    hint = "one sigmoid a class? then give them as logits of several labels, with labels [N, Q] of 0 and 1; or divide each row by its sum"
+        raise InputError(
+            message, "a class is missing: give a column for each (of the k largest alone: topk_probs, topk_classes)"
+        )
+    hint = "one sigmoid a class? then labels are [N, Q] of 0 and 1; else divide each row by its sum"
     raise InputError(message, hint)
 
 

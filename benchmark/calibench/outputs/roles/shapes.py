@@ -25,7 +25,9 @@ class Rows(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def as_rows(scores: NDArray[Any], labels: NDArray[Any] | None, from_probs: bool, columns: Columns, path: object) -> Rows:
+def as_rows(
+    scores: NDArray[Any], labels: NDArray[Any] | None, from_probs: bool, columns: Columns, path: object
+) -> Rows:
     """The same samples as rows: members are combined, and the axis of the classes becomes the last.
 
     Scores `[M, N, K]` beside labels `[N]` are M members. Scores with one axis more than labels of two axes or more, as
@@ -48,25 +50,29 @@ def _class_axis(shape: tuple[int, ...], of_labels: tuple[int, ...] | None, asked
     """The axis whose removal leaves the shape of the labels."""
     if asked is not None and not -len(shape) <= asked < len(shape):
         raise InputError(f"{path}: scores of shape {list(shape)} have no axis {asked}", f"use 0 .. {len(shape) - 1}")
-    fitting = [
-        axis for axis in range(len(shape)) if of_labels is None or shape[:axis] + shape[axis + 1 :] == of_labels
-    ]
+    fitting = [axis for axis in range(len(shape)) if of_labels is None or shape[:axis] + shape[axis + 1 :] == of_labels]
     if asked is not None and asked % len(shape) in fitting:
         return asked % len(shape)
     if asked is not None or not fitting:
         message = f"{path}: scores have shape {list(shape)} and labels {list(of_labels or ())}"
         raise InputError(message, "labels have the shape of the scores without the axis of the classes")
     if len(fitting) > 1:
-        message = f"{path}: scores have shape {list(shape)}: the classes may lie on axis {' or '.join(map(str, fitting))}"
+        message = (
+            f"{path}: scores have shape {list(shape)}: the classes may lie on axis {' or '.join(map(str, fitting))}"
+        )
         raise InputError(message, f"say which: --class-axis {fitting[0]}")
     return fitting[0]
 
 
-def _combined(scores: NDArray[Any], labels: NDArray[Any] | None, from_probs: bool, columns: Columns, path: object) -> Rows:
+def _combined(
+    scores: NDArray[Any], labels: NDArray[Any] | None, from_probs: bool, columns: Columns, path: object
+) -> Rows:
     kind = "probabilities" if from_probs else "logits"
     if scores.ndim != 3 or (columns.combine is None and columns.member is None):
         hint = (
-            "members of an ensemble? --combine mean, logit-mean or each" if scores.ndim == 3 else "give one column per class"
+            "members of an ensemble? --combine mean, logit-mean or each"
+            if scores.ndim == 3
+            else "give one column per class"
         )
         raise InputError(f"{path}: {kind} have shape {list(scores.shape)}, not [N, K]", hint)
     if labels is not None and scores.shape[1] != len(labels):
@@ -102,7 +108,9 @@ def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def without_padding(scores: NDArray[Any], from_probs: bool, labels: Any, path: object) -> tuple[NDArray[Any], tuple[str, ...]]:
+def without_padding(
+    scores: NDArray[Any], from_probs: bool, labels: Any, path: object
+) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Scores `[N, K]` whose rows have fewer choices, filled with -inf or NaN at their end: the filling gets probability 0.
 
     Rows whose other scores are not finite stay as they are. InputError for a label among the filling.

@@ -32,4 +32,6 @@ def shares_of(labels: NDArray[Any]) -> tuple[NDArray[np.float64], str] | None:
 
 def share_name(arrays: Mapping[str, NDArray[Any]], rows: int) -> str | None:
     """The name of an array `[rows, K]` of shares, for a file without labels."""
-    return next((name for name in SHARES if name in arrays and arrays[name].ndim == 2 and len(arrays[name]) == rows), None)
+    return next(
+        (name for name in SHARES if name in arrays and arrays[name].ndim == 2 and len(arrays[name]) == rows), None
+    )

@@ -36,7 +36,15 @@ CORRECT = ("correct", "is_correct", "correctness", "hit", "hits")
 """Names of the confidence of an answer, and of whether it was right, where no other probability is there."""
 
 TOP_PROBS = ("topk_probs", "topk_prob", "top_k_probs", "topk_values", "top_probs")
-TOP_CLASSES = ("topk_classes", "topk_class", "topk_indices", "topk_index", "topk_labels", "top_k_indices", "top_classes")
+TOP_CLASSES = (
+    "topk_classes",
+    "topk_class",
+    "topk_indices",
+    "topk_index",
+    "topk_labels",
+    "top_k_indices",
+    "top_classes",
+)
 """Names of the k largest probabilities of a row, and of their classes."""
 
 SHARES = ("soft_labels", "soft", "shares", "label_counts", "counts", "votes", "human_probs", "human_counts")
@@ -46,15 +54,57 @@ CLASS_NAMES = ("class_names", "classes", "label_names", "id2label", "categories"
 """Names of an array of the classes' names in the order of the columns."""
 
 NO_SCORES = frozenset(
-    "weight weights sample_weight sample_weights group groups fold split time date timestamp year month day hour epoch "
-    "prediction predictions predicted pred preds y_pred predicted_label predicted_class pred_label pred_class answer "
-    "correct confidence filename file path text sentence seed batch loss nll entropy".split()
+    {
+        "weight",
+        "weights",
+        "sample_weight",
+        "sample_weights",
+        "group",
+        "groups",
+        "fold",
+        "split",
+        "time",
+        "date",
+        "timestamp",
+        "year",
+        "month",
+        "day",
+        "hour",
+        "epoch",
+        "prediction",
+        "predictions",
+        "predicted",
+        "pred",
+        "preds",
+        "y_pred",
+        "predicted_label",
+        "predicted_class",
+        "pred_label",
+        "pred_class",
+        "answer",
+        "correct",
+        "confidence",
+        "filename",
+        "file",
+        "path",
+        "text",
+        "sentence",
+        "seed",
+        "batch",
+        "loss",
+        "nll",
+        "entropy",
+    }
 )
 """Names of columns that are no scores, unless the user says so."""
 
-INDEX = re.compile(r"(|Unnamed: ?\d+(_level_\d+)?|__index_level_\d+__|index|level_0|idx|id|row|row_id|rowid|sample_id|doc_id)\Z")
+INDEX = re.compile(
+    r"(|Unnamed: ?\d+(_level_\d+)?|__index_level_\d+__|index|level_0|idx|id|row|row_id|rowid|sample_id|doc_id)\Z"
+)
 """Names of columns that may hold the number of a row."""
 
-PROB_COLUMN = re.compile(r"(probs?|probas?|probability|probabilities|softmax)[_ .:\-=/|\[]|(p|pr|prob|proba)\d+\Z|p[_(\[]", re.I)
+PROB_COLUMN = re.compile(
+    r"(probs?|probas?|probability|probabilities|softmax)[_ .:\-=/|\[]|(p|pr|prob|proba)\d+\Z|p[_(\[]", re.I
+)
 LOGIT_COLUMN = re.compile(r"logits?[_ .:\-=/|\[]|(logits?|z)\d+\Z", re.I)
 """How the names of columns of probabilities and of logits begin."""

@@ -54,7 +54,7 @@ def read_csv(path: Path, columns: Columns | None = None) -> Content:
         with path.open("rb") as file:
             zipped = file.read(2) == GZIP
         suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
-        with (gzip.open(path) if zipped else path.open("rb")) as file:
+        with gzip.open(path) if zipped else path.open("rb") as file:
             return _content(_lines(file, path), path, suffix)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot read {path}: {error}", HINT) from None

@@ -24,7 +24,7 @@ SPEC = ReaderSpec(
 def read_feather(path: Path, columns: Columns) -> Content:
     """The columns of a Feather file (version 2) or Arrow file. InputError naming the file, and the row of a missing value."""
     pyarrow = pyarrow_parquet("reading .feather")
-    import pyarrow.feather as feather
+    from pyarrow import feather
 
     try:
         table = feather.read_table(path, memory_map=False)

@@ -24,7 +24,12 @@ SPEC = ReaderSpec(
     summary="Named datasets of HDF5, also CalArena's groups; needs h5py.",
     params=(
         Param("group", "str", None, "the group that holds the datasets; not set: the only one"),
-        Param("split", "str", None, "of datasets whose names end in _cal, _test: the samples; not set: test, and cal to fit on"),
+        Param(
+            "split",
+            "str",
+            None,
+            "of datasets whose names end in _cal, _test: the samples; not set: test, and cal to fit on",
+        ),
     ),
 )
 
@@ -65,7 +70,9 @@ def _content(file: Any, path: Path, group: str | None, split: str) -> Content:
     name = group.strip("/") if group is not None else "" if "" in groups else next(iter(groups), "")
     if group is None and "" not in groups and len(groups) > 1:
         names = sorted(groups)
-        listed = ", ".join(names[:MOST_GROUPS]) + (f" and {len(names) - MOST_GROUPS} more" if len(names) > MOST_GROUPS else "")
+        listed = ", ".join(names[:MOST_GROUPS]) + (
+            f" and {len(names) - MOST_GROUPS} more" if len(names) > MOST_GROUPS else ""
+        )
         raise InputError(f"{path} holds {len(names)} groups: {listed}", f"choose one: --format h5:group={names[0]}")
     if name not in groups:
         raise InputError(f"{path}: there is no group {name!r} of datasets", did_you_mean(name, groups))

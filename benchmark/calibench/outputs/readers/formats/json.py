@@ -148,7 +148,9 @@ def _matrix(values: list[Any]) -> NDArray[Any] | None:
             return array
     except (ValueError, TypeError, OverflowError):
         pass  # rows differ in length
-    if not all(isinstance(row, list) and all(item is None or type(item) in (int, float) for item in row) for row in values):
+    if not all(
+        isinstance(row, list) and all(item is None or type(item) in (int, float) for item in row) for row in values
+    ):
         return None
     matrix = np.full((len(values), max(map(len, values))), np.nan)
     for row, items in enumerate(values):

@@ -50,7 +50,7 @@ def _name_and_kind(path: str | Path, columns: Columns) -> tuple[str, bool]:
     name, named = Path(path).stem, columns.logits or columns.probs
     if named not in {None, name, str(path), Path(path).name}:
         raise InputError(f"{path}: there is no {named!r}", f"the array of a .npy has the file's name: {name!r}")
-    if named is None and not name.lower().endswith(("logits", "probs")):
+    if named is None and not name.lower().endswith(("logits", "probs", "predictions")):
         hint = f"say which: --logits {name} or --probs {name}"
         raise InputError(f"{path}: its name does not tell whether it holds logits or probabilities", hint)
     from_probs = columns.probs is not None if named is not None else name.lower().endswith("probs")
