@@ -71,7 +71,10 @@ CASES = {
     "label -1": (GOOD.replace(".1,1", ".1,-1"), "row 1: the label is outside [0, 3)"),
     "word": (GOOD.replace(".1,1", ".1,d"), "row 1: label is 'd', no class index and no score column's name"),
     "one class": ("a,label\n1,0\n1,0\n", "all 2 labels are class 0"),
-    "one column of words": ("a,b,label\nx,.5,cat\ny,.2,dog\n", "one column of scores (b), and nothing tells which of cat, dog"),
+    "one column of words": (
+        "a,b,label\nx,.5,cat\ny,.2,dog\n",
+        "one column of scores (b), and nothing tells which of cat, dog",
+    ),
     "only labels": ("label\n0\n1\n", "no column is called '*'"),
     "two columns more": ("id,age," + GOOD.replace("\n.", "\n7,30,."), "row 0: probabilities lie outside [0, 1]"),
     "latin-1": (GOOD.replace("a,", "\xe4,").encode("latin-1"), "cannot read bad.csv"),

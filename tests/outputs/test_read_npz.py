@@ -74,7 +74,10 @@ CASES = {
     "sum below": ({"probs": with_value(PROBS, (2, 2), 0.598)}, "row 2: probabilities do not sum to 1 within 0.001"),
     "negative": ({"probs": with_value(PROBS, 1, [-0.1, 1.0, 0.1])}, "row 1: probabilities lie outside [0, 1]"),
     "above 1": ({"probs": with_value(PROBS, 1, [1.1, 0.0, 0.0])}, "row 1: probabilities lie outside [0, 1]"),
-    "percent, but for a row": ({"probs": with_value(PROBS * 100, (1, 0), 30)}, "row 0: probabilities lie outside [0, 1]"),
+    "percent, but for a row": (
+        {"probs": with_value(PROBS * 100, (1, 0), 30)},
+        "row 0: probabilities lie outside [0, 1]",
+    ),
     "label K": ({"labels": with_value(LABELS, 3, 3)}, "row 3: the label is outside [0, 3)"),
     "label negative": ({"labels": with_value(LABELS, 1, -1)}, "row 1: the label is outside [0, 3)"),
     "label uint64": (
@@ -83,7 +86,10 @@ CASES = {
     ),
     "half labels": ({"labels": LABELS + 0.5}, "row 0: 'labels' is 0.5, no class index"),
     "complex labels": ({"labels": LABELS.astype(complex)}, "'labels' has type complex128"),
-    "two words": ({"labels": np.array(["a", "b", "a", "a"])}, "labels is 'a', and the 3 columns of scores have no names"),
+    "two words": (
+        {"labels": np.array(["a", "b", "a", "a"])},
+        "labels is 'a', and the 3 columns of scores have no names",
+    ),
     "one-hot rows of sigmoids": (
         {"probs": PROBS / 2, "labels": np.eye(3, dtype=int)[LABELS]},
         "every row has exactly one label of 3",
