@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from calibench.metrics.metric import Metric as Metric
     from calibench.models.network import Network as Network
     from calibench.outputs import Outputs as Outputs
+    from calibench.outputs.content import Content as Content
+    from calibench.outputs.readers.read import read_samples as read_samples
     from calibench.plugins.hookspecs import hookimpl as hookimpl
     from calibench.plugins.kit import specs_in as specs_in
     from calibench.plugins.params import REQUIRED as REQUIRED
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from calibench.plugins.specs import NoiseSpec as NoiseSpec
     from calibench.plugins.specs import OodScoreSpec as OodScoreSpec
     from calibench.plugins.specs import PresetSpec as PresetSpec
+    from calibench.plugins.specs import ReaderSpec as ReaderSpec
     from calibench.plugins.specs import ShiftSpec as ShiftSpec
     from calibench.stages import Calibrator as Calibrator
     from calibench.stages import DecisionRule as DecisionRule
@@ -53,6 +56,8 @@ _HOME = {
     "calibench.metrics.metric": ("Metric",),
     "calibench.models.network": ("Network",),
     "calibench.outputs": ("Outputs",),
+    "calibench.outputs.content": ("Content",),
+    "calibench.outputs.readers.read": ("read_samples",),
     "calibench.plugins.hookspecs": ("hookimpl",),
     "calibench.plugins.kit": ("specs_in",),
     "calibench.plugins.params": ("REQUIRED", "Param"),
@@ -64,6 +69,7 @@ _HOME = {
         "NoiseSpec",
         "OodScoreSpec",
         "PresetSpec",
+        "ReaderSpec",
         "ShiftSpec",
     ),
     "calibench.stages": ("Calibrator", "DecisionRule", "Ensemble", "HeadRefit", "Objective", "OodScore", "Sampler"),

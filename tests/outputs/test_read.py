@@ -37,20 +37,20 @@ def test_paths_and_types_of_files_that_are_refused(refused, tmp_path):
     (tmp_path / "folder.npz").mkdir()
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "folder.parquet").mkdir()
-    (tmp_path / "outputs.pt").write_bytes(b"")
+    (tmp_path / "outputs.mat").write_bytes(b"")
     (tmp_path / "outputs").write_bytes(b"")
     for kind in ("npz", "csv", "parquet"):
         refused("evaluate", f"none.{kind}", says=f"there is no file 'none.{kind}'", hint="check the path")
         refused("evaluate", f"folder.{kind}", says=f"'folder.{kind}' is not a file")
     refused(
         "evaluate",
-        "outputs.pt",
-        says="cannot read files of type '.pt'",
-        hint=".npz, .npy, .safetensors, .csv or .parquet",
+        "outputs.mat",
+        says="cannot read files of type '.mat'",
+        hint=".npy, .npz, .parquet, .pt",
     )
     refused(
         "evaluate",
         "outputs",
         says="cannot read files of type 'unknown'",
-        hint=".npz, .npy, .safetensors, .csv or .parquet",
+        hint="use .arrow, .csv, .csv.gz",
     )

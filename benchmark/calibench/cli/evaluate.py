@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.input_options import columns_of, input_options, reading
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
@@ -19,25 +20,16 @@ from calibench.progress import AfterPatience
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from calibench.evaluation.cross_fit import Samples
     from calibench.evaluation.evaluation_record import EvaluationRecord
     from calibench.evaluation.stored_outputs import Fit
     from calibench.metrics.bootstrap import Sampling
-    from calibench.outputs.readers import Columns
+    from calibench.outputs.readers import Columns, SamplesFile
     from calibench.report.diagram import Panel
 
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--logits", metavar="NAME", help="The array (.npz), or columns or patterns joined by commas, of logits.")
-@click.option(
-    "--probs", metavar="NAME", help="The same for probabilities. Default for tables: all columns but the label."
-)
-@click.option(
-    "--labels",
-    metavar="NAME",
-    help="The array or column of class indices; several labels: y_a,y_b or y_*. Default: labels, or label.",
-)
+@input_options
 @click.option(
     "--soft",
     metavar="NAME",
@@ -67,6 +59,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Fit to labels drawn from people's shares: an array of VALFILE (of FILE with --cross-fit), or a .npy.",
 )
+@click.option("--fit-labels", metavar="NAME|FILE", help="The labels of VALFILE, if they have another name or file.")
 @click.option(
     "--stream",
     is_flag=True,
@@ -82,9 +75,6 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Print no notes and no table.")
 def evaluate(  # noqa: PLR0913 - an argument for each option
     files: tuple[Path, ...],
-    logits: str | None,
-    probs: str | None,
-    labels: str | None,
     soft: str | None,
     metrics: str | None,
     level: float,
@@ -93,14 +83,16 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     fit_on: Path | None,
     cross_fit: int | None,
     fit_soft: str | None,
+    fit_labels: str | None,
     stream: bool,
     plot: Path | None,
     as_json: bool,
     quiet: bool,
+    **inputs: Any,
 ) -> None:
     """Judge the logits or probabilities in FILE against its labels. Several files make a board.
 
-    FILE is .npz, .csv, .parquet, .safetensors, or .npy with --labels FILE.npy.
+    FILE is .npz, .csv, .parquet, .pt, .h5, .json or another format of `calibench list readers`; - is standard input.
 
     \b
     calibench evaluate test.npz                               logits or probs, and labels
@@ -112,19 +104,28 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     """
     from calibench.cli.evaluate_stream import refuse_with_stream, stream_files
     from calibench.metrics.bootstrap import Sampling
-    from calibench.outputs.readers import Columns
     from calibench.report.diagram import check_plot, reliability_diagram
 
     if plot is not None:
         check_plot(plot)
-    columns = Columns(logits, probs, labels)
+    columns = columns_of(inputs)
     _check_files(files, fit_on, fit_soft)
     judging = metrics, Sampling(resamples, level).check(figures_alone=True)
     if stream:
-        refuse_with_stream(soft=soft, fit=fit, fit_on=fit_on, cross_fit=cross_fit, fit_soft=fit_soft)
+        refuse_with_stream(
+            soft=soft,
+            fit=fit,
+            fit_on=fit_on,
+            cross_fit=cross_fit,
+            fit_soft=fit_soft,
+            fit_labels=fit_labels,
+            **reading(inputs),
+        )
         records, comparable = stream_files(files, columns, judging, quiet)
     else:
-        records, comparable = _judge_files(files, columns, soft, (fit, fit_on, cross_fit, fit_soft), judging, quiet)
+        records, comparable = _judge_files(
+            files, columns, soft, (fit, fit_on, cross_fit, fit_soft, fit_labels), judging, quiet
+        )
     if plot is not None:
         reliability_diagram(_panels(records), plot)
         if not quiet:
@@ -137,34 +138,38 @@ def _judge_files(
     files: Sequence[Path],
     columns: Columns,
     soft: str | None,
-    fitting: tuple[str | None, Path | None, int | None, str | None],
+    fitting: tuple[str | None, Path | None, int | None, str | None, str | None],
     judging: tuple[str | None, Sampling],
     silent: bool,
 ) -> tuple[dict[Path, EvaluationRecord], bool]:
-    """The record of each file, and True if all have the same labels. `fitting` are recipe, file, folds and shares of the fit."""
+    """The record of each file, and True if all have the same labels.
+
+    `fitting` are recipe, file, folds, shares and labels of the fit.
+    """
     from calibench.cli.evaluate_board import same_labels
+    from calibench.cli.evaluate_inputs import about_reading, read_files, read_fit_file
     from calibench.evaluation.stored_outputs import Fit
-    from calibench.outputs.readers import read_outputs, read_soft
+    from calibench.outputs.readers import read_soft
     from calibench.plugins.discovery import registry
 
-    recipe, fit_on, folds, fit_soft = fitting
+    recipe, fit_on, folds, fit_soft, fit_labels = fitting
     shares = None if fit_soft is None else read_soft(files[0] if fit_on is None else fit_on, fit_soft)
-    fit = Fit(recipe, None if fit_on is None else read_outputs(fit_on, columns), folds, shares)
+    samples = read_files(files, columns)
+    fit_file = None if fit_on is None else read_fit_file(fit_on, columns, fit_labels, next(iter(samples.values())))
+    fit = Fit(recipe, None if fit_file is None else fit_file.samples, folds, shares)
     warn_about_broken_plugins(registry())
-    samples = [read_outputs(file, columns) for file in files]
-    with plugin_output_to_stderr():
-        records = {
-            file: _judge_file(file, judged, fit, None if soft is None else read_soft(file, soft), judging, silent)
-            for file, judged in zip(files, samples, strict=True)
-        }
     used = soft if fit_on is not None or soft is not None else fit_soft
-    records = {file: _with_unread(record, file, columns, used) for file, record in records.items()}
-    return records, same_labels([labels for _, labels in samples])
+    records = {}
+    with plugin_output_to_stderr():
+        for name, judged in samples.items():
+            of_people = judged.soft if soft is None else read_soft(judged.path, soft)
+            record = _judge_file(judged, fit, of_people, judging, silent)
+            records[name] = about_reading(record, judged, fit_file, [used])
+    return records, same_labels([judged.samples[1] for judged in samples.values()])
 
 
 def _judge_file(
-    file: Path,
-    samples: Samples,
+    samples: SamplesFile,
     fit: Fit,
     soft: NDArray[Any] | None,
     judging: tuple[str | None, Sampling],
@@ -176,20 +181,14 @@ def _judge_file(
     """
     from calibench.atomic import digest_of
     from calibench.evaluation.stored_outputs import evaluate_samples
+    from calibench.outputs.readers import local_file
 
     metrics, sampling = judging
     with progress("evaluate", silent) as report:
         record = evaluate_samples(
-            samples, fit, soft=soft, metrics=metrics, sampling=sampling, report=AfterPatience(report)
+            samples.samples, fit, soft=soft, metrics=metrics, sampling=sampling, report=AfterPatience(report)
         )
-    return dataclasses.replace(record, file=str(file), sha256=digest_of(file))
-
-
-def _with_unread(record: EvaluationRecord, file: Path, columns: Columns, soft: str | None) -> EvaluationRecord:
-    """The record with a warning that names the arrays of an `.npz` that were not used, such as sample weights."""
-    from calibench.outputs.readers import warn_of_unread
-
-    return dataclasses.replace(record, warnings=[*record.warnings, *warn_of_unread(file, columns, soft)])
+    return dataclasses.replace(record, file=samples.path, sha256=digest_of(local_file(samples.path)))
 
 
 def _check_files(files: tuple[Path, ...], fit_on: Path | None, fit_soft: str | None) -> None:
@@ -247,7 +246,11 @@ def _print_record(record: EvaluationRecord, file: Path) -> None:
     # Not as the table's title, which would be folded to the table's width.
     labels = f"{record.labels_per_sample} labels each, judged as yes-or-no questions"
     classes_or_labels = f"{record.classes} classes" if record.labels_per_sample == 1 else labels
+    if record.judged is not None and record.judged.top_label_only:
+        classes_or_labels = "answers with a confidence"
     print_line(console, f"{file}: {record.n} samples, {classes_or_labels}")
+    for note in record.notes:
+        print_line(console, f"note: {note}")
     table, left_out = figures_table(record, console)
     console.print(table)
     by_label = labels_table(record)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from calibench.plugins.registry import Registry
 
 FAMILIES = {
-    f"{family}s": family for family in ("method", "dataset", "model", "metric", "noise", "shift", "ood-score", "preset")
+    f"{family}s": family
+    for family in ("method", "dataset", "model", "metric", "noise", "shift", "ood-score", "reader", "preset")
 }
 """The family of each word that a user types after `calibench list`."""
 
@@ -24,7 +25,7 @@ FAMILIES = {
 @click.argument("kind")
 @json_option
 def list_(kind: str, as_json: bool) -> None:
-    """List METHODS, DATASETS, MODELS, METRICS, NOISES, SHIFTS, OOD-SCORES or PRESETS, with the distribution of each."""
+    """List METHODS, DATASETS, MODELS, METRICS, NOISES, SHIFTS, OOD-SCORES, READERS or PRESETS, with the distribution of each."""
     if kind not in FAMILIES:
         raise click.UsageError(f"cannot list {kind!r}; {did_you_mean(kind, FAMILIES)}")
     from calibench.plugins.discovery import registry

@@ -44,6 +44,8 @@ def families(judged: Judged) -> dict[str, HasDraws]:
         return {}
     if judged.labels_per_sample > 1:
         return {LABELS: LabelCounts(judged), LABEL_ECE: LabelECE(judged, BINS)}
+    if judged.top_label_only:
+        return {RIGHT: RightAnswers(judged), TOP_ECE: ECE(BINS)}
     return {
         RIGHT: RightAnswers(judged),
         CLASSES: ClassCounts(judged),
@@ -58,7 +60,24 @@ def calibration_test(judged: Judged, drawn: Mapping[str, Floats], seed: int = 0)
         return Tested(*soft_findings(judged, BINS, seed), by_label=[])
     if judged.labels_per_sample > 1:
         return _test_labels(judged, drawn)
+    if judged.top_label_only:
+        return _test_top_label(judged, drawn)
     return _test_classes(judged, drawn)
+
+
+def _test_top_label(judged: Judged, drawn: Mapping[str, Floats]) -> Tested:
+    """The test of answers whose other probabilities are not known."""
+    right = RightAnswers(judged)
+    observed = {RIGHT: right.distances(judged), TOP_ECE: np.array([ECE(BINS).value(judged)])}
+    draws = {name: drawn[name].reshape(len(drawn[name]), -1) for name in observed}
+    test = joint_test(observed, draws)
+    compared, critical = right.compared(judged), test.critical[RIGHT]
+    above_chance = observed[TOP_ECE] - draws[TOP_ECE].mean(axis=0)
+    findings = findings_in(
+        "top_label", compared, np.minimum(test.p[RIGHT], test.p[TOP_ECE]), critical, ["top label"], above_chance
+    )
+    detectable = compared.detectable(critical)
+    return Tested(findings, None if detectable is None else float(detectable[0]), by_label=[])
 
 
 def _test_classes(judged: Judged, drawn: Mapping[str, Floats]) -> Tested:

@@ -107,6 +107,13 @@ class EvaluationRecord:
     warnings: list[str] = field(default_factory=list)
     """What may be wrong with the samples or with the use of them, a sentence each."""
 
+    notes: list[str] = field(default_factory=list)
+    """How the file was read, a sentence each: columns that are left out, the positive class, classes that were matched by
+    position since the file does not name them, rounded probabilities that were scaled. Empty for arrays from Python."""
+
+    class_names: list[str] | None = None
+    """The names of the classes in the order of their numbers. Absent where the file does not name them."""
+
     fit: dict[str, Any] | None = None
     """The fit: its `recipe`, the number of samples `n`, and the learned value of each parameter, under the name of the
     parameter (`temperature`), or `STAGE.NAME` if an earlier stage has one of that name. With `cross_fit`, the number of

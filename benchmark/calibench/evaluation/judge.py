@@ -121,7 +121,9 @@ def applicable(judged: Judged, metrics: Mapping[str, tuple[MetricSpec, Metric]])
     return {
         name: metric
         for name, (spec, metric) in metrics.items()
-        if (judged.decisions is not None or not spec.needs_decision) and _applies(name, metric, judged)
+        if (judged.decisions is not None or not spec.needs_decision)
+        and (metric.of_top_label or not judged.top_label_only)
+        and _applies(name, metric, judged)
     }
 
 

@@ -23,7 +23,7 @@ from calibench.evaluation.soft_fit import with_drawn_labels
 from calibench.kernels import numpy_backend
 from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Sampling
 from calibench.metrics.judged import Judged
-from calibench.metrics.load import Metrics, load_metrics, units_of
+from calibench.metrics.load import Metrics, load_metrics, named_in, units_of
 from calibench.metrics.sample_weight import effective_samples
 from calibench.outputs.outputs import Outputs
 from calibench.progress import Report, quiet
@@ -66,6 +66,8 @@ def evaluate_samples(
     Raises InputError for samples that do not go together.
     """
     outputs, labels = samples
+    if outputs.top_label_only:
+        _refuse_with_top_label(fit, soft)
     soft = _checked_soft(soft, outputs)
     check_fit(fit.recipe, fit.samples, fit.folds, samples)
     fit_on = _fit_on(fit, samples, sampling.seed)
@@ -74,6 +76,8 @@ def evaluate_samples(
             "fit auto takes no sample weights", "name a recipe, such as temperature, or leave the weights out"
         )
     chosen = load_metrics(metrics, weighted=sample_weight is not None)
+    if outputs.top_label_only and metrics is not None:
+        refuse_by_name(metrics, chosen)
     judged = Judged(outputs, labels, soft=soft, sample_weight=sample_weight)
     by_group = partial(_by_group, groups=groups, metrics=chosen, sampling=sampling, report=report)
     record = record_of(judged, judge(judged, chosen, sampling, report), chosen)
@@ -82,7 +86,8 @@ def evaluate_samples(
     record = dataclasses.replace(record, warnings=record.warnings + warnings)
     if sample_weight is not None and fit.recipe is not None:
         record = dataclasses.replace(record, warnings=[*record.warnings, UNWEIGHTED_FIT])
-    asked = sample_weight is None and (record.calibrated in ("miscalibrated", "too_few") or fit.recipe == AUTO)
+    able = sample_weight is None and not outputs.top_label_only
+    asked = able and (record.calibrated in ("miscalibrated", "too_few") or fit.recipe == AUTO)
     if asked and find_spec("torch") is None:  # judging needs none
         record = dataclasses.replace(record, warnings=[*record.warnings, NO_MAPS])
     elif asked:
@@ -104,6 +109,24 @@ def evaluate_samples(
         after=_after(judgement, by_group(judged_after)),
         judged_after=judged_after,
     )
+
+
+def refuse_by_name(metrics: str, chosen: Metrics) -> None:
+    """InputError for the first metric that is named by itself and needs the probabilities of all classes."""
+    for name in named_in(metrics):
+        if name in chosen and not chosen[name][1].of_top_label:
+            able = [other for other, (_, metric) in load_metrics("all").items() if metric.of_top_label]
+            message = f"metric {name!r} needs the probabilities of all classes, and only the confidence of each answer is here"
+            raise InputError(message, f"these need no more: {', '.join(able)}")
+
+
+def _refuse_with_top_label(fit: Fit, soft: NDArray[Any] | None) -> None:
+    if fit.recipe is not None or soft is not None:
+        what = "soft labels" if fit.recipe is None else f"fit {fit.recipe}"
+        raise InputError(
+            f"{what} needs the probabilities of all classes, and only the confidence of each answer is here",
+            "store one column per class",
+        )
 
 
 def _fit_on(fit: Fit, samples: Samples, seed: int) -> Samples:

@@ -68,7 +68,7 @@ def as_logits_warning(ece: float, several: bool = False) -> str:
 
 def _clipped(judged: Judged) -> str:
     """Probabilities of the true class that NLL raises to 1e-12: the figure then depends on that number."""
-    if not judged.from_probs:
+    if not judged.from_probs or judged.top_label_only:
         return ""
     return clipped_warning(int((judged.label_probs < CLIP).sum()), judged.n)
 

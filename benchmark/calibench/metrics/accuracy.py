@@ -26,6 +26,7 @@ class Accuracy(SampleMean):
     """
 
     share = True
+    of_top_label = True
 
     def per_sample(self, judged: Judged) -> Bools:
         """True where the prediction is the label."""

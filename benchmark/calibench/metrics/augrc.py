@@ -37,6 +37,7 @@ class AUGRC(Metric):
     Source: Traub et al. 2024, "Overcoming Common Flaws in the Evaluation of Selective Classification Systems".
     """
 
+    of_top_label = True
     takes_weights = True
 
     def __init__(self, like: str | None = None) -> None:

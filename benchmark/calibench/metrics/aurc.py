@@ -36,6 +36,7 @@ class AURC(Metric):
     Source: Geifman, Uziel & El-Yaniv 2019, "Bias-reduced uncertainty estimation".
     """
 
+    of_top_label = True
     takes_weights = True
 
     def value(self, judged: Judged) -> float:

@@ -23,6 +23,7 @@ class CumulativeMetric(WeightedMetric):
     Subclasses write `size` and `tail`. Source: Arrieta-Ibarra, Gujral, Tannen, Tygert & Xu 2022, JMLR 23(351).
     """
 
+    of_top_label = True
     bias_corrected = True
     takes_weights = True
 

@@ -36,6 +36,7 @@ class ExcessAURC(WeightedMetric):
     Source: Geifman, Uziel & El-Yaniv 2019, "Bias-reduced uncertainty estimation".
     """
 
+    of_top_label = True
     takes_weights = True
 
     def __init__(self, like: str | None = None) -> None:

@@ -41,6 +41,7 @@ class EqualMassECE(Metric):
     Source: Nguyen & O'Connor 2015; Nixon et al. 2019.
     """
 
+    of_top_label = True
     bias_corrected = True
     takes_weights = True
 

@@ -20,6 +20,7 @@ class BinnedMetric(Metric):
     Bins are `(lo, hi]`, the first closed at 0, with edges k / M in float64 (`binning.py`).
     """
 
+    of_top_label = True
     bias_corrected = True
     takes_weights = True
 

@@ -150,6 +150,11 @@ class Judged:
         return first, places[self._parent[1]]
 
     @property
+    def top_label_only(self) -> bool:
+        """True if only the confidence of each answer and its correctness are known: the answer is class 0."""
+        return self._parent[0].top_label_only if self._parent else self.outputs.top_label_only
+
+    @property
     def outputs(self) -> Outputs:
         """The scores as the classifier gave them, logits or probabilities, `[N, K]`."""
         if self._outputs is None:

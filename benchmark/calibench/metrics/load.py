@@ -49,6 +49,12 @@ def load_metrics(names: str | None = None, weighted: bool = False) -> Metrics:
     return metrics
 
 
+def named_in(names: str) -> list[str]:
+    """The metrics that `names` names by themselves, and not as part of a set."""
+    pieces = [piece for piece in parse_list(names) if piece.name not in (DEFAULT, ALL) or piece.values]
+    return [_find(piece).text() for piece in pieces]
+
+
 def takes_no_weights(name: str) -> InputError:
     """The error for a metric that weighted samples are not judged by; it names those that are."""
     able = [spec.name for spec in _specs() if getattr(spec.load(), "takes_weights", False)]

@@ -60,6 +60,10 @@ class Metric(HasDraws, ABC):
     `sample_weight.py` has the weighted mean. The figure must not depend on the unit of the weights.
     """
 
+    of_top_label: ClassVar[bool] = False
+    """True if the figure needs no more than the confidence of each answer and whether it is right. All other figures are left
+    out where only these are known (`outputs/top_label.py`)."""
+
     def applies(self, judged: Judged) -> bool:
         """False if `judged` lacks an input of the figure, such as sets of classes. The record then leaves the figure out."""
         return True

@@ -38,7 +38,8 @@ def drawn_figures(
     """The figure of each metric that has a floor in each draw of labels, `[D]`, by the metric's name.
 
     Figures that follow from counts share their labels, and so do all others. Figures of weighted samples have the labels of the
-    others: the compiled operator counts samples.
+    others, since the compiled operator counts samples; and so do answers whose other probabilities are not known, since it
+    takes the largest score as the answer.
     """
     wanted: dict[str, FloorCounts] = {}
     has_floor = {name for name, metric in metrics.items() if type(metric).floor_draws is not HasDraws.floor_draws}
@@ -47,7 +48,7 @@ def drawn_figures(
             counts = metric.floor_counts(judged)
         if counts is not None:
             has_floor.add(name)
-        if counts is not None and judged.sample_weight is None:
+        if counts is not None and judged.sample_weight is None and not judged.top_label_only:
             wanted[name] = counts
     blocks: dict[str, list[Floats]] = {}
     done = 0

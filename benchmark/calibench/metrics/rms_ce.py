@@ -61,6 +61,7 @@ class RmsCE(Metric):
     Source: Hendrycks, Mazeika & Dietterich 2019, "Deep anomaly detection with outlier exposure".
     """
 
+    of_top_label = True
     bias_corrected = True
     takes_weights = True
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints, read_only
-from calibench.outputs.arrays import as_array, like, widened
+from calibench.outputs.arrays import as_array, like, to_float64, widened
 from calibench.outputs.outputs import Outputs
 
 BLOCK_NUMBERS = 1 << 19
@@ -32,6 +32,8 @@ def sample_figures(outputs: Outputs, labels: Ints) -> SampleFigures:
     """
     from calibench.kernels import calibration_stats
 
+    if outputs.top_label_only:
+        return _of_top_label(to_float64(outputs.given)[:, 0])
     scores, n = outputs.given, len(labels)
     columns: list[Any] = [
         np.empty(n, dtype=np.int32 if name == "prediction" else np.float64) for name in SampleFigures._fields
@@ -44,3 +46,12 @@ def sample_figures(outputs: Outputs, labels: Ints) -> SampleFigures:
         for column, values in zip(columns, samples, strict=True):
             column[block] = as_array(values)
     return SampleFigures(*map(read_only, columns))
+
+
+def _of_top_label(confidence: Floats) -> SampleFigures:
+    """Those of answers whose other probabilities are not known: NLL and Brier score are NaN."""
+    unknown = np.full(len(confidence), np.nan)
+    with np.errstate(divide="ignore"):
+        tail = (1 - confidence) / confidence
+    answer = np.zeros(len(confidence), dtype=np.int32)
+    return SampleFigures(*map(read_only, (confidence, tail, answer, unknown, unknown)))

@@ -58,6 +58,7 @@ class SmECE(WeightedMetric):
     Source: Blasiok & Nakkiran 2024, "Smooth ECE: principled reliability diagrams via kernel smoothing".
     """
 
+    of_top_label = True
     bias_corrected = True
     takes_weights = True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from calibench.errors import InputError
 from calibench.lazy import torch
@@ -39,6 +39,9 @@ class Outputs:
     """True for logits of one sigmoid a class, as `bce` trains them: p_k = sigmoid(x_k) / sum over j of sigmoid(x_j)."""
     labels_per_sample: int = 1
     """Q > 1 if a sample has Q labels: rows i Q .. i Q + Q - 1 are its answers over (no, yes); see `several_labels.py`."""
+
+    top_label_only: ClassVar[bool] = False
+    """True if only the confidence of each answer is known: `top_label.py`."""
 
     questions = renamed("questions", "labels_per_sample")
 

@@ -26,6 +26,7 @@ from calibench.plugins.specs import (
     NoiseSpec,
     OodScoreSpec,
     PresetSpec,
+    ReaderSpec,
     ShiftSpec,
     Spec,
 )
@@ -39,6 +40,7 @@ HOOKS: dict[str, type[Spec]] = {
     "calibench_ood_scores": OodScoreSpec,
     "calibench_metrics": MetricSpec,
     "calibench_presets": PresetSpec,
+    "calibench_readers": ReaderSpec,
 }
 
 

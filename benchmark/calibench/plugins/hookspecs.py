@@ -23,6 +23,7 @@ from calibench.plugins.specs import (
     NoiseSpec,
     OodScoreSpec,
     PresetSpec,
+    ReaderSpec,
     ShiftSpec,
 )
 
@@ -183,6 +184,30 @@ def calibench_metrics() -> Iterable[MetricSpec]:
     class Overconfidence(calibench.Metric):
         def value(self, judged):
             return float(judged.confidence.mean() - judged.correct.mean())
+    ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def calibench_readers() -> Iterable[ReaderSpec]:
+    """Formats of stored outputs, for `calibench evaluate FILE` and every command that reads one.
+
+    A reader returns the arrays of a file by name. Which of them are scores and labels is found by the same rules for all formats.
+
+    ```python
+    import numpy
+    import calibench
+
+    @calibench.hookimpl
+    def calibench_readers():
+        return [calibench.ReaderSpec(
+            name="words", suffixes=(".words",), target="my_module:read_words", summary="A label, then a probability a class.",
+        )]
+
+    def read_words(path, columns):
+        rows = [line.split() for line in path.read_text().splitlines()]
+        return {"labels": numpy.array([row[0] for row in rows]), "probs": numpy.array([row[1:] for row in rows], dtype=float)}
     ```
     """
     raise NotImplementedError

@@ -242,6 +242,32 @@ class MetricSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReaderSpec(Spec):
+    """A format of stored outputs. `target` is called as `target(path, columns)`, and returns `calibench.Content` or a mapping.
+
+    The arrays of a mapping are named; `calibench.outputs.roles` finds scores, labels and names of classes among them. `columns` are
+    the user's words (`calibench.outputs.columns.Columns`). A file must be read without a pickle and within memory.
+    """
+
+    family: ClassVar[str] = "reader"
+
+    suffixes: tuple[str, ...] = ()
+    """The endings of its files, as `.csv` and `.csv.gz`, in lower case."""
+    starts: tuple[bytes, ...] = ()
+    """How its files may begin; by this a file without an ending is recognised."""
+    marks: tuple[str, ...] = ()
+    """Texts that all stand in the first 64 kB of its files. Such a reader goes before others of the same ending."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        wrong = next((suffix for suffix in self.suffixes if not suffix.startswith(".") or suffix != suffix.lower()), None)
+        if wrong is not None:
+            raise PluginError(f"reader {self.name!r} has the ending {wrong!r}", "write it as '.csv', in lower case")
+        if not self.suffixes and not self.starts:
+            raise PluginError(f"reader {self.name!r} has no ending", "give suffixes=('.ending',)")
+
+
+@dataclass(frozen=True, kw_only=True)
 class PresetSpec(Spec):
     """A run by name. `target` is `module:file.toml`, a file beside that module; see docs/guides/presets.md."""
 

@@ -9,10 +9,11 @@ from typing import IO
 
 from calibench.data.numpy_files import existing_file, npz_names
 from calibench.errors import InputError
-from calibench.outputs.readers.columns import Columns, label_name
-from calibench.outputs.readers.npy import array_in
-from calibench.outputs.readers.npz import scores_name
+from calibench.outputs.columns import Columns
+from calibench.outputs.readers.formats.npy import array_in
 from calibench.outputs.readers.stored_array import UNREADABLE, StoredArray
+from calibench.outputs.roles.label_columns import label_name
+from calibench.outputs.roles.score_arrays import are_probs, scores_name
 
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 """Of a member of a zip file: its mark, and the lengths of the name and of the extra field that follow."""
@@ -26,7 +27,7 @@ def npz_scores_and_labels(path: str | Path, columns: Columns) -> tuple[StoredArr
         hint = "write it with numpy.savez(file, name=array)"
         raise InputError(f"{path}: not an .npz file ({error})", hint) from None
     scores = scores_name(columns, names, path)
-    from_probs = columns.probs is not None or (columns.logits is None and scores == "probs")
+    from_probs = are_probs(columns, scores)
     return npz_array(path, scores), npz_array(path, label_name(columns, names)), from_probs
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from calibench.data.numpy_files import existing_file
 from calibench.errors import InputError
+from calibench.outputs.columns import Columns, refuse_both
 from calibench.outputs.readers.available_memory import available_memory
 from calibench.outputs.readers.block_file import ArrayFile, BlockFile
-from calibench.outputs.readers.columns import Columns, refuse_both
-from calibench.outputs.readers.npy import npy_scores_and_labels
+from calibench.outputs.readers.formats.npy import npy_scores_and_labels
+from calibench.outputs.readers.formats.safetensors import safetensors_scores_and_labels
 from calibench.outputs.readers.npz_members import npz_scores_and_labels
 from calibench.outputs.readers.parquet_blocks import ParquetFile
-from calibench.outputs.readers.safetensors import safetensors_scores_and_labels
 from calibench.outputs.readers.stored_array import StoredArray
 
 ARRAYS: dict[str, Callable[[str | Path, Columns], tuple[StoredArray, StoredArray, bool]]] = {

@@ -8,10 +8,11 @@ from typing import Any
 
 from calibench.data.numpy_files import existing_file
 from calibench.errors import InputError
+from calibench.outputs.columns import Columns
+from calibench.outputs.readers.arrow_columns import column_arrays
 from calibench.outputs.readers.block_file import BlockFile, refuse_several_labels
-from calibench.outputs.readers.columns import Columns
-from calibench.outputs.readers.parquet import HINT, column_arrays, pyarrow_parquet
-from calibench.outputs.readers.table import refuse_equal_names, samples_from_table, score_and_label_columns
+from calibench.outputs.readers.formats.parquet import HINT, pyarrow_parquet
+from calibench.outputs.readers.table import columns_by_name, refuse_equal_names, samples_from_block
 
 BUFFER = 1 << 16
 """Bytes of each column that are read ahead; without a buffer a whole row group is."""
@@ -30,11 +31,12 @@ class ParquetFile(BlockFile):
         except (OSError, pyarrow.ArrowException) as error:
             raise InputError(f"cannot read {path}: {error}", HINT) from None
         refuse_equal_names(names, self.path)
-        self._scores, self._labels = score_and_label_columns(path, dict.fromkeys(names), columns)
+        chosen, self._labels = columns_by_name(path, dict.fromkeys(names), columns)
+        self._scores = chosen.names
         if len(self._labels) > 1:
             refuse_several_labels(self.where)
         self.rows, self.classes = metadata.num_rows, len(self._scores)
-        self.from_probs, self.score_bytes = columns.logits is None, 8 * self.rows * self.classes
+        self.from_probs, self.score_bytes = chosen.from_probs is not False, 8 * self.rows * self.classes
         if self.classes < 2:
             hint = "give one column per class; for a binary probability p store [1 - p, p]"
             raise InputError(f"{path}: scores have one class ({self._scores[0]})", hint)
@@ -48,7 +50,7 @@ class ParquetFile(BlockFile):
             with pyarrow.parquet.ParquetFile(self.path, buffer_size=BUFFER, pre_buffer=False) as file:
                 for batch in self._even(file.iter_batches(size, columns=[*self._scores, *self._labels]), size, pyarrow):
                     table = column_arrays(batch, self.path, first)
-                    samples = samples_from_table(self.where, table, self.columns, first)
+                    samples = samples_from_block(self.where, table, self._scores, self._labels[0], self.columns, first)
                     assert samples.labels is not None
                     yield samples.scores, samples.labels
                     first += batch.num_rows

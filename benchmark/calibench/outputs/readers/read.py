@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibench.data.numpy_files import existing_file, read_npy, read_npz
-from calibench.errors import InputError
-from calibench.outputs.arrays import Labels, like, to_int64
+from calibench.config.grammar import who
+from calibench.data.numpy_files import read_npy, read_npz
+from calibench.errors import InputError, blaming
+from calibench.lazy import np
+from calibench.outputs.arrays import Labels
+from calibench.outputs.columns import Columns, StoredSamples, array_named, refuse_both
+from calibench.outputs.content import Content
 from calibench.outputs.outputs import Outputs
-from calibench.outputs.readers.columns import Columns, StoredSamples, array_named, refuse_both
-from calibench.outputs.readers.csv import read_csv
-from calibench.outputs.readers.npz import samples_from_npz
-from calibench.outputs.readers.open_blocks import ARRAYS, refuse_larger_than_memory
-from calibench.outputs.readers.parquet import read_parquet
+from calibench.outputs.readers.choose import own_readers, reader_of
+from calibench.outputs.readers.label_file import with_label_file
+from calibench.outputs.readers.open_blocks import refuse_larger_than_memory
 from calibench.outputs.readers.samples_file import SamplesFile
-from calibench.outputs.readers.stored_array import check_label_type, check_score_type
-from calibench.outputs.readers.table import samples_from_table
+from calibench.outputs.readers.standard_input import local_file
+from calibench.outputs.readers.truth import with_truth
+from calibench.outputs.roles.samples import samples_of
 from calibench.outputs.several_labels import check_samples
 from calibench.outputs.stored_outputs import outputs_of
+from calibench.outputs.top_label import TopLabelOutputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,42 +38,61 @@ def read_outputs(path: str | Path, columns: Columns | None = None) -> tuple[Outp
 def read_samples(path: str | Path, columns: Columns | None = None, labelled: bool = True) -> SamplesFile:
     """The samples in a file, checked and ready to be judged; without `labelled`, the labels may be missing.
 
-    `path` ends in `.npz`, `.npy`, `.safetensors`, `.csv` or `.parquet`; `columns` names the arrays or columns if they have
-    unusual names. Raises InputError naming the file, and the row or column, or because it does not fit into memory.
+    docs/reference/inputs.md lists the formats; `-` is standard input. `columns` names the arrays or columns if they have unusual
+    names, and says how to read them. Raises InputError naming the file, and the row or column, or because it does not fit into
+    memory.
     """
     columns = columns or Columns()
+    content = read_content(path, columns)
+    return _checked(samples_of(content, columns, path, labelled), path)
+
+
+def read_members(path: str | Path, columns: Columns) -> list[SamplesFile]:
+    """The samples of each member of an ensemble `[M, N, K]`, which share their labels. InputError if the file holds no members."""
+    content = read_content(path, columns)
+    named = dataclasses.replace(columns, combine=None, member=0)
+    samples_of(content, named, path)  # refuses other shapes
+    members = max(len(array) for array in content.arrays.values() if array.ndim == 3)
+    return [
+        _checked(samples_of(content, dataclasses.replace(named, member=member), path), path)
+        for member in range(members)
+    ]
+
+
+def read_content(path: str | Path, columns: Columns) -> Content:
+    """The named arrays of a file, with the labels of a second file if the user names one."""
     refuse_both(columns)
-    file = existing_file(path)
-    suffix = file.suffix.lower()
+    file = local_file(path)
+    reader = reader_of(file, columns.format, path)
     refuse_larger_than_memory(path, columns)
-    if suffix in (".npy", ".safetensors"):
-        return SamplesFile(str(path), *_whole_arrays(path, columns))
-    if suffix == ".npz":
-        stored = samples_from_npz(path, columns, labelled)
-    elif suffix == ".csv":
-        stored = samples_from_table(path, read_csv(file), columns, labelled=labelled)
-    elif suffix == ".parquet":
-        stored = samples_from_table(path, read_parquet(file), columns, labelled=labelled)
+    if reader.spec in own_readers():
+        content = reader.spec.load()(file, columns, **reader.params)
     else:
-        raise InputError(
-            f"{path}: cannot read files of type {suffix or 'unknown'!r}",
-            "use .npz, .npy, .safetensors, .csv or .parquet",
-        )
-    outputs, labels = _checked(stored, str(path))
-    return SamplesFile(str(path), outputs, labels, stored.class_names, stored.others)
+        with blaming(who(reader)):
+            content = reader.spec.load()(file, columns, **reader.params)
+    if not isinstance(content, Content):
+        content = _of_mapping(content, reader.name, path)
+    return with_truth(with_label_file(content, columns), columns, path)
 
 
-def _checked(stored: StoredSamples, where: str) -> tuple[Outputs, Labels | None]:
-    if stored.labels is None:
-        return outputs_of(stored.scores, stored.from_probs).check(where), None
-    return check_samples(stored.scores, stored.labels, stored.from_probs, where)
+def _of_mapping(arrays: Any, reader: str, path: object) -> Content:
+    """What a plugin's reader returned, as Content. InputError if it is no mapping of arrays by name."""
+    if not isinstance(arrays, Mapping) or not arrays:
+        raise InputError(f"{path}: reader {reader!r} returned {type(arrays).__name__}, no arrays", "correct the plugin")
+    named = {str(name): np.asarray(array) for name, array in arrays.items()}
+    return Content(named, table=all(array.ndim == 1 for array in named.values()))
 
 
-def _whole_arrays(path: str | Path, columns: Columns) -> tuple[Outputs, Labels]:
-    """Outputs and labels in stored arrays that are not members of a zip file."""
-    scores, labels, from_probs = ARRAYS[Path(path).suffix.lower()](path, columns)
-    whole = check_score_type(scores).whole(), check_label_type(labels).whole()
-    return check_samples(whole[0], like(whole[0], to_int64(whole[1])), from_probs, str(path))
+def _checked(stored: StoredSamples, path: str | Path) -> SamplesFile:
+    labels: Labels | None = stored.labels
+    if stored.top_label_only:
+        outputs: Outputs = TopLabelOutputs(stored.scores)
+    elif labels is None:
+        outputs = outputs_of(stored.scores, stored.from_probs).check(str(path))
+    else:
+        outputs, labels = check_samples(stored.scores, labels, stored.from_probs, str(path))
+    about = stored.class_names, stored.others, stored.notes, stored.unused, stored.soft
+    return SamplesFile(str(path), outputs, labels, *about)
 
 
 def read_soft(path: str | Path, name: str) -> NDArray[Any]:

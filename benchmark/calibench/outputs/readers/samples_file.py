@@ -29,6 +29,11 @@ class SamplesFile:
     notes: tuple[str, ...] = ()
     """Sentences about how the file was read, for the user: an index column left out, the positive class, rows left out."""
 
+    unused: tuple[str, ...] = ()
+    """The names in the file that are neither scores nor labels."""
+    soft: NDArray[Any] | None = None
+    """The shares `[N, K]` of people who gave each label, where the file has these in place of labels."""
+
     @property
     def samples(self) -> tuple[Outputs, Labels]:
         """Outputs and labels. InputError for a file without labels."""

@@ -9,29 +9,52 @@ from typing import IO
 from calibench.data.numpy_files import existing_file
 from calibench.errors import InputError
 from calibench.lazy import np
-from calibench.outputs.readers.columns import Columns
+from calibench.outputs.columns import Columns
+from calibench.outputs.content import Content
 from calibench.outputs.readers.stored_array import UNREADABLE, StoredArray
+from calibench.plugins.specs import ReaderSpec
+
+SPEC = ReaderSpec(
+    name="npy",
+    suffixes=(".npy",),
+    starts=(b"\x93NUMPY",),
+    target="calibench.outputs.readers.formats.npy:read_npy_scores",
+    summary="One array of numpy; its labels are in another file: --labels FILE.",
+)
 
 VERSIONS = ((1, 0), (2, 0))
 """Of the format. Version 3 is for names of fields that are not Latin-1, and arrays of fields are no scores."""
 
 
+def read_npy_scores(path: Path, columns: Columns) -> Content:
+    """The array of a `.npy` by the name of the file without its ending, which may tell what it holds (`..._logits`)."""
+    name, from_probs = _name_and_kind(path, columns)
+    array = npy_array(path)
+    return Content({name: array.whole()}, table=False, **{"probs" if from_probs else "logits": name})
+
+
 def npy_scores_and_labels(path: str | Path, columns: Columns) -> tuple[StoredArray, StoredArray, bool]:
     """The scores in the `.npy` `path`, the labels in the `.npy` `columns.label`, and True if the scores are probabilities.
 
-    The array of a file has the name of the file without its ending; a name that ends in `logits` or `probs` tells what it holds.
+    Both names tell what they hold as those of `read_npy_scores` do.
     """
-    name, named = Path(path).stem, columns.logits or columns.probs
-    if named not in {None, name, str(path), Path(path).name}:
-        raise InputError(f"{path}: there is no {named!r}", f"the array of a .npy has the file's name: {name!r}")
-    if named is None and not name.lower().endswith(("logits", "probs")):
-        hint = f"say which: --logits {name} or --probs {name}"
-        raise InputError(f"{path}: its name does not tell whether it holds logits or probabilities", hint)
-    from_probs = columns.probs is not None if named is not None else name.lower().endswith("probs")
+    _, from_probs = _name_and_kind(path, columns)
     if columns.label is None or not columns.label.lower().endswith(".npy"):
         problem = "the labels are missing" if columns.label is None else f"it holds no labels {columns.label!r}"
         raise InputError(f"{path}: {problem}", "a .npy holds one array: give the labels as --labels FILE.npy")
     return npy_array(path), npy_array(columns.label), from_probs
+
+
+def _name_and_kind(path: str | Path, columns: Columns) -> tuple[str, bool]:
+    """The name of the array, and True if it holds probabilities. InputError where neither the file's name nor the user tells."""
+    name, named = Path(path).stem, columns.logits or columns.probs
+    if named not in {None, name, str(path), Path(path).name}:
+        raise InputError(f"{path}: there is no {named!r}", f"the array of a .npy has the file's name: {name!r}")
+    if named is None and not name.lower().endswith(("logits", "probs", "predictions")):
+        hint = f"say which: --logits {name} or --probs {name}"
+        raise InputError(f"{path}: its name does not tell whether it holds logits or probabilities", hint)
+    from_probs = columns.probs is not None if named is not None else name.lower().endswith("probs")
+    return name, from_probs
 
 
 def npy_array(path: str | Path) -> StoredArray:

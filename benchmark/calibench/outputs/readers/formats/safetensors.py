@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import struct
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from calibench.data.numpy_files import existing_file
 from calibench.errors import InputError, did_you_mean
 from calibench.lazy import np
-from calibench.outputs.readers.columns import Columns, label_name
-from calibench.outputs.readers.npz import scores_name
+from calibench.outputs.columns import Columns
+from calibench.outputs.content import Content
 from calibench.outputs.readers.stored_array import StoredArray
+from calibench.outputs.roles.label_columns import label_name
+from calibench.outputs.roles.score_arrays import are_probs, scores_name
+from calibench.plugins.specs import ReaderSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SPEC = ReaderSpec(
+    name="safetensors",
+    suffixes=(".safetensors",),
+    target="calibench.outputs.readers.formats.safetensors:read_safetensors",
+    starts=(),
+    summary="Named tensors of safetensors.",
+)
 
 LONGEST_HEADER = 100_000_000
 """Bytes; the format's own limit."""
@@ -34,11 +49,27 @@ TYPES = {
 }
 
 
+def read_safetensors(path: Path, columns: Columns) -> Content:
+    """The tensors of a `.safetensors`, those of bfloat16 as float32. InputError naming the tensor that cannot be read."""
+    tensors, start = _header(path)
+    arrays = {name: _tensor(path, name, tensors, start) for name in tensors}
+    return Content({name: in_float32(array) for name, array in arrays.items()}, table=False)
+
+
+def in_float32(array: StoredArray) -> NDArray[Any]:
+    """The whole array; bfloat16, which numpy does not have, as the float32 numbers of the same value."""
+    if not array.bfloat16:
+        whole: NDArray[Any] = array.whole()
+        return whole
+    bits = dataclasses.replace(array, bfloat16=False).whole().astype(np.uint32) << 16
+    return bits.view(np.float32)
+
+
 def safetensors_scores_and_labels(path: str | Path, columns: Columns) -> tuple[StoredArray, StoredArray, bool]:
     """The scores and the labels in a `.safetensors`, and True if the scores are probabilities."""
     tensors, start = _header(path)
     scores = scores_name(columns, tensors, path)
-    from_probs = columns.probs is not None or (columns.logits is None and scores == "probs")
+    from_probs = are_probs(columns, scores)
     labels = label_name(columns, tensors)
     return _tensor(path, scores, tensors, start), _tensor(path, labels, tensors, start), from_probs
 

@@ -1,0 +1,78 @@
+"""The options that say how a file of outputs is read, shared by every command that reads one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from calibench.outputs.readers import Columns
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+OPTIONS = (
+    click.option("--logits", metavar="NAME", help="The array, or columns or patterns joined by commas, of logits."),
+    click.option(
+        "--probs",
+        metavar="NAME",
+        help="The same for probabilities. Default for tables: the columns that can be scores.",
+    ),
+    click.option(
+        "--labels",
+        metavar="NAME|FILE",
+        help="The array or column of labels, or a file of them; several labels: y_a,y_b or y_*. Default: labels, or label.",
+    ),
+    click.option(
+        "--classes", metavar="A,B,...", help="The names of the classes, in the order of the columns of scores."
+    ),
+    click.option("--positive", metavar="CLASS", help="The class that one column of scores is of, where there are two."),
+    click.option("--ignore", metavar="LABEL", help="Leave out rows of this label; nan: without one. Default: -100."),
+    click.option(
+        "--combine",
+        type=click.Choice(["mean", "logit-mean", "each"]),
+        help="Of scores [M, N, K]: the mean of M members' probabilities, of their log-probabilities, or each member alone.",
+    ),
+    click.option(
+        "--class-axis", type=int, metavar="AXIS", help="The axis of the classes, of scores [B, K, H, W] and kin."
+    ),
+    click.option("--truth", metavar="FILE", help="A table with the labels of the rows of FILE."),
+    click.option("--on", metavar="COLUMN", help="The column by which --truth is joined, as filename."),
+    click.option(
+        "--format", metavar="NAME", help="The reader, with its parameters, as in h5:group=adult or lm-eval:filter=none."
+    ),
+)
+
+
+def input_options(command: F) -> F:
+    """Adds the options to a command, which takes them as `**inputs` and hands them to `columns_of`."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def columns_of(inputs: Mapping[str, Any], others: Sequence[str] = ()) -> Columns:
+    """The user's words as `Columns`; `others` are columns that other options name, as weights."""
+    from calibench.outputs.readers import Columns
+
+    classes = inputs["classes"]
+    return Columns(
+        logits=inputs["logits"],
+        probs=inputs["probs"],
+        label=inputs["labels"],
+        positive=inputs["positive"],
+        classes=None if classes is None else tuple(name.strip() for name in classes.split(",")),
+        ignore=inputs["ignore"],
+        combine=inputs["combine"],
+        class_axis=inputs["class_axis"],
+        truth=inputs["truth"],
+        on=inputs["on"],
+        format=inputs["format"],
+        others=tuple(others),
+    )
+
+
+def reading(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The options beyond the names of scores and labels, which a file read in one pass does not heed; but for the classes."""
+    return {name: value for name, value in inputs.items() if name not in ("logits", "probs", "labels", "classes")}

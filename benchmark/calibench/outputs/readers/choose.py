@@ -1,0 +1,79 @@
+"""Choose the reader of a file: by its ending and its first bytes, or by the user's word."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+from calibench.config.grammar import Bound, bind, parse_piece
+from calibench.errors import InputError, did_you_mean
+from calibench.outputs.readers.plugin import calibench_readers
+from calibench.plugins.specs import ReaderSpec
+
+HEAD = 1 << 16
+"""Bytes at the start of a file that its kind is told by."""
+
+
+@functools.cache
+def own_readers() -> tuple[ReaderSpec, ...]:
+    """The readers of calibench itself, for which no plugin is looked up."""
+    return tuple(calibench_readers())
+
+
+def all_readers() -> tuple[ReaderSpec, ...]:
+    """Every reader; those of plugins come last."""
+    from calibench.plugins.discovery import registry
+
+    own = own_readers()
+    names = {spec.name for spec in own}
+    added = [entry.spec for entry in registry("reader").all("reader")]
+    return (*own, *(spec for spec in added if isinstance(spec, ReaderSpec) and spec.name not in names))
+
+
+def reader_of(path: Path, words: str | None = None, shown: object = None) -> Bound:
+    """The reader of a file that exists, with its parameters; `words` are the user's, as `h5:group=adult`.
+
+    `shown` is the file's name in messages. Raises InputError for an unknown format.
+    """
+    if words is not None:
+        piece = parse_piece(words)
+        found = next((spec for spec in all_readers() if spec.name == piece.name), None)
+        if found is None:
+            hint = did_you_mean(piece.name, [spec.name for spec in all_readers()])
+            raise InputError(f"there is no reader {piece.name!r}", hint)
+        return bind(found, piece.values)
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    spec = _by_ending(path.name.lower(), head, own_readers()) or _by_ending(path.name.lower(), head, all_readers())
+    if spec is None and not path.suffix:
+        spec = by_content(head)
+    if spec is None:
+        endings = sorted({ending for spec in all_readers() for ending in spec.suffixes})
+        raise InputError(
+            f"{path if shown is None else shown}: cannot read files of type {path.suffix or 'unknown'!r}",
+            f"use {', '.join(endings[:-1])} or {endings[-1]}",
+        )
+    return bind(spec, ())
+
+
+def _by_ending(name: str, head: bytes, specs: Sequence[ReaderSpec]) -> ReaderSpec | None:
+    fitting = [spec for spec in specs if name.endswith(spec.suffixes) and _has_marks(head, spec)]
+    longest = {spec: max(len(ending) for ending in spec.suffixes if name.endswith(ending)) for spec in fitting}
+    return max(fitting, key=lambda spec: (longest[spec], len(spec.marks)), default=None)
+
+
+def _has_marks(head: bytes, spec: ReaderSpec) -> bool:
+    return all(mark.encode() in head for mark in spec.marks)
+
+
+def by_content(head: bytes) -> ReaderSpec | None:
+    """The reader of a file without an ending, by its first bytes; a table of text for any other text. None for other bytes."""
+    specs = all_readers()
+    fitting = [
+        spec for spec in specs if spec.starts and head.lstrip().startswith(spec.starts) and _has_marks(head, spec)
+    ]
+    best = max(fitting, key=lambda spec: len(spec.marks), default=None)
+    if best is not None or not head or b"\0" in head:
+        return best
+    return next(spec for spec in specs if spec.name == "csv")

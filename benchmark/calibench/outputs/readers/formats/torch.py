@@ -1,0 +1,86 @@
+"""Read a `.pt` or `.pth` of outputs: tensors by name, as `torch.save({"logits": z, "labels": y}, FILE)` writes them."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calibench.errors import InputError
+from calibench.lazy import np, torch
+from calibench.outputs.columns import Columns
+from calibench.outputs.content import Content
+from calibench.outputs.readers.available_memory import most_bytes, refuse_too_large
+from calibench.plugins.specs import ReaderSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SPEC = ReaderSpec(
+    name="torch",
+    suffixes=(".pt", ".pth"),
+    starts=(b"PK\x03\x04",),
+    marks=("data.pkl",),
+    target="calibench.outputs.readers.formats.torch:read_torch",
+    summary="Tensors of torch, read with weights_only=True: no pickle is run.",
+)
+
+HINT = 'write it with torch.save({"logits": logits, "labels": labels}, FILE)'
+
+
+def read_torch(path: Path, columns: Columns) -> Content:
+    """The tensors of a file by name; of a tuple of two, the first are scores and the second labels. A pickle is not run.
+
+    bfloat16 becomes float32. Raises InputError for a file that holds anything else than tensors, numbers and texts.
+    """
+    _refuse_expanding(path)
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).splitlines()[0]
+        message = f"{path}: it holds Python objects (a pickle), which could run code, or it is damaged ({reason})"
+        raise InputError(message, HINT) from None
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise InputError(f"{path}: not a sound torch file ({str(error).splitlines()[0][:200]})", HINT) from None
+    if isinstance(stored, tuple | list) and len(stored) == 2:
+        stored = dict(zip(("scores", "labels"), stored, strict=True))
+    if torch.is_tensor(stored):
+        stored = {path.stem: stored}
+    if not isinstance(stored, Mapping):
+        raise InputError(f"{path} holds a {type(stored).__name__}, no tensors by name", HINT)
+    arrays = {str(name): array for name, value in stored.items() if (array := as_array(value)) is not None}
+    kinds = {kind: path.stem for kind in ("logits", "probs") if path.stem in arrays and path.stem.endswith(kind)}
+    left = tuple(str(name) for name in stored if str(name) not in arrays)
+    return Content(arrays, table=False, unused=left, **kinds)
+
+
+def _refuse_expanding(path: Path) -> None:
+    """InputError if the members of a zip file are larger than memory."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except (OSError, zipfile.BadZipFile):
+        size = path.stat().st_size
+    refuse_too_large(path, size, most_bytes(2))
+
+
+def as_array(value: Any) -> NDArray[Any] | None:
+    """A tensor, a list of numbers or of texts as an array; None for anything else."""
+    if isinstance(value, list | tuple) and value and all(torch.is_tensor(item) for item in value):
+        shapes = {tuple(item.shape) for item in value}
+        if len(shapes) != 1:
+            return None
+        value = torch.stack(list(value))
+    if torch.is_tensor(value):
+        tensor = value.detach().cpu()
+        if tensor.layout != torch.strided or tensor.is_quantized:
+            return None
+        array: NDArray[Any] = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+        return array
+    if isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, list | tuple) and value and all(isinstance(item, str | int | float) for item in value):
+        return np.array(value)
+    return None

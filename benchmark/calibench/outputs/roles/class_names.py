@@ -1,0 +1,124 @@
+"""ClassNames: the classes that columns of scores are named after, and how a label finds its class by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+SEPARATORS = "_ .:-/=|["
+"""Characters that end a prefix which all columns share, or begin such a suffix."""
+
+_WHOLE = re.compile(r"[+-]?\d+(\.0*)?\Z")
+
+LONGEST_LIST = 12
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names joined by commas, the first twelve of many."""
+    texts = [str(name) for name in names]
+    more = len(texts) - LONGEST_LIST
+    return ", ".join(texts[:LONGEST_LIST]) + (f" and {more} more" if more > 0 else "")
+
+
+def canonical(value: object) -> str:
+    """A label or a name as text without spaces around it; a whole number without sign, zeros in front and decimals."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    text = str(value).strip()
+    return str(int(float(text))) if _WHOLE.match(text) and len(text) <= 18 else text
+
+
+def is_whole(text: str) -> bool:
+    """True for the text of a whole number."""
+    return bool(_WHOLE.match(text))
+
+
+def short_names(names: Sequence[str]) -> tuple[str, ...]:
+    """The names without the beginning and the end that all of them share, as `prob_cat`, `prob_dog` are `cat` and `dog`.
+
+    A beginning ends in a separator, unless numbers alone are left, as of `p0`, `p1`. No name becomes empty or equal to another.
+    """
+    if len(names) < 2:
+        return tuple(names)
+    short = _without(names, _prefix(names), "")
+    return _without(short, "", _suffix(short))
+
+
+def _without(names: Sequence[str], prefix: str, suffix: str) -> tuple[str, ...]:
+    cut = tuple(name[len(prefix) : len(name) - len(suffix)] for name in names)
+    return cut if all(cut) and len(set(cut)) == len(cut) else tuple(names)
+
+
+def _beginning(names: Sequence[str]) -> str:
+    """The characters that all names begin with: those of the first and the last in order of the alphabet."""
+    first, last = min(names), max(names)
+    same = next(
+        (place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
+    )
+    return first[:same]
+
+
+def _prefix(names: Sequence[str]) -> str:
+    common = _beginning(names).rstrip("0123456789")
+    if common and all(is_whole(name[len(common) :]) for name in names):
+        return common
+    return common[: 1 + max(common.rfind(separator) for separator in SEPARATORS)]
+
+
+def _suffix(names: Sequence[str]) -> str:
+    common = _beginning([name[::-1] for name in names])[::-1]
+    places = [common.find(separator) for separator in f"{SEPARATORS}]" if separator in common]
+    return common[min(places) :] if places else ""
+
+
+@dataclass(frozen=True)
+class ClassNames:
+    """The names of K classes in the order of the columns."""
+
+    full: tuple[str, ...]
+
+    @cached_property
+    def short(self) -> tuple[str, ...]:
+        """The names without a beginning and an end that all share."""
+        return short_names(self.full)
+
+    @cached_property
+    def numbered(self) -> bool:
+        """True if some class is named by a whole number, so that a whole number as a label is a name and no position."""
+        return any(is_whole(name) for name in self.short)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """The class of each word that names one class alone: whole names first, then short ones, then without upper case."""
+        places: dict[str, int] = {}
+        for words in (
+            self.full,
+            self.short,
+            [canonical(name) for name in (*self.full, *self.short)],
+            [name.casefold() for name in (*self.full, *self.short)],
+        ):
+            found: dict[str, set[int]] = {}
+            for place, word in enumerate(words):
+                found.setdefault(word, set()).add(place % len(self.full))
+            places |= {word: next(iter(of)) for word, of in found.items() if len(of) == 1 and word not in places}
+        return places
+
+    def place(self, label: object) -> int | None:
+        """The class that a label names; None if it names none."""
+        text = canonical(label)
+        for word in (label.strip() if isinstance(label, str) else text, text, text.casefold()):
+            if word in self._places:
+                return self._places[word]
+        return None
+
+    def order_of(self, others: ClassNames) -> list[int] | None:
+        """For each of these classes its place among `others`; None unless both name the same classes."""
+        if len(self.full) != len(others.full):
+            return None
+        for mine in (self.full, self.short):
+            places = [others.place(name) for name in mine]
+            if None not in places and len(set(places)) == len(places):
+                return [place for place in places if place is not None]
+        return None

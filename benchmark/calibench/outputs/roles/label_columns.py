@@ -1,0 +1,42 @@
+"""Find the column or array of labels: the user's name, else a usual one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from calibench.errors import InputError, did_you_mean
+from calibench.outputs.columns import Columns
+from calibench.outputs.roles.class_names import short_names
+from calibench.outputs.roles.score_columns import matching
+from calibench.outputs.roles.usual_names import LABELS, OTHER_LABELS
+
+
+def label_name(columns: Columns, names: Collection[str]) -> str:
+    """The user's name of the labels, else the first usual name among `names`."""
+    return columns.label or next((name for name in (*LABELS, *OTHER_LABELS) if name in names), LABELS[0])
+
+
+def label_columns(path: object, names: Mapping[str, Any], columns: Columns, labelled: bool = True) -> list[str]:
+    """The columns of labels: one, or several if a row has several labels; none without `labelled` where there are none.
+
+    Raises InputError suggesting a similar name if a column is not there.
+    """
+    label = label_name(columns, names)
+    if label in names:
+        return [label]
+    if columns.label is None and not labelled:
+        return []
+    if not set(",*?[").isdisjoint(label):
+        return matching(label, names, (), path)
+    raise InputError(f"{path}: there is no {label!r}", did_you_mean(label, names))
+
+
+def in_order_of(labels: list[str], scores: list[str]) -> tuple[list[str], bool]:
+    """The columns of several labels in the order of those of their scores, and True if names tell which belong together."""
+    if len(labels) != len(scores):
+        return labels, False
+    of_label, of_score = dict(zip(short_names(labels), labels, strict=True)), short_names(scores)
+    if set(of_label) != set(of_score):
+        return labels, False
+    return [of_label[name] for name in of_score], True

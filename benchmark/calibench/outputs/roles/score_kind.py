@@ -1,0 +1,130 @@
+"""Probabilities or logits: what scores are, if their file does not say so, and probabilities that are rounded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from calibench.errors import InputError
+from calibench.lazy import np
+from calibench.outputs.outputs import SUM_TOLERANCE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_DECIMALS = 6
+"""Probabilities of more decimals need no more tolerance than `SUM_TOLERANCE`."""
+
+BFLOAT16 = 2.0**-8
+"""The relative error of a number in bfloat16, with room for a second rounding."""
+
+
+class Scores(NamedTuple):
+    """Scores with their kind, and sentences for the user."""
+
+    values: NDArray[Any]
+    from_probs: bool
+    notes: tuple[str, ...] = ()
+
+
+def with_kind(values: NDArray[Any], from_probs: bool | None, where: str, several: bool = False) -> Scores:
+    """The scores `[N, K]`, as logits or probabilities; `from_probs` None asks their values.
+
+    Percentages become fractions. Probabilities that are rounded are scaled to sum 1 if the number of their digits explains the
+    sums. With `several` labels a sample, rows need not sum to 1. Scores that are not sound stay as they are: `Outputs.check`
+    names their first bad row.
+    """
+    if from_probs is False or not values.size or not np.isfinite(values).all():
+        return Scores(values, from_probs is not False)
+    lowest, highest = float(values.min()), float(values.max())
+    if several:
+        logits = from_probs is None and (lowest < 0 or highest > 1)
+        return Scores(values, not logits, (_taken_as_logits(lowest, highest),) if logits else ())
+    sums = values.sum(axis=1, dtype=np.float64)
+    if lowest >= 0 and highest > 1 and _are_percent(values, sums):
+        scaled = values.astype(np.float64) / 100
+        return _summing_to_one(scaled, where, ("rows sum to 100: the scores are taken as percent",))
+    if lowest >= 0 and highest <= 1 + SUM_TOLERANCE:
+        return _summing_to_one(values, where, ())
+    if from_probs is None and lowest < 0:
+        return Scores(values, False, (_taken_as_logits(lowest, highest),))
+    return Scores(values, True)
+
+
+def _taken_as_logits(lowest: float, highest: float) -> str:
+    return f"the scores are taken as logits: they run from {lowest:.3g} to {highest:.3g}"
+
+
+def _are_percent(values: NDArray[Any], sums: NDArray[np.float64]) -> bool:
+    """True if every row sums to 100, within the rounding of its digits."""
+    return bool((np.abs(sums - 100) <= 100 * max(SUM_TOLERANCE, _tolerance(values / 100))).all())
+
+
+def _summing_to_one(values: NDArray[Any], where: str, notes: tuple[str, ...]) -> Scores:
+    sums = values.sum(axis=1, dtype=np.float64)
+    off = np.abs(sums - 1)
+    worst = float(off.max())
+    if worst <= SUM_TOLERANCE:
+        return Scores(values, True, notes)
+    if worst > _tolerance(values):
+        _refuse_one_minus(values, sums, where)
+        return Scores(values, True, notes)
+    low, high = float(sums.min()), float(sums.max())
+    note = f"probabilities are rounded to {_digits(values)}: rows sum to {low:.4g} to {high:.4g}, and are scaled to sum to 1"
+    return Scores(values.astype(np.float64) / sums[:, None], True, (*notes, note))
+
+
+def _refuse_one_minus(values: NDArray[Any], sums: NDArray[np.float64], where: str) -> None:
+    """InputError that names the cause where all rows miss 1 in one way."""
+    bad = np.abs(sums - 1) > SUM_TOLERANCE
+    if bad.mean() < 0.5 or len(sums) < FEWEST_ROWS:
+        return
+    low, high = float(sums.min()), float(sums.max())
+    row = int(np.flatnonzero(bad)[0])
+    message = (
+        f"{where}: row {row}: probabilities do not sum to 1 within {SUM_TOLERANCE:g}: rows sum to {low:.4g} to {high:.4g}, "
+        f"more than the rounding of {_digits(values)} explains"
+    )
+    if high < 1 + SUM_TOLERANCE:
+        raise InputError(
+            message, "a class is missing: give a column for each (of the k largest alone: topk_probs, topk_classes)"
+        )
+    hint = "one sigmoid a class? then labels are [N, Q] of 0 and 1; else divide each row by its sum"
+    raise InputError(message, hint)
+
+
+FEWEST_ROWS = 5
+"""Of fewer rows no common cause is told."""
+
+
+def _decimals(values: NDArray[Any]) -> int | None:
+    """The number of decimals that all values have at most; None for more than six."""
+    numbers = values.astype(np.float64)
+    for decimals in range(1, MOST_DECIMALS + 1):
+        scaled = numbers * 10**decimals
+        if np.abs(scaled - np.round(scaled)).max() <= 1e-6 * 10 ** (decimals - 1):
+            return decimals
+    return None
+
+
+def _is_bfloat16(values: NDArray[Any]) -> bool:
+    """True if every value is one of bfloat16, which has 8 bits."""
+    narrow = values.astype(np.float32)
+    return bool((narrow.astype(np.float64) == values).all() and not (narrow.view(np.uint32) & 0xFFFF).any())
+
+
+def _tolerance(values: NDArray[Any]) -> float:
+    """How far a row may miss 1 because its values are rounded."""
+    classes = values.shape[1]
+    decimals = _decimals(values)
+    if decimals is not None:
+        return classes * 0.5 * 10.0**-decimals * 1.000001
+    if values.dtype == np.float16:
+        return SUM_TOLERANCE + classes * 2.0**-25
+    return BFLOAT16 if _is_bfloat16(values) else SUM_TOLERANCE
+
+
+def _digits(values: NDArray[Any]) -> str:
+    decimals = _decimals(values)
+    if decimals is not None:
+        return f"{decimals} decimal{'s' if decimals > 1 else ''}"
+    return "bfloat16" if _is_bfloat16(values) else f"{values.dtype.itemsize * 8} bits"

@@ -1,0 +1,23 @@
+"""TopLabelOutputs: the confidence of each answer and whether it was right, and no other probability."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from calibench.outputs.stored_outputs import StoredOutputs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class TopLabelOutputs(StoredOutputs):
+    """Answers whose other classes are not known: scores `[N, 2]` are the confidence and the rest.
+
+    The answer is column 0 also where its confidence is below 1/2, so the label of a right answer is 0 and of a wrong one 1.
+    """
+
+    top_label_only = True
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        """`array [N, 2]` holds confidences and one minus them."""
+        super().__init__(array, from_probs=True)
