@@ -68,6 +68,9 @@ if TYPE_CHECKING:
     help="Fit to labels drawn from people's shares: an array of VALFILE (of FILE with --cross-fit), or a .npy.",
 )
 @click.option(
+    "--map", "map_file", type=click.Path(path_type=Path), metavar="MAP.json", help="Judge after a map of calibench fit."
+)
+@click.option(
     "--stream",
     is_flag=True,
     help="Read FILE (.npy, .npz, .safetensors, .parquet) in one pass, so that it may be larger than memory.",
@@ -93,6 +96,7 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     fit_on: Path | None,
     cross_fit: int | None,
     fit_soft: str | None,
+    map_file: Path | None,
     stream: bool,
     plot: Path | None,
     as_json: bool,
@@ -121,10 +125,12 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     _check_files(files, fit_on, fit_soft)
     judging = metrics, Sampling(resamples, level).check(figures_alone=True)
     if stream:
-        refuse_with_stream(soft=soft, fit=fit, fit_on=fit_on, cross_fit=cross_fit, fit_soft=fit_soft)
+        refuse_with_stream(soft=soft, fit=fit, fit_on=fit_on, cross_fit=cross_fit, fit_soft=fit_soft, map=map_file)
         records, comparable = stream_files(files, columns, judging, quiet)
     else:
-        records, comparable = _judge_files(files, columns, soft, (fit, fit_on, cross_fit, fit_soft), judging, quiet)
+        records, comparable = _judge_files(
+            files, columns, soft, (fit, fit_on, cross_fit, fit_soft, map_file), judging, quiet
+        )
     if plot is not None:
         reliability_diagram(_panels(records), plot)
         if not quiet:
@@ -137,21 +143,23 @@ def _judge_files(
     files: Sequence[Path],
     columns: Columns,
     soft: str | None,
-    fitting: tuple[str | None, Path | None, int | None, str | None],
+    fitting: tuple[str | None, Path | None, int | None, str | None, Path | None],
     judging: tuple[str | None, Sampling],
     silent: bool,
 ) -> tuple[dict[Path, EvaluationRecord], bool]:
-    """The record of each file, and True if all have the same labels. `fitting` are recipe, file, folds and shares of the fit."""
+    """The record of each file, and True if all have the same labels. `fitting` are recipe, file, folds, shares and map."""
     from calibench.cli.evaluate_board import same_labels
+    from calibench.cli.evaluate_map import read_for_map
     from calibench.evaluation.stored_outputs import Fit
     from calibench.outputs.readers import read_outputs, read_soft
     from calibench.plugins.discovery import registry
 
-    recipe, fit_on, folds, fit_soft = fitting
+    recipe, fit_on, folds, fit_soft, map_file = fitting
+    fitted, read = read_for_map(map_file, columns)
     shares = None if fit_soft is None else read_soft(files[0] if fit_on is None else fit_on, fit_soft)
-    fit = Fit(recipe, None if fit_on is None else read_outputs(fit_on, columns), folds, shares)
+    fit = Fit(recipe, None if fit_on is None else read_outputs(fit_on, columns), folds, shares, fitted)
     warn_about_broken_plugins(registry())
-    samples = [read_outputs(file, columns) for file in files]
+    samples = [read(file) for file in files]
     with plugin_output_to_stderr():
         records = {
             file: _judge_file(file, judged, fit, None if soft is None else read_soft(file, soft), judging, silent)
