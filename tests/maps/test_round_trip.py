@@ -35,7 +35,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed, and svs and sms need it")
     at = tmp_path_factory.mktemp("maps")
-    np.savetxt(at / "costs.csv", [[0, 1, 1, 2, 0.4], [1, 0, 1, 1, 0.4], [3, 1, 0, 1, 0.4], [1, 1, 1, 0, 0.4]], delimiter=",")
+    np.savetxt(
+        at / "costs.csv", [[0, 1, 1, 2, 0.4], [1, 0, 1, 1, 0.4], [3, 1, 0, 1, 0.4], [1, 1, 1, 0, 0.4]], delimiter=","
+    )
     logits, labels = make(500, 1)
     for kind in KINDS:
         np.savez(at / f"test-{kind}.npz", labels=labels, **scores(kind, logits))
@@ -96,7 +98,12 @@ def test_a_map_through_another_process_equals_evaluate_fit(case: str, kind: str,
 
 
 def needs_fit(case: str) -> bool:
-    return case not in ("cost:matrix={costs}", "sigmoid-threshold", "threshold:value=0.6", "threshold:values=0.3;0.4;0.5;0.6")
+    return case not in (
+        "cost:matrix={costs}",
+        "sigmoid-threshold",
+        "threshold:value=0.6",
+        "threshold:values=0.3;0.4;0.5;0.6",
+    )
 
 
 def close(figures: dict[str, float | None], expected: dict[str, float | None]) -> None:

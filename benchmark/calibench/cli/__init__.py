@@ -22,7 +22,7 @@ SPIN = "10000"
 slower while another process wants a core. This number keeps the speed of a quiet machine (.67 s an epoch; 1.38 s without
 spinning) and loses less on a busy one, where `--threads 1` is better still."""
 
-COMMANDS = ("apply", "bench", "doctor", "evaluate", "fit", "leaderboard", "list", "run", "show", "winrates")
+COMMANDS = ("apply", "bench", "doctor", "evaluate", "export", "fit", "leaderboard", "list", "run", "show", "winrates")
 """The commands: each is the function of its name in the file of its name; `list_` in list.py."""
 
 TRACEBACK_VARIABLE = "CALIBENCH_TRACEBACK"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from calibench.atomic import replacing
 from calibench.errors import InputError, did_you_mean
 from calibench.lazy import np
-from calibench.maps.calibration_map import CalibrationMap, map_decisions
+from calibench.maps.calibration_map import CalibrationMap
 from calibench.maps.class_order import order_by_name, with_order
+from calibench.maps.map_decisions import map_decisions
 from calibench.maps.mapped_rows import MappedRows
 from calibench.maps.scores import checked_outputs, refuse_other_outputs
 from calibench.maps.write_csv import write_csv

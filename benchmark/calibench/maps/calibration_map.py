@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,39 +12,21 @@ from calibench.lazy import np
 from calibench.maps.check_rows import differing_versions, refuse_other_meaning
 from calibench.maps.class_order import order_by_name
 from calibench.maps.document import MapDocument, read_document
+from calibench.maps.formula_path import Formula, NumpyMap
+from calibench.maps.map_decisions import MapDecisions, map_decisions, reordered
 from calibench.maps.scores import checked_outputs, refuse_other_outputs, score_array
 from calibench.maps.stage_entries import Stages, stages_of
 from calibench.outputs.decisions import Decisions
-from calibench.outputs.outputs import ABSTAIN, Outputs
+from calibench.outputs.outputs import Outputs
 from calibench.records.environment import versions
+from calibench.stages import NoFormulaError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from calibench.maps.chain import Chain
-
-
-@dataclass(frozen=True)
-class MapDecisions:
-    """The answers of a map's rule to N rows; without a rule, the most probable class of each."""
-
-    answers: NDArray[np.int64]
-    """[N] a class, or -1 where the rule abstains; `[N, Q]` of 0 and 1 if a sample has Q labels."""
-    sets: NDArray[np.bool_] | None = None
-    """[N, K]: the classes that the rule does not rule out; None for a rule without sets."""
-    class_names: tuple[str, ...] | None = None
-
-    @property
-    def abstained(self) -> NDArray[np.bool_]:
-        """[N]: True where the rule gives no class."""
-        mask: NDArray[np.bool_] = self.answers == ABSTAIN
-        return mask
-
-    def names(self) -> list[str | None]:
-        """The class name of each answer, None for an abstention. InputError for a map without names."""
-        if self.class_names is None or self.answers.ndim == 2:
-            raise InputError("the map has no names of classes to answer with", "use `answers`, the class indices")
-        return [None if answer == ABSTAIN else self.class_names[answer] for answer in self.answers.tolist()]
+    from calibench.maps.sklearn_estimator import SklearnMap
+    from calibench.maps.torch_module import TorchMap
 
 
 class CalibrationMap:
@@ -99,11 +80,14 @@ class CalibrationMap:
         A single row `[K]` gives `[K]`. For Q labels a sample, scores and probabilities are `[N, Q]`. `class_names` are those of
         the columns of `scores`, if they stand in another order than the map's; the result has their order.
 
+        The formulas of calibench's calibrators are computed by numpy, without torch. A map that depends on the other rows, as
+        `prior-correction` without `prior`, and a plugin's without a formula, are computed by torch on all rows together.
+
         Raises InputError for scores of another shape or kind, and for other classes.
         """
         array, order = self._ordered(scores, class_names)
         mapped = self._probabilities(checked_outputs(self.document, array))
-        return _reordered(mapped, order).reshape(np.shape(scores) if array.shape[0] == 1 else mapped.shape)
+        return reordered(mapped, order).reshape(np.shape(scores) if array.shape[0] == 1 else mapped.shape)
 
     def decide(self, scores: Any, class_names: Sequence[str] | None = None) -> MapDecisions:
         """The rule's answers, abstentions and sets for `scores`, which are as in `probs`; imports torch.
@@ -139,42 +123,68 @@ class CalibrationMap:
         return (array if order is None else array[:, order]), order
 
     def _probabilities(self, outputs: Outputs) -> NDArray[np.float64]:
-        from calibench.maps.chain import probabilities
+        """The probabilities by numpy, or by torch for a map without a formula."""
+        if self._by_numpy is not None:
+            return self._by_numpy.probs(outputs)
+        from calibench.maps.chain import probabilities, tensor_outputs
 
         with self.chain.drawing():
-            mapped, _ = self.chain.posthoc.judged(_tensors(outputs), decide=False)
+            mapped, _ = self.chain.posthoc.judged(tensor_outputs(outputs), decide=False)
         return probabilities(mapped)
 
+    @cached_property
+    def formula(self) -> Formula:
+        """The calibrators as formulas; see `calibench.stages.Calibrator.formula`."""
+        return Formula(self.document, self.stages)
 
-def _tensors(outputs: Outputs) -> Outputs:
-    from calibench.maps.chain import tensor_outputs
+    @cached_property
+    def _by_numpy(self) -> NumpyMap | None:
+        try:
+            return NumpyMap(self.formula)
+        except NoFormulaError:
+            return None
 
-    return tensor_outputs(outputs)
+    def to_torch(self) -> TorchMap:
+        """The map as an `nn.Module`: `module(scores)` are the calibrated probabilities, and `module.decide(scores)` the answers.
 
+        InputError for a map without a formula, such as one that estimates class shares from the rows.
+        """
+        from calibench.maps.torch_module import TorchMap
 
-def _reordered(columns: NDArray[Any], order: list[int] | None) -> NDArray[Any]:
-    """Columns in the map's order, put back into the caller's."""
-    if order is None:
-        return columns
-    back = np.empty_like(columns)
-    back[:, order] = columns
-    return back
+        return TorchMap(self)
 
+    def to_sklearn(self, classes: Any = None, abstain: Any = None, before: Any = None) -> SklearnMap:
+        """The map as a scikit-learn estimator on scores `[N, K]`, with `predict_proba` and `predict`.
 
-def map_decisions(
-    outputs: Outputs, decisions: Decisions | None, order: list[int] | None, names: tuple[str, ...] | None
-) -> MapDecisions:
-    """Decisions as arrays, with classes by their places in the caller's order."""
-    answers = outputs.scores.argmax(dim=1) if decisions is None else decisions.answers
-    array = answers.cpu().numpy().astype(np.int64)
-    if outputs.labels_per_sample > 1:
-        array = array.reshape(-1, outputs.labels_per_sample)
-        return MapDecisions(_reordered(array, order), None, names)
-    if order is not None:
-        places = np.asarray([*order, ABSTAIN], dtype=np.int64)  # the last one is that of index -1
-        array = places[array]
-    sets = None if decisions is None or decisions.sets is None else _reordered(decisions.sets.cpu().numpy(), order)
-    return MapDecisions(array, sets, names)
+        `classes` are the labels in the order of the columns; by default the class names, or 0 .. K - 1. `abstain` is the label
+        of rows to which the rule gives no class. `before` is a fitted classifier, whose inputs the estimator then takes.
+        """
+        from calibench.maps.sklearn_estimator import SklearnMap
+
+        if classes is not None and before is not None:
+            raise InputError("the classifier has classes of its own", "leave out classes, or before")
+        return SklearnMap(self, classes, abstain, before)
+
+    def to_onnx(self, path: str | Path) -> None:
+        """Write the map as an ONNX graph: `scores` float32 `[N, K]` to `probs` float32 `[N, K]`, computed in float64.
+
+        InputError for a map with a decision rule or without a formula, and if the package onnx is not installed.
+        """
+        from calibench.maps.onnx_export import write_onnx
+
+        write_onnx(self, path)
+
+    def snippet(self) -> str:
+        """Lines of numpy that do what `probs` does, to paste; InputError for maps that would be long."""
+        from calibench.maps.snippet import snippet_of
+
+        return snippet_of(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CalibrationMap:
+        return self  # nothing in it changes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CalibrationMap, (self.document, self.where)
 
 
 def load_map(path: str | Path) -> CalibrationMap:
