@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from calibench.errors import RunError as RunError
     from calibench.evaluation.evaluate import evaluate as evaluate
     from calibench.evaluation.evaluate import evaluate_stream as evaluate_stream
+    from calibench.maps.apply import apply_map as apply_map
+    from calibench.maps.calibration_map import CalibrationMap as CalibrationMap
+    from calibench.maps.calibration_map import load_map as load_map
+    from calibench.maps.fit import fit_map as fit_map
+    from calibench.maps.wrap import wrap as wrap
     from calibench.metrics.metric import Metric as Metric
     from calibench.models.network import Network as Network
     from calibench.outputs import Outputs as Outputs
@@ -53,6 +58,10 @@ _HOME = {
     "calibench.data.shift": ("Variant",),
     "calibench.errors": ("CalibenchError", "CalibenchWarning", "InputError", "PluginError", "RunError"),
     "calibench.evaluation.evaluate": ("evaluate", "evaluate_stream"),
+    "calibench.maps.apply": ("apply_map",),
+    "calibench.maps.calibration_map": ("CalibrationMap", "load_map"),
+    "calibench.maps.fit": ("fit_map",),
+    "calibench.maps.wrap": ("wrap",),
     "calibench.metrics.metric": ("Metric",),
     "calibench.models.network": ("Network",),
     "calibench.outputs": ("Outputs",),

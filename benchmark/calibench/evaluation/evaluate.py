@@ -8,6 +8,7 @@ from typing import Any
 from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
+from calibench.evaluation.fit import FittedMap
 from calibench.evaluation.stored_outputs import Fit, evaluate_samples
 from calibench.evaluation.streaming.evaluate import evaluate_file
 from calibench.lazy import np
@@ -36,6 +37,7 @@ def evaluate(  # noqa: PLR0913 - the public API
     seed: int = SEED,
     sample_weight: Any = None,
     groups: Any = None,
+    map: FittedMap | None = None,  # noqa: A002 - the word of the command line
 ) -> EvaluationRecord:
     """Judge `logits` or `probs` `[N, K]` against class indices `labels [N]` (arrays, tensors or nested lists).
 
@@ -51,6 +53,8 @@ def evaluate(  # noqa: PLR0913 - the public API
     `auto` is the map that the record's `advice` names. With `fit_soft`, the shares `[N, K]` of people who gave each label to the
     samples to fit on (with `cross_fit`: to those judged), the map is fitted to labels that are drawn from the shares.
 
+    `map` is a `calibench.CalibrationMap` that was fitted earlier, in place of a fit.
+
     `sample_weight [N]`, numbers of at least 0, weigh the samples in figures, intervals, noise floors and verdict; a fit and an
     advice do not know them. `groups [N]`, whole numbers or texts, ask for the figures of each group as well, in the record's
     `groups`. Raises InputError naming the first bad row.
@@ -63,7 +67,7 @@ def evaluate(  # noqa: PLR0913 - the public API
     shares = None if soft is None else _numbers(soft, "soft")
     return evaluate_samples(
         samples,
-        Fit(fit, fit_samples, cross_fit, None if fit_soft is None else _numbers(fit_soft, "fit_soft")),
+        Fit(fit, fit_samples, cross_fit, None if fit_soft is None else _numbers(fit_soft, "fit_soft"), map),
         soft=shares,
         metrics=metrics,
         sampling=sampling,

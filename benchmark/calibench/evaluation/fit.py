@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from calibench.config.resolve import resolve_chain
 from calibench.errors import InputError
@@ -27,6 +27,19 @@ class AfterFit(NamedTuple):
     outputs: Outputs
     decisions: Decisions | None
     learned: dict[str, Any]
+
+
+class FittedMap(Protocol):
+    """A recipe that was fitted earlier, such as a `calibench.CalibrationMap`."""
+
+    @property
+    def recipe(self) -> str:
+        """Its calibrators and decision rule."""
+        ...
+
+    def judged(self, outputs: Outputs) -> tuple[Outputs, Decisions | None]:
+        """The calibrated outputs and the rule's decisions; InputError for outputs that it cannot take."""
+        ...
 
 
 def check_fit(recipe: str | None, fit_samples: Samples | None, folds: int | None, samples: Samples) -> None:

@@ -15,7 +15,7 @@ from calibench.errors import InputError
 from calibench.evaluation.advice import advise
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
-from calibench.evaluation.fit import AUTO, AfterFit, apply_fit, check_fit
+from calibench.evaluation.fit import AUTO, AfterFit, FittedMap, apply_fit, check_fit
 from calibench.evaluation.fit_samples import warnings_about_fit
 from calibench.evaluation.groups import judge_groups
 from calibench.evaluation.judge import Judgement, judge
@@ -38,13 +38,15 @@ class Fit:
     """Post-hoc stages to try: the `recipe`, `auto` for the map that the advice names, or None.
 
     They are fitted on `samples`, or with `folds` on the other folds of the judged samples themselves (cross-fitting). With `soft`,
-    the shares `[N, K]` of people who gave each label to these samples, their labels are drawn from the shares.
+    the shares `[N, K]` of people who gave each label to these samples, their labels are drawn from the shares. A `map` was fitted
+    earlier, and stands in place of a recipe.
     """
 
     recipe: str | None = None
     samples: Samples | None = None
     folds: int | None = None
     soft: NDArray[Any] | None = None
+    map: FittedMap | None = None
 
 
 def evaluate_samples(
@@ -69,6 +71,8 @@ def evaluate_samples(
     if outputs.top_label_only:
         _refuse_with_top_label(fit, soft)
     soft = _checked_soft(soft, outputs)
+    if fit.map is not None and (fit.recipe or fit.samples or fit.folds or fit.soft is not None):
+        raise InputError("a map is fitted already, and there is something to fit", "give a map or a fit, not both")
     check_fit(fit.recipe, fit.samples, fit.folds, samples)
     fit_on = _fit_on(fit, samples, sampling.seed)
     if sample_weight is not None and fit.recipe == AUTO:
@@ -92,7 +96,7 @@ def evaluate_samples(
         record = dataclasses.replace(record, warnings=[*record.warnings, NO_MAPS])
     elif asked:
         record = dataclasses.replace(record, advice=advise(fit_on, sampling.seed, report))
-    recipe = fit.recipe
+    recipe = fit.recipe if fit.map is None else fit.map.recipe
     if recipe == AUTO:
         recipe = None if record.advice is None else record.advice["recipe"]
         if recipe is None:
@@ -142,7 +146,9 @@ def _fit_on(fit: Fit, samples: Samples, seed: int) -> Samples:
 
 
 def _fitted(fit: Fit, fit_on: Samples, samples: Samples, seed: int) -> AfterFit:
-    """The judged samples after the fit; what it learned says if its labels were drawn."""
+    """The judged samples after the fit, or after the map; what a fit learned says if its labels were drawn."""
+    if fit.map is not None:
+        return AfterFit(*fit.map.judged(samples[0]), {"recipe": fit.map.recipe, "fitted": "earlier"})
     assert fit.recipe is not None
     if fit.samples is None:
         after = apply_fit(fit.recipe, None, fit.folds, fit_on, seed)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-
+from calibench.lazy import torch
 from calibench.outputs.outputs import Outputs
+
+KEPT = "classes_kept"
+"""The learned value that lists classes without samples to fit on, whose probabilities stay as they are."""
 
 COLLAPSE = 0.1
 """A map that lowers the mean probability of an absent class below this share of itself has learned that it cannot occur."""

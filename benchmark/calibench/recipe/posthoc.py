@@ -12,13 +12,10 @@ from calibench.config.grammar import Bound, who
 from calibench.errors import InputError, RunError, blaming
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
-from calibench.recipe.absent_classes import collapsed_classes, with_probabilities_of
+from calibench.recipe.absent_classes import KEPT, collapsed_classes, with_probabilities_of
 from calibench.recipe.cal_split import APPROXIMATE, FOLDS, PARTS, Samples, attempts, folds_of, shuffled, split_for, take
 from calibench.stages import Calibrator, DecisionRule
 from calibench.stages.build import as_figures, build_stage
-
-KEPT = "classes_kept"
-"""The learned value that lists classes without samples to fit on, whose probabilities stay as they are."""
 
 
 def exact(outputs: Outputs) -> Outputs:
@@ -128,6 +125,10 @@ class PostHoc:
         """The learned values in the order of the recipe; `cross-fit` fits the calibrators once more after the rule."""
         names = [bound.name for bound, _ in self.calibrators] + ([] if self.rule is None else [self.rule[0].name])
         return [{**self._fitted[name], "stage": name} for name in names]
+
+    def restore(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Take the learned values that `fit` returned in place of a fit."""
+        self._fitted = {entry["stage"]: {key: entry[key] for key in entry if key != "stage"} for entry in entries}
 
     def _fit_calibrators(self, samples: Samples) -> Outputs:
         """Fit the calibrators in turn; returns the outputs of the last one."""

@@ -9,6 +9,8 @@ from calibench.progress import Report
 from calibench.stages.calibrator import Calibrator
 from calibench.stages.decision import DecisionRule
 from calibench.stages.ensemble import Ensemble
+from calibench.stages.formula import NoFormulaError, Ops, Scores
+from calibench.stages.formula_calibrator import FormulaCalibrator
 from calibench.stages.objective import Batch, Objective, TrainTask
 from calibench.stages.ood_score import OodScore, OodTask
 from calibench.stages.refit import HeadRefit, RefitTask, TuneTask
@@ -19,14 +21,18 @@ __all__ = [
     "Calibrator",
     "DecisionRule",
     "Ensemble",
+    "FormulaCalibrator",
     "HeadRefit",
+    "NoFormulaError",
     "Objective",
     "OodScore",
     "OodTask",
+    "Ops",
     "RefitTask",
     "Report",
     "SampleTask",
     "Sampler",
+    "Scores",
     "TrainTask",
     "TuneTask",
     "View",

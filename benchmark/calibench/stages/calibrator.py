@@ -7,6 +7,7 @@ from typing import Any
 
 from calibench.lazy import torch
 from calibench.outputs.outputs import Outputs
+from calibench.stages.formula import NoFormulaError, Scores
 
 
 class Calibrator(ABC):
@@ -33,3 +34,14 @@ class Calibrator(ABC):
     @abstractmethod
     def apply(self, outputs: Outputs, fitted: dict[str, Any]) -> Outputs:
         """The mapped outputs, of the same shape. Return new ones; do not change `outputs` in place."""
+
+    def formula(self, scores: Scores, fitted: dict[str, Any]) -> Scores:
+        """The same map by the operations of `scores.ops`, so that it can leave calibench without torch, or as an ONNX graph.
+
+        Raise NoFormulaError with the reason where there is none, as for a map that depends on other rows; by default always.
+        """
+        raise NoFormulaError("has no formula")
+
+    def snippet(self, fitted: dict[str, Any]) -> list[str] | None:
+        """Lines of numpy that turn logits `z [N, K]` into the mapped logits `z`, to paste; None if they would be too long."""
+        return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from calibench import Calibrator, MethodSpec, Outputs
 from calibench.lazy import np, torch
+from calibench.stages import Scores
 from calibench_methods.calibrators.multiclass import Floats, with_nll
 
 LEAST_ENTROPY = 1e-30
@@ -62,6 +64,14 @@ class AdaptiveTemperature(Calibrator):
         log_entropy = log_normalised_entropy(z.cpu().numpy())
         temperatures = np.clip(np.logaddexp(0, fitted["w"] * log_entropy + fitted["b"]), *T_RANGE)
         return Outputs(z / z.new_tensor(temperatures)[:, None])
+
+    def formula(self, scores: Scores, fitted: dict[str, Any]) -> Scores:
+        """The same by the operations of the scores."""
+        ops, log_p = scores.ops, scores.log_probs()
+        entropy = ops.total(ops.exp(log_p) * log_p) / -math.log(scores.classes)
+        line = ops.log(ops.greatest(entropy, LEAST_ENTROPY)) * fitted["w"] + fitted["b"]
+        temperature = ops.least(ops.greatest(ops.softplus(line), T_RANGE[0]), T_RANGE[1])
+        return scores.as_logits(scores.logits() / temperature)
 
 
 def log_normalised_entropy(z: Floats) -> Floats:

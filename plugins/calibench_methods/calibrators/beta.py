@@ -6,10 +6,10 @@ from typing import Any
 
 from calibench import MethodSpec, Param
 from calibench.lazy import np
+from calibench.stages import Ops
 from calibench_methods.calibrators.convex import logistic
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
 from calibench_methods.calibrators.parameters import OF_DEVIATIONS, of_param
-from calibench_methods.calibrators.platt import sigmoid
 
 IDENTITY = (1.0, 1.0, 0.0)
 """The coefficients a, b, c of the map that changes nothing."""
@@ -77,6 +77,6 @@ class Beta(BinaryMap):
                 break  # the unconstrained minimum meets the bounds
         return dict(zip("abc", best.tolist(), strict=True))
 
-    def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
+    def curve(self, ops: Ops, column: Column, fitted: dict[str, Any]) -> Any:
         """The sigmoid."""
-        return sigmoid(fitted["a"] * column.log_p - fitted["b"] * column.log_q + fitted["c"])
+        return ops.sigmoid(column.log_p * fitted["a"] - column.log_q * fitted["b"] + fitted["c"])

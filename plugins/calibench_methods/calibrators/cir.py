@@ -6,6 +6,7 @@ from typing import Any
 
 from calibench import MethodSpec
 from calibench.lazy import np
+from calibench.stages import Ops
 from calibench_methods.calibrators.isotonic import non_decreasing_means
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
 from calibench_methods.calibrators.parameters import FLOOR, OF_DEVIATIONS, least_value, of_param
@@ -54,6 +55,7 @@ class CIR(BinaryMap):
         floor = least_value(self.floor, len(hit))
         return {"p": points[kept].tolist(), "value": np.repeat(step, 3)[kept].tolist(), "floor": floor}
 
-    def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
+    def curve(self, ops: Ops, column: Column, fitted: dict[str, Any]) -> Any:
         """The interpolated function, at least the floor."""
-        return np.asarray(np.maximum(np.interp(column.p, fitted["p"], fitted["value"]), fitted["floor"]))
+        points, values = ops.constant(fitted["p"]), ops.constant(fitted["value"])
+        return ops.greatest(ops.interpolate(column.p, points, values), fitted["floor"])

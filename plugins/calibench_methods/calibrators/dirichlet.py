@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from calibench import MethodSpec, Outputs
-from calibench.lazy import torch
+from typing import Any
+
+from calibench import MethodSpec
+from calibench.stages import Scores
 from calibench_methods.calibrators.matrix import Matrix
 from calibench_methods.calibrators.parameters import KULL, ODIR_DEVIATIONS, ODIR_PARAMS
 
@@ -30,6 +32,11 @@ class Dirichlet(Matrix):
 
     name = "dirichlet"
 
-    def features(self, outputs: Outputs) -> torch.Tensor:
+    def features(self, scores: Scores) -> Any:
         """`ln p`, which does not change if a constant is added to a row of logits."""
-        return outputs.logits().log_softmax(dim=1)
+        return scores.log_probs()
+
+    def snippet(self, fitted: dict[str, Any]) -> list[str]:
+        """The logarithm of the softmax, then the line of `matrix`."""
+        lines = ["z = z - z.max(axis=1, keepdims=True)", "z = z - np.log(np.exp(z).sum(axis=1, keepdims=True))"]
+        return [*lines, *super().snippet(fitted)]

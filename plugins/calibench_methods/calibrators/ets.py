@@ -6,6 +6,7 @@ from typing import Any
 
 from calibench import Calibrator, MethodSpec, Outputs, Param, RunError
 from calibench.lazy import np, torch
+from calibench.stages import Scores
 from calibench_methods.calibrators.convex import Loss, newton
 from calibench_methods.calibrators.multiclass import Floats, probability_outputs, with_nll
 
@@ -75,6 +76,22 @@ class ETS(Calibrator):
         weights = torch.tensor(fitted["weights"], dtype=torch.float64)
         mixed = (weights[:, None, None] * parts(outputs, fitted["temperature"])).sum(dim=0)
         return probability_outputs((mixed / mixed.sum(dim=1, keepdim=True)).numpy(), outputs)
+
+    def formula(self, scores: Scores, fitted: dict[str, Any]) -> Scores:
+        """The same by the operations of the scores."""
+        ops, logits, (scaled, original, uniform) = scores.ops, scores.logits(), fitted["weights"]
+        parts = ops.softmax(logits / fitted["temperature"]) * scaled + ops.softmax(logits) * original
+        return scores.as_probs(scores.normalised(parts + uniform / scores.classes))
+
+    def snippet(self, fitted: dict[str, Any]) -> list[str]:
+        """The mixture, and its logarithm."""
+        scaled, original, uniform = fitted["weights"]
+        return [
+            "e = np.exp(z - z.max(axis=1, keepdims=True))",
+            f"t = np.exp((z - z.max(axis=1, keepdims=True)) / {fitted['temperature']!r})",
+            f"p = {original!r} * e / e.sum(axis=1, keepdims=True) + {scaled!r} * t / t.sum(axis=1, keepdims=True)",
+            f"z = np.log(p + {uniform!r} / z.shape[1])",
+        ]
 
 
 def parts(outputs: Outputs, temperature: float) -> torch.Tensor:

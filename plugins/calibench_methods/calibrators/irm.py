@@ -6,6 +6,7 @@ from typing import Any
 
 from calibench import Calibrator, MethodSpec, Outputs
 from calibench.lazy import np, torch
+from calibench.stages import Scores
 from calibench_methods.calibrators.isotonic import corners, non_decreasing_means
 from calibench_methods.calibrators.multiclass import probability_outputs, unit_rows, with_nll
 from calibench_methods.calibrators.parameters import FLOOR, ZHANG, least_value
@@ -55,3 +56,9 @@ class IRM(Calibrator):
         probs = unit_rows(outputs)
         mapped = np.maximum(np.interp(probs, fitted["p"], fitted["value"]), fitted["floor"]) + STRICT * probs
         return probability_outputs(mapped / mapped.sum(axis=1, keepdims=True), outputs)
+
+    def formula(self, scores: Scores, fitted: dict[str, Any]) -> Scores:
+        """The same by the operations of the scores."""
+        ops, probs = scores.ops, scores.unit_probs()
+        value = ops.interpolate(probs, ops.constant(fitted["p"]), ops.constant(fitted["value"]))
+        return scores.as_probs(scores.normalised(ops.greatest(value, fitted["floor"]) + probs * STRICT))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from calibench import MethodSpec
 from calibench.lazy import np
+from calibench.stages import Ops
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
 from calibench_methods.calibrators.parameters import FLOOR, OF_DEVIATIONS, least_value, of_param
 
@@ -53,9 +54,9 @@ class Isotonic(BinaryMap):
         value = np.maximum(mean[corner], least_value(self.floor, len(hit)))
         return {"p": p[corner].tolist(), "value": value.tolist()}
 
-    def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
+    def curve(self, ops: Ops, column: Column, fitted: dict[str, Any]) -> Any:
         """The interpolated function."""
-        return np.asarray(np.interp(column.p, fitted["p"], fitted["value"]))
+        return ops.interpolate(column.p, ops.constant(fitted["p"]), ops.constant(fitted["value"]))
 
 
 def non_decreasing_means(p: Floats, hit: Floats) -> tuple[Floats, Floats, Floats]:

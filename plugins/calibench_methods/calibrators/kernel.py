@@ -6,6 +6,7 @@ from typing import Any
 
 from calibench import Calibrator, MethodSpec, Outputs, Param
 from calibench.lazy import np, torch
+from calibench.stages import Scores
 from calibench_methods.calibrators.multiclass import Floats, probability_outputs, unit_rows, with_nll
 
 MOST_SAMPLES = 10_000
@@ -72,6 +73,19 @@ class Kernel(Calibrator):
         blocks = [log_p[start : start + BLOCK] @ held.T - log_norm for start in range(0, len(log_p), BLOCK)]
         shares = np.concatenate([_softmax(block) @ one_hot for block in blocks])
         return probability_outputs(shares / shares.sum(axis=1, keepdims=True), outputs)
+
+    def formula(self, scores: Scores, fitted: dict[str, Any]) -> Scores:
+        """The same by the operations of the scores, with all samples of cal as constants."""
+
+        def held() -> Floats:
+            clipped: Floats = np.clip(np.asarray(fitted["probs"]), CLIP, 1 - CLIP) / fitted["bandwidth"]
+            return clipped
+
+        ops = scores.ops
+        log_p = ops.log(ops.least(ops.greatest(scores.unit_probs(), CLIP), 1 - CLIP))
+        weight = ops.softmax(ops.linear(log_p, ops.constant(held), ops.constant(lambda: -log_beta(held() + 1))))
+        hits = ops.constant(lambda: np.eye(scores.classes)[:, fitted["labels"]])
+        return scores.as_probs(scores.normalised(ops.linear(weight, hits, ops.constant([0.0] * scores.classes))))
 
 
 def log_beta(alpha: Floats) -> Floats:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from calibench import Calibrator, MethodSpec, Outputs
+from calibench import MethodSpec, Outputs
 from calibench.lazy import np, torch
+from calibench.stages import FormulaCalibrator, Scores
+from calibench.stages.formula_calibrator import torch_scores
 from calibench_methods.calibrators.convex import Linear
 from calibench_methods.calibrators.logit_map import LogitMap, cross_validated
 from calibench_methods.calibrators.multiclass import Floats, with_nll
@@ -35,7 +37,7 @@ SPEC = MethodSpec(
 )
 
 
-class Matrix(Calibrator):
+class Matrix(FormulaCalibrator):
     """`softmax(W z + b)`, minimising NLL + lam mean(W_ij^2, i != j) + mu mean(b_k^2) + diagonal mean((W_kk - 1)^2)."""
 
     name = "matrix"
@@ -49,7 +51,7 @@ class Matrix(Calibrator):
         """`weight` `[K, K]`, `bias` `[K]`, the `lam` and `mu` used, the NLL of the same samples before and after, in nats."""
         from threadpoolctl import threadpool_limits
 
-        z, truth, K = self.features(outputs).cpu().numpy(), labels.cpu().numpy(), outputs.num_classes
+        z, truth, K = self.features(torch_scores(outputs)).cpu().numpy(), labels.cpu().numpy(), outputs.num_classes
 
         def mu(lam: float) -> float:
             return lam / (K - 1) if self.mu is None else self.mu
@@ -66,14 +68,20 @@ class Matrix(Calibrator):
         fitted = {"weight": x[:-K].reshape(K, K).tolist(), "bias": x[-K:].tolist()}
         return with_nll(self, outputs, labels, {"lam": lam, "mu": mu(lam), **fitted})
 
-    def apply(self, outputs: Outputs, fitted: dict[str, Any]) -> Outputs:
+    def formula(self, scores: Scores, fitted: dict[str, Any]) -> Scores:
         """Logits `W z + b`."""
-        z = self.features(outputs)
-        return Outputs(z @ z.new_tensor(fitted["weight"]).T + z.new_tensor(fitted["bias"]))
+        ops = scores.ops
+        return scores.as_logits(
+            ops.linear(self.features(scores), ops.constant(fitted["weight"]), ops.constant(fitted["bias"]))
+        )
 
-    def features(self, outputs: Outputs) -> torch.Tensor:
+    def snippet(self, fitted: dict[str, Any]) -> list[str]:
+        """One line."""
+        return [f"z = z @ np.array({fitted['weight']!r}).T + np.array({fitted['bias']!r})"]
+
+    def features(self, scores: Scores) -> Any:
         """The inputs of the linear map `[N, K]`: the logits."""
-        return outputs.logits()
+        return scores.logits()
 
 
 class Affine(LogitMap):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from calibench import Calibrator, Outputs
 from calibench.lazy import np, torch
 from calibench.metrics.nll import CLIP
+from calibench.stages import Ops, Scores
+from calibench.stages.numpy_ops import NumpyOps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,8 +46,13 @@ class BinaryMap(Calibrator):
         """Fit one map to its probabilities and to `hit [N]`, 1 where the class is right and else 0; returns JSON values."""
 
     @abstractmethod
+    def curve(self, ops: Ops, column: Column, fitted: dict[str, Any]) -> Any:
+        """The mapped probabilities, of the shape of the column's, finite and >= 0."""
+
     def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
-        """The mapped probabilities, `[N]`, finite and >= 0."""
+        """The curve by numpy, `[N]`."""
+        mapped: Floats = self.curve(NumpyOps(), column, fitted)
+        return mapped
 
     def fit(self, outputs: Outputs, labels: torch.Tensor) -> dict[str, Any]:
         """`maps` (one per class, or one), and the NLL of the same samples before and after, in nats."""
@@ -66,6 +74,46 @@ class BinaryMap(Calibrator):
         total = mapped.sum(axis=1, keepdims=True)
         mapped = np.where(total > 0, mapped, unit_rows(outputs))
         return probability_outputs(mapped / mapped.sum(axis=1, keepdims=True), outputs)
+
+    def formula(self, scores: Scores, fitted: dict[str, Any]) -> Scores:
+        """The same by the operations of the scores."""
+        ops, whole, probs = scores.ops, formula_columns(scores), scores.unit_probs()
+        if self.of == "top":
+            mask = ops.top(scores.values, scores.classes)
+            of_top = Column(*(ops.total(ops.where(mask, part, 0.0)) for part in whole))
+            return scores.as_probs(formula_with_top(scores, mask, self.curve(ops, of_top, fitted["maps"][0])))
+        mapped = ops.join(
+            [
+                self.curve(ops, Column(*(ops.column(part, k) for part in whole)), fitted_map)
+                for k, fitted_map in enumerate(fitted["maps"])
+            ]
+        )
+        mapped = ops.where(ops.positive(ops.total(mapped)), mapped, probs)
+        return scores.as_probs(scores.normalised(mapped))
+
+
+def formula_columns(scores: Scores) -> Column:
+    """`columns` as one Column of values `[N, K]`, by the operations of the scores."""
+    ops, log_p = scores.ops, scores.log_probs()
+    top = ops.top(log_p, scores.classes)
+    others = ops.where(top, -math.inf, log_p)
+    highest = ops.highest(others)
+    log_sum = ops.log(ops.total(ops.exp(others - highest))) + highest
+    log_q = ops.log1p(-ops.exp(ops.least(log_p, math.log(0.75))))
+    return Column(scores.unit_probs(), log_p, ops.where(top, log_sum, log_q))
+
+
+def formula_with_top(scores: Scores, mask: Any, value: Any) -> Any:
+    """`with_top` by the operations of the scores; `mask [N, K]` is true at the predicted classes, `value [N, 1]` their map."""
+    ops = scores.ops
+    others = ops.where(mask, 0.0, scores.unit_probs())
+    others_sum = ops.total(others)
+    some = ops.positive(others_sum)
+    shares = ops.where(some, others / ops.where(some, others_sum, 1.0), 1 / (scores.classes - 1))
+    shares = ops.where(mask, 0.0, shares)
+    second = ops.highest(shares)
+    top = ops.least(ops.greatest(value, second / (second + 1) * ABOVE_THE_REST), 1.0)
+    return scores.normalised(ops.where(mask, top, shares * (1 - top)))
 
 
 def columns(outputs: Outputs) -> list[Column]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from calibench import InputError, MethodSpec, Param
 from calibench.lazy import np
+from calibench.stages import Ops
 from calibench_methods.calibrators.convex import logistic
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
 from calibench_methods.calibrators.parameters import OF_DEVIATIONS, of_param
@@ -76,9 +77,9 @@ class Platt(BinaryMap):
             slope, bias = fit_sigmoid(self._score(column), hit, "platt")
         return {"slope": slope, "bias": bias}
 
-    def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
+    def curve(self, ops: Ops, column: Column, fitted: dict[str, Any]) -> Any:
         """The sigmoid of the scaled score."""
-        return sigmoid(fitted["slope"] * self._score(column) + fitted["bias"])
+        return ops.sigmoid(self._score(column) * fitted["slope"] + fitted["bias"])
 
     def _score(self, column: Column) -> Floats:
         return column.p if self.score == "probability" else column.log_p - column.log_q

@@ -6,10 +6,11 @@ from typing import Any
 
 from calibench import InputError, MethodSpec, Param
 from calibench.lazy import np
+from calibench.stages import Ops
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
 from calibench_methods.calibrators.parameters import OF_DEVIATIONS, of_param
 from calibench_methods.calibrators.platt import fit_sigmoid, sigmoid
-from calibench_methods.calibrators.steps import mass_edges, step_values
+from calibench_methods.calibrators.steps import mass_edges
 
 SPEC = MethodSpec(
     name="platt-binner",
@@ -73,6 +74,7 @@ class PlattBinner(BinaryMap):
         value = np.bincount(index, scaled) / np.bincount(index)
         return {"slope": slope, "bias": bias, "edges": edges.tolist(), "value": value.tolist()}
 
-    def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
+    def curve(self, ops: Ops, column: Column, fitted: dict[str, Any]) -> Any:
         """The value of the bin of g(s)."""
-        return step_values(sigmoid(fitted["slope"] * (column.log_p - column.log_q) + fitted["bias"]), fitted)
+        g = ops.sigmoid((column.log_p - column.log_q) * fitted["slope"] + fitted["bias"])
+        return ops.step(g, ops.constant(fitted["edges"]), ops.constant(fitted["value"]))

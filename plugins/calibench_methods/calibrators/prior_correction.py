@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from calibench import Calibrator, InputError, MethodSpec, Outputs, Param, RunError
+from calibench import InputError, MethodSpec, Outputs, Param, RunError
 from calibench.lazy import np, torch
+from calibench.stages import FormulaCalibrator, NoFormulaError, Scores
+from calibench.stages.formula_calibrator import torch_scores
 from calibench_methods.calibrators.bias_corrected import fit_bias_corrected
 from calibench_methods.calibrators.class_shares import (
     counted_shares,
@@ -81,7 +83,7 @@ SPEC = MethodSpec(
 )
 
 
-class PriorCorrection(Calibrator):
+class PriorCorrection(FormulaCalibrator):
     """`p_k prior_k / source_k`, divided by the sum over k. The prior is stated or estimated from the rows that are mapped."""
 
     def __init__(self, prior: str | None, method: str | None, source: str) -> None:
@@ -121,7 +123,7 @@ class PriorCorrection(Calibrator):
             scale, bias = fit_bias_corrected(z, y, "prior-correction", scaled=True)
             source = counted_shares(y, num_classes, "prior-correction")
             fitted = {"temperature": 1 / scale, "bias": bias.tolist(), "source": source.tolist()}
-            after = mean_nll(Outputs(_bias_corrected(outputs, fitted)), labels)
+            after = mean_nll(Outputs(_bias_corrected(torch_scores(outputs), fitted)), labels)
             return {"nll_before": mean_nll(outputs, labels), "nll_after": after, **fitted}
         fitted = {"source": self._shares(self.source, z, y).tolist()}
         if self.prior is not None:
@@ -138,7 +140,7 @@ class PriorCorrection(Calibrator):
         if self.prior is not None:
             return {}
         if self.method in {"em", "bcts-em"}:
-            probs = _bias_corrected(outputs, fitted).softmax(dim=1).cpu().numpy()
+            probs = _bias_corrected(torch_scores(outputs), fitted).softmax(dim=1).cpu().numpy()
             shares = most_likely_shares(probs, np.asarray(fitted["source"]), "prior-correction")
         else:
             mean = self._predictions(outputs).mean(axis=0)
@@ -147,9 +149,21 @@ class PriorCorrection(Calibrator):
 
     def apply(self, outputs: Outputs, fitted: dict[str, Any]) -> Outputs:
         """Logits plus `log(shares / source)`."""
-        shares = fitted["shares"] if "shares" in fitted else self.adapt(outputs, fitted)["shares"]
-        logits = _bias_corrected(outputs, fitted)
-        return Outputs(logits + logits.new_tensor(shares).log() - logits.new_tensor(fitted["source"]).log())
+        return super().apply(outputs, fitted if "shares" in fitted else fitted | self.adapt(outputs, fitted))
+
+    def formula(self, scores: Scores, fitted: dict[str, Any]) -> Scores:
+        """Logits plus `log(shares / source)`; none where the shares are estimated from the rows that are mapped."""
+        if "shares" not in fitted:
+            raise NoFormulaError("estimates the class shares from all rows that it maps; state prior=...")
+        ops = scores.ops
+        shares, source = ops.log(ops.constant(fitted["shares"])), ops.log(ops.constant(fitted["source"]))
+        return scores.as_logits(_bias_corrected(scores, fitted) + shares - source)
+
+    def snippet(self, fitted: dict[str, Any]) -> list[str] | None:
+        """One line; none where the shares are estimated from the rows that are mapped."""
+        if "shares" not in fitted:
+            return None
+        return [f"z = z + np.log(np.array({fitted['shares']!r})) - np.log(np.array({fitted['source']!r}))"]
 
     def _shares(self, shares: str | Floats, z: Floats, y: Any) -> Floats:
         """The shares that a parameter stands for."""
@@ -177,7 +191,7 @@ class PriorCorrection(Calibrator):
         return predictions
 
 
-def _bias_corrected(outputs: Outputs, fitted: dict[str, Any]) -> torch.Tensor:
-    """Logits `z / T + b`, or the logits as they are if no temperature was fitted; float64."""
-    z = outputs.logits()
-    return z / fitted["temperature"] + z.new_tensor(fitted["bias"]) if "temperature" in fitted else z
+def _bias_corrected(scores: Scores, fitted: dict[str, Any]) -> Any:
+    """Logits `z / T + b`, or the logits as they are if no temperature was fitted."""
+    z = scores.logits()
+    return z / fitted["temperature"] + scores.ops.constant(fitted["bias"]) if "temperature" in fitted else z

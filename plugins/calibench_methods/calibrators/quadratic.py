@@ -6,10 +6,10 @@ from typing import Any
 
 from calibench import MethodSpec, Param
 from calibench.lazy import np
+from calibench.stages import Ops
 from calibench_methods.calibrators.convex import logistic
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats
 from calibench_methods.calibrators.parameters import BERTA, OF_DEVIATIONS, of_param
-from calibench_methods.calibrators.platt import sigmoid
 
 IDENTITY = (0.0, 1.0, 0.0)
 """The coefficients a, b, c of the map that changes nothing."""
@@ -61,7 +61,7 @@ class Quadratic(BinaryMap):
         coefficients = logistic(features, hit, self.pull / len(hit), np.array(IDENTITY), "quadratic")
         return dict(zip("abc", coefficients.tolist(), strict=True))
 
-    def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
+    def curve(self, ops: Ops, column: Column, fitted: dict[str, Any]) -> Any:
         """The sigmoid of the parabola."""
         log_odds = column.log_p - column.log_q
-        return sigmoid(fitted["a"] + log_odds * (fitted["b"] + fitted["c"] * log_odds))
+        return ops.sigmoid((log_odds * fitted["c"] + fitted["b"]) * log_odds + fitted["a"])

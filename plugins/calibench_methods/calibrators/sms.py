@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from calibench import MethodSpec
-from calibench.lazy import torch
+from calibench.stages import Ops
 from calibench_methods.calibrators.parameters import BERTA
 from calibench_methods.calibrators.structured import STRUCTURED_DEVIATIONS, StructuredScaling
 
@@ -35,6 +35,6 @@ class SMS(StructuredScaling):
         """`weight` `[K, K]` and `bias` `[K]`."""
         return {"weight": peer.W_[:, :-1].tolist(), "bias": peer.W_[:, -1].tolist()}
 
-    def linear(self, z: torch.Tensor, fitted: dict[str, Any]) -> torch.Tensor:
+    def linear(self, ops: Ops, z: Any, fitted: dict[str, Any]) -> Any:
         """`W z + b`."""
-        return z @ z.new_tensor(fitted["weight"]).T + z.new_tensor(fitted["bias"])
+        return ops.linear(z, ops.constant(fitted["weight"]), ops.constant(fitted["bias"]))

@@ -6,6 +6,7 @@ from typing import Any
 
 from calibench import MethodSpec, Param
 from calibench.lazy import np
+from calibench.stages import Ops
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats, Ints
 from calibench_methods.calibrators.parameters import KEEPS_ORDER, least_value
 
@@ -69,9 +70,9 @@ class Spline(BinaryMap):
         value, _ = _means_by_score(scores[points], mapped)
         return {"score": np.unique(scores[points]).tolist(), "value": value.tolist()}
 
-    def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
+    def curve(self, ops: Ops, column: Column, fitted: dict[str, Any]) -> Any:
         """The map, interpolated between points."""
-        return np.asarray(np.interp(column.p, fitted["score"], fitted["value"]))
+        return ops.interpolate(column.p, ops.constant(fitted["score"]), ops.constant(fitted["value"]))
 
 
 def _means_by_score(scores: Floats, values: Floats) -> tuple[Floats, Ints]:

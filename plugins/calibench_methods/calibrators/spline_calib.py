@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from calibench import MethodSpec, Param
 from calibench.lazy import np
+from calibench.stages import Ops
 from calibench_methods.calibrators.convex import newton
 from calibench_methods.calibrators.logit_map import FOLDS, STOP_RATIO, folds
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats, Ints
@@ -121,6 +122,24 @@ class SplineCalib(BinaryMap):
         matrix = natural_basis(x, (np.asarray(fitted["knots"]) - mean) / sd)
         return sigmoid(matrix @ np.asarray(fitted["values"]))
 
+    def curve(self, ops: Ops, column: Column, fitted: dict[str, Any]) -> Any:
+        """The same, by the coefficients of the cubic between two knots."""
+        mean, sd = fitted["mean"], fitted["sd"]
+        knots = (np.asarray(fitted["knots"]) - mean) / sd
+
+        def cubics(power: int) -> Any:
+            values = ops.constant(lambda: natural_cubics(knots, np.asarray(fitted["values"]))[3 - power])
+            return ops.step(inside, ops.constant(knots[1:-1]), values)
+
+        log_odds = ops.least(ops.greatest(column.log_p - column.log_q, -fitted["limit"]), fitted["limit"])
+        x = (log_odds - mean) / sd
+        inside = ops.least(ops.greatest(x, float(knots[0])), float(knots[-1]))
+        left = inside - ops.step(inside, ops.constant(knots[1:-1]), ops.constant(knots[:-1]))
+        c0, c1, c2, c3 = (cubics(power) for power in range(4))
+        value = ((left * c3 + c2) * left + c1) * left + c0
+        slope = (left * (c3 * 3) + c2 * 2) * left + c1
+        return ops.sigmoid(value + slope * (x - inside))
+
 
 def _limit(column: Column) -> float:
     """The log-odds of half the least positive probability of a hit or a miss on cal, or of 5e-5 if that is less.
@@ -152,6 +171,14 @@ def natural_basis(x: Floats, knots: Floats) -> Floats:
     inside = np.clip(x, knots[0], knots[-1])
     matrix: Floats = spline(inside) + spline(inside, 1) * (x - inside)[:, None]
     return matrix
+
+
+def natural_cubics(knots: Floats, values: Floats) -> Floats:
+    """The coefficients `[4, B - 1]` of the natural cubic spline through the values, highest power first, from each left knot."""
+    from scipy.interpolate import CubicSpline
+
+    coefficients: Floats = CubicSpline(knots, values, bc_type="natural").c
+    return coefficients
 
 
 def roughness(knots: Floats) -> Floats:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from calibench.lazy import np
+from calibench.stages import Ops
 from calibench_methods.calibrators.multiclass import BinaryMap, Column, Floats, Ints
 
 
 class StepMap(BinaryMap):
     """A map that is constant between inner edges: `fitted` holds `edges`, and `value`, one number per bin `(lo, hi]`."""
 
-    def apply_one(self, column: Column, fitted: dict[str, Any]) -> Floats:
+    def curve(self, ops: Ops, column: Column, fitted: dict[str, Any]) -> Any:
         """The value of the bin that holds each probability."""
-        return step_values(column.p, fitted)
+        return ops.step(column.p, ops.constant(fitted["edges"]), ops.constant(fitted["value"]))
 
 
 def step_values(p: Floats, fitted: dict[str, Any]) -> Floats:

@@ -8,8 +8,9 @@ import warnings
 from abc import abstractmethod
 from typing import Any
 
-from calibench import Calibrator, InputError, Outputs, RunError
+from calibench import InputError, Outputs, RunError
 from calibench.lazy import np, torch
+from calibench.stages import FormulaCalibrator, Ops, Scores
 from calibench_methods.calibrators.multiclass import unit_rows, with_nll
 
 LEAST_LOG_P = -87.33654475055310
@@ -25,7 +26,7 @@ STRUCTURED_DEVIATIONS = (
 )
 
 
-class StructuredScaling(Calibrator):
+class StructuredScaling(FormulaCalibrator):
     """`softmax(W ln r + b)` with `r = (1 - u) softmax(s ln p) + u / K`, u = 1 / (n + 1), fitted by probmetrics."""
 
     peer: str
@@ -36,7 +37,7 @@ class StructuredScaling(Calibrator):
         """The linear map of a fitted calibrator of probmetrics, as JSON."""
 
     @abstractmethod
-    def linear(self, z: torch.Tensor, fitted: dict[str, Any]) -> torch.Tensor:
+    def linear(self, ops: Ops, z: Any, fitted: dict[str, Any]) -> Any:
         """The linear map of `z [N, K]`."""
 
     def check(self, num_classes: int) -> None:
@@ -62,9 +63,10 @@ class StructuredScaling(Calibrator):
             raise RunError(f"{self.peer}: probmetrics' search diverged", "use temperature, or more samples of cal")
         return with_nll(self, outputs, labels, fitted)
 
-    def apply(self, outputs: Outputs, fitted: dict[str, Any]) -> Outputs:
+    def formula(self, scores: Scores, fitted: dict[str, Any]) -> Scores:
         """Logits `W ln r + b`."""
-        log_p = outputs.logits().log_softmax(dim=1).clamp_min(LEAST_LOG_P)
-        scaled = (log_p * fitted["inverse_temperature"]).softmax(dim=1)
-        mixed = (1 - fitted["uniform"]) * scaled + fitted["uniform"] / outputs.num_classes
-        return Outputs(self.linear(mixed.log(), fitted))
+        ops = scores.ops
+        log_p = ops.greatest(scores.log_probs(), LEAST_LOG_P)
+        scaled = ops.softmax(log_p * fitted["inverse_temperature"])
+        mixed = scaled * (1 - fitted["uniform"]) + fitted["uniform"] / scores.classes
+        return scores.as_logits(self.linear(ops, ops.log(mixed), fitted))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from calibench import MethodSpec
-from calibench.lazy import torch
+from calibench.stages import Ops
 from calibench_methods.calibrators.parameters import BERTA
 from calibench_methods.calibrators.structured import STRUCTURED_DEVIATIONS, StructuredScaling
 
@@ -35,6 +35,6 @@ class SVS(StructuredScaling):
         """`scale` and `bias`, `[K]`."""
         return {"scale": peer.v_.tolist(), "bias": peer.b_.tolist()}
 
-    def linear(self, z: torch.Tensor, fitted: dict[str, Any]) -> torch.Tensor:
+    def linear(self, ops: Ops, z: Any, fitted: dict[str, Any]) -> Any:
         """`v z + b`."""
-        return z * z.new_tensor(fitted["scale"]) + z.new_tensor(fitted["bias"])
+        return z * ops.constant(fitted["scale"]) + ops.constant(fitted["bias"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from calibench import Calibrator, MethodSpec, Outputs
+from calibench import MethodSpec, Outputs
 from calibench.lazy import torch
+from calibench.stages import FormulaCalibrator, Scores
 from calibench_methods.calibrators.parameters import GUO
 
 SPEC = MethodSpec(
@@ -25,7 +26,7 @@ SPEC = MethodSpec(
 )
 
 
-class Temperature(Calibrator):
+class Temperature(FormulaCalibrator):
     """`softmax(logits / T)`; T minimises the NLL, and RunError is raised if it lies outside [1/50, 50]."""
 
     scales = True
@@ -38,6 +39,10 @@ class Temperature(Calibrator):
         fit = fit_temperature(outputs.logits(), labels)
         return {"temperature": fit.temperature, "nll_before": fit.nll_before, "nll_after": fit.nll_after}
 
-    def apply(self, outputs: Outputs, fitted: dict[str, Any]) -> Outputs:
+    def formula(self, scores: Scores, fitted: dict[str, Any]) -> Scores:
         """Logits divided by T."""
-        return Outputs(outputs.logits() / fitted["temperature"])
+        return scores.as_logits(scores.logits() / fitted["temperature"])
+
+    def snippet(self, fitted: dict[str, Any]) -> list[str]:
+        """One line."""
+        return [f"z = z / {fitted['temperature']!r}"]

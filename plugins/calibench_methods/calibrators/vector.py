@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from calibench import Calibrator, MethodSpec, Outputs, Param
+from calibench import MethodSpec, Outputs, Param
 from calibench.lazy import np, torch
+from calibench.stages import FormulaCalibrator, Scores
 from calibench_methods.calibrators.logit_map import LogitMap, cross_validated
 from calibench_methods.calibrators.multiclass import Floats, with_nll
 from calibench_methods.calibrators.parameters import GUO
@@ -47,7 +48,7 @@ SPEC = MethodSpec(
 )
 
 
-class Vector(Calibrator):
+class Vector(FormulaCalibrator):
     """`softmax(w * z + b)`, minimising NLL + l2 (var(w) + mean(b^2)) + 1e-6 (mean(w) - 1)^2; w and b are `[K]`."""
 
     def __init__(self, l2: float | None) -> None:
@@ -65,10 +66,14 @@ class Vector(Calibrator):
             scale, bias = ScaleAndBias(K, l2).fit(z, truth, "vector").reshape(2, K).tolist()
         return with_nll(self, outputs, labels, {"l2": l2, "scale": scale, "bias": bias})
 
-    def apply(self, outputs: Outputs, fitted: dict[str, Any]) -> Outputs:
+    def formula(self, scores: Scores, fitted: dict[str, Any]) -> Scores:
         """Logits `w * z + b`."""
-        z = outputs.logits()
-        return Outputs(z * z.new_tensor(fitted["scale"]) + z.new_tensor(fitted["bias"]))
+        scale, bias = scores.ops.constant(fitted["scale"]), scores.ops.constant(fitted["bias"])
+        return scores.as_logits(scores.logits() * scale + bias)
+
+    def snippet(self, fitted: dict[str, Any]) -> list[str]:
+        """One line."""
+        return [f"z = z * np.array({fitted['scale']!r}) + np.array({fitted['bias']!r})"]
 
 
 class ScaleAndBias(LogitMap):

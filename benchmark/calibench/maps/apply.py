@@ -1,0 +1,166 @@
+"""Apply a calibration map to a file of scores, and write calibrated probabilities, decisions and sets to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calibench.atomic import replacing
+from calibench.errors import InputError, did_you_mean
+from calibench.lazy import np
+from calibench.maps.calibration_map import CalibrationMap
+from calibench.maps.class_order import order_by_name, with_order
+from calibench.maps.map_decisions import map_decisions
+from calibench.maps.mapped_rows import MappedRows
+from calibench.maps.scores import checked_outputs, refuse_other_outputs
+from calibench.maps.write_csv import write_csv
+from calibench.maps.write_npz import write_npz
+from calibench.maps.write_parquet import import_pyarrow, write_parquet
+from calibench.outputs.arrays import as_array
+from calibench.outputs.outputs import Outputs
+from calibench.outputs.readers import Columns, SamplesFile, open_blocks, read_samples
+from calibench.progress import Report, quiet
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Writer = Callable[[Path, Iterator[MappedRows], int], None]
+
+WRITERS: dict[str, Writer] = {".npz": write_npz, ".csv": write_csv, ".parquet": write_parquet}
+"""The function that writes a file, by its ending."""
+
+
+@dataclass
+class Applied:
+    """What `apply_map` did."""
+
+    rows: int = 0
+    abstained: int | None = None
+    """The number of rows to which the rule gave no class; None without a rule."""
+    notes: list[str] = field(default_factory=list)
+    adapted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By stage, what calibrators took from the rows themselves, such as the class shares of `prior-correction`."""
+
+
+def apply_map(
+    fitted: CalibrationMap,
+    path: str | Path,
+    output: str | Path,
+    columns: Columns | None = None,
+    *,
+    stream: bool = False,
+    report: Report = quiet,
+) -> Applied:
+    """Map the scores in the file `path` and write `output`, whole or not at all; labels may be missing.
+
+    An `.npz` gets `probs [N, K]`, and where there are any `labels`, `decisions` (-1 abstains), `sets`, `class_names` and the other
+    arrays of one value a sample. A `.csv` or `.parquet` gets the columns `prob_NAME`, `label`, `decision`, `in_set_NAME`.
+    Classes are matched by name where file and map have names, and keep the file's order.
+
+    With `stream` the file is read and written a block of rows at a time, so that it may be larger than memory; labels and scores
+    alone are then taken from it. Raises InputError for a file that the map cannot take.
+    """
+    target = _checked_output(Path(output), Path(path))
+    applied = Applied()
+    columns = columns or Columns()
+    if stream:
+        rows, blocks = _streamed(fitted, path, columns, applied, report)
+    else:
+        file = read_samples(path, columns, labelled=False)
+        rows = len(file.outputs) // file.outputs.labels_per_sample
+        blocks = _whole(fitted, file, applied)
+    with fitted.chain.drawing(), replacing(target) as temporary:
+        WRITERS[target.suffix.lower()](temporary, blocks, rows)
+    applied.rows = rows
+    return applied
+
+
+def _checked_output(output: Path, path: Path) -> Path:
+    """The file to write; InputError for another ending, a missing folder, and the file that is read."""
+    if output.suffix.lower() not in WRITERS:
+        near = did_you_mean(output.suffix, WRITERS)
+        raise InputError(f"cannot write {str(output)!r}: its ending is {output.suffix or 'missing'!r}", near)
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: there is no folder {str(output.parent)!r}", "make it, or name another one")
+    if output.exists() and path.exists() and output.samefile(path):
+        raise InputError(f"{output} is the file that is read", "write to another file")
+    if output.suffix.lower() == ".parquet":
+        import_pyarrow()
+    return output
+
+
+def _whole(fitted: CalibrationMap, file: SamplesFile, applied: Applied) -> Iterator[MappedRows]:
+    """All rows of a file that was read whole, as one block."""
+    document = fitted.document
+    outputs, names = file.outputs, file.class_names
+    order, note = order_by_name(names, document.class_names, file.path)
+    applied.notes += [*file.notes, *([note] if note else [])]
+    if document.labels_per_sample > 1 and outputs.labels_per_sample == 1 and file.labels is None:
+        outputs = _several(fitted, outputs, file.path)
+    refuse_other_outputs(document, outputs, file.path)
+    labels = None if file.labels is None else as_array(file.labels)
+    if labels is not None and outputs.labels_per_sample > 1:
+        labels = labels.reshape(-1, outputs.labels_per_sample)
+    yield _mapped(fitted, with_order(outputs, order), order, names, labels, applied, file.others)
+    applied.adapted = fitted.chain.adapted
+
+
+def _several(fitted: CalibrationMap, outputs: Outputs, where: str) -> Outputs:
+    """Scores `[N, Q]` of a file without labels as those of Q labels a sample."""
+    array = outputs.array
+    assert array is not None  # a file's scores are an array
+    if outputs.from_probs != (fitted.document.scores == "probs"):
+        refuse_other_outputs(fitted.document, Outputs(outputs.scores, outputs.from_probs), where)
+    return checked_outputs(fitted.document, array, where)
+
+
+def _mapped(
+    fitted: CalibrationMap,
+    outputs: Outputs,
+    order: list[int] | None,
+    names: tuple[str, ...] | None,
+    labels: NDArray[Any] | None,
+    applied: Applied,
+    others: Any,
+) -> MappedRows:
+    """The rows after the map, with classes in the file's order. Called inside `Chain.drawing`."""
+    from calibench.maps.chain import probabilities
+
+    calibrated, decisions = fitted.chain.judged(outputs)
+    probs = probabilities(calibrated)
+    if order is not None:
+        back = np.empty_like(probs)
+        back[:, order] = probs
+        probs = back
+    names = names or fitted.class_names
+    answers, sets = None, None
+    if decisions is not None:
+        decided = map_decisions(calibrated, decisions, order, names)
+        answers, sets = decided.answers, decided.sets
+        applied.abstained = (applied.abstained or 0) + int(decided.abstained.sum())
+    return MappedRows(probs, labels, answers, sets, names, others)
+
+
+def _streamed(
+    fitted: CalibrationMap, path: str | Path, columns: Columns, applied: Applied, report: Report
+) -> tuple[int, Iterator[MappedRows]]:
+    """The number of rows, and the rows a block at a time. Blocks have no class names: positions are taken."""
+    file = open_blocks(path, columns)
+    if fitted.class_names is not None:
+        applied.notes.append(f"{path} is read in one pass, without class names: columns were taken by position")
+
+    def blocks() -> Iterator[MappedRows]:
+        done = 0
+        for block in file.blocks():
+            refuse_other_outputs(fitted.document, block.outputs, file.where)
+            yield _mapped(fitted, block.outputs, None, None, as_array(block.labels), applied, {})
+            if fitted.chain.adapted:
+                stage = next(iter(fitted.chain.adapted))
+                message = f"{stage} takes values from all rows of a file, and a pass sees a block of them"
+                raise InputError(message, "leave out --stream")
+            done += len(block.labels)
+            report("rows", done, file.rows, "")
+
+    return file.rows, blocks()
