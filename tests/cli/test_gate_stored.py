@@ -66,7 +66,7 @@ def test_the_interval_decides(cli, stored, metric):
 
 
 def test_in_a_shell(stored, tmp_path):
-    value, low, high = limits(stored, "brier")
+    value, _, high = limits(stored, "brier")
     gate = f"{shlex.quote(sys.executable)} -m calibench gate probs.npz -q --max"
     script = f"{gate} brier={high + 1e-6} && echo ship; {gate} brier={(value + high) / 2} >/dev/null || echo stop $?"
     ran = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
@@ -74,7 +74,7 @@ def test_in_a_shell(stored, tmp_path):
 
 
 def test_in_a_test_run(stored, tmp_path, pytester):
-    value, low, high = limits(stored, "brier")
+    value, _, high = limits(stored, "brier")
     pytester.makepyfile(
         f"""
         import pytest

@@ -18,11 +18,6 @@ import torch
 from calibench import metrics
 from calibench.models.vision_import import torchvision_operators
 
-torchvision_operators()
-
-import torchmetrics.classification as peers
-from torchmetrics import MetricCollection
-
 
 def evaluation(make: Callable[[], object], batches: list[tuple[torch.Tensor, torch.Tensor]], *, forward: bool) -> float:
     """Seconds of one evaluation."""
@@ -36,6 +31,10 @@ def evaluation(make: Callable[[], object], batches: list[tuple[torch.Tensor, tor
 
 def main() -> None:
     """Print the table."""
+    torchvision_operators()  # before torchmetrics, which imports torchvision where it finds one
+    import torchmetrics.classification as peers
+    from torchmetrics import MetricCollection
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--classes", type=int, default=1000)

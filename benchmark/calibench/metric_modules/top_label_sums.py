@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from calibench.errors import InputError
 from calibench.kernels import CalibrationAccumulator, CalibrationStats
 from calibench.kernels import state as running
 from calibench.kernels.accumulator import no_fault
@@ -47,6 +48,9 @@ class TopLabelSums(Metric):
     def update(self, preds: torch.Tensor, target: torch.Tensor) -> None:
         """Add a batch. InputError naming the first bad row of the batch; the sums are then unchanged."""
         scores, labels = class_rows(preds, target, self.num_classes, self.ignore_index)
+        if scores.device != self.sums.device:
+            message = f"predictions are on {scores.device} and the module on {self.sums.device}"
+            raise InputError(message, f"move the module: .to({str(scores.device)!r})")
         if len(labels):
             from_probs = are_probabilities(scores, self.from_logits)
             CalibrationAccumulator.over(self.sums, self.fault, from_probs=from_probs).update(scores, labels)

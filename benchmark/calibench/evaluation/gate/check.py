@@ -55,11 +55,11 @@ class Check:
         """The figure and the bound that decides: `figure 0.0149, population value at most 0.0195`."""
         if self.baseline is not None:
             change = self.value - self.baseline
-            return f"figure {self.value:.4f} against {self.baseline:.4f}, change {change:+.4f} [{self.low:+.4f}, {self.high:+.4f}]"
+            return f"figure {self.value:.4g} against {self.baseline:.4g}, change {change:+.4g} [{self.low:+.4g}, {self.high:+.4g}]"
         upper = (self.kind == "max") == (self.outcome != "fails")
-        bound = f"at most {self.high:.4f}" if upper else f"at least {self.low:.4f}"
+        bound = f"at most {self.high:.4g}" if upper else f"at least {self.low:.4g}"
         more = f"; about {self.needed} samples would show it" if self.needed is not None else ""
-        return f"figure {self.value:.4f}, population value {bound}{more}"
+        return f"figure {self.value:.4g}, population value {bound}{more}"
 
     def __str__(self) -> str:
         return f"{WORDS[self.outcome]}: {self.title}: {self.reason}"

@@ -23,7 +23,6 @@ from calibench.evaluation.warnings import warnings_about
 from calibench.metrics.bootstrap import SEED
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics, load_metrics
-from calibench.outputs.outputs import Outputs
 from calibench.outputs.readers import read_samples
 from calibench.progress import Report, quiet
 
@@ -131,7 +130,8 @@ def _judged(samples: Samples, fit: Fit, seed: int) -> Judged:
 
 def _refuse_inapplicable(judged: Judged, metrics: Metrics) -> None:
     """InputError for a metric that these samples do not have, such as coverage without a decision rule."""
-    missing = [name for name in metrics if name not in applicable(judged, metrics)]
+    able = applicable(judged, metrics)
+    missing = [name for name in metrics if name not in able]
     if missing and judged.decisions is None and metrics[missing[0]][0].needs_decision:
         hint = "add a rule: --fit threshold:value=0.8, or --fit RECIPE --fit-on VALFILE"
         raise InputError(f"{missing[0]} needs a decision rule", hint)
@@ -211,12 +211,17 @@ def gate(  # noqa: PLR0913 - the public API: an argument for each option of the 
     samples = read_samples(file).samples if file is not None else samples_of(logits, probs, labels, "")
     if baseline is not None and (baseline_logits is not None or baseline_probs is not None):
         raise InputError("give a baseline file, or its outputs, one of them", "as baseline_logits=z")
-    old: tuple[Outputs, Any] | None = None
+    old: Samples | None = None
     if baseline is not None:
         old = read_samples(baseline).samples
     elif has_baseline:
-        given = read_samples(file).labels if labels is None and file is not None else labels
-        old = samples_of(baseline_logits, baseline_probs, given, "baseline_")
+        old = samples_of(baseline_logits, baseline_probs, _labels_again(samples), "baseline_")
     fitting = Fit(fit, None if fit_on is None else read_samples(fit_on).samples, cross_fit)
     result = gate_samples(samples, checks, baseline=old, fit=fitting, seed=seed)
     return dataclasses.replace(result, file=None if file is None else str(file))
+
+
+def _labels_again(samples: Samples) -> Any:
+    """The labels as a user gives them: `[N]`, or `[N, Q]` of samples with several labels."""
+    outputs, labels = samples
+    return labels if outputs.labels_per_sample == 1 else labels.reshape(-1, outputs.labels_per_sample)
