@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from calibench.maps.calibration_map import load_map as load_map
     from calibench.maps.fit import fit_map as fit_map
     from calibench.maps.wrap import wrap as wrap
+    from calibench.evaluation.gate.gate import gate as gate
     from calibench.metrics.metric import Metric as Metric
     from calibench.models.network import Network as Network
     from calibench.outputs import Outputs as Outputs
@@ -62,6 +63,7 @@ _HOME = {
     "calibench.maps.calibration_map": ("CalibrationMap", "load_map"),
     "calibench.maps.fit": ("fit_map",),
     "calibench.maps.wrap": ("wrap",),
+    "calibench.evaluation.gate.gate": ("gate",),
     "calibench.metrics.metric": ("Metric",),
     "calibench.models.network": ("Network",),
     "calibench.outputs": ("Outputs",),

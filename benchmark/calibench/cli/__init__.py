@@ -22,7 +22,9 @@ SPIN = "10000"
 slower while another process wants a core. This number keeps the speed of a quiet machine (.67 s an epoch; 1.38 s without
 spinning) and loses less on a busy one, where `--threads 1` is better still."""
 
-COMMANDS = ("apply", "bench", "doctor", "evaluate", "export", "fit", "leaderboard", "list", "run", "show", "winrates")
+COMMANDS = (
+    "apply", "bench", "doctor", "evaluate", "export", "fit", "gate", "leaderboard", "list", "run", "show", "thresholds", "winrates",
+)  # fmt: skip
 """The commands: each is the function of its name in the file of its name; `list_` in list.py."""
 
 TRACEBACK_VARIABLE = "CALIBENCH_TRACEBACK"
@@ -82,6 +84,7 @@ def cli() -> None:
     calibench run --method vtst                      train, refit, judge, record
     calibench evaluate outputs.npz --plot out.svg    judge logits or probabilities in a file
     calibench fit val.npz -o map.json                fit a calibration map, to apply it anywhere
+    calibench gate outputs.npz --max ece15=0.03      exit code 1 unless the data show it, for CI
     calibench leaderboard                            rank the recorded runs
     calibench winrates results.csv --help            rank a table of published results
     calibench show method vtst                       parameters, equation, paper

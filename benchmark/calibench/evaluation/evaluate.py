@@ -60,10 +60,10 @@ def evaluate(  # noqa: PLR0913 - the public API
     `groups`. Raises InputError naming the first bad row.
     """
     sampling = Sampling(resamples, level, seed).check(figures_alone=True)
-    samples = _samples(logits, probs, labels, "")
+    samples = samples_of(logits, probs, labels, "")
     fit_samples = None
     if fit_logits is not None or fit_probs is not None or fit_labels is not None:
-        fit_samples = _samples(fit_logits, fit_probs, fit_labels, "fit_")
+        fit_samples = samples_of(fit_logits, fit_probs, fit_labels, "fit_")
     shares = None if soft is None else _numbers(soft, "soft")
     return evaluate_samples(
         samples,
@@ -100,7 +100,8 @@ def evaluate_stream(  # noqa: PLR0913 - the public API
     return evaluate_file(blocks, metrics=metrics, sampling=sampling, report=report)[0]
 
 
-def _samples(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:
+def samples_of(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:
+    """Outputs and labels of arrays, checked; `prefix` stands before the names of the arguments in messages."""
     if (logits is None) == (probs is None):
         raise InputError(f"give {prefix}logits or {prefix}probs, one of them", "as evaluate(logits=z, labels=y)")
     if labels is None:

@@ -34,7 +34,18 @@ class CalibrationAccumulator:
         self.from_probs = bool(from_probs)
         self.num_classes: int | None = None
         self._state = state.zero(bins, torch.device(device))
-        self._fault = _no_fault(self._state.device)
+        self._fault = no_fault(self._state.device)
+
+    @classmethod
+    def over(cls, sums: torch.Tensor, fault: torch.Tensor, *, from_probs: bool = False) -> CalibrationAccumulator:
+        """An accumulator that adds to the caller's tensors, so that a module may hold them as its own state.
+
+        `sums` is `state.zero(bins, device)` and `fault` is `no_fault(device)` before the first batch.
+        """
+        accumulator = object.__new__(cls)
+        accumulator.bins, accumulator.from_probs, accumulator.num_classes = len(sums) - 2, bool(from_probs), None
+        accumulator._state, accumulator._fault = sums, fault
+        return accumulator
 
     @property
     def device(self) -> torch.device:
@@ -104,7 +115,7 @@ class CalibrationAccumulator:
     def reset(self) -> None:
         """Forgets every row, bad rows included."""
         self._state.zero_()
-        self._fault.copy_(_no_fault(self.device))
+        self._fault.copy_(no_fault(self.device))
 
     def _common_classes(self, caller: str, classes: int) -> int:
         """The number of classes, if earlier rows had as many or there were none."""
@@ -138,7 +149,8 @@ class CalibrationAccumulator:
 _SETTINGS = ("bins", "from_probs", "num_classes")
 
 
-def _no_fault(device: torch.device) -> torch.Tensor:
+def no_fault(device: torch.device) -> torch.Tensor:
+    """The fault `[2]` of batches without a bad row."""
     fault = torch.zeros(2, dtype=torch.int64, device=device)
     fault[0] = checks.NO_FAULT
     return fault

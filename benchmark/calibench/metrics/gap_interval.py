@@ -31,15 +31,18 @@ STREAM = 5
 """Separates the random stream from those of the bootstrap and of the noise floor."""
 
 
-def gap_interval(figure: GapFigure, level: float, seed: int) -> list[float]:
-    """The bounds `[low, high]` of the population value of `figure`, by inverting a test at `level`."""
+def gap_interval(figure: GapFigure, level: float, seed: int, observed: float | None = None) -> list[float]:
+    """The bounds `[low, high]` of the population value of `figure`, by inverting a test at `level`.
+
+    They are those of the figure of these samples, or of the figure `observed` if it had been seen in their place.
+    """
     cells = figure.cells
     low_tail, high_tail = LOW_SHARE * (1 - level), HIGH_SHARE * (1 - level)
     draws = int(np.ceil(DRAWS_BEYOND / high_tail))
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, STREAM))))
     # All shapes of size 0 are the same.
     shapes = [shape for shape in cells.shapes if shape.any()] or [np.ones_like(cells.shapes[-1])]
-    observed = figure.value(cells.observed)
+    observed = figure.value(cells.observed) if observed is None else observed
     sizes, wobble = (make(draws, observed, generator) for make in (figure.noisy_sizes, figure.wobble))
     at_zero = sizes(np.zeros_like(cells.observed))
     bounds = []

@@ -26,6 +26,9 @@ EVALUATION = "calibench.evaluation/2"
 EVALUATIONS = "calibench.evaluations/2"
 """Several files of stored outputs: `calibench evaluate FILE FILE --json`."""
 
+GATE = "calibench.gate/1"
+"""The checks of a gate: `calibench gate FILE --json`."""
+
 LEADERBOARD = "calibench.leaderboard/2"
 """Boards: `calibench leaderboard --json`. Since 2 a rank is `[best, worst]`."""
 
