@@ -13,17 +13,17 @@ from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.progress import progress
+from calibench.cli.questions import Questions, question_options
 from calibench.errors import InputError
 from calibench.progress import AfterPatience
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from calibench.evaluation.cross_fit import Samples
     from calibench.evaluation.evaluation_record import EvaluationRecord
     from calibench.evaluation.stored_outputs import Fit
     from calibench.metrics.bootstrap import Sampling
-    from calibench.outputs.readers import Columns
+    from calibench.outputs.readers import Columns, SamplesFile
     from calibench.report.diagram import Panel
 
 
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     metavar="NAME,...",
     help="The metrics, as in brier,ece:bins=20,smece; default and all are sets of them.",
 )
+@question_options
 @level_option
 @resamples_option
 @click.option(
@@ -97,6 +98,7 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     plot: Path | None,
     as_json: bool,
     quiet: bool,
+    questions: Questions,
 ) -> None:
     """Judge the logits or probabilities in FILE against its labels. Several files make a board.
 
@@ -108,23 +110,26 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     calibench evaluate test.npz --fit auto --fit-on val.npz
     calibench evaluate test.npz --fit temperature --cross-fit 5
     calibench evaluate resnet.npz vit.npz                     one row a file, lowest Brier score first
+    calibench evaluate test.csv --weights w --by hospital     a verdict a group, worst group first
     calibench evaluate logits.npy --labels labels.npy --stream
     """
     from calibench.cli.evaluate_stream import refuse_with_stream, stream_files
     from calibench.metrics.bootstrap import Sampling
-    from calibench.outputs.readers import Columns
+    from calibench.outputs.readers import Columns, SamplesFile
     from calibench.report.diagram import check_plot, reliability_diagram
 
     if plot is not None:
         check_plot(plot)
-    columns = Columns(logits, probs, labels)
-    _check_files(files, fit_on, fit_soft)
+    columns = questions.added_to(Columns(logits, probs, labels))
+    _check_files(files, fit_on, fit_soft, questions)
     judging = metrics, Sampling(resamples, level).check(figures_alone=True)
     if stream:
-        refuse_with_stream(soft=soft, fit=fit, fit_on=fit_on, cross_fit=cross_fit, fit_soft=fit_soft)
+        fitting = {"fit": fit, "fit_on": fit_on, "cross_fit": cross_fit, "fit_soft": fit_soft}
+        refuse_with_stream(soft=soft, **fitting, **questions.options())
         records, comparable = stream_files(files, columns, judging, quiet)
     else:
-        records, comparable = _judge_files(files, columns, soft, (fit, fit_on, cross_fit, fit_soft), judging, quiet)
+        asked = soft, questions
+        records, comparable = _judge_files(files, columns, asked, (fit, fit_on, cross_fit, fit_soft), judging, quiet)
     if plot is not None:
         reliability_diagram(_panels(records), plot)
         if not quiet:
@@ -136,37 +141,41 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
 def _judge_files(
     files: Sequence[Path],
     columns: Columns,
-    soft: str | None,
+    asked: tuple[str | None, Questions],
     fitting: tuple[str | None, Path | None, int | None, str | None],
     judging: tuple[str | None, Sampling],
     silent: bool,
 ) -> tuple[dict[Path, EvaluationRecord], bool]:
-    """The record of each file, and True if all have the same labels. `fitting` are recipe, file, folds and shares of the fit."""
+    """The record of each file, and True if all have the same labels. `asked` are the soft labels and the columns to ask about.
+
+    `fitting` are recipe, file, folds and shares of the fit.
+    """
     from calibench.cli.evaluate_board import same_labels
     from calibench.evaluation.stored_outputs import Fit
-    from calibench.outputs.readers import read_outputs, read_soft
+    from calibench.outputs.readers import read_outputs, read_samples, read_soft
     from calibench.plugins.discovery import registry
 
+    soft, questions = asked
     recipe, fit_on, folds, fit_soft = fitting
     shares = None if fit_soft is None else read_soft(files[0] if fit_on is None else fit_on, fit_soft)
     fit = Fit(recipe, None if fit_on is None else read_outputs(fit_on, columns), folds, shares)
     warn_about_broken_plugins(registry())
-    samples = [read_outputs(file, columns) for file in files]
+    read = [read_samples(file, columns) for file in files]
     with plugin_output_to_stderr():
         records = {
-            file: _judge_file(file, judged, fit, None if soft is None else read_soft(file, soft), judging, silent)
-            for file, judged in zip(files, samples, strict=True)
+            file: _judge_file(samples, fit, None if soft is None else read_soft(file, soft), questions, judging, silent)
+            for file, samples in zip(files, read, strict=True)
         }
     used = soft if fit_on is not None or soft is not None else fit_soft
     records = {file: _with_unread(record, file, columns, used) for file, record in records.items()}
-    return records, same_labels([labels for _, labels in samples])
+    return records, same_labels([file.samples[1] for file in read])
 
 
 def _judge_file(
-    file: Path,
-    samples: Samples,
+    file: SamplesFile,
     fit: Fit,
     soft: NDArray[Any] | None,
+    questions: Questions,
     judging: tuple[str | None, Sampling],
     silent: bool,
 ) -> EvaluationRecord:
@@ -180,9 +189,15 @@ def _judge_file(
     metrics, sampling = judging
     with progress("evaluate", silent) as report:
         record = evaluate_samples(
-            samples, fit, soft=soft, metrics=metrics, sampling=sampling, report=AfterPatience(report)
+            file.samples,
+            fit,
+            soft=soft,
+            metrics=metrics,
+            sampling=sampling,
+            report=AfterPatience(report),
+            **questions.arguments(file),
         )
-    return dataclasses.replace(record, file=str(file), sha256=digest_of(file))
+    return dataclasses.replace(record, file=file.path, sha256=digest_of(Path(file.path)))
 
 
 def _with_unread(record: EvaluationRecord, file: Path, columns: Columns, soft: str | None) -> EvaluationRecord:
@@ -192,13 +207,15 @@ def _with_unread(record: EvaluationRecord, file: Path, columns: Columns, soft: s
     return dataclasses.replace(record, warnings=[*record.warnings, *warn_of_unread(file, columns, soft)])
 
 
-def _check_files(files: tuple[Path, ...], fit_on: Path | None, fit_soft: str | None) -> None:
+def _check_files(files: tuple[Path, ...], fit_on: Path | None, fit_soft: str | None, questions: Questions) -> None:
     twice = next((file for file in files if files.count(file) > 1), None)
     if twice is not None:
         raise InputError(f"{twice} is named twice", "name each file once")
     if len(files) > 1 and fit_on is not None:
         message = f"--fit-on {fit_on} holds the outputs of one classifier, and there are {len(files)} to judge"
         raise InputError(message, "fit one file at a time")
+    if len(files) > 1 and questions.by is not None:
+        raise InputError(f"--by judges the groups of one file, and there are {len(files)}", "judge one file at a time")
     if len(files) > 1 and fit_soft is not None:
         message = f"--fit-soft {fit_soft} holds the shares of one file's rows, and there are {len(files)} files"
         raise InputError(message, "fit one file at a time")
@@ -242,6 +259,7 @@ def _print_record(record: EvaluationRecord, file: Path) -> None:
     """
     from calibench.cli.evaluation_lines import lines_of
     from calibench.cli.evaluation_table import figures_table, labels_table
+    from calibench.cli.groups_table import groups_lines, groups_of_record, groups_table
 
     console = stdout()
     # Not as the table's title, which would be folded to the table's width.
@@ -255,5 +273,10 @@ def _print_record(record: EvaluationRecord, file: Path) -> None:
         console.print(by_label)
     for line in lines_of(record, left_out):
         print_line(console, line)
+    groups = groups_of_record(record)
+    if groups is not None:
+        console.print(groups_table(groups, record.units))
+        for line in groups_lines(groups):
+            print_line(console, line)
     if record.backend == "reference":
         to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor gives the reason")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
+from calibench.evaluation.group_names import groups_of
 from calibench.evaluation.stored_outputs import Fit, evaluate_samples
 from calibench.evaluation.streaming.evaluate import evaluate_file
 from calibench.lazy import np
@@ -52,8 +54,9 @@ def evaluate(  # noqa: PLR0913 - the public API
     samples to fit on (with `cross_fit`: to those judged), the map is fitted to labels that are drawn from the shares.
 
     `sample_weight [N]`, numbers of at least 0, weigh the samples in figures, intervals, noise floors and verdict; a fit and an
-    advice do not know them. `groups [N]`, whole numbers or texts, ask for the figures of each group as well, in the record's
-    `groups`. Raises InputError naming the first bad row.
+    advice do not know them. `groups [N]`, whole numbers or texts, ask for the figures and the verdict of each group as well, in
+    the record's `groups`; a mapping of names to such columns asks for the groups of their combinations. Raises InputError
+    naming the first bad row.
     """
     sampling = Sampling(resamples, level, seed).check(figures_alone=True)
     samples = _samples(logits, probs, labels, "")
@@ -68,7 +71,7 @@ def evaluate(  # noqa: PLR0913 - the public API
         metrics=metrics,
         sampling=sampling,
         sample_weight=None if sample_weight is None else _numbers(sample_weight, "sample_weight"),
-        groups=groups,
+        groups=groups_of(groups) if isinstance(groups, Mapping) else groups,
     )
 
 

@@ -127,9 +127,12 @@ class EvaluationRecord:
     same variance. Absent without weights."""
 
     groups: dict[str, dict[str, Any]] | None = None
-    """For each group of samples, by its name, the number of samples `n`, their share `weight` of the weight of all, and their
-    `metrics`, `intervals`, `no_interval` and `noise_floor`. With a fit, `after` has the same `groups`. Absent without
-    groups."""
+    """The groups of samples by name, worst first: by the gap that is sure (`at_least`), then by `p`. Each has the number of
+    samples `n`; their share `weight` of the weight of all; its verdict `calibrated` with the p-value `p` adjusted for all
+    groups, its `findings`, the gap that is `detectable` 4 times in 5, and `at_least`, a lower bound of its gap that holds for
+    all groups together; its `mean_confidence`; the cumulative error `ecce` and `ecce_sigma`, its ratio to what chance gives,
+    whose largest value measures multicalibration; and its `metrics`, `intervals`, `no_interval` and `noise_floor`. With a
+    fit, `after` has the same `groups`. Absent without groups."""
 
     file: str | None = None
     """The file that was judged, if it came from one."""

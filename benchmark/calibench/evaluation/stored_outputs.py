@@ -17,6 +17,7 @@ from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
 from calibench.evaluation.fit import AUTO, AfterFit, apply_fit, check_fit
 from calibench.evaluation.fit_samples import warnings_about_fit
+from calibench.evaluation.group_test import worst_first
 from calibench.evaluation.groups import judge_groups
 from calibench.evaluation.judge import Judgement, judge
 from calibench.evaluation.soft_fit import with_drawn_labels
@@ -131,10 +132,12 @@ def _fitted(fit: Fit, fit_on: Samples, samples: Samples, seed: int) -> AfterFit:
 def _by_group(
     judged: Judged, groups: Any, metrics: Metrics, sampling: Sampling, report: Report
 ) -> dict[str, Any] | None:
-    """The figures of each group; None without groups."""
+    """The figures and the verdict of each group, the worst group first; None without groups."""
     if groups is None:
         return None
-    return {name: group.to_dict() for name, group in judge_groups(judged, groups, metrics, sampling, report).items()}
+    found = judge_groups(judged, groups, metrics, sampling, report, all_replicates=False)
+    in_order = sorted(found, key=lambda name: worst_first(found[name].verdict))
+    return {name: found[name].to_dict() for name in in_order}
 
 
 def _checked_soft(soft: NDArray[Any] | None, outputs: Outputs) -> NDArray[Any] | None:

@@ -29,6 +29,8 @@ class Columns:
     logits: str | None = None
     probs: str | None = None
     label: str | None = None
+    others: tuple[str, ...] = ()
+    """Columns that are neither scores nor labels, as weights and groups that the user names."""
 
 
 def refuse_both(columns: Columns) -> None:

@@ -33,9 +33,8 @@ def samples_from_npz(path: str | Path, columns: Columns, labelled: bool = True) 
 def unread_arrays(path: str | Path, columns: Columns, soft: str | None = None) -> list[str]:
     """The names of the arrays in an `.npz` that an evaluation with these `columns` and `soft` labels does not use."""
     arrays = dict.fromkeys(npz_names(path))
-    return [
-        name for name in arrays if name not in {scores_name(columns, arrays, path), label_name(columns, arrays), soft}
-    ]
+    used = {scores_name(columns, arrays, path), label_name(columns, arrays), soft, *columns.others}
+    return [name for name in arrays if name not in used]
 
 
 def warn_of_unread(path: str | Path, columns: Columns, soft: str | None = None) -> list[str]:

@@ -46,7 +46,8 @@ def score_and_label_columns(
     """The names of the columns of scores, and of those of labels. InputError if the table has no column of a name."""
     absent = not labelled and columns.label is None and label_name(columns, table) not in table
     label_columns = [] if absent else _label_columns(path, table, columns)
-    return _matching(columns.logits or columns.probs or "*", table, label_columns, path), label_columns
+    excluded = [*label_columns, *columns.others]
+    return _matching(columns.logits or columns.probs or "*", table, excluded, path), label_columns
 
 
 def refuse_equal_names(names: Sequence[str], path: Path) -> None:
