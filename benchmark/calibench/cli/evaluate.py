@@ -115,13 +115,14 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     """
     from calibench.cli.evaluate_stream import refuse_with_stream, stream_files
     from calibench.metrics.bootstrap import Sampling
-    from calibench.outputs.readers import Columns, SamplesFile
+    from calibench.outputs.readers import Columns
     from calibench.report.diagram import check_plot, reliability_diagram
 
     if plot is not None:
         check_plot(plot)
     columns = questions.added_to(Columns(logits, probs, labels))
-    _check_files(files, fit_on, fit_soft, questions)
+    _check_files(files, fit_on, fit_soft)
+    questions.check(files)
     judging = metrics, Sampling(resamples, level).check(figures_alone=True)
     if stream:
         fitting = {"fit": fit, "fit_on": fit_on, "cross_fit": cross_fit, "fit_soft": fit_soft}
@@ -163,7 +164,9 @@ def _judge_files(
     read = [read_samples(file, columns) for file in files]
     with plugin_output_to_stderr():
         records = {
-            file: _judge_file(samples, fit, None if soft is None else read_soft(file, soft), questions, judging, silent)
+            file: _judge_file(
+                samples, fit, None if soft is None else read_soft(file, soft), (questions, columns), judging, silent
+            )
             for file, samples in zip(files, read, strict=True)
         }
     used = soft if fit_on is not None or soft is not None else fit_soft
@@ -175,11 +178,13 @@ def _judge_file(
     file: SamplesFile,
     fit: Fit,
     soft: NDArray[Any] | None,
-    questions: Questions,
+    asked: tuple[Questions, Columns],
     judging: tuple[str | None, Sampling],
     silent: bool,
 ) -> EvaluationRecord:
     """The record of one file, with its name and checksum; `judging` are the metrics and the bootstrap.
+
+    `asked` are the questions about parts of the file, and its columns.
 
     Progress is shown once it takes over 2 seconds, but not if `silent`.
     """
@@ -187,16 +192,19 @@ def _judge_file(
     from calibench.evaluation.stored_outputs import evaluate_samples
 
     metrics, sampling = judging
+    questions, columns = asked
     with progress("evaluate", silent) as report:
+        patient = AfterPatience(report)
         record = evaluate_samples(
             file.samples,
             fit,
             soft=soft,
             metrics=metrics,
             sampling=sampling,
-            report=AfterPatience(report),
+            report=patient,
             **questions.arguments(file),
         )
+        record = dataclasses.replace(record, ood=questions.ood_rows(file, columns, sampling, patient))
     return dataclasses.replace(record, file=file.path, sha256=digest_of(Path(file.path)))
 
 
@@ -207,15 +215,13 @@ def _with_unread(record: EvaluationRecord, file: Path, columns: Columns, soft: s
     return dataclasses.replace(record, warnings=[*record.warnings, *warn_of_unread(file, columns, soft)])
 
 
-def _check_files(files: tuple[Path, ...], fit_on: Path | None, fit_soft: str | None, questions: Questions) -> None:
+def _check_files(files: tuple[Path, ...], fit_on: Path | None, fit_soft: str | None) -> None:
     twice = next((file for file in files if files.count(file) > 1), None)
     if twice is not None:
         raise InputError(f"{twice} is named twice", "name each file once")
     if len(files) > 1 and fit_on is not None:
         message = f"--fit-on {fit_on} holds the outputs of one classifier, and there are {len(files)} to judge"
         raise InputError(message, "fit one file at a time")
-    if len(files) > 1 and questions.by is not None:
-        raise InputError(f"--by judges the groups of one file, and there are {len(files)}", "judge one file at a time")
     if len(files) > 1 and fit_soft is not None:
         message = f"--fit-soft {fit_soft} holds the shares of one file's rows, and there are {len(files)} files"
         raise InputError(message, "fit one file at a time")
@@ -259,7 +265,7 @@ def _print_record(record: EvaluationRecord, file: Path) -> None:
     """
     from calibench.cli.evaluation_lines import lines_of
     from calibench.cli.evaluation_table import figures_table, labels_table
-    from calibench.cli.groups_table import groups_lines, groups_of_record, groups_table
+    from calibench.cli.parts_tables import print_parts
 
     console = stdout()
     # Not as the table's title, which would be folded to the table's width.
@@ -273,10 +279,6 @@ def _print_record(record: EvaluationRecord, file: Path) -> None:
         console.print(by_label)
     for line in lines_of(record, left_out):
         print_line(console, line)
-    groups = groups_of_record(record)
-    if groups is not None:
-        console.print(groups_table(groups, record.units))
-        for line in groups_lines(groups):
-            print_line(console, line)
+    print_parts(record, console)
     if record.backend == "reference":
         to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor gives the reason")

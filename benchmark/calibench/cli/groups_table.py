@@ -10,8 +10,6 @@ from calibench.cli.evaluation_table import ANSWERS
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from calibench.evaluation.evaluation_record import EvaluationRecord
-
 Groups = Mapping[str, Mapping[str, Any]]
 
 MOST_ROWS = 30
@@ -28,12 +26,6 @@ CAPTION = (
     "gap at least: a lower bound of |predicted - observed|, 95 % sure for all groups together",
     "found from: the gap of the top label that the test of all groups finds 4 times in 5",
 )
-
-
-def groups_of_record(record: EvaluationRecord) -> Groups | None:
-    """The groups, after the fit if there was one."""
-    found = record.groups if record.after is None else record.after.get("groups")
-    return found or None
 
 
 def groups_table(groups: Groups, units: Mapping[str, Mapping[str, Any]], title: str = "group") -> Table:

@@ -10,6 +10,8 @@ from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
 from calibench.evaluation.group_names import groups_of
+from calibench.evaluation.parts import Parts
+from calibench.evaluation.periods import periods_of
 from calibench.evaluation.stored_outputs import Fit, evaluate_samples
 from calibench.evaluation.streaming.evaluate import evaluate_file
 from calibench.lazy import np
@@ -38,6 +40,8 @@ def evaluate(  # noqa: PLR0913 - the public API
     seed: int = SEED,
     sample_weight: Any = None,
     groups: Any = None,
+    time: Any = None,
+    periods: int | str | None = None,
 ) -> EvaluationRecord:
     """Judge `logits` or `probs` `[N, K]` against class indices `labels [N]` (arrays, tensors or nested lists).
 
@@ -55,8 +59,9 @@ def evaluate(  # noqa: PLR0913 - the public API
 
     `sample_weight [N]`, numbers of at least 0, weigh the samples in figures, intervals, noise floors and verdict; a fit and an
     advice do not know them. `groups [N]`, whole numbers or texts, ask for the figures and the verdict of each group as well, in
-    the record's `groups`; a mapping of names to such columns asks for the groups of their combinations. Raises InputError
-    naming the first bad row.
+    the record's `groups`; a mapping of names to such columns asks for the groups of their combinations. `time [N]`, numbers or
+    dates, asks for a test of drift and the figures of each period, in the record's `periods`; `periods` is `year`, `quarter`,
+    `month`, `week` or `day`, or the number of periods. Raises InputError naming the first bad row.
     """
     sampling = Sampling(resamples, level, seed).check(figures_alone=True)
     samples = _samples(logits, probs, labels, "")
@@ -71,7 +76,7 @@ def evaluate(  # noqa: PLR0913 - the public API
         metrics=metrics,
         sampling=sampling,
         sample_weight=None if sample_weight is None else _numbers(sample_weight, "sample_weight"),
-        groups=groups_of(groups) if isinstance(groups, Mapping) else groups,
+        parts=_parts(groups, time, periods),
     )
 
 
@@ -108,6 +113,15 @@ def _samples(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:
     scores, truth = _given(probs if logits is None else logits, name), _given(labels, f"{prefix}labels")
     truth = as_tensor(truth) if is_tensor(scores) else as_array(truth)
     return check_samples(scores, truth, logits is None, name)
+
+
+def _parts(groups: Any, time: Any, periods: int | str | None) -> Parts:
+    """The groups and periods that are asked for."""
+    if time is None and periods is not None:
+        raise InputError("periods are of time, and no time is given", "give time=, one number or date a sample")
+    groups = groups_of(groups) if isinstance(groups, Mapping) else groups
+    count = None if periods is None else str(periods)
+    return Parts(groups, None if time is None else periods_of("time", time, count))
 
 
 def _numbers(values: Any, name: str) -> Any:

@@ -134,6 +134,18 @@ class EvaluationRecord:
     whose largest value measures multicalibration; and its `metrics`, `intervals`, `no_interval` and `noise_floor`. With a
     fit, `after` has the same `groups`. Absent without groups."""
 
+    periods: dict[str, Any] | None = None
+    """Periods of time: their `column`, the test of `drift`, and the `periods` by name in the order of time, each with the
+    fields of a group. `drift` has `drifts`, its `p`, the `name` of what changes most (`top label`, or a class or label),
+    `since` when, and the mean of probability less label up to then and afterwards, `gap_before` and `gap_after`. With a fit,
+    `after` has the same `periods`, each with the `gain` of the fit: `nll_gain` in nats a sample, its `interval`, which holds
+    for all periods together, and `helps`, None where that interval holds 0. Absent without `--by-time`."""
+
+    ood: list[dict[str, Any]] | None = None
+    """For each file of `--ood` and each score a row: the `set`, the `score`, the numbers of samples `n_in` and `n_out`, the
+    `mean_confidence` of the file, and the `metrics` `auroc`, `aupr`, `aupr_out` and `fpr95` with `intervals`; a `note` where a
+    score cannot be computed. Absent without `--ood`."""
+
     file: str | None = None
     """The file that was judged, if it came from one."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,9 +57,8 @@ def _texts(name: str, values: Any) -> Any:
         array = np.char.decode(array, "utf-8", "replace")
     if array.dtype.kind not in "OU":
         raise InputError(f"--by {name}: values of type {array.dtype} are no names of groups", "store texts or numbers")
-    texts = np.array([EMPTY if _empty(value) else str(value).strip() for value in array.tolist()])
-    return texts
+    return np.array([EMPTY if _empty(value) else str(value).strip() for value in array.tolist()])
 
 
 def _empty(value: Any) -> bool:
-    return value is None or value != value or not str(value).strip()
+    return value is None or (isinstance(value, float) and math.isnan(value)) or not str(value).strip()

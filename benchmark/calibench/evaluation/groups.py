@@ -1,4 +1,4 @@
-"""Judge groups of samples, such as hospitals or languages: figures, intervals, floors and verdict of each, with paired resamples."""
+"""Judge groups of samples, such as hospitals: figures, intervals, floors and verdict of each, with paired resamples."""
 
 from __future__ import annotations
 
