@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from calibench.errors import RunError as RunError
     from calibench.evaluation.evaluate import evaluate as evaluate
     from calibench.evaluation.evaluate import evaluate_stream as evaluate_stream
+    from calibench.evaluation.thresholds import thresholds as thresholds
     from calibench.metrics.metric import Metric as Metric
     from calibench.models.network import Network as Network
     from calibench.outputs import Outputs as Outputs
@@ -50,6 +51,7 @@ _HOME = {
     "calibench.data.shift": ("Variant",),
     "calibench.errors": ("CalibenchError", "CalibenchWarning", "InputError", "PluginError", "RunError"),
     "calibench.evaluation.evaluate": ("evaluate", "evaluate_stream"),
+    "calibench.evaluation.thresholds": ("thresholds",),
     "calibench.metrics.metric": ("Metric",),
     "calibench.models.network": ("Network",),
     "calibench.outputs": ("Outputs",),

@@ -22,7 +22,7 @@ SPIN = "10000"
 slower while another process wants a core. This number keeps the speed of a quiet machine (.67 s an epoch; 1.38 s without
 spinning) and loses less on a busy one, where `--threads 1` is better still."""
 
-COMMANDS = ("bench", "doctor", "evaluate", "leaderboard", "list", "run", "show", "winrates")
+COMMANDS = ("bench", "doctor", "evaluate", "leaderboard", "list", "run", "show", "thresholds", "winrates")
 """The commands: each is the function of its name in the file of its name; `list_` in list.py."""
 
 TRACEBACK_VARIABLE = "CALIBENCH_TRACEBACK"
@@ -81,6 +81,7 @@ def cli() -> None:
     \b
     calibench run --method vtst                      train, refit, judge, record
     calibench evaluate outputs.npz --plot out.svg    judge logits or probabilities in a file
+    calibench thresholds val.npz --target-risk .02   operating points with their guarantees
     calibench leaderboard                            rank the recorded runs
     calibench winrates results.csv --help            rank a table of published results
     calibench show method vtst                       parameters, equation, paper

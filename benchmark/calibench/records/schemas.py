@@ -26,6 +26,9 @@ EVALUATION = "calibench.evaluation/2"
 EVALUATIONS = "calibench.evaluations/2"
 """Several files of stored outputs: `calibench evaluate FILE FILE --json`."""
 
+THRESHOLDS = "calibench.thresholds/1"
+"""Operating points of one file of stored outputs: `calibench thresholds FILE --json`."""
+
 LEADERBOARD = "calibench.leaderboard/2"
 """Boards: `calibench leaderboard --json`. Since 2 a rank is `[best, worst]`."""
 
