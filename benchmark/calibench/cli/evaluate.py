@@ -12,6 +12,7 @@ import click
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
+from calibench.cli.picture_options import PictureFiles, picture_options
 from calibench.cli.progress import progress
 from calibench.cli.questions import Questions, question_options
 from calibench.errors import InputError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from calibench.evaluation.stored_outputs import Fit
     from calibench.metrics.bootstrap import Sampling
     from calibench.outputs.readers import Columns, SamplesFile
-    from calibench.report.diagram import Panel
 
 
 @click.command()
@@ -73,12 +73,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Read FILE (.npy, .npz, .safetensors, .parquet) in one pass, so that it may be larger than memory.",
 )
-@click.option(
-    "--plot",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="OUT.svg",
-    help="Draw the reliability diagram (.svg, .png, .pdf).",
-)
+@picture_options
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no notes and no table.")
 def evaluate(  # noqa: PLR0913 - an argument for each option
@@ -95,10 +90,10 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     cross_fit: int | None,
     fit_soft: str | None,
     stream: bool,
-    plot: Path | None,
     as_json: bool,
     quiet: bool,
     questions: Questions,
+    pictures: PictureFiles,
 ) -> None:
     """Judge the logits or probabilities in FILE against its labels. Several files make a board.
 
@@ -116,10 +111,8 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     from calibench.cli.evaluate_stream import refuse_with_stream, stream_files
     from calibench.metrics.bootstrap import Sampling
     from calibench.outputs.readers import Columns
-    from calibench.report.diagram import check_plot, reliability_diagram
 
-    if plot is not None:
-        check_plot(plot)
+    pictures.check(stream)
     columns = questions.added_to(Columns(logits, probs, labels))
     _check_files(files, fit_on, fit_soft)
     questions.check(files)
@@ -131,10 +124,7 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     else:
         asked = soft, questions
         records, comparable = _judge_files(files, columns, asked, (fit, fit_on, cross_fit, fit_soft), judging, quiet)
-    if plot is not None:
-        reliability_diagram(_panels(records), plot)
-        if not quiet:
-            to_stderr(f"wrote {plot}")
+    pictures.draw(records, quiet)
     if as_json or not quiet:
         _print(records, as_json, comparable=comparable)
 
@@ -205,7 +195,8 @@ def _judge_file(
             **questions.arguments(file),
         )
         record = dataclasses.replace(record, ood=questions.ood_rows(file, columns, sampling, patient))
-    return dataclasses.replace(record, file=file.path, sha256=digest_of(Path(file.path)))
+    names = None if file.class_names is None else list(file.class_names)
+    return dataclasses.replace(record, class_names=names, file=file.path, sha256=digest_of(Path(file.path)))
 
 
 def _with_unread(record: EvaluationRecord, file: Path, columns: Columns, soft: str | None) -> EvaluationRecord:
@@ -225,22 +216,6 @@ def _check_files(files: tuple[Path, ...], fit_on: Path | None, fit_soft: str | N
     if len(files) > 1 and fit_soft is not None:
         message = f"--fit-soft {fit_soft} holds the shares of one file's rows, and there are {len(files)} files"
         raise InputError(message, "fit one file at a time")
-
-
-def _panels(records: Mapping[Path, EvaluationRecord]) -> list[Panel]:
-    """A diagram for each file; two after a fit, named before and after."""
-    from calibench.report.diagram import Panel
-
-    panels = []
-    for file, record in records.items():
-        prefix = f"{file.stem}, " if len(records) > 1 else ""
-        if record.judged is not None:
-            title = file.name if record.after is None else f"{prefix}before"
-            panels.append(Panel(title, record.judged, record.metrics.get("ece15")))
-        if record.after is not None and record.fit is not None and record.judged_after is not None:
-            title = f"{prefix}after {record.fit['recipe']}"
-            panels.append(Panel(title, record.judged_after, record.after["metrics"].get("ece15")))
-    return panels
 
 
 def _print(records: Mapping[Path, EvaluationRecord], as_json: bool, *, comparable: bool) -> None:

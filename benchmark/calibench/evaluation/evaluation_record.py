@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from calibench.evaluation.advice import Advice
@@ -146,6 +147,9 @@ class EvaluationRecord:
     `mean_confidence` of the file, and the `metrics` `auroc`, `aupr`, `aupr_out` and `fpr95` with `intervals`; a `note` where a
     score cannot be computed. Absent without `--ood`."""
 
+    class_names: list[str] | None = None
+    """The names of the classes, in the order of their numbers. Absent where the samples have none."""
+
     file: str | None = None
     """The file that was judged, if it came from one."""
 
@@ -166,6 +170,18 @@ class EvaluationRecord:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in NOT_STORED}
         document = {KEYS.get(name, name): value for name, value in values.items() if value is not None}
         return {"schema": document.pop("schema"), **document}
+
+    def plot(self, path: str | Path, kind: str = "reliability") -> None:
+        """Draw pictures into `path` (.svg, .png, .pdf): names joined by commas, as `--plot-kind` takes them."""
+        from calibench.evaluation.drawn_record import draw_records
+
+        draw_records({Path(self.file or "evaluation"): self}, kind, Path(path))
+
+    def report(self, path: str | Path) -> None:
+        """Write one self-contained page to `path` (.html): verdict, tables and pictures."""
+        from calibench.evaluation.drawn_record import report_records
+
+        report_records({Path(self.file or "evaluation"): self}, Path(path))
 
     def __getitem__(self, key: str) -> Any:
         """The document's entry, so that `record["metrics"]` reads as the JSON does."""

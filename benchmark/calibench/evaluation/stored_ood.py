@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from calibench.outputs.ood_scores import SPECS
 from calibench.outputs.outputs import Outputs
 from calibench.outputs.readers import Columns, SamplesFile, read_samples
 from calibench.plugins.discovery import registry
+from calibench.plugins.specs import OodScoreSpec
 from calibench.progress import Report, quiet
 from calibench.seeds import derived_seed
 
@@ -89,12 +90,13 @@ class _Outside:
 
 
 def _row(inside: SamplesFile, outside: _Outside, name: str, sampling: Sampling) -> dict[str, Any]:
-    """The figures of one score."""
-    if name in inside.others:
+    """The figures of one score; a name of a score wins over a column of that name."""
+    specs = _specs()
+    if name.partition(":")[0] not in specs and name in inside.others:
         scores_in = _numbers(inside.others[name], name, Path(inside.path))
         scores_out, confidence = outside.column(name), None
     else:
-        score = _score(name, inside)
+        score = _score(name, inside, specs)
         scores_in, scores_out = (score(outputs) for outputs in (inside.outputs, outside.samples.outputs))
         confidence = float(_as_judged(outside.samples.outputs).confidence.mean())
     ranked = Ranked.by_uncertainty(scores_in, scores_out)
@@ -112,13 +114,17 @@ def _row(inside: SamplesFile, outside: _Outside, name: str, sampling: Sampling) 
     }
 
 
-def _score(name: str, inside: SamplesFile) -> Any:
+def _specs() -> dict[str, OodScoreSpec]:
+    """The scores that need outputs alone, by name: calibench's own and those of plugins."""
+    found = {spec.name: spec for spec in SPECS}
+    for entry in registry().all("ood-score"):
+        if isinstance(entry.spec, OodScoreSpec) and entry.spec.of == "outputs":
+            found[entry.spec.name] = entry.spec
+    return found
+
+
+def _score(name: str, inside: SamplesFile, specs: Mapping[str, OodScoreSpec]) -> Any:
     """The uncertainty `[n]` of outputs by the score `name`."""
-    specs = {spec.name: spec for spec in SPECS} | {
-        entry.spec.name: entry.spec
-        for entry in registry().all("ood-score")
-        if getattr(entry.spec, "of", "") == "outputs"
-    }
     word = name.partition(":")[0]
     if word not in specs:
         numeric = [key for key, values in inside.others.items() if values.dtype.kind in "iuf"]

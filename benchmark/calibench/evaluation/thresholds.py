@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from calibench.config.resolve import resolve_chain
 from calibench.errors import InputError, did_you_mean
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.fit_samples import check_fit_samples
-from calibench.evaluation.operating_curves import cost_curve, precision_recall, risk_coverage
 from calibench.evaluation.operating_points import OF_POSITIVE, TARGETS, Wanted, operating_point
 from calibench.evaluation.samples_given import samples_given
 from calibench.lazy import np
 from calibench.metrics.judged import Judged
+from calibench.metrics.operating_curves import cost_curve, precision_recall, risk_coverage
 from calibench.records import schemas
 
 DEFAULT_RISKS = ("0.01", "0.02", "0.05", "0.1")
