@@ -178,6 +178,17 @@ def test_curves_are_those_of_every_threshold():
     assert curve["always_argmax"] == pytest.approx(costs[labels, p.argmax(axis=1)].mean())
 
 
+def test_the_risk_curve_of_whole_weights_is_that_of_repeated_samples():
+    rng = np.random.default_rng(5)
+    p, labels = draw(rng, 60, 3)
+    times = rng.integers(0, 4, 60)
+    weighted = risk_coverage(Judged(outputs_of(p, True), labels, sample_weight=times.astype(float)))
+    repeated = risk_coverage(Judged(outputs_of(np.repeat(p, times, axis=0), True), np.repeat(labels, times)))
+    at = dict(zip(weighted["threshold"], zip(weighted["coverage"], weighted["risk"], strict=True), strict=True))
+    for threshold, coverage, risk in zip(repeated["threshold"], repeated["coverage"], repeated["risk"], strict=True):
+        assert at[threshold] == pytest.approx((coverage, risk))
+
+
 def test_curves_of_many_samples_are_thinned_and_bounded():
     p, labels = draw(np.random.default_rng(4), 3000, 3)
     curve = risk_coverage(Judged(outputs_of(p, True), labels))

@@ -126,7 +126,7 @@ def test_a_page_is_one_file_that_loads_nothing(record, tmp_path):
     assert "http" not in re.sub(r"base64,[^\"]*", "", text)
     assert "Bodø &amp; &lt;co&gt;" in text
     assert record.verdict[1:] in text.replace("&#x27;", "'")
-    assert text.count("<img alt=") == 6
+    assert text.count("<img alt=") == 5
     assert f"{100 * record.metrics['accuracy']:.2f}" in text
     record.report(tmp_path / "again.html")
     assert (tmp_path / "again.html").read_bytes() == (tmp_path / "out.html").read_bytes()

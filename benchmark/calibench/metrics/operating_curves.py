@@ -8,6 +8,7 @@ from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints
 from calibench.metrics.binomial import lower_bound, upper_bound
 from calibench.metrics.judged import Judged
+from calibench.metrics.judged_weights import once
 
 MOST_POINTS = 200
 """A curve has at most so many points, evenly spaced among the thresholds that occur."""
@@ -16,18 +17,25 @@ MOST_POINTS = 200
 def risk_coverage(judged: Judged, level: float = 0.95) -> dict[str, Any]:
     """The error rate of the surest samples against their share, with the confidence that the least sure of them has.
 
-    `low` and `high` are Clopper-Pearson bounds at `level`, each for one point by itself, as if its threshold were fixed before.
+    `low` and `high` are Clopper-Pearson bounds at `level`, each for one point by itself, as if its threshold were fixed before;
+    of weighted samples, with the effective number of those that are accepted.
     """
+    own = once(judged)[0]
     order = np.argsort(judged.tail, kind="stable")
     ranked = judged.tail[order]
     ends = _thinned(np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)))
-    accepted = ends + 1
-    errors = (~judged.is_correct)[order].cumsum()[ends]
+    accepted = own[order].cumsum()[ends]
+    errors = (own * ~judged.is_correct)[order].cumsum()[ends]
+    ends, errors, accepted = ends[accepted > 0], errors[accepted > 0], accepted[accepted > 0]
+    coverage, risk = accepted / own.sum(), errors / accepted
+    if judged.sample_weight is not None:
+        accepted = accepted**2 / (own**2)[order].cumsum()[ends]
+        errors = risk * accepted
     alpha = (1 - level) / 2
     return {
         "threshold": _numbers(1 / (1 + ranked[ends])),
-        "coverage": _numbers(accepted / judged.n),
-        "risk": _numbers(errors / accepted),
+        "coverage": _numbers(coverage),
+        "risk": _numbers(risk),
         "low": _numbers(lower_bound(errors, accepted, alpha)),
         "high": _numbers(upper_bound(errors, accepted, alpha)),
     }

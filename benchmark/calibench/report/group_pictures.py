@@ -51,7 +51,7 @@ def draw_groups(axis: Axes, groups: Groups, title: str = "groups, worst first") 
     axis.plot([], [], marker="D", color="white", markeredgecolor=INK, linestyle="none", label="mean confidence")
     axis.plot([], [], marker="D", color=VERMILLION, markeredgecolor=INK, linestyle="none", label="* miscalibrated")
     axis.grid(axis="y", color=GREY, alpha=0.25, linewidth=0.6)
-    legend(axis)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, fontsize=7.5, frameon=False)
 
 
 def draw_periods(axis: Axes, periods: Mapping[str, Any]) -> None:

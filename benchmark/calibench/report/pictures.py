@@ -21,6 +21,8 @@ OF_CLASSES = ("reliability", "corp")
 
 KINDS = (*OF_CLASSES, "confidence", "risk-coverage", "groups", "periods")
 
+TITLES = {"reliability": "reliability, 15 bins", "corp": "reliability, CORP", "confidence": "confidence"}
+
 EXPLAINED = {
     "reliability": "accuracy in 15 bins of the confidence; reliability:1 of class 1, reliability:all of every class",
     "corp": "the isotonic curve with the band of a calibrated model; corp:1 of class 1, corp:all of every class",
@@ -64,9 +66,17 @@ def pictures(drawn: Sequence[Drawn], kinds: Sequence[str]) -> Figure:
     figure, axes = panels(len(draws))
     for axis, draw, (part, kind) in zip(axes, draws, wanted, strict=True):
         draw(axis)
-        name = axis.get_title() or kind.replace(":", " of class ").replace("of class all", "of every class")
+        name = axis.get_title() or _title(kind)
         axis.set_title(f"{part.title}\n{name}" if len(drawn) > 1 or part.title else name, fontsize=10)
     return figure
+
+
+def _title(kind: str) -> str:
+    """The title of a picture that has none of its own."""
+    name, _, of_class = kind.partition(":")
+    if of_class == "all":
+        return f"{TITLES[name]}, every class"
+    return TITLES[name] + (f", class {of_class}" if of_class else "")
 
 
 def draw_pictures(drawn: Sequence[Drawn], kinds: Sequence[str], path: Path) -> None:

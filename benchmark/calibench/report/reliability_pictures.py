@@ -76,10 +76,9 @@ def draw_corp(axis: Axes, judged: Judged, asked: Question) -> None:
     axis.fill_between(
         curve.grid, curve.low, curve.high, color=GREY, alpha=0.35, linewidth=0, label="calibrated model, 90 %"
     )
-    axis.plot(curve.p, curve.fit, color=BLUE, linewidth=2, label="isotonic fit (CORP)")
+    axis.plot(curve.p, curve.fit, color=BLUE, linewidth=2, label=f"isotonic fit (CORP), MCB {curve.miscalibration:.4f}")
     counts, edges = np.histogram(asked.p, bins=50, range=(0, 1), weights=judged.sample_weight)
     axis.bar(edges[:-1], 0.12 * counts / counts.max(), width=0.02, align="edge", color=VERMILLION, alpha=0.8, zorder=0)
-    axis.text(0.99, 0.02, f"MCB {curve.miscalibration:.4f}", ha="right", va="bottom", fontsize=8, color=INK)
     axis.set(xlabel=asked.asked, ylabel=asked.answered)
     legend(axis, "upper left")
 
