@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from calibench.maps.fit import fit_map as fit_map
     from calibench.maps.wrap import wrap as wrap
     from calibench.evaluation.gate.gate import gate as gate
+    from calibench.evaluation.thresholds import thresholds as thresholds
     from calibench.metrics.metric import Metric as Metric
     from calibench.models.network import Network as Network
     from calibench.outputs import Outputs as Outputs
@@ -64,6 +65,7 @@ _HOME = {
     "calibench.maps.fit": ("fit_map",),
     "calibench.maps.wrap": ("wrap",),
     "calibench.evaluation.gate.gate": ("gate",),
+    "calibench.evaluation.thresholds": ("thresholds",),
     "calibench.metrics.metric": ("Metric",),
     "calibench.models.network": ("Network",),
     "calibench.outputs": ("Outputs",),

@@ -321,11 +321,11 @@ def test_other_rows_are_refused(calibrated):
 
 
 def _against(p, y, old, old_labels):
-    from calibench.evaluation.evaluate import samples_of
+    from calibench.evaluation.samples_given import samples_given
     from calibench.evaluation.gate.gate import asked, gate_samples
 
     checks = asked({"brier": 0.9}, baseline=True, no_worse=True)
-    return gate_samples(samples_of(None, p, y, ""), checks, baseline=samples_of(None, old, old_labels, ""))
+    return gate_samples(samples_given(None, p, y, ""), checks, baseline=samples_given(None, old, old_labels, ""))
 
 
 def test_a_metric_without_a_better_end_is_not_compared(calibrated):

@@ -85,6 +85,7 @@ def cli() -> None:
     calibench evaluate outputs.npz --plot out.svg    judge logits or probabilities in a file
     calibench fit val.npz -o map.json                fit a calibration map, to apply it anywhere
     calibench gate outputs.npz --max ece15=0.03      exit code 1 unless the data show it, for CI
+    calibench thresholds val.npz --target-risk .02   operating points with their guarantees
     calibench leaderboard                            rank the recorded runs
     calibench winrates results.csv --help            rank a table of published results
     calibench show method vtst                       parameters, equation, paper

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.fit_options import FitOptions, fit_options
 from calibench.cli.input_options import columns_of, input_options, reading
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
+from calibench.cli.picture_options import PictureFiles, picture_options
 from calibench.cli.progress import progress
+from calibench.cli.questions import Questions, question_options
 from calibench.errors import InputError
 from calibench.progress import AfterPatience
 
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from calibench.evaluation.stored_outputs import Fit
     from calibench.metrics.bootstrap import Sampling
     from calibench.outputs.readers import Columns, SamplesFile
-    from calibench.report.diagram import Panel
 
 
 @click.command()
@@ -40,37 +42,16 @@ if TYPE_CHECKING:
     metavar="NAME,...",
     help="The metrics, as in brier,ece:bins=20,smece; default and all are sets of them.",
 )
+@question_options
 @level_option
 @resamples_option
-@click.option(
-    "--fit", metavar="RECIPE", help="Post-hoc stages to try, such as temperature; auto takes what the advice names."
-)
-@click.option(
-    "--fit-on", type=click.Path(path_type=Path), metavar="VALFILE", help="Samples to fit on: others than those judged."
-)
-@click.option(
-    "--cross-fit",
-    type=int,
-    metavar="FOLDS",
-    help="Fit inside one file instead: each of FOLDS parts is mapped by a fit on the others.",
-)
-@click.option(
-    "--fit-soft",
-    metavar="NAME",
-    help="Fit to labels drawn from people's shares: an array of VALFILE (of FILE with --cross-fit), or a .npy.",
-)
-@click.option("--fit-labels", metavar="NAME|FILE", help="The labels of VALFILE, if they have another name or file.")
+@fit_options
 @click.option(
     "--stream",
     is_flag=True,
     help="Read FILE (.npy, .npz, .safetensors, .parquet) in one pass, so that it may be larger than memory.",
 )
-@click.option(
-    "--plot",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="OUT.svg",
-    help="Draw the reliability diagram (.svg, .png, .pdf).",
-)
+@picture_options
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no notes and no table.")
 def evaluate(  # noqa: PLR0913 - an argument for each option
@@ -79,15 +60,12 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     metrics: str | None,
     level: float,
     resamples: int,
-    fit: str | None,
-    fit_on: Path | None,
-    cross_fit: int | None,
-    fit_soft: str | None,
-    fit_labels: str | None,
     stream: bool,
-    plot: Path | None,
     as_json: bool,
     quiet: bool,
+    questions: Questions,
+    fitting: FitOptions,
+    pictures: PictureFiles,
     **inputs: Any,
 ) -> None:
     """Judge the logits or probabilities in FILE against its labels. Several files make a board.
@@ -100,36 +78,24 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     calibench evaluate test.npz --fit auto --fit-on val.npz
     calibench evaluate test.npz --fit temperature --cross-fit 5
     calibench evaluate resnet.npz vit.npz                     one row a file, lowest Brier score first
+    calibench evaluate test.csv --weights w --by hospital     a verdict a group, worst group first
     calibench evaluate logits.npy --labels labels.npy --stream
     """
     from calibench.cli.evaluate_stream import refuse_with_stream, stream_files
     from calibench.metrics.bootstrap import Sampling
-    from calibench.report.diagram import check_plot, reliability_diagram
 
-    if plot is not None:
-        check_plot(plot)
-    columns = columns_of(inputs)
-    _check_files(files, fit_on, fit_soft)
+    pictures.check(stream)
+    columns = questions.added_to(columns_of(inputs))
+    _refuse_twice(files)
+    fitting.check(files)
+    questions.check(files)
     judging = metrics, Sampling(resamples, level).check(figures_alone=True)
     if stream:
-        refuse_with_stream(
-            soft=soft,
-            fit=fit,
-            fit_on=fit_on,
-            cross_fit=cross_fit,
-            fit_soft=fit_soft,
-            fit_labels=fit_labels,
-            **reading(inputs),
-        )
+        refuse_with_stream(soft=soft, **fitting.options(), **questions.options(), **reading(inputs))
         records, comparable = stream_files(files, columns, judging, quiet)
     else:
-        records, comparable = _judge_files(
-            files, columns, soft, (fit, fit_on, cross_fit, fit_soft, fit_labels), judging, quiet
-        )
-    if plot is not None:
-        reliability_diagram(_panels(records), plot)
-        if not quiet:
-            to_stderr(f"wrote {plot}")
+        records, comparable = _judge_files(files, columns, (soft, questions, fitting), judging, quiet)
+    pictures.draw(records, quiet)
     if as_json or not quiet:
         _print(records, as_json, comparable=comparable)
 
@@ -137,86 +103,76 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
 def _judge_files(
     files: Sequence[Path],
     columns: Columns,
-    soft: str | None,
-    fitting: tuple[str | None, Path | None, int | None, str | None, str | None],
+    asked: tuple[str | None, Questions, FitOptions],
     judging: tuple[str | None, Sampling],
     silent: bool,
 ) -> tuple[dict[Path, EvaluationRecord], bool]:
     """The record of each file, and True if all have the same labels.
 
-    `fitting` are recipe, file, folds, shares and labels of the fit.
+    `asked` are the soft labels, the columns to ask about and the fit.
     """
     from calibench.cli.evaluate_board import same_labels
-    from calibench.cli.evaluate_inputs import about_reading, read_files, read_fit_file
-    from calibench.evaluation.stored_outputs import Fit
+    from calibench.cli.evaluate_inputs import about_reading, read_files
+    from calibench.cli.evaluate_map import in_order_of_map
     from calibench.outputs.readers import read_soft
     from calibench.plugins.discovery import registry
 
-    recipe, fit_on, folds, fit_soft, fit_labels = fitting
-    shares = None if fit_soft is None else read_soft(files[0] if fit_on is None else fit_on, fit_soft)
+    soft, questions, fitting = asked
     samples = read_files(files, columns)
-    fit_file = None if fit_on is None else read_fit_file(fit_on, columns, fit_labels, next(iter(samples.values())))
-    fit = Fit(recipe, None if fit_file is None else fit_file.samples, folds, shares)
+    fit_file = fitting.fit_file(columns, next(iter(samples.values())))
+    fit = fitting.to_fit(files, fit_file)
+    if fit.map is not None:
+        samples = {name: in_order_of_map(file, fit.map, fitting.map) for name, file in samples.items()}
     warn_about_broken_plugins(registry())
-    used = soft if fit_on is not None or soft is not None else fit_soft
+    shares = soft if fitting.fit_on is not None or soft is not None else fitting.fit_soft
+    used = [shares, *questions.used]
     records = {}
     with plugin_output_to_stderr():
-        for name, judged in samples.items():
-            of_people = judged.soft if soft is None else read_soft(judged.path, soft)
-            record = _judge_file(judged, fit, of_people, judging, silent)
-            records[name] = about_reading(record, judged, fit_file, [used])
-    return records, same_labels([judged.samples[1] for judged in samples.values()])
+        for name, file in samples.items():
+            of_people = file.soft if soft is None else read_soft(file.path, soft)
+            record = _judge_file(file, fit, of_people, (questions, columns), judging, silent)
+            records[name] = about_reading(record, file, fit_file, used)
+    return records, same_labels([file.samples[1] for file in samples.values()])
 
 
 def _judge_file(
-    samples: SamplesFile,
+    file: SamplesFile,
     fit: Fit,
     soft: NDArray[Any] | None,
+    asked: tuple[Questions, Columns],
     judging: tuple[str | None, Sampling],
     silent: bool,
 ) -> EvaluationRecord:
     """The record of one file, with its name and checksum; `judging` are the metrics and the bootstrap.
 
-    Progress is shown once it takes over 2 seconds, but not if `silent`.
+    `asked` are the questions about parts of the file, and its columns. Progress is shown once it takes over 2 seconds, but not
+    if `silent`.
     """
     from calibench.atomic import digest_of
     from calibench.evaluation.stored_outputs import evaluate_samples
     from calibench.outputs.readers import local_file
 
     metrics, sampling = judging
+    questions, columns = asked
     with progress("evaluate", silent) as report:
+        patient = AfterPatience(report)
         record = evaluate_samples(
-            samples.samples, fit, soft=soft, metrics=metrics, sampling=sampling, report=AfterPatience(report)
+            file.samples,
+            fit,
+            soft=soft,
+            metrics=metrics,
+            sampling=sampling,
+            report=patient,
+            **questions.arguments(file),
         )
-    return dataclasses.replace(record, file=samples.path, sha256=digest_of(local_file(samples.path)))
+        record = dataclasses.replace(record, ood=questions.ood_rows(file, columns, sampling, patient))
+    return dataclasses.replace(record, file=file.path, sha256=digest_of(local_file(file.path)))
 
 
-def _check_files(files: tuple[Path, ...], fit_on: Path | None, fit_soft: str | None) -> None:
+def _refuse_twice(files: tuple[Path, ...]) -> None:
     twice = next((file for file in files if files.count(file) > 1), None)
     if twice is not None:
         raise InputError(f"{twice} is named twice", "name each file once")
-    if len(files) > 1 and fit_on is not None:
-        message = f"--fit-on {fit_on} holds the outputs of one classifier, and there are {len(files)} to judge"
-        raise InputError(message, "fit one file at a time")
-    if len(files) > 1 and fit_soft is not None:
-        message = f"--fit-soft {fit_soft} holds the shares of one file's rows, and there are {len(files)} files"
-        raise InputError(message, "fit one file at a time")
-
-
-def _panels(records: Mapping[Path, EvaluationRecord]) -> list[Panel]:
-    """A diagram for each file; two after a fit, named before and after."""
-    from calibench.report.diagram import Panel
-
-    panels = []
-    for file, record in records.items():
-        prefix = f"{file.stem}, " if len(records) > 1 else ""
-        if record.judged is not None:
-            title = file.name if record.after is None else f"{prefix}before"
-            panels.append(Panel(title, record.judged, record.metrics.get("ece15")))
-        if record.after is not None and record.fit is not None and record.judged_after is not None:
-            title = f"{prefix}after {record.fit['recipe']}"
-            panels.append(Panel(title, record.judged_after, record.after["metrics"].get("ece15")))
-    return panels
 
 
 def _print(records: Mapping[Path, EvaluationRecord], as_json: bool, *, comparable: bool) -> None:
@@ -241,6 +197,7 @@ def _print_record(record: EvaluationRecord, file: Path) -> None:
     """
     from calibench.cli.evaluation_lines import lines_of
     from calibench.cli.evaluation_table import figures_table, labels_table
+    from calibench.cli.parts_tables import print_parts
 
     console = stdout()
     # Not as the table's title, which would be folded to the table's width.
@@ -258,5 +215,6 @@ def _print_record(record: EvaluationRecord, file: Path) -> None:
         console.print(by_label)
     for line in lines_of(record, left_out):
         print_line(console, line)
+    print_parts(record, console)
     if record.backend == "reference":
         to_stderr("note: judged by the float64 reference, not the fused kernels; calibench doctor gives the reason")

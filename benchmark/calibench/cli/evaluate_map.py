@@ -1,43 +1,28 @@
-"""`calibench evaluate FILE --map MAP.json`: judge a file before and after a map that was fitted earlier."""
+"""`calibench evaluate FILE --map MAP.json`: a file's samples with their classes in the order of a map."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calibench.cli.output import to_stderr
 from calibench.errors import InputError
 
 if TYPE_CHECKING:
-    from calibench.evaluation.cross_fit import Samples
     from calibench.maps.calibration_map import CalibrationMap
-    from calibench.outputs.readers import Columns
+    from calibench.outputs.readers import SamplesFile
 
 
-def read_for_map(map_file: Path | None, columns: Columns) -> tuple[CalibrationMap | None, Callable[[Path], Samples]]:
-    """The map, and the function that reads a file to judge: with its classes in the map's order.
-
-    InputError for the file that the map was fitted on, and for other classes.
-    """
-    from calibench.outputs.readers import read_outputs, read_samples
-
-    if map_file is None:
-        return None, lambda file: read_outputs(file, columns)
+def in_order_of_map(file: SamplesFile, fitted: CalibrationMap, map_file: Path) -> SamplesFile:
+    """The samples of a file for the map. InputError for the file that the map was fitted on, and for other classes."""
     from calibench.atomic import digest_of
-    from calibench.maps.calibration_map import load_map
     from calibench.maps.class_order import in_map_order
+    from calibench.outputs.readers import local_file
 
-    fitted = load_map(map_file)
-
-    def read(file: Path) -> Samples:
-        samples_file = read_samples(file, columns)
-        if digest_of(file) == fitted.document.fitted_on.get("sha256"):
-            message = f"{map_file} was fitted on {file}, and a map must be judged on samples it has not seen"
-            raise InputError(message, "judge another file")
-        samples, note = in_map_order(samples_file, fitted.class_names)
-        if note:
-            to_stderr(f"note: {note}")
-        return samples
-
-    return fitted, read
+    if digest_of(local_file(file.path)) == fitted.document.fitted_on.get("sha256"):
+        message = f"{map_file} was fitted on {file.path}, and a map must be judged on samples it has not seen"
+        raise InputError(message, "judge another file")
+    (outputs, labels), note = in_map_order(file, fitted.class_names)
+    names = file.class_names if fitted.class_names is None else fitted.class_names
+    notes = (*file.notes, note) if note else file.notes
+    return dataclasses.replace(file, outputs=outputs, labels=labels, class_names=names, notes=notes)

@@ -9,7 +9,7 @@ import click
 
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
-from calibench.cli.score_options import score_options
+from calibench.cli.input_options import columns_option
 
 if TYPE_CHECKING:
     from calibench.maps.calibration_map import CalibrationMap
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@score_options
+@columns_option
 @click.option(
     "--method",
     metavar="RECIPE",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, to_stderr, warn_about_broken_plugins
 from calibench.cli.progress import progress
@@ -46,9 +47,7 @@ if TYPE_CHECKING:
 @click.option("--fit", metavar="RECIPE", help="Stages to apply first, such as the rule threshold:value=0.8.")
 @click.option("--fit-on", type=click.Path(path_type=Path), metavar="VALFILE", help="Other samples, to fit them on.")
 @click.option("--cross-fit", type=int, metavar="FOLDS", help="Fit a map inside FILE, each part by the others.")
-@click.option("--logits", metavar="NAME", help="The array or columns of logits, as in evaluate.")
-@click.option("--probs", metavar="NAME", help="The same for probabilities.")
-@click.option("--labels", metavar="NAME", help="The array or column of labels.")
+@columns_option
 @click.option("--annotate", type=click.Choice(["github"]), help="Print an annotation a check for GitHub Actions.")
 @click.option(
     "--junit",
@@ -69,9 +68,7 @@ def gate(  # noqa: PLR0913 - an argument for each option
     fit: str | None,
     fit_on: Path | None,
     cross_fit: int | None,
-    logits: str | None,
-    probs: str | None,
-    labels: str | None,
+    columns: Columns,
     annotate: str | None,
     junit: Path | None,
     as_json: bool,
@@ -89,14 +86,13 @@ def gate(  # noqa: PLR0913 - an argument for each option
     """
     from calibench.cli.gate_junit import check_junit, write_junit
     from calibench.evaluation.gate.gate import asked
-    from calibench.outputs.readers import Columns
 
     if junit is not None:
         check_junit(junit)
     checks = asked(
         largest, smallest, baseline=baseline is not None, no_worse=no_worse, margin=margin, confidence=confidence
     )
-    result = _gated(file, checks, Columns(logits, probs, labels), baseline, (fit, fit_on, cross_fit), silent=quiet)
+    result = _gated(file, checks, columns, baseline, (fit, fit_on, cross_fit), silent=quiet)
     if junit is not None:
         write_junit(result, junit)
     _print(result, as_json=as_json, quiet=quiet, annotate=annotate is not None)
@@ -114,14 +110,14 @@ def _gated(
 ) -> GateResult:
     """The outcome for a file; `fitting` are the recipe, the file and the folds of the fit."""
     from calibench.evaluation.gate.gate import Fit, gate_samples
-    from calibench.outputs.readers import read_samples
+    from calibench.outputs.readers import aligned, read_samples
     from calibench.plugins.discovery import registry
 
     recipe, fit_on, folds = fitting
     warn_about_broken_plugins(registry())
     samples = read_samples(file, columns)
-    old = None if baseline is None else read_samples(baseline, columns).samples
-    fit = Fit(recipe, None if fit_on is None else read_samples(fit_on, columns).samples, folds)
+    old = None if baseline is None else aligned(read_samples(baseline, columns), samples).samples
+    fit = Fit(recipe, None if fit_on is None else aligned(read_samples(fit_on, columns), samples).samples, folds)
     for note in samples.notes:
         to_stderr(f"note: {note}")
     with plugin_output_to_stderr(), progress("gate", silent) as report:

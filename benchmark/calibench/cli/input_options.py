@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -44,12 +45,31 @@ OPTIONS = (
     ),
 )
 
+NAMES = (
+    "logits", "probs", "labels", "classes", "positive", "ignore", "combine", "class_axis", "truth", "on", "format",
+)  # fmt: skip
+"""The names of the options as arguments."""
+
 
 def input_options(command: F) -> F:
     """Adds the options to a command, which takes them as `**inputs` and hands them to `columns_of`."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command
+
+
+def columns_option(command: F) -> F:
+    """Adds the options to a command, which gets them as one `columns`, a `calibench.outputs.readers.Columns`."""
+
+    @functools.wraps(command)
+    def with_columns(*arguments: Any, **options: Any) -> Any:
+        inputs = {name: options.pop(name) for name in NAMES}
+        return command(*arguments, columns=columns_of(inputs), **options)
+
+    decorated: Any = with_columns
+    for option in reversed(OPTIONS):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
 
 
 def columns_of(inputs: Mapping[str, Any], others: Sequence[str] = ()) -> Columns:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from calibench.errors import InputError
-from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
 from calibench.evaluation.fit import FittedMap
+from calibench.evaluation.group_names import groups_of
+from calibench.evaluation.parts import Parts
+from calibench.evaluation.periods import periods_of
+from calibench.evaluation.samples_given import numbers_given, samples_given
 from calibench.evaluation.stored_outputs import Fit, evaluate_samples
 from calibench.evaluation.streaming.evaluate import evaluate_file
-from calibench.lazy import np
 from calibench.metrics.bootstrap import LEVEL, RESAMPLES, SEED, Sampling
-from calibench.outputs.arrays import as_array, as_tensor, is_tensor, to_float64
 from calibench.outputs.readers import Columns, open_blocks
-from calibench.outputs.several_labels import check_samples
 from calibench.progress import Report, quiet
 
 
@@ -38,6 +39,8 @@ def evaluate(  # noqa: PLR0913 - the public API
     sample_weight: Any = None,
     groups: Any = None,
     map: FittedMap | None = None,  # noqa: A002 - the word of the command line
+    time: Any = None,
+    periods: int | str | None = None,
 ) -> EvaluationRecord:
     """Judge `logits` or `probs` `[N, K]` against class indices `labels [N]` (arrays, tensors or nested lists).
 
@@ -56,23 +59,25 @@ def evaluate(  # noqa: PLR0913 - the public API
     `map` is a `calibench.CalibrationMap` that was fitted earlier, in place of a fit.
 
     `sample_weight [N]`, numbers of at least 0, weigh the samples in figures, intervals, noise floors and verdict; a fit and an
-    advice do not know them. `groups [N]`, whole numbers or texts, ask for the figures of each group as well, in the record's
-    `groups`. Raises InputError naming the first bad row.
+    advice do not know them. `groups [N]`, whole numbers or texts, ask for the figures and the verdict of each group as well, in
+    the record's `groups`; a mapping of names to such columns asks for the groups of their combinations. `time [N]`, numbers or
+    dates, asks for a test of drift and the figures of each period, in the record's `periods`; `periods` is `year`, `quarter`,
+    `month`, `week` or `day`, or the number of periods. Raises InputError naming the first bad row.
     """
     sampling = Sampling(resamples, level, seed).check(figures_alone=True)
-    samples = samples_of(logits, probs, labels, "")
+    samples = samples_given(logits, probs, labels, "")
     fit_samples = None
     if fit_logits is not None or fit_probs is not None or fit_labels is not None:
-        fit_samples = samples_of(fit_logits, fit_probs, fit_labels, "fit_")
-    shares = None if soft is None else _numbers(soft, "soft")
+        fit_samples = samples_given(fit_logits, fit_probs, fit_labels, "fit_")
+    shares = None if soft is None else numbers_given(soft, "soft")
     return evaluate_samples(
         samples,
-        Fit(fit, fit_samples, cross_fit, None if fit_soft is None else _numbers(fit_soft, "fit_soft"), map),
+        Fit(fit, fit_samples, cross_fit, None if fit_soft is None else numbers_given(fit_soft, "fit_soft"), map),
         soft=shares,
         metrics=metrics,
         sampling=sampling,
-        sample_weight=None if sample_weight is None else _numbers(sample_weight, "sample_weight"),
-        groups=groups,
+        sample_weight=None if sample_weight is None else numbers_given(sample_weight, "sample_weight"),
+        parts=_parts(groups, time, periods),
     )
 
 
@@ -100,47 +105,10 @@ def evaluate_stream(  # noqa: PLR0913 - the public API
     return evaluate_file(blocks, metrics=metrics, sampling=sampling, report=report)[0]
 
 
-def samples_of(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:
-    """Outputs and labels of arrays, checked; `prefix` stands before the names of the arguments in messages."""
-    if (logits is None) == (probs is None):
-        raise InputError(f"give {prefix}logits or {prefix}probs, one of them", "as evaluate(logits=z, labels=y)")
-    if labels is None:
-        raise InputError(f"{prefix}labels are missing", "as evaluate(logits=z, labels=y)")
-    name = f"{prefix}{'probs' if logits is None else 'logits'}"
-    scores, truth = _given(probs if logits is None else logits, name), _given(labels, f"{prefix}labels")
-    truth = as_tensor(truth) if is_tensor(scores) else as_array(truth)
-    return check_samples(scores, truth, logits is None, name)
-
-
-def _numbers(values: Any, name: str) -> Any:
-    """Real numbers in float64."""
-    given = _given(values, name)
-    if "complex" in str(given.dtype):
-        raise InputError(f"{name} are complex numbers", "give real ones")
-    return to_float64(given)
-
-
-def _given(values: Any, name: str) -> Any:
-    """A tensor on the CPU, or an array in the byte order of this machine."""
-    if is_tensor(values):
-        return _dense(values, name)
-    if isinstance(values, np.ma.MaskedArray):
-        raise InputError(f"{name}: a masked array would lose its mask", "leave out the rows that are masked")
-    try:
-        array = np.array(values)
-        if array.dtype.kind not in "biufc":
-            raise TypeError(f"numbers of type {array.dtype} cannot be judged")
-        return array.astype(array.dtype.newbyteorder("="), copy=False)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name}: {error}", "give an array, a tensor or nested lists of numbers") from None
-
-
-def _dense(tensor: Any, name: str) -> Any:
-    """The numbers of a tensor on the CPU; InputError for a tensor without any, and for kinds that cannot be judged."""
-    if tensor.device.type == "meta":
-        raise InputError(f"{name}: a tensor on the meta device has no numbers", "move it to the CPU with its numbers")
-    if "strided" not in str(tensor.layout):
-        raise InputError(f"{name}: a tensor of layout {tensor.layout} cannot be judged", "call to_dense() on it")
-    if tensor.is_floating_point() and tensor.element_size() == 1:
-        raise InputError(f"{name} have type {tensor.dtype}", "use float16, bfloat16, float32 or float64")
-    return tensor.detach().cpu()
+def _parts(groups: Any, time: Any, periods: int | str | None) -> Parts:
+    """The groups and periods that are asked for."""
+    if time is None and periods is not None:
+        raise InputError("periods are of time, and no time is given", "give time=, one number or date a sample")
+    groups = groups_of(groups) if isinstance(groups, Mapping) else groups
+    count = None if periods is None else str(periods)
+    return Parts(groups, None if time is None else periods_of("time", time, count))

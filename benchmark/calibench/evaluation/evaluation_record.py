@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from calibench.evaluation.advice import Advice
@@ -134,9 +135,24 @@ class EvaluationRecord:
     same variance. Absent without weights."""
 
     groups: dict[str, dict[str, Any]] | None = None
-    """For each group of samples, by its name, the number of samples `n`, their share `weight` of the weight of all, and their
-    `metrics`, `intervals`, `no_interval` and `noise_floor`. With a fit, `after` has the same `groups`. Absent without
-    groups."""
+    """The groups of samples by name, worst first: by the gap that is sure (`at_least`), then by `p`. Each has the number of
+    samples `n`; their share `weight` of the weight of all; its verdict `calibrated` with the p-value `p` adjusted for all
+    groups, its `findings`, the gap that is `detectable` 4 times in 5, and `at_least`, a lower bound of its gap that holds for
+    all groups together; its `mean_confidence`; the cumulative error `ecce` and `ecce_sigma`, its ratio to what chance gives,
+    whose largest value measures multicalibration; and its `metrics`, `intervals`, `no_interval` and `noise_floor`. With a
+    fit, `after` has the same `groups`. Absent without groups."""
+
+    periods: dict[str, Any] | None = None
+    """Periods of time: their `column`, the test of `drift`, and the `periods` by name in the order of time, each with the
+    fields of a group. `drift` has `drifts`, its `p`, the `name` of what changes most (`top label`, or a class or label),
+    `since` when, and the mean of probability less label up to then and afterwards, `gap_before` and `gap_after`. With a fit,
+    `after` has the same `periods`, each with the `gain` of the fit: `nll_gain` in nats a sample, its `interval`, which holds
+    for all periods together, and `helps`, None where that interval holds 0. Absent without `--by-time`."""
+
+    ood: list[dict[str, Any]] | None = None
+    """For each file of `--ood` and each score a row: the `set`, the `score`, the numbers of samples `n_in` and `n_out`, the
+    `mean_confidence` of the file, and the `metrics` `auroc`, `aupr`, `aupr_out` and `fpr95` with `intervals`; a `note` where a
+    score cannot be computed. Absent without `--ood`."""
 
     file: str | None = None
     """The file that was judged, if it came from one."""
@@ -158,6 +174,18 @@ class EvaluationRecord:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in NOT_STORED}
         document = {KEYS.get(name, name): value for name, value in values.items() if value is not None}
         return {"schema": document.pop("schema"), **document}
+
+    def plot(self, path: str | Path, kind: str = "reliability") -> None:
+        """Draw pictures into `path` (.svg, .png, .pdf): names joined by commas, as `--plot-kind` takes them."""
+        from calibench.evaluation.drawn_record import draw_records
+
+        draw_records({Path(self.file or "evaluation"): self}, kind, Path(path))
+
+    def report(self, path: str | Path) -> None:
+        """Write one self-contained page to `path` (.html): verdict, tables and pictures."""
+        from calibench.evaluation.drawn_record import report_records
+
+        report_records({Path(self.file or "evaluation"): self}, Path(path))
 
     def __getitem__(self, key: str) -> Any:
         """The document's entry, so that `record["metrics"]` reads as the JSON does."""

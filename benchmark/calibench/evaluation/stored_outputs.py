@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -17,8 +16,8 @@ from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
 from calibench.evaluation.fit import AUTO, AfterFit, FittedMap, apply_fit, check_fit
 from calibench.evaluation.fit_samples import warnings_about_fit
-from calibench.evaluation.groups import judge_groups
 from calibench.evaluation.judge import Judgement, judge
+from calibench.evaluation.parts import NOTHING_ASKED, Parts
 from calibench.evaluation.soft_fit import with_drawn_labels
 from calibench.kernels import numpy_backend
 from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Sampling
@@ -58,13 +57,13 @@ def evaluate_samples(
     sampling: Sampling = DEFAULT_SAMPLING,
     report: Report = quiet,
     sample_weight: NDArray[Any] | None = None,
-    groups: Any = None,
+    parts: Parts = NOTHING_ASKED,
 ) -> EvaluationRecord:
     """Judge `samples` before and after a fit, and advise which map helps if they are not calibrated.
 
     `soft` are the shares `[N, K]` of people who gave each label. `metrics` lists the metrics, as in `brier,ece:bins=20`; None
     is the default set. `report` hears how far judging is. `sample_weight [N]` weighs the samples that are judged, not those of the
-    fit, which has no weights; an advice is for samples without weights alone. `groups [N]` adds the figures of each group.
+    fit, which has no weights; an advice is for samples without weights alone. `parts` adds groups and periods of time.
     Raises InputError for samples that do not go together.
     """
     outputs, labels = samples
@@ -83,9 +82,8 @@ def evaluate_samples(
     if outputs.top_label_only and metrics is not None:
         refuse_by_name(metrics, chosen)
     judged = Judged(outputs, labels, soft=soft, sample_weight=sample_weight)
-    by_group = partial(_by_group, groups=groups, metrics=chosen, sampling=sampling, report=report)
     record = record_of(judged, judge(judged, chosen, sampling, report), chosen)
-    record = dataclasses.replace(record, groups=by_group(judged))
+    record = dataclasses.replace(record, **parts.judge(judged, chosen, sampling, report))
     warnings = [] if fit.samples is None else warnings_about_fit(fit.samples, samples)
     record = dataclasses.replace(record, warnings=record.warnings + warnings)
     if sample_weight is not None and fit.recipe is not None:
@@ -106,11 +104,12 @@ def evaluate_samples(
     after = _fitted(dataclasses.replace(fit, recipe=recipe), fit_on, samples, sampling.seed)
     judged_after = Judged(after.outputs, labels, after.decisions, soft, sample_weight)
     judgement = judge(judged_after, chosen, sampling, report)
+    parts_after = parts.judge(judged_after, chosen, sampling, report)
     return dataclasses.replace(
         record,
         units=record.units | units_of(chosen, judgement.metrics),
         fit=after.learned,
-        after=_after(judgement, by_group(judged_after)),
+        after=_after(judgement, parts.with_gains(parts_after, judged, judged_after, sampling.level)),
         judged_after=judged_after,
     )
 
@@ -157,15 +156,6 @@ def _fitted(fit: Fit, fit_on: Samples, samples: Samples, seed: int) -> AfterFit:
     return after if fit.soft is None else after._replace(learned={**after.learned, "labels": "drawn from the shares"})
 
 
-def _by_group(
-    judged: Judged, groups: Any, metrics: Metrics, sampling: Sampling, report: Report
-) -> dict[str, Any] | None:
-    """The figures of each group; None without groups."""
-    if groups is None:
-        return None
-    return {name: group.to_dict() for name, group in judge_groups(judged, groups, metrics, sampling, report).items()}
-
-
 def _checked_soft(soft: NDArray[Any] | None, outputs: Outputs) -> NDArray[Any] | None:
     if soft is None:
         return None
@@ -200,9 +190,9 @@ def _effective_samples(judged: Judged) -> float | None:
     return None if weights is None else effective_samples(weights[:: judged.labels_per_sample])
 
 
-def _after(judgement: Judgement, groups: dict[str, Any] | None) -> dict[str, Any]:
+def _after(judgement: Judgement, parts: dict[str, Any]) -> dict[str, Any]:
     return {
-        **({} if groups is None else {"groups": groups}),
+        **parts,
         "metrics": judgement.metrics,
         "intervals": judgement.intervals,
         "no_interval": judgement.no_interval,

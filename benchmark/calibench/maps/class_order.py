@@ -10,6 +10,7 @@ from calibench.lazy import np
 from calibench.outputs.arrays import as_array
 from calibench.outputs.outputs import Outputs
 from calibench.outputs.readers import SamplesFile
+from calibench.outputs.roles.class_names import ClassNames
 from calibench.outputs.stored_outputs import StoredOutputs
 
 POSITIONS = "class names are missing {where}: columns were taken by position"
@@ -26,13 +27,14 @@ def order_by_name(
         return None, ""
     if names is None or wanted is None:
         return None, POSITIONS.format(where=f"in {where}" if names is None else "in the map")
-    if sorted(names) != sorted(wanted):
+    order = ClassNames(tuple(wanted)).order_of(ClassNames(tuple(names)))
+    if order is None:
         message = f"{where} has the classes {_listed(names)}, and the map was fitted on {_listed(wanted)}"
         only = sorted(set(wanted) ^ set(names))
         raise InputError(message, f"give outputs of the same classifier, or rename the columns: {_listed(only)} differ")
-    if list(names) == list(wanted):
+    if order == sorted(order):
         return None, ""
-    return [list(names).index(name) for name in wanted], f"{where} has the classes in another order: matched by name"
+    return order, f"{where} has the classes in another order: matched by name"
 
 
 def _listed(names: Sequence[str]) -> str:

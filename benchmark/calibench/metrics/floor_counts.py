@@ -134,5 +134,7 @@ def _blocks(
 def _merged(counts: Ints, part: Ints, cells: int) -> Ints:
     """The counts of joint cells `[J, d]`, added up in the cells that they lie in, `[C, d]`."""
     merged = np.zeros((cells, counts.shape[1]), dtype=np.int64)
-    np.add.at(merged, part, counts)
+    order = np.argsort(part, kind="stable")
+    present, first = np.unique(part[order], return_index=True)
+    merged[present] = np.add.reduceat(counts[order], first, axis=0, dtype=np.int64)
     return merged

@@ -54,10 +54,8 @@ def group_replicates(
     binned = {name: metric for name, metric in metrics.items() if is_binned(metric)}
     others = {name: metric for name, metric in metrics.items() if name not in means and name not in binned}
     values = {name: np.empty((len(groups), resamples)) for name in metrics}
-    layouts = [
-        _Layout(judged, groups[first : first + AT_ONCE], means, binned, first)
-        for first in range(0, len(groups), AT_ONCE)
-    ]
+    starts = range(0, len(groups), AT_ONCE) if means or binned else ()
+    layouts = [_Layout(judged, groups[first : first + AT_ONCE], means, binned, first) for first in starts]
     sources = [source_of(group.judged, group.rows, _samples(judged), seed) for group in groups] if others else []
     for block in resample_blocks(source_of(judged, None, 0, seed), judged.n, resamples):
         place = slice(block.first, block.first + block.count)

@@ -29,17 +29,21 @@ def intervals(
     replicates: Mapping[str, Replicates],
     sampling: Sampling,
 ) -> dict[str, list[float] | NoInterval | None]:
-    """The bounds `[low, high]` of the population value of each metric; None where the figure itself is undefined."""
+    """The bounds `[low, high]` of the population value of each metric; None where the figure itself is undefined.
+
+    `replicates` are needed for metrics of the method `RESAMPLES` alone.
+    """
     found: dict[str, list[float] | NoInterval | None] = {}
     for name, metric in metrics.items():
         with blaming(f"metric {name!r}"):
             defined = math.isfinite(estimates[name])
-            found[name] = _interval(judged, metric, estimates[name], replicates[name], sampling) if defined else None
+            drawn = replicates.get(name)
+            found[name] = _interval(judged, metric, estimates[name], drawn, sampling) if defined else None
     return found
 
 
 def _interval(
-    judged: Judged, metric: Metric, estimate: float, replicates: Replicates, sampling: Sampling
+    judged: Judged, metric: Metric, estimate: float, replicates: Replicates | None, sampling: Sampling
 ) -> list[float] | NoInterval | None:
     method = method_of(metric)
     weights = None if judged.sample_weight is None else judged.sample_weight[:: judged.labels_per_sample]
@@ -53,6 +57,7 @@ def _interval(
         of_share = metric.share and judged.labels_per_sample == 1
         return (share_interval if of_share else mean_interval)(answers.mean(axis=1), sampling.level, weights)
     n = judged.n // judged.labels_per_sample if weights is None else round(effective_samples(weights))
+    assert replicates is not None
     return bias_corrected_interval(replicates.values, estimate, sampling.level, n)
 
 

@@ -28,6 +28,8 @@ EVALUATIONS = "calibench.evaluations/2"
 
 GATE = "calibench.gate/1"
 """The checks of a gate: `calibench gate FILE --json`."""
+THRESHOLDS = "calibench.thresholds/1"
+"""Operating points of one file of stored outputs: `calibench thresholds FILE --json`."""
 
 LEADERBOARD = "calibench.leaderboard/2"
 """Boards: `calibench leaderboard --json`. Since 2 a rank is `[best, worst]`."""

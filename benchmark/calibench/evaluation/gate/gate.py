@@ -10,7 +10,7 @@ from typing import Any
 
 from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
-from calibench.evaluation.evaluate import samples_of
+from calibench.evaluation.samples_given import samples_given
 from calibench.evaluation.fit import AUTO, apply_fit, check_fit
 from calibench.evaluation.gate.baseline import changes, no_worse, refuse_other_rows, refuse_unordered
 from calibench.evaluation.gate.bounds import bounds_of, refuse_few, sampling_of
@@ -208,14 +208,14 @@ def gate(  # noqa: PLR0913 - the public API: an argument for each option of the 
     checks = asked(max, min, baseline=has_baseline, no_worse=no_worse, margin=margin, confidence=confidence)
     if file is not None and any(given is not None for given in (logits, probs, labels)):
         raise InputError("give a file, or arrays, one of them", "as gate(file='test.npz', max={'ece15': 0.03})")
-    samples = read_samples(file).samples if file is not None else samples_of(logits, probs, labels, "")
+    samples = read_samples(file).samples if file is not None else samples_given(logits, probs, labels, "")
     if baseline is not None and (baseline_logits is not None or baseline_probs is not None):
         raise InputError("give a baseline file, or its outputs, one of them", "as baseline_logits=z")
     old: Samples | None = None
     if baseline is not None:
         old = read_samples(baseline).samples
     elif has_baseline:
-        old = samples_of(baseline_logits, baseline_probs, _labels_again(samples), "baseline_")
+        old = samples_given(baseline_logits, baseline_probs, _labels_again(samples), "baseline_")
     fitting = Fit(fit, None if fit_on is None else read_samples(fit_on).samples, cross_fit)
     result = gate_samples(samples, checks, baseline=old, fit=fitting, seed=seed)
     return dataclasses.replace(result, file=None if file is None else str(file))

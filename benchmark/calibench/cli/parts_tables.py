@@ -1,0 +1,113 @@
+"""The tables of `calibench evaluate` about parts of the samples and other files: groups, periods of time, OOD sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from calibench.cli.groups_table import groups_lines, groups_table
+from calibench.cli.output import print_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from calibench.evaluation.evaluation_record import EvaluationRecord
+
+OOD_CAPTION = (
+    "the rows of the judged file are positive; aupr_out: those of the other file are; fpr95: other rows taken for "
+)
+OOD_CAPTION += "rows of the judged file where 95 % of these are kept"
+
+
+def print_parts(record: EvaluationRecord, console: Console) -> None:
+    """The groups, the periods and the OOD sets of a record, after the fit if there was one; nothing where none was asked."""
+    judgement = {"groups": record.groups, "periods": record.periods} if record.after is None else record.after
+    groups, periods = judgement.get("groups"), judgement.get("periods")
+    if groups:
+        console.print(groups_table(groups, record.units))
+        for line in groups_lines(groups):
+            print_line(console, line)
+    if periods:
+        console.print(groups_table(periods["periods"], record.units, periods["column"]))
+        for line in periods_lines(periods):
+            print_line(console, line)
+    if record.ood:
+        console.print(ood_table(record.ood))
+        for line in ood_lines(record.ood):
+            print_line(console, line)
+
+
+def periods_lines(periods: Mapping[str, Any]) -> Sequence[str]:
+    """The test of drift in a sentence, the periods that are miscalibrated, and whether the fit helps in each."""
+    return [
+        *_drift(periods["drift"]),
+        *groups_lines(periods["periods"], "periods", "period"),
+        *_gains(periods["periods"]),
+    ]
+
+
+def _drift(drift: Mapping[str, Any] | None) -> Iterator[str]:
+    if drift is None:
+        return
+    if drift["drifts"] is None:
+        yield "drift: not tested, since all samples have one time"
+    elif not drift["drifts"]:
+        yield f"drift: no sign that calibration changes with time (p {drift['p']:.3g})"
+    else:
+        name = drift["name"] if drift["name"] == "top label" else f"class or label {drift['name']}"
+        gaps = [f"{100 * drift[key]:+.1f} %" for key in ("gap_before", "gap_after")]
+        yield (
+            f"drift: calibration changes with time (p {drift['p']:.3g}), most of all of the {name} after {drift['since']}: "
+            f"predicted less observed is {gaps[0]} up to then and {gaps[1]} afterwards"
+        )
+
+
+def _gains(periods: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Where the fit helps and where it harms, for all periods together."""
+    gains = {name: period["gain"] for name, period in periods.items() if period.get("gain")}
+    if not gains:
+        return
+    for helps, words in ((True, "lowers NLL"), (False, "raises NLL")):
+        names = [name for name, gain in gains.items() if gain["helps"] is helps]
+        if names:
+            yield f"the fit {words} in {len(names)} of {len(gains)} periods: {_shortened(names)}"
+    unclear = sum(gain["helps"] is None for gain in gains.values())
+    if unclear:
+        yield f"no sure difference in {unclear} of {len(gains)} periods"
+
+
+def _shortened(names: Sequence[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} others" if len(names) > most else "")
+
+
+def ood_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A row for each file and score."""
+    from rich.text import Text
+
+    from calibench.metrics.ood import FIGURES
+    from calibench.report.format import NOTHING, figure, figure_with_interval
+    from calibench.report.tables import ruled_table
+
+    table = ruled_table()
+    table.add_column("OOD set", overflow="fold")
+    table.add_column("score")
+    for name in ("n", "mean confidence %", *(f"{name} %" for name in FIGURES)):
+        table.add_column(name, justify="right")
+    for row in rows:
+        confidence = row["mean_confidence"]
+        cells = [f"{row['n_out']}", NOTHING if confidence is None else figure(confidence, "fraction")]
+        cells += [figure_with_interval(row["metrics"][name], row["intervals"][name], "fraction") for name in FIGURES]
+        table.add_row(*map(Text, (row["set"], row["score"], *cells)))
+    return table
+
+
+def ood_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What the figures mean, and a warning of scores that rank the wrong way round."""
+    for row in rows:
+        if row["metrics"]["auroc"] < 0.5:
+            yield (
+                f"warning: {row['score']} is smaller in {row['set']} than in the judged file, as often as not; a score is large "
+                "where a row is unlike the training data, so store its negative if it means the reverse"
+            )
+    yield OOD_CAPTION

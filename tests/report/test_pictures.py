@@ -1,0 +1,184 @@
+"""Pictures and the page: every kind is drawn with the numbers it names, and what cannot be drawn is refused before anything is."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from scipy.optimize import isotonic_regression
+
+import calibench
+from calibench.cli import cli
+from calibench.errors import InputError
+from calibench.metrics.corp_curve import corp_curve
+from calibench.report.pictures import EXPLAINED, KINDS, Drawn, kinds_of, pictures
+
+
+def samples(n=400, k=3, seed=0):
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, k)) * 2
+    p = np.exp(z)
+    p /= p.sum(axis=1, keepdims=True)
+    return p, (p.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1), rng
+
+
+@pytest.fixture(scope="module")
+def record():
+    p, labels, rng = samples()
+    groups = rng.choice(["Oslo", "Bodø & <co>"], 400)
+    return calibench.evaluate(
+        probs=p, labels=labels, groups=groups, time=np.arange(400), periods=4, metrics="accuracy,ece15,ece_debiased15"
+    )
+
+
+def drawn_of(record, names=()):
+    return [Drawn("", record.judged, record.to_dict(), names)]
+
+
+def texts(figure):
+    return [text.get_text() for axis in figure.axes for text in [axis.title, axis.xaxis.label, axis.yaxis.label]]
+
+
+def test_every_kind_is_explained_and_drawn(record):
+    assert set(EXPLAINED) == set(KINDS)
+    kinds = [*KINDS, "reliability:1", "corp:1", "corp:all"]
+    figure = pictures(drawn_of(record), kinds)
+    assert len(figure.axes) == len(kinds)
+    assert all(axis.get_title() and axis.get_xlabel() + axis.get_ylabel() for axis in figure.axes)
+    assert all(axis.get_legend() is not None for axis in figure.axes)
+
+
+def test_bins_show_the_share_of_each_bin(record):
+    (axis,) = pictures(drawn_of(record), ["reliability"]).axes
+    judged = record.judged
+    index = np.ceil(judged.confidence * 15).astype(int) - 1
+    shares = [judged.is_correct[index == b].mean() for b in range(15) if (index == b).any()]
+    assert [bar.get_height() for bar in axis.patches][: len(shares)] == pytest.approx(shares)
+
+
+def test_groups_stand_in_their_order_with_confidence_and_accuracy(record):
+    (axis,) = pictures(drawn_of(record), ["groups"]).axes
+    labels = [label.get_text() for label in axis.get_yticklabels()]
+    assert [label.removeprefix("* ").split("  (n")[0] for label in labels] == list(record.groups)
+    points = {round(float(x), 6) for line in axis.lines for x in np.atleast_1d(line.get_xdata())}
+    for group in record.groups.values():
+        assert round(100 * group["metrics"]["accuracy"], 6) in points
+        assert round(100 * group["mean_confidence"], 6) in points
+
+
+def test_classes_have_their_names(record):
+    figure = pictures(drawn_of(record, ("cat", "dog", "eel")), ["corp:dog", "corp:all"])
+    assert "probability of class dog" in texts(figure)
+    assert [text.get_text().split(" (")[0] for text in figure.axes[1].get_legend().get_texts()][1:] == [
+        "cat",
+        "dog",
+        "eel",
+    ]
+
+
+def test_many_classes_are_drawn_the_worst_in_colour():
+    p, labels, _ = samples(300, 12)
+    record = calibench.evaluate(probs=p, labels=labels, metrics="accuracy", resamples=0)
+    (axis,) = pictures(drawn_of(record), ["corp:all"]).axes
+    assert len(axis.get_legend().get_texts()) == 7
+    assert "grey: 6 others" in [text.get_text() for text in axis.texts]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_corp_curve_is_the_isotonic_regression(weighted):
+    p, labels, rng = samples(200, 2)
+    p, y = np.round(p[:, 1], 2), (labels == 1).astype(float)
+    w = rng.lognormal(0, 1, 200) if weighted else np.ones(200)
+    curve = corp_curve(p, y, w if weighted else None)
+    order = np.lexsort((-y, p))  # ties: the regression may not fall within a tie
+    values = np.unique(p)
+    means = np.array([np.average(y[p == value], weights=w[p == value]) for value in values])
+    expected = isotonic_regression(means, weights=[w[p == value].sum() for value in values]).x
+    np.testing.assert_allclose(curve.fit, expected, atol=1e-12)
+    fit = expected[np.searchsorted(values, p)]
+    removed = np.average((p - y) ** 2 - (fit - y) ** 2, weights=w)
+    assert curve.miscalibration == pytest.approx(removed)
+    assert len(order) == 200
+
+
+def test_the_band_holds_a_calibrated_curve_and_not_another():
+    inside = []
+    for seed in range(20):
+        p, labels, _ = samples(500, 2, seed)
+        curve = corp_curve(p[:, 1], (labels == 1).astype(float), seed=seed)
+        fit = np.interp(curve.grid, curve.p, curve.fit)
+        inside.append(((fit >= curve.low - 1e-12) & (fit <= curve.high + 1e-12)).mean())
+    assert 0.8 < np.mean(inside) < 0.97
+    p, labels, _ = samples(500, 2)
+    curve = corp_curve(p[:, 1] ** 3, (labels == 1).astype(float))
+    fit = np.interp(curve.grid, curve.p, curve.fit)
+    assert ((fit >= curve.low) & (fit <= curve.high)).mean() < 0.6
+
+
+def test_a_page_is_one_file_that_loads_nothing(record, tmp_path):
+    record.report(tmp_path / "out.html")
+    text = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert not re.findall(r"(?:src|href)=\"(?!data:image/svg\+xml;base64,)", text)
+    assert "url(" not in text
+    assert "http" not in re.sub(r"base64,[^\"]*", "", text)
+    assert "Bodø &amp; &lt;co&gt;" in text
+    assert record.verdict[1:] in text.replace("&#x27;", "'")
+    assert text.count("<img alt=") == 5
+    assert f"{100 * record.metrics['accuracy']:.2f}" in text
+    record.report(tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_bytes() == (tmp_path / "out.html").read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["svg", "png", "pdf"])
+def test_formats(record, tmp_path, ending):
+    path = tmp_path / f"out.{ending}"
+    record.plot(path, "corp,confidence")
+    assert path.read_bytes().startswith({"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}[ending])
+
+
+def test_kinds_that_there_are_not():
+    for text, says in {
+        "corpse": "did you mean 'corp'",
+        "groups:1": "takes no class",
+        "corp:": "takes no class",
+        ",": "names no picture",
+    }.items():
+        with pytest.raises(InputError, match=re.escape(says)):
+            kinds_of(text)
+
+
+def test_refusals_write_nothing(tmp_path):
+    p, labels, _ = samples(60)
+    np.savez(tmp_path / "t.npz", probs=p, labels=labels)
+    file, out = str(tmp_path / "t.npz"), str(tmp_path / "o.svg")
+    cases = {
+        ("--plot", out, "--plot-kind", "groups"): "add --by COLUMN",
+        ("--plot", out, "--plot-kind", "corp:9"): "there is no class '9'",
+        ("--plot", out, "--plot-kind", "corps"): "did you mean",
+        ("--plot-kind", "corp"): "would do nothing without --plot",
+        ("--report", str(tmp_path / "o.txt")): "end it in .html",
+        ("--report", str(tmp_path / "o.html"), "--stream"): "--stream keeps none",
+        ("--plot", out, "--plot-kind", "corp", "--stream"): "--stream keeps none",
+    }
+    for options, says in cases.items():
+        result = CliRunner().invoke(cli, ["evaluate", file, *options, "--resamples", "0"])
+        assert isinstance(result.exception, InputError), (options, result.output, result.exception)
+        assert says in str(result.exception)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.npz"]
+
+
+def test_the_command_line_draws_before_and_after_a_fit(tmp_path):
+    for name, seed in (("t", 1), ("v", 2)):
+        p, labels, _ = samples(300, seed=seed)
+        np.savez(tmp_path / f"{name}.npz", probs=p, labels=labels)
+    options = ("--fit", "temperature", "--fit-on", str(tmp_path / "v.npz"), "--metrics", "accuracy")
+    plot = ("--plot", str(tmp_path / "o.svg"), "--plot-kind", "corp", "--report", str(tmp_path / "o.html"))
+    result = CliRunner().invoke(cli, ["evaluate", str(tmp_path / "t.npz"), *options, *plot], catch_exceptions=False)
+    assert result.exit_code == 0
+    page = (tmp_path / "o.html").read_text(encoding="utf-8")
+    assert "Before: " in page
+    assert "After temperature: " in page
+    assert (tmp_path / "o.svg").stat().st_size > 1000
