@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from calibench.errors import RunError as RunError
     from calibench.evaluation.evaluate import evaluate as evaluate
     from calibench.evaluation.evaluate import evaluate_stream as evaluate_stream
+    from calibench.evaluation.gate.gate import gate as gate
+    from calibench.evaluation.thresholds import thresholds as thresholds
     from calibench.maps.apply import apply_map as apply_map
     from calibench.maps.calibration_map import CalibrationMap as CalibrationMap
     from calibench.maps.calibration_map import load_map as load_map
     from calibench.maps.fit import fit_map as fit_map
     from calibench.maps.wrap import wrap as wrap
-    from calibench.evaluation.gate.gate import gate as gate
-    from calibench.evaluation.thresholds import thresholds as thresholds
     from calibench.metrics.metric import Metric as Metric
     from calibench.models.network import Network as Network
     from calibench.outputs import Outputs as Outputs

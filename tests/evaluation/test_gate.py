@@ -321,8 +321,8 @@ def test_other_rows_are_refused(calibrated):
 
 
 def _against(p, y, old, old_labels):
-    from calibench.evaluation.samples_given import samples_given
     from calibench.evaluation.gate.gate import asked, gate_samples
+    from calibench.evaluation.samples_given import samples_given
 
     checks = asked({"brier": 0.9}, baseline=True, no_worse=True)
     return gate_samples(samples_given(None, p, y, ""), checks, baseline=samples_given(None, old, old_labels, ""))

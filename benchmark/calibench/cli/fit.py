@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
-from calibench.cli.input_options import columns_option
 
 if TYPE_CHECKING:
     from calibench.maps.calibration_map import CalibrationMap

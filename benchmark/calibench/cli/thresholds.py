@@ -11,7 +11,6 @@ import click
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
-from calibench.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -10,7 +10,6 @@ from typing import Any
 
 from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
-from calibench.evaluation.samples_given import samples_given
 from calibench.evaluation.fit import AUTO, apply_fit, check_fit
 from calibench.evaluation.gate.baseline import changes, no_worse, refuse_other_rows, refuse_unordered
 from calibench.evaluation.gate.bounds import bounds_of, refuse_few, sampling_of
@@ -19,6 +18,7 @@ from calibench.evaluation.gate.gate_result import GateResult
 from calibench.evaluation.gate.limit import Limit, Texts, gateable, limits_of, margins_of
 from calibench.evaluation.gate.too_few import about_needed, too_few
 from calibench.evaluation.judge import applicable
+from calibench.evaluation.samples_given import samples_given
 from calibench.evaluation.warnings import warnings_about
 from calibench.metrics.bootstrap import SEED
 from calibench.metrics.judged import Judged
