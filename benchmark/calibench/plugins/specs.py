@@ -260,7 +260,9 @@ class ReaderSpec(Spec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        wrong = next((suffix for suffix in self.suffixes if not suffix.startswith(".") or suffix != suffix.lower()), None)
+        wrong = next(
+            (suffix for suffix in self.suffixes if not suffix.startswith(".") or suffix != suffix.lower()), None
+        )
         if wrong is not None:
             raise PluginError(f"reader {self.name!r} has the ending {wrong!r}", "write it as '.csv', in lower case")
         if not self.suffixes and not self.starts:
