@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-FAMILIES = ["methods", "datasets", "models", "metrics", "noises", "shifts", "ood-scores", "presets"]
+FAMILIES = ["methods", "datasets", "models", "metrics", "noises", "shifts", "ood-scores", "readers", "presets"]
 
 
 @pytest.mark.slow

@@ -66,4 +66,4 @@ def test_files_that_cannot_be_judged_are_refused(refused, tmp_path):
     refused("evaluate", "words.parquet", says="row 0: a is 'x', not a number")
     lists = pa.table([pa.array([["x"], ["y"]]), columns[2]], names=["probs", "label"])
     parquet.write_table(lists, tmp_path / "lists.parquet")
-    refused("evaluate", "lists.parquet", says="'probs' holds no numbers")
+    refused("evaluate", "lists.parquet", says="no column is one of scores")

@@ -101,8 +101,9 @@ def test_rounded_probabilities_are_scaled_as_far_as_rounding_explains(decimals):
     np.testing.assert_allclose(kind.values.sum(axis=1), 1, atol=1e-12)
     assert f"rounded to {decimals} decimal" in kind.notes[0]
     broken = rounded.copy()
-    broken[7, 0] += 8 * 10.0**-decimals
-    assert with_kind(broken, True, "f").values is broken, "left for the check that names its row"
+    broken[7, 0] += 9 * 10.0**-decimals
+    with pytest.raises(InputError, match="row 7: probabilities do not sum to 1 within"):
+        with_kind(broken, True, "f")
 
 
 def test_half_precision_is_accepted_and_worse_is_refused_with_its_cause():

@@ -149,6 +149,19 @@ def test_the_metric(install):
     assert low < expected < high
 
 
+def test_the_reader(install, tmp_path, cli):
+    install("calibench_readers")
+    rows = [("cat", 0.7, 0.3), ("dog", 0.4, 0.6), ("cat", 0.2, 0.8)] * 10
+    (tmp_path / "a.words").write_text("\n".join(" ".join(map(str, row)) for row in rows))
+    document = cli("evaluate", "a.words", "--resamples", "0", "--json").document
+    assert document["metrics"]["accuracy"] == pytest.approx(2 / 3)
+    assert document["class_names"] == ["cat", "dog"]
+    (tmp_path / "b.words").write_text("cat 0.7 0.3\ndog 0.4\n")
+    failed = cli("evaluate", "b.words")
+    assert failed.code == 1
+    assert "reader 'words' failed" in failed.err
+
+
 @pytest.mark.slow
 def test_the_preset(install):
     text = re.search(r"```toml\n(.*?)```", inspect.getdoc(hookspecs.calibench_presets), re.DOTALL)[1]

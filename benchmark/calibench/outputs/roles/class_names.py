@@ -40,10 +40,19 @@ def short_names(names: Sequence[str]) -> tuple[str, ...]:
 
     A beginning ends in a separator, unless numbers alone are left, as of `p0`, `p1`. No name becomes empty or equal to another.
     """
+    return _forms(names)[-1]
+
+
+def _forms(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """The names without a shared beginning and end that separators bound; then, if they end in numbers, the numbers alone."""
     if len(names) < 2:
-        return tuple(names)
-    short = _without(names, _prefix(names), "")
-    return _without(short, "", _suffix(short))
+        return [tuple(names)]
+    common = _beginning(names)
+    cut = _without(names, common[: 1 + max(common.rfind(separator) for separator in SEPARATORS)], "")
+    cut = _without(cut, "", _suffix(cut))
+    common = _beginning(cut).rstrip("0123456789")
+    numbered = bool(common) and all(is_whole(name[len(common) :]) for name in cut)
+    return [cut, _without(cut, common, "")] if numbered else [cut]
 
 
 def _without(names: Sequence[str], prefix: str, suffix: str) -> tuple[str, ...]:
@@ -58,13 +67,6 @@ def _beginning(names: Sequence[str]) -> str:
         (place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
     )
     return first[:same]
-
-
-def _prefix(names: Sequence[str]) -> str:
-    common = _beginning(names).rstrip("0123456789")
-    if common and all(is_whole(name[len(common) :]) for name in names):
-        return common
-    return common[: 1 + max(common.rfind(separator) for separator in SEPARATORS)]
 
 
 def _suffix(names: Sequence[str]) -> str:
@@ -91,14 +93,18 @@ class ClassNames:
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        """The class of each word that names one class alone: whole names first, then short ones, then without upper case."""
+        """The class of each word that names one class alone: whole names first, then shorter ones, then numbers as numbers."""
+        forms = [self.full, *_forms(self.full)]
+        return self._unique([*forms, *([canonical(name) for name in form] for form in forms)])
+
+    @cached_property
+    def _without_case(self) -> dict[str, int]:
+        """The class of each word in lower case, where no two classes differ by case alone."""
+        return self._unique([[name.casefold() for form in (self.full, *_forms(self.full)) for name in form]])
+
+    def _unique(self, tiers: Sequence[Sequence[str]]) -> dict[str, int]:
         places: dict[str, int] = {}
-        for words in (
-            self.full,
-            self.short,
-            [canonical(name) for name in (*self.full, *self.short)],
-            [name.casefold() for name in (*self.full, *self.short)],
-        ):
+        for words in tiers:
             found: dict[str, set[int]] = {}
             for place, word in enumerate(words):
                 found.setdefault(word, set()).add(place % len(self.full))
@@ -108,10 +114,10 @@ class ClassNames:
     def place(self, label: object) -> int | None:
         """The class that a label names; None if it names none."""
         text = canonical(label)
-        for word in (label.strip() if isinstance(label, str) else text, text, text.casefold()):
+        for word in (label.strip() if isinstance(label, str) else text, text):
             if word in self._places:
                 return self._places[word]
-        return None
+        return self._without_case.get(text.casefold())
 
     def order_of(self, others: ClassNames) -> list[int] | None:
         """For each of these classes its place among `others`; None unless both name the same classes."""

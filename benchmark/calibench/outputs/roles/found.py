@@ -77,6 +77,9 @@ def _in_arrays(content: Content, columns: Columns, path: object, labelled: bool)
         name = scores_name(columns, arrays, path)
         kind = are_probs(columns, name)
     scores = _score_array(array_named(name, arrays, path), path, name)
+    if not scores.ndim:
+        message = f"{path}: {'logits' if kind is False else 'probabilities'} have shape [], not [N, K]"
+        raise InputError(message, "give one column per class")
     label, labels = _labels_of(arrays, columns, path, labelled, len(scores))
     names, used = content.class_names, {name, *label}
     if names is None:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+MISSING = ("None", "nan", "<NA>", "NaT")
+"""The texts of missing values that are no text."""
+
 LARGEST = 1 << 62
 """A larger number is no class of any file."""
 
@@ -99,7 +102,7 @@ def _distinct(values: NDArray[Any], path: object, name: str, first: int) -> tupl
     if values.dtype.kind not in "biufSUO":
         raise InputError(f"{path}: {name!r} has type {values.dtype}", "store class indices as integers, or class names")
     if values.dtype.kind == "O":
-        missing = np.array([value is None or str(value) in ("nan", "<NA>", "NaT") for value in values], dtype=bool)
+        missing = np.array([not isinstance(value, str) and str(value) in MISSING for value in values], dtype=bool)
         if missing.any():
             row = first + int(np.flatnonzero(missing)[0])
             raise InputError(f"{path}: row {row}: {name} is missing", "fill or drop the row, or --ignore nan")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from calibench.errors import InputError
 from calibench.lazy import np
@@ -39,7 +39,7 @@ def samples_of(content: Content, columns: Columns, path: object, labelled: bool 
     return samples._replace(others=others, notes=(*content.notes, *samples.notes), unused=(*rest, *content.unused))
 
 
-Matched = tuple[StoredSamples, "NDArray[np.bool_] | None"]
+Matched: TypeAlias = "tuple[StoredSamples, NDArray[np.bool_] | None]"
 """Samples, and True for each row of the file that is among them; None if all are."""
 
 

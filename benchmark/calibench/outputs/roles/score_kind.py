@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calibench.errors import InputError
 from calibench.lazy import np
-from calibench.outputs.outputs import SUM_TOLERANCE
+from calibench.outputs.outputs import LOGITS_HINT, SUM_TOLERANCE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,31 +65,35 @@ def _summing_to_one(values: NDArray[Any], where: str, notes: tuple[str, ...]) ->
     worst = float(off.max())
     if worst <= SUM_TOLERANCE:
         return Scores(values, True, notes)
-    if worst > _tolerance(values):
-        _refuse_one_minus(values, sums, where)
+    allowed = max(_tolerance(values), SUM_TOLERANCE)
+    if worst > allowed:
+        _refuse(values, sums, allowed, where)
         return Scores(values, True, notes)
     low, high = float(sums.min()), float(sums.max())
     note = f"probabilities are rounded to {_digits(values)}: rows sum to {low:.4g} to {high:.4g}, and are scaled to sum to 1"
     return Scores(values.astype(np.float64) / sums[:, None], True, (*notes, note))
 
 
-def _refuse_one_minus(values: NDArray[Any], sums: NDArray[np.float64], where: str) -> None:
-    """InputError that names the cause where all rows miss 1 in one way."""
-    bad = np.abs(sums - 1) > SUM_TOLERANCE
-    if bad.mean() < 0.5 or len(sums) < FEWEST_ROWS:
+def _refuse(values: NDArray[Any], sums: NDArray[np.float64], allowed: float, where: str) -> None:
+    """InputError for rows whose sums miss 1 by more than `allowed`, with the cause where most do.
+
+    A few bad rows of numbers that are not rounded are left to `Outputs.check`.
+    """
+    bad = np.abs(sums - 1) > allowed
+    most = bad.mean() >= 0.5 and len(sums) >= FEWEST_ROWS
+    if not most and allowed <= SUM_TOLERANCE:
         return
-    low, high = float(sums.min()), float(sums.max())
-    row = int(np.flatnonzero(bad)[0])
+    low, high, row = float(sums.min()), float(sums.max()), int(np.flatnonzero(bad)[0])
     message = (
-        f"{where}: row {row}: probabilities do not sum to 1 within {SUM_TOLERANCE:g}: rows sum to {low:.4g} to {high:.4g}, "
-        f"more than the rounding of {_digits(values)} explains"
+        f"{where}: row {row}: probabilities do not sum to 1 within {allowed:.4g}, as far as the rounding of {_digits(values)} "
+        f"explains: rows sum to {low:.4g} to {high:.4g}"
     )
+    if not most:
+        raise InputError(message, f"correct the row, whose sum is {sums[row]:.4g}; {LOGITS_HINT}")
     if high < 1 + SUM_TOLERANCE:
-        raise InputError(
-            message, "a class is missing: give a column for each (of the k largest alone: topk_probs, topk_classes)"
-        )
-    hint = "one sigmoid a class? then labels are [N, Q] of 0 and 1; else divide each row by its sum"
-    raise InputError(message, hint)
+        hint = "a class is missing: give a column for each (of the k largest alone: topk_probs, topk_classes)"
+        raise InputError(message, hint)
+    raise InputError(message, "one sigmoid a class? then labels are [N, Q] of 0 and 1; else divide each row by its sum")
 
 
 FEWEST_ROWS = 5

@@ -89,7 +89,8 @@ def _content(lines: Iterator[str], path: Path, suffix: str) -> Content:
         problem = "there are no rows" if header else "it is empty"
         raise InputError(f"{path}: {problem}", "write a header line, then one line per sample")
     refuse_equal_names(header, path)
-    table, notes = {}, [dialect.note] if dialect.note else []
+    table: dict[str, NDArray[Any]] = {}
+    notes = [dialect.note] if dialect.note else []
     for name, cells in zip(header, zip(*rows, strict=True), strict=True):
         table[name], percent = _column(cells, dialect)
         if percent:

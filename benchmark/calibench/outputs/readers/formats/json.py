@@ -73,7 +73,9 @@ def parsed(path: Path) -> Any:
 def _of_arrays(document: Mapping[str, Any], path: Path) -> Content:
     if document and all(isinstance(value, Mapping) for value in document.values()):  # pandas: {column: {row: value}}
         document = {name: list(value.values()) for name, value in document.items()}
-    arrays, unused, names = {}, [], None
+    arrays: dict[str, NDArray[Any]] = {}
+    unused: list[str] = []
+    names: tuple[str, ...] | None = None
     for name, value in document.items():
         array = array_of(value) if isinstance(value, list) else None
         if isinstance(value, Mapping) and name in ("id2label", "class_names"):
@@ -92,7 +94,9 @@ def of_rows(rows: Any, path: object) -> Content:
     if not isinstance(rows, list) or not rows or not all(isinstance(row, Mapping) for row in rows):
         raise InputError(f"{path}: it holds no list of objects", HINT)
     keys = list(dict.fromkeys(key for row in rows for key in row))
-    arrays, unused, names = {}, [], None
+    arrays: dict[str, NDArray[Any]] = {}
+    unused: list[str] = []
+    names: tuple[str, ...] | None = None
     for key in keys:
         values = [row.get(key) for row in rows]
         if any(isinstance(value, Mapping) for value in values):

@@ -30,7 +30,8 @@ def read_npy_scores(path: Path, columns: Columns) -> Content:
     """The array of a `.npy` by the name of the file without its ending, which may tell what it holds (`..._logits`)."""
     name, from_probs = _name_and_kind(path, columns)
     array = npy_array(path)
-    return Content({name: array.whole()}, table=False, **{"probs" if from_probs else "logits": name})
+    logits, probs = (None, name) if from_probs else (name, None)
+    return Content({name: array.whole()}, table=False, logits=logits, probs=probs)
 
 
 def npy_scores_and_labels(path: str | Path, columns: Columns) -> tuple[StoredArray, StoredArray, bool]:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 SPEC = ReaderSpec(
     name="torch",
     suffixes=(".pt", ".pth"),
-    starts=(b"PK\x03\x04",),
-    marks=("data.pkl",),
     target="calibench.outputs.readers.formats.torch:read_torch",
     summary="Tensors of torch, read with weights_only=True: no pickle is run.",
 )
@@ -51,9 +49,10 @@ def read_torch(path: Path, columns: Columns) -> Content:
     if not isinstance(stored, Mapping):
         raise InputError(f"{path} holds a {type(stored).__name__}, no tensors by name", HINT)
     arrays = {str(name): array for name, value in stored.items() if (array := as_array(value)) is not None}
-    kinds = {kind: path.stem for kind in ("logits", "probs") if path.stem in arrays and path.stem.endswith(kind)}
+    single = path.stem if path.stem in arrays else ""
+    logits, probs = (single if single.endswith(kind) else None for kind in ("logits", "probs"))
     left = tuple(str(name) for name in stored if str(name) not in arrays)
-    return Content(arrays, table=False, unused=left, **kinds)
+    return Content(arrays, table=False, unused=left, logits=logits, probs=probs)
 
 
 def _refuse_expanding(path: Path) -> None:

@@ -42,9 +42,10 @@ def read_stats(path: Path, columns: Columns, correct: str = "exact_match") -> Co
     """Confidence `max_prob` and correctness of each instance. InputError if no instance has both."""
     rows = parsed(path)
     confidences: list[float | None] = []
-    corrects, known = [], set()
+    corrects: list[bool] = []
+    known: set[str] = set()
     for row in rows if isinstance(rows, list) else []:
-        values = {}
+        values: dict[str, float | None] = {}
         for stat in row.get("stats", ()) if isinstance(row, Mapping) else ():
             name, mean = _stat(stat)
             if name is not None:
@@ -83,7 +84,8 @@ def read_states(path: Path, columns: Columns) -> Content:
     plain = [state for state in states if not (state.get("instance") or {}).get("perturbation")]
     if any(state.get("reference_index") is not None for state in plain):
         return _of_references(plain, path)
-    confidences, corrects = [], []
+    confidences = []
+    corrects: list[bool] = []
     for state in plain:
         completion = _completion(state, path)
         answer = str(completion.get("text", "")).strip()

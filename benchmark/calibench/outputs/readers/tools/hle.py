@@ -41,7 +41,8 @@ def read_hle(path: Path, columns: Columns) -> Content:
             (str(row.get("id", place)) if isinstance(row, Mapping) else str(place), row)
             for place, row in enumerate(rows)
         ]
-    confidences, corrects = [], []
+    confidences: list[float | None] = []
+    corrects: list[bool] = []
     unjudged = 0
     for name, row in items:
         judged = row.get("judge_response") if isinstance(row, Mapping) else None

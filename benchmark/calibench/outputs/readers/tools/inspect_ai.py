@@ -56,7 +56,8 @@ def read_inspect(path: Path, columns: Columns, scorer: str | None = None, confid
     InputError for a scorer that is not there, and if no sample has a confidence.
     """
     found: list[float | None] = []
-    corrects, partial, scorers = [], 0, set()
+    corrects: list[bool] = []
+    partial, scorers = 0, set[str]()
     for sample in _samples(path):
         scores = sample.get("scores") or {}
         scorers |= set(scores)
