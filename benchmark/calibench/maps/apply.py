@@ -82,7 +82,7 @@ def _checked_output(output: Path, path: Path) -> Path:
     """The file to write; InputError for another ending, a missing folder, and the file that is read."""
     if output.suffix.lower() not in WRITERS:
         near = did_you_mean(output.suffix, WRITERS)
-        raise InputError(f"cannot write {str(output)!r}: its ending is {output.suffix or 'missing'!r}", near)
+        raise InputError(f"cannot write {str(output)!r}: its ending is {output.suffix or 'missing'}", near)
     refuse_missing_folder(output)
     if output.exists() and path.exists() and output.samefile(path):
         raise InputError(f"{output} is the file that is read", "write to another file")
