@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from map_cases import CALIBRATORS, CASES, RULES, make, map_file, recipe, scores
+from map_cases import CASES, RULES, make, map_file, needs_fit, recipe, scores
 
 import calibench
 from calibench.outputs.readers import read_outputs
 from calibench.plugins.discovery import registry
 
-HERE = Path(__file__).parent
-NEEDS_PROBMETRICS = ("svs", "sms")
 KINDS = ("logits", "probs")
-
-
-def in_a_process(word: str, folder: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, str(HERE / "map_cases.py"), word, str(folder)], capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A map a case, fitted by one process, and the test rows that another process mapped by it. The cost file is then gone."""
-    for name in ("probmetrics", "numba", "torchmin"):
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f"{name} is not installed, and svs and sms need it")
-    at = tmp_path_factory.mktemp("maps")
-    np.savetxt(
-        at / "costs.csv", [[0, 1, 1, 2, 0.4], [1, 0, 1, 1, 0.4], [3, 1, 0, 1, 0.4], [1, 1, 1, 0, 0.4]], delimiter=","
-    )
-    logits, labels = make(500, 1)
-    for kind in KINDS:
-        np.savez(at / f"test-{kind}.npz", labels=labels, **scores(kind, logits))
-    in_a_process("fit", at)
-    costs = (at / "costs.csv").read_text()
-    (at / "costs.csv").unlink()
-    in_a_process("apply", at)
-    (at / "costs.csv").write_text(costs)
-    return at
+pytestmark = pytest.mark.slow
 
 
 def test_every_registered_method_has_a_case() -> None:
@@ -97,15 +65,6 @@ def test_a_map_through_another_process_equals_evaluate_fit(case: str, kind: str,
             assert np.array_equal(written["sets"], expected.judged_after.sets)
 
 
-def needs_fit(case: str) -> bool:
-    return case not in (
-        "cost:matrix={costs}",
-        "sigmoid-threshold",
-        "threshold:value=0.6",
-        "threshold:values=0.3;0.4;0.5;0.6",
-    )
-
-
 def close(figures: dict[str, float | None], expected: dict[str, float | None]) -> None:
     """Every figure is there and equal to 1e-12."""
     assert figures.keys() == expected.keys()
@@ -122,4 +81,3 @@ def test_a_map_that_estimates_class_shares_takes_them_from_the_rows_it_maps(fold
     name = map_file(folder, "prior-correction", "logits").name
     assert summaries[name] == [500, None, ["prior-correction"]]
     assert summaries[map_file(folder, "temperature", "logits").name] == [500, None, []]
-    assert len(CALIBRATORS) + len(RULES) == len(CASES)

@@ -12,6 +12,7 @@ from calibench.errors import InputError, did_you_mean
 from calibench.lazy import np
 from calibench.maps.calibration_map import CalibrationMap
 from calibench.maps.class_order import order_by_name, with_order
+from calibench.maps.document import refuse_missing_folder
 from calibench.maps.map_decisions import map_decisions
 from calibench.maps.mapped_rows import MappedRows
 from calibench.maps.scores import checked_outputs, refuse_other_outputs
@@ -81,9 +82,8 @@ def _checked_output(output: Path, path: Path) -> Path:
     """The file to write; InputError for another ending, a missing folder, and the file that is read."""
     if output.suffix.lower() not in WRITERS:
         near = did_you_mean(output.suffix, WRITERS)
-        raise InputError(f"cannot write {str(output)!r}: its ending is {output.suffix or 'missing'!r}", near)
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: there is no folder {str(output.parent)!r}", "make it, or name another one")
+        raise InputError(f"cannot write {str(output)!r}: its ending is {output.suffix or 'missing'}", near)
+    refuse_missing_folder(output)
     if output.exists() and path.exists() and output.samefile(path):
         raise InputError(f"{output} is the file that is read", "write to another file")
     if output.suffix.lower() == ".parquet":

@@ -50,8 +50,7 @@ class MapDocument:
     def write(self, path: str | Path) -> None:
         """Write the JSON, whole or not at all."""
         file = Path(path)
-        if not file.parent.is_dir():
-            raise InputError(f"{path}: there is no folder {str(file.parent)!r}", "make it, or name another one")
+        refuse_missing_folder(file)
         text = _text(self.to_dict())
         with replacing(file) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -60,6 +59,12 @@ class MapDocument:
     def digest(self) -> str:
         """The checksum, by which outputs name their map."""
         return str(self.to_dict()["sha256"])
+
+
+def refuse_missing_folder(file: Path) -> None:
+    """InputError if the file's folder is not there."""
+    if not file.parent.is_dir():
+        raise InputError(f"{file}: there is no folder {str(file.parent)!r}", "make it, or name another one")
 
 
 def checksum(document: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from calibench.atomic import replacing
 from calibench.errors import InputError
-from calibench.maps.document import width
+from calibench.maps.document import refuse_missing_folder, width
 from calibench.maps.onnx_ops import OPSET, Node, OnnxOps
 from calibench.stages import Scores
 
@@ -25,8 +25,7 @@ IR_VERSION = 8
 def write_onnx(fitted: FittedMap, path: str | Path) -> None:
     """Write the graph, whole or not at all; errors as of `onnx_model`."""
     file = Path(path)
-    if not file.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {str(file.parent)!r}", "make it, or name another one")
+    refuse_missing_folder(file)
     content = onnx_model(fitted).SerializeToString()
     with replacing(file) as temporary:
         temporary.write_bytes(content)

@@ -1,0 +1,206 @@
+"""Maps on files: formats, labels that are missing, classes in another order, one pass, several labels."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from map_cases import make, softmax
+
+import calibench
+from calibench.errors import InputError
+from calibench.outputs.readers import Columns, read_samples
+
+NAMES = ("cat", "dog", "bird", "fish")
+
+
+@pytest.fixture
+def fitted() -> calibench.CalibrationMap:
+    return calibench.fit_map(*make(700, 0), method="temperature+conformal:method=aps")
+
+
+def table(path: Path, names: tuple[str, ...], columns: np.ndarray, labels: np.ndarray | None) -> Path:
+    """A CSV of probabilities under the names of classes, with the names of the labels."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*names, *([] if labels is None else ["label"])])
+        for row, values in enumerate(columns.tolist()):
+            writer.writerow([*values, *([] if labels is None else [labels[row]])])
+    return path
+
+
+def test_every_format_holds_the_same(fitted: calibench.CalibrationMap, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    logits, labels = make(500, 1)
+    np.savez(tmp_path / "new.npz", logits=logits, labels=labels, weight=np.arange(500.0))
+    for name in ("out.npz", "out.csv", "out.parquet"):
+        applied = calibench.apply_map(fitted, tmp_path / "new.npz", tmp_path / name)
+    decided, want = fitted.decide(logits), fitted.probs(logits)
+    assert decided.sets is not None
+    assert applied.rows == 500
+    assert applied.abstained == int(decided.abstained.sum()) > 0
+    with np.load(tmp_path / "out.npz") as stored:
+        assert set(stored.files) == {"probs", "labels", "decisions", "sets", "weight"}
+        assert np.abs(stored["probs"] - want).max() <= 1e-12
+        assert np.array_equal(stored["decisions"], decided.answers)
+        assert np.array_equal(stored["sets"], decided.sets)
+        assert np.array_equal(stored["weight"], np.arange(500.0))
+        probs = stored["probs"]
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    words = ["abstain" if answer == -1 else str(answer) for answer in decided.answers.tolist()]
+    as_table = parquet.read_table(tmp_path / "out.parquet").to_pydict()
+    assert list(rows[0]) == list(as_table)
+    for place in range(4):
+        assert [float(row[f"prob_{place}"]) for row in rows] == probs[:, place].tolist()
+        assert as_table[f"prob_{place}"] == probs[:, place].tolist()
+        assert [row[f"in_set_{place}"] == "1" for row in rows] == decided.sets[:, place].tolist()
+    assert [row["decision"] for row in rows] == words == as_table["decision"]
+    assert [int(row["label"]) for row in rows] == labels.tolist() == as_table["label"]
+    judged = read_samples(tmp_path / "out.csv", Columns(probs="prob_*"))
+    assert np.array_equal(judged.outputs.array, probs)
+
+
+def test_labels_may_be_missing(fitted: calibench.CalibrationMap, tmp_path: Path) -> None:
+    logits, _ = make(500, 1)
+    np.savez(tmp_path / "new.npz", logits=logits)
+    calibench.apply_map(fitted, tmp_path / "new.npz", tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as stored:
+        assert "labels" not in stored.files
+        assert np.abs(stored["probs"] - fitted.probs(logits)).max() <= 1e-12
+
+
+def test_classes_keep_the_order_of_the_file(tmp_path: Path) -> None:
+    logits, labels = make(700, 0)
+    fitted = calibench.fit_map(
+        probs=softmax(logits), labels=labels, method="vector+threshold:value=0.6", class_names=NAMES
+    )
+    test, truth = make(500, 1)
+    order = [3, 1, 0, 2]
+    words = [NAMES[label] for label in truth]
+    straight = table(tmp_path / "a.csv", NAMES, softmax(test), words)
+    moved = table(tmp_path / "b.csv", tuple(NAMES[k] for k in order), softmax(test)[:, order], words)
+    first = calibench.apply_map(fitted, straight, tmp_path / "a.npz")
+    second = calibench.apply_map(fitted, moved, tmp_path / "b.npz")
+    assert (first.notes, second.notes) == ([], [f"{moved} has the classes in another order: matched by name"])
+    assert first.abstained == second.abstained
+    with np.load(tmp_path / "a.npz") as a, np.load(tmp_path / "b.npz") as b:
+        assert b["class_names"].tolist() == [NAMES[k] for k in order]
+        assert np.abs(a["probs"][:, order] - b["probs"]).max() <= 1e-15
+        for name in ("labels", "decisions"):
+            named_a = [None if k == -1 else a["class_names"][k] for k in a[name]]
+            assert named_a == [None if k == -1 else b["class_names"][k] for k in b[name]]
+    calibench.apply_map(fitted, moved, tmp_path / "b.csv.csv")
+    with (tmp_path / "b.csv.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == words
+    assert list(rows[0])[:4] == ["prob_fish", "prob_dog", "prob_cat", "prob_bird"]
+    others = table(tmp_path / "c.csv", ("cat", "dog", "bird", "cow"), softmax(test), None)
+    with pytest.raises(
+        InputError, match=r"c\.csv has the classes cat, dog, bird, cow, and the map .* bird, fish\n.*cow, fish"
+    ):
+        calibench.apply_map(fitted, others, tmp_path / "c.npz")
+    assert not (tmp_path / "c.npz").exists()
+
+
+def test_names_on_one_side_alone_are_noted(tmp_path: Path) -> None:
+    logits, labels = make(700, 0)
+    fitted = calibench.fit_map(probs=softmax(logits), labels=labels, method="temperature", class_names=NAMES)
+    np.savez(tmp_path / "new.npz", probs=softmax(logits))
+    applied = calibench.apply_map(fitted, tmp_path / "new.npz", tmp_path / "out.npz")
+    assert applied.notes == [f"class names are missing in {tmp_path / 'new.npz'}: columns were taken by position"]
+
+
+@pytest.mark.parametrize("method", ["temperature+conformal:method=aps", "isotonic+threshold:value=0.6", "beta"])
+def test_one_pass_gives_the_same(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from calibench.outputs.readers import block_file
+
+    monkeypatch.setattr(block_file, "BLOCK_NUMBERS", 4 * 64)
+    monkeypatch.setattr(block_file, "FEWEST_ROWS", 1)
+    logits, labels = make(500, 1)
+    fitted = calibench.fit_map(*make(700, 0), method=method)
+    np.savez(tmp_path / "new.npz", logits=logits, labels=labels)
+    seen: list[float] = []
+    for name in ("npz", "csv", "parquet"):
+        whole, streamed = tmp_path / f"whole.{name}", tmp_path / f"streamed.{name}"
+        one = calibench.apply_map(fitted, tmp_path / "new.npz", whole)
+        two = calibench.apply_map(
+            fitted, tmp_path / "new.npz", streamed, stream=True, report=lambda _, done, *rest: seen.append(done)
+        )
+        assert (one.rows, one.abstained) == (two.rows, two.abstained)
+        if name == "csv":
+            assert whole.read_bytes() == streamed.read_bytes()
+    assert len(seen) == 3 * 8
+    with np.load(tmp_path / "whole.npz") as a, np.load(tmp_path / "streamed.npz") as b:
+        assert a.files == b.files
+        for key in a.files:
+            assert np.array_equal(a[key], b[key]), key
+
+
+def test_one_pass_cannot_estimate_class_shares(tmp_path: Path) -> None:
+    logits, labels = make(700, 0)
+    fitted = calibench.fit_map(logits, labels, method="prior-correction")
+    np.savez(tmp_path / "new.npz", logits=logits, labels=labels)
+    with pytest.raises(InputError, match="prior-correction takes values from all rows"):
+        calibench.apply_map(fitted, tmp_path / "new.npz", tmp_path / "out.npz", stream=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["new.npz"]
+
+
+@pytest.mark.parametrize("kind", ["logits", "probs"])
+def test_several_labels_with_labels_and_without(kind: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(400, 3)) * 2
+    y = (rng.random(z.shape) < 1 / (1 + np.exp(-z / 2))).astype(np.int64)
+    given = z if kind == "logits" else 1 / (1 + np.exp(-z))
+    fitted = calibench.fit_map(**{kind: given[:200]}, labels=y[:200], method="temperature")
+    np.savez(tmp_path / "new.npz", **{kind: given[200:]}, labels=y[200:])
+    calibench.apply_map(fitted, tmp_path / "new.npz", tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as stored:
+        assert np.array_equal(stored["labels"], y[200:])
+        assert np.abs(stored["probs"] - fitted.probs(given[200:])).max() <= 1e-12
+    if kind == "logits":
+        np.savez(tmp_path / "bare.npz", logits=given[200:])
+        calibench.apply_map(fitted, tmp_path / "bare.npz", tmp_path / "bare-out.npz")
+        with np.load(tmp_path / "bare-out.npz") as stored:
+            assert np.abs(stored["probs"] - fitted.probs(given[200:])).max() <= 1e-12
+
+
+def test_files_that_cannot_be_written_or_taken(fitted: calibench.CalibrationMap, tmp_path: Path) -> None:
+    logits, labels = make(60, 1)
+    np.savez(tmp_path / "new.npz", logits=logits, labels=labels)
+    np.savez(tmp_path / "three.npz", logits=logits[:, :3], labels=labels % 3)
+    np.savez(tmp_path / "probs.npz", probs=softmax(logits), labels=labels)
+    np.savez(tmp_path / "softmax.npz", logits=softmax(logits), labels=labels)
+    before = sorted(tmp_path.iterdir())
+    for source, output, message in (
+        ("new.npz", "out.txt", r"ending is \.txt"),
+        ("new.npz", "out", "ending is missing"),
+        ("new.npz", "new.npz", "is the file that is read"),
+        ("new.npz", "none/out.npz", "there is no folder"),
+        ("three.npz", "out.npz", "3 classes, and the map was fitted on 4"),
+        ("probs.npz", "out.npz", "these are probabilities, and the map was fitted on logits"),
+        ("softmax.npz", "out.npz", "these are probabilities, and the map was fitted on logits"),
+    ):
+        with pytest.raises(InputError, match=message):
+            calibench.apply_map(fitted, tmp_path / source, tmp_path / output)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_map_names_what_it_was_fitted_on(tmp_path: Path, cli: Any) -> None:
+    from calibench.atomic import digest_of
+
+    logits, labels = make(700, 0)
+    np.savez(tmp_path / "val.npz", logits=logits, labels=labels)
+    ran = cli("fit", "val.npz", "--method", "temperature", "-o", "map.json", "--json")
+    assert ran.code == 0, ran.err
+    document = json.loads((tmp_path / "map.json").read_text())
+    assert ran.document == document
+    assert document["fitted_on"]["file"] == "val.npz"
+    assert document["fitted_on"]["sha256"] == digest_of(tmp_path / "val.npz")
+    assert document["fitted_on"]["rows"] == 700
+    assert document["fitted_on"]["label_counts"] == np.bincount(labels).tolist()
