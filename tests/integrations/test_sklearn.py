@@ -59,9 +59,9 @@ def test_labels_are_matched_by_name(iris, model):
     assert scorer("brier")(fitted, x[names != "10"], names[names != "10"]) < 0  # a fold may lack a class
 
 
-def test_it_chooses_parameters_in_processes_of_their_own(iris, model):
+def test_it_chooses_parameters_and_travels_to_other_processes(iris, model):
     x, y = iris
-    search = GridSearchCV(model, {"C": [1e-4, 1.0]}, scoring=scorer("brier"), cv=FOLDS, n_jobs=2)
+    search = GridSearchCV(model, {"C": [1e-4, 1.0]}, scoring=scorer("brier"), cv=FOLDS)
     assert search.fit(x, y).best_params_ == {"C": 1.0}
     assert repr(pickle.loads(pickle.dumps(scorer("ece:bins=10")))) == "scorer('ece10')"
 
