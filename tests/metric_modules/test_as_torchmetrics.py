@@ -159,9 +159,8 @@ def test_reset_clone_pickle_and_merge(name):
     x, y = gloo_ranks.rows()
     module = gloo_ranks.modules()[name]
     module.update(x[:400], y[:400])
-    copy = pickle.loads(pickle.dumps(module))
-    assert float(copy.compute()) == float(module.compute())
-    other = module.clone()
+    copy, other = pickle.loads(pickle.dumps(module)), module.clone()
+    assert float(other.compute()) == float(module.compute())
     other.reset()
     other.update(x[400:], y[400:])
     copy.merge_state(other)
