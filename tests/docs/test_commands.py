@@ -63,7 +63,5 @@ def test_a_command_of_the_docs_runs(command, folder, monkeypatch):
     words = shlex.split(command)[1:]
     if "test.csv" in words or "val.csv" in words:
         words += ["--probs", "no,yes"]  # the file has more columns than a page's one question names
-    if words[0] == "evaluate":
-        words += ["--resamples", "200"]
     result = CliRunner().invoke(cli, words)
     assert result.exit_code == 0, (command, result.exception, result.output)

@@ -24,8 +24,8 @@ def files(tmp_path):
     return tmp_path, z, other
 
 
-def run(*arguments):
-    options = ("--metrics", "accuracy", "--resamples", "100")
+def run(*arguments, resamples=0):
+    options = ("--metrics", "accuracy", "--resamples", str(resamples))
     return CliRunner().invoke(cli, ["evaluate", *map(str, arguments), *options])
 
 
@@ -37,7 +37,9 @@ def doubt(z):
 
 def test_figures_are_those_of_scikit_learn(files):
     folder, z, other = files
-    result = run(folder / "in.npz", "--ood", folder / "out.npz", "--ood-score", "max-softmax,energy", "--json")
+    result = run(
+        folder / "in.npz", "--ood", folder / "out.npz", "--ood-score", "max-softmax,energy", "--json", resamples=1000
+    )
     softmax, energy = json.loads(result.stdout)["ood"]
     inside = np.repeat([1, 0], [300, 120])
     sure = -np.concatenate([doubt(z), doubt(other)])

@@ -71,16 +71,16 @@ def test_figures_are_counts_of_the_samples(files):
         probs=p, labels=labels, target_risk=0.08, target_precision=0.9, judge_probs=q, judge_labels=truth
     )
     risk, precision = record.points
-    answered = q.max(axis=1) >= risk["threshold"] - 1e-9
+    answered = q.max(axis=1) >= risk["threshold"] - 1e-6
     wrong = q.argmax(axis=1) != truth
     assert risk["judged"]["coverage"]["count"] == answered.sum()
     assert risk["judged"]["risk"]["count"] == (answered & wrong).sum()
     low, high = risk["judged"]["risk"]["interval"]
     assert low < risk["judged"]["risk"]["value"] < high
-    said = q[:, 1] >= precision["threshold"] - 1e-9
+    said = q[:, 1] >= precision["threshold"] - 1e-6
     assert precision["judged"]["precision"]["n"] == said.sum()
     assert precision["judged"]["recall"]["value"] == pytest.approx((said & (truth == 1)).sum() / (truth == 1).sum())
-    fitted = (p[:, 1] >= precision["threshold"] - 1e-9) & (labels == 1)
+    fitted = (p[:, 1] >= precision["threshold"] - 1e-6) & (labels == 1)
     assert precision["fitted"]["precision"]["count"] == fitted.sum()
 
 
@@ -123,7 +123,7 @@ def test_the_positive_class_of_several():
     record = calibench.thresholds(probs=p, labels=labels, target_recall=0.8, positive=2)
     point = record.points[0]
     assert point["positive"] == 2
-    said = p[:, 2] >= point["threshold"] - 1e-9
+    said = p[:, 2] >= point["threshold"] - 1e-6
     assert point["fitted"]["recall"]["value"] == pytest.approx((said & (labels == 2)).sum() / (labels == 2).sum())
     assert record.curves["precision_recall"]["positive"] == 2
     with pytest.raises(InputError, match="none is named as the positive one"):
@@ -161,19 +161,19 @@ def test_curves_are_those_of_every_threshold():
     curve = risk_coverage(judged)
     confidence, wrong = p.max(axis=1), p.argmax(axis=1) != labels
     for threshold, coverage, risk in zip(curve["threshold"], curve["coverage"], curve["risk"], strict=True):
-        answered = confidence >= threshold - 1e-9
+        answered = confidence >= threshold - 1e-6
         assert coverage == pytest.approx(answered.mean())
         assert risk == pytest.approx(wrong[answered].mean())
     assert curve["coverage"][-1] == 1
     curve = precision_recall(judged, 1)
     for threshold, precision, recall in zip(curve["threshold"], curve["precision"], curve["recall"], strict=True):
-        said = p[:, 1] >= threshold - 1e-9
+        said = p[:, 1] >= threshold - 1e-6
         assert precision == pytest.approx((labels[said] == 1).mean())
         assert recall == pytest.approx((labels[said] == 1).sum() / (labels == 1).sum())
     costs = np.array([[0, 1.0], [5, 0]])
     curve = cost_curve(judged, costs)
     for threshold, mean in zip(curve["threshold"], curve["mean_cost"], strict=True):
-        answers = (p[:, 1] >= (np.inf if threshold is None else threshold - 1e-9)).astype(int)
+        answers = (p[:, 1] >= (np.inf if threshold is None else threshold - 1e-6)).astype(int)
         assert mean == pytest.approx(costs[labels, answers].mean())
     assert curve["always_argmax"] == pytest.approx(costs[labels, p.argmax(axis=1)].mean())
 

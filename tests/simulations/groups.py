@@ -110,7 +110,7 @@ def row(case: Case, runs: int, pool: Pool) -> str:  # type: ignore[valid-type]
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=400, help="files a row")
+    parser.add_argument("--runs", type=int, default=300, help="files of a calibrated model a row; others have a fifth")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     print(
@@ -120,7 +120,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     with Pool(options.processes) as pool:
         for case in CASES:
-            print(row(case, options.runs, pool), flush=True)
+            one_is_bad = case.sharpen != 1 or case.over_predict != 1
+            print(row(case, options.runs // 5 if one_is_bad else options.runs, pool), flush=True)
 
 
 if __name__ == "__main__":

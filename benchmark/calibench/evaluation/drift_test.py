@@ -1,7 +1,7 @@
 """The test of drift: whether the gap between labels and probabilities changes with time, of the top label and of every class.
 
 Residuals `y - p` stand in the order of time, less their mean. If the gap stays the same, their cumulative sum is a bridge, which
-ends where it starts; its range is compared with that of bridges whose blocks have random signs (wild bootstrap, Wu 1986), all
+ends where it starts; its range is compared with that of bridges of residuals with random signs (wild bootstrap, Wu 1986), all
 columns together by minP. So a constant error is no drift, and inputs that become harder are none either. Source of the range:
 Kuiper 1960; of cumulative residuals against a covariate: Lin, Wei & Ying 1993.
 """
@@ -50,17 +50,22 @@ def drift_test(judged: Judged, times: Times, seed: int = 0) -> Drift:
         return Drift(drifts=None, p=None, name=None, since=None, gap_before=None, gap_after=None)
     residuals, names = _residuals(judged)
     weight = once(judged)[0].reshape(len(times.time), -1)[:, 0]
-    sums = np.stack([np.bincount(block, weight * column, len(last)) for column in residuals.T], axis=1)
-    share = np.bincount(block, weight, len(last)) / weight.sum()
-    centred = sums - share[:, None] * sums.sum(axis=0)
+    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, STREAM))))
+    cell, block_of_cell = _cells(block, generator)
+    in_cells = np.stack([np.bincount(cell, weight * column, len(block_of_cell)) for column in residuals.T], axis=1)
+    weight_of_cell = np.bincount(cell, weight, len(block_of_cell))
+    share = np.bincount(block_of_cell, weight_of_cell, len(last)) / weight.sum()
+    ends = np.flatnonzero(np.append(block_of_cell[1:] != block_of_cell[:-1], True))
+    mean = in_cells.sum(axis=0) / weight.sum()
+    centred = in_cells - weight_of_cell[:, None] * mean
+    sums = np.diff(in_cells.cumsum(axis=0)[ends], axis=0, prepend=0)
     spread = np.sqrt((centred**2).sum(axis=0))
     spread = np.where(spread > 0, spread, 1.0)
-    bridge = centred.cumsum(axis=0) / spread
-    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, STREAM))))
+    bridge = centred.cumsum(axis=0)[ends] / spread
     drawn = np.empty((DRAWS, len(names)))
     for draw in range(DRAWS):
-        noise = centred * (generator.integers(0, 2, size=(len(last), 1)) * 2.0 - 1)
-        drawn[draw] = _range((noise - share[:, None] * noise.sum(axis=0)).cumsum(axis=0) / spread)
+        noise = (centred * (generator.integers(0, 2, size=(len(centred), 1)) * 2.0 - 1)).cumsum(axis=0)[ends]
+        drawn[draw] = _range((noise - share.cumsum()[:, None] * noise[-1]) / spread)
     observed = _range(bridge)
     families = {TOP: slice(0, 1), CLASSES: slice(1, None)} if judged.labels_per_sample == 1 else {CLASSES: slice(None)}
     test = joint_test(
@@ -99,6 +104,21 @@ def _blocks(time: Floats) -> tuple[Ints, Floats]:
     filled, part = np.unique(part, return_inverse=True)
     part = part.reshape(-1)
     return part[place], np.array([distinct[part == number].max() for number in range(len(filled))])
+
+
+def _cells(block: Ints, generator: np.random.Generator) -> tuple[Ints, Ints]:
+    """The cell of each sample `[N]`, and the block of each cell, ascending: what shares a random sign.
+
+    There are about `BLOCKS` cells of as many samples each. Those of a block are mixed, for their order may mean something.
+    """
+    n = len(block)
+    order = np.lexsort((generator.random(n), block))
+    chunk = np.arange(n) * min(BLOCKS, n) // n
+    inside = block[order]
+    start = np.append(True, (inside[1:] != inside[:-1]) | (chunk[1:] != chunk[:-1]))
+    cell = np.empty(n, dtype=np.int64)
+    cell[order] = start.cumsum() - 1
+    return cell, inside[start]
 
 
 def _residuals(judged: Judged) -> tuple[Floats, list[str]]:

@@ -25,7 +25,7 @@ class CorpCurve(NamedTuple):
     """The curve at the probabilities that occur, and the band on a grid between the least and the largest of them."""
 
     p: Floats
-    """`[J]`, ascending."""
+    """`[J]`, ascending: the first and the last probability of each level of the curve."""
     fit: Floats
     """The share of positives at each, `[J]`, never falling."""
     grid: Floats
@@ -56,7 +56,15 @@ def corp_curve(p: Floats, y: Floats, weights: Floats | None = None, *, level: fl
         # An isotonic estimate at one point errs as N^(-1/3) (Brunk 1970).
         shrink = (len(few) / len(p)) ** (1 / 3)
         low, high = grid + (low - grid) * shrink, grid + (high - grid) * shrink
-    return CorpCurve(values, fit, grid, low, high, float(removed))
+    at, levels = level_ends(values, fit)
+    return CorpCurve(at, levels, grid, low, high, float(removed))
+
+
+def level_ends(values: Floats, fit: Floats) -> tuple[Floats, Floats]:
+    """The points of a step function that its picture needs: the first and the last of each level."""
+    change = fit[1:] != fit[:-1]
+    ends = np.append(True, change) | np.append(change, True)
+    return values[ends], fit[ends]
 
 
 def isotonic(p: Floats, y: Floats, weights: Floats | None) -> tuple[Floats, Floats, Floats]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats, bin_index
-from calibench.metrics.corp_curve import corp_curve
+from calibench.metrics.corp_curve import corp_curve, isotonic, level_ends
 from calibench.metrics.judged import Judged
 from calibench.metrics.mean_interval import wilson_interval
 from calibench.report.plot_style import BLUE, GREY, INK, SERIES, SKY, VERMILLION, legend, unit_square
@@ -116,12 +116,10 @@ def draw_all_classes(axis: Axes, judged: Judged, names: tuple[str, ...] = ()) ->
 
 def _line(asked: Question, judged: Judged) -> tuple[Floats, Floats, float]:
     """The curve of one class and its MCB, without a band."""
-    from calibench.metrics.corp_curve import isotonic
-
     values, place, fit = isotonic(asked.p, asked.y, judged.sample_weight)
     own = np.ones(judged.n) if judged.sample_weight is None else judged.sample_weight
     removed = ((asked.p - asked.y) ** 2 - (fit[place] - asked.y) ** 2) @ own / own.sum()
-    return values, fit, float(removed)
+    return *level_ends(values, fit), float(removed)
 
 
 def draw_confidence(axis: Axes, judged: Judged) -> None:
