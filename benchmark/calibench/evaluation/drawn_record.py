@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from calibench.errors import InputError
+from calibench.metrics.judged import Judged
 from calibench.report.diagram import Panel, reliability_diagram
 from calibench.report.pictures import Drawn, draw_pictures, kinds_of
-
-if TYPE_CHECKING:
-    from calibench.evaluation.evaluation_record import EvaluationRecord
 
 DIAGRAM = "reliability"
 """By itself this kind is the diagram with counts below it."""
 
 
-def draw_records(records: Mapping[Path, EvaluationRecord], kind: str, path: Path) -> None:
+class JudgedRecord(Protocol):
+    """What the pictures take of an `EvaluationRecord`, whose methods draw itself."""
+
+    metrics: dict[str, float | None]
+    class_names: list[str] | None
+    fit: dict[str, Any] | None
+    after: dict[str, Any] | None
+    judged: Judged | None
+    judged_after: Judged | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document."""
+
+
+def draw_records(records: Mapping[Path, JudgedRecord], kind: str, path: Path) -> None:
     """Draw the pictures `kind`, names joined by commas, of each record into one file; `reliability` alone has counts below it."""
     kinds = kinds_of(kind)
     if kinds == [DIAGRAM]:
@@ -28,7 +40,7 @@ def draw_records(records: Mapping[Path, EvaluationRecord], kind: str, path: Path
     )
 
 
-def report_records(records: Mapping[Path, EvaluationRecord], path: Path) -> None:
+def report_records(records: Mapping[Path, JudgedRecord], path: Path) -> None:
     """Write the page of all records to `path`, which ends in .html."""
     from calibench.report.html_page import write_report
 
@@ -38,7 +50,7 @@ def report_records(records: Mapping[Path, EvaluationRecord], path: Path) -> None
     write_report([record.to_dict() for record in records.values()], drawn, path)
 
 
-def _drawn(record: EvaluationRecord, name: Path, several: bool) -> Iterator[Drawn]:
+def _drawn(record: JudgedRecord, name: Path, several: bool) -> Iterator[Drawn]:
     """The judgements of a record: as it is, and after a fit."""
     file = f"{name.stem}, " if several else ""
     names = tuple(record.class_names or ())
@@ -49,7 +61,7 @@ def _drawn(record: EvaluationRecord, name: Path, several: bool) -> Iterator[Draw
         yield Drawn(f"{file}after {record.fit['recipe']}", record.judged_after, record.after, names)
 
 
-def _panels(records: Mapping[Path, EvaluationRecord]) -> list[Panel]:
+def _panels(records: Mapping[Path, JudgedRecord]) -> list[Panel]:
     """A diagram for each file; two after a fit, named before and after."""
     panels = []
     for file, record in records.items():
