@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from calibench.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
