@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from calibench.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -86,7 +84,7 @@ class StoredSamples(NamedTuple):
     """True if the one column of scores is the confidence of an answer, and labels are 0 where it is right and 1 where not."""
 
 
-def array_named(name: str, arrays: Mapping[str, NDArray[Any]], path: str | Path) -> NDArray[Any]:
+def array_named(name: str, arrays: Mapping[str, NDArray[Any]], path: object) -> NDArray[Any]:
     """The array or column `name`. Raises InputError suggesting a similar name if there is none."""
     if name not in arrays:
         raise InputError(f"{path}: there is no {name!r}", did_you_mean(name, arrays))

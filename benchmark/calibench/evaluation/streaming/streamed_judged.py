@@ -46,6 +46,11 @@ class StreamedJudged(Judged):
         return self._from_probs
 
     @property
+    def top_label_only(self) -> bool:
+        """False: files that are read in one pass have a column for each class."""
+        return False
+
+    @property
     def outputs(self) -> Outputs:
         """The scores are gone."""
         raise RowsGoneError("the scores of a file that is read in one pass are gone", "judge it whole")

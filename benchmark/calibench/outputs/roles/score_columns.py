@@ -45,8 +45,8 @@ def score_columns(
         raise InputError(f"{path}: no column is called '*'", did_you_mean("*", table))
     index = index_columns(free, number_columns(table, free))
     free = _without(free, index)
-    chosen = by_beginning(free, path) or _by_values(table, free, path)
-    return chosen._replace(notes=(*_left_out(index), *chosen.notes), left_out=(*index, *chosen.left_out))
+    found = by_beginning(free, path) or _by_values(table, free, path)
+    return found._replace(notes=(*_left_out(index), *found.notes), left_out=(*index, *found.left_out))
 
 
 def score_columns_by_name(

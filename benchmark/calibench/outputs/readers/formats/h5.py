@@ -10,6 +10,7 @@ from calibench.lazy import np
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
 from calibench.outputs.readers.available_memory import most_bytes, refuse_too_large
+from calibench.outputs.readers.formats.torch import first_line
 from calibench.plugins.params import Param
 from calibench.plugins.specs import ReaderSpec
 
@@ -53,7 +54,7 @@ def read_h5(path: Path, columns: Columns, group: str | None = None, split: str |
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"cannot read {path}: {str(error).splitlines()[0][:200]}", "write it with h5py") from None
+        raise InputError(f"cannot read {path}: {first_line(error)}", "write it with h5py") from None
 
 
 def _content(file: Any, path: Path, group: str | None, split: str) -> Content:

@@ -37,11 +37,11 @@ def read_torch(path: Path, columns: Columns) -> Content:
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         message = f"{path}: it holds Python objects (a pickle), which could run code, or it is damaged ({reason})"
         raise InputError(message, HINT) from None
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise InputError(f"{path}: not a sound torch file ({str(error).splitlines()[0][:200]})", HINT) from None
+        raise InputError(f"{path}: not a sound torch file ({first_line(error)})", HINT) from None
     if isinstance(stored, tuple | list) and len(stored) == 2:
         stored = dict(zip(("scores", "labels"), stored, strict=True))
     if torch.is_tensor(stored):
@@ -53,6 +53,11 @@ def read_torch(path: Path, columns: Columns) -> Content:
     logits, probs = (single if single.endswith(kind) else None for kind in ("logits", "probs"))
     left = tuple(str(name) for name in stored if str(name) not in arrays)
     return Content(arrays, table=False, unused=left, logits=logits, probs=probs)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, which libraries fill with advice; its kind where it has none."""
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
 
 
 def _refuse_expanding(path: Path) -> None:
