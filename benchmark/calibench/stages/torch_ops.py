@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import torch
-
+from calibench.lazy import np, torch
 from calibench.stages.formula import Ops
 
 
@@ -16,11 +14,11 @@ class TorchOps(Ops):
     def __init__(
         self,
         device: torch.device | None = None,
-        dtype: torch.dtype = torch.float64,
+        dtype: torch.dtype | None = None,
         constants: list[Any] | None = None,
     ) -> None:
         super().__init__(constants)
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype = device, torch.float64 if dtype is None else dtype
 
     def make(self, values: Any) -> torch.Tensor:
         """The tensor. By way of numpy, because torch reads long nested lists slowly."""
