@@ -21,7 +21,7 @@ Read = Callable[[Any, Any], tuple[torch.Tensor, torch.Tensor]]
 """`read(outputs, batch)` returns logits `[N, K]` and labels `[N]`."""
 
 
-class CalibrationCallback(Callback):
+class CalibrationCallback(Callback):  # type: ignore[misc]  # Lightning has no types where it is not installed
     """Logs `val_ece15`, `val_brier`, `val_nll` and `val_accuracy` after each validation epoch, `test_...` after a test.
 
     `validation_step` and `test_step` return `{"loss": ..., "logits": z}` (or `probs`). Labels are their entry `labels`, `label`,
