@@ -90,5 +90,7 @@ class CalibrationCallback(Callback):  # type: ignore[misc]  # Lightning has no t
         for number, stream in sorted(self.streams.items()) or [(0, BatchStream(self.bins))]:
             suffix = "" if len(self.streams) < 2 else f"/dataloader_idx_{number}"
             figures = {f"{stage}_{name}{suffix}": value for name, value in stream.figures().items()}
-            module.log_dict(figures, sync_dist=False)  # the sums were reduced: every process has these figures
+            module.log_dict(
+                figures, sync_dist=False, add_dataloader_idx=False
+            )  # sums were reduced, and names are whole
         self.streams = {}
