@@ -66,7 +66,7 @@ def test_the_job_of_github_runs_a_command_that_passes(cli):
 @pytest.mark.usefixtures("files")
 def test_the_printed_lines_are_those_of_the_command(cli):
     printed = next(block for block in blocks("") if block.startswith("holds: "))
-    limits = [re.split(" <= |: ", line)[1:3] for line in printed.splitlines()]
+    limits = [re.match(r"[\w ]+: (\w+) <= ([\d.]+):", line).groups() for line in printed.splitlines()]
     ran = cli("gate", "test.npz", *(f"--max={name}={value}" for name, value in limits))
     assert ran.out == printed
     assert ran.code == 1

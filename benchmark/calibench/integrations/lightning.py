@@ -21,7 +21,7 @@ Read = Callable[[Any, Any], tuple[torch.Tensor, torch.Tensor]]
 """`read(outputs, batch)` returns logits `[N, K]` and labels `[N]`."""
 
 
-class CalibrationCallback(Callback):
+class CalibrationCallback(Callback):  # type: ignore[misc]  # Lightning has no types where it is not installed
     """Logs `val_ece15`, `val_brier`, `val_nll` and `val_accuracy` after each validation epoch, `test_...` after a test.
 
     `validation_step` and `test_step` return `{"loss": ..., "logits": z}` (or `probs`). Labels are their entry `labels`, `label`,
@@ -90,5 +90,7 @@ class CalibrationCallback(Callback):
         for number, stream in sorted(self.streams.items()) or [(0, BatchStream(self.bins))]:
             suffix = "" if len(self.streams) < 2 else f"/dataloader_idx_{number}"
             figures = {f"{stage}_{name}{suffix}": value for name, value in stream.figures().items()}
-            module.log_dict(figures, sync_dist=False)  # the sums were reduced: every process has these figures
+            module.log_dict(
+                figures, sync_dist=False, add_dataloader_idx=False
+            )  # sums were reduced, and names are whole
         self.streams = {}
