@@ -79,7 +79,7 @@ def batch(case: Case, number: int) -> tuple[int, int]:
     for file in range(FILES):
         test = joint_test({name: np.concatenate([own[name][file] for own, _ in groups]) for name in drawn}, drawn)
         accused = set()
-        for name, p in test.p.items():
+        for p in test.p.values():
             place = np.repeat(np.arange(GROUPS), len(p) // GROUPS)
             accused |= set(place[p <= JOINT_LEVEL].tolist())
         found += BAD in accused and one_is_bad
