@@ -1,4 +1,4 @@
-"""The calibrator `halve` of docs/guides/plugins.md: in a copy of calibench's methods, its one file is all that it takes."""
+"""The calibrator `halve` of docs/reference/plugins.md: in a copy of calibench's methods, its one file is all that it takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-GUIDE = ROOT / "docs" / "guides" / "plugins.md"
+GUIDE = ROOT / "docs" / "reference" / "plugins.md"
 LINES = 25
 
 

@@ -20,7 +20,7 @@ from calibench.outputs.stored_outputs import outputs_of
 
 def names_of(values, periods=None):
     found = periods_of("t", np.asarray(values), periods)
-    return [found.names[number] for number in found.index.tolist()]
+    return [found.names[number] for number in found.period.tolist()]
 
 
 def test_dates_have_the_longest_unit_with_four_periods():
@@ -50,13 +50,13 @@ def test_times_with_zones_are_utc_and_dates_of_numpy_are_the_same():
 
 def test_numbers_are_ranges_of_as_many_samples_and_equal_numbers_stay_together():
     values = np.random.default_rng(0).normal(size=1000)
-    sizes = np.bincount(periods_of("t", values).index)
+    sizes = np.bincount(periods_of("t", values).period)
     assert len(sizes) == 8
     assert sizes.min() >= 120
     assert names_of([3, 1, 3, 2]) == ["3", "1", "3", "2"]
     tied = np.repeat([1.0, 2.0, 3.0], [10, 980, 10])
     found = periods_of("t", tied, "4")
-    assert all(len(set(found.index[tied == value])) == 1 for value in (1.0, 2.0, 3.0))
+    assert all(len(set(found.period[tied == value])) == 1 for value in (1.0, 2.0, 3.0))
 
 
 @pytest.mark.parametrize(

@@ -120,9 +120,10 @@ def _judge_files(
     soft, questions, fitting = asked
     samples = read_files(files, columns)
     fit_file = fitting.fit_file(columns, next(iter(samples.values())))
-    fit = fitting.to_fit(files, fit_file)
-    if fit.map is not None:
-        samples = {name: in_order_of_map(file, fit.map, fitting.map) for name, file in samples.items()}
+    fitted = fitting.loaded_map()
+    if fitted is not None:
+        samples = {name: in_order_of_map(file, fitted) for name, file in samples.items()}
+    fit = fitting.to_fit(files, fit_file, fitted)
     warn_about_broken_plugins(registry())
     shares = soft if fitting.fit_on is not None or soft is not None else fitting.fit_soft
     used = [shares, *questions.used]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calibench.errors import InputError
@@ -13,14 +12,14 @@ if TYPE_CHECKING:
     from calibench.outputs.readers import SamplesFile
 
 
-def in_order_of_map(file: SamplesFile, fitted: CalibrationMap, map_file: Path) -> SamplesFile:
+def in_order_of_map(file: SamplesFile, fitted: CalibrationMap) -> SamplesFile:
     """The samples of a file for the map. InputError for the file that the map was fitted on, and for other classes."""
     from calibench.atomic import digest_of
     from calibench.maps.class_order import in_map_order
     from calibench.outputs.readers import local_file
 
     if digest_of(local_file(file.path)) == fitted.document.fitted_on.get("sha256"):
-        message = f"{map_file} was fitted on {file.path}, and a map must be judged on samples it has not seen"
+        message = f"the map was fitted on {file.path}, and a map must be judged on samples it has not seen"
         raise InputError(message, "judge another file")
     (outputs, labels), note = in_map_order(file, fitted.class_names)
     names = file.class_names if fitted.class_names is None else fitted.class_names

@@ -14,6 +14,7 @@ from calibench.errors import InputError
 
 if TYPE_CHECKING:
     from calibench.evaluation.stored_outputs import Fit
+    from calibench.maps.calibration_map import CalibrationMap
     from calibench.outputs.readers import Columns, SamplesFile
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -54,19 +55,22 @@ class FitOptions:
 
         return None if self.fit_on is None else read_fit_file(self.fit_on, columns, self.fit_labels, judged)
 
-    def to_fit(self, files: Sequence[Path], fit_file: SamplesFile | None) -> Fit:
-        """What `evaluate_samples` fits: the shares are those of the rows to fit on. The map is loaded."""
+    def loaded_map(self) -> CalibrationMap | None:
+        """The map of `--map`."""
+        if self.map is None:
+            return None
+        from calibench.maps.calibration_map import load_map
+
+        return load_map(self.map)
+
+    def to_fit(self, files: Sequence[Path], fit_file: SamplesFile | None, fitted: CalibrationMap | None) -> Fit:
+        """What `evaluate_samples` fits: the shares are those of the rows to fit on."""
         from calibench.evaluation.stored_outputs import Fit
         from calibench.outputs.readers import read_soft
 
         shares = None
         if self.fit_soft is not None:
             shares = read_soft(files[0] if self.fit_on is None else self.fit_on, self.fit_soft)
-        fitted = None
-        if self.map is not None:
-            from calibench.maps.calibration_map import load_map
-
-            fitted = load_map(self.map)
         return Fit(self.fit, None if fit_file is None else fit_file.samples, self.cross_fit, shares, fitted)
 
 

@@ -127,7 +127,7 @@ def _gated(
 
 def _print(result: GateResult, *, as_json: bool, quiet: bool, annotate: bool) -> None:
     """One line a check on standard output, and the sum of them on standard error."""
-    from calibench.cli.gate_annotations import annotations
+    from calibench.cli.gate_annotations import github_annotations
 
     for text in result.warnings:
         to_stderr(f"warning: {text}")
@@ -138,7 +138,7 @@ def _print(result: GateResult, *, as_json: bool, quiet: bool, annotate: bool) ->
             if not quiet or not check.holds:
                 click.echo(str(check))
     if annotate:
-        for line in annotations(result):
+        for line in github_annotations(result):
             click.echo(line, err=as_json)  # GitHub reads both streams, and standard output is one JSON object
     if not quiet:
         to_stderr(result.summary)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from calibench.evaluation.gate.gate_result import GateResult
 
 
-def annotations(result: GateResult) -> list[str]:
+def github_annotations(result: GateResult) -> list[str]:
     """`::error title=...::...` for each check that does not hold, `::notice ...` for the others."""
     where = "" if result.file is None else f"file={_property(result.file)},"
     return [

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from calibench.evaluation.thresholds import ThresholdsRecord
     from calibench.outputs.readers import Columns
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 
-def _target(name: str, meaning: str) -> Any:
+
+def _target(name: str, meaning: str) -> Callable[[Command], Command]:
     return click.option(f"--target-{name}", multiple=True, type=float, metavar="SHARE", help=meaning)
 
 

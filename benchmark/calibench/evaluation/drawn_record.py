@@ -18,12 +18,18 @@ DIAGRAM = "reliability"
 class JudgedRecord(Protocol):
     """What the pictures take of an `EvaluationRecord`, whose methods draw itself."""
 
-    metrics: dict[str, float | None]
-    class_names: list[str] | None
-    fit: dict[str, Any] | None
-    after: dict[str, Any] | None
-    judged: Judged | None
-    judged_after: Judged | None
+    @property
+    def metrics(self) -> dict[str, float | None]: ...  # noqa: D102 - the record has the docstrings
+    @property
+    def class_names(self) -> list[str] | None: ...  # noqa: D102
+    @property
+    def fit(self) -> dict[str, Any] | None: ...  # noqa: D102
+    @property
+    def after(self) -> dict[str, Any] | None: ...  # noqa: D102
+    @property
+    def judged(self) -> Judged | None: ...  # noqa: D102
+    @property
+    def judged_after(self) -> Judged | None: ...  # noqa: D102
 
     def to_dict(self) -> dict[str, Any]:
         """The document."""

@@ -88,9 +88,11 @@ class ECCE(HasDraws):
     def compared(self) -> Compared:
         """The samples that say yes, as predicted and as observed, with sigma as the error of their difference."""
         y = self.judged.labels == 1 if self.of_class_1 else self.judged.is_correct
-        sums = (times_weight(self.judged, values).sum(keepdims=True) for values in (self.p, y))
+        predicted, observed = (
+            times_weight(self.judged, values).sum(keepdims=True) for values in (self.p, np.asarray(y, dtype=np.float64))
+        )
         total = total_of(self.judged)
-        return Compared(*sums, np.array([self.sigma * total]), total)
+        return Compared(predicted, observed, np.array([self.sigma * total]), total)
 
 
 def _ratio(ecce: Floats, sigma: float) -> Floats:

@@ -166,7 +166,9 @@ def _class_findings(group: GroupFigures, p: dict[str, Floats], test: JointTest) 
         top = findings_in("top_label", right, np.minimum(p[RIGHT], p[RANGE]), test.critical[RIGHT], ["top label"], size)
         return top + findings_in("class", classes, p[CLASSES], test.critical[CLASSES])
     top = findings_in("top_label", right, p[RIGHT], test.critical[RIGHT], ["top label"])
-    of_class_1 = Compared(*(values[1:] for values in classes[:3]), classes.n)  # class 0 is its mirror
+    of_class_1 = Compared(
+        classes.predicted[1:], classes.observed[1:], classes.error[1:], classes.n
+    )  # class 0 is its mirror
     p_of_class_1 = np.minimum(p[CLASSES][1:], p[RANGE])
     return top + findings_in("class", of_class_1, p_of_class_1, test.critical[CLASSES], ["1"], size)
 

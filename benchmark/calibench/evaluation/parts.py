@@ -33,7 +33,7 @@ class Parts:
             in_order = sorted(groups, key=lambda name: worst_first(groups[name].verdict))
             found["groups"] = {name: groups[name].to_dict() for name in in_order}
         if self.times is not None:
-            periods = judge_groups(judged, self.times.index, metrics, sampling, report, all_replicates=False)
+            periods = judge_groups(judged, self.times.period, metrics, sampling, report, all_replicates=False)
             by_name = {self.times.names[int(number)]: period.to_dict() for number, period in periods.items()}
             drift = drift_test(judged, self.times, sampling.seed) if sampling.resamples else None
             found["periods"] = {"column": self.times.column, "drift": drift, "periods": by_name}
@@ -51,7 +51,7 @@ class Parts:
         gains = (before.nll - after.nll).reshape(-1, per).mean(axis=1)
         weights = None if before.sample_weight is None else before.sample_weight[::per]
         for number, name in enumerate(self.times.names):
-            rows = np.flatnonzero(self.times.index == number)
+            rows = np.flatnonzero(self.times.period == number)
             own = None if weights is None else weights[rows]
             if own is not None and not own.any():
                 continue

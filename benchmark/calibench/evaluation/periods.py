@@ -30,7 +30,7 @@ class Times(NamedTuple):
     """`[N]`: numbers as they are, or days since 1970-01-01 (UTC)."""
     names: list[str]
     """The periods that hold samples, in the order of time."""
-    index: Ints
+    period: Ints
     """The period of each sample, `[N]`."""
     dates: bool
 
@@ -159,4 +159,4 @@ def _ranges(column: str, time: Floats, count: int, dates: bool, by_value: bool) 
         names.append(first if first == last else f"{first} to {last}")
     if len(set(names)) < len(names):
         names = [f"{number + 1}: {name}" for number, name in enumerate(names)]
-    return empty._replace(names=names, index=part[place.reshape(-1)])
+    return empty._replace(names=names, period=part[place.reshape(-1)])

@@ -67,17 +67,9 @@ def evaluate_samples(
     Raises InputError for samples that do not go together.
     """
     outputs, labels = samples
-    if outputs.top_label_only:
-        _refuse_with_top_label(fit, soft)
+    _check(samples, fit, soft, sample_weight)
     soft = _checked_soft(soft, outputs)
-    if fit.map is not None and (fit.recipe or fit.samples or fit.folds or fit.soft is not None):
-        raise InputError("a map is fitted already, and there is something to fit", "give a map or a fit, not both")
-    check_fit(fit.recipe, fit.samples, fit.folds, samples)
     fit_on = _fit_on(fit, samples, sampling.seed)
-    if sample_weight is not None and fit.recipe == AUTO:
-        raise InputError(
-            "fit auto takes no sample weights", "name a recipe, such as temperature, or leave the weights out"
-        )
     chosen = load_metrics(metrics, weighted=sample_weight is not None)
     if outputs.top_label_only and metrics is not None:
         refuse_by_name(metrics, chosen)
@@ -85,15 +77,11 @@ def evaluate_samples(
     record = record_of(judged, judge(judged, chosen, sampling, report), chosen)
     record = dataclasses.replace(record, **parts.judge(judged, chosen, sampling, report))
     warnings = [] if fit.samples is None else warnings_about_fit(fit.samples, samples)
-    record = dataclasses.replace(record, warnings=record.warnings + warnings)
     if sample_weight is not None and fit.recipe is not None:
-        record = dataclasses.replace(record, warnings=[*record.warnings, UNWEIGHTED_FIT])
-    able = sample_weight is None and not outputs.top_label_only
-    asked = able and (record.calibrated in ("miscalibrated", "too_few") or fit.recipe == AUTO)
-    if asked and find_spec("torch") is None:  # judging needs none
-        record = dataclasses.replace(record, warnings=[*record.warnings, NO_MAPS])
-    elif asked:
-        record = dataclasses.replace(record, advice=advise(fit_on, sampling.seed, report))
+        warnings.append(UNWEIGHTED_FIT)
+    record = dataclasses.replace(record, warnings=record.warnings + warnings)
+    if sample_weight is None and not outputs.top_label_only:
+        record = _with_advice(record, fit, fit_on, sampling.seed, report)
     recipe = fit.recipe if fit.map is None else fit.map.recipe
     if recipe == AUTO:
         recipe = None if record.advice is None else record.advice["recipe"]
@@ -112,6 +100,28 @@ def evaluate_samples(
         after=_after(judgement, parts.with_gains(parts_after, judged, judged_after, sampling.level)),
         judged_after=judged_after,
     )
+
+
+def _check(samples: Samples, fit: Fit, soft: NDArray[Any] | None, sample_weight: NDArray[Any] | None) -> None:
+    """InputError for a fit that these samples cannot have."""
+    if samples[0].top_label_only:
+        _refuse_with_top_label(fit, soft)
+    if fit.map is not None and (fit.recipe or fit.samples or fit.folds or fit.soft is not None):
+        raise InputError("a map is fitted already, and there is something to fit", "give a map or a fit, not both")
+    check_fit(fit.recipe, fit.samples, fit.folds, samples)
+    if sample_weight is not None and fit.recipe == AUTO:
+        raise InputError(
+            "fit auto takes no sample weights", "name a recipe, such as temperature, or leave the weights out"
+        )
+
+
+def _with_advice(record: EvaluationRecord, fit: Fit, fit_on: Samples, seed: int, report: Report) -> EvaluationRecord:
+    """The record with an advice if one is asked for, or if the samples show no calibrated model."""
+    if record.calibrated not in ("miscalibrated", "too_few") and fit.recipe != AUTO:
+        return record
+    if find_spec("torch") is None:  # judging needs none
+        return dataclasses.replace(record, warnings=[*record.warnings, NO_MAPS])
+    return dataclasses.replace(record, advice=advise(fit_on, seed, report))
 
 
 def refuse_by_name(metrics: str, chosen: Metrics) -> None:

@@ -132,7 +132,8 @@ class OnnxOps(Ops):
     def log_softmax(self, x: Any) -> Node:
         """The logarithm of the softmax, written out: runtimes differ where a score is minus infinity."""
         lowered = x - self.highest(x)
-        return lowered - self.log(self.total(self.exp(lowered)))
+        logs: Node = lowered - self.log(self.total(self.exp(lowered)))
+        return logs
 
     def top(self, x: Any, classes: int) -> Node:
         """True at the largest of each row."""
@@ -141,7 +142,8 @@ class OnnxOps(Ops):
 
     def linear(self, x: Any, weight: Any, bias: Any) -> Node:
         """`x W' + b`."""
-        return self.node("MatMul", x, self.node("Transpose", weight, perm=[1, 0])) + bias
+        product: Node = self.node("MatMul", x, self.node("Transpose", weight, perm=[1, 0])) + bias
+        return product
 
     def column(self, x: Any, place: int) -> Node:
         """One column."""

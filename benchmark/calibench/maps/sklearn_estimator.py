@@ -72,7 +72,8 @@ class SklearnMap(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: ign
         InputError if the rule abstains and no `abstain` label was given.
         """
         if not self.calibration_map.has_rule and self.calibration_map.document.labels_per_sample == 1:
-            return self.classes_[self.predict_proba(X).argmax(axis=1)]
+            predicted: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+            return predicted
         answers = self.calibration_map.decide(*self._scores(X)).answers
         if answers.ndim == 2:
             return answers

@@ -42,7 +42,7 @@ class TorchMap(nn.Module):
         if scores.ndim < 1 or scores.shape[-1] != columns:
             message = f"scores have shape {list(scores.shape)}, and the map was fitted on {columns} columns"
             raise InputError(message, f"give [..., {columns}]")
-        dtype = self.like.dtype
+        dtype: torch.dtype = self.like.dtype  # type: ignore[assignment]
         rows = scores.reshape(-1, columns).to(dtype)
         constants = [getattr(self, f"constant_{place}") for place in range(self._count)]
         ops = TorchOps(scores.device, dtype, constants)

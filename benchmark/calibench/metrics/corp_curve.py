@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from calibench.lazy import np
-from calibench.metrics.binning import Floats
+from calibench.metrics.binning import Floats, Ints
 
 DRAWS = 200
 MOST_DRAWN = 20_000
@@ -67,7 +67,7 @@ def level_ends(values: Floats, fit: Floats) -> tuple[Floats, Floats]:
     return values[ends], fit[ends]
 
 
-def isotonic(p: Floats, y: Floats, weights: Floats | None) -> tuple[Floats, Floats, Floats]:
+def isotonic(p: Floats, y: Floats, weights: Floats | None) -> tuple[Floats, Ints, Floats]:
     """The different probabilities `[J]`, the place of each sample among them `[N]`, and the regression `[J]`."""
     from scipy.optimize import isotonic_regression
 

@@ -54,4 +54,5 @@ def _of_top_label(confidence: Floats) -> SampleFigures:
     with np.errstate(divide="ignore"):
         tail = (1 - confidence) / confidence
     answer = np.zeros(len(confidence), dtype=np.int32)
-    return SampleFigures(*map(read_only, (confidence, tail, answer, unknown, unknown)))
+    figures = (read_only(confidence), read_only(tail), read_only(answer), read_only(unknown), read_only(unknown))
+    return SampleFigures(*figures)

@@ -58,7 +58,7 @@ def unit_square(axis: Axes) -> None:
     axis.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
 
 
-def legend(axis: Axes, place: str = "best") -> None:
+def legend(axis: Axes, place: Any = "best") -> None:
     """A small legend without a frame line."""
     axis.legend(loc=place, fontsize=7.5, frameon=True, framealpha=0.85, edgecolor="none", handlelength=2.6)
 
@@ -75,7 +75,6 @@ def as_svg(figure: Figure) -> bytes:
     from matplotlib import rc_context
 
     stream = io.BytesIO()
-    settings: dict[str, Any] = {"svg.hashsalt": "calibench"}
-    with rc_context(settings):
+    with rc_context({"svg.hashsalt": "calibench"}):
         figure.savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue()

@@ -161,7 +161,7 @@ def _of_limits(judged: Judged, checks: Asked, n: int, seed: int, report: Report)
 
 def _of_baseline(new: Judged, old: Judged, checks: Asked, seed: int) -> list[Check]:
     """The comparisons: those without a margin share the confidence, since one false alarm fails the gate."""
-    results = {}
+    results: dict[str, Check] = {}
     alarms = [name for name, margin in checks.compared.items() if margin is None]
     shown = [name for name, margin in checks.compared.items() if margin is not None]
     for names, count in ((alarms, len(alarms)), (shown, 1)):

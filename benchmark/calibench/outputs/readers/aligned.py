@@ -6,7 +6,7 @@ import dataclasses
 
 from calibench.errors import InputError
 from calibench.lazy import np
-from calibench.outputs.arrays import as_array, is_tensor
+from calibench.outputs.arrays import as_array, as_tensor, is_tensor
 from calibench.outputs.readers.samples_file import SamplesFile
 from calibench.outputs.roles.class_names import ClassNames, listed
 from calibench.outputs.stored_outputs import outputs_of
@@ -49,7 +49,7 @@ def _permuted(samples: SamplesFile, order: list[int], names: tuple[str, ...], no
     labels = samples.labels
     if labels is not None:
         moved = place[as_array(labels)]
-        labels = labels.new_tensor(moved) if is_tensor(labels) else moved
+        labels = as_tensor(moved) if is_tensor(labels) else moved
     soft = None if samples.soft is None else samples.soft[:, order]
     return dataclasses.replace(
         samples, outputs=outputs, labels=labels, class_names=names, soft=soft, notes=(*samples.notes, note)

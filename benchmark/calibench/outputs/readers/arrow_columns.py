@@ -46,7 +46,8 @@ def _matrix(column: Any, name: str, path: Path) -> NDArray[Any]:
         return np.array([tuple(row) for row in flat.to_pylist()] + [None], dtype=object)[:-1]
     width = int(lengths.max()) if len(lengths) else 0
     if len(lengths) and int(lengths.min()) == width:
-        return numbers.reshape(len(lengths), width)
+        even: NDArray[Any] = numbers.reshape(len(lengths), width)
+        return even
     matrix = np.full((len(lengths), width), np.nan)
     matrix[np.arange(width)[None, :] < lengths[:, None]] = numbers
     return matrix

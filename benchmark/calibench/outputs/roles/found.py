@@ -56,7 +56,7 @@ def as_format_tells(content: Content, columns: Columns) -> Columns:
 def _has_array(content: Content, columns: Columns) -> bool:
     """True if the scores are one array. A file of columns alone is a table, also if it is an `.npz`."""
     arrays, named = content.arrays, columns.logits or columns.probs
-    if named in arrays:
+    if named is not None and named in arrays:
         return not content.table or arrays[named].ndim > 1
     if content.table:
         return named is None and any(array.ndim > 1 for array in arrays.values())

@@ -110,8 +110,8 @@ def _distinct(values: NDArray[Any], path: object, name: str, first: int) -> tupl
     distinct, inverse = np.unique(values, return_inverse=True)
     texts = [canonical(value) for value in distinct.tolist()]
     if len(set(texts)) < len(texts):  # as "1" and "1.0"
-        texts, again = np.unique(np.array(texts, dtype=object), return_inverse=True)
-        return texts.tolist(), again[inverse]
+        names, again = np.unique(np.array(texts, dtype=object), return_inverse=True)
+        return names.tolist(), again[inverse]
     return texts, inverse
 
 
@@ -122,4 +122,5 @@ def from_one_hot(labels: NDArray[Any]) -> NDArray[np.int64] | None:
     ones = labels == 1
     if not ((ones.sum(axis=1) == 1).all() and (ones | (labels == 0)).all()):
         return None
-    return ones.argmax(axis=1).astype(np.int64)
+    classes: NDArray[np.int64] = ones.argmax(axis=1).astype(np.int64)
+    return classes

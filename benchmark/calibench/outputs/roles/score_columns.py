@@ -109,7 +109,8 @@ def _one_column(names: Sequence[str]) -> list[str]:
 
 
 def _sum_to_one(names: Sequence[str], numeric: Mapping[str, NDArray[np.float64]]) -> bool:
-    return bool((abs(sum(numeric[name] for name in names) - 1) <= SUM_TOLERANCE).all())
+    total = np.stack([numeric[name] for name in names]).sum(axis=0)
+    return bool((np.abs(total - 1) <= SUM_TOLERANCE).all())
 
 
 def _stranger(names: list[str], numeric: Mapping[str, NDArray[np.float64]]) -> str | None:

@@ -121,9 +121,9 @@ def _tolerance(values: NDArray[Any]) -> float:
     classes = values.shape[1]
     decimals = _decimals(values)
     if decimals is not None:
-        return classes * 0.5 * 10.0**-decimals * 1.000001
+        return float(classes * 0.5 * 10.0**-decimals * 1.000001)
     if values.dtype == np.float16:
-        return SUM_TOLERANCE + classes * 2.0**-25
+        return float(SUM_TOLERANCE + classes * 2.0**-25)
     return BFLOAT16 if _is_bfloat16(values) else SUM_TOLERANCE
 
 

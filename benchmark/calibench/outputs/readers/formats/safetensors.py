@@ -62,7 +62,8 @@ def in_float32(array: StoredArray) -> NDArray[Any]:
         whole: NDArray[Any] = array.whole()
         return whole
     bits = dataclasses.replace(array, bfloat16=False).whole().astype(np.uint32) << 16
-    return bits.view(np.float32)
+    widened: NDArray[Any] = bits.view(np.float32)
+    return widened
 
 
 def safetensors_scores_and_labels(path: str | Path, columns: Columns) -> tuple[StoredArray, StoredArray, bool]:
