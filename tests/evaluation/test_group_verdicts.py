@@ -216,7 +216,7 @@ def test_refusals(table, tmp_path):
         (tmp_path / "g.npz", "--by", "hospital"): "there is no 'hospital' of one value a sample",
         (tmp_path / "g.npz", "--weights", "v"): "there is no 'v'",
         (tmp_path / "g.npz", "--by", "w", "--stream"): "--by does not go with --stream",
-        (file, tmp_path / "g.npz", "--by", "w"): "--by judges the groups of one file",
+        (file, tmp_path / "g.npz", "--by", "w"): "--by judges the samples of one file",
     }
     for arguments, says in cases.items():
         result = run(*arguments)

@@ -44,6 +44,11 @@ def stream_files(
         for file, blocks in opened.items():
             with progress("evaluate", silent) as report:
                 record, digest = evaluate_file(blocks, metrics=metrics, sampling=sampling, report=AfterPatience(report))
-            records[file] = dataclasses.replace(record, warnings=[*record.warnings, *warn_of_unread(file, columns)])
+            records[file] = dataclasses.replace(
+                record,
+                warnings=[*record.warnings, *warn_of_unread(file, columns)],
+                notes=list(blocks.notes),
+                class_names=None if blocks.class_names is None else list(blocks.class_names),
+            )
             labels.add(digest)
     return records, len(labels) == 1

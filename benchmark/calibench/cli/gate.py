@@ -118,17 +118,17 @@ def _gated(
     samples = read_samples(file, columns)
     old = None if baseline is None else aligned(read_samples(baseline, columns), samples).samples
     fit = Fit(recipe, None if fit_on is None else aligned(read_samples(fit_on, columns), samples).samples, folds)
-    for note in samples.notes:
-        to_stderr(f"note: {note}")
     with plugin_output_to_stderr(), progress("gate", silent) as report:
         result = gate_samples(samples.samples, checks, baseline=old, fit=fit, report=AfterPatience(report))
-    return dataclasses.replace(result, file=str(file))
+    return dataclasses.replace(result, file=str(file), notes=samples.notes)
 
 
 def _print(result: GateResult, *, as_json: bool, quiet: bool, annotate: bool) -> None:
     """One line a check on standard output, and the sum of them on standard error."""
     from calibench.cli.gate_annotations import github_annotations
 
+    for text in [] if quiet else result.notes:
+        to_stderr(f"note: {text}")
     for text in result.warnings:
         to_stderr(f"warning: {text}")
     if as_json:

@@ -29,7 +29,7 @@ def print_parts(record: EvaluationRecord, console: Console) -> None:
         for line in groups_lines(groups):
             print_line(console, line)
     if periods:
-        console.print(groups_table(periods["periods"], record.units, periods["column"]))
+        console.print(groups_table(periods["periods"], record.units, str(periods["column"])))
         for line in periods_lines(periods):
             print_line(console, line)
     if record.ood:

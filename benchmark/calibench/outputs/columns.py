@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+BY_POSITION = "classes are matched by position: the file does not name them; --classes does"
+"""The note about scores that are one array without names of classes."""
+
 COMBINE = ("mean", "logit-mean", "each")
 """What may be done with the members of an ensemble."""
 

@@ -11,7 +11,7 @@ from typing import Any
 from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.fit import AUTO, apply_fit, check_fit
-from calibench.evaluation.gate.baseline import changes, no_worse, refuse_other_rows, refuse_unordered
+from calibench.evaluation.gate.baseline import Change, changes, no_worse, refuse_other_rows, refuse_unordered
 from calibench.evaluation.gate.bounds import bounds_of, refuse_few, sampling_of
 from calibench.evaluation.gate.check import Check, check_of_limit, outcome_of
 from calibench.evaluation.gate.gate_result import GateResult
@@ -23,7 +23,7 @@ from calibench.evaluation.warnings import warnings_about
 from calibench.metrics.bootstrap import SEED
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics, load_metrics
-from calibench.outputs.readers import read_samples
+from calibench.outputs.readers import SamplesFile, aligned, read_samples
 from calibench.progress import Report, quiet
 
 CONFIDENCE = 0.95
@@ -161,7 +161,7 @@ def _of_limits(judged: Judged, checks: Asked, n: int, seed: int, report: Report)
 
 def _of_baseline(new: Judged, old: Judged, checks: Asked, seed: int) -> list[Check]:
     """The comparisons: those without a margin share the confidence, since one false alarm fails the gate."""
-    results: dict[str, Check] = {}
+    results: dict[str, Change] = {}
     alarms = [name for name, margin in checks.compared.items() if margin is None]
     shown = [name for name, margin in checks.compared.items() if margin is not None]
     for names, count in ((alarms, len(alarms)), (shown, 1)):
@@ -208,17 +208,24 @@ def gate(  # noqa: PLR0913 - the public API: an argument for each option of the 
     checks = asked(max, min, baseline=has_baseline, no_worse=no_worse, margin=margin, confidence=confidence)
     if file is not None and any(given is not None for given in (logits, probs, labels)):
         raise InputError("give a file, or arrays, one of them", "as gate(file='test.npz', max={'ece15': 0.03})")
-    samples = read_samples(file).samples if file is not None else samples_given(logits, probs, labels, "")
+    read = None if file is None else read_samples(file)
+    samples = samples_given(logits, probs, labels, "") if read is None else read.samples
     if baseline is not None and (baseline_logits is not None or baseline_probs is not None):
         raise InputError("give a baseline file, or its outputs, one of them", "as baseline_logits=z")
     old: Samples | None = None
     if baseline is not None:
-        old = read_samples(baseline).samples
+        old = _of_file(baseline, read)
     elif has_baseline:
         old = samples_given(baseline_logits, baseline_probs, _labels_again(samples), "baseline_")
-    fitting = Fit(fit, None if fit_on is None else read_samples(fit_on).samples, cross_fit)
+    fitting = Fit(fit, None if fit_on is None else _of_file(fit_on, read), cross_fit)
     result = gate_samples(samples, checks, baseline=old, fit=fitting, seed=seed)
-    return dataclasses.replace(result, file=None if file is None else str(file))
+    return result if read is None else dataclasses.replace(result, file=str(file), notes=read.notes)
+
+
+def _of_file(path: str | Path, judged: SamplesFile | None) -> Samples:
+    """The samples of another file, with their classes in the order of the judged ones."""
+    read = read_samples(path)
+    return read.samples if judged is None else aligned(read, judged).samples
 
 
 def _labels_again(samples: Samples) -> Any:

@@ -22,6 +22,8 @@ class GateResult:
     """What may be wrong with the samples, a sentence each, as in `calibench.evaluate`."""
     file: str | None = None
     """The file that was judged, if it came from one."""
+    notes: tuple[str, ...] = ()
+    """How the file was read, a sentence each."""
 
     @property
     def passed(self) -> bool:
@@ -53,4 +55,5 @@ class GateResult:
             **({} if self.file is None else {"file": self.file}),
             "checks": [check.to_dict() for check in self.checks],
             "warnings": list(self.warnings),
+            "notes": list(self.notes),
         }

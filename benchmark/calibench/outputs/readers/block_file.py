@@ -38,6 +38,10 @@ class BlockFile(ABC):
     classes: int
     from_probs: bool
     score_bytes: int
+    class_names: tuple[str, ...] | None = None
+    """The names that the user gave to the columns of scores."""
+    notes: tuple[str, ...] = ()
+    """How the file is read, a sentence each."""
 
     @abstractmethod
     def raw_blocks(self, size: int) -> Iterator[tuple[Any, Any]]:

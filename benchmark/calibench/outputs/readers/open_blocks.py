@@ -7,7 +7,7 @@ from pathlib import Path
 
 from calibench.data.numpy_files import existing_file
 from calibench.errors import InputError
-from calibench.outputs.columns import Columns, refuse_both
+from calibench.outputs.columns import BY_POSITION, Columns, refuse_both
 from calibench.outputs.readers.available_memory import available_memory
 from calibench.outputs.readers.block_file import ArrayFile, BlockFile
 from calibench.outputs.readers.formats.npy import npy_scores_and_labels
@@ -33,7 +33,9 @@ def open_blocks(path: str | Path, columns: Columns) -> BlockFile:
     if suffix not in ARRAYS:
         hint = "use .npy, .npz, .safetensors or .parquet"
         raise InputError(f"{path}: files of type {suffix or 'unknown'!r} cannot be read in one pass", hint)
-    return ArrayFile(path, *ARRAYS[suffix](path, columns))
+    file = ArrayFile(path, *ARRAYS[suffix](path, columns))
+    file.class_names, file.notes = columns.classes, () if columns.classes else (BY_POSITION,)
+    return file
 
 
 def refuse_larger_than_memory(path: str | Path, columns: Columns) -> None:

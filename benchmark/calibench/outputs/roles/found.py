@@ -94,6 +94,8 @@ def _labels_of(
 ) -> tuple[list[str], NDArray[Any] | None]:
     """The array of labels with its name; shares of people stand in where there are none."""
     share = share_name(arrays, rows) if columns.label is None else None
+    if labelled and share is None and columns.label is None and len(arrays) == 1:
+        raise InputError(f"{path}: the labels are missing", "it holds one array: give the labels as --labels FILE.npy")
     names = label_columns(path, arrays, columns, labelled and share is None)
     if not names and share is not None:
         names = [share]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from calibench.errors import InputError
 from calibench.lazy import np
-from calibench.outputs.columns import Columns, StoredSamples
+from calibench.outputs.columns import BY_POSITION, Columns, StoredSamples
 from calibench.outputs.content import Content
 from calibench.outputs.roles.class_names import ClassNames, canonical, listed
 from calibench.outputs.roles.confidence import confidence_alone
@@ -139,7 +139,7 @@ def _about_names(own: tuple[str, ...] | None, columns: Columns, read: ClassIndic
     if not read.by_position or columns.classes is not None:
         return ()
     if own is None:
-        return ("classes are matched by position: the file does not name them; --classes does",)
+        return (BY_POSITION,)
     return (f"labels are numbers, so classes are matched by position: 0 is the column {own[0]!r}, 1 is {own[1]!r}",)
 
 
