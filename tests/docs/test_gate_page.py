@@ -14,7 +14,8 @@ PAGE = (ROOT / "docs" / "guides" / "gate.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return [block for name, block in found if name == language]
 
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]

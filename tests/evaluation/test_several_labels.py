@@ -38,7 +38,7 @@ def test_from_files_with_a_decision_rule(cli, logits_and_labels, tmp_path) -> No
     options = ("--fit", "sigmoid-threshold:values=0.2;0.4;0.4", "--json")
     from_npz = cli("evaluate", "t.npz", *options).document
     from_csv = cli("evaluate", "t.csv", "--logits", "z_*", "--labels", "y_*", *options).document
-    of_file = {"file", "sha256"}
+    of_file = {"file", "sha256", "class_names", "notes"}
     assert {k: v for k, v in from_npz.items() if k not in of_file} == {
         k: v for k, v in from_csv.items() if k not in of_file
     }

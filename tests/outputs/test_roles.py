@@ -316,5 +316,5 @@ def test_several_labels_are_matched_to_their_scores_by_name():
 def test_labels_may_be_missing_where_nobody_asks_for_them():
     content = Content({"probs": PROBS}, table=False)
     assert samples_of(content, Columns(), "a.npz", labelled=False).labels is None
-    with pytest.raises(InputError, match="there is no 'labels'"):
+    with pytest.raises(InputError, match="the labels are missing"):
         samples_of(content, Columns(), "a.npz")

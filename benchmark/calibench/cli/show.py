@@ -60,6 +60,8 @@ def _document(spec: Spec) -> dict[str, Any]:
     for param in params:
         param["default"] = None if param["required"] else param["default"]
     document = {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec) if f.name not in {"params", "options"}}
+    if "starts" in document:  # the first bytes of a format, as hexadecimal digits
+        document["starts"] = [start.hex() for start in document["starts"]]
     options = {"options": dict(spec.options)} if hasattr(spec, "options") else {}
     return {"schema": schemas.SHOW, "family": spec.family, **document, **options, "params": params}
 
@@ -90,6 +92,7 @@ def _facts(spec: Spec) -> Table:
         ("avoid when", getattr(spec, "avoid_when", "")),
         ("equation", getattr(spec, "equation", "")),
         ("cost", getattr(spec, "cost", "")),
+        ("files", ", ".join(getattr(spec, "suffixes", ()))),
         ("unit", getattr(spec, "unit", "")),
         ("better", getattr(spec, "better", "")),
         ("paper", spec.paper),
