@@ -9,17 +9,6 @@ from calibench.outputs.readers.block_file import BlockFile
 from calibench.outputs.readers.columns import Columns
 from calibench.outputs.readers.npz import unread_arrays, warn_of_unread
 from calibench.outputs.readers.open_blocks import open_blocks
-from calibench.outputs.readers.read import read_outputs, read_samples, read_soft
-from calibench.outputs.readers.samples_file import SamplesFile
+from calibench.outputs.readers.read import read_outputs, read_soft
 
-__all__ = [
-    "BlockFile",
-    "Columns",
-    "SamplesFile",
-    "open_blocks",
-    "read_outputs",
-    "read_samples",
-    "read_soft",
-    "unread_arrays",
-    "warn_of_unread",
-]
+__all__ = ["BlockFile", "Columns", "open_blocks", "read_outputs", "read_soft", "unread_arrays", "warn_of_unread"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calibench.errors import InputError, did_you_mean
@@ -42,13 +41,9 @@ class StoredSamples(NamedTuple):
 
     scores: NDArray[Any]
     """[N, K] logits or probabilities; `[N, Q]` if a row has Q labels."""
-    labels: NDArray[np.int64] | None
-    """[N] class indices, or `[N, Q]` of 0 and 1; None if the file has none and none are needed."""
+    labels: NDArray[np.int64]
+    """[N] class indices, or `[N, Q]` of 0 and 1."""
     from_probs: bool
-    class_names: tuple[str, ...] | None = None
-    """The names of the columns of scores, if they have names."""
-    others: Mapping[str, NDArray[Any]] = MappingProxyType({})
-    """Every other column or array of one value a sample."""
 
 
 def label_name(columns: Columns, arrays: Mapping[str, Any]) -> str:

@@ -15,19 +15,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def samples_from_npz(path: str | Path, columns: Columns, labelled: bool = True) -> StoredSamples:
-    """Scores and labels of an `.npz`. Without `labelled`, labels may be missing. InputError naming the file and the array.
+def samples_from_npz(path: str | Path, columns: Columns) -> StoredSamples:
+    """Scores and labels of an `.npz`. Raises InputError naming the file and the array.
 
     Scores are floating-point numbers of at most 64 bits. Labels are whole numbers, or booleans if they are `[N, Q]`.
     """
     arrays = read_npz(path)
     name = scores_name(columns, arrays, path)
     from_probs = columns.probs is not None or (columns.logits is None and name == "probs")
-    truth, scores = label_name(columns, arrays), _scores(name, arrays, path)
-    absent = not labelled and columns.label is None and truth not in arrays
-    labels = None if absent else _labels(truth, arrays, path)
-    others = {key: array for key, array in arrays.items() if key not in (name, truth) and array.shape == (len(scores),)}
-    return StoredSamples(scores, labels, from_probs, others=others)
+    return StoredSamples(_scores(name, arrays, path), _labels(label_name(columns, arrays), arrays, path), from_probs)
 
 
 def unread_arrays(path: str | Path, columns: Columns, soft: str | None = None) -> list[str]:

@@ -49,7 +49,6 @@ class ParquetFile(BlockFile):
                 for batch in self._even(file.iter_batches(size, columns=[*self._scores, *self._labels]), size, pyarrow):
                     table = column_arrays(batch, self.path, first)
                     samples = samples_from_table(self.where, table, self.columns, first)
-                    assert samples.labels is not None
                     yield samples.scores, samples.labels
                     first += batch.num_rows
         except (OSError, pyarrow.ArrowException) as error:

@@ -9,28 +9,21 @@ from calibench.data.numpy_files import existing_file, read_npy, read_npz
 from calibench.errors import InputError
 from calibench.outputs.arrays import Labels, like, to_int64
 from calibench.outputs.outputs import Outputs
-from calibench.outputs.readers.columns import Columns, StoredSamples, array_named, refuse_both
+from calibench.outputs.readers.columns import Columns, array_named, refuse_both
 from calibench.outputs.readers.csv import read_csv
 from calibench.outputs.readers.npz import samples_from_npz
 from calibench.outputs.readers.open_blocks import ARRAYS, refuse_larger_than_memory
 from calibench.outputs.readers.parquet import read_parquet
-from calibench.outputs.readers.samples_file import SamplesFile
 from calibench.outputs.readers.stored_array import check_label_type, check_score_type
 from calibench.outputs.readers.table import samples_from_table
 from calibench.outputs.several_labels import check_samples
-from calibench.outputs.stored_outputs import outputs_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 def read_outputs(path: str | Path, columns: Columns | None = None) -> tuple[Outputs, Labels]:
-    """Outputs and labels in a file, checked and ready to be judged: `read_samples(...).samples`."""
-    return read_samples(path, columns).samples
-
-
-def read_samples(path: str | Path, columns: Columns | None = None, labelled: bool = True) -> SamplesFile:
-    """The samples in a file, checked and ready to be judged; without `labelled`, the labels may be missing.
+    """Outputs and labels in a file, checked and ready to be judged.
 
     `path` ends in `.npz`, `.npy`, `.safetensors`, `.csv` or `.parquet`; `columns` names the arrays or columns if they have
     unusual names. Raises InputError naming the file, and the row or column, or because it does not fit into memory.
@@ -41,26 +34,19 @@ def read_samples(path: str | Path, columns: Columns | None = None, labelled: boo
     suffix = file.suffix.lower()
     refuse_larger_than_memory(path, columns)
     if suffix in (".npy", ".safetensors"):
-        return SamplesFile(str(path), *_whole_arrays(path, columns))
+        return _whole_arrays(path, columns)
     if suffix == ".npz":
-        stored = samples_from_npz(path, columns, labelled)
+        samples = samples_from_npz(path, columns)
     elif suffix == ".csv":
-        stored = samples_from_table(path, read_csv(file), columns, labelled=labelled)
+        samples = samples_from_table(path, read_csv(file), columns)
     elif suffix == ".parquet":
-        stored = samples_from_table(path, read_parquet(file), columns, labelled=labelled)
+        samples = samples_from_table(path, read_parquet(file), columns)
     else:
         raise InputError(
             f"{path}: cannot read files of type {suffix or 'unknown'!r}",
             "use .npz, .npy, .safetensors, .csv or .parquet",
         )
-    outputs, labels = _checked(stored, str(path))
-    return SamplesFile(str(path), outputs, labels, stored.class_names, stored.others)
-
-
-def _checked(stored: StoredSamples, where: str) -> tuple[Outputs, Labels | None]:
-    if stored.labels is None:
-        return outputs_of(stored.scores, stored.from_probs).check(where), None
-    return check_samples(stored.scores, stored.labels, stored.from_probs, where)
+    return check_samples(samples.scores, samples.labels, samples.from_probs, str(path))
 
 
 def _whole_arrays(path: str | Path, columns: Columns) -> tuple[Outputs, Labels]:

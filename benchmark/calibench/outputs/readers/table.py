@@ -19,33 +19,26 @@ Table: TypeAlias = "dict[str, NDArray[Any]]"
 """Columns `[N]` by name: numbers, or text."""
 
 
-def samples_from_table(
-    path: str | Path, table: Table, columns: Columns, first: int = 0, labelled: bool = True
-) -> StoredSamples:
+def samples_from_table(path: str | Path, table: Table, columns: Columns, first: int = 0) -> StoredSamples:
     """Scores and labels of a table. Scores are probabilities unless `columns.logits` names them.
 
     Without names of scores, every column but the labels is one. Raises InputError naming the file, the row and the column;
-    `first` is the number of the first row, if the table is a block of a larger one. Without `labelled`, labels may be missing.
+    `first` is the number of the first row, if the table is a block of a larger one.
     """
-    score_columns, label_columns = score_and_label_columns(path, table, columns, labelled)
+    score_columns, label_columns = score_and_label_columns(path, table, columns)
     scores = np.stack([_numbers(table[name], path, name, first) for name in score_columns], axis=1)
-    labels: NDArray[np.int64] | None
-    if not label_columns:
-        labels = None
-    elif len(label_columns) == 1:
+    if len(label_columns) == 1:
         labels = _classes(table[label_columns[0]], score_columns, path, label_columns[0], first)
     else:
         labels = _several_labels(table, label_columns, path)
-    others = {name: table[name] for name in table if name not in {*score_columns, *label_columns}}
-    return StoredSamples(scores, labels, columns.logits is None, tuple(score_columns), others)
+    return StoredSamples(scores, labels, columns.logits is None)
 
 
 def score_and_label_columns(
-    path: str | Path, table: Mapping[str, Any], columns: Columns, labelled: bool = True
+    path: str | Path, table: Mapping[str, Any], columns: Columns
 ) -> tuple[list[str], list[str]]:
     """The names of the columns of scores, and of those of labels. InputError if the table has no column of a name."""
-    absent = not labelled and columns.label is None and label_name(columns, table) not in table
-    label_columns = [] if absent else _label_columns(path, table, columns)
+    label_columns = _label_columns(path, table, columns)
     return _matching(columns.logits or columns.probs or "*", table, label_columns, path), label_columns
 
 
