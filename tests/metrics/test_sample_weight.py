@@ -67,6 +67,16 @@ def test_whole_weights_are_repeated_samples(case, data):
     check_equal(figures(weighted(judged, whole), EXACT), figures(repeated, EXACT), atol=1e-9)
 
 
+def test_the_intercept_of_sure_answers_is_not_lost_in_the_rounding_of_the_weights():
+    """Wrong answers of both classes weigh the same, so that parts of 1e-17 decide."""
+    z = np.array([60.66307337379053, 40.0307954161859, 60.53579595921016, 60.2, 60.94214109540255, -59.772809017258346])
+    labels, whole = np.array([1, 0, 0, 1, 1, 1]), np.array([5, 4, 1, 5, 4, 5])
+    judged = Judged(Outputs(torch.tensor(np.stack([0 * z, z], axis=1))), torch.tensor(labels))
+    repeated = judged.take(np.repeat(np.arange(6), whole))
+    metric = ALL["calibration_intercept"]
+    assert metric.value(weighted(judged, whole.astype(float))) == pytest.approx(metric.value(repeated), rel=1e-6)
+
+
 @pytest.mark.slow
 @given(case=tied_cases(), data=st.data())
 @settings(max_examples=100, deadline=None)

@@ -16,6 +16,9 @@ BLOCK = 8
 TOLERANCE = 1e-9
 """The last step, relative to the parameters. Newton's method doubles the digits, so that rounding alone is left after it."""
 
+ROUNDING = 1e-14
+"""Relative error of a sum of weights that were divided by their mean."""
+
 
 def is_binary(judged: Judged) -> bool:
     """True for two classes and one label per sample."""
@@ -51,8 +54,11 @@ def intercepts(judged: Judged, weights: Floats) -> Floats:
         w = weights[open_rows]
         eta = a[open_rows, None] + z
         # p = [eta > 0] +- small. The whole numbers sum exactly, so that a sum of small parts keeps its digits.
+        # Weights are rounded, so a rest as small as their rounding counts as 0.
         small = expit(-np.abs(eta))
-        whole = (w * ((eta > 0) - y)).sum(axis=1)
+        missed = w * ((eta > 0) - y)
+        whole = missed.sum(axis=1)
+        whole[np.abs(whole) <= ROUNDING * np.abs(missed).sum(axis=1)] = 0
         excess = whole + (w * np.where(eta > 0, -small, small)).sum(axis=1)
         slope = (w * small * (1 - small)).sum(axis=1)
         at = a[open_rows]
