@@ -11,9 +11,12 @@ from pathlib import Path
 from calibench.config.grammar import Bound
 
 PRESENTATION = frozenset(
-    {"__main__.py", "api.py", "bench", "cli", "leaderboard", "moved.py", "progress.py", "records", "report"}
+    {
+        *("__main__.py", "api.py", "bench", "cli", "integrations", "leaderboard", "maps", "metric_modules", "moved.py"),
+        *("progress.py", "records", "report"),
+    }
 )
-"""Rooms and modules of calibench that decide no figure: they measure speed, store, rank or show."""
+"""Rooms and modules of calibench that decide no figure of a run: they measure speed, store, rank, show, or map files."""
 
 JUDGING = frozenset({"evaluation", "metrics", "runs"})
 """Rooms that decide the figures of a run, but no result of a stage (a trained network, features, logits)."""

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from calibench.atomic import digest_of, replacing, writable_folder
+from calibench.errors import InputError
 from calibench.processes import ALONE, Processes
 
 
@@ -77,3 +78,26 @@ class StageCache:
     def _path(self, stage: str, key: str) -> Path:
         assert self.folder is not None
         return self.folder / f"{stage}-{key[:32]}.safetensors"
+
+
+class CompleteCache(StageCache):
+    """A cache from which everything must come: nothing is made again and nothing is written.
+
+    Raises InputError, which names `owner`, for a result that is not there.
+    """
+
+    def __init__(self, folder: Path, owner: str) -> None:
+        super().__init__(folder)
+        self.owner = owner
+
+    def get(self, stage: str, key: str) -> dict[str, torch.Tensor] | None:
+        """The tensors. InputError if there are none or their checksum differs."""
+        tensors = super().get(stage, key)
+        if tensors is None:
+            message = f"{self.owner}: {self.folder} does not hold its {stage}, as this code, torch and machine make it"
+            raise InputError(message, "make it again: repeat the run with --force (force=True)")
+        return tensors
+
+    def unfinished(self, stage: str, key: str) -> None:
+        """None: nothing is trained here."""
+        return

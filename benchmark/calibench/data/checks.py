@@ -46,7 +46,7 @@ def check_rows(x: NDArray[Any], y: NDArray[Any], where: str) -> Split:
         raise InputError(message, "one class index a row, or [N, Q] of 0 and 1 for Q labels a row")
     if len(y) == 0 or x.size == 0:
         raise InputError(f"{where}: it is empty", "give at least one row with one value")
-    rows, labels = _check_values(x, where), _check_labels(y, where)
+    rows, labels = check_values(x, where), _check_labels(y, where)
     return Split(rows, labels, np.arange(len(labels), dtype=np.int64))
 
 
@@ -67,7 +67,8 @@ def _check_labels(y: NDArray[Any], where: str) -> NDArray[np.int64]:
     return y.astype(np.int64)
 
 
-def _check_values(x: NDArray[Any], where: str) -> NDArray[np.float32]:
+def check_values(x: NDArray[Any], where: str) -> NDArray[np.float32]:
+    """The values of rows as float32; InputError, naming `where` and the row, for what is no finite number."""
     if x.dtype.kind not in "fiub":
         raise InputError(f"{where}: x has type {x.dtype}", "store numbers")
     if x.dtype.kind == "f":

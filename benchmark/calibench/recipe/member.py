@@ -64,8 +64,8 @@ class Member:
         """True if a head refit trains the body too."""
         return self.stage_2 is not None and self.stage_2.refit.tunes_body
 
-    def outputs(self, splits: tuple[str, ...]) -> dict[str, Outputs]:
-        """Outputs of the splits, after training the stages that the cache does not hold."""
+    def train(self) -> dict[str, torch.Tensor]:
+        """Train the stages that the cache does not hold. Returns the features of every split if a refitted head takes them."""
         body_key, entry = self.stage_1.run(self._outputs_of_logits)
         if self.networks.checkpoint:
             entry["checkpoint_sha256"] = self.networks.checkpoint
@@ -83,6 +83,11 @@ class Member:
                 self.head = self.stage_2.train_head(body_key, features, self.report)
             self.fitted.append(self.stage_2.figures)
         self.body_key = body_key
+        return features
+
+    def outputs(self, splits: tuple[str, ...]) -> dict[str, Outputs]:
+        """Outputs of the splits, after `train`."""
+        features = self.train()
         if self.sampling is not None:
             return self._sampled(self.sampling, {name: self.rows.x(name) for name in splits})
         if self.refits_head:
@@ -92,7 +97,7 @@ class Member:
         return {name: self._outputs_of_logits(split) for name, split in logits.items()}
 
     def outputs_of(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, Outputs]:
-        """Outputs of other rows than the data's, after `outputs`; the name of a set of rows seeds its random draws.
+        """Outputs of other rows than the data's, after `train`; the name of a set of rows seeds its random draws.
 
         Of several processes only the first calls it.
         """

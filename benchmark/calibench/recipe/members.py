@@ -73,8 +73,15 @@ class Members:
                 self.trained.append(member)
         return self._combined(by_member)
 
+    def train(self) -> None:
+        """Train the stages that the cache does not hold, and keep every member for `outputs_of`."""
+        numbers = range(1 if self.ensemble is None else self.ensemble.members)
+        self.trained = [self.first if number == 0 else self._member(number) for number in numbers]
+        for member in self.trained:
+            member.train()
+
     def outputs_of(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, Outputs]:
-        """Outputs of other rows than the data's, after `run`; the name of a set of rows seeds its random draws."""
+        """Outputs of other rows than the data's, after `run` or `train`; the name of a set of rows seeds its random draws."""
         by_member = [member.outputs_of(inputs) for member in self.trained]
         return by_member[0] if self.ensemble is None else self._combined(by_member)
 

@@ -71,6 +71,11 @@ class PostHoc:
             raise InputError(message, "drop it")
 
     @property
+    def stages(self) -> list[Bound]:
+        """Calibrators and rule, in the order of the recipe."""
+        return [bound for bound, _ in self.calibrators] + ([] if self.rule is None else [self.rule[0]])
+
+    @property
     def needs_fit(self) -> bool:
         """True if a stage must see labelled outputs first."""
         return bool(self.calibrators) or (self.rule is not None and self.rule[1].needs_fit)
@@ -123,8 +128,7 @@ class PostHoc:
 
     def _learned(self) -> list[dict[str, Any]]:
         """The learned values in the order of the recipe; `cross-fit` fits the calibrators once more after the rule."""
-        names = [bound.name for bound, _ in self.calibrators] + ([] if self.rule is None else [self.rule[0].name])
-        return [{**self._fitted[name], "stage": name} for name in names]
+        return [{**self._fitted[bound.name], "stage": bound.name} for bound in self.stages]
 
     def restore(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Take the learned values that `fit` returned in place of a fit."""

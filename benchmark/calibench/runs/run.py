@@ -9,6 +9,7 @@ import torch
 from calibench.atomic import writable_folders
 from calibench.cache.stage_cache import StageCache
 from calibench.config.run_config import RunConfig
+from calibench.data.prepare import Data
 from calibench.evaluation.advice import Advice, advise
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.judge import Judgement, judge
@@ -24,7 +25,7 @@ from calibench.records.record import ResultRecord
 from calibench.runs.already_there import stored_record
 from calibench.runs.identity import identify
 from calibench.runs.in_memory import describe_in_memory
-from calibench.runs.inputs import Inputs, load_inputs
+from calibench.runs.inputs import load_inputs
 from calibench.runs.options import RunOptions
 from calibench.runs.result import RunResult
 from calibench.runs.shift_and_ood import Judging, judge_shift_and_ood
@@ -46,7 +47,7 @@ def run_config(
     folder = options.results / store.CACHE if options.results is not None and may_cache else None
     cache = StageCache(folder, fresh=options.force, fresh_keys=fresh_keys, processes=processes)
     members = Members(config, inputs.data, cache, report)
-    posthoc = _posthoc(config, inputs)
+    posthoc = posthoc_of(config, inputs.data)
     identity = identify(config, inputs, members, posthoc)
     metrics = load_metrics() if options.metrics is None else load_metrics(f"{DEFAULT},{options.metrics}")
     record = stored_record(config, identity, options, processes, may_cache)
@@ -81,9 +82,9 @@ def run_config(
     return _same(processes, record), False
 
 
-def _posthoc(config: RunConfig, inputs: Inputs) -> PostHoc:
+def posthoc_of(config: RunConfig, data: Data) -> PostHoc:
+    """The calibrators and the rule of a run, not fitted yet."""
     stages = config.of_kind("calibrator") + config.of_kind("decision")
-    data = inputs.data
     return PostHoc(stages, data.num_classes, data.labels_per_sample, round_to_float32, data.class_names)
 
 

@@ -1,0 +1,74 @@
+"""FinishedRun: the trained pipeline of a run that has ended, which predicts new rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibench.data.checks import check_values
+from calibench.data.prepare import Data
+from calibench.errors import InputError
+from calibench.maps.chain import probabilities
+from calibench.maps.map_decisions import MapDecisions, map_decisions
+from calibench.recipe.members import Members
+from calibench.recipe.posthoc import PostHoc, checked
+from calibench.records.record import ResultRecord
+from calibench.seeds import derived_seed, seeded
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Calibrated probabilities of N rows, and the answers to them."""
+
+    probs: NDArray[np.float64]
+    """[N, K], or `[N, Q]` if a row has Q labels."""
+    decisions: MapDecisions
+    """The answers of the recipe's rule, with its sets; without a rule the most probable class of each row."""
+
+
+class FinishedRun:
+    """The network, head, ensemble or sampler of a run, with its fitted map and rule; made by `load_run`."""
+
+    def __init__(
+        self, record: ResultRecord, data: Data, members: Members, posthoc: PostHoc
+    ) -> None:
+        self.record = record
+        self.class_names = data.class_names
+        self._data, self._members, self._posthoc = data, members, posthoc
+        fitted = {entry.get("stage"): entry for entry in record.fitted}
+        self._posthoc.restore([_entry_of(fitted, bound.name, record) for bound in posthoc.stages])
+
+    def predict(self, x: Any, *, adapt: bool = False) -> Prediction:
+        """Calibrated probabilities and decisions of rows `x [N, ...]`, prepared as the data's own rows were.
+
+        The rows of test get their stored probabilities again, but for samplers and rules that draw: their draws begin anew from
+        the run's seed, so that equal rows get equal answers. A calibrator that takes values from unlabelled rows keeps those of
+        test, or with `adapt` takes them from `x`. Raises InputError for rows that the network cannot take.
+        """
+        rows = self._checked(x)
+        outputs = checked(self._members.outputs_of({"test": rows})["test"], f"{self.record.recipe}, these rows")
+        kept: dict[str, Mapping[str, Any]] = {bound.name: {} for bound, _ in self._posthoc.calibrators}
+        with seeded(derived_seed(self._members.seeds["posthoc"], "predict")):
+            calibrated, decisions = self._posthoc.judged(outputs, adapted=None if adapt else kept)
+        names = self.class_names or None
+        return Prediction(probabilities(calibrated), map_decisions(calibrated, decisions, None, names))
+
+    def _checked(self, x: Any) -> NDArray[np.float32]:
+        array = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
+        expected = self._data.train.x.shape[1:]
+        if array.shape[1:] != expected or array.ndim == 0 or len(array) == 0:
+            message = f"x has shape {list(array.shape)}, and this run takes rows [N, {', '.join(map(str, expected))}]"
+            raise InputError(message, "one row a sample, as in the data of the run; x[None] makes one row of one sample")
+        return check_values(array, "x")
+
+
+def _entry_of(fitted: Mapping[Any, dict[str, Any]], stage: str, record: ResultRecord) -> dict[str, Any]:
+    """The learned values of a stage; InputError if the record has none."""
+    if stage not in fitted:
+        message = f"run {record.run_id} does not state what {stage} learned"
+        raise InputError(message, "make it again: repeat the run with --force (force=True)")
+    return fitted[stage]
