@@ -21,9 +21,11 @@ from calibench.metrics.bootstrap import LEVEL, RESAMPLES, Sampling
 from calibench.models.in_memory import as_model
 from calibench.models.network import Task
 from calibench.processes import pick_device
-from calibench.progress import Report, quiet
+from calibench.progress import Report
 from calibench.records.record import ResultRecord
-from calibench.runs.launchers.local import launch
+from calibench.report.progress_bar import bar_may_show
+from calibench.report.progress_bar import progress as show_progress
+from calibench.runs.launchers.local import labels_of, launch
 from calibench.runs.options import RunOptions
 
 __all__ = ["evaluate", "evaluate_stream", "run"]
@@ -33,7 +35,7 @@ Model = str | nn.Module | Callable[[Task], nn.Module] | None
 
 
 class RunKeywords(TypedDict, total=False):
-    """Keywords that `run` takes with a preset and without one."""
+    """Keywords that `run` takes for one run and for several."""
 
     trained: bool | None
     head: str | None
@@ -46,7 +48,8 @@ class RunKeywords(TypedDict, total=False):
     device: str
     data_dir: str | Path | None
     download: bool
-    report: Report
+    report: Report | None
+    progress: bool | None
     shift: str | Sequence[str]
     ood: str | Sequence[str]
     ood_score: str | Sequence[str]
@@ -66,6 +69,32 @@ def run(
     preset: None = None,
     **options: Unpack[RunKeywords],
 ) -> ResultRecord: ...
+
+
+@overload
+def run(
+    method: list[str] | tuple[str, ...],
+    dataset: Any = None,
+    model: Model = None,
+    seed: int | Sequence[int] | None = None,
+    noise: str | None = None,
+    *,
+    preset: str | Path | None = None,
+    **options: Unpack[RunKeywords],
+) -> list[ResultRecord]: ...
+
+
+@overload
+def run(
+    method: str | Sequence[str] | None = None,
+    dataset: Any = None,
+    model: Model = None,
+    *,
+    seed: Sequence[int],
+    noise: str | None = None,
+    preset: str | Path | None = None,
+    **options: Unpack[RunKeywords],
+) -> list[ResultRecord]: ...
 
 
 @overload
@@ -100,7 +129,8 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
     compile: bool = False,  # noqa: A002 - as torch and the command line call it
     data_dir: str | Path | None = None,
     download: bool = False,
-    report: Report = quiet,
+    report: Report | None = None,
+    progress: bool | None = None,
     shift: str | Sequence[str] = (),
     ood: str | Sequence[str] = (),
     ood_score: str | Sequence[str] = (),
@@ -118,8 +148,12 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
     the head, or the part that `head` names. `dataset` may be `calibench.Arrays`, a pair (x, y) of arrays or tensors, a torch
     Dataset, four of these (train, val, cal, test), or a mapping by split name; missing splits are held out.
 
-    With a `preset`, a name or the path of a .toml, a list of records comes back, one for each recipe and seed. Other arguments
-    win over it, and there may be several recipes and seeds.
+    A list of recipes as `method`, or of seeds as `seed`, gives a list of records: all recipes with the first seed, then with the
+    next. They share what they have in common, as the network that several head refits stand on. A `preset`, a name or the path of
+    a .toml, gives a list too; other arguments win over it.
+
+    `progress` True shows a bar on a terminal or in a notebook, and a line a minute elsewhere; False shows nothing; by default
+    there is a bar where there can be one. A `report` of your own takes the place of it.
 
     `compile` trains a body that torch.compile has compiled. `shift` and `ood` are shifts and OOD sets that the trained
     pipeline is judged on as well, as in `["corruptions", "rotation"]` and `["near", "svhn"]`, the latter by the `ood_score`s.
@@ -132,51 +166,59 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
     ~/.cache/calibench/data), and fetched into it only with `download`. Raises InputError for the user's mistakes, before
     anything is written, and RunError for runs that fail.
     """
-    several = preset is not None
+    listed = isinstance(method, list | tuple | range) or isinstance(seed, list | tuple | range)
+    several = preset is not None or listed
     request = RunRequest(
-        methods=_texts("method", method, several) or (() if several else ("ce",)),
-        seeds=_numbers("seed", seed, several),
+        methods=_texts("method", method) or (() if preset is not None else ("ce",)),
+        seeds=_numbers("seed", seed),
         dataset=as_dataset(dataset),
         model=as_model(model, trained, head),
         noise=noise,
         epochs=epochs,
         select=select,
-        settings=_texts("settings", settings, True),
+        settings=_texts("settings", settings),
         device=pick_device(device),
         compile=compile,
-        shift=_texts("shift", shift, True),
-        ood=_texts("ood", ood, True),
-        ood_score=_texts("ood_score", ood_score, True),
+        shift=_texts("shift", shift),
+        ood=_texts("ood", ood),
+        ood_score=_texts("ood_score", ood_score),
     )
     configs = configure(request, load_preset(preset) if preset is not None else None)
     sampling = Sampling(resamples, level).check()
     options = RunOptions(None if results is None else Path(results), force, data_dir, download, metrics, sampling)
 
+    shown = bar_may_show() if progress is None else progress
+
     @contextlib.contextmanager
     def progress_of(number: int, config: RunConfig) -> Iterator[Report]:
-        yield report
+        if report is not None:
+            yield report
+            return
+        with show_progress(labels[number - 1], silent=not shown) as bar:
+            yield bar
 
+    labels = labels_of(configs)
     records = [finished.record for finished in launch(configs, options, progress_of)]
     return records if several else records[0]
 
 
-def _texts(name: str, value: Any, several: bool) -> tuple[str, ...]:
-    """The texts in `value`: one, or with `several` any number; none for None. InputError for anything else."""
-    return tuple(_items(name, value, str, several))
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    """The texts in `value`, one or several; none for None. InputError for anything else."""
+    return tuple(_items(name, value, str))
 
 
-def _numbers(name: str, value: Any, several: bool) -> tuple[int, ...]:
-    """The whole numbers in `value`: one, or with `several` any number; none for None. InputError for anything else."""
-    return tuple(int(number) for number in _items(name, value, Integral, several))  # numpy's integers too
+def _numbers(name: str, value: Any) -> tuple[int, ...]:
+    """The whole numbers in `value`, one or several; none for None. InputError for anything else."""
+    return tuple(int(number) for number in _items(name, value, Integral))  # numpy's integers too
 
 
-def _items(name: str, value: Any, kind: type, several: bool) -> Sequence[Any]:
+def _items(name: str, value: Any, kind: type) -> Sequence[Any]:
     if value is None:
         return ()
-    items = list(value) if isinstance(value, list | tuple | range) else [value]
-    if isinstance(value, list | tuple | range) and not several:
-        message = f"{name} is a {type(value).__name__}, and one run has one {name}"
-        raise InputError(message, f"call run once for each; with a preset there may be several, as {name}=[...]")
+    listed = isinstance(value, list | tuple | range)
+    items = list(value) if listed else [value]
+    if not items and name in {"method", "seed"}:
+        raise InputError(f"{name} is an empty {type(value).__name__}", "name at least one, or leave it out")
     wrong = [item for item in items if not isinstance(item, kind) or isinstance(item, bool)]
     if wrong:
         expected = "a text" if kind is str else "a whole number"

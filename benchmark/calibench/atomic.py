@@ -98,3 +98,9 @@ def _sweep(folder: Path) -> None:
         owner = leftover.name.rsplit(".", 2)[-2]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc").exists():
             leftover.unlink(missing_ok=True)
+
+
+def refuse_missing_folder(file: Path) -> None:
+    """InputError if the file's folder is not there."""
+    if not file.parent.is_dir():
+        raise InputError(f"{file}: there is no folder {str(file.parent)!r}", "make it, or name another one")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from calibench.cli.progress import progress
 from calibench.progress import AfterPatience
+from calibench.report.progress_bar import progress
 
 
 def test_a_log_has_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

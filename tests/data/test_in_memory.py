@@ -207,7 +207,8 @@ def test_a_name_stays_a_name():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"method": ["ce", "tst"]}, "method is a list, and one run has one method"),
+        ({"method": []}, "method is an empty list"),
+        ({"method": "ce", "seed": ()}, "seed is an empty tuple"),
         ({"method": 3}, "method 3 is not a text"),
         ({"seed": "0"}, "seed '0' is not a whole number"),
         ({"seed": 1.0}, "seed 1.0 is not a whole number"),

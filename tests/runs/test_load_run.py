@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from short_runs import Trainings, short_run, write_blobs
+from short_runs import short_run, write_blobs
 from torch import nn
 
 import calibench
 from calibench import InputError
-from calibench.data.load import load_data
 from calibench.config.resolve import resolve
+from calibench.data.load import load_data
 from calibench.records.store import read_predictions
 
 RECIPES = (

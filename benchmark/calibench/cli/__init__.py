@@ -23,7 +23,8 @@ slower while another process wants a core. This number keeps the speed of a quie
 spinning) and loses less on a busy one, where `--threads 1` is better still."""
 
 COMMANDS = (
-    "apply", "bench", "doctor", "evaluate", "export", "fit", "gate", "leaderboard", "list", "run", "show", "thresholds", "winrates",
+    *("apply", "bench", "doctor", "evaluate", "export", "fit", "gate", "leaderboard", "list", "predict", "run", "show"),
+    *("thresholds", "winrates"),
 )  # fmt: skip
 """The commands: each is the function of its name in the file of its name; `list_` in list.py."""
 
@@ -86,6 +87,7 @@ def cli() -> None:
     calibench fit val.npz -o map.json                fit a calibration map, to apply it anywhere
     calibench gate outputs.npz --max ece15=0.03      exit code 1 unless the data show it, for CI
     calibench thresholds val.npz --target-risk .02   operating points with their guarantees
+    calibench predict RUN_ID rows.npz -o out.npz     predict by a run that has ended
     calibench leaderboard                            rank the recorded runs
     calibench winrates results.csv --help            rank a table of published results
     calibench show method vtst                       parameters, equation, paper

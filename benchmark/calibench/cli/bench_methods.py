@@ -9,7 +9,7 @@ import click
 
 from calibench.cli.json_output import emit_json, json_file_option, json_option, save_json
 from calibench.cli.output import stdout
-from calibench.cli.progress import progress
+from calibench.report.progress_bar import progress
 
 if TYPE_CHECKING:
     from rich.table import Table

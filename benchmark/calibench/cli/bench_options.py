@@ -10,8 +10,8 @@ import click
 
 from calibench.cli.json_output import emit_json, json_file_option, json_option, save_json
 from calibench.cli.output import to_stderr
-from calibench.cli.progress import progress
 from calibench.errors import InputError
+from calibench.report.progress_bar import progress
 
 if TYPE_CHECKING:
     from calibench.progress import Report

@@ -15,10 +15,10 @@ from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.picture_options import PictureFiles, picture_options
-from calibench.cli.progress import progress
 from calibench.cli.questions import Questions, question_options
 from calibench.errors import InputError
 from calibench.progress import AfterPatience
+from calibench.report.progress_bar import progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

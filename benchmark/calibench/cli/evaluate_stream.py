@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calibench.cli.output import plugin_output_to_stderr, warn_about_broken_plugins
-from calibench.cli.progress import progress
 from calibench.errors import InputError
 from calibench.progress import AfterPatience
+from calibench.report.progress_bar import progress
 
 if TYPE_CHECKING:
     from calibench.evaluation.evaluation_record import EvaluationRecord

@@ -54,7 +54,7 @@ def fit(
     calibench fit val.npz --method temperature -o map.json
     calibench apply map.json new.npz -o calibrated.npz
     """
-    from calibench.maps.document import refuse_missing_folder
+    from calibench.atomic import refuse_missing_folder
     from calibench.maps.fit import fit_file
     from calibench.outputs.readers import read_soft
     from calibench.plugins.discovery import registry

@@ -11,8 +11,8 @@ import click
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, to_stderr, warn_about_broken_plugins
-from calibench.cli.progress import progress
 from calibench.progress import AfterPatience
+from calibench.report.progress_bar import progress
 
 if TYPE_CHECKING:
     from calibench.evaluation.gate.gate import Asked

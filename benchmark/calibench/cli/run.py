@@ -12,7 +12,7 @@ import click
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import is_first_process, plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
-from calibench.cli.progress import progress
+from calibench.report.progress_bar import progress
 
 if TYPE_CHECKING:
     from calibench.config.preset import Preset
@@ -187,9 +187,9 @@ def _device(name: str, threads: int | None) -> str:
 
 def _launch_all(configs: Sequence[RunConfig], options: RunOptions, quiet: bool) -> list[ResultRecord]:
     """The records of all runs, each with a progress bar and a line about its figures."""
-    from calibench.runs.launchers.local import launch
+    from calibench.runs.launchers.local import labels_of, launch
 
-    labels = [f"[{number}/{len(configs)}] {c.recipe}, seed {c.seed}" for number, c in enumerate(configs, 1)]
+    labels = labels_of(configs)
 
     @contextmanager
     def progress_of(number: int, config: RunConfig) -> Iterator[Report]:

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibench.atomic import replacing
-from calibench.errors import InputError, did_you_mean
+from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.maps.calibration_map import CalibrationMap
 from calibench.maps.class_order import order_by_name, with_order
-from calibench.maps.document import refuse_missing_folder
-from calibench.maps.map_decisions import map_decisions
-from calibench.maps.mapped_rows import MappedRows
 from calibench.maps.scores import checked_outputs, refuse_other_outputs
-from calibench.maps.write_csv import write_csv
-from calibench.maps.write_npz import write_npz
-from calibench.maps.write_parquet import import_pyarrow, write_parquet
 from calibench.outputs.arrays import as_array
+from calibench.outputs.named_decisions import named_decisions
 from calibench.outputs.outputs import Outputs
 from calibench.outputs.readers import Columns, SamplesFile, open_blocks, read_samples
+from calibench.outputs.writers import PredictedRows, checked_output, write_rows
 from calibench.progress import Report, quiet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Writer = Callable[[Path, Iterator[MappedRows], int], None]
-
-WRITERS: dict[str, Writer] = {".npz": write_npz, ".csv": write_csv, ".parquet": write_parquet}
-"""The function that writes a file, by its ending."""
 
 
 @dataclass
@@ -63,7 +53,7 @@ def apply_map(
     With `stream` the file is read and written a block of rows at a time, so that it may be larger than memory; labels and scores
     alone are then taken from it. Raises InputError for a file that the map cannot take.
     """
-    target = _checked_output(Path(output), Path(path))
+    target = checked_output(Path(output), Path(path))
     applied = Applied()
     columns = columns or Columns()
     if stream:
@@ -72,26 +62,13 @@ def apply_map(
         file = read_samples(path, columns, labelled=False)
         rows = len(file.outputs) // file.outputs.labels_per_sample
         blocks = _whole(fitted, file, applied)
-    with fitted.chain.drawing(), replacing(target) as temporary:
-        WRITERS[target.suffix.lower()](temporary, blocks, rows)
+    with fitted.chain.drawing():
+        write_rows(target, blocks, rows)
     applied.rows = rows
     return applied
 
 
-def _checked_output(output: Path, path: Path) -> Path:
-    """The file to write; InputError for another ending, a missing folder, and the file that is read."""
-    if output.suffix.lower() not in WRITERS:
-        near = did_you_mean(output.suffix, WRITERS)
-        raise InputError(f"cannot write {str(output)!r}: its ending is {output.suffix or 'missing'}", near)
-    refuse_missing_folder(output)
-    if output.exists() and path.exists() and output.samefile(path):
-        raise InputError(f"{output} is the file that is read", "write to another file")
-    if output.suffix.lower() == ".parquet":
-        import_pyarrow()
-    return output
-
-
-def _whole(fitted: CalibrationMap, file: SamplesFile, applied: Applied) -> Iterator[MappedRows]:
+def _whole(fitted: CalibrationMap, file: SamplesFile, applied: Applied) -> Iterator[PredictedRows]:
     """All rows of a file that was read whole, as one block."""
     document = fitted.document
     outputs, names = file.outputs, file.class_names
@@ -124,9 +101,9 @@ def _mapped(
     labels: NDArray[Any] | None,
     applied: Applied,
     others: Any,
-) -> MappedRows:
+) -> PredictedRows:
     """The rows after the map, with classes in the file's order. Called inside `Chain.drawing`."""
-    from calibench.maps.chain import probabilities
+    from calibench.outputs.several_labels import probabilities
 
     calibrated, decisions = fitted.chain.judged(outputs)
     probs = probabilities(calibrated)
@@ -137,21 +114,21 @@ def _mapped(
     names = names or fitted.class_names
     answers, sets = None, None
     if decisions is not None:
-        decided = map_decisions(calibrated, decisions, order, names)
+        decided = named_decisions(calibrated, decisions, order, names)
         answers, sets = decided.answers, decided.sets
         applied.abstained = (applied.abstained or 0) + int(decided.abstained.sum())
-    return MappedRows(probs, labels, answers, sets, names, others)
+    return PredictedRows(probs, labels, answers, sets, names, others)
 
 
 def _streamed(
     fitted: CalibrationMap, path: str | Path, columns: Columns, applied: Applied, report: Report
-) -> tuple[int, Iterator[MappedRows]]:
+) -> tuple[int, Iterator[PredictedRows]]:
     """The number of rows, and the rows a block at a time. Blocks have no class names: positions are taken."""
     file = open_blocks(path, columns)
     if fitted.class_names is not None:
         applied.notes.append(f"{path} is read in one pass, without class names: columns were taken by position")
 
-    def blocks() -> Iterator[MappedRows]:
+    def blocks() -> Iterator[PredictedRows]:
         done = 0
         for block in file.blocks():
             refuse_other_outputs(fitted.document, block.outputs, file.where)

@@ -13,10 +13,10 @@ from calibench.maps.check_rows import differing_versions, refuse_other_meaning
 from calibench.maps.class_order import order_by_name
 from calibench.maps.document import MapDocument, read_document
 from calibench.maps.formula_path import Formula, NumpyMap
-from calibench.maps.map_decisions import MapDecisions, map_decisions, reordered
 from calibench.maps.scores import checked_outputs, refuse_other_outputs, score_array
 from calibench.maps.stage_entries import Stages, stages_of
 from calibench.outputs.decisions import Decisions
+from calibench.outputs.named_decisions import NamedDecisions, named_decisions, reordered
 from calibench.outputs.outputs import Outputs
 from calibench.records.environment import versions
 from calibench.stages import NoFormulaError
@@ -89,7 +89,7 @@ class CalibrationMap:
         mapped = self._probabilities(checked_outputs(self.document, array))
         return reordered(mapped, order).reshape(np.shape(scores) if array.shape[0] == 1 else mapped.shape)
 
-    def decide(self, scores: Any, class_names: Sequence[str] | None = None) -> MapDecisions:
+    def decide(self, scores: Any, class_names: Sequence[str] | None = None) -> NamedDecisions:
         """The rule's answers, abstentions and sets for `scores`, which are as in `probs`; imports torch.
 
         Class indices are places among the columns of `scores`. The same scores get the same answers, also by a rule that draws
@@ -99,7 +99,7 @@ class CalibrationMap:
         with self.chain.drawing():
             outputs, decisions = self.chain.judged(checked_outputs(self.document, array))
         names = self.class_names if class_names is None else tuple(class_names)
-        return map_decisions(outputs, decisions, order, names)
+        return named_decisions(outputs, decisions, order, names)
 
     def judged(self, outputs: Outputs, where: str = "the outputs") -> tuple[Outputs, Decisions | None]:
         """Outputs as `calibench evaluate --fit` judges them after the fit, and the rule's decisions (None without a rule).
@@ -126,7 +126,8 @@ class CalibrationMap:
         """The probabilities by numpy, or by torch for a map without a formula."""
         if self._by_numpy is not None:
             return self._by_numpy.probs(outputs)
-        from calibench.maps.chain import probabilities, tensor_outputs
+        from calibench.maps.chain import tensor_outputs
+        from calibench.outputs.several_labels import probabilities
 
         with self.chain.drawing():
             mapped, _ = self.chain.posthoc.judged(tensor_outputs(outputs), decide=False)

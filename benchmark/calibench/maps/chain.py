@@ -12,7 +12,6 @@ import torch
 from calibench.errors import InputError
 from calibench.maps.document import MapDocument
 from calibench.maps.stage_entries import Stages
-from calibench.outputs.arrays import as_array
 from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
 from calibench.outputs.stored_outputs import StoredOutputs
@@ -20,7 +19,7 @@ from calibench.recipe.posthoc import PostHoc
 from calibench.seeds import seeded
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 
 class Chain:
@@ -73,9 +72,3 @@ def restore_state(text: str) -> None:
     except (ValueError, RuntimeError) as error:
         message = f"the map's random state does not fit torch {torch.__version__} ({error})"
         raise InputError(message, "fit the map again with this version") from None
-
-
-def probabilities(outputs: Outputs) -> NDArray[Any]:
-    """The probabilities in float64, as an array: `[N, K]`, or `[N, Q]` if a sample has Q labels."""
-    probs = as_array(outputs.probs())
-    return probs if outputs.labels_per_sample == 1 else probs[:, 1].reshape(-1, outputs.labels_per_sample)

@@ -44,7 +44,7 @@ def check_rows(document: MapDocument) -> Outputs:
 
 def results(document: MapDocument, chain: Chain) -> dict[str, Any] | None:
     """Probabilities and answers of the check rows; None if the map depends on the other rows, or cannot map so few."""
-    from calibench.maps.chain import probabilities
+    from calibench.outputs.several_labels import probabilities
 
     try:
         with chain.drawing():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
-from calibench.atomic import replacing
+from calibench.atomic import refuse_missing_folder, replacing
 from calibench.errors import InputError, did_you_mean
 
 SCHEMA = "calibench.map"
@@ -59,12 +59,6 @@ class MapDocument:
     def digest(self) -> str:
         """The checksum, by which outputs name their map."""
         return str(self.to_dict()["sha256"])
-
-
-def refuse_missing_folder(file: Path) -> None:
-    """InputError if the file's folder is not there."""
-    if not file.parent.is_dir():
-        raise InputError(f"{file}: there is no folder {str(file.parent)!r}", "make it, or name another one")
 
 
 def checksum(document: Mapping[str, Any]) -> str:

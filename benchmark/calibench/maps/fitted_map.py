@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from calibench.maps.document import MapDocument
 from calibench.maps.formula_path import Formula
-from calibench.maps.map_decisions import MapDecisions
+from calibench.outputs.named_decisions import NamedDecisions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +43,6 @@ class FittedMap(Protocol):
         """The calibrated probabilities."""
         ...
 
-    def decide(self, scores: Any, class_names: Sequence[str] | None = None) -> MapDecisions:
+    def decide(self, scores: Any, class_names: Sequence[str] | None = None) -> NamedDecisions:
         """The answers of the rule."""
         ...

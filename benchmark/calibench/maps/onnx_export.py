@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calibench.atomic import replacing
+from calibench.atomic import refuse_missing_folder, replacing
 from calibench.errors import InputError
-from calibench.maps.document import refuse_missing_folder, width
+from calibench.maps.document import width
 from calibench.maps.onnx_ops import OPSET, Node, OnnxOps
 from calibench.stages import Scores
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from calibench.errors import InputError
 from calibench.lazy import torch
-from calibench.outputs.arrays import Labels, is_finite, is_floating, side_by_side, to_int64
+from calibench.outputs.arrays import Labels, as_array, is_finite, is_floating, side_by_side, to_int64
 from calibench.outputs.outputs import LOGITS_HINT, Outputs, check_labels
 from calibench.outputs.refuse_rows import refuse_rows
 from calibench.outputs.stored_outputs import outputs_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SHAPE_HINT = "give scores and labels as [N, Q], one column per label: 1 if the sample has it, 0 if not"
 
@@ -36,6 +39,12 @@ def yes_scores(scores: Any, from_probs: bool, labels_per_sample: int) -> Any:
     """`label_scores` of scores `[N Q, 2]`, a tensor or an array."""
     yes = scores[:, 1] if from_probs else scores[:, 1] - scores[:, 0]
     return yes.reshape(-1, labels_per_sample)
+
+
+def probabilities(outputs: Outputs) -> NDArray[Any]:
+    """The probabilities in float64, as an array: `[N, K]`, or `[N, Q]` if a sample has Q labels."""
+    probs = as_array(outputs.probs())
+    return probs if outputs.labels_per_sample == 1 else probs[:, 1].reshape(-1, outputs.labels_per_sample)
 
 
 def round_to_float32(outputs: Outputs) -> Outputs:

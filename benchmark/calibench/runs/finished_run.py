@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from calibench.data.checks import check_values
 from calibench.data.prepare import Data
 from calibench.errors import InputError
-from calibench.maps.chain import probabilities
-from calibench.maps.map_decisions import MapDecisions, map_decisions
+from calibench.outputs.named_decisions import NamedDecisions, named_decisions
+from calibench.outputs.several_labels import probabilities
+from calibench.outputs.writers.predicted_rows import PredictedRows
 from calibench.recipe.members import Members
 from calibench.recipe.posthoc import PostHoc, checked
 from calibench.records.record import ResultRecord
@@ -26,16 +27,21 @@ class Prediction:
 
     probs: NDArray[np.float64]
     """[N, K], or `[N, Q]` if a row has Q labels."""
-    decisions: MapDecisions
+    decisions: NamedDecisions
     """The answers of the recipe's rule, with its sets; without a rule the most probable class of each row."""
+    by_rule: bool
+    """True if the recipe has a rule."""
+
+    def with_labels(self, labels: NDArray[np.int64] | None) -> PredictedRows:
+        """The rows as a file holds them: decisions if a rule made them, labels if there are any."""
+        answers = self.decisions.answers if self.by_rule else None
+        return PredictedRows(self.probs, labels, answers, self.decisions.sets, self.decisions.class_names)
 
 
 class FinishedRun:
     """The network, head, ensemble or sampler of a run, with its fitted map and rule; made by `load_run`."""
 
-    def __init__(
-        self, record: ResultRecord, data: Data, members: Members, posthoc: PostHoc
-    ) -> None:
+    def __init__(self, record: ResultRecord, data: Data, members: Members, posthoc: PostHoc) -> None:
         self.record = record
         self.class_names = data.class_names
         self._data, self._members, self._posthoc = data, members, posthoc
@@ -51,18 +57,34 @@ class FinishedRun:
         """
         rows = self._checked(x)
         outputs = checked(self._members.outputs_of({"test": rows})["test"], f"{self.record.recipe}, these rows")
-        kept: dict[str, Mapping[str, Any]] = {bound.name: {} for bound, _ in self._posthoc.calibrators}
+        kept: dict[str, dict[str, Any]] = {bound.name: {} for bound, _ in self._posthoc.calibrators}
         with seeded(derived_seed(self._members.seeds["posthoc"], "predict")):
             calibrated, decisions = self._posthoc.judged(outputs, adapted=None if adapt else kept)
         names = self.class_names or None
-        return Prediction(probabilities(calibrated), map_decisions(calibrated, decisions, None, names))
+        made = named_decisions(calibrated, decisions, None, names)
+        return Prediction(probabilities(calibrated), made, decisions is not None)
+
+    def checked_labels(self, y: Any, n: int) -> NDArray[np.int64] | None:
+        """Labels of n rows: classes `[N]`, or `[N, Q]` of 0 and 1; None stays None. InputError if they do not fit the run's."""
+        if y is None:
+            return None
+        labels, shape = np.asarray(y), (n, *self._data.train.y.shape[1:])
+        classes = 2 if len(shape) > 1 else self._data.num_classes
+        if labels.shape != shape or labels.dtype.kind not in "iub":
+            message = f"y has shape {list(labels.shape)} and type {labels.dtype}"
+            raise InputError(message, f"these rows take whole numbers of shape {list(shape)}, or no y")
+        if ((labels < 0) | (labels >= classes)).any():
+            raise InputError(f"y has labels outside 0 .. {classes - 1}", "give the classes of the run, or no y")
+        return labels.astype(np.int64)
 
     def _checked(self, x: Any) -> NDArray[np.float32]:
         array = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
         expected = self._data.train.x.shape[1:]
         if array.shape[1:] != expected or array.ndim == 0 or len(array) == 0:
             message = f"x has shape {list(array.shape)}, and this run takes rows [N, {', '.join(map(str, expected))}]"
-            raise InputError(message, "one row a sample, as in the data of the run; x[None] makes one row of one sample")
+            raise InputError(
+                message, "one row a sample, as in the data of the run; x[None] makes one row of one sample"
+            )
         return check_values(array, "x")
 
 

@@ -61,7 +61,9 @@ def load_run(
         data = load_data(config)
     config, kept = describe_in_memory(config, data)
     if not kept:
-        raise InputError(f"{where}: its network has no source code on disk, so nothing of it was kept", "wrap it instead")
+        raise InputError(
+            f"{where}: its network has no source code on disk, so nothing of it was kept", "wrap it instead"
+        )
     _refuse_another(record, config, data, where)
     with _threads(record):
         members = Members(config, data, CompleteCache(folder / store.CACHE, where), quiet)
@@ -76,7 +78,9 @@ def _find(folder: Path, run: str) -> ResultRecord:
     if len(found) == 1:
         return store.read_record(folder / store.RECORDS / f"{found[0]}.json")
     if found:
-        raise InputError(f"{len(found)} runs in {str(folder)!r} begin with {run!r}", f"such as {found[0]} and {found[1]}")
+        raise InputError(
+            f"{len(found)} runs in {str(folder)!r} begin with {run!r}", f"such as {found[0]} and {found[1]}"
+        )
     hint = did_you_mean(run, ids) if ids else "run first: calibench run --method vtst"
     raise InputError(f"there is no run {run!r} in {str(folder)!r}", hint)
 
@@ -94,7 +98,9 @@ def _refuse_another(record: ResultRecord, config: RunConfig, data: Data, where: 
     now, then = config.document(), record.config
     for part in ("stages", "dataset", "model", "noise"):
         if now[part] != then.get(part):
-            given = isinstance({"dataset": config.dataset.spec, "model": config.model.spec}.get(part), InMemoryData | InMemoryModel)
+            given = isinstance(
+                {"dataset": config.dataset.spec, "model": config.model.spec}.get(part), InMemoryData | InMemoryModel
+            )
             reason = "is not the one of the run" if given else "means something else in this version than in the run's"
             raise InputError(f"{where}: {part if part != 'stages' else 'its recipe'} {reason}", AGAIN)
     if data.fingerprint != record.data.get("fingerprint"):

@@ -23,6 +23,11 @@ class Finished(NamedTuple):
     there_already: bool
 
 
+def labels_of(configs: Sequence[RunConfig]) -> list[str]:
+    """A label for the progress of each run, as `[2/6] vtst, seed 0`."""
+    return [f"[{number}/{len(configs)}] {c.recipe}, seed {c.seed}" for number, c in enumerate(configs, 1)]
+
+
 def launch(configs: Sequence[RunConfig], options: RunOptions, progress_of: ProgressOf) -> Iterator[Finished]:
     """Run the configurations in order; stage results of one run serve those after it, also with `force`."""
     fresh_keys: set[str] = set()

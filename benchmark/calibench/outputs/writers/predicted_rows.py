@@ -1,4 +1,4 @@
-"""MappedRows: what a map makes of rows of a file, as columns to write."""
+"""PredictedRows: what a map makes of rows of a file, as columns to write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ABSTAIN_WORD = "abstain"
 
 
 @dataclass(frozen=True)
-class MappedRows:
+class PredictedRows:
     """N rows: calibrated probabilities, labels as they came, the rule's answers and sets, and the other columns of the file."""
 
     probs: NDArray[np.float64]

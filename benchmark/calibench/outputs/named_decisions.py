@@ -1,4 +1,4 @@
-"""MapDecisions: the answers, abstentions and sets that a map's rule gives."""
+"""NamedDecisions: the answers, abstentions and sets that a map's rule gives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class MapDecisions:
+class NamedDecisions:
     """The answers of a map's rule to N rows; without a rule, the most probable class of each."""
 
     answers: NDArray[np.int64]
@@ -46,17 +46,17 @@ def reordered(columns: NDArray[Any], order: list[int] | None) -> NDArray[Any]:
     return back
 
 
-def map_decisions(
+def named_decisions(
     outputs: Outputs, decisions: Decisions | None, order: list[int] | None, names: tuple[str, ...] | None
-) -> MapDecisions:
+) -> NamedDecisions:
     """Decisions as arrays, with classes by their places in the caller's order."""
     answers = outputs.scores.argmax(dim=1) if decisions is None else decisions.answers
     array = answers.cpu().numpy().astype(np.int64)
     if outputs.labels_per_sample > 1:
         array = array.reshape(-1, outputs.labels_per_sample)
-        return MapDecisions(reordered(array, order), None, names)
+        return NamedDecisions(reordered(array, order), None, names)
     if order is not None:
         places = np.asarray([*order, ABSTAIN], dtype=np.int64)  # the last one is that of index -1
         array = places[array]
     sets = None if decisions is None or decisions.sets is None else reordered(decisions.sets.cpu().numpy(), order)
-    return MapDecisions(array, sets, names)
+    return NamedDecisions(array, sets, names)

@@ -1,14 +1,13 @@
-"""Progress on standard error: a bar on a terminal, a line a minute in a log."""
+"""Progress on standard error: a bar on a terminal or in a notebook, a line a minute in a log."""
 
 from __future__ import annotations
 
 import datetime
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-
-from calibench.cli.output import stderr, to_stderr
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,7 +15,15 @@ if TYPE_CHECKING:
     from calibench.progress import Report
 
 LINE_SECONDS = 60.0
-"""The least time between two lines of progress if standard error is not a terminal."""
+"""The least time between two lines of progress if there is no bar."""
+
+
+def bar_may_show() -> bool:
+    """True on a terminal and in a notebook."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console.is_terminal or console.is_jupyter
 
 
 @contextmanager
@@ -25,8 +32,10 @@ def progress(label: str, silent: bool) -> Iterator[Report]:
     if silent:
         yield lambda what, done, total, note: None
         return
-    console = stderr()
-    if console.is_terminal:
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal or console.is_jupyter:
         with _bar(label, console) as report:
             yield report
     else:
@@ -75,7 +84,8 @@ class _Lines:
         if done > done_at_start:
             seconds = round((total - done) * (now - start) / (done - done_at_start))
             left = f", {datetime.timedelta(seconds=seconds)} left"
-        to_stderr(f"{self.label}: {what}: {_count(done)}/{total}{f', {note}' if note else ''}{left}")
+        line = f"{self.label}: {what}: {_count(done)}/{total}{f', {note}' if note else ''}{left}"
+        print(line, file=sys.stderr, flush=True)
 
 
 def _count(done: float) -> str:

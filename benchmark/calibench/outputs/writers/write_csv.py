@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from calibench.maps.mapped_rows import MappedRows
+from calibench.outputs.writers.predicted_rows import PredictedRows
 
 
-def write_csv(path: Path, blocks: Iterator[MappedRows], rows: int) -> None:
+def write_csv(path: Path, blocks: Iterator[PredictedRows], rows: int) -> None:
     """Write the rows a block at a time; truth values are 1 and 0."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

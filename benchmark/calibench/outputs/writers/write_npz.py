@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from calibench.lazy import np
-from calibench.maps.mapped_rows import MappedRows
+from calibench.outputs.writers.predicted_rows import PredictedRows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def write_npz(path: Path, blocks: Iterator[MappedRows], rows: int) -> None:
+def write_npz(path: Path, blocks: Iterator[PredictedRows], rows: int) -> None:
     """Write `rows` rows. Of the blocks, probabilities go straight to the file; all other arrays are kept until the end."""
     kept: dict[str, list[NDArray[Any]]] = {}
     names: NDArray[Any] | None = None

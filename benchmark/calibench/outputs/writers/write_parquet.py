@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from calibench.errors import InputError
-from calibench.maps.mapped_rows import MappedRows
+from calibench.outputs.writers.predicted_rows import PredictedRows
 
 
-def write_parquet(path: Path, blocks: Iterator[MappedRows], rows: int) -> None:
+def write_parquet(path: Path, blocks: Iterator[PredictedRows], rows: int) -> None:
     """Write the rows a block at a time. InputError if pyarrow is not installed."""
     pyarrow = import_pyarrow()
     from pyarrow import parquet
