@@ -164,6 +164,7 @@ def _judge_file(
             metrics=metrics,
             sampling=sampling,
             report=patient,
+            class_names=tuple(file.class_names or ()),
             **questions.arguments(file),
         )
         record = dataclasses.replace(record, ood=questions.ood_rows(file, columns, sampling, patient))

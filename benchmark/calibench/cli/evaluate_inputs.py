@@ -32,7 +32,7 @@ def read_fit_file(file: Path, columns: Columns, fit_labels: str | None, judged: 
 def about_reading(
     record: EvaluationRecord, samples: SamplesFile, fit: SamplesFile | None, used: Sequence[str | None]
 ) -> EvaluationRecord:
-    """The record with the notes of both files, the names of the classes, and a warning of columns that are not used."""
+    """The record with the notes of both files, and a warning of columns that are not used."""
     notes = list(samples.notes)
     if fit is not None:
         known: list[Any] = [note for note in fit.notes if note not in notes]
@@ -40,6 +40,5 @@ def about_reading(
     return dataclasses.replace(
         record,
         notes=notes,
-        class_names=None if samples.class_names is None else list(samples.class_names),
         warnings=[*record.warnings, *warn_of(samples.unused, used)],
     )

@@ -48,7 +48,6 @@ def stream_files(
                 record,
                 warnings=[*record.warnings, *warn_of_unread(file, columns)],
                 notes=list(blocks.notes),
-                class_names=None if blocks.class_names is None else list(blocks.class_names),
             )
             labels.add(digest)
     return records, len(labels) == 1

@@ -7,7 +7,7 @@ Soft labels: the shares of people in place of labels (`soft_test.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from calibench.evaluation.counts import ClassCounts, LabelCounts, RightAnswers
@@ -94,9 +94,10 @@ def _test_classes(judged: Judged, drawn: Mapping[str, Floats]) -> Tested:
     top_p = np.minimum(test.p[RIGHT], test.p[TOP_ECE])
     compared, critical = right.compared(judged), test.critical[RIGHT]
     findings = findings_in("top_label", compared, top_p, critical, ["top label"], above_chance[TOP_ECE])
-    of_classes = findings_in("class", classes.compared(judged), test.p[CLASSES], test.critical[CLASSES])
+    names = judged.class_names or [str(place) for place in range(judged.num_classes)]
+    of_classes = findings_in("class", classes.compared(judged), test.p[CLASSES], test.critical[CLASSES], names)
     if judged.num_classes == 2:  # class 0 is the mirror of class 1
-        of_classes = [finding for finding in of_classes if finding["name"] == "1"]
+        of_classes = [finding for finding in of_classes if finding["name"] == names[1]]
     if test.found(CLASSWISE) and not of_classes:
         size, p = float(above_chance[CLASSWISE][0]), float(test.p[CLASSWISE][0])
         of_classes = [Finding(kind="class", name="all", predicted=None, observed=None, size=size, detectable=None, p=p)]
@@ -114,11 +115,15 @@ def _test_labels(judged: Judged, drawn: Mapping[str, Floats]) -> Tested:
     compared, critical = counts.compared(judged), test.critical[LABELS]
     sizes = errors - drawn[LABEL_ECE].mean(axis=0)
     detectable = compared.detectable(critical)
-    findings = findings_in("label", compared, p, critical, sizes=sizes)
-    return Tested(findings, None if detectable is None else float(detectable.max()), _by_label(compared, p, detectable))
+    findings = findings_in("label", compared, p, critical, judged.class_names, sizes)
+    return Tested(
+        findings,
+        None if detectable is None else float(detectable.max()),
+        _by_label(compared, p, detectable, judged.class_names),
+    )
 
 
-def _by_label(compared: Compared, p: Floats, detectable: Floats | None) -> list[LabelVerdict]:
+def _by_label(compared: Compared, p: Floats, detectable: Floats | None, names: Sequence[str]) -> list[LabelVerdict]:
     """The verdict on each label: rare ones, and those of which no size could have been found, are too few to tell."""
     verdicts = []
     for place, (predicted, observed) in enumerate(zip(compared.predicted, compared.observed, strict=True)):
@@ -126,7 +131,7 @@ def _by_label(compared: Compared, p: Floats, detectable: Floats | None) -> list[
         answer: Answer = "miscalibrated" if p[place] <= JOINT_LEVEL else "too_few" if too_few else "no_sign"
         verdicts.append(
             LabelVerdict(
-                name=str(place),
+                name=names[place] if names else str(place),
                 calibrated=answer,
                 predicted=float(predicted),
                 observed=float(observed),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from calibench.errors import InputError
+from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
 from calibench.evaluation.fit import FittedMap
 from calibench.evaluation.group_names import groups_of
@@ -41,23 +42,24 @@ def evaluate(  # noqa: PLR0913 - the public API
     map: FittedMap | None = None,  # noqa: A002 - the word of the command line
     time: Any = None,
     periods: int | str | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> EvaluationRecord:
     """Judge `logits` or `probs` `[N, K]` against class indices `labels [N]` (arrays, tensors or nested lists).
 
     Where samples have several labels, `labels` are `[N, Q]` of 0 and 1 beside scores `[N, Q]`, one sigmoid a label.
 
+    `class_names` are those of the columns, K words: labels may then be words too, and verdict and rules know the classes by name.
+
     `soft` are the shares `[N, K]` of people who gave each label; `soft_nll` and `soft_brier` then join the metrics.
 
     `metrics` lists the metrics, joined by commas, as in `brier,ece:bins=20,smece`; `default` and `all` stand for these sets.
     `level` and `resamples` are those of the bootstrap intervals; 0 resamples give figures alone.
-
     `fit` is a recipe of calibrators and a decision rule, as `temperature`. It is fitted on `fit_logits` or `fit_probs` with
     `fit_labels`, other samples than those judged; with `cross_fit` folds each sample is mapped by a fit on the other folds.
     `auto` is the map that the record's `advice` names. With `fit_soft`, the shares `[N, K]` of people who gave each label to the
     samples to fit on (with `cross_fit`: to those judged), the map is fitted to labels that are drawn from the shares.
 
     `map` is a `calibench.CalibrationMap` that was fitted earlier, in place of a fit.
-
     `sample_weight [N]`, numbers of at least 0, weigh the samples in figures, intervals, noise floors and verdict; a fit and an
     advice do not know them. `groups [N]`, whole numbers or texts, ask for the figures and the verdict of each group as well, in
     the record's `groups`; a mapping of names to such columns asks for the groups of their combinations. `time [N]`, numbers or
@@ -65,20 +67,29 @@ def evaluate(  # noqa: PLR0913 - the public API
     `month`, `week` or `day`, or the number of periods. Raises InputError naming the first bad row.
     """
     sampling = Sampling(resamples, level, seed).check(figures_alone=True)
-    samples = samples_given(logits, probs, labels, "")
-    fit_samples = None
-    if fit_logits is not None or fit_probs is not None or fit_labels is not None:
-        fit_samples = samples_given(fit_logits, fit_probs, fit_labels, "fit_")
-    shares = None if soft is None else numbers_given(soft, "soft")
+    samples = samples_given(logits, probs, labels, "", class_names)
+    fitting = Fit(
+        fit, _fit_samples(fit_logits, fit_probs, fit_labels, class_names), cross_fit, _given(fit_soft, "fit_soft"), map
+    )
     return evaluate_samples(
         samples,
-        Fit(fit, fit_samples, cross_fit, None if fit_soft is None else numbers_given(fit_soft, "fit_soft"), map),
-        soft=shares,
+        fitting,
+        soft=_given(soft, "soft"),
         metrics=metrics,
         sampling=sampling,
-        sample_weight=None if sample_weight is None else numbers_given(sample_weight, "sample_weight"),
+        sample_weight=_given(sample_weight, "sample_weight"),
         parts=_parts(groups, time, periods),
+        class_names=tuple(class_names or ()),
     )
+
+
+def _given(values: Any, name: str) -> Any:
+    return None if values is None else numbers_given(values, name)
+
+
+def _fit_samples(logits: Any, probs: Any, labels: Any, class_names: Sequence[str] | None) -> Samples | None:
+    given = any(argument is not None for argument in (logits, probs, labels))
+    return samples_given(logits, probs, labels, "fit_", class_names) if given else None
 
 
 def evaluate_stream(  # noqa: PLR0913 - the public API

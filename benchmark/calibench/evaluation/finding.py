@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypedDict
 
 from calibench.evaluation.joint_test import JOINT_LEVEL
@@ -24,7 +25,7 @@ class Finding(TypedDict):
 
     kind: Kind
     name: str
-    """`top label`, the number of a class or label, or `all` for all classes together."""
+    """`top label`, the name of a class or label or its number, or `all` for all classes together."""
     predicted: float | None
     """The predicted count: of right answers, or of the class or label. None for all classes together."""
     observed: float | None
@@ -77,12 +78,12 @@ def findings_in(
     compared: Compared,
     p: Floats,
     critical: float,
-    names: list[str] | None = None,
+    names: Sequence[str] = (),
     sizes: Floats | None = None,
 ) -> list[Finding]:
     """A finding for each count with a significant `p [J]`, the largest gap in standard errors first.
 
-    `names` are those of the counts, by default their numbers; `sizes` take the place of the gaps where they are larger.
+    `names` are those of the counts; empty, they are their numbers. `sizes` take the place of the gaps where they are larger.
     """
     gaps, detectable = compared.gaps(), compared.detectable(critical)
     shown = gaps if sizes is None else np.maximum(gaps, sizes)
@@ -90,7 +91,7 @@ def findings_in(
     return [
         Finding(
             kind=kind,
-            name=str(place) if names is None else names[place],
+            name=names[place] if len(names) else str(place),
             predicted=float(compared.predicted[place]),
             observed=float(compared.observed[place]),
             size=float(shown[place]),

@@ -42,7 +42,13 @@ class FittedMap(Protocol):
         ...
 
 
-def check_fit(recipe: str | None, fit_samples: Samples | None, folds: int | None, samples: Samples) -> None:
+def check_fit(
+    recipe: str | None,
+    fit_samples: Samples | None,
+    folds: int | None,
+    samples: Samples,
+    class_names: tuple[str, ...] = (),
+) -> None:
     """InputError unless there is a recipe, stages that stored outputs can have, and samples to fit them on if they need any."""
     if fit_samples is not None and folds is not None:
         raise InputError("--cross-fit fits inside one file, and there are samples to fit on", "give one of the two")
@@ -59,7 +65,7 @@ def check_fit(recipe: str | None, fit_samples: Samples | None, folds: int | None
         if fit_samples is None and folds is None:
             raise InputError("fit auto needs samples to fit on", _HINT)
         return
-    chain = _chain(recipe, samples[0])
+    chain = _chain(recipe, samples[0], class_names)
     if fit_samples is None and folds is None and chain.needs_fit:
         raise InputError(f"fit {recipe} needs samples to fit on", _HINT)
     if not chain.needs_fit and (fit_samples is not None or folds is not None):
@@ -73,7 +79,14 @@ def check_fit(recipe: str | None, fit_samples: Samples | None, folds: int | None
 _HINT = "give --fit-on VALFILE, other samples than those judged, or --cross-fit 5"
 
 
-def apply_fit(recipe: str, fit_samples: Samples | None, folds: int | None, samples: Samples, seed: int) -> AfterFit:
+def apply_fit(
+    recipe: str,
+    fit_samples: Samples | None,
+    folds: int | None,
+    samples: Samples,
+    seed: int,
+    class_names: tuple[str, ...] = (),
+) -> AfterFit:
     """The outcome of the stages of `recipe`, fitted on `fit_samples`, or cross-fitted in `folds`."""
     outputs, labels = samples
     if folds is not None:
@@ -81,7 +94,7 @@ def apply_fit(recipe: str, fit_samples: Samples | None, folds: int | None, sampl
         fold = fold_of(as_array(labels), folds, outputs.labels_per_sample, seed)
         learned = {"recipe": recipe, "cross_fit": folds, "n": len(fold)}
         return AfterFit(cross_fitted(stages, samples, fold, seed), None, learned)
-    chain = _chain(recipe, outputs)
+    chain = _chain(recipe, outputs, class_names)
     with seeded(seed):
         entries = [] if fit_samples is None else chain.fit(*tensors_of(*fit_samples))
         calibrated, decisions = chain.judged(tensors_of(outputs, labels)[0])
@@ -91,11 +104,11 @@ def apply_fit(recipe: str, fit_samples: Samples | None, folds: int | None, sampl
     return AfterFit(calibrated, decisions, learned)
 
 
-def _chain(recipe: str, outputs: Outputs) -> PostHoc:
+def _chain(recipe: str, outputs: Outputs, class_names: tuple[str, ...]) -> PostHoc:
     from calibench.recipe.posthoc import PostHoc
 
     stages = resolve_chain(recipe, ("calibrator", "decision"), f"fit {recipe}")
-    return PostHoc(stages, outputs.num_classes, outputs.labels_per_sample)
+    return PostHoc(stages, outputs.num_classes, outputs.labels_per_sample, class_names=class_names)
 
 
 def _learned(entries: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
 from calibench.lazy import np
 from calibench.outputs.arrays import as_array, as_tensor, is_tensor, to_float64
+from calibench.outputs.roles.class_names import ClassNames
+from calibench.outputs.roles.label_values import class_indices
 from calibench.outputs.several_labels import check_samples
 
 
-def samples_given(logits: Any, probs: Any, labels: Any, prefix: str) -> Samples:
-    """Outputs and labels, of arguments whose names begin with `prefix`. InputError naming the argument, or the first bad row."""
+def samples_given(
+    logits: Any, probs: Any, labels: Any, prefix: str, class_names: Sequence[str] | None = None
+) -> Samples:
+    """Outputs and labels, of arguments whose names begin with `prefix`; labels may be words of `class_names`.
+
+    InputError naming the argument, or the first bad row.
+    """
     if (logits is None) == (probs is None):
         raise InputError(f"give {prefix}logits or {prefix}probs, one of them", "as evaluate(logits=z, labels=y)")
     if labels is None:
         raise InputError(f"{prefix}labels are missing", "as evaluate(logits=z, labels=y)")
     name = f"{prefix}{'probs' if logits is None else 'logits'}"
-    scores, truth = _given(probs if logits is None else logits, name), _given(labels, f"{prefix}labels")
+    scores = _given(probs if logits is None else logits, name)
+    truth = _labels_given(labels, f"{prefix}labels", scores, class_names)
     truth = as_tensor(truth) if is_tensor(scores) else as_array(truth)
     return check_samples(scores, truth, logits is None, name)
+
+
+def _labels_given(labels: Any, name: str, scores: Any, class_names: Sequence[str] | None) -> Any:
+    """Labels as numbers: words find their class among `class_names`, and whole numbers too where classes are named by numbers."""
+    if class_names is not None and scores.ndim == 2 and len(class_names) != scores.shape[1]:
+        message = f"{len(class_names)} class_names for {scores.shape[1]} columns of scores"
+        raise InputError(message, "name every class, in the order of the columns")
+    words = None if is_tensor(labels) else np.asarray(labels)
+    if words is None or words.ndim != 1 or (words.dtype.kind not in "OSU" and class_names is None):
+        return _given(labels, name)
+    if class_names is None:
+        raise InputError(f"{name} are words", "give class_names, the class of each column of the scores")
+    return class_indices(words, ClassNames(tuple(class_names)), scores.shape[1], name, "the label").labels
 
 
 def numbers_given(values: Any, name: str) -> Any:

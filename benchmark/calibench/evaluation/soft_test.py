@@ -59,7 +59,7 @@ def soft_findings(judged: Judged, bins: int, seed: int) -> tuple[list[Finding], 
     above_chance = observed[ECE] - drawn[ECE].mean(axis=0)
     top_p = np.minimum(test.p[TOP], test.p[ECE])
     findings = findings_in("soft", compared, top_p, test.critical[TOP], ["top label"], above_chance)
-    findings += findings_in("soft", of_classes, test.p[CLASSES], test.critical[CLASSES])
+    findings += findings_in("soft", of_classes, test.p[CLASSES], test.critical[CLASSES], judged.class_names)
     detectable = compared.detectable(test.critical[TOP])
     return findings, None if detectable is None else float(detectable[0])
 

@@ -48,7 +48,7 @@ class Fit:
     map: FittedMap | None = None
 
 
-def evaluate_samples(
+def evaluate_samples(  # noqa: PLR0913 - an argument for each fact about the samples
     samples: Samples,
     fit: Fit = Fit(),
     *,
@@ -58,22 +58,24 @@ def evaluate_samples(
     report: Report = quiet,
     sample_weight: NDArray[Any] | None = None,
     parts: Parts = NOTHING_ASKED,
+    class_names: tuple[str, ...] = (),
 ) -> EvaluationRecord:
     """Judge `samples` before and after a fit, and advise which map helps if they are not calibrated.
 
     `soft` are the shares `[N, K]` of people who gave each label. `metrics` lists the metrics, as in `brier,ece:bins=20`; None
     is the default set. `report` hears how far judging is. `sample_weight [N]` weighs the samples that are judged, not those of the
     fit, which has no weights; an advice is for samples without weights alone. `parts` adds groups and periods of time.
+    `class_names` are those of the columns, if they have names.
     Raises InputError for samples that do not go together.
     """
     outputs, labels = samples
-    _check(samples, fit, soft, sample_weight)
+    _check(samples, fit, soft, sample_weight, class_names)
     soft = _checked_soft(soft, outputs)
     fit_on = _fit_on(fit, samples, sampling.seed)
     chosen = load_metrics(metrics, weighted=sample_weight is not None)
     if outputs.top_label_only and metrics is not None:
         refuse_by_name(metrics, chosen)
-    judged = Judged(outputs, labels, soft=soft, sample_weight=sample_weight)
+    judged = Judged(outputs, labels, soft=soft, sample_weight=sample_weight, class_names=class_names)
     record = record_of(judged, judge(judged, chosen, sampling, report), chosen)
     record = dataclasses.replace(record, **parts.judge(judged, chosen, sampling, report))
     warnings = [] if fit.samples is None else warnings_about_fit(fit.samples, samples)
@@ -89,8 +91,8 @@ def evaluate_samples(
             return dataclasses.replace(record, fit={"recipe": AUTO, "chosen": None})
     if recipe is None:
         return record
-    after = _fitted(dataclasses.replace(fit, recipe=recipe), fit_on, samples, sampling.seed)
-    judged_after = Judged(after.outputs, labels, after.decisions, soft, sample_weight)
+    after = _fitted(dataclasses.replace(fit, recipe=recipe), fit_on, samples, sampling.seed, class_names)
+    judged_after = Judged(after.outputs, labels, after.decisions, soft, sample_weight, class_names)
     judgement = judge(judged_after, chosen, sampling, report)
     parts_after = parts.judge(judged_after, chosen, sampling, report)
     return dataclasses.replace(
@@ -102,13 +104,19 @@ def evaluate_samples(
     )
 
 
-def _check(samples: Samples, fit: Fit, soft: NDArray[Any] | None, sample_weight: NDArray[Any] | None) -> None:
+def _check(
+    samples: Samples,
+    fit: Fit,
+    soft: NDArray[Any] | None,
+    sample_weight: NDArray[Any] | None,
+    class_names: tuple[str, ...],
+) -> None:
     """InputError for a fit that these samples cannot have."""
     if samples[0].top_label_only:
         _refuse_with_top_label(fit, soft)
     if fit.map is not None and (fit.recipe or fit.samples or fit.folds or fit.soft is not None):
         raise InputError("a map is fitted already, and there is something to fit", "give a map or a fit, not both")
-    check_fit(fit.recipe, fit.samples, fit.folds, samples)
+    check_fit(fit.recipe, fit.samples, fit.folds, samples, class_names)
     if sample_weight is not None and fit.recipe == AUTO:
         raise InputError(
             "fit auto takes no sample weights", "name a recipe, such as temperature, or leave the weights out"
@@ -154,15 +162,15 @@ def _fit_on(fit: Fit, samples: Samples, seed: int) -> Samples:
     return with_drawn_labels(fit_on, fit.soft, seed)
 
 
-def _fitted(fit: Fit, fit_on: Samples, samples: Samples, seed: int) -> AfterFit:
+def _fitted(fit: Fit, fit_on: Samples, samples: Samples, seed: int, class_names: tuple[str, ...]) -> AfterFit:
     """The judged samples after the fit, or after the map; what a fit learned says if its labels were drawn."""
     if fit.map is not None:
         return AfterFit(*fit.map.judged(samples[0]), {"recipe": fit.map.recipe, "fitted": "earlier"})
     assert fit.recipe is not None
     if fit.samples is None:
-        after = apply_fit(fit.recipe, None, fit.folds, fit_on, seed)
+        after = apply_fit(fit.recipe, None, fit.folds, fit_on, seed, class_names)
     else:
-        after = apply_fit(fit.recipe, fit_on, None, samples, seed)
+        after = apply_fit(fit.recipe, fit_on, None, samples, seed, class_names)
     return after if fit.soft is None else after._replace(learned={**after.learned, "labels": "drawn from the shares"})
 
 
@@ -192,6 +200,7 @@ def record_of(judged: Judged, judgement: Judgement, metrics: Metrics) -> Evaluat
         versions=versions(),
         judged=judged,
         effective_samples=_effective_samples(judged),
+        class_names=list(judged.class_names) or None,
     )
 
 

@@ -87,6 +87,7 @@ def thresholds(  # noqa: PLR0913 - the public API
     judge_logits: Any = None,
     judge_probs: Any = None,
     judge_labels: Any = None,
+    class_names: Sequence[str] | None = None,
     seed: int = 0,
 ) -> ThresholdsRecord:
     """Decision rules that reach a target, fitted to `logits` or `probs` `[N, K]` with `labels [N]`.
@@ -97,13 +98,14 @@ def thresholds(  # noqa: PLR0913 - the public API
 
     `guarantee` is `clopper-pearson` (the default: the target holds for the population with probability 1 - `delta` over such
     samples), `sgr` or `none`. `score` ranks samples for risk and coverage. `fit` names calibrators before the rule. With
-    `judge_logits` or `judge_probs` and `judge_labels`, rules are judged on these samples. The rules are those of
+    `judge_logits` or `judge_probs` and `judge_labels`, rules are judged on these samples. With `class_names`, those of the columns,
+    labels and `positive` may be words. The rules are those of
     `evaluate(fit="threshold:target_risk=0.02")`. InputError as `evaluate` raises it.
     """
-    samples = samples_given(logits, probs, labels, "")
+    samples = samples_given(logits, probs, labels, "", class_names)
     judge_on = None
     if judge_logits is not None or judge_probs is not None or judge_labels is not None:
-        judge_on = samples_given(judge_logits, judge_probs, judge_labels, "judge_")
+        judge_on = samples_given(judge_logits, judge_probs, judge_labels, "judge_", class_names)
     given = {
         "target_risk": target_risk,
         "target_coverage": target_coverage,
@@ -114,7 +116,7 @@ def thresholds(  # noqa: PLR0913 - the public API
     wanted = [Wanted(name, str(value)) for name, values in given.items() for value in _several(values)]
     own = None if delta is None else str(delta)
     options = RuleOptions(None if positive is None else str(positive), guarantee, own, score, fit)
-    return operating_points(samples, wanted, options, judge_on=judge_on, seed=seed)
+    return operating_points(samples, wanted, options, judge_on=judge_on, class_names=class_names, seed=seed)
 
 
 def _several(values: Any) -> Sequence[Any]:

@@ -12,6 +12,7 @@ from calibench.errors import InputError, RunError
 from calibench.evaluation.advice import Advice, advise
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.fit import AUTO
+from calibench.evaluation.samples_given import samples_given
 from calibench.evaluation.soft_fit import with_drawn_labels
 from calibench.lazy import np
 from calibench.maps.calibration_map import CalibrationMap
@@ -19,9 +20,8 @@ from calibench.maps.check_rows import results
 from calibench.maps.document import MapDocument
 from calibench.maps.stage_entries import entries_of, stages_of
 from calibench.metrics.bootstrap import SEED
-from calibench.outputs.arrays import as_array, as_tensor, is_tensor
+from calibench.outputs.arrays import as_array
 from calibench.outputs.outputs import Outputs
-from calibench.outputs.several_labels import check_samples
 from calibench.outputs.stored_outputs import tensors_of
 from calibench.plugins.discovery import registry
 from calibench.records.environment import versions
@@ -41,7 +41,7 @@ def fit_map(
     soft: Any = None,
     seed: int = SEED,
 ) -> CalibrationMap:
-    """A calibration map fitted to `logits` or `probs` `[N, K]` with class indices `labels [N]`.
+    """A calibration map fitted to `logits` or `probs` `[N, K]` with class indices `labels [N]`, or words of `class_names`.
 
     `method` is a recipe of calibrators and a decision rule, as `temperature+threshold:value=0.8`; `auto` is the map that the
     advice of `calibench evaluate` names. Where samples have several labels, scores and labels are `[N, Q]`. `class_names` are
@@ -49,27 +49,8 @@ def fit_map(
 
     Raises InputError for samples that do not go together, and RunError if `auto` finds no map that helps.
     """
-    if (logits is None) == (probs is None):
-        raise InputError("give logits or probs, one of them", "as fit_map(logits=z, labels=y)")
-    if labels is None:
-        raise InputError("labels are missing", "as fit_map(logits=z, labels=y)")
-    name = "probs" if logits is None else "logits"
-    scores, truth = _numbers(probs if logits is None else logits, name), _numbers(labels, "labels")
-    truth = as_tensor(truth) if is_tensor(scores) else as_array(truth)
-    samples = check_samples(scores, truth, logits is None, name)
+    samples = samples_given(logits, probs, labels, "", class_names)
     return fit_samples(samples, method, class_names=class_names, soft=soft, seed=seed)
-
-
-def _numbers(values: Any, name: str) -> Any:
-    if is_tensor(values):
-        return values.detach().cpu()
-    try:
-        array = np.array(values)
-    except ValueError as error:
-        raise InputError(f"{name}: {error}", "give an array, a tensor or nested lists of numbers") from None
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{name}: numbers of type {array.dtype} cannot be fitted", "give real numbers")
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def fit_samples(

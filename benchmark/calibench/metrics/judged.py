@@ -58,6 +58,8 @@ class Judged:
     """The name of the score in `uncertainty`."""
     targets: dict[str, float]
     """The figures that the rule promises, by the name of the metric."""
+    class_names: tuple[str, ...] = ()
+    """The names of the K classes, or of the Q labels; empty if they have none."""
     _uncertainty: Floats | None
     questions = renamed("questions", "labels_per_sample")
     doubt = renamed("doubt", "uncertainty")
@@ -69,6 +71,7 @@ class Judged:
         decisions: Decisions | Ints | None = None,
         soft: Floats | None = None,
         sample_weight: Floats | None = None,
+        class_names: tuple[str, ...] = (),
     ) -> None:
         """`outputs` hold scores `[N, K]`, and `labels` are `[N]`. `decisions` are those of a rule, or its answers `[N]` alone.
 
@@ -83,6 +86,7 @@ class Judged:
         self._parent: tuple[Judged, Ints] | None = None
         self._memo: dict[Hashable, Any] = {}
         self.num_classes = outputs.num_classes
+        self.class_names = class_names
         self.labels_per_sample = outputs.labels_per_sample
         self.labels = read_only(as_array(labels).astype(np.int64, copy=False)[:])
         self.soft = None if soft is None else read_only(soft.astype(np.float64))
@@ -119,6 +123,7 @@ class Judged:
         subset = object.__new__(Judged)
         subset._outputs, subset._parent, subset._memo = None, (self, rows), {}
         subset.num_classes, subset.labels_per_sample = self.num_classes, self.labels_per_sample
+        subset.class_names = self.class_names
         subset.costs, subset.score, subset.targets = self.costs, self.score, self.targets
         subset.labels = read_only(self.labels[rows])
         subset.soft = _rows_of(self.soft, rows)
@@ -131,7 +136,7 @@ class Judged:
     def relabelled(self, labels: Ints) -> Judged:
         """The same outputs and weights with other labels `[N]`, without decisions and soft labels."""
         weights = None if self.sample_weight is None else self.sample_weight[:: self.labels_per_sample]
-        return Judged(self.outputs, torch.tensor(labels), sample_weight=weights)
+        return Judged(self.outputs, torch.tensor(labels), sample_weight=weights, class_names=self.class_names)
 
     @property
     def n(self) -> int:

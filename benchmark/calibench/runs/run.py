@@ -69,7 +69,9 @@ def run_config(
         fitted = posthoc.with_adapted(fitted)
     with members.timed("judge"):
         report("judge", 0, 1, "bootstrap and noise floor")
-        judgement = judge(Judged(test, labels["test"], decisions, inputs.data.test_soft), metrics, options.sampling)
+        soft, names = inputs.data.test_soft, inputs.data.class_names
+        judged = Judged(test, labels["test"], decisions, soft, class_names=names)
+        judgement = judge(judged, metrics, options.sampling)
         advice = _advice(judgement, posthoc, (outputs["cal"], labels["cal"]), options.sampling.seed)
         report("judge", 1, 1, "")
     added = judge_shift_and_ood(config, inputs, members, posthoc, test, Judging(metrics, options.sampling), report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -188,6 +188,7 @@ def gate(  # noqa: PLR0913 - the public API: an argument for each option of the 
     fit: str | None = None,
     fit_on: str | Path | None = None,
     cross_fit: int | None = None,
+    class_names: Sequence[str] | None = None,
     seed: int = SEED,
 ) -> GateResult:
     """Check limits of figures of `logits` or `probs` `[N, K]` with `labels [N]`, or of a `file`; each decided by its interval.
@@ -199,7 +200,7 @@ def gate(  # noqa: PLR0913 - the public API: an argument for each option of the 
     With `no_worse`, a metric with a limit (`brier` where there is none) must not be shown to be worse than that of the `baseline`
     file, or of `baseline_logits` or `baseline_probs`, on the same rows; with `margin={"brier": 0.005}` it must be shown to be
     worse by no more than that. `fit` is a recipe that is applied first, such as the rule `threshold:value=0.8`; `fit_on` is a
-    file of samples to fit it on, and `cross_fit` a number of folds.
+    file of samples to fit it on, and `cross_fit` a number of folds. With `class_names`, those of the columns, labels may be words.
 
     Raises InputError for a metric without an interval, for samples too few to show a limit (it says how many are needed), and for
     a baseline of other rows.
@@ -209,7 +210,7 @@ def gate(  # noqa: PLR0913 - the public API: an argument for each option of the 
     if file is not None and any(given is not None for given in (logits, probs, labels)):
         raise InputError("give a file, or arrays, one of them", "as gate(file='test.npz', max={'ece15': 0.03})")
     read = None if file is None else read_samples(file)
-    samples = samples_given(logits, probs, labels, "") if read is None else read.samples
+    samples = samples_given(logits, probs, labels, "", class_names) if read is None else read.samples
     if baseline is not None and (baseline_logits is not None or baseline_probs is not None):
         raise InputError("give a baseline file, or its outputs, one of them", "as baseline_logits=z")
     old: Samples | None = None

@@ -92,6 +92,7 @@ def judge_in_one_pass(
     collected = _Pass(file, chosen, sampling)
     collected.run(file, block_rows, report)
     judged = collected.sums.finish(file.where)
+    judged.class_names = file.class_names or ()
     estimates, details, late = figures(judged, collected.sums, chosen)
     chosen = {name: metric for name, metric in chosen.items() if name in estimates}
     judgement = _judgement(judged, collected, chosen, estimates, details)
