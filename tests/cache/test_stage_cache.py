@@ -49,14 +49,13 @@ def test_a_fresh_cache_reads_only_keys_that_its_command_has_made(tmp_path: Path)
 
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("suffix", [".safetensors", ".sha256"])
-def test_a_damaged_file_is_a_miss_and_is_removed(suffix: str, damage: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_a_miss_until_it_is_replaced(suffix: str, damage: str, tmp_path: Path) -> None:
     cache = StageCache(tmp_path)
     cache.put("stage1", KEY, TENSORS)
     (file,) = tmp_path.glob(f"*{suffix}")
     DAMAGE[damage](file)
     assert cache.get("stage1", KEY) is None
     assert cache.hits == []
-    assert list(tmp_path.iterdir()) == []
     cache.put("stage1", KEY, TENSORS)
     assert_equal(cache.get("stage1", KEY))
 
@@ -64,7 +63,7 @@ def test_a_damaged_file_is_a_miss_and_is_removed(suffix: str, damage: str, tmp_p
 def test_a_reader_between_the_two_writes_does_not_stop_the_writer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The reader finds tensors without their checksum, takes them for damaged and removes them."""
+    """The reader finds tensors without their checksum, takes them for damaged and leaves them alone."""
     fsync, calls = os.fsync, []
 
     def read_before_the_third(descriptor: int) -> None:
@@ -79,8 +78,6 @@ def test_a_reader_between_the_two_writes_does_not_stop_the_writer(
         patch.setattr(os, "fsync", read_before_the_third)
         cache.put("stage1", KEY, TENSORS)
     assert len(calls) == 4
-    assert StageCache(tmp_path).get("stage1", KEY) is None
-    cache.put("stage1", KEY, TENSORS)
     assert_equal(StageCache(tmp_path).get("stage1", KEY))
 
 

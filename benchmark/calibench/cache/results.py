@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -64,18 +65,24 @@ class StageResults:
         All processes make it `together`, or the first makes it for all.
         """
         cached = self.processes.same(self.cache.get(stage, key) if keep else None)
-        if cached is not None:
-            result = StageResult.unpacked(cached)
-        else:
-            start, inside = time.perf_counter(), self._spent
-            result = make() if together or self.processes.size == 1 else self._by_the_first(make)
-            seconds = time.perf_counter() - start
-            before = result.figures.get(SECONDS, 0.0)  # spent before a kill, on a result that was resumed
-            result.figures[SECONDS] = before + seconds - (self._spent - inside)  # nested results count their own
-            self._spent = inside + seconds
-            if keep:
-                self.cache.put(stage, key, result.packed())
+        with contextlib.ExitStack() as alone:
+            if cached is None and keep:
+                alone.enter_context(self.cache.making(stage, key))
+                cached = self.processes.same(self.cache.get(stage, key))  # another process may have made it meanwhile
+            result = self._made(stage, key, make, keep, together) if cached is None else StageResult.unpacked(cached)
         self.timings[stage] = self.timings.get(stage, 0.0) + result.figures.pop(SECONDS)
+        return result
+
+    def _made(self, stage: str, key: str, make: Callable[[], StageResult], keep: bool, together: bool) -> StageResult:
+        """The result of `make`, with its seconds, kept in the cache if asked for."""
+        start, inside = time.perf_counter(), self._spent
+        result = make() if together or self.processes.size == 1 else self._by_the_first(make)
+        seconds = time.perf_counter() - start
+        before = result.figures.get(SECONDS, 0.0)  # spent before a kill, on a result that was resumed
+        result.figures[SECONDS] = before + seconds - (self._spent - inside)  # nested results count their own
+        self._spent = inside + seconds
+        if keep:
+            self.cache.put(stage, key, result.packed())
         return result
 
     def get_or_train(

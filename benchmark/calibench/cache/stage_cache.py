@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from calibench.atomic import digest_of, replacing, writable_folder
+from calibench.cache.lock import locked
 from calibench.errors import InputError
 from calibench.processes import ALONE, Processes
 
@@ -39,7 +41,7 @@ class StageCache:
         """Stages that an earlier process began, each with the epoch after which it was resumed."""
 
     def get(self, stage: str, key: str) -> dict[str, torch.Tensor] | None:
-        """The tensors, or None if there are none or their checksum differs (then the files are removed)."""
+        """The tensors, or None if there are none or their checksum differs. A damaged file stays until `put` replaces it."""
         if self.folder is None or (self.fresh and key not in self.fresh_keys):
             return None
         path = self._path(stage, key)
@@ -51,9 +53,19 @@ class StageCache:
                 return tensors
         except (OSError, SafetensorError):
             pass
-        path.with_suffix(".sha256").unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
         return None
+
+    @contextlib.contextmanager
+    def making(self, stage: str, key: str) -> Iterator[None]:
+        """Inside the block this process alone makes the result; another that makes it is waited for.
+
+        Nobody waits for a process that has died.
+        """
+        if self.folder is None:
+            yield
+            return
+        with locked(self.folder, f"{stage}-{key[:32]}"):
+            yield
 
     def put(self, stage: str, key: str, tensors: Mapping[str, torch.Tensor]) -> None:
         """Keep the tensors. The checksum is written last, so that a crash between the two leaves a miss."""
