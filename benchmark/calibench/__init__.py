@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from calibench.plugins.specs import PresetSpec as PresetSpec
     from calibench.plugins.specs import ReaderSpec as ReaderSpec
     from calibench.plugins.specs import ShiftSpec as ShiftSpec
+    from calibench.plugins.specs import SuiteSpec as SuiteSpec
     from calibench.runs.load_run import load_run as load_run
     from calibench.stages import Calibrator as Calibrator
     from calibench.stages import DecisionRule as DecisionRule
@@ -85,6 +86,7 @@ _HOME = {
         "PresetSpec",
         "ReaderSpec",
         "ShiftSpec",
+        "SuiteSpec",
     ),
     "calibench.runs.load_run": ("load_run",),
     "calibench.stages": ("Calibrator", "DecisionRule", "Ensemble", "HeadRefit", "Objective", "OodScore", "Sampler"),

@@ -1,6 +1,6 @@
-"""Registers the methods and OOD scores of this package (every `SPEC` in the folders beside this file) and its presets."""
+"""Registers the methods and OOD scores of this package (every `SPEC` in the folders beside this file), its presets and suites."""
 
-from calibench import MethodSpec, OodScoreSpec, PresetSpec, hookimpl, specs_in
+from calibench import MethodSpec, OodScoreSpec, PresetSpec, SuiteSpec, hookimpl, specs_in
 
 KINDS = ("objectives", "refits", "samplers", "ensembles", "calibrators", "decisions")
 """A folder of this package for each kind of stage."""
@@ -15,6 +15,11 @@ PRESETS = {
     "jordahn-wrn-svhn": JORDAHN.format("SVHN"),
 }
 """The files in `presets/`, each with its summary."""
+
+SUITES = {
+    "quick-v1": "Recipes of every family on the four data sets that ship with scikit-learn: minutes on a laptop.",
+}
+"""The files in `suites/`, a link to leaderboards/suites/, each with its summary."""
 
 
 @hookimpl
@@ -35,4 +40,13 @@ def calibench_presets() -> list[PresetSpec]:
     return [
         PresetSpec(name=name, target=f"{__name__}:presets/{name}.toml", summary=summary)
         for name, summary in PRESETS.items()
+    ]
+
+
+@hookimpl
+def calibench_suites() -> list[SuiteSpec]:
+    """The suites: frozen protocols whose boards are compared."""
+    return [
+        SuiteSpec(name=name, target=f"{__name__}:suites/{name}.toml", summary=summary)
+        for name, summary in SUITES.items()
     ]

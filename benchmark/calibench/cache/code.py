@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.util
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -33,6 +34,17 @@ def code_of(bound: Bound, *, judged: bool = False) -> str:
     return _sources("calibench", left_out) + _sources(package, left_out if package == "calibench" else frozenset())
 
 
+def installed_code_of(targets: Collection[str]) -> str:
+    """The digest of calibench's sources that decide a run's figures, and of the packages of plugins' `targets`. Imports nothing."""
+    packages = sorted({"calibench", *(target.partition(":")[0].partition(".")[0] for target in targets)})
+    found = []
+    for package in packages:
+        spec = importlib.util.find_spec(package)
+        left_out = PRESENTATION if package == "calibench" else frozenset()
+        found.append(f"{package} {_digest_of(spec.origin, left_out) if spec is not None else None}")
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()
+
+
 @functools.cache
 def _sources(package: str, left_out: frozenset[str]) -> str:
     return sources_of(package, left_out) or package
@@ -43,7 +55,10 @@ def sources_of(package: str, left_out: Collection[str] = ()) -> str | None:
 
     Files and folders beside the package's `__init__.py` that are named in `left_out` do not count.
     """
-    file = getattr(sys.modules.get(package), "__file__", None)
+    return _digest_of(getattr(sys.modules.get(package), "__file__", None), left_out)
+
+
+def _digest_of(file: str | None, left_out: Collection[str]) -> str | None:
     if file is None or not Path(file).is_file():
         return None
     root = Path(file)

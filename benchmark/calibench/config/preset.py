@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,11 +69,11 @@ def is_file(name: str) -> bool:
 def load_preset(name: str | Path) -> Preset:
     """The preset of a plugin by its name, or of a file by its path; InputError names the bad key."""
     if isinstance(name, Path):
-        return read_preset(_text_of_file(name), str(name))
+        return read_preset(text_of_file(name), str(name))
     if not isinstance(name, str):
         raise InputError(f"preset={name!r} is a {type(name).__name__}, not a name or a path", "as preset='quick'")
     if is_file(name):
-        return read_preset(_text_of_file(Path(name)), name)
+        return read_preset(text_of_file(Path(name)), name)
     reg = registry()
     if ("preset", name) not in reg.entries and Path(f"{name}{SUFFIX}").is_file():
         raise InputError(f"there is no preset called {name!r}", f"name the file as {name}{SUFFIX}")
@@ -93,7 +93,7 @@ def read_preset(text: str, name: str) -> Preset:
         if key not in KEYS:
             raise InputError(f"{where}: unknown key {key!r}", _place_of(key))
     options = {
-        key: _texts(content[key], f"{where}: {key}", several=key in LIST_KEYS)
+        key: read_texts(content[key], f"{where}: {key}", several=key in LIST_KEYS)
         for key in (*LIST_KEYS, *SINGLE_KEYS)
         if key in content
     }
@@ -103,14 +103,15 @@ def read_preset(text: str, name: str) -> Preset:
         name=name,
         text=text,
         options=options,
-        seeds=_seeds(content.get("seed", 0), f"{where}: seed"),
-        settings=_settings(content, options, where),
-        paper=_texts(content["paper"], f"{where}: paper", several=False)[0] if "paper" in content else "",
-        notes=_texts(content["notes"], f"{where}: notes", several=True) if "notes" in content else (),
+        seeds=read_seeds(content.get("seed", 0), f"{where}: seed"),
+        settings=read_settings(content, [options], where),
+        paper=read_texts(content["paper"], f"{where}: paper", several=False)[0] if "paper" in content else "",
+        notes=read_texts(content["notes"], f"{where}: notes", several=True) if "notes" in content else (),
     )
 
 
-def _text_of_file(path: Path) -> str:
+def text_of_file(path: Path) -> str:
+    """The text of a preset or suite; InputError if it cannot be read, is no UTF-8 or longer than `LONGEST`."""
     try:
         with path.open("rb") as stream:
             content = stream.read(LONGEST + 1)
@@ -133,44 +134,49 @@ def _place_of(key: str) -> str:
     return did_you_mean(key, KEYS)
 
 
-def _kind(value: Any) -> str:
+def kind_of_value(value: Any) -> str:
+    """The kind of a TOML value, for messages."""
     kinds = {bool: "a true or false", int: "a whole number", float: "a number", str: "a text", list: "a list"}
     return "a table" if isinstance(value, dict) else kinds.get(type(value), "a date or time")
 
 
-def _texts(value: Any, where: str, *, several: bool) -> tuple[str, ...]:
+def read_texts(value: Any, where: str, *, several: bool) -> tuple[str, ...]:
+    """One text, or with `several` a list of them; InputError for anything else."""
     texts = value if several and isinstance(value, list) else [value]
     not_texts = [item for item in texts if not isinstance(item, str)]
     if not_texts or not texts or not all(text.strip() for text in texts):
-        problem = f"holds {_kind(not_texts[0])}" if not_texts else "is empty"
+        problem = f"holds {kind_of_value(not_texts[0])}" if not_texts else "is empty"
         raise InputError(f"{where} {problem}", "give a text, or a list of texts" if several else "give a text")
     return tuple(texts)
 
 
-def _seeds(value: Any, where: str) -> tuple[int, ...]:
+def read_seeds(value: Any, where: str) -> tuple[int, ...]:
+    """One seed or a list of them; InputError for anything else."""
     seeds = value if isinstance(value, list) else [value]
     for seed in seeds:
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-            message = f"{where} holds {_kind(seed)}, {seed!r}"
+            message = f"{where} holds {kind_of_value(seed)}, {seed!r}"
             raise InputError(message, "give a whole number from 0 up, or a list, as [0, 1, 2]")
     if not seeds:
         raise InputError(f"{where} is empty", "leave it out for 0")
     return tuple(seeds)
 
 
-def _settings(content: Mapping[str, Any], options: Mapping[str, tuple[str, ...]], where: str) -> tuple[Setting, ...]:
-    """The settings under `train` and `set`, each value checked against its parameter."""
+def read_settings(
+    content: Mapping[str, Any], runs: Sequence[Mapping[str, tuple[str, ...]]], where: str
+) -> tuple[Setting, ...]:
+    """The settings under `train` and `set`, each value checked against its parameter; `runs` name the parts that there are."""
     with _within(where):
-        specs = _parts(options)
+        specs = {name: spec for options in runs for name, spec in _parts(options).items()}
     parts = content.get("set", {})
     if not isinstance(parts, dict):
-        raise InputError(f"{where}: set holds {_kind(parts)}", "give a table for each part, as [set.vtst]")
+        raise InputError(f"{where}: set holds {kind_of_value(parts)}", "give a table for each part, as [set.vtst]")
     train = content.get(TRAIN, {})
     settings = []
     for part, table in {TRAIN: train, **parts}.items():
         table_name = f"{where}: [{TRAIN}]" if table is train else f"{where}: [set.{part}]"
         if not isinstance(table, dict):
-            raise InputError(f"{table_name} holds {_kind(table)}", "give a table of settings, as [set.vtst]")
+            raise InputError(f"{table_name} holds {kind_of_value(table)}", "give a table of settings, as [set.vtst]")
         if table is not train and part not in specs:
             raise InputError(f"{table_name}: {part!r} is no part of this run", did_you_mean(part, specs))
         all_params = TRAINING_PARAMS if table is train else specs[part].all_params()
@@ -215,7 +221,7 @@ def _text_of(value: Any, param: Param, where: str) -> str:
     for item in items:
         if not isinstance(item, _PYTHON[kind]) or (isinstance(item, bool) and kind != "bool"):
             expected = {"int": "a whole number", "float": "a number", "bool": "true or false"}.get(kind, "a text")
-            message = f"{where}: {param.key} holds {_kind(item)}, {item!r}"
+            message = f"{where}: {param.key} holds {kind_of_value(item)}, {item!r}"
             raise InputError(message, f"give {expected}{', or a list' if is_list else ''}: {param.meaning}")
     text = ";".join(str(item).lower() if isinstance(item, bool) else str(item) for item in items)
     read_value(param, text, where)

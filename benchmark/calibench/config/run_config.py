@@ -34,7 +34,9 @@ class RunConfig:
     explicit: frozenset[str] = frozenset()
     """`name.key` of the parameters that the user typed, or that a preset sets under [set.NAME]."""
     preset: Mapping[str, Any] | None = None
-    """The preset that it came from: `name`, `sha256` of its text, and the `changed` settings. It decides no figure."""
+    """The preset or suite that it came from: `name`, `sha256` of its text, the `changed` settings. It decides no figure."""
+    data_fingerprint: str | None = None
+    """The fingerprint, before noise, that a suite freezes; a run on other data is refused."""
     shift_and_ood: ShiftAndOod = TEST_SPLIT_ALONE
     """Shifts and OOD sets that the run is judged on besides its test split."""
 

@@ -29,6 +29,7 @@ from calibench.plugins.specs import (
     ReaderSpec,
     ShiftSpec,
     Spec,
+    SuiteSpec,
 )
 
 HOOKS: dict[str, type[Spec]] = {
@@ -40,6 +41,7 @@ HOOKS: dict[str, type[Spec]] = {
     "calibench_ood_scores": OodScoreSpec,
     "calibench_metrics": MetricSpec,
     "calibench_presets": PresetSpec,
+    "calibench_suites": SuiteSpec,
     "calibench_readers": ReaderSpec,
 }
 

@@ -25,6 +25,7 @@ from calibench.plugins.specs import (
     PresetSpec,
     ReaderSpec,
     ShiftSpec,
+    SuiteSpec,
 )
 
 GROUP = "calibench"
@@ -237,6 +238,33 @@ def calibench_presets() -> Iterable[PresetSpec]:
     [set.vtst]
     latent_dim = 32
     epochs = 2
+    ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def calibench_suites() -> Iterable[SuiteSpec]:
+    """Frozen protocols by name, for `calibench sweep NAME`: each a TOML file beside a module.
+
+    ```python
+    import calibench
+
+    @calibench.hookimpl
+    def calibench_suites():
+        return [calibench.SuiteSpec(
+            name="my-suite-v1", target="my_module:my_suite.toml", summary="Three recipes on the embedded digits.",
+        )]
+    ```
+
+    ```toml
+    primary = "brier"
+    base = "ce"
+    method = ["ce", "ce+temperature", "vtst"]
+    seed = [0, 1, 2]
+
+    [[data]]
+    dataset = "digits"
     ```
     """
     raise NotImplementedError

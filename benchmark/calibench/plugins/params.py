@@ -15,8 +15,8 @@ ParamType = Literal["int", "float", "bool", "str", "path", "floats", "ints"]
 _KEY = re.compile(r"[a-z][a-z0-9_]*\Z")
 _PARAM_TYPES = ("int", "float", "bool", "str", "path", "floats", "ints")
 
-REQUIRED: Any = type("Required", (), {"__repr__": lambda _: "REQUIRED"})()
-"""Default of a parameter that the user must give."""
+REQUIRED: Any = type("Required", (), {"__repr__": lambda _: "REQUIRED", "__reduce__": lambda _: "REQUIRED"})()
+"""Default of a parameter that the user must give; one object, in every process."""
 
 
 @dataclass(frozen=True)

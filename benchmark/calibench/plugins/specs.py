@@ -283,9 +283,16 @@ class PresetSpec(Spec):
         try:
             return (pkgutil.get_data(module, file) or b"").decode("utf-8")
         except Exception as error:
-            message = f"preset {self.name!r} cannot be loaded: {type(error).__name__}: {error}"
+            message = f"{self.family} {self.name!r} cannot be loaded: {type(error).__name__}: {error}"
             hint = f"its target is {self.target!r}: is the file among the package's data?"
             raise PluginError(message, hint) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteSpec(PresetSpec):
+    """A frozen protocol by name, for `calibench sweep`. `target` is `module:file.toml`; see docs/guides/suites.md."""
+
+    family: ClassVar[str] = "suite"
 
 
 def kind_of(spec: Spec) -> str:

@@ -35,6 +35,7 @@ def load_inputs(config: RunConfig, options: RunOptions, processes: Processes, re
     start = time.perf_counter()
     with processes.first_alone(), using_data_folder(options.data_dir, options.download, report) as folder:
         data = load_data(config)
+        refuse_other_data(config, data)
         shifts = load_shifts(config.shift_and_ood.shifts, data)
         ood_sets = load_ood(config.shift_and_ood.ood, data)
     if not folder.was_used and (options.data_dir is not None or options.download):
@@ -42,3 +43,13 @@ def load_inputs(config: RunConfig, options: RunOptions, processes: Processes, re
         message = f"dataset {config.dataset.name!r} reads no published files: {idle} would do nothing"
         raise InputError(message, "leave out --data-dir and --download (data_dir, download)")
     return Inputs(data, shifts, ood_sets, time.perf_counter() - start)
+
+
+def refuse_other_data(config: RunConfig, data: Data) -> None:
+    """InputError for data that are not those of the suite that the configuration came from."""
+    if config.data_fingerprint not in (None, data.clean_fingerprint):
+        suite = dict(config.preset or {}).get("name")
+        message = f"dataset {config.dataset.name!r} has the fingerprint {data.clean_fingerprint[:12]}..., and suite {suite} is "
+        raise InputError(
+            f"{message}frozen on {str(config.data_fingerprint)[:12]}...", "use the revision that the suite names"
+        )

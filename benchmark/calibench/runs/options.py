@@ -22,3 +22,5 @@ class RunOptions:
     """Metrics that the record holds besides the default set, as in `smece,ece:bins=20`."""
     sampling: Sampling = DEFAULT_SAMPLING
     """The bootstrap of the intervals."""
+    wait: bool = True
+    """Wait for another process that makes the same run; False raises `RunBusyError`."""

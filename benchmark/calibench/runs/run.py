@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 import torch
 
@@ -14,7 +15,7 @@ from calibench.evaluation.advice import Advice, advise
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.judge import Judgement, judge
 from calibench.metrics.judged import Judged
-from calibench.metrics.load import DEFAULT, load_metrics
+from calibench.metrics.load import DEFAULT, Metrics, load_metrics
 from calibench.outputs.several_labels import round_to_float32
 from calibench.processes import Processes, joined
 from calibench.progress import Report, quiet
@@ -23,11 +24,12 @@ from calibench.recipe.posthoc import PostHoc, checked
 from calibench.records import store
 from calibench.records.record import ResultRecord
 from calibench.runs.already_there import stored_record
-from calibench.runs.identity import identify
+from calibench.runs.identity import Identity, identify
 from calibench.runs.in_memory import describe_in_memory
-from calibench.runs.inputs import load_inputs
+from calibench.runs.inputs import Inputs, load_inputs
 from calibench.runs.options import RunOptions
 from calibench.runs.result import RunResult
+from calibench.runs.run_lock import run_lock
 from calibench.runs.shift_and_ood import Judging, judge_shift_and_ood
 from calibench.seeds import seeded
 
@@ -53,6 +55,30 @@ def run_config(
     record = stored_record(config, identity, options, processes, may_cache)
     if record is not None:
         return record, True
+    with run_lock(cache, identity, options):
+        record = stored_record(
+            config, identity, options, processes, may_cache
+        )  # another process may have made it meanwhile
+        if record is not None:
+            return record, True
+        parts = Parts(config, inputs, members, posthoc, identity, metrics)
+        return _run(parts, options, processes, report, start), False
+
+
+class Parts(NamedTuple):
+    """A run that is built and checked, and not trained."""
+
+    config: RunConfig
+    inputs: Inputs
+    members: Members
+    posthoc: PostHoc
+    identity: Identity
+    metrics: Metrics
+
+
+def _run(parts: Parts, options: RunOptions, processes: Processes, report: Report, start: float) -> ResultRecord:
+    """Train, fit, judge and store; returns the record."""
+    config, inputs, members, posthoc, identity, metrics = parts
     if options.results is not None and processes.first:
         writable_folders([options.results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
 
@@ -60,7 +86,7 @@ def run_config(
         name: checked(split, f"{config.recipe}, {name} split") for name, split in members.run(("cal", "test")).items()
     }
     if not processes.first:  # the first process fits, judges and writes for all
-        return _same(processes, None), False
+        return _same(processes, None)
     labels = {name: torch.from_numpy(getattr(inputs.data, name).y).flatten() for name in outputs}
     with members.timed("posthoc"), seeded(members.seeds["posthoc"]):
         fitted = members.fitted + posthoc.fit(outputs["cal"], labels["cal"])
@@ -81,7 +107,7 @@ def run_config(
     record = result.record(members, metrics, processes, time.perf_counter() - start)
     if options.results is not None:
         record = store.write_run(options.results, record, result.arrays())
-    return _same(processes, record), False
+    return _same(processes, record)
 
 
 def posthoc_of(config: RunConfig, data: Data) -> PostHoc:

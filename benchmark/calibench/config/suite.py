@@ -1,0 +1,168 @@
+"""Suites (TOML): frozen protocols of a sweep, read and checked down to the key, and the runs that they consist of.
+
+```toml
+summary = "Three recipes on the embedded digits."
+primary = "brier"             # the metric that ranks, and the recipe that others are compared with
+base = "ce"
+method = ["ce", "ce+temperature", "vtst"]
+seed = [0, 1, 2]
+[[data]]                      # one or several: a dataset, and the network and noises that are tried on it
+dataset = "digits"
+model = "mlp"
+noise = ["none", "symmetric:rate=0.3"]
+fingerprint = "4f1c..."       # of the data before noise: other data are refused
+licence = "CC BY 4.0"
+[train]                       # settings of stage 1, and of parts, as in a preset
+epochs = 20
+[set.vtst]
+latent_dim = 64
+```
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from calibench.config.preset import is_file, kind_of_value, read_seeds, read_settings, read_texts, text_of_file
+from calibench.config.request import RunRequest
+from calibench.config.resolve import resolve_run
+from calibench.config.run_config import RunConfig, Setting
+from calibench.errors import InputError, did_you_mean
+from calibench.plugins.discovery import registry
+
+KEYS = ("summary", "primary", "base", "method", "seed", "data", "train", "set", "notes", "paper")
+DATA_KEYS = ("dataset", "model", "noise", "fingerprint", "licence", "notes")
+NO_NOISE = "none"
+
+
+@dataclass(frozen=True)
+class SuiteData:
+    """One entry under `[[data]]`: a dataset with its network, and the noises that are tried on it (None: clean labels)."""
+
+    dataset: str
+    model: str | None = None
+    noises: tuple[str | None, ...] = (None,)
+    fingerprint: str | None = None
+    """SHA-256 of the data before noise; None: any data under that name."""
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A checked suite. A changed protocol gets a new name, as `quick-v2`."""
+
+    name: str
+    text: str = dataclasses.field(repr=False)
+    summary: str
+    primary: str
+    base: str
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    data: tuple[SuiteData, ...]
+    settings: tuple[Setting, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def configs(self, device: str = "cpu") -> Iterator[RunConfig]:
+        """Every run: seeds outermost, then data with their noises, then recipes."""
+        mark = {"name": self.name, "sha256": self.sha256, "changed": [], "suite": True}
+        for seed in self.seeds:
+            for data in self.data:
+                for noise in data.noises:
+                    request = RunRequest(dataset=data.dataset, model=data.model, noise=noise, device=device)
+                    for recipe in self.methods:
+                        config = resolve_run(request, recipe, seed, self.settings)
+                        yield dataclasses.replace(config, preset=mark, data_fingerprint=data.fingerprint)
+
+
+def load_suite(name: str | Path) -> Suite:
+    """The suite of a plugin by its name, or of a file by its path; InputError names the bad key."""
+    if isinstance(name, Path) or is_file(str(name)):
+        return read_suite(text_of_file(Path(name)), Path(name).stem)
+    return read_suite(registry().get("suite", name).spec.load(), name)
+
+
+def read_suite(text: str, name: str) -> Suite:
+    """The suite in a TOML text; InputError names the key that is unknown, missing or of the wrong type."""
+    where = f"suite {name}"
+    try:
+        content = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"{where}: not TOML: {error}", 'text stands in quotes, as in base = "ce"') from None
+    _known(content, KEYS, where)
+    missing = [key for key in ("primary", "base", "method", "data") if key not in content]
+    if missing:
+        raise InputError(f"{where}: there is no {missing[0]!r}", 'as in primary = "brier", base = "ce"')
+    methods = read_texts(content["method"], f"{where}: method", several=True)
+    data = tuple(_data(content["data"], where))
+    base = read_texts(content["base"], f"{where}: base", several=False)[0]
+    if base not in methods:
+        raise InputError(f"{where}: base {base!r} is none of its recipes", did_you_mean(base, methods))
+    runs = [_options(methods, entry) for entry in data]
+    return Suite(
+        name=name,
+        text=text,
+        summary=_text(content, "summary", where),
+        primary=_metric(_text(content, "primary", where), where),
+        base=base,
+        methods=methods,
+        seeds=read_seeds(content.get("seed", 0), f"{where}: seed"),
+        data=data,
+        settings=read_settings(content, runs, where),
+        notes=read_texts(content["notes"], f"{where}: notes", several=True) if "notes" in content else (),
+    )
+
+
+def _data(entries: Any, where: str) -> Iterator[SuiteData]:
+    if not isinstance(entries, list) or not entries:
+        raise InputError(f"{where}: data holds {kind_of_value(entries)}", "give each data set a table, as [[data]]")
+    for number, entry in enumerate(entries, 1):
+        place = f"{where}: data {number}"
+        if not isinstance(entry, dict):
+            raise InputError(f"{place} is {kind_of_value(entry)}", "give each data set a table, as [[data]]")
+        _known(entry, DATA_KEYS, place)
+        if "dataset" not in entry:
+            raise InputError(f"{place}: there is no 'dataset'", 'as in dataset = "digits"')
+        noises = read_texts(entry.get("noise", NO_NOISE), f"{place}: noise", several=True)
+        yield SuiteData(
+            dataset=_text(entry, "dataset", place),
+            model=_text(entry, "model", place) or None,
+            noises=tuple(None if noise == NO_NOISE else noise for noise in noises),
+            fingerprint=_text(entry, "fingerprint", place) or None,
+            licence=_text(entry, "licence", place),
+        )
+
+
+def _options(methods: Sequence[str], data: SuiteData) -> dict[str, tuple[str, ...]]:
+    """The recipes and parts of the runs on one data set, by the keys of a preset."""
+    noises = tuple(noise for noise in data.noises if noise is not None)
+    named = {"dataset": (data.dataset,), "model": (data.model,) if data.model else (), "noise": noises[:1]}
+    return {"method": tuple(methods), **{key: texts for key, texts in named.items() if texts}}
+
+
+def _known(content: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
+    for key in content:
+        if key not in keys:
+            raise InputError(f"{where}: unknown key {key!r}", did_you_mean(key, keys))
+
+
+def _text(content: Mapping[str, Any], key: str, where: str) -> str:
+    return read_texts(content[key], f"{where}: {key}", several=False)[0] if key in content else ""
+
+
+def _metric(name: str, where: str) -> str:
+    """The name of a metric that can rank rows."""
+    spec = registry().get("metric", name).spec
+    if not getattr(spec, "rankable", False):
+        raise InputError(f"{where}: primary {name!r} ranks no rows", "name a proper score, such as brier or nll")
+    return name

@@ -1,0 +1,135 @@
+"""The launcher of sweeps on one machine: several worker processes, each with one run at a time.
+
+A worker that is killed loses the stage that it was making, up to its last write, and nothing else: finished stages lie in the
+cache. Its run goes to a new worker.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Pipe, wait
+from pathlib import Path
+from typing import NamedTuple
+
+from calibench.config.run_config import RunConfig
+from calibench.runs.launchers.messages import Busy, Failed, Outcome, Progress, Setup, Task
+from calibench.runs.launchers.waiting import TRIES, Waiting
+from calibench.runs.options import RunOptions
+
+BUSY_PAUSE = 0.5
+"""Seconds before a run that another process makes is asked for again, if there is nothing else to do."""
+
+
+class Event(NamedTuple):
+    """A message of one worker."""
+
+    worker: int
+    message: Progress | Outcome
+
+
+@dataclass
+class Worker:
+    """A process, the connection to it, and the number of the run that it makes."""
+
+    process: subprocess.Popen[bytes]
+    connection: Connection
+    number: int | None = None
+
+
+def launch(configs: Sequence[RunConfig], options: RunOptions, jobs: int, threads: int, logs: Path) -> Iterator[Event]:
+    """Run all configurations, `jobs` at once with `threads` CPU threads each; every one ends in a `Done` or a `Failed`.
+
+    `logs` is a folder for what workers print. The workers end with the iterator.
+    """
+    waiting = Waiting(configs)
+    setup = Setup(options, threads)
+    with _workers(min(jobs, len(configs)), setup, logs) as workers:
+        while len(waiting) or any(worker.number is not None for worker in workers):
+            for place, worker in enumerate(workers):
+                if worker.number is None and (number := waiting.take()) is not None:
+                    workers[place] = _give(worker, place, Task(number, configs[number]), setup, logs)
+            yield from _heard(workers, waiting, setup, logs)
+
+
+def _give(worker: Worker, place: int, task: Task, setup: Setup, logs: Path) -> Worker:
+    """The worker with a run to make; a new one in its place if it has died meanwhile."""
+    try:
+        worker.connection.send(task)
+    except OSError:
+        worker = _started(place, setup, logs)
+        worker.connection.send(task)
+    worker.number = task.number
+    return worker
+
+
+def _heard(workers: list[Worker], waiting: Waiting, setup: Setup, logs: Path) -> Iterator[Event]:
+    """The messages that have come, at least one; dead workers are replaced."""
+    ready = wait([worker.connection for worker in workers if worker.number is not None], timeout=BUSY_PAUSE)
+    for place, worker in enumerate(workers):
+        if worker.connection not in ready or worker.number is None:
+            continue
+        try:
+            message: Progress | Outcome = worker.connection.recv()
+        except (EOFError, OSError):
+            yield from _of_dead(worker, place, waiting)
+            workers[place] = _started(place, setup, logs)
+            continue
+        if isinstance(message, Progress):
+            yield Event(place, message)
+            continue
+        worker.number = None
+        if isinstance(message, Busy):
+            waiting.back(message.number)
+            time.sleep(0 if len(waiting) > 1 else BUSY_PAUSE)
+        else:
+            waiting.ended(message.number)
+        yield Event(place, message)
+
+
+def _of_dead(worker: Worker, place: int, waiting: Waiting) -> Iterator[Event]:
+    """A failure of the run whose worker has been killed too often."""
+    number = worker.number
+    assert number is not None
+    code = worker.process.wait()
+    if waiting.died(number):
+        return
+    reason = f"signal {-code}" if code < 0 else f"exit code {code}"
+    yield Event(place, Failed(number, f"its process ended {TRIES} times ({reason})", "is there enough memory?"))
+
+
+@contextmanager
+def _workers(count: int, setup: Setup, logs: Path) -> Iterator[list[Worker]]:
+    workers = [_started(place, setup, logs) for place in range(count)]
+    try:
+        yield workers
+    finally:
+        for worker in workers:
+            worker.connection.close()
+        for worker in workers:
+            if worker.number is not None:  # cut off: what it trains is kept up to its last write
+                worker.process.kill()
+            worker.process.wait()
+
+
+def _started(place: int, setup: Setup, logs: Path) -> Worker:
+    """A new worker process; its connection is the only file that it inherits."""
+    ours, theirs = Pipe()
+    threads = {name: str(setup.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    with (logs / f"worker-{place + 1}.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "calibench.runs.launchers.worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=os.environ | threads,
+        )
+    theirs.close()
+    ours.send(setup)
+    return Worker(process, ours)

@@ -1,0 +1,56 @@
+"""Cells of a sweep: its runs, each with a key of everything that decides it, found without reading data or importing torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from calibench.cache.code import installed_code_of
+from calibench.config.grammar import Bound
+from calibench.config.run_config import RunConfig
+from calibench.records.environment import versions
+from calibench.runs.options import RunOptions
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a sweep, and its key."""
+
+    config: RunConfig
+    key: str
+
+    @property
+    def label(self) -> str:
+        """For people, as in `vtst on digits, mlp, seed 0`."""
+        config = self.config
+        noise = "" if config.noise is None else f", {config.noise.text()}"
+        return f"{config.recipe} on {config.dataset.text()}, {config.model.text()}{noise}, seed {config.seed}"
+
+
+def cells_of(configs: Iterable[RunConfig], options: RunOptions, threads: int) -> list[Cell]:
+    """The cells of a sweep; a key changes with the configuration, code, versions, data files, metrics and the number of threads."""
+    configs = list(configs)
+    code = installed_code_of({part.spec.target for config in configs for part in config.parts})
+    common = [code, versions([]), options.metrics, list(options.sampling), threads]
+    return [Cell(config, _key(config, common)) for config in configs]
+
+
+def _key(config: RunConfig, common: list[Any]) -> str:
+    files = [_state_of_files(part) for part in config.parts]
+    text = json.dumps([config.document(), config.data_fingerprint, files, common], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _state_of_files(part: Bound) -> list[Any]:
+    """Size and time of change of each file or folder that a parameter names."""
+    states = []
+    for param in part.spec.all_params():
+        value = part.params.get(param.key)
+        if param.type == "path" and isinstance(value, str):
+            path = Path(value)
+            states.append([path.stat().st_size, path.stat().st_mtime_ns] if path.exists() else None)
+    return states

@@ -1,0 +1,71 @@
+"""The state of a sweep on disk: which cells have a record, and which failed and why. It saves work; the records are the results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from calibench.atomic import writable_folder, write_json
+from calibench.cache.lock import locked
+from calibench.records import schemas, store
+
+SWEEPS = "sweeps"
+"""The folder under a results folder that holds the states, and the logs of workers."""
+
+
+@dataclass
+class SweepState:
+    """The cells of one sweep by key: `done` has the id of a run and the time of its record, `failed` the reason."""
+
+    path: Path
+    results: Path
+    done: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failed: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, results: Path, name: str) -> SweepState:
+        """The state of the sweep `name`; an empty one if there is none, or if the file is damaged."""
+        path = results / SWEEPS / f"{name}.json"
+        state = cls(path, results)
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return state
+        if isinstance(document, Mapping) and document.get("schema") == schemas.SWEEP:
+            state.done = {k: v for k, v in document.get("done", {}).items() if isinstance(v, dict)}
+            state.failed = {k: v for k, v in document.get("failed", {}).items() if isinstance(v, dict)}
+        return state
+
+    def is_done(self, key: str) -> bool:
+        """True if the cell has a record that nobody has touched since."""
+        entry = self.done.get(key)
+        return entry is not None and entry.get("changed") == self._changed(str(entry.get("run_id")))
+
+    def add_done(self, key: str, run_id: str) -> None:
+        """The cell has its record."""
+        self.failed.pop(key, None)
+        self.done[key] = {"run_id": run_id, "changed": self._changed(run_id)}
+
+    def add_failed(self, key: str, cell: Mapping[str, Any], message: str, hint: str) -> None:
+        """The cell has failed; `cell` says what it is."""
+        self.done.pop(key, None)
+        self.failed[key] = {**cell, "message": message, "hint": hint}
+
+    def write(self) -> None:
+        """Write the state, with what another sweep of the same name has added meanwhile."""
+        writable_folder(self.path.parent)
+        with locked(self.results / store.CACHE, f"sweep-{self.path.stem}"):
+            other = SweepState.read(self.results, self.path.stem)
+            done = {**other.done, **self.done}
+            failed = {key: value for key, value in {**other.failed, **self.failed}.items() if key not in self.done}
+            document = {"schema": schemas.SWEEP, "done": done, "failed": failed}
+            write_json(self.path, document)
+
+    def _changed(self, run_id: str) -> int | None:
+        try:
+            return (self.results / store.RECORDS / f"{run_id}.json").stat().st_mtime_ns
+        except OSError:
+            return None

@@ -1,0 +1,108 @@
+"""`sweep`: make the runs of a suite that are missing, on all cores, and say how far it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from calibench.atomic import writable_folder
+from calibench.runs.launchers.messages import Busy, Done, Failed, Progress
+from calibench.runs.launchers.pool import Event, launch
+from calibench.runs.options import RunOptions
+from calibench.runs.sweeps.cells import Cell
+from calibench.runs.sweeps.state import SWEEPS, SweepState
+
+WRITE_SECONDS = 10.0
+"""Least time between two writes of the state, while runs end."""
+
+
+@dataclass
+class Swept:
+    """The cells of a sweep after it: how many had a record before, how many got one now, and those that failed."""
+
+    cells: list[Cell]
+    before: int = 0
+    made: int = 0
+    failed: list[tuple[Cell, Failed]] = field(default_factory=list)
+
+
+Hear = Callable[[Cell, Event], None]
+"""Called with each message of a worker, and the cell that it is about."""
+
+
+def missing_cells(cells: Sequence[Cell], state: SweepState, *, retry_failed: bool = False) -> list[Cell]:
+    """The cells without a record; those that failed earlier count only with `retry_failed`."""
+    return [cell for cell in cells if not state.is_done(cell.key) and (retry_failed or cell.key not in state.failed)]
+
+
+def sweep(
+    name: str,
+    cells: Sequence[Cell],
+    options: RunOptions,
+    *,
+    jobs: int,
+    threads: int = 1,
+    retry_failed: bool = False,
+    hear: Hear = lambda cell, event: None,
+) -> Swept:
+    """Make the missing runs of the sweep `name`, `jobs` at once; a cell that fails is remembered, and the others go on.
+
+    The same call after a kill makes what is still missing. Two sweeps of one folder share the work.
+    """
+    results = options.results
+    assert results is not None
+    state = SweepState.read(results, name)
+    missing = missing_cells(cells, state, retry_failed=retry_failed)
+    swept = Swept(list(cells), before=sum(state.is_done(cell.key) for cell in cells))
+    if missing:
+        _make(missing, options, jobs, threads, state, swept, hear)
+    known = {cell.key for cell in missing}
+    for cell in cells:
+        if cell.key in state.failed and cell.key not in known:
+            entry = state.failed[cell.key]
+            swept.failed.append((cell, Failed(-1, str(entry.get("message")), str(entry.get("hint")))))
+    return swept
+
+
+def _make(
+    missing: Sequence[Cell],
+    options: RunOptions,
+    jobs: int,
+    threads: int,
+    state: SweepState,
+    swept: Swept,
+    hear: Hear,
+) -> None:
+    assert options.results is not None
+    logs = options.results / SWEEPS / "logs"
+    writable_folder(logs)
+    written = time.monotonic()
+    try:
+        for event in launch([cell.config for cell in missing], options, jobs, threads, logs):
+            message = event.message
+            cell = missing[message.number]
+            if isinstance(message, Done):
+                swept.made += not message.there_already
+                swept.before += message.there_already
+                state.add_done(cell.key, message.run_id)
+            elif isinstance(message, Failed):
+                swept.failed.append((cell, message))
+                state.add_failed(cell.key, _about(cell), message.message, message.hint)
+            hear(cell, event)
+            if not isinstance(message, Progress | Busy) and time.monotonic() - written >= WRITE_SECONDS:
+                state.write()
+                written = time.monotonic()
+    finally:
+        state.write()
+
+
+def _about(cell: Cell) -> dict[str, str | int | None]:
+    config = cell.config
+    return {
+        "recipe": config.recipe,
+        "dataset": config.dataset.text(),
+        "model": config.model.text(),
+        "noise": None if config.noise is None else config.noise.text(),
+        "seed": config.seed,
+    }
