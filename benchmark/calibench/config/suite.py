@@ -35,6 +35,7 @@ from calibench.config.resolve import resolve_run
 from calibench.config.run_config import RunConfig, Setting
 from calibench.errors import InputError, did_you_mean
 from calibench.plugins.discovery import registry
+from calibench.plugins.specs import MetricSpec
 
 KEYS = ("summary", "primary", "base", "method", "seed", "data", "train", "set", "notes", "paper")
 DATA_KEYS = ("dataset", "model", "noise", "fingerprint", "licence", "notes")
@@ -163,6 +164,6 @@ def _text(content: Mapping[str, Any], key: str, where: str) -> str:
 def _metric(name: str, where: str) -> str:
     """The name of a metric that can rank rows."""
     spec = registry().get("metric", name).spec
-    if not getattr(spec, "rankable", False):
+    if not isinstance(spec, MetricSpec) or not spec.rankable or spec.order_only:
         raise InputError(f"{where}: primary {name!r} ranks no rows", "name a proper score, such as brier or nll")
     return name
