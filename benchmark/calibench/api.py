@@ -15,7 +15,7 @@ from calibench.config.preset import load_preset
 from calibench.config.request import RunRequest
 from calibench.config.run_config import RunConfig
 from calibench.data.in_memory import as_dataset
-from calibench.errors import InputError
+from calibench.errors import InputError, RunError
 from calibench.evaluation.evaluate import evaluate, evaluate_stream
 from calibench.metrics.bootstrap import LEVEL, RESAMPLES, Sampling
 from calibench.models.in_memory import as_model
@@ -25,7 +25,7 @@ from calibench.progress import Report
 from calibench.records.record import ResultRecord
 from calibench.report.progress_bar import bar_may_show
 from calibench.report.progress_bar import progress as show_progress
-from calibench.runs.launchers.local import labels_of, launch
+from calibench.runs.launchers.local import Finished, labels_of, launch
 from calibench.runs.options import RunOptions
 
 __all__ = ["evaluate", "evaluate_stream", "run"]
@@ -164,7 +164,7 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
     A run that is there already, made by the same code from the same data, is returned as stored unless `force`.
     `results=None` writes nothing. Published datasets are read from `data_dir` (None: CALIBENCH_DATA, or
     ~/.cache/calibench/data), and fetched into it only with `download`. Raises InputError for the user's mistakes, before
-    anything is written, and RunError for runs that fail.
+    anything is written, and RunError for runs that fail; of several runs the others are made first.
     """
     listed = isinstance(method, list | tuple | range) or isinstance(seed, list | tuple | range)
     several = preset is not None or listed
@@ -198,8 +198,18 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
             yield bar
 
     labels = labels_of(configs)
-    records = [finished.record for finished in launch(configs, options, progress_of)]
+    finished = list(launch(configs, options, progress_of))
+    _raise_failures(configs, finished)
+    records = [run.record for run in finished if run.record is not None]
     return records if several else records[0]
+
+
+def _raise_failures(configs: Sequence[RunConfig], finished: Sequence[Finished]) -> None:
+    """RunError that names every run of several that failed; the others have their records."""
+    failed = [(config, run.error) for config, run in zip(configs, finished, strict=True) if run.error is not None]
+    if failed:
+        lines = [f"{config.recipe}, seed {config.seed}: {error.message}" for config, error in failed]
+        raise RunError(f"{len(failed)} of {len(configs)} runs failed:\n" + "\n".join(lines), failed[0][1].hint)
 
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:

@@ -157,6 +157,55 @@ def test_several_methods_and_seeds(cli, features):
         assert word in board.out, word
 
 
+@pytest.mark.slow
+def test_data_networks_noises_and_seeds_make_a_grid_and_a_run_that_fails_ends_no_other(cli, features):
+    grid = (
+        "-d",
+        "npz:path=features.npz",
+        "-d",
+        "iris",
+        "--model",
+        "mlp:hidden=4",
+        "--noise",
+        "none",
+        "--noise",
+        "symmetric:rate=0.2",
+    )
+    ran = cli("run", "-m", "ce", "-m", "mc-dropout", *grid, "-s", "0-1", "--epochs", "2", "--threads", "1", "--json")
+    assert ran.code == 1
+    records = json.loads(ran.out)["records"]
+    assert len(records) == 8
+    assert {(r["dataset"], r["noise"], r["seed"]) for r in records} == {
+        (d, n, s) for d in ("npz:path=features.npz", "iris") for n in (None, "symmetric:rate=0.2") for s in (0, 1)
+    }
+    assert ran.err.count("failed: [") == 8
+    assert "mc-dropout, iris, symmetric:rate=0.2, seed 1: mc-dropout: the model has no dropout" in ran.err
+    jobs = cli(
+        "run",
+        "-m",
+        "ce",
+        *grid,
+        "-s",
+        "0-1",
+        "--epochs",
+        "2",
+        "--json",
+        "-j",
+        "2",
+        "--threads",
+        "1",
+        "--results",
+        "other",
+    )
+    assert [same(r)["metrics"] for r in json.loads(jobs.out)["records"]] == [same(r)["metrics"] for r in records]
+
+
+def test_a_setting_goes_to_the_runs_that_have_the_part(cli):
+    grid = ("-d", "wine:test=0.5", "-d", "iris", "--set", "iris.test=0.4", "--epochs", "1")
+    records = cli("run", "-m", "ce", *grid, "--json").document["records"]
+    assert [record["config"]["dataset"]["params"]["test"] for record in records] == [0.5, 0.4]
+
+
 def test_quiet(cli, features, tmp_path):
     assert cli("run", "-m", "ce", *FROZEN, "--quiet") == (0, "", "")
     assert cli("run", "-m", "ce", *FROZEN, "-q") == (0, "", "")

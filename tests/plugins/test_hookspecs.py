@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import calibench
+from calibench.config.suite import load_suite
 from calibench.plugins import hookspecs
 from calibench.plugins.discovery import HOOKS, registry
 
@@ -160,6 +161,19 @@ def test_the_reader(install, tmp_path, cli):
     failed = cli("evaluate", "b.words")
     assert failed.code == 1
     assert "reader 'words' failed" in failed.err
+
+
+def test_the_suite(install):
+    text = re.search(r"```toml\n(.*?)```", inspect.getdoc(hookspecs.calibench_suites), re.DOTALL)[1]
+    assert text.strip() in tutorial()
+    install("calibench_suites").with_name("my_suite.toml").write_text(text)
+    suite = load_suite("my-suite-v1")
+    assert [(config.recipe, config.seed) for config in suite.configs()][:4] == [
+        ("ce", 0),
+        ("ce+temperature", 0),
+        ("vtst", 0),
+        ("ce", 1),
+    ]
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.command import Command
 from calibench.cli.json_output import emit_json, json_file_option, json_option, save_json
 from calibench.cli.output import stdout
 from calibench.report.progress_bar import progress
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "-m",
     "--method",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.command import Command
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import stdout
 from calibench.records import schemas
@@ -24,7 +25,7 @@ FACTS_OF_THEIR_OWN = {
 """Entries of the build that are printed as facts about the kernels, or not at all."""
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 def doctor(as_json: bool) -> None:
     """Check this installation: versions, compiled kernels, plugins. Exit code 1 if something is wrong."""

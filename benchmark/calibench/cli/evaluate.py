@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.command import Command
 from calibench.cli.fit_options import FitOptions, fit_options
 from calibench.cli.input_options import columns_of, input_options, reading
 from calibench.cli.interval_options import level_option, resamples_option
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from calibench.outputs.readers import Columns, SamplesFile
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @input_options
 @click.option(

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from calibench.cli.command import Command
 from calibench.cli.output import to_stderr
 from calibench.errors import InputError
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("map_file", metavar="MAP.json", type=click.Path(path_type=Path))
 @click.option(
     "--onnx",

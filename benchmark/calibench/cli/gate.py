@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from calibench.cli.command import Command
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, to_stderr, warn_about_broken_plugins
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from calibench.outputs.readers import Columns
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--max", "largest", metavar="NAME=V", multiple=True, help="The figure is at most V; may be repeated.")
 @click.option("--min", "smallest", metavar="NAME=V", multiple=True, help="The figure is at least V; may be repeated.")

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 
+from calibench.cli.command import Command
 from calibench.cli.output import stdout, to_stderr
 from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--results",
     type=click.Path(path_type=Path),

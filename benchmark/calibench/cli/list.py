@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     f"{family}s": family
-    for family in ("method", "dataset", "model", "metric", "noise", "shift", "ood-score", "reader", "preset")
+    for family in ("method", "dataset", "model", "metric", "noise", "shift", "ood-score", "reader", "preset", "suite")
 }
 """The family of each word that a user types after `calibench list`."""
 

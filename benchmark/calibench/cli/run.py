@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from calibench.cli.command import Command
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import is_first_process, plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
+from calibench.cli.run_jobs import launch_jobs
+from calibench.cli.seeds import read_seeds
 from calibench.report.progress_bar import progress
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from calibench.runs.options import RunOptions
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "-m",
     "--method",
@@ -32,10 +35,37 @@ if TYPE_CHECKING:
     help="A recipe, as in vtst, ce+temperature. Repeatable.",
 )
 @click.option("--preset", metavar="NAME|FILE.toml", help="A whole run by name; other options win over it.")
-@click.option("-d", "--dataset", metavar="NAME", help="The data, as in cifar10, npz:path=FILE. Default: digits.")
-@click.option("--model", metavar="NAME", help="The network, as in mlp:hidden=256;128, cnn, frozen. Default: mlp.")
-@click.option("-s", "--seed", "seeds", multiple=True, type=int, help="The seed of a run. Repeatable. Default: 0.")
-@click.option("--noise", metavar="NAME", help="Make training labels wrong, as in symmetric:rate=0.3.")
+@click.option(
+    "-d",
+    "--dataset",
+    "datasets",
+    multiple=True,
+    metavar="NAME",
+    help="The data, as in cifar10, npz:path=FILE. Repeatable. Default: digits.",
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="The network, as in mlp:hidden=256;128, cnn, frozen. Repeatable. Default: mlp.",
+)
+@click.option(
+    "-s",
+    "--seed",
+    "seeds",
+    multiple=True,
+    callback=read_seeds,
+    metavar="N|N-M",
+    help="The seed of a run, or several as 0-4. Repeatable. Default: 0.",
+)
+@click.option(
+    "--noise",
+    "noises",
+    multiple=True,
+    metavar="NAME",
+    help="Make training labels wrong, as in symmetric:rate=0.3; none beside another leaves them clean. Repeatable.",
+)
 @click.option(
     "--shift",
     "shifts",
@@ -95,16 +125,21 @@ if TYPE_CHECKING:
 @click.option(
     "--compile", "compiled", is_flag=True, help="Train a body that torch.compile has compiled; rounding differs."
 )
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads for training. Default: torch's own choice.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="CPU threads for training. Default: torch's own choice, shared by -j runs.",
+)
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Runs at once, each in a process of its own.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress, no notes and no board.")
 def run(  # noqa: PLR0913 - an argument for each option
     methods: tuple[str, ...],
     preset: str | None,
-    dataset: str | None,
-    model: str | None,
+    datasets: tuple[str, ...],
+    models: tuple[str, ...],
     seeds: tuple[int, ...],
-    noise: str | None,
+    noises: tuple[str, ...],
     shifts: tuple[str, ...],
     ood: tuple[str, ...],
     ood_scores: tuple[str, ...],
@@ -121,6 +156,7 @@ def run(  # noqa: PLR0913 - an argument for each option
     device: str,
     compiled: bool,
     threads: int | None,
+    jobs: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -128,12 +164,13 @@ def run(  # noqa: PLR0913 - an argument for each option
 
     \b
     calibench run --method vtst
-    calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
+    calibench run -m ce -m ce+temperature -m tst -m vtst -s 0-2 -j 2
+    calibench run -m ce -m vtst -d digits -d wine --noise none --noise symmetric:rate=0.3
     calibench run -m vtst:latent_dim=64+temperature -d npz:path=features.npz --model frozen
     calibench run --preset quick
     calibench run -m ce -m ensemble -d cifar10 --model wrn --shift cifar10-c --ood near --ood far
     """
-    from calibench.config.expand import configure
+    from calibench.config.expand import configure_grid
     from calibench.config.preset import load_preset
     from calibench.config.request import RunRequest
     from calibench.metrics.bootstrap import Sampling
@@ -148,9 +185,6 @@ def run(  # noqa: PLR0913 - an argument for each option
     request = RunRequest(
         methods=methods,
         seeds=seeds,
-        dataset=dataset,
-        model=model,
-        noise=noise,
         epochs=epochs,
         select=select,
         settings=settings,
@@ -160,19 +194,25 @@ def run(  # noqa: PLR0913 - an argument for each option
         ood=ood,
         ood_score=ood_scores,
     )
-    configs = configure(request, chosen)
+    configs = configure_grid(request, datasets, models, noises, chosen)
     first = is_first_process()
     quiet, as_json = quiet or not first, as_json and first
     if chosen is not None and not quiet:
         _note_preset(chosen, configs)
     load_metrics(metrics)  # a mistake in a name ends the command before anything is trained
     options = RunOptions(results, force, data_dir, download, metrics, Sampling(resamples, level).check())
-    records = _launch_all(configs, options, quiet)
+    records, failed = (
+        _launch_all(configs, options, quiet) if jobs is None else launch_jobs(configs, options, jobs, threads, quiet)
+    )
     if as_json:
-        _emit_records(records)
+        _emit_records(records, several=len(configs) > 1)
     elif not quiet:
         _print_board(records, results)
         _print_shift_and_ood(records)
+    for label, message in failed:
+        to_stderr(f"failed: {label}: {message}")
+    if failed:
+        raise click.exceptions.Exit(1)
 
 
 def _device(name: str, threads: int | None) -> str:
@@ -185,8 +225,10 @@ def _device(name: str, threads: int | None) -> str:
     return pick_device(name)
 
 
-def _launch_all(configs: Sequence[RunConfig], options: RunOptions, quiet: bool) -> list[ResultRecord]:
-    """The records of all runs, each with a progress bar and a line about its figures."""
+def _launch_all(
+    configs: Sequence[RunConfig], options: RunOptions, quiet: bool
+) -> tuple[list[ResultRecord], list[tuple[str, str]]]:
+    """The records of all runs, each with a progress bar and a line about its figures; and of those that failed why."""
     from calibench.runs.launchers.local import labels_of, launch
 
     labels = labels_of(configs)
@@ -196,20 +238,25 @@ def _launch_all(configs: Sequence[RunConfig], options: RunOptions, quiet: bool) 
         with progress(labels[number - 1], silent=quiet) as report, plugin_output_to_stderr():
             yield report
 
-    records = []
+    records, failed = [], []
     for label, finished in zip(labels, launch(configs, options, progress_of), strict=True):
+        if finished.record is None:
+            failed.append((label, str(finished.error and finished.error.message)))
+            if not quiet:
+                to_stderr(f"{label}: failed: {failed[-1][1]}")
+            continue
         records.append(finished.record)
         if not quiet:
             _note_run(finished.record, finished.there_already, options.results or Path(), label)
-    return records
+    return records, failed
 
 
-def _emit_records(records: Sequence[ResultRecord]) -> None:
+def _emit_records(records: Sequence[ResultRecord], *, several: bool) -> None:
     """One record by itself; several in a list."""
     from calibench.records import schemas
 
     documents = [record.to_dict() for record in records]
-    emit_json(documents[0] if len(documents) == 1 else {"schema": schemas.RECORDS, "records": documents})
+    emit_json(documents[0] if not several else {"schema": schemas.RECORDS, "records": documents})
 
 
 def _note_preset(preset: Preset, configs: Sequence[RunConfig]) -> None:

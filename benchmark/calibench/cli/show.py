@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.command import Command
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.list import FAMILIES
 from calibench.cli.output import stdout, warn_about_broken_plugins
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from calibench.plugins.specs import Spec
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("family")
 @click.argument("name")
 @json_option
@@ -32,6 +33,7 @@ def show(family: str, name: str, as_json: bool) -> None:
     calibench show method vtst
     calibench show dataset npz
     calibench show preset quick
+    calibench show suite quick-v1
     """
     from calibench.config.grammar import parse_piece
     from calibench.plugins.discovery import registry
@@ -39,10 +41,10 @@ def show(family: str, name: str, as_json: bool) -> None:
     family = FAMILIES.get(family, family)
     if family not in FAMILIES.values():
         raise click.UsageError(f"there is no family {family!r}; {did_you_mean(family, FAMILIES.values())}")
-    if family == "preset":
-        from calibench.cli.show_preset import show_preset
+    if family in ("preset", "suite"):
+        from calibench.cli.show_preset import show_preset, show_suite
 
-        show_preset(name, registry(), as_json)
+        (show_preset if family == "preset" else show_suite)(name, registry(), as_json)
         return
     plugins = registry(family)
     entry = plugins.get(family, parse_piece(name).name)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.command import Command
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import print_line, stdout, to_stderr, warn_about_broken_plugins
+from calibench.cli.seeds import read_seeds
 from calibench.cli.sweep_progress import sweep_progress
 
 if TYPE_CHECKING:
@@ -17,10 +19,18 @@ if TYPE_CHECKING:
     from calibench.runs.sweeps.sweep import Swept
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("suite", metavar="SUITE|FILE.toml")
 @click.option("--only", multiple=True, metavar="TEXT", help="The runs whose recipe or dataset is TEXT. Repeatable.")
-@click.option("-s", "--seed", "seeds", multiple=True, type=int, help="The runs of this seed. Repeatable.")
+@click.option(
+    "-s",
+    "--seed",
+    "seeds",
+    multiple=True,
+    callback=read_seeds,
+    metavar="N|N-M",
+    help="The runs of these seeds. Repeatable.",
+)
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Runs at once. Default: the number of cores.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads of a run.")
 @click.option("--dry-run", is_flag=True, help="Say what is missing, and make nothing.")
@@ -34,7 +44,7 @@ if TYPE_CHECKING:
 )
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no board.")
-def sweep(
+def sweep(  # noqa: PLR0913 - an argument for each option
     suite: str,
     only: tuple[str, ...],
     seeds: tuple[int, ...],

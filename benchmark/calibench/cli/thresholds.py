@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from calibench.cli.command import Command
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
     from calibench.evaluation.thresholds import ThresholdsRecord
     from calibench.outputs.readers import Columns
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _target(name: str, meaning: str) -> Callable[[Command], Command]:
+def _target(name: str, meaning: str) -> Callable[[Function], Function]:
     return click.option(f"--target-{name}", multiple=True, type=float, metavar="SHARE", help=meaning)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
 @columns_option
 @_target("risk", "Answer as often as the error rate of the answers stays at or below this. May be given again.")

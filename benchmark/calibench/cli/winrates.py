@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from calibench.cli.command import Command
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import stdout
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--method", default="method", show_default=True, metavar="COLUMN", help="The column of the methods.")
 @click.option("--task", required=True, metavar="COLUMN,...", help="The columns that together name a task.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+import itertools
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from calibench.config.grammar import parse_recipe
+from calibench.config.grammar import parse_piece, parse_recipe
 from calibench.config.preset import Preset
 from calibench.config.preset_changes import changes
 from calibench.config.request import RunRequest
@@ -14,6 +15,7 @@ from calibench.config.resolve import resolve_run, settings_for
 from calibench.config.run_config import RunConfig
 from calibench.config.values import format_value
 from calibench.errors import InputError
+from calibench.plugins.specs import Spec
 
 NONE = ("none",)
 """The value of `--shift`, `--ood` and `--ood-score` that leaves out the preset's choice."""
@@ -43,6 +45,40 @@ def configure(request: RunRequest, preset: Preset | None = None) -> list[RunConf
         return configs
     mark = {"name": preset.name, "sha256": preset.sha256, "changed": changes(preset, request, configs)}
     return [dataclasses.replace(config, preset=mark) for config in configs]
+
+
+def configure_grid(
+    request: RunRequest,
+    datasets: Sequence[str | Spec],
+    models: Sequence[str | Spec],
+    noises: Sequence[str],
+    preset: Preset | None = None,
+) -> list[RunConfig]:
+    """`configure` for each combination of data, networks and noises (`none`: clean labels); an empty list leaves the choice open.
+
+    A setting of a part goes to the runs that have the part. Raises InputError as `configure` does.
+    """
+    grid = list(itertools.product(dict.fromkeys(datasets) or [None], dict.fromkeys(models) or [None], _noises(noises)))
+    named = [{_name(part) for part in parts if part is not None} for parts in grid]
+    everywhere = set().union(*named)
+    configs = []
+    for (dataset, model, noise), own in zip(grid, named, strict=True):
+        elsewhere = everywhere - own
+        settings = tuple(text for text in request.settings if text.partition(".")[0].strip() not in elsewhere)
+        one = dataclasses.replace(request, dataset=dataset, model=model, noise=noise, settings=settings)
+        configs += configure(one, preset)
+    return configs
+
+
+def _noises(noises: Sequence[str]) -> list[str | None]:
+    """The noises, None for clean labels; InputError if `none` alone is asked for, which is the default."""
+    if tuple(noises) == NONE:
+        raise InputError("noise none would do nothing", "leave it out; beside another noise it means clean labels")
+    return [None if noise == NONE[0] else noise for noise in dict.fromkeys(noises)] or [None]
+
+
+def _name(part: str | Spec) -> str:
+    return parse_piece(part).name if isinstance(part, str) else part.name
 
 
 def _refuse_idle_none(request: RunRequest, preset: Preset | None) -> None:

@@ -1,0 +1,52 @@
+"""`calibench run --jobs N`: several runs at once, in processes of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from calibench.cli.sweep_progress import sweep_progress
+from calibench.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from calibench.config.run_config import RunConfig
+    from calibench.records.record import ResultRecord
+    from calibench.runs.options import RunOptions
+
+
+def launch_jobs(
+    configs: Sequence[RunConfig], options: RunOptions, jobs: int, threads: int | None, quiet: bool
+) -> tuple[list[ResultRecord], list[tuple[str, str]]]:
+    """The records of all runs in their order, and of those that failed the label and the reason.
+
+    RunError for a single run that failed.
+    """
+    from calibench.atomic import writable_folder
+    from calibench.records.store import read_record
+    from calibench.runs.launchers.local import labels_of
+    from calibench.runs.launchers.messages import Done, Failed
+    from calibench.runs.launchers.pool import launch
+    from calibench.runs.sweeps.cells import Cell
+    from calibench.runs.sweeps.state import SWEEPS
+
+    if "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1":
+        raise InputError("--jobs makes processes of its own, and torchrun has made some", "leave one of the two out")
+    assert options.results is not None
+    cells, labels = [Cell(config, "") for config in configs], labels_of(configs)
+    done: dict[int, str] = {}
+    failed: dict[int, Failed] = {}
+    share = threads or max(1, (os.cpu_count() or 1) // jobs)
+    logs = options.results / SWEEPS / "logs"
+    writable_folder(logs)
+    with sweep_progress("run", cells, jobs, silent=quiet) as hear:
+        for event in launch(configs, options, jobs, share, logs):
+            if isinstance(event.message, Done):
+                done[event.message.number] = event.message.run_id
+            elif isinstance(event.message, Failed):
+                failed[event.message.number] = event.message
+            hear(cells[event.message.number], event)
+    if len(configs) == 1 and failed:
+        raise RunError(failed[0].message, failed[0].hint)
+    records = [read_record(options.results / "records" / f"{done[number]}.json") for number in sorted(done)]
+    return records, [(labels[number], failed[number].message) for number in sorted(failed)]
