@@ -58,8 +58,10 @@ def leaderboard(
     calibench leaderboard --format markdown --output board.md
     """
     from calibench.atomic import replacing, writable_folder
+    from calibench.leaderboard.across import across, base_of
     from calibench.leaderboard.boards import boards
     from calibench.records.store import read_records
+    from calibench.report.across_table import across_table
     from calibench.report.board_columns import metrics_of
     from calibench.report.board_table import board_table
     from calibench.report.render import render
@@ -79,6 +81,10 @@ def leaderboard(
         console = stdout()
         for board in ranked:
             console.print(board_table(board, chosen, console.width))
+        common = base or base_of(ranked)
+        summary = None if common is None else across(ranked, common)
+        if summary is not None:
+            console.print(across_table(summary, console.width))
     else:
         click.echo(render(ranked, form, chosen), nl=False)
 

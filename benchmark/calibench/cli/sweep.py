@@ -155,8 +155,10 @@ def _document(suite: Suite, swept: Swept) -> dict[str, Any]:
 
 def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
     """The boards of the suite's runs, and a line that sums up the sweep."""
+    from calibench.leaderboard.across import across
     from calibench.leaderboard.boards import boards
     from calibench.records.store import read_record
+    from calibench.report.across_table import across_table
     from calibench.report.board_table import board_table
     from calibench.runs.sweeps.state import SweepState
 
@@ -164,8 +166,12 @@ def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
     ids = [state.done[cell.key]["run_id"] for cell in swept.cells if cell.key in state.done]
     records = [read_record(results / "records" / f"{run_id}.json") for run_id in ids]
     if records:
-        for board in boards(records, results, suite.primary, base=suite.base):
+        made = boards(records, results, suite.primary, base=suite.base)
+        for board in made:
             console.print(board_table(board, width=console.width))
+        summary = across(made, suite.base)
+        if summary is not None:
+            console.print(across_table(summary, console.width))
     print_line(
         console,
         f"{suite.name}: {len(swept.cells)} runs, {swept.before} there already, {swept.made} made now, "

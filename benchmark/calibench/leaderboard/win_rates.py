@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from calibench.errors import InputError
@@ -92,19 +92,33 @@ def win_rates(table: ResultsTable, layout: Layout, bootstrap: Bootstrap | None =
     A method without a line for a task has a blank cell there. Raises InputError for unknown columns, two lines of one method
     and task, a cell that is no number, fewer than two methods, and a part on which a method has no figure at all.
     """
-    bootstrap = bootstrap or Bootstrap()
     tasks, methods, figures = _pivot(table, layout)
     parts = [" ".join(part) for part, _, _ in tasks]
     _refuse_absent_methods(figures, methods, parts)
+    groups = [group for _, group, _ in tasks]
+    return win_rates_of(figures, methods, groups, parts, layout, bootstrap)
+
+
+def win_rates_of(
+    figures: Floats,
+    methods: Sequence[str],
+    groups: Sequence[Hashable],
+    parts: Sequence[str],
+    layout: Layout,
+    bootstrap: Bootstrap | None = None,
+) -> WinRates:
+    """`win_rates` of figures `[D, R]` of D tasks and R methods, NaN for a blank cell, with the group and the part of each task."""
+    bootstrap = bootstrap or Bootstrap()
     rates = wins(figures, layout.better)
-    means = GroupedMeans.of(rates, [group for _, group, _ in tasks], parts)
+    means = GroupedMeans.of(rates, groups, parts)
     rule = ("higher", bootstrap.level, bootstrap.tolerance, bootstrap.resamples, bootstrap.seed)
     ranks = rank_intervals_of_observations(means, *rule)
     estimates, by_part = means.estimates(), means.by_stratum()
     sides = ((1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2)
     bounds = np.quantile(means.replicates(bootstrap.resamples, bootstrap.seed), sides, axis=1)
     blank = np.isnan(figures).sum(axis=0)
-    groups_of = {part: len({group for p, group, _ in tasks if " ".join(p) == part}) for part in dict.fromkeys(parts)}
+    pairs = list(zip(parts, groups, strict=True))
+    groups_of = {part: len({group for p, group in pairs if p == part}) for part in dict.fromkeys(parts)}
     # An interval needs groups that differ in each part.
     shown = min(groups_of.values()) > 1
     order = sorted(range(len(methods)), key=lambda row: (-estimates[row], methods[row]))

@@ -1,0 +1,93 @@
+"""Boards of several data sets in one: win rates, and the mean improvement over the base, with nothing missing averaged away."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from calibench.lazy import np
+from calibench.leaderboard.boards import Board
+from calibench.leaderboard.grouped_means import Floats, GroupedMeans
+from calibench.leaderboard.win_rates import Bootstrap, Layout, WinRates, win_rates_of
+
+FEW = 5
+"""Fewer data sets than this give no interval of an improvement: a bootstrap of so few covers too seldom."""
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """The mean over tasks of `(base - row) / base`, a fraction, with its bootstrap interval over data sets if there are enough."""
+
+    mean: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Across:
+    """The recipes over all boards: win rates with rank intervals, and improvements over `base` by recipe."""
+
+    win_rates: WinRates
+    base: str
+    improvements: Mapping[str, Improvement]
+    missing: Mapping[str, tuple[str, ...]]
+    """By recipe the tasks on which it has no figure."""
+
+
+def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = None) -> Across | None:
+    """The summary of boards of one metric; None for boards of fewer than two data sets, or fewer than two recipes.
+
+    A task is a board: data, network and noise; tasks of one data set stay together in the bootstrap. The figure of a recipe is its
+    mean over seeds. A recipe without a figure on a task loses against every other there, and its improvement is the lowest that
+    any recipe has on the task, and at most 0. Only tasks with a figure of the base count.
+    """
+    bootstrap = bootstrap or Bootstrap()
+    boards = [board for board in boards if base in _figures(board)]
+    recipes = list(dict.fromkeys(row.recipe for board in boards for row in board.rows))
+    datasets = [board.dataset for board in boards]
+    if len(set(datasets)) < 2 or len(recipes) < 2:
+        return None
+    metric = boards[0].metric
+    better = str(boards[0].units[metric]["better"])
+    table = np.array([[_figures(board).get(recipe, np.nan) for recipe in recipes] for board in boards])
+    layout = Layout("recipe", ("task",), metric, better=better)
+    rates = win_rates_of(table, recipes, datasets, [""] * len(boards), layout, bootstrap)
+    gains = _improvements(table, recipes.index(base), better)
+    means = GroupedMeans.of(gains, datasets)
+    sides = ((1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2)
+    bounds = np.quantile(means.replicates(bootstrap.resamples, bootstrap.seed), sides, axis=1)
+    enough = len(set(datasets)) >= FEW
+    improvements = {
+        recipe: Improvement(float(mean), (float(bounds[0, row]), float(bounds[1, row])) if enough else None)
+        for row, (recipe, mean) in enumerate(zip(recipes, means.estimates(), strict=True))
+    }
+    missing = {
+        recipe: tuple(task_of(board) for board, value in zip(boards, table[:, row], strict=True) if np.isnan(value))
+        for row, recipe in enumerate(recipes)
+    }
+    return Across(rates, base, improvements, {recipe: tasks for recipe, tasks in missing.items() if tasks})
+
+
+def base_of(boards: Sequence[Board]) -> str | None:
+    """The base that most boards have; ties go by name, None if no board has one."""
+    counts = Counter(board.base for board in boards if board.base is not None)
+    return min(counts, key=lambda base: (-counts[base], base)) if counts else None
+
+
+def task_of(board: Board) -> str:
+    """A board's data, network and noise, as a text."""
+    return ", ".join([board.dataset, board.model, *([board.noise] if board.noise else [])])
+
+
+def _figures(board: Board) -> dict[str, float]:
+    """The mean over seeds of the board's metric, by recipe."""
+    return {row.recipe: row.cells[board.metric].mean for row in board.rows if board.metric in row.cells}
+
+
+def _improvements(table: Floats, base: int, better: str) -> Floats:
+    """`(base - row) / |base|` of figures `[D, R]`, the sign so that more is better; a blank cell has the lowest, at most 0."""
+    reference = table[:, [base]]
+    sign = 1.0 if better == "lower" else -1.0
+    gains: Floats = sign * (reference - table) / np.maximum(np.abs(reference), 1e-12)
+    worst = np.minimum(np.nanmin(gains, axis=1, keepdims=True), 0.0)
+    return np.where(np.isnan(gains), worst, gains)
