@@ -1,0 +1,120 @@
+"""Boards of several data sets in one: every figure by hand, nothing missing is averaged away, equal recipes are one band."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from board_records import unstored_record
+
+from calibench.leaderboard.across import FEW, across, base_of
+from calibench.leaderboard.boards import Board, boards
+from calibench.leaderboard.grouped_means import GroupedMeans
+from calibench.leaderboard.rank_intervals import rank_intervals_of_observations
+from calibench.leaderboard.win_rates import wins
+from calibench.records.record import ResultRecord
+from calibench.report.across_table import across_document, across_table
+
+
+def record(recipe: str, dataset: str, nll: float | None, seed: int = 0, noise: str | None = None) -> ResultRecord:
+    data = {"clean_fingerprint": dataset}
+    return unstored_record(recipe, seed, {"nll": nll}, dataset=dataset, data=data, noise=noise)
+
+
+def boards_of(records: list[ResultRecord]) -> list[Board]:
+    return boards(records, Path("nowhere"), "nll", base="ce")
+
+
+FIGURES = {"a": {"ce": 0.4, "vtst": 0.2, "tst": 0.4}, "b": {"ce": 0.5, "vtst": 0.6, "tst": 0.45}}
+
+
+def test_win_rates_and_improvements_are_means_over_tasks() -> None:
+    made = across(boards_of([record(r, d, nll) for d, row in FIGURES.items() for r, nll in row.items()]), "ce")
+    assert made is not None
+    rates = {row.method: row.win_rate for row in made.win_rates.rows}
+    # a: vtst beats both, ce and tst are equal; b: tst beats both, ce beats vtst.
+    assert rates == pytest.approx({"vtst": (1 + 0) / 2, "ce": (0 + 0.5) / 2, "tst": (0 + 1) / 2})
+    gains = {recipe: gain.mean for recipe, gain in made.improvements.items()}
+    assert gains == pytest.approx({"ce": 0, "vtst": (0.5 - 0.2) / 2, "tst": (0 + 0.1) / 2})
+    assert made.missing == {}
+
+
+def test_a_figure_is_the_mean_over_seeds() -> None:
+    records = [record("ce", d, 0.4, seed) for d in "ab" for seed in (0, 1)]
+    records += [record("vtst", d, nll, seed) for d in "ab" for seed, nll in ((0, 0.1), (1, 0.5))]
+    made = across(boards_of(records), "ce")
+    assert made is not None
+    assert made.improvements["vtst"].mean == pytest.approx(0.25)
+
+
+def test_a_missing_cell_loses_and_has_the_lowest_improvement() -> None:
+    records = [record(r, d, nll) for d, row in FIGURES.items() for r, nll in row.items() if (d, r) != ("a", "vtst")]
+    made = across(boards_of(records), "ce")
+    assert made is not None
+    assert made.missing == {"vtst": ("a, mlp",)}
+    rates = {row.method: row.win_rate for row in made.win_rates.rows}
+    assert rates["vtst"] == 0
+    assert made.improvements["vtst"].mean == pytest.approx((0 - 0.2) / 2)  # on a the lowest of all recipes, at most 0
+    document = across_document(made)
+    assert document["missing"] == {"vtst": ["a, mlp"]}
+    assert across_table(made).columns[-1].header == "missing"
+
+
+def test_tasks_of_one_data_set_stay_together_in_the_bootstrap() -> None:
+    records = [
+        record(recipe, d, 0.4 + 0.1 * k, noise=noise)
+        for d in "ab"
+        for noise in (None, "symmetric:rate=0.3")
+        for k, recipe in enumerate(("ce", "vtst"))
+    ]
+    made = across(boards_of(records), "ce")
+    assert made is not None
+    assert sum(made.win_rates.tasks.values()) == 4
+    assert sum(made.win_rates.groups.values()) == 2
+
+
+def test_few_data_sets_give_no_interval_of_an_improvement() -> None:
+    def improvement(count: int) -> object:
+        made = across(
+            boards_of(
+                [record(r, str(d), 0.4 + 0.01 * d * (r == "vtst")) for d in range(count) for r in ("ce", "vtst")]
+            ),
+            "ce",
+        )
+        assert made is not None
+        return made.improvements["vtst"].interval
+
+    assert improvement(FEW - 1) is None
+    assert improvement(FEW) is not None
+
+
+def test_one_data_set_or_one_recipe_make_no_summary() -> None:
+    assert across(boards_of([record("ce", "a", 0.4), record("vtst", "a", 0.3)]), "ce") is None
+    assert across(boards_of([record("ce", "a", 0.4), record("ce", "b", 0.3)]), "ce") is None
+
+
+def test_boards_without_the_base_do_not_count() -> None:
+    records = [record(r, d, nll) for d, row in FIGURES.items() for r, nll in row.items()]
+    made = across(boards_of([*records, record("tst", "c", 0.1), record("vtst", "c", 0.2)]), "ce")
+    assert made is not None
+    assert sum(made.win_rates.tasks.values()) == 2
+
+
+def test_the_base_is_that_of_most_boards() -> None:
+    records = [record(r, d, 0.4) for d in "abc" for r in ("ce", "ce+temperature")]
+    assert base_of(boards(records, Path("nowhere"), "nll")) == "ce"
+    assert base_of([]) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("groups", [4, 8, 20])
+def test_ten_copies_of_one_method_are_one_band(groups: int) -> None:
+    rng, files = np.random.default_rng(groups), 150
+    separated = 0
+    for number in range(files):
+        figures = rng.normal(size=(groups, 1)) + 0.1 * rng.normal(size=(groups, 10))
+        means = GroupedMeans.of(wins(figures, "lower"), list(range(groups)))
+        ranks = rank_intervals_of_observations(means, "higher", resamples=1000, seed=number)
+        separated += bool(ranks.separated.any())
+    assert separated <= 0.06 * files
