@@ -207,3 +207,29 @@ def test_the_table_and_the_picture(files):
     assert drawn.startswith("<?xml")
     refused = run("thresholds", folder / "val.npz", "--plot", folder / "c.doc")
     assert isinstance(refused.exception, InputError)
+
+
+def test_curves_are_drawn_with_the_names_of_classes_and_a_line_a_cost(tmp_path, monkeypatch):
+    from calibench.report import curves
+
+    rng = np.random.default_rng(0)
+    p = rng.random(300)
+    labels = (rng.random(300) < p).astype(int)
+    for name, cost in (("a", "0,1\n5,0\n"), ("b", "0,1\n2,0\n")):
+        (tmp_path / f"{name}.csv").write_text(cost)
+    record = calibench.thresholds(
+        probs=np.stack([1 - p, p], axis=1),
+        labels=labels,
+        class_names=["stay", "churn"],
+        positive="churn",
+        target_precision=0.7,
+        cost=[str(tmp_path / "a.csv"), str(tmp_path / "b.csv")],
+    )
+    saved = []
+    monkeypatch.setattr(curves, "save", lambda figure, path: saved.append(figure))
+    curves.draw_curves(record.to_dict(), tmp_path / "o.svg")
+    _, precision, cost = saved[0].axes
+    assert precision.get_title() == "precision and recall of class churn"
+    assert cost.get_xlabel() == "threshold on class churn"
+    lines = {line.get_label(): line for line in cost.lines}
+    assert lines["a.csv"].get_linestyle() != lines["b.csv"].get_linestyle()
