@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 
 import numpy as np
@@ -11,7 +13,7 @@ from scipy.optimize import isotonic_regression
 
 import calibench
 from calibench.cli import cli
-from calibench.errors import InputError
+from calibench.errors import CalibenchNote, InputError
 from calibench.metrics.corp_curve import corp_curve
 from calibench.report.pictures import EXPLAINED, KINDS, Drawn, kinds_of, pictures
 
@@ -187,12 +189,15 @@ def test_a_page_is_one_file_that_loads_nothing(record, tmp_path):
     record.report(tmp_path / "out.html")
     text = (tmp_path / "out.html").read_text(encoding="utf-8")
     assert "<script" not in text
-    assert not re.findall(r"(?:src|href)=\"(?!data:image/svg\+xml;base64,)", text)
+    assert not re.findall(r"(?:src|href)=\"(?!data:image/svg\+xml;base64,|data:,)", text)
     assert "url(" not in text
     assert "http" not in re.sub(r"base64,[^\"]*", "", text)
     assert "Bodø &amp; &lt;co&gt;" in text
     assert record.verdict[1:] in text.replace("&#x27;", "'")
-    assert text.count("<img alt=") == 5
+    assert text.count("<img alt=") == 7  # a figure a picture, so that a phone shows each in full width
+    assert text.count("<figcaption>") == 7
+    assert text.count('<th scope="row">') == 3 + 2 + 4
+    assert "<th>" not in text
     assert f"{100 * record.metrics['accuracy']:.2f}" in text
     record.report(tmp_path / "again.html")
     assert (tmp_path / "again.html").read_bytes() == (tmp_path / "out.html").read_bytes()
@@ -248,3 +253,43 @@ def test_the_command_line_draws_before_and_after_a_fit(tmp_path):
     assert "Before: " in page
     assert "After temperature: " in page
     assert (tmp_path / "o.svg").stat().st_size > 1000
+
+
+def test_letters_without_a_font_are_named_once(tmp_path):
+    p, labels, rng = samples(100)
+    record = calibench.evaluate(
+        probs=p, labels=labels, groups=rng.choice(["\u1f00\U00012345", "b"], 100), metrics="accuracy"
+    )
+    with pytest.warns(CalibenchNote) as caught:
+        record.plot(tmp_path / "o.png", "groups")
+    assert [str(warning.message) for warning in caught] == [
+        "matplotlib's font lacks \U00012345: the picture has boxes in their place"
+    ]
+
+
+def test_the_page_has_the_notes_and_hostile_names_as_text(tmp_path):
+    p, labels, rng = samples(200, 2)
+    rows = "".join(
+        f"{a},{b},{y},{'<i>' if g else '</td><script>alert(1)</script>'}\n"
+        for (a, b), y, g in zip(p, labels, rng.random(200) < 0.5, strict=True)
+    )
+    file = tmp_path / "<b>.csv"
+    file.write_text("prob_0,prob_1,label,<script>alert(2)</script>\n" + rows)
+    options = ("--by", "<script>alert(2)</script>", "--report", str(tmp_path / "o.html"), "--metrics", "accuracy")
+    result = CliRunner().invoke(cli, ["evaluate", str(file), *options, "-q"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "o.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_the_page_has_the_notes_of_reading(tmp_path):
+    p, labels, _ = samples(200, 2)
+    np.savez(tmp_path / "t.npz", probs=p, labels=labels)
+    options = ("--report", str(tmp_path / "o.html"), "--metrics", "accuracy", "--json")
+    result = CliRunner().invoke(cli, ["evaluate", str(tmp_path / "t.npz"), *options], catch_exceptions=False)
+    notes = json.loads(result.stdout)["notes"]
+    assert notes
+    page = html.unescape((tmp_path / "o.html").read_text(encoding="utf-8"))
+    assert all(f"Note: {note}" in page for note in notes)

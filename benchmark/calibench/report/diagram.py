@@ -102,6 +102,8 @@ def _draw_accuracy(axis: Axes, rows: Sequence[ReliabilityBin], bins: int) -> Non
         fmt="o",
         markersize=3.5,
         color=VERMILLION,
+        markeredgecolor=INK,
+        markeredgewidth=0.5,
         ecolor=INK,
         elinewidth=0.9,
         capsize=1.8,

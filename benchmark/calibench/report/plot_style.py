@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from calibench.atomic import replacing, writable_folder
+from calibench.errors import CalibenchNote
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +48,7 @@ LONGEST_OF_TWO = 25
 LONGEST_NAME = 14
 """Letters of a class or a period; longer names are cut."""
 
-SETTINGS = {
+SETTINGS: Any = {
     "font.size": 8,
     "axes.titlesize": 8.5,
     "axes.labelsize": 8,
@@ -65,6 +69,29 @@ def style() -> Iterator[None]:
 
     with rc_context(SETTINGS):
         yield
+
+
+@contextmanager
+def _letters_without_font() -> Iterator[None]:
+    """Say once which letters of names no font has, in place of matplotlib's warning about each."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    letters = set()
+    for warning in caught:
+        glyph = re.match(r"Glyph (\d+) ", str(warning.message))
+        if glyph:
+            letters.add(chr(int(glyph[1])))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if letters:
+        _say_without_font("".join(sorted(letters)))
+
+
+@cache
+def _say_without_font(letters: str) -> None:
+    text = f"matplotlib's font lacks {letters}: the picture has boxes in their place"
+    warnings.warn(text, CalibenchNote, stacklevel=2)
 
 
 def panels(count: int, heights: float = 1.0) -> tuple[Figure, list[Axes]]:
@@ -101,7 +128,7 @@ def title_and_legend(axis: Axes, title: str, side: str = "left") -> None:
     words = axis.get_legend_handles_labels()[1]
     columns = 2 if all(len(text) <= LONGEST_OF_TWO for text in words) else 1
     legend = axis.legend(
-        loc=f"lower {side}",
+        loc="lower left" if side == "left" else "lower right",
         bbox_to_anchor=(-0.13 if side == "left" else 1, 1.03),
         ncols=columns,
         frameon=False,
@@ -123,13 +150,13 @@ def short(name: str, most: int = LONGEST_NAME) -> str:
 def save(figure: Figure, path: Path) -> None:
     """Write the figure, whole or not at all, in the format of the path's ending."""
     writable_folder(path.parent)
-    with style(), replacing(path) as temporary:
+    with style(), _letters_without_font(), replacing(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=DPI)
 
 
 def as_svg(figure: Figure) -> bytes:
     """The figure as SVG, the same bytes each time."""
     stream = io.BytesIO()
-    with style():
+    with style(), _letters_without_font():
         figure.savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue()

@@ -56,7 +56,7 @@ def bins_of(asked: Question, judged: Judged) -> Bins:
         np.bincount(index, values, BINS) for values in (weights, weights**2, weights * asked.p, weights * asked.y)
     )
     filled = np.flatnonzero(weight > 0)
-    own = weight[filled]
+    own: Floats = np.asarray(weight[filled], dtype=np.float64)
     return Bins((filled + 0.5) / BINS, own, own**2 / squares[filled], p[filled] / own, y[filled] / own)
 
 
@@ -73,6 +73,8 @@ def draw_bins(axis: Axes, judged: Judged, asked: Question) -> None:
         fmt="o",
         markersize=3.5,
         color=VERMILLION,
+        markeredgecolor=INK,
+        markeredgewidth=0.5,
         ecolor=INK,
         elinewidth=0.9,
         capsize=1.8,
