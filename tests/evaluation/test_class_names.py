@@ -81,3 +81,19 @@ def test_mistakes_are_named() -> None:
         calibench.evaluate(probs=p, labels=y, class_names=NAMES[:2])
     with pytest.raises(InputError, match=r"row 0: the label is 'horse'"):
         calibench.evaluate(probs=p, labels=["horse", *[NAMES[label] for label in y[1:]]], class_names=NAMES)
+
+
+def test_groups_and_drift_know_the_classes_by_name() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.random(1200)
+    y = (rng.random(1200) < np.where(np.arange(1200) < 600, p, p**4)).astype(int)
+    kwargs = {"groups": np.where(np.arange(1200) < 600, "old", "new"), "time": np.arange(1200), "metrics": "accuracy"}
+    probs = np.stack([1 - p, p], axis=1)
+    record = calibench.evaluate(probs=probs, labels=y, class_names=["stay", "churn"], **kwargs)
+    assert "churn" in {finding["name"] for finding in record.groups["new"]["findings"]}
+    assert record.periods["drift"]["name"] in ("top label", "stay", "churn")
+    three = np.concatenate([0.9 * probs, np.full((1200, 1), 0.1)], axis=1)
+    record = calibench.evaluate(probs=three, labels=y, class_names=["stay", "churn", "new"], **kwargs)
+    names = {finding["name"] for group in record.groups.values() for finding in group["findings"]}
+    assert names <= {"top label", "stay", "churn", "new"}
+    assert "churn" in names

@@ -186,7 +186,12 @@ def test_the_command_line_gives_the_groups_of_python(table):
     columns = ("--weights", "w", "--by", "hospital,sex", "--probs", "no,yes", "--metrics", FEW)
     document = json.loads(run(file, *columns, "--json").stdout)
     record = calibench.evaluate(
-        probs=p, labels=labels, sample_weight=weights, groups={"hospital": hospital, "sex": sex}, metrics=FEW
+        probs=p,
+        labels=labels,
+        sample_weight=weights,
+        groups={"hospital": hospital, "sex": sex},
+        metrics=FEW,
+        class_names=["no", "yes"],
     )
     expected = json.loads(json.dumps(record.to_dict()["groups"]))
     assert document["groups"] == expected

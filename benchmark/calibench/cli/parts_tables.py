@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from calibench.cli.groups_table import groups_lines, groups_table
+from calibench.cli.groups_table import LEFT_OUT, groups_lines, groups_table
+from calibench.cli.narrow import no_room, widest
 from calibench.cli.output import print_line
+from calibench.report.drift_words import drift_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,42 +27,32 @@ def print_parts(record: EvaluationRecord, console: Console) -> None:
     judgement = {"groups": record.groups, "periods": record.periods} if record.after is None else record.after
     groups, periods = judgement.get("groups"), judgement.get("periods")
     if groups:
-        console.print(groups_table(groups, record.units))
-        for line in groups_lines(groups):
-            print_line(console, line)
+        _print(console, lambda left_out: groups_table(groups, record.units, left_out=left_out), groups_lines(groups))
     if periods:
-        console.print(groups_table(periods["periods"], record.units, str(periods["column"])))
-        for line in periods_lines(periods):
-            print_line(console, line)
+        rows, column = periods["periods"], str(periods["column"])
+        lines = periods_lines(periods, record.labels_per_sample)
+        _print(console, lambda left_out: groups_table(rows, record.units, column, left_out=left_out), lines)
     if record.ood:
         console.print(ood_table(record.ood))
         for line in ood_lines(record.ood):
             print_line(console, line)
 
 
-def periods_lines(periods: Mapping[str, Any]) -> Sequence[str]:
+def _print(console: Console, table_of: Callable[[Collection[str]], Table], lines: Sequence[str]) -> None:
+    """The table with as many columns as the console holds, the lines, and which columns are left out."""
+    table, left_out = widest(console, LEFT_OUT, table_of)
+    console.print(table)
+    for line in [*lines, *no_room(left_out)]:
+        print_line(console, line)
+
+
+def periods_lines(periods: Mapping[str, Any], labels_per_sample: int = 1) -> Sequence[str]:
     """The test of drift in a sentence, the periods that are miscalibrated, and whether the fit helps in each."""
     return [
-        *_drift(periods["drift"]),
+        *([] if periods["drift"] is None else [f"drift: {drift_words(periods['drift'], labels_per_sample)}"]),
         *groups_lines(periods["periods"], "periods", "period"),
         *_gains(periods["periods"]),
     ]
-
-
-def _drift(drift: Mapping[str, Any] | None) -> Iterator[str]:
-    if drift is None:
-        return
-    if drift["drifts"] is None:
-        yield "drift: not tested, since all samples have one time"
-    elif not drift["drifts"]:
-        yield f"drift: no sign that calibration changes with time (p {drift['p']:.3g})"
-    else:
-        name = drift["name"] if drift["name"] == "top label" else f"class or label {drift['name']}"
-        gaps = [f"{100 * drift[key]:+.1f} %" for key in ("gap_before", "gap_after")]
-        yield (
-            f"drift: calibration changes with time (p {drift['p']:.3g}), most of all of the {name} after {drift['since']}: "
-            f"predicted less observed is {gaps[0]} up to then and {gaps[1]} afterwards"
-        )
 
 
 def _gains(periods: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

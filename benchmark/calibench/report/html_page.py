@@ -11,6 +11,7 @@ from typing import Any
 
 from calibench.atomic import replacing, writable_folder
 from calibench.errors import InputError
+from calibench.report.drift_words import drift_words
 from calibench.report.format import NOTHING, figure, figure_with_interval, header, interval
 from calibench.report.pictures import Drawn, pictures
 from calibench.report.plot_style import as_svg
@@ -133,7 +134,7 @@ def _evaluation(document: Record, drawn: Sequence[Drawn]) -> Iterator[str]:
         yield _parts(judgement["groups"], "group", document["units"])
         yield from _pictures(drawn[-1:], ("groups",), "")
     if judgement.get("periods"):
-        yield from _periods(judgement["periods"], document["units"], fitted)
+        yield from _periods(judgement["periods"], document["units"], fitted, questions)
         yield from _pictures(drawn[-1:], ("periods",), "")
     if document.get("ood"):
         yield "<h2>Rows of other files (OOD)</h2>"
@@ -232,19 +233,11 @@ def _percent(value: float | None) -> str:
     return NOTHING if value is None else figure(value, "fraction")
 
 
-def _periods(periods: Record, units: Record, fitted: str) -> Iterator[str]:
+def _periods(periods: Record, units: Record, fitted: str, questions: int) -> Iterator[str]:
     yield f"<h2>Periods of {_text(periods['column'])}{_text(fitted)}</h2>"
-    drift = periods["drift"]
-    if drift is not None and drift["drifts"] is not None:
-        p = f"p {drift['p']:.3g}"
-        if drift["drifts"]:
-            gaps = [f"{100 * drift[key]:+.1f} %" for key in ("gap_before", "gap_after")]
-            yield (
-                f"<p><b>Calibration changes with time</b> ({p}), most of all of {_text(drift['name'])} after "
-                f"{_text(drift['since'])}: predicted less observed is {gaps[0]} up to then and {gaps[1]} afterwards.</p>"
-            )
-        else:
-            yield f"<p>No sign that calibration changes with time ({p}).</p>"
+    if periods["drift"] is not None:
+        words = drift_words(periods["drift"], questions)
+        yield f"<p>{_text(words[:1].upper() + words[1:])}.</p>"
     yield _parts(periods["periods"], "period", units)
 
 
