@@ -25,7 +25,7 @@ def packages(modules):
 @pytest.mark.parametrize(
     ("args", "most"),
     [
-        (("--help",), 90),
+        (("--help",), 91),
         (("run", "--help"), 70),
         (("list", "methods"), 402),
         (("list", "metrics", "--json"), 302),

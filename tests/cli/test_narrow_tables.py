@@ -11,6 +11,7 @@ from rich.console import Console
 
 import calibench
 from calibench.cli import thresholds
+from calibench.cli.narrow import widest
 from calibench.cli.parts_tables import print_parts
 
 
@@ -54,9 +55,7 @@ def test_operating_points(width):
         target_coverage=0.9,
     )
     out = console(width)
-    table, left_out = thresholds.widest(
-        out, ((), ("intervals",)), lambda without: thresholds.points_table(points, without)
-    )
+    table, left_out = widest(out, ((), ("intervals",)), lambda without: thresholds.points_table(points, without))
     out.print(table)
     text = out.file.getvalue()
     assert "threshold:target_coverage=0.9" in text

@@ -82,14 +82,14 @@ def cli() -> None:
     """Can I trust this classifier's confidence? Benchmark calibration methods, or judge stored outputs.
 
     \b
+    calibench evaluate test.csv --plot out.svg       judge stored probabilities
+    calibench fit val.csv -o map.json                fit a calibration map
+    calibench apply map.json test.csv -o fixed.csv   write calibrated ones
+    calibench thresholds val.csv --target-risk .02   how sure must an answer be?
+    calibench gate fixed.csv --max ece15=0.03        exit code 1 unless shown: CI
     calibench run --method vtst                      train, refit, judge, record
-    calibench evaluate outputs.npz --plot out.svg    judge logits or probabilities in a file
-    calibench fit val.npz -o map.json                fit a calibration map, to apply it anywhere
-    calibench gate outputs.npz --max ece15=0.03      exit code 1 unless the data show it, for CI
-    calibench thresholds val.npz --target-risk .02   operating points with their guarantees
-    calibench predict RUN_ID rows.npz -o out.npz     predict by a run that has ended
+    calibench predict RUN_ID rows.npz -o out.npz     predict by an ended run
     calibench leaderboard                            rank the recorded runs
-    calibench winrates results.csv --help            rank a table of published results
     calibench show method vtst                       parameters, equation, paper
     """
 

@@ -9,6 +9,7 @@ import click
 
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
+from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.progress import AfterPatience
 from calibench.report.progress_bar import progress
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from calibench.maps.apply import Applied
 
 
-@click.command()
+@click.command(cls=SectionedCommand, short_help="Write calibrated probabilities of FILE by a map.")
 @click.argument("map_file", metavar="MAP.json", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
 @columns_option

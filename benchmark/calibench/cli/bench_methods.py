@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-@click.command()
+@click.command(short_help="Run every method, each in a fresh process.")
 @click.option(
     "-m",
     "--method",
@@ -60,7 +60,7 @@ def methods(  # noqa: PLR0913 - an argument for each option
 
     \b
     calibench bench methods --json
-    calibench bench methods -m vtst -m ensemble:members=5 -d npz:path=features.npz --model frozen
+    calibench bench methods -m vtst -d npz:path=features.npz --model frozen
     """
     from calibench.atomic import writable_folder
     from calibench.bench.methods import Workload, recipes, run

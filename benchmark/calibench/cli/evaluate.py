@@ -13,6 +13,7 @@ from calibench.cli.fit_options import FitOptions, fit_options
 from calibench.cli.input_options import columns_of, input_options, reading
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
+from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.picture_options import PictureFiles, picture_options
 from calibench.cli.questions import Questions, question_options
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from calibench.outputs.readers import Columns, SamplesFile
 
 
-@click.command()
+@click.command(cls=SectionedCommand, short_help="Judge stored logits or probabilities: figures, verdict, advice.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @input_options
 @click.option(
@@ -73,12 +74,13 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     FILE is .npz, .csv, .parquet, .pt, .h5, .json or another format of `calibench list readers`; - is standard input.
 
     \b
-    calibench evaluate test.npz                               logits or probs, and labels
-    calibench evaluate test.csv --plot reliability.svg        probability columns and a label column
+    calibench evaluate test.csv                   a column a class, and "label"
+    calibench evaluate test.csv --labels churned  another name for that column
+    calibench evaluate test.npz --plot out.svg    arrays: logits or probs, labels
+    calibench evaluate test.csv --by hospital     a verdict a group, worst first
     calibench evaluate test.npz --fit auto --fit-on val.npz
     calibench evaluate test.npz --fit temperature --cross-fit 5
-    calibench evaluate resnet.npz vit.npz                     one row a file, lowest Brier score first
-    calibench evaluate test.csv --weights w --by hospital     a verdict a group, worst group first
+    calibench evaluate resnet.npz vit.npz         a row a file, best Brier first
     calibench evaluate logits.npy --labels labels.npy --stream
     """
     from calibench.cli.evaluate_stream import refuse_with_stream, stream_files

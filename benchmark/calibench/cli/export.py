@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import to_stderr
 from calibench.errors import InputError
 
 
-@click.command()
+@click.command(cls=SectionedCommand, short_help="Write a map as an ONNX graph, or as code to paste.")
 @click.argument("map_file", metavar="MAP.json", type=click.Path(path_type=Path))
 @click.option(
     "--onnx",

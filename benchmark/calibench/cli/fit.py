@@ -9,13 +9,14 @@ import click
 
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
+from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 
 if TYPE_CHECKING:
     from calibench.maps.calibration_map import CalibrationMap
 
 
-@click.command()
+@click.command(cls=SectionedCommand, short_help="Fit a calibration map, one JSON file, to labelled outputs.")
 @click.argument("file", type=click.Path(path_type=Path))
 @columns_option
 @click.option(
@@ -50,7 +51,7 @@ def fit(
     """Fit a calibration map to the labelled logits or probabilities in FILE, and write it as one JSON file.
 
     \b
-    calibench fit val.npz -o map.json                              the map that the advice names
+    calibench fit val.npz -o map.json             the map that the advice names
     calibench fit val.npz --method temperature -o map.json
     calibench apply map.json new.npz -o calibrated.npz
     """

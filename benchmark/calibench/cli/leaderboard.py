@@ -13,7 +13,7 @@ from calibench.cli.output import stdout, to_stderr
 from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 
 
-@click.command()
+@click.command(short_help="Rank the records in a results folder.")
 @click.option(
     "--results",
     type=click.Path(path_type=Path),

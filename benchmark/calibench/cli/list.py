@@ -21,7 +21,7 @@ FAMILIES = {
 """The family of each word that a user types after `calibench list`."""
 
 
-@click.command("list")
+@click.command("list", short_help="List what there is: methods, metrics, readers and others.")
 @click.argument("kind")
 @json_option
 def list_(kind: str, as_json: bool) -> None:

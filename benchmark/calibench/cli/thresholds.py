@@ -10,7 +10,7 @@ import click
 
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
-from calibench.cli.narrow import no_room, widest
+from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def _target(name: str, meaning: str) -> Callable[[Command], Command]:
     return click.option(f"--target-{name}", multiple=True, type=float, metavar="SHARE", help=meaning)
 
 
-@click.command()
+@click.command(cls=SectionedCommand, short_help="Find the threshold for a target risk, precision or recall.")
 @click.argument("file", type=click.Path(path_type=Path))
 @columns_option
 @_target(
@@ -76,7 +76,7 @@ def thresholds(
 
     \b
     calibench thresholds val.npz --target-risk .02 --judge-on test.npz
-    calibench thresholds val.csv --target-precision .95 --positive yes --plot curves.svg
+    calibench thresholds val.csv --target-precision .95 --positive yes
     calibench thresholds val.npz --cost costs.csv --json
     """
     from calibench.evaluation.thresholds import with_files
@@ -133,6 +133,8 @@ def _wanted(options: dict[str, Any]) -> list[Wanted]:
 
 
 def _print(record: ThresholdsRecord) -> None:
+    from calibench.cli.narrow import no_room, widest
+
     console = stdout()
     where = "" if record.judged_on is None else f"; judged on {record.judged_on}: {record.judged_n} samples"
     print_line(console, f"{record.file}: {record.n} samples, {record.classes} classes{where}")

@@ -10,7 +10,7 @@ from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import stdout
 
 
-@click.command()
+@click.command(short_help="Rank the methods of a table of published results.")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--method", default="method", show_default=True, metavar="COLUMN", help="The column of the methods.")
 @click.option("--task", required=True, metavar="COLUMN,...", help="The columns that together name a task.")
