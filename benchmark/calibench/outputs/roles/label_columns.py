@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from calibench.errors import InputError, did_you_mean
+from calibench.lazy import np
 from calibench.outputs.columns import Columns
-from calibench.outputs.roles.class_names import short_names
+from calibench.outputs.roles.class_names import listed, short_names
 from calibench.outputs.roles.score_columns import matching
-from calibench.outputs.roles.usual_names import LABELS, OTHER_LABELS
+from calibench.outputs.roles.usual_names import LABELS, NO_SCORES, OTHER_LABELS
 
 
 def label_name(columns: Columns, names: Collection[str]) -> str:
@@ -29,7 +31,32 @@ def label_columns(path: object, names: Mapping[str, Any], columns: Columns, labe
         return []
     if not set(",*?[").isdisjoint(label):
         return matching(label, names, (), path)
+    if columns.label is None:
+        raise InputError(f"{path}: no column or array is named {LABELS[0]} or {LABELS[1]}", _where_labels_are(names))
     raise InputError(f"{path}: there is no {label!r}", did_you_mean(label, names))
+
+
+def _where_labels_are(names: Mapping[str, Any]) -> str:
+    """The hint for a file without a usual name: a similar name, else columns of words that other columns are named after."""
+    similar = did_you_mean(LABELS[0], names)
+    if similar.startswith("did you mean"):
+        return similar
+    classes = {*names, *short_names(list(names))}
+    found = [
+        name for name, values in names.items() if name.lower() not in NO_SCORES and _is_of(values, classes - {name})
+    ]
+    if len(found) == 1:
+        return f"are they in {found[0]!r}? --labels {shlex.quote(found[0])}"
+    return f"name the true labels: --labels NAME; {similar if not found else f'perhaps one of {listed(found)}'}"
+
+
+def _is_of(values: Any, classes: Collection[str]) -> bool:
+    """True for a column of words that are all among `classes`, but for empty ones."""
+    words = np.asarray(values)
+    if words.ndim != 1 or words.dtype.kind not in "UO":
+        return False
+    given = set(words.tolist()) - {"", None}
+    return bool(given) and len(given) <= len(classes) and given <= set(classes)
 
 
 def in_order_of(labels: list[str], scores: list[str]) -> tuple[list[str], bool]:
