@@ -61,3 +61,9 @@ def test_operating_points(width):
     assert "threshold:target_coverage=0.9" in text
     assert "\u2026" not in text
     assert bool(left_out) == (width < 100)
+
+
+def test_a_threshold_that_rounds_to_one_is_told_by_its_distance():
+    assert thresholds._limit(1 - 3e-9) == "1 - 3e-09"
+    assert thresholds._limit(1.0) == "1"
+    assert thresholds._limit(0.25) == "0.25"

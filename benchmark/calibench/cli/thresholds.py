@@ -169,10 +169,16 @@ def points_table(record: ThresholdsRecord, left_out: Collection[str] = ()) -> Ta
         table.add_column(head, justify="right", no_wrap=True)
     for number, (point, row) in enumerate(zip(record.points, rows, strict=True), 1):
         threshold = point["threshold"]
-        limit = point["accepts"] or NOTHING if threshold is None else f"{threshold:.6g}"
+        limit = point["accepts"] or NOTHING if threshold is None else _limit(threshold)
         cells = [_cell(row.get(name), name, "intervals" not in left_out) for name, _ in shown]
         table.add_row(*map(Text, (f"{number}", point["recipe"], limit, *cells)))
     return table
+
+
+def _limit(threshold: float) -> str:
+    """A threshold; one that rounds to 1 by its distance from 1."""
+    text = f"{threshold:.6g}"
+    return f"1 - {1 - threshold:.2g}" if text == "1" and threshold < 1 else text
 
 
 def _cell(figure: dict[str, Any] | None, name: str, interval: bool) -> str:
