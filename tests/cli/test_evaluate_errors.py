@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -117,3 +119,24 @@ def test_the_line_of_a_fit_has_no_word_that_no_page_explains(cli, tmp_path):
     assert "doubt" not in line
     assert "positive stay" in line
     assert "positive_name" not in line
+
+
+def test_rows_of_another_kind_need_no_labels_and_any_order_of_columns(cli, tmp_path):
+    (tmp_path / "t.csv").write_text(CHURN)
+    rows = [line.split(",") for line in CHURN.splitlines()[:30]]
+    (tmp_path / "o.csv").write_text("".join(f"{stay},{churn}\n" for _, churn, stay, _, _ in rows))
+    options = ("--labels", "churned", "--metrics", "accuracy", "--json", "--ood")
+    ran = cli("evaluate", str(tmp_path / "t.csv"), *options, str(tmp_path / "o.csv"))
+    assert ran.code == 0, ran.err
+    (tmp_path / "s.csv").write_text("".join(f"{churn},{stay}\n" for _, churn, stay, _, _ in rows))
+    same = cli("evaluate", str(tmp_path / "t.csv"), *options, str(tmp_path / "s.csv"))
+    (one,), (other,) = json.loads(ran.out)["ood"], json.loads(same.out)["ood"]
+    assert one["metrics"] == other["metrics"]
+
+
+def test_the_positive_class_is_named(cli, tmp_path):
+    (tmp_path / "t.csv").write_text(CHURN)
+    options = ("--labels", "churned", "--target-recall", "0.5")
+    assert "positive: class stay; --positive names another" in cli("thresholds", str(tmp_path / "t.csv"), *options).out
+    ran = cli("thresholds", str(tmp_path / "t.csv"), *options, "--positive", "churn")
+    assert "positive: class churn" in ran.out

@@ -12,7 +12,7 @@ from rich.console import Console
 import calibench
 from calibench.cli import thresholds
 from calibench.cli.narrow import widest
-from calibench.cli.parts_tables import print_parts
+from calibench.cli.parts_tables import OOD_LEFT_OUT, ood_table, print_parts
 
 
 def console(width):
@@ -67,3 +67,17 @@ def test_a_threshold_that_rounds_to_one_is_told_by_its_distance():
     assert thresholds._limit(1 - 3e-9) == "1 - 3e-09"
     assert thresholds._limit(1.0) == "1"
     assert thresholds._limit(0.25) == "0.25"
+
+
+@pytest.mark.parametrize("width", [80, 120, 190])
+def test_ood_sets(width):
+    names = ("auroc", "aupr", "aupr_out", "fpr95")
+    row = {"set": "other", "score": "max-softmax", "n_out": 500, "mean_confidence": 0.7677}
+    row |= {"metrics": dict.fromkeys(names, 0.4898), "intervals": dict.fromkeys(names, [0.4637, 0.5173])}
+    out = console(width)
+    table, left_out = widest(out, OOD_LEFT_OUT, lambda without: ood_table([row], without))
+    out.print(table)
+    text = out.file.getvalue()
+    assert "max-softmax" in text
+    assert "\u2026" not in text
+    assert ("intervals" in left_out) == (width == 80)

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
     from calibench.evaluation.evaluation_record import EvaluationRecord
 
+OOD_LEFT_OUT = ((), ("intervals",), ("intervals", "mean confidence"))
+"""What a narrow terminal leaves out of the table of OOD sets."""
+
+KNOWN_SCORES = ("max-softmax", "entropy", "margin", "energy", "max-logit", "max-logit-pnorm")
+"""Scores of outputs, which are large for unknown rows by their definition."""
+
 OOD_CAPTION = (
     "the rows of the judged file are positive; aupr_out: those of the other file are; fpr95: other rows taken for "
 )
@@ -27,20 +33,31 @@ def print_parts(record: EvaluationRecord, console: Console) -> None:
     judgement = {"groups": record.groups, "periods": record.periods} if record.after is None else record.after
     groups, periods = judgement.get("groups"), judgement.get("periods")
     if groups:
-        _print(console, lambda left_out: groups_table(groups, record.units, left_out=left_out), groups_lines(groups))
+        _print(
+            console,
+            LEFT_OUT,
+            lambda left_out: groups_table(groups, record.units, left_out=left_out),
+            groups_lines(groups),
+        )
     if periods:
-        rows, column = periods["periods"], str(periods["column"])
+        of_periods, column = periods["periods"], str(periods["column"])
         lines = periods_lines(periods, record.labels_per_sample)
-        _print(console, lambda left_out: groups_table(rows, record.units, column, left_out=left_out), lines)
+        _print(
+            console, LEFT_OUT, lambda left_out: groups_table(of_periods, record.units, column, left_out=left_out), lines
+        )
     if record.ood:
-        console.print(ood_table(record.ood))
-        for line in ood_lines(record.ood):
-            print_line(console, line)
+        rows = record.ood
+        _print(console, OOD_LEFT_OUT, lambda left_out: ood_table(rows, left_out), list(ood_lines(rows)))
 
 
-def _print(console: Console, table_of: Callable[[Collection[str]], Table], lines: Sequence[str]) -> None:
+def _print(
+    console: Console,
+    choices: Sequence[Collection[str]],
+    table_of: Callable[[Collection[str]], Table],
+    lines: Sequence[str],
+) -> None:
     """The table with as many columns as the console holds, the lines, and which columns are left out."""
-    table, left_out = widest(console, LEFT_OUT, table_of)
+    table, left_out = widest(console, choices, table_of)
     console.print(table)
     for line in [*lines, *no_room(left_out)]:
         print_line(console, line)
@@ -73,8 +90,8 @@ def _shortened(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} others" if len(names) > most else "")
 
 
-def ood_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """A row for each file and score."""
+def ood_table(rows: Sequence[Mapping[str, Any]], left_out: Collection[str] = ()) -> Table:
+    """A row for each file and score; with intervals unless a narrow terminal has no room for them."""
     from rich.text import Text
 
     from calibench.metrics.ood import FIGURES
@@ -83,13 +100,16 @@ def ood_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
     table = ruled_table()
     table.add_column("OOD set", overflow="fold")
-    table.add_column("score")
-    for name in ("n", "mean confidence %", *(f"{name} %" for name in FIGURES)):
-        table.add_column(name, justify="right")
+    table.add_column("score", overflow="fold")
+    means = [] if "mean confidence" in left_out else ["mean\nconfidence %"]
+    for name in ("n", *means, *(f"{name} %" for name in FIGURES)):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         confidence = row["mean_confidence"]
-        cells = [f"{row['n_out']}", NOTHING if confidence is None else figure(confidence, "fraction")]
-        cells += [figure_with_interval(row["metrics"][name], row["intervals"][name], "fraction") for name in FIGURES]
+        cells = [f"{row['n_out']}"]
+        cells += [NOTHING if confidence is None else figure(confidence, "fraction") for _ in means]
+        intervals = {} if "intervals" in left_out else row["intervals"]
+        cells += [figure_with_interval(row["metrics"][name], intervals.get(name), "fraction") for name in FIGURES]
         table.add_row(*map(Text, (row["set"], row["score"], *cells)))
     return table
 
@@ -98,8 +118,9 @@ def ood_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What the figures mean, and a warning of scores that rank the wrong way round."""
     for row in rows:
         if row["metrics"]["auroc"] < 0.5:
-            yield (
-                f"warning: {row['score']} is smaller in {row['set']} than in the judged file, as often as not; a score is large "
-                "where a row is unlike the training data, so store its negative if it means the reverse"
+            text = f"warning: {row['score']} does not rank {row['set']} above the judged file (AUROC under 50 %)"
+            stored = (
+                "; a score is large where a row is unlike the training data: store its negative if it means the reverse"
             )
+            yield text + ("" if row["score"].partition(":")[0] in KNOWN_SCORES else stored)
     yield OOD_CAPTION

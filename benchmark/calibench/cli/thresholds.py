@@ -144,6 +144,8 @@ def _print(record: ThresholdsRecord) -> None:
         print_line(console, line)
     if record.judged_on is None:
         print_line(console, "figures: of the samples that chose the thresholds; --judge-on OTHER shows others")
+    if any(point["want"] in ("target_precision", "target_recall") for point in record.points):
+        print_line(console, _positive(record))
     for number, point in enumerate(record.points, 1):
         print_line(console, f"{number}: {point['promise']}")
         if point["note"]:
@@ -173,6 +175,13 @@ def points_table(record: ThresholdsRecord, left_out: Collection[str] = ()) -> Ta
         cells = [_cell(row.get(name), name, "intervals" not in left_out) for name, _ in shown]
         table.add_row(*map(Text, (f"{number}", point["recipe"], limit, *cells)))
     return table
+
+
+def _positive(record: ThresholdsRecord) -> str:
+    """The class that is answered as positive."""
+    place = record.curves.get("precision_recall", {}).get("positive", 1)
+    name = record.class_names[place] if record.class_names else place
+    return f"positive: class {name}; --positive names another"
 
 
 def _limit(threshold: float) -> str:

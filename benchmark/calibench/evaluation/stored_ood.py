@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from calibench.metrics.judged import Judged
 from calibench.metrics.ood import FIGURES, Ranked, ood_replicates
 from calibench.outputs.ood_scores import SPECS
 from calibench.outputs.outputs import Outputs
-from calibench.outputs.readers import Columns, SamplesFile, read_samples
+from calibench.outputs.readers import Columns, SamplesFile, aligned, read_samples
 from calibench.plugins.discovery import registry
 from calibench.plugins.specs import OodScoreSpec
 from calibench.progress import Report, quiet
@@ -62,17 +63,21 @@ class _Outside:
     def samples(self) -> SamplesFile:
         """The outputs. InputError unless they have the classes of the judged file."""
         if self._samples is None:
-            found, own = read_samples(self.path, self.columns, labelled=False), self.inside
+            found, own = read_samples(self.path, self._columns_without_labels(), labelled=False), self.inside
             if found.outputs.num_classes != own.outputs.num_classes:
                 message = (
                     f"{self.path} has {found.outputs.num_classes} classes, and {own.path} has {own.outputs.num_classes}"
                 )
                 raise InputError(message, "both must come from the same classifier")
-            if found.class_names and own.class_names and found.class_names != own.class_names:
-                message = f"{self.path} has the classes {', '.join(found.class_names)}, and {own.path} has "
-                raise InputError(message + ", ".join(own.class_names), "both must come from the same classifier")
-            self._samples = found
+            self._samples = aligned(found, own)
         return self._samples
+
+    def _columns_without_labels(self) -> Columns:
+        """The columns of the judged file; the one of labels is no score here, and need not be there."""
+        label = self.columns.label
+        return (
+            self.columns if label is None else replace(self.columns, label=None, others=(*self.columns.others, label))
+        )
 
     def column(self, name: str) -> Floats:
         """A stored score, `[m]`; a `.npy` of one number a row is the score itself."""
