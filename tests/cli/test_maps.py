@@ -43,6 +43,22 @@ def test_fit_apply_and_evaluate(files: Path, cli: Any) -> None:
     assert cli("apply", "map.json", "test.npz", "-o", "out.npz", "-q").out == ""
 
 
+def test_shares_of_people_follow_the_classes_into_the_order_of_the_map(files: Path, cli: Any) -> None:
+    stored, order, names = np.load(files / "test.npz"), [2, 0, 1], np.array(["a", "b", "c"])
+    given = {name: array[: len(stored["labels"])] for name, array in stored.items()}
+    shares = np.eye(3)[given["labels"]] * 0.7 + 0.1
+    np.savez(files / "named.npz", **np.load(files / "val.npz"), class_names=names)
+    np.savez(files / "straight.npz", **given, class_names=names, shares=shares)
+    moved = {"logits": given["logits"][:, order], "labels": np.argsort(order)[given["labels"]]}
+    np.savez(files / "moved.npz", **moved, class_names=names[order], shares=shares[:, order])
+    assert cli("fit", "named.npz", "--method", "vector", "-o", "map.json", "-q").code == 0
+    found = [
+        cli("evaluate", file, "--map", "map.json", "--soft", "shares", "--resamples", "0", "--json").document
+        for file in ("straight.npz", "moved.npz")
+    ]
+    assert found[1]["after"]["metrics"] == pytest.approx(found[0]["after"]["metrics"], rel=1e-9)
+
+
 def test_export(files: Path, cli: Any) -> None:
     assert cli("fit", "val.npz", "--method", "temperature", "-o", "map.json", "-q").code == 0
     ran = cli("export", "map.json", "--snippet", "--onnx", "map.onnx")

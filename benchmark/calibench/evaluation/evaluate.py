@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
 from calibench.evaluation.fit import FittedMap
 from calibench.evaluation.group_names import groups_of
+from calibench.evaluation.names_given import names_given
 from calibench.evaluation.parts import Parts
 from calibench.evaluation.periods import periods_of
 from calibench.evaluation.samples_given import numbers_given, samples_given
@@ -59,7 +61,8 @@ def evaluate(  # noqa: PLR0913 - the public API
     `auto` is the map that the record's `advice` names. With `fit_soft`, the shares `[N, K]` of people who gave each label to the
     samples to fit on (with `cross_fit`: to those judged), the map is fitted to labels that are drawn from the shares.
 
-    `map` is a `calibench.CalibrationMap` that was fitted earlier, in place of a fit.
+    `map` is a `calibench.CalibrationMap` that was fitted earlier, in place of a fit. Where it and the samples have class names,
+    columns are matched by name, and the record has the order of the map.
     `sample_weight [N]`, numbers of at least 0, weigh the samples in figures, intervals, noise floors and verdict; a fit and an
     advice do not know them. `groups [N]`, whole numbers or texts, ask for the figures and the verdict of each group as well, in
     the record's `groups`; a mapping of names to such columns asks for the groups of their combinations. `time [N]`, numbers or
@@ -67,20 +70,24 @@ def evaluate(  # noqa: PLR0913 - the public API
     `month`, `week` or `day`, or the number of periods. Raises InputError naming the first bad row.
     """
     sampling = Sampling(resamples, level, seed).check(figures_alone=True)
-    samples = samples_given(logits, probs, labels, "", class_names)
-    fitting = Fit(
-        fit, _fit_samples(fit_logits, fit_probs, fit_labels, class_names), cross_fit, _given(fit_soft, "fit_soft"), map
-    )
-    return evaluate_samples(
+    names = names_given(class_names)
+    samples = samples_given(logits, probs, labels, "", names)
+    fit_on = _fit_samples(fit_logits, fit_probs, fit_labels, names)
+    shares = _given(soft, "soft")
+    note = ""
+    if map is not None:
+        samples, names, shares, note = map.in_order(samples, names, shares)
+    record = evaluate_samples(
         samples,
-        fitting,
-        soft=_given(soft, "soft"),
+        Fit(fit, fit_on, cross_fit, _given(fit_soft, "fit_soft"), map),
+        soft=shares,
         metrics=metrics,
         sampling=sampling,
         sample_weight=_given(sample_weight, "sample_weight"),
         parts=_parts(groups, time, periods),
-        class_names=tuple(class_names or ()),
+        class_names=names or (),
     )
+    return dataclasses.replace(record, notes=[*record.notes, note]) if note else record
 
 
 def _given(values: Any, name: str) -> Any:
