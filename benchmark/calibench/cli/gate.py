@@ -119,7 +119,10 @@ def _gated(
     old = None if baseline is None else aligned(read_samples(baseline, columns), samples).samples
     fit = Fit(recipe, None if fit_on is None else aligned(read_samples(fit_on, columns), samples).samples, folds)
     with plugin_output_to_stderr(), progress("gate", silent) as report:
-        result = gate_samples(samples.samples, checks, baseline=old, fit=fit, report=AfterPatience(report))
+        names = tuple(samples.class_names or ())
+        result = gate_samples(
+            samples.samples, checks, baseline=old, fit=fit, class_names=names, report=AfterPatience(report)
+        )
     return dataclasses.replace(result, file=str(file), notes=samples.notes)
 
 
