@@ -92,7 +92,8 @@ def _array_of(x: Any) -> NDArray[Any]:
     """Rows as an array. InputError for rows of different lengths, and for a mask, which would be lost."""
     if isinstance(x, torch.Tensor):
         x = x.detach().cpu()
-        return (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+        array: NDArray[Any] = (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+        return array
     if isinstance(x, np.ma.MaskedArray):
         raise InputError("x: a masked array would lose its mask", "leave out the rows that are masked")
     try:
