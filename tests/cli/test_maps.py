@@ -92,6 +92,27 @@ def test_mistakes_leave_nothing_behind(cli: Any, refused: Any, tmp_path: Path) -
     refused("apply", "map.json", "test.npz", "-o", "out.npz", says="was changed after it was written")
 
 
+def test_a_file_that_is_read_is_never_written(files: Path, cli: Any) -> None:
+    np.save(files / "y.npy", np.load(files / "val.npz")["labels"])
+    assert cli("fit", "val.npz", "--method", "temperature", "-o", "map.json", "-q").code == 0
+    (files / "map.npz").write_bytes((files / "map.json").read_bytes())
+    before = {path: path.read_bytes() for path in files.iterdir()}
+    for arguments in (
+        ("fit", "val.npz", "--method", "temperature", "-o", "val.npz"),
+        ("fit", "val.npz", "--labels", "y.npy", "--method", "temperature", "-o", "y.npy"),
+        ("export", "map.json", "--onnx", "./map.json"),
+        ("apply", "map.npz", "test.npz", "-o", "map.npz"),
+        ("apply", "map.json", "test.npz", "-o", "test.npz"),
+        ("gate", "test.npz", "--max", "ece15=0.5", "--junit", "test.npz"),
+        ("gate", "test.npz", "--max", "ece15=0.5", "--baseline", "val.npz", "--no-worse", "--junit", "val.npz"),
+        ("gate", "test.npz", "--fit", "temperature", "--fit-on", "val.npz", "--max", "ece15=0.5", "--junit", "val.npz"),
+    ):
+        ran = cli(*arguments)
+        assert ran.code == 2, arguments
+        assert "is the file that is read" in ran.err
+        assert {path: path.read_bytes() for path in files.iterdir()} == before
+
+
 def test_without_a_map_that_helps_the_exit_code_is_1(tmp_path: Path, refused: Any) -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(300, 3))

@@ -88,7 +88,7 @@ def gate(  # noqa: PLR0913 - an argument for each option
     from calibench.evaluation.gate.gate import asked
 
     if junit is not None:
-        check_junit(junit)
+        check_junit(junit, file, baseline, fit_on)
     checks = asked(
         largest, smallest, baseline=baseline is not None, no_worse=no_worse, margin=margin, confidence=confidence
     )
