@@ -235,6 +235,22 @@ def test_a_matrix_of_costs_may_have_any_path(tmp_path):
     assert calibench.thresholds(probs=probs, labels=labels, cost=folder / "costs.csv").points[0]["costs"][1][0] == 5
 
 
+@pytest.mark.parametrize("decimals", [2, 3, 15])
+def test_a_threshold_in_plain_numpy_accepts_what_the_rule_accepts(decimals):
+    """Rounded probabilities have many ties, all of which the rule accepts: so must `p >= threshold`."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        p = np.round(rng.beta(2, 1.2, size=900), decimals)
+        probs, labels = np.stack([1 - p, p], axis=1), (rng.random(900) < p).astype(np.int64)
+        targets = {"target_risk": 0.25, "target_coverage": 0.6, "target_precision": 0.7, "target_recall": 0.8}
+        found = calibench.thresholds(probs=probs, labels=labels, **targets)
+        for point in found.points:
+            positive = point["want"] in ("target_precision", "target_recall")
+            accepted = point["fitted"]["precision"]["n"] if positive else point["fitted"]["coverage"]["count"]
+            assert point["threshold"] is not None
+            assert ((p if positive else probs.max(axis=1)) >= point["threshold"]).sum() == accepted
+
+
 def test_targets_may_be_numbers_of_numpy():
     probs, labels = two_classes()
     expected = calibench.thresholds(probs=probs, labels=labels, target_risk=0.25).points[0]["threshold"]
