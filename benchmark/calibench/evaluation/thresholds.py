@@ -147,6 +147,10 @@ def operating_points(
         check_fit_samples(samples, judge_on)
     positive = positive_class(options.positive, outputs.num_classes, class_names)
     _check(options, wanted)
+    if positive is None and any(want.name in OF_POSITIVE for want in wanted):
+        message = f"there are {outputs.num_classes} classes, and none is named as the positive one"
+        number = "" if class_names else ", a number from 0 on"
+        raise InputError(message, f"add --positive CLASS{number}; in Python positive=CLASS")
     named = None if options.positive is None else str(positive)
     if named is not None and class_names:
         named = class_names[int(named)]
