@@ -47,10 +47,12 @@ def apply(map_file: Path, file: Path, columns: Any, output: Path, stream: bool, 
     calibench apply map.json new.npz -o calibrated.npz
     calibench apply map.json new.csv -o calibrated.parquet
     """
+    from calibench.atomic import refuse_overwriting
     from calibench.maps.apply import apply_map
     from calibench.maps.calibration_map import load_map
     from calibench.plugins.discovery import registry
 
+    refuse_overwriting(output, map_file, columns.label, columns.truth)
     warn_about_broken_plugins(registry())
     with plugin_output_to_stderr(), progress("apply", quiet) as report:
         fitted = load_map(map_file)

@@ -22,8 +22,6 @@ from calibench.progress import AfterPatience
 from calibench.report.progress_bar import progress
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from calibench.evaluation.evaluation_record import EvaluationRecord
     from calibench.evaluation.stored_outputs import Fit
     from calibench.metrics.bootstrap import Sampling
@@ -121,6 +119,8 @@ def _judge_files(
 
     soft, questions, fitting = asked
     samples = read_files(files, columns)
+    if soft is not None:
+        samples = {name: dataclasses.replace(file, soft=read_soft(file.path, soft)) for name, file in samples.items()}
     fit_file = fitting.fit_file(columns, next(iter(samples.values())))
     fitted = fitting.loaded_map()
     if fitted is not None:
@@ -132,8 +132,7 @@ def _judge_files(
     records = {}
     with plugin_output_to_stderr():
         for name, file in samples.items():
-            of_people = file.soft if soft is None else read_soft(file.path, soft)
-            record = _judge_file(file, fit, of_people, (questions, columns), judging, silent)
+            record = _judge_file(file, fit, (questions, columns), judging, silent)
             records[name] = about_reading(record, file, fit_file, used)
     return records, same_labels([file.samples[1] for file in samples.values()])
 
@@ -141,7 +140,6 @@ def _judge_files(
 def _judge_file(
     file: SamplesFile,
     fit: Fit,
-    soft: NDArray[Any] | None,
     asked: tuple[Questions, Columns],
     judging: tuple[str | None, Sampling],
     silent: bool,
@@ -162,7 +160,7 @@ def _judge_file(
         record = evaluate_samples(
             file.samples,
             fit,
-            soft=soft,
+            soft=file.soft,
             metrics=metrics,
             sampling=sampling,
             report=patient,

@@ -55,12 +55,13 @@ def fit(
     calibench fit val.npz --method temperature -o map.json
     calibench apply map.json new.npz -o calibrated.npz
     """
-    from calibench.atomic import refuse_missing_folder
+    from calibench.atomic import refuse_missing_folder, refuse_overwriting
     from calibench.maps.fit import fit_file
     from calibench.outputs.readers import read_soft
     from calibench.plugins.discovery import registry
 
     refuse_missing_folder(output)
+    refuse_overwriting(output, file, columns.label, columns.truth, soft)
     warn_about_broken_plugins(registry())
     shares = None if soft is None else read_soft(file, soft)
     with plugin_output_to_stderr():

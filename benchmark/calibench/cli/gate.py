@@ -89,7 +89,7 @@ def gate(  # noqa: PLR0913 - an argument for each option
     from calibench.evaluation.gate.gate import asked
 
     if junit is not None:
-        check_junit(junit)
+        check_junit(junit, file, baseline, fit_on)
     checks = asked(
         largest, smallest, baseline=baseline is not None, no_worse=no_worse, margin=margin, confidence=confidence
     )
@@ -120,7 +120,10 @@ def _gated(
     old = None if baseline is None else aligned(read_samples(baseline, columns), samples).samples
     fit = Fit(recipe, None if fit_on is None else aligned(read_samples(fit_on, columns), samples).samples, folds)
     with plugin_output_to_stderr(), progress("gate", silent) as report:
-        result = gate_samples(samples.samples, checks, baseline=old, fit=fit, report=AfterPatience(report))
+        names = tuple(samples.class_names or ())
+        result = gate_samples(
+            samples.samples, checks, baseline=old, fit=fit, class_names=names, report=AfterPatience(report)
+        )
     return dataclasses.replace(result, file=str(file), notes=samples.notes)
 
 

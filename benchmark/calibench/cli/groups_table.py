@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from calibench.cli.evaluation_table import ANSWERS
+from calibench.cli.output import one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -79,7 +80,7 @@ def groups_table(
             cells += [_percent(group["at_least"])]
             cells += [] if "found from" in left_out else [_percent(group["detectable"])]
             cells.append(WORDS[group["calibrated"]])
-        table.add_row(Text(textwrap.fill(name, LONGEST_NAME)), *map(Text, cells))
+        table.add_row(Text(textwrap.fill(one_line(name), LONGEST_NAME)), *map(Text, cells))
     return table
 
 
@@ -101,13 +102,13 @@ def groups_lines(groups: Groups, what: str = "groups", noun: str = "group") -> S
     if few:
         summary += f"; too few samples to tell in {few}"
     lines.append(summary)
-    lines += [f"{noun} {name}: {_reason(tested[name]['findings'])}" for name in bad[:LONGEST_LIST]]
+    lines += [f"{noun} {one_line(name)}: {_reason(tested[name]['findings'])}" for name in bad[:LONGEST_LIST]]
     if len(bad) > LONGEST_LIST:
         lines.append(f"and {len(bad) - LONGEST_LIST} others")
     ratios = {name: group["ecce_sigma"] for name, group in tested.items() if group["ecce_sigma"] is not None}
     if ratios and noun == "group":
         worst = max(ratios, key=lambda name: ratios[name])
-        lines.append(f"multicalibration: the largest ECCE / sigma is {ratios[worst]:.3g}, of {worst}")
+        lines.append(f"multicalibration: the largest ECCE / sigma is {ratios[worst]:.3g}, of {one_line(worst)}")
     return [*lines, *(text.format(what=what) for text in CAPTION)]
 
 

@@ -34,6 +34,8 @@ class Questions:
 
     def check(self, files: Sequence[Path]) -> None:
         """InputError for options that would do nothing, or that are for one file alone."""
+        if self.by is not None:
+            self._check_groups(self.by)
         if self.periods is not None and self.by_time is None:
             raise InputError(f"--periods {self.periods} would do nothing without --by-time", "name the column of times")
         if self.ood_score is not None and not self.ood:
@@ -44,6 +46,16 @@ class Questions:
         if len(files) > 1 and alone:
             message = f"{alone[0]} judges the samples of one file, and there are {len(files)}"
             raise InputError(message, "judge one file at a time")
+
+    def _check_groups(self, by: str) -> None:
+        """InputError if `--by` names no column, or one twice."""
+        if not self.groups:
+            raise InputError(
+                f"--by {by!r} names no column", "name one, as --by hospital, or several: --by hospital,sex"
+            )
+        twice = next((name for name in self.groups if self.groups.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f"--by names the column {twice!r} twice", "name each column once")
 
     @property
     def groups(self) -> tuple[str, ...]:

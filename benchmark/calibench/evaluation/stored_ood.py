@@ -61,7 +61,7 @@ class _Outside:
 
     @property
     def samples(self) -> SamplesFile:
-        """The outputs. InputError unless they have the classes of the judged file."""
+        """The outputs, columns in the order of the judged file by name. InputError unless they have its classes."""
         if self._samples is None:
             found, own = read_samples(self.path, self._columns_without_labels(), labelled=False), self.inside
             if found.outputs.num_classes != own.outputs.num_classes:
@@ -159,6 +159,8 @@ def _rounded(uncertainty: Floats) -> Floats:
 
 def _numbers(values: Any, name: str, path: Path) -> Floats:
     array = np.asarray(values)
+    if array.ndim == 1 and array.dtype.kind in "OUS":  # the cells of a table
+        array = np.array([_number(value, row, name, path) for row, value in enumerate(array.tolist())])
     if array.ndim != 1 or array.dtype.kind not in "iuf":
         message = f"{path}: {name} has shape {list(array.shape)} and type {array.dtype}"
         raise InputError(message, "a stored score is one number a row, large where a row is unlike the training data")
@@ -166,3 +168,13 @@ def _numbers(values: Any, name: str, path: Path) -> Floats:
     if len(wrong):
         raise InputError(f"{path}: row {wrong[0]}: {name} is NaN", "leave such rows out")
     return array.astype(np.float64)
+
+
+def _number(value: Any, row: int, name: str, path: Path) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        message = f"{path}: row {row}: {name} is {value!r}, no number"
+        raise InputError(
+            message, "a stored score is one number a row, large where a row is unlike the training data"
+        ) from None

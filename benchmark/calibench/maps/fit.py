@@ -12,6 +12,7 @@ from calibench.errors import InputError, RunError
 from calibench.evaluation.advice import Advice, advise
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.fit import AUTO
+from calibench.evaluation.names_given import names_given
 from calibench.evaluation.samples_given import samples_given
 from calibench.evaluation.soft_fit import with_drawn_labels
 from calibench.lazy import np
@@ -49,8 +50,9 @@ def fit_map(
 
     Raises InputError for samples that do not go together, and RunError if `auto` finds no map that helps.
     """
-    samples = samples_given(logits, probs, labels, "", class_names)
-    return fit_samples(samples, method, class_names=class_names, soft=soft, seed=seed)
+    names = names_given(class_names)
+    samples = samples_given(logits, probs, labels, "", names)
+    return fit_samples(samples, method, class_names=names, soft=soft, seed=seed)
 
 
 def fit_samples(
@@ -75,16 +77,13 @@ def fit_samples(
 
 def _names(class_names: Sequence[str] | None, outputs: Outputs) -> list[str] | None:
     """The names as text; InputError unless there is one for each column of scores, and each another."""
-    if class_names is None:
+    names = names_given(class_names)
+    if names is None:
         return None
     columns = outputs.labels_per_sample if outputs.labels_per_sample > 1 else outputs.num_classes
-    names = [str(name) for name in class_names]
     if len(names) != columns:
         raise InputError(f"{len(names)} class_names for {columns} columns of scores", "give one a column")
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(f"two classes are called {twice!r}", "give each class a name of its own")
-    return names
+    return list(names)
 
 
 def _advised(samples: Samples, seed: int) -> Advice:
