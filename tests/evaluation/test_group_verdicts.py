@@ -226,7 +226,7 @@ def test_refusals(table, tmp_path):
         (file, "--by", " , "): "names no column",
         (file, "--by", "hospital,hospital"): "--by names the column 'hospital' twice",
         (file, "--by", "label"): "beside scores and labels there is no 'label'",
-        (file, "--weights", "hospital"): "sample_weight: row 0: '",
+        (file, "--weights", "hospital"): "--weights hospital: row 0: '",
     }
     for arguments, says in cases.items():
         result = run(*arguments)
