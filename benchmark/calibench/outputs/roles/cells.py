@@ -18,6 +18,8 @@ def numbers(values: NDArray[Any], path: object, name: str, first: int = 0) -> ND
         return values.astype(np.float64)
     column = np.empty(len(values))
     for row, value in enumerate(values):
+        if value is None:
+            raise InputError(f"{path}: row {first + row}: {name} is missing", "fill or drop the row")
         try:
             column[row] = float(value)
         except (TypeError, ValueError):

@@ -15,6 +15,7 @@ from calibench.outputs.roles.class_names import canonical
 from calibench.outputs.roles.label_columns import in_order_of, label_columns
 from calibench.outputs.roles.score_arrays import are_probs, scores_name
 from calibench.outputs.roles.score_columns import score_columns
+from calibench.outputs.roles.score_lists import kind_of_list, scores_list
 from calibench.outputs.roles.shares import share_name
 from calibench.outputs.roles.usual_names import CLASS_NAMES
 
@@ -39,7 +40,7 @@ class Found(NamedTuple):
 def find(content: Content, columns: Columns, path: object, labelled: bool) -> Found:
     """The scores and labels in `content`; without `labelled`, labels may be missing. InputError naming what is not there."""
     columns = as_format_tells(content, columns)
-    if _has_array(content, columns):
+    if _has_array(content, columns, path):
         return _in_arrays(content, columns, path, labelled)
     return _in_table(content, columns, path, labelled)
 
@@ -53,13 +54,13 @@ def as_format_tells(content: Content, columns: Columns) -> Columns:
     return dataclasses.replace(columns, **changes) if changes else columns
 
 
-def _has_array(content: Content, columns: Columns) -> bool:
+def _has_array(content: Content, columns: Columns, path: object) -> bool:
     """True if the scores are one array. A file of columns alone is a table, also if it is an `.npz`."""
     arrays, named = content.arrays, columns.logits or columns.probs
     if named is not None and named in arrays:
         return not content.table or arrays[named].ndim > 1
     if content.table:
-        return named is None and any(array.ndim > 1 for array in arrays.values())
+        return named is None and scores_list(arrays, columns, path) is not None
     equal = len({len(array) for array in arrays.values() if array.ndim}) == 1
     columns_alone = len(arrays) > 1 and equal and all(array.ndim == 1 for array in arrays.values())
     usual = any(name in arrays for name in ("logits", "probs"))
@@ -69,10 +70,12 @@ def _has_array(content: Content, columns: Columns) -> bool:
 def _in_arrays(content: Content, columns: Columns, path: object, labelled: bool) -> Found:
     arrays = content.arrays
     named = columns.logits or columns.probs
-    matrices = [name for name, array in arrays.items() if array.ndim > 1]
-    if content.table and named is None and len(matrices) == 1:
-        name = matrices[0]
-        kind = True if are_probs(columns, name) else None
+    notes: tuple[str, ...] = ()
+    found = None if named else scores_list(arrays, columns, path) if content.table else content.scores
+    if found is not None:
+        name, kind = found, kind_of_list(columns, found)
+        if content.table and kind is None:
+            notes = (f"the scores are the lists {name!r}",)
     else:
         name = scores_name(columns, arrays, path)
         kind = are_probs(columns, name)
@@ -86,7 +89,7 @@ def _in_arrays(content: Content, columns: Columns, path: object, labelled: bool)
         key = next((key for key in CLASS_NAMES if key in arrays and arrays[key].shape == scores.shape[-1:]), None)
         if key is not None and not (arrays[key].shape == (len(scores),) and arrays[key].dtype.kind not in "USO"):
             names, used = tuple(canonical(value) for value in arrays[key].tolist()), used | {key}
-    return Found(scores, kind, labels, (name,), tuple(label), names, (), frozenset(used))
+    return Found(scores, kind, labels, (name,), tuple(label), names, notes, frozenset(used))
 
 
 def _labels_of(

@@ -46,6 +46,9 @@ Matched: TypeAlias = "tuple[StoredSamples, NDArray[np.bool_] | None]"
 def _matched(found: Found, columns: Columns, path: object) -> Matched:
     """Scores of two axes, and labels as class indices."""
     scores, labels = found.scores, found.labels
+    if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+        found = found._replace(labels=labels)
     if scores.ndim == 2 and scores.shape[1] == 1 and (labels is None or labels.ndim == 1):
         scores = scores[:, 0]
     if scores.ndim == 1 and (labels is None or labels.shape == scores.shape):

@@ -12,6 +12,7 @@ from calibench.lazy import np
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
 from calibench.outputs.readers.available_memory import most_bytes, refuse_too_large
+from calibench.outputs.roles.usual_names import LOGITS, PROBS
 from calibench.plugins.specs import ReaderSpec
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def read_json(path: Path, columns: Columns) -> Content:
             document = [document]
     if isinstance(document, Mapping):
         return _of_arrays(document, path)
-    return of_rows(document, path)
+    return of_rows(document, path, columns.logits or columns.probs)
 
 
 def parsed(path: Path) -> Any:
@@ -89,18 +90,22 @@ def _of_arrays(document: Mapping[str, Any], path: Path) -> Content:
     return Content(arrays, all(a.ndim == 1 for a in arrays.values()), class_names=names, unused=tuple(unused))
 
 
-def of_rows(rows: Any, path: object) -> Content:
-    """The content of one object a sample. InputError for anything else, and for a key that some rows lack."""
+def of_rows(rows: Any, path: object, scores: str | None = None) -> Content:
+    """The content of one object a sample. InputError for anything else, and for scores by class of other classes in some row.
+
+    An object of numbers holds scores by class if it has the user's name for them, `scores`, or a usual one, or is the only one.
+    """
     if not isinstance(rows, list) or not rows or not all(isinstance(row, Mapping) for row in rows):
         raise InputError(f"{path}: it holds no list of objects", HINT)
     keys = list(dict.fromkeys(key for row in rows for key in row))
     arrays: dict[str, NDArray[Any]] = {}
     unused: list[str] = []
     names: tuple[str, ...] | None = None
+    of_classes = _scores_by_class(rows, keys, scores)
     for key in keys:
         values = [row.get(key) for row in rows]
         if any(isinstance(value, Mapping) for value in values):
-            by_class = _by_class(values, key, path)
+            by_class = _by_class(values, key, path) if key == of_classes else None
             if by_class is None:
                 unused.append(key)
                 continue
@@ -112,6 +117,14 @@ def of_rows(rows: Any, path: object) -> Content:
         else:
             arrays[key] = array
     return Content(arrays, table=True, class_names=names, unused=tuple(unused))
+
+
+def _scores_by_class(rows: Sequence[Mapping[str, Any]], keys: Sequence[str], scores: str | None) -> str | None:
+    """The key whose objects are scores by class; None if there is none, or several and no name tells."""
+    objects = [key for key in keys if isinstance(rows[0].get(key), Mapping)]
+    usual = [key for key in objects if key == scores or key.lower() in (*PROBS, *LOGITS)]
+    alone = [] if scores is not None or any(key.lower() in (*PROBS, *LOGITS) for key in keys) else objects
+    return next(iter(usual), alone[0] if len(alone) == 1 else None)
 
 
 def _by_class(values: Sequence[Any], key: str, path: object) -> tuple[NDArray[Any], tuple[str, ...]] | None:
@@ -150,6 +163,8 @@ def _matrix(values: list[Any]) -> NDArray[Any] | None:
             return array if set(np.unique(array).tolist()) <= {0, 1} else array.astype(np.float64)
         if array.dtype.kind in "fb":
             return array
+        if array.ndim == 2 and all(isinstance(item, str) for row in values for item in row):
+            return array.astype(object)
     except (ValueError, TypeError, OverflowError):
         pass  # rows differ in length
     if not all(
