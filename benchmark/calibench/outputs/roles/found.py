@@ -35,6 +35,8 @@ class Found(NamedTuple):
     class_names: tuple[str, ...] | None
     notes: tuple[str, ...]
     used: frozenset[str]
+    by_name: bool = False
+    """True if labels are several columns, each of which is named as one of the scores is."""
 
 
 def find(content: Content, columns: Columns, path: object, labelled: bool) -> Found:
@@ -127,7 +129,7 @@ def _in_table(content: Content, columns: Columns, path: object, labelled: bool) 
     label = label_columns(path, table, columns, labelled)
     chosen = score_columns(table, label, columns, path)
     scores = np.stack([numbers(table[name], path, name) for name in chosen.names], axis=1)
-    notes, labels = chosen.notes, table[label[0]] if len(label) == 1 else None
+    notes, labels, by_name = chosen.notes, table[label[0]] if len(label) == 1 else None, False
     if len(label) > 1:
         label, by_name = in_order_of(label, chosen.names)
         labels = np.stack([numbers(table[name], path, name) for name in label], axis=1)
@@ -136,7 +138,8 @@ def _in_table(content: Content, columns: Columns, path: object, labelled: bool) 
             pairs = ", ".join(f"{a} with {b}" for a, b in zip(label[:3], chosen.names[:3], strict=False))
             notes = (*notes, f"columns of labels and scores go together by their place: {pairs}")
     used = frozenset((*label, *chosen.names, *chosen.left_out))
-    return Found(scores, chosen.from_probs, labels, tuple(chosen.names), tuple(label), tuple(chosen.names), notes, used)
+    names = tuple(chosen.names)
+    return Found(scores, chosen.from_probs, labels, names, tuple(label), names, notes, used, by_name)
 
 
 def _refuse_other_than_0_and_1(labels: NDArray[Any], names: list[str], path: object) -> None:

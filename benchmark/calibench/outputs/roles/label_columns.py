@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from calibench.errors import InputError, did_you_mean
 from calibench.outputs.columns import Columns
-from calibench.outputs.roles.class_names import short_names
+from calibench.outputs.roles.class_names import listed, short_names
 from calibench.outputs.roles.score_columns import matching
 from calibench.outputs.roles.usual_names import LABELS, OTHER_LABELS
 
+_DECIMAL = re.compile(r"-?\d*\.\d{2,}(e[-+]?\d+)?\Z", re.I)
+"""A number that no class is called."""
+
 
 def label_name(columns: Columns, names: Collection[str]) -> str:
-    """The user's name of the labels, else the first usual name among `names`."""
-    return columns.label or next((name for name in (*LABELS, *OTHER_LABELS) if name in names), LABELS[0])
+    """The user's name of the labels, else the first usual name among `names`, whatever its case."""
+    if columns.label:
+        return columns.label
+    by_case = {name.casefold(): name for name in names if len(name) > 1}
+    usual = (name if name in names else by_case.get(name) for name in (*LABELS, *OTHER_LABELS))
+    return next((name for name in usual if name is not None), LABELS[0])
 
 
 def label_columns(path: object, names: Mapping[str, Any], columns: Columns, labelled: bool = True) -> list[str]:
@@ -29,7 +37,20 @@ def label_columns(path: object, names: Mapping[str, Any], columns: Columns, labe
         return []
     if not set(",*?[").isdisjoint(label):
         return matching(label, names, (), path)
-    raise InputError(f"{path}: there is no {label!r}", did_you_mean(label, names))
+    hint = did_you_mean(label, names)
+    if columns.label is None and not hint.startswith("did you mean"):
+        hint = _which(names)
+    raise InputError(f"{path}: there is no {label!r}", hint)
+
+
+def _which(names: Collection[str]) -> str:
+    """What to do where no name is one of labels."""
+    several = next((start for start in ("y_", "label_", "target_") if sum(n.startswith(start) for n in names) > 1), None)
+    if several is not None:
+        return f"name their columns: --labels '{several}*'"
+    if names and sum(bool(_DECIMAL.match(name)) for name in names) > len(names) / 2:
+        return "its first line holds numbers: write a line of names above it"
+    return f"name their column or array, or a file of them: --labels NAME, where NAME is one of {listed(names)}"
 
 
 def in_order_of(labels: list[str], scores: list[str]) -> tuple[list[str], bool]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.outputs.roles.class_names import ClassNames, canonical, is_whole, listed
+from calibench.outputs.roles.polarity import same_in_other_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,8 @@ class ClassIndices(NamedTuple):
     """True if a label is the number of a column, and no name."""
     order: tuple[str, ...] | None = None
     """The classes in the order that columns were taken in, where labels are words and columns have no names."""
+    note: str = ""
+    """A sentence for the user, where labels say the same as names in other words."""
 
 
 def class_indices(
@@ -43,6 +46,10 @@ def class_indices(
         return _without_names(texts, inverse, classes, path, name, first)
     places, by_position = np.empty(len(texts), dtype=np.int64), []
     named = [names.place(text) for text in texts]
+    same = same_in_other_words(texts, names.short) if None in named else None
+    if same is not None:
+        means = ", ".join(f"{text} is {names.full[place]!r}" for text, place in zip(texts, same, strict=True))
+        return ClassIndices(np.array(same, dtype=np.int64)[inverse], False, None, f"labels are in other words: {means}")
     for number, (text, place) in enumerate(zip(texts, named, strict=True)):
         if place is not None:
             places[number] = place

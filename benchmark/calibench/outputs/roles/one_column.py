@@ -9,22 +9,11 @@ from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.outputs.columns import Columns
 from calibench.outputs.roles.class_names import canonical, listed
+from calibench.outputs.roles.polarity import PAIRS, pair_of
 from calibench.outputs.roles.usual_names import LOGIT_COLUMN, PROB_COLUMN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-PAIRS = (
-    ("0", "1"),
-    ("-1", "1"),
-    ("false", "true"),
-    ("no", "yes"),
-    ("n", "y"),
-    ("f", "t"),
-    ("neg", "pos"),
-    ("negative", "positive"),
-)
-"""Labels of two classes that tell the positive one, the second, by themselves."""
 
 
 def two_columns(column: NDArray[Any], from_probs: bool) -> NDArray[Any]:
@@ -61,10 +50,10 @@ def two_classes(labels: Sequence[str], name: str, columns: Columns, path: object
         if len(others) == len(found) == 2 or len(others) > 1:
             raise InputError(f"{path}: no label is {positive!r}", f"--positive is one of {listed(found)}")
         return (others[0] if others else f"not {positive}"), positive
-    for negative, positive in PAIRS:
-        if {label.casefold() for label in found} <= {negative, positive}:
-            by_case = {label.casefold(): label for label in found}
-            return by_case.get(negative, negative), by_case.get(positive, positive)
+    pair = pair_of(found) if found else PAIRS[0]
+    if pair is not None:
+        by_case = {label.casefold(): label for label in found}
+        return by_case.get(pair[0], pair[0]), by_case.get(pair[1], pair[1])
     named = [label for label in found if label.casefold() in _named_by(name)]
     if len(named) == 1 and len(found) == 2:
         return next(label for label in found if label != named[0]), named[0]

@@ -121,26 +121,30 @@ def _of_classes(found: Found, labels: NDArray[Any], soft: Any, columns: Columns,
     class_names = own if read.order is None else read.order
     if names is not None and not read.by_position:
         class_names = _as_labels_do(names, labels)
-    notes = (*found.notes, *left_out, *padding, *kind.notes, *_about_names(own, columns, read))
+    notes = (*found.notes, *left_out, *padding, *kind.notes, *_about_names(own, columns, read, found.by_name))
     samples = StoredSamples(kind.values, read.labels, kind.from_probs, class_names, {}, notes, soft=soft)
     return samples, None if keep.all() else keep
 
 
 def _as_labels_do(names: ClassNames, labels: NDArray[Any]) -> tuple[str, ...]:
-    """The names of the classes in the form that labels use: whole, or without what all of them share."""
+    """The names of the classes in the form that labels use: whole, or without some or all of what they share."""
     words = {canonical(label) for label in labels[:1000].tolist()}
-    return names.full if words & set(names.full) else names.short
+    if words & set(names.full):
+        return names.full
+    return names.short if words <= set(names.short) else next((f for f in names.parts if words <= set(f)), names.short)
 
 
-def _about_names(own: tuple[str, ...] | None, columns: Columns, read: ClassIndices) -> tuple[str, ...]:
-    """How classes were found, where no name tells."""
+def _about_names(
+    own: tuple[str, ...] | None, columns: Columns, read: ClassIndices, named: bool = False
+) -> tuple[str, ...]:
+    """How classes were found, where no name tells; `named` if columns of labels were put beside those of scores by name."""
     if read.order is not None:
         order = listed(read.order)
         return (
             f"the scores name no classes: columns are taken in sorted order of the labels, {order}; --classes names them",
         )
-    if not read.by_position or columns.classes is not None:
-        return ()
+    if not read.by_position or columns.classes is not None or named:
+        return (read.note,) if read.note else ()
     if own is None:
         return (BY_POSITION,)
     return (f"labels are numbers, so classes are matched by position: 0 is the column {own[0]!r}, 1 is {own[1]!r}",)

@@ -27,7 +27,7 @@ def scores_list(arrays: Mapping[str, NDArray[Any]], columns: Columns, path: obje
     lists = [
         name for name, array in arrays.items() if array.ndim > 1 and array.dtype.kind in "fiub" and name not in other
     ]
-    if any(name in (*PROBS, *LOGITS) for name in lists):
+    if any(name.lower() in (*PROBS, *LOGITS) for name in lists):
         return scores_name(columns, {name: arrays[name] for name in lists}, path)
     if not lists or _columns_are_scores({name: arrays[name] for name in arrays if name not in other}):
         return None
@@ -49,4 +49,4 @@ def _columns_are_scores(arrays: Mapping[str, NDArray[Any]]) -> bool:
 
 def kind_of_list(columns: Columns, name: str) -> bool | None:
     """True for a list that is called as probabilities are, False for one called as logits; None for another name."""
-    return True if are_probs(columns, name) else False if name in LOGITS else None
+    return True if are_probs(columns, name) else False if name.lower() in LOGITS else None
