@@ -332,3 +332,39 @@ def test_a_readers_name_that_is_not_known(tmp_path):
     assert "did you mean 'npz'?" in error.value.hint
     with pytest.raises(InputError, match="has no parameter 'group'"):
         read_samples(tmp_path / "a.npz", Columns(format="npz:group=a"))
+
+
+@pytest.mark.parametrize("orient", ["split", "table", "index", "columns", "records"])
+def test_every_form_of_a_table_that_pandas_writes_as_json(orient, tmp_path):
+    frame().to_json(tmp_path / "a.json", orient=orient, double_precision=15)
+    assert same(read_samples(tmp_path / "a.json"), rtol=1e-11).class_names == NAMES
+
+
+LINES = [",".join([*map(repr, map(float, row)), word]) for row, word in zip(PROBS, WORDS, strict=True)]
+HEADER = "cat,dog,fox,label"
+
+ODD = {
+    "the line that Excel writes first": ["sep=,", HEADER, *LINES],
+    "row names of R without a header": [HEADER, *(f'"{row}",{line}' for row, line in enumerate(LINES, 1))],
+    "commas at the end": [f"{HEADER},", *(f"{line}," for line in LINES)],
+    "commas at the end of rows alone": [HEADER, *(f"{line}," for line in LINES)],
+    "an index of two levels": [f",,{HEADER}", *(f"a,{row},{line}" for row, line in enumerate(LINES))],
+    "an index of dates": [f",{HEADER}", *(f"2020-01-{row:02},{line}" for row, line in enumerate(LINES))],
+}
+
+
+@pytest.mark.parametrize("way", ODD)
+def test_tables_of_text_with_columns_that_nobody_named(way, tmp_path):
+    (tmp_path / "a.csv").write_text("\n".join(ODD[way]))
+    samples = same(read_samples(tmp_path / "a.csv"))
+    assert samples.class_names == NAMES
+    left_out = [note for note in samples.notes if "is left out" in note]
+    assert len(left_out) == {"the line that Excel writes first": 0, "an index of two levels": 2}.get(way, 1)
+    assert all("it counts the rows" in note for note in left_out) == ("row names" in way or not left_out)
+
+
+def test_lines_above_the_header_are_named(tmp_path):
+    (tmp_path / "a.csv").write_text("\n".join(["# of my model", HEADER, *LINES]))
+    with pytest.raises(InputError, match="line 2 has 4 values") as error:
+        read_samples(tmp_path / "a.csv")
+    assert "take out lines above it" in error.value.hint

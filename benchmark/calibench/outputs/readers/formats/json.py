@@ -12,7 +12,7 @@ from calibench.lazy import np
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
 from calibench.outputs.readers.available_memory import most_bytes, refuse_too_large
-from calibench.outputs.roles.usual_names import LOGITS, PROBS
+from calibench.outputs.roles.usual_names import LABELS, LOGITS, OTHER_LABELS, PROBS
 from calibench.plugins.specs import ReaderSpec
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def read_json(path: Path, columns: Columns) -> Content:
 
     A value may be an object of numbers: its keys name the classes. Raises InputError naming the line that cannot be read.
     """
-    document = parsed(path)
+    document = _of_pandas(parsed(path))
     if isinstance(document, Mapping) and not any(isinstance(value, list) for value in document.values()):
         lists = [value for value in document.values() if isinstance(value, Mapping)]
         if len(lists) != len(document):
@@ -45,6 +45,21 @@ def read_json(path: Path, columns: Columns) -> Content:
     if isinstance(document, Mapping):
         return _of_arrays(document, path)
     return of_rows(document, path, columns.logits or columns.probs)
+
+
+def _of_pandas(document: Any) -> Any:
+    """What `to_json` of pandas writes with `orient` split, table or index as rows; anything else as it is."""
+    if not isinstance(document, Mapping):
+        return document
+    names, data = document.get("columns"), document.get("data")
+    if isinstance(document.get("schema"), Mapping) and isinstance(data, list):
+        return data
+    if set(document) == {"columns", "index", "data"} and isinstance(names, list) and isinstance(data, list):
+        if all(isinstance(row, list) and len(row) == len(names) for row in data):
+            return [{str(name): value for name, value in zip(names, row, strict=True)} for row in data]
+    rows = list(document.values())
+    first = rows[0] if rows and all(isinstance(row, Mapping) for row in rows) else {}
+    return rows if any(str(key).lower() in (*LABELS, *OTHER_LABELS) for key in first) else document
 
 
 def parsed(path: Path) -> Any:
