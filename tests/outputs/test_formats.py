@@ -368,3 +368,51 @@ def test_lines_above_the_header_are_named(tmp_path):
     with pytest.raises(InputError, match="line 2 has 4 values") as error:
         read_samples(tmp_path / "a.csv")
     assert "take out lines above it" in error.value.hint
+
+
+def piped(monkeypatch, content):
+    standard_input._copied.cache_clear()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+    return "-"
+
+
+def test_tensors_from_standard_input(monkeypatch, tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save({"probs": torch.tensor(PROBS), "labels": torch.tensor(LABELS)}, tmp_path / "a.pt")
+    same(read_samples(piped(monkeypatch, (tmp_path / "a.pt").read_bytes())))
+    torch.save(
+        {"probs": torch.tensor(PROBS), "labels": torch.tensor(LABELS)},
+        tmp_path / "b.pt",
+        _use_new_zipfile_serialization=False,
+    )
+    same(read_samples(tmp_path / "b.pt"))
+
+
+def test_errors_name_standard_input_and_no_copy_of_it(monkeypatch, tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.csv", "a,b,label\n")
+    with pytest.raises(InputError, match="^-: 'a.csv' is not an array"):
+        read_samples(piped(monkeypatch, (tmp_path / "a.zip").read_bytes()))
+    standard_input._copied.cache_clear()
+
+
+HINTS = {
+    "a.txt": (b"a,b,label\n.5,.5,a\n", "--format csv"),
+    "a.jsonl.gz": (b"\x1f\x8b\x08", "gunzip FILE"),
+    "a.csv.zip": (b"PK\x03\x04", "unzip FILE"),
+    "a": (b"\x80\x00", "--format NAME"),
+}
+
+
+@pytest.mark.parametrize("name", HINTS)
+def test_what_to_do_with_a_file_whose_ending_tells_nothing(name, tmp_path):
+    content, hint = HINTS[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match="cannot read files of type") as error:
+        read_samples(tmp_path / name)
+    assert hint in error.value.hint
+
+
+def test_a_table_of_another_ending_is_read_as_the_hint_says(tmp_path):
+    frame().to_csv(tmp_path / "a.txt", index=False)
+    same(read_samples(tmp_path / "a.txt", Columns(format="csv")))

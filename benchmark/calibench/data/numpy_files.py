@@ -79,4 +79,6 @@ def _refuse_pickle(error: Exception, subject: str) -> None:
     """InputError if numpy raised `error` because the array is pickled."""
     if "pickle" in str(error).lower() or "Object arrays" in str(error):
         message = f"{subject} holds Python objects (a pickle), which could run code"
-        raise InputError(message, "store plain numbers: array.astype(float) or .astype(int)") from None
+        raise InputError(
+            message, "store plain numbers or words: array.astype(float), .astype(int) or .astype(str)"
+        ) from None

@@ -81,7 +81,7 @@ def _suffix(names: Sequence[str]) -> str:
 
 
 def _parts(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """The names without some of what they share, the least first: `prob_low risk`, `prob_high risk` are also `low risk`, `high risk`."""
+    """The names without some of what they share, the least first: `p_low risk`, `p_high risk` are also `low risk`, `high risk`."""
     before, after = _beginning(names), _beginning([name[::-1] for name in names])
     starts = [0, *(place + 1 for place, mark in enumerate(before) if mark in SEPARATORS)][:MOST_CUTS]
     ends = [0, *(place + 1 for place, mark in enumerate(after) if mark in f"{SEPARATORS})]")][:MOST_CUTS]

@@ -13,6 +13,7 @@ from calibench.outputs.content import Content
 from calibench.outputs.roles.cells import numbers
 from calibench.outputs.roles.class_names import canonical
 from calibench.outputs.roles.label_columns import in_order_of, label_columns
+from calibench.outputs.roles.named_by_labels import named_by_labels
 from calibench.outputs.roles.score_arrays import are_probs, scores_name
 from calibench.outputs.roles.score_columns import score_columns
 from calibench.outputs.roles.score_lists import kind_of_list, scores_list
@@ -128,6 +129,8 @@ def _in_table(content: Content, columns: Columns, path: object, labelled: bool) 
     table = content.arrays
     label = label_columns(path, table, columns, labelled)
     chosen = score_columns(table, label, columns, path)
+    if chosen.from_probs is None and len(label) == 1:
+        chosen = named_by_labels(chosen, table, table[label[0]])
     scores = np.stack([numbers(table[name], path, name) for name in chosen.names], axis=1)
     notes, labels, by_name = chosen.notes, table[label[0]] if len(label) == 1 else None, False
     if len(label) > 1:

@@ -38,14 +38,20 @@ def label_columns(path: object, names: Mapping[str, Any], columns: Columns, labe
     if not set(",*?[").isdisjoint(label):
         return matching(label, names, (), path)
     hint = did_you_mean(label, names)
-    if columns.label is None and not hint.startswith("did you mean"):
+    if columns.label is None and (_several(names) or not hint.startswith("did you mean")):
         hint = _which(names)
     raise InputError(f"{path}: there is no {label!r}", hint)
 
 
+def _several(names: Collection[str]) -> str | None:
+    """How the names of several columns of labels begin, if there are any."""
+    beginnings = ("y_", "label_", "target_")
+    return next((start for start in beginnings if sum(name.startswith(start) for name in names) > 1), None)
+
+
 def _which(names: Collection[str]) -> str:
     """What to do where no name is one of labels."""
-    several = next((start for start in ("y_", "label_", "target_") if sum(n.startswith(start) for n in names) > 1), None)
+    several = _several(names)
     if several is not None:
         return f"name their columns: --labels '{several}*'"
     if names and sum(bool(_DECIMAL.match(name)) for name in names) > len(names) / 2:

@@ -72,7 +72,8 @@ def _unknown(text: str, row: int, names: ClassNames, path: object, name: str) ->
         message = f"{path}: row {row}: {name} is {text!r}, none of the classes {listed(names.short)} that columns are named after"
         return InputError(message, "--classes A,B,... names the columns of scores otherwise, in their order")
     message = f"{path}: row {row}: {name} is {text!r}, no class index and no score column's name"
-    hint = f"use 0 .. {len(names.full) - 1}, or one of {listed(names.short)}; rows without a label: --ignore '{text}'"
+    ignore = f"'{text}'" if text else "nan"
+    hint = f"use 0 .. {len(names.full) - 1}, or one of {listed(names.short)}; rows without a label: --ignore {ignore}"
     return InputError(message, hint)
 
 

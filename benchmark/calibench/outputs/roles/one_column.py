@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+MOST_FRACTION = 2
+"""Of probabilities that run beyond this, all are percentages."""
+
+
 def two_columns(column: NDArray[Any], from_probs: bool) -> NDArray[Any]:
     """Scores `[N, 2]` of the other class and of the one that `column [N]` is of: `(1 - p, p)`, or `(0, z)`."""
     return np.stack([1 - column if from_probs else np.zeros_like(column), column], axis=1)
@@ -30,6 +34,13 @@ def kind_of_one(column: NDArray[Any], from_probs: bool | None, path: object, nam
         message = f"{path}: {name!r} runs from {low:.3g} to {high:.3g}: neither probabilities nor clearly logits"
         raise InputError(message, f"of percent divide by 100; or say --logits '{name}'")
     return low >= 0
+
+
+def fractions(column: NDArray[Any], name: str) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Probabilities of one column; percentages, which no rounding explains, as fractions, with a sentence about them."""
+    if not column.size or not np.isfinite(column).all() or column.min() < 0 or not MOST_FRACTION < column.max() <= 100:
+        return column, ()
+    return column.astype(np.float64) / 100, (f"{name!r} is taken as percent",)
 
 
 def two_classes(labels: Sequence[str], name: str, columns: Columns, path: object) -> tuple[str, str]:

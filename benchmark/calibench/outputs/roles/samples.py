@@ -8,12 +8,13 @@ from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.outputs.columns import BY_POSITION, Columns, StoredSamples
 from calibench.outputs.content import Content
+from calibench.outputs.refuse_rows import refuse_rows
 from calibench.outputs.roles.class_names import ClassNames, canonical, listed
 from calibench.outputs.roles.confidence import confidence_alone
 from calibench.outputs.roles.found import Found, as_format_tells, find
 from calibench.outputs.roles.ignored import kept_rows
 from calibench.outputs.roles.label_values import ClassIndices, class_indices, from_one_hot
-from calibench.outputs.roles.one_column import about_two, kind_of_one, two_classes, two_columns
+from calibench.outputs.roles.one_column import about_two, fractions, kind_of_one, two_classes, two_columns
 from calibench.outputs.roles.score_kind import with_kind
 from calibench.outputs.roles.shapes import as_rows, without_padding
 from calibench.outputs.roles.shares import shares_of
@@ -116,14 +117,31 @@ def _of_classes(found: Found, labels: NDArray[Any], soft: Any, columns: Columns,
     if not keep.all():
         scores, labels, soft = scores[keep], labels[keep], None if soft is None else soft[keep]
     read = class_indices(labels, names, scores.shape[1], path, (*found.label_names, "label")[0])
+    if read.by_position and scores.shape[1] > 1:
+        _refuse_outside(read.labels, scores.shape[1], path)
     scores, padding = without_padding(scores, found.from_probs is True, read.labels, path)
-    kind = with_kind(scores, found.from_probs, str(path))
+    kind = with_kind(scores, found.from_probs, str(path), names=found.score_names)
     class_names = own if read.order is None else read.order
     if names is not None and not read.by_position:
         class_names = _as_labels_do(names, labels)
     notes = (*found.notes, *left_out, *padding, *kind.notes, *_about_names(own, columns, read, found.by_name))
     samples = StoredSamples(kind.values, read.labels, kind.from_probs, class_names, {}, notes, soft=soft)
     return samples, None if keep.all() else keep
+
+
+def _refuse_outside(labels: NDArray[np.int64], classes: int, path: object) -> None:
+    """InputError for positions outside [0, K), with what they may mean."""
+    outside = (labels < 0) | (labels >= classes)
+    if not outside.any():
+        return
+    low, high = int(labels.min()), int(labels.max())
+    hint = f"class indices run from 0 to {classes - 1}"
+    if (low, high) == (1, classes):
+        names = ",".join(map(str, range(1, min(classes, 3) + 1))) + (",..." if classes > 3 else "")
+        hint = f"labels run from 1 to {classes}: --classes {names} names the columns of scores so"
+    elif low < 0 and high < classes:
+        hint = f"{hint}; rows without a label: --ignore {low}"
+    refuse_rows(outside, str(path), f"the label is outside [0, {classes})", hint)
 
 
 def _as_labels_do(names: ClassNames, labels: NDArray[Any]) -> tuple[str, ...]:
@@ -157,6 +175,9 @@ def _of_one_column(found: Found, column: NDArray[Any], columns: Columns, path: o
         keep, left_out = kept_rows(labels, columns.ignore, path)
         column, labels, notes = column[keep], labels[keep], (*notes, *left_out)
     from_probs = kind_of_one(column, found.from_probs, path, name)
+    if from_probs:
+        column, percent = fractions(column, name)
+        notes = (*notes, *percent)
     texts = [] if labels is None else sorted({canonical(value) for value in labels.tolist()})
     negative, positive = two_classes(texts, name, columns, path)
     indices = None

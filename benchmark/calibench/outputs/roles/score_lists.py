@@ -29,12 +29,12 @@ def scores_list(arrays: Mapping[str, NDArray[Any]], columns: Columns, path: obje
     ]
     if any(name.lower() in (*PROBS, *LOGITS) for name in lists):
         return scores_name(columns, {name: arrays[name] for name in lists}, path)
-    if not lists or _columns_are_scores({name: arrays[name] for name in arrays if name not in other}):
+    if not lists or columns_are_scores({name: arrays[name] for name in arrays if name not in other}):
         return None
     return lists[0] if len(lists) == 1 else scores_name(columns, arrays, path)
 
 
-def _columns_are_scores(arrays: Mapping[str, NDArray[Any]]) -> bool:
+def columns_are_scores(arrays: Mapping[str, NDArray[Any]]) -> bool:
     """True if columns of one value a row are named as scores are, or sum to 1."""
     names = [name for name, array in arrays.items() if array.ndim == 1]
     for pattern in (PROB_COLUMN, LOGIT_COLUMN):

@@ -83,7 +83,7 @@ def _content(lines: Iterator[str], path: Path, suffix: str) -> Content:
     dialect = dialect_of([line.rstrip("\r\n") for line in first], f"sep={told[1]}" if told else suffix)
     reader = csv.reader(itertools.chain(first, lines), delimiter=dialect.separator)
     header = [name.strip() for name in next(reader, [])]
-    rows = []
+    rows: list[list[str]] = []
     for values in reader:
         if not values:
             continue
@@ -108,7 +108,7 @@ def _content(lines: Iterator[str], path: Path, suffix: str) -> Content:
 
 
 def _told_apart(header: list[str]) -> list[str]:
-    """The names of columns; of several without a name, as of an index of several levels, each gets the name that pandas gives it."""
+    """The names of columns. Of several without a name, as of an index of two levels, each gets the name that pandas gives it."""
     if header.count("") < 2:
         return header
     return [name or f"Unnamed: {place}" for place, name in enumerate(header)]

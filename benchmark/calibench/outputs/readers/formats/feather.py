@@ -27,7 +27,10 @@ MAGIC = b"ARROW1"
 
 
 def read_feather(path: Path, columns: Columns) -> Content:
-    """The columns of a Feather file (version 2), or of a file or stream of Arrow. InputError naming the file, and the row of a missing value."""
+    """The columns of a Feather file (version 2), or of a file or stream of Arrow.
+
+    InputError naming the file, and the row of a missing list.
+    """
     pyarrow = pyarrow_parquet("reading .feather")
     from pyarrow import feather
 

@@ -51,12 +51,13 @@ def _of_pandas(document: Any) -> Any:
     """What `to_json` of pandas writes with `orient` split, table or index as rows; anything else as it is."""
     if not isinstance(document, Mapping):
         return document
-    names, data = document.get("columns"), document.get("data")
+    names: Any = document.get("columns")
+    data: Any = document.get("data")
     if isinstance(document.get("schema"), Mapping) and isinstance(data, list):
         return data
-    if set(document) == {"columns", "index", "data"} and isinstance(names, list) and isinstance(data, list):
-        if all(isinstance(row, list) and len(row) == len(names) for row in data):
-            return [{str(name): value for name, value in zip(names, row, strict=True)} for row in data]
+    split = set(document) == {"columns", "index", "data"} and isinstance(names, list) and isinstance(data, list)
+    if split and all(isinstance(row, list) and len(row) == len(names) for row in data):
+        return [{str(name): value for name, value in zip(names, row, strict=True)} for row in data]
     rows = list(document.values())
     first = rows[0] if rows and all(isinstance(row, Mapping) for row in rows) else {}
     return rows if any(str(key).lower() in (*LABELS, *OTHER_LABELS) for key in first) else document

@@ -90,8 +90,13 @@ def array_in(opened: Callable[[], IO[bytes]], where: str) -> tuple[StoredArray, 
         raise InputError(f"{where}: not a sound .npy file ({error})", "write it again with numpy.save") from None
     if dtype.hasobject:
         message = f"{where}: it holds Python objects (a pickle), which could run code"
-        raise InputError(message, "store plain numbers: array.astype(float) or .astype(int)")
+        raise InputError(message, "store plain numbers or words: array.astype(float), .astype(int) or .astype(str)")
     return StoredArray(where, shape, dtype, at_data, by_columns and len(shape) == 2), length
+
+
+def type_in(file: IO[bytes]) -> np.dtype:
+    """The type of the array in a `.npy` file."""
+    return _read_header(file)[2]
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SPEC = ReaderSpec(
     name="torch",
     suffixes=(".pt", ".pth"),
+    starts=(b"PK\x03\x04",),
+    marks=("/data.pkl",),
     target="calibench.outputs.readers.formats.torch:read_torch",
     summary="Tensors of torch, read with weights_only=True: no pickle is run.",
 )

@@ -1,0 +1,158 @@
+"""Mistakes and habits that files show: each is read rightly, or the hint of its refusal is a command that works."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from calibench.errors import InputError
+from calibench.outputs.columns import Columns
+from calibench.outputs.content import Content
+from calibench.outputs.readers import read_samples
+from calibench.outputs.roles.samples import samples_of
+
+RNG = np.random.default_rng(0)
+LOGITS = RNG.normal(size=(40, 3)) * 3
+PROBS = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
+LABELS = np.arange(40) % 3
+WORDS = np.array(["cat", "dog", "fox"])[LABELS]
+AGE, BMI = RNG.integers(18, 90, 40), RNG.random(40) * 40
+YES = LABELS == 0
+
+
+def table(columns, **choices):
+    text = {name: np.array([str(value) for value in values], dtype=object) for name, values in columns.items()}
+    return samples_of(Content(text), Columns(**choices), "t.csv")
+
+
+def arrays(columns, **choices):
+    return samples_of(
+        Content({name: np.asarray(value) for name, value in columns.items()}, table=False), Columns(**choices), "a.npz"
+    )
+
+
+def named(scores):
+    return dict(zip(("cat", "dog", "fox"), np.asarray(scores).T, strict=True))
+
+
+def test_numbers_that_no_label_names_are_no_scores_beside_probabilities():
+    samples = table({"age": AGE, "bmi": BMI, **named(PROBS), "label": WORDS})
+    np.testing.assert_array_equal(samples.scores, PROBS)
+    assert "no label names the columns age, bmi, which are left out: without them every row sums to 1" in samples.notes
+    assert samples.class_names == ("cat", "dog", "fox")
+
+
+def test_whole_numbers_that_no_label_names_are_no_scores_beside_logits():
+    samples = table({"age": AGE, **named(LOGITS), "label": WORDS})
+    np.testing.assert_array_equal(samples.scores, LOGITS)
+    assert "no label names the columns age, which are left out: they hold whole numbers" in samples.notes
+
+
+def test_other_numbers_beside_logits_are_named():
+    samples = table({"bmi": BMI, **named(LOGITS), "label": WORDS})
+    assert samples.scores.shape == (40, 4)
+    assert any("no label names the columns bmi, which are taken as classes" in note for note in samples.notes)
+
+
+def test_a_class_that_no_label_names_keeps_its_column():
+    labels = np.where(WORDS == "fox", "cat", WORDS)
+    assert table({**named(PROBS), "label": labels}).scores.shape == (40, 3)
+    assert table({**named(LOGITS), "label": labels}).scores.shape == (40, 3)
+
+
+def test_scores_that_may_be_neither_are_listed():
+    with pytest.raises(InputError, match="row 0: probabilities lie outside") as error:
+        table({"age": AGE, "bmi": BMI, "cat": PROBS[:, 0], "label": YES.astype(int)})
+    assert "age, bmi, cat" in error.value.hint
+
+
+ANSWERS = {"confidence": PROBS.max(axis=1), "pred": PROBS.argmax(axis=1), "label": LABELS}
+RIGHT = PROBS.argmax(axis=1) == LABELS
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ANSWERS,
+        {**ANSWERS, "correct": RIGHT},
+        {**ANSWERS, "age": AGE, "bmi": BMI},
+        {
+            "conf": ANSWERS["confidence"],
+            "prediction": np.array(["cat", "dog", "fox"])[ANSWERS["pred"]],
+            "y_true": WORDS,
+        },
+    ],
+)
+def test_a_confidence_beside_answers_and_labels(columns):
+    samples = table(columns)
+    assert samples.top_label_only
+    np.testing.assert_array_equal(samples.labels == 0, RIGHT)
+
+
+def test_a_confidence_beside_all_scores_is_left_alone():
+    for scores, kind in ((named(PROBS), True), (named(LOGITS), False)):
+        samples = table({**ANSWERS, **scores, "label": WORDS})
+        assert not samples.top_label_only
+        assert samples.scores.shape == (40, 3)
+        assert samples.from_probs == kind
+
+
+def test_one_column_in_percent():
+    samples = table({"prob": 100 * PROBS[:, 0], "label": YES.astype(int)})
+    np.testing.assert_allclose(samples.scores[:, 1], PROBS[:, 0])
+    assert "'prob' is taken as percent" in samples.notes
+
+
+def test_a_confidence_a_little_over_1_is_no_percentage():
+    confidence = PROBS.max(axis=1)
+    confidence[0] = 1.0004
+    samples = table({"confidence": confidence, "correct": RIGHT})
+    np.testing.assert_array_equal(samples.scores[:, 0], np.minimum(confidence, 1))
+
+
+def test_several_columns_called_label_0_are_no_answers_of_timm():
+    columns = {f"prob_{k}": PROBS[:, k] for k in range(3)} | {f"label_{k}": (k == LABELS).astype(int) for k in range(3)}
+    np.testing.assert_array_equal(table(columns, label="label_*").labels, LABELS)
+    with pytest.raises(InputError) as error:
+        table(columns)
+    assert error.value.hint == "name their columns: --labels 'label_*'"
+
+
+def test_labels_from_1_to_k_and_the_hint_that_names_them():
+    with pytest.raises(InputError, match=r"the label is outside \[0, 3\)") as error:
+        arrays({"probs": PROBS, "labels": LABELS + 1})
+    assert "--classes 1,2,3 " in error.value.hint
+    np.testing.assert_array_equal(
+        arrays({"probs": PROBS, "labels": LABELS + 1}, classes=("1", "2", "3")).labels, LABELS
+    )
+
+
+def test_labels_of_minus_1_and_the_hint_that_leaves_them_out():
+    labels = np.where(np.arange(40) < 5, -1, LABELS)
+    with pytest.raises(InputError) as error:
+        arrays({"probs": PROBS, "labels": labels})
+    assert "--ignore -1" in error.value.hint
+    samples = arrays({"probs": PROBS, "labels": labels}, ignore="-1")
+    assert "5 of 40 rows are left out: the label is -1" in samples.notes
+
+
+def test_missing_labels_of_a_table_and_the_hint_that_leaves_them_out():
+    labels = ["", *WORDS[1:]]
+    with pytest.raises(InputError) as error:
+        table({**named(PROBS), "label": labels})
+    assert error.value.hint.endswith("--ignore nan")
+    for ignore in ("nan", ""):
+        assert len(table({**named(PROBS), "label": labels}, ignore=ignore).scores) == 39
+    assert "1 of 40 rows is left out: the label is missing" in table({**named(PROBS), "label": labels}, ignore="").notes
+
+
+def test_python_objects_beside_the_arrays_are_left_out(tmp_path):
+    meta = np.array([{"a": 1}], dtype=object)
+    np.savez(tmp_path / "a.npz", probs=PROBS, labels=LABELS, meta=meta)
+    samples = read_samples(tmp_path / "a.npz")
+    np.testing.assert_array_equal(samples.outputs.given, PROBS)
+    assert samples.unused == ("meta",)
+    np.savez(tmp_path / "b.npz", probs=PROBS, labels=WORDS.astype(object))
+    with pytest.raises(InputError, match="'labels' holds Python objects") as error:
+        read_samples(tmp_path / "b.npz")
+    assert ".astype(str)" in error.value.hint
