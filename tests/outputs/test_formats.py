@@ -391,7 +391,7 @@ def test_tensors_from_standard_input(monkeypatch, tmp_path):
 def test_errors_name_standard_input_and_no_copy_of_it(monkeypatch, tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a.csv", "a,b,label\n")
-    with pytest.raises(InputError, match="^-: 'a.csv' is not an array"):
+    with pytest.raises(InputError, match=r"^-: 'a.csv' is not an array"):
         read_samples(piped(monkeypatch, (tmp_path / "a.zip").read_bytes()))
     standard_input._copied.cache_clear()
 

@@ -156,3 +156,47 @@ def test_python_objects_beside_the_arrays_are_left_out(tmp_path):
     with pytest.raises(InputError, match="'labels' holds Python objects") as error:
         read_samples(tmp_path / "b.npz")
     assert ".astype(str)" in error.value.hint
+
+
+def test_a_missing_score_in_a_table_is_no_choice_that_a_row_does_not_have():
+    logits = LOGITS.copy()
+    logits[5, 2] = np.nan
+    samples = table({**named(logits), "label": WORDS})
+    assert np.isnan(samples.scores[5, 2]), "the check of the outputs refuses it"
+    samples = arrays({"logits": logits, "labels": np.where(np.arange(40) == 5, 0, LABELS)})
+    assert any("-inf and NaN at the end of a row" in note for note in samples.notes)
+
+
+def test_choices_that_rows_do_not_have_are_not_among_the_numbers_of_the_note():
+    logits = LOGITS.copy()
+    logits[5, 2] = -np.inf
+    samples = table({**named(logits), "label": np.where(np.arange(40) == 5, "cat", WORDS)})
+    low, high = np.sort(logits[np.isfinite(logits)])[[0, -1]]
+    assert f"the scores are taken as logits: they run from {low:.3g} to {high:.3g}" in samples.notes
+
+
+def test_one_probability_a_pixel_on_an_axis_of_one():
+    p, yes = RNG.random((4, 1, 5, 6)), RNG.integers(0, 2, (4, 5, 6))
+    samples = arrays({"probs": p, "labels": yes})
+    np.testing.assert_array_equal(samples.scores[:, 1], p.ravel())
+    np.testing.assert_array_equal(samples.labels, yes.ravel())
+    with pytest.raises(InputError) as error:
+        arrays({"probs": p, "labels": yes[:, None]})
+    assert "reshape(-1)" in error.value.hint
+
+
+def test_pixels_without_a_label_and_the_hint_that_leaves_them_out():
+    labels = np.where(np.arange(40) < 5, 255, LABELS)
+    with pytest.raises(InputError) as error:
+        arrays({"probs": PROBS, "labels": labels})
+    assert error.value.hint == "class indices run from 0 to 2; rows without a label: --ignore 255"
+
+
+@pytest.mark.parametrize("ending", [".csv", ".json", ".parquet", ".h5"])
+def test_an_ending_that_is_not_that_of_the_content(ending, tmp_path):
+    np.savez(tmp_path / "a.npz", probs=PROBS, labels=LABELS)
+    file = (tmp_path / "a.npz").rename(tmp_path / f"a{ending}")
+    with pytest.raises(InputError, match="begins as npz does") as error:
+        read_samples(file)
+    assert "--format npz" in error.value.hint
+    np.testing.assert_array_equal(read_samples(file, Columns(format="npz")).labels, LABELS)

@@ -56,6 +56,8 @@ def _matched(found: Found, columns: Columns, path: object) -> Matched:
         return _of_one_column(found, scores, columns, path)
     rows = as_rows(scores, labels, found.from_probs is not False, columns, path)
     found = found._replace(scores=rows.scores, labels=rows.labels, notes=(*found.notes, *rows.notes))
+    if scores.ndim > 2 and rows.scores.ndim == 2 and rows.scores.shape[1] == 1:
+        return _of_one_column(found, rows.scores[:, 0], columns, path)
     soft, several = None, False
     if found.labels is not None and found.labels.ndim == 2:
         labels, soft, several, note = _two_axes(found.labels, found.scores)
@@ -119,7 +121,8 @@ def _of_classes(found: Found, labels: NDArray[Any], soft: Any, columns: Columns,
     read = class_indices(labels, names, scores.shape[1], path, (*found.label_names, "label")[0])
     if read.by_position and scores.shape[1] > 1:
         _refuse_outside(read.labels, scores.shape[1], path)
-    scores, padding = without_padding(scores, found.from_probs is True, read.labels, path)
+    columns_of_a_table = len(found.score_names) > 1
+    scores, padding = without_padding(scores, found.from_probs is True, read.labels, path, not columns_of_a_table)
     kind = with_kind(scores, found.from_probs, str(path), names=found.score_names)
     class_names = own if read.order is None else read.order
     if names is not None and not read.by_position:
@@ -139,8 +142,8 @@ def _refuse_outside(labels: NDArray[np.int64], classes: int, path: object) -> No
     if (low, high) == (1, classes):
         names = ",".join(map(str, range(1, min(classes, 3) + 1))) + (",..." if classes > 3 else "")
         hint = f"labels run from 1 to {classes}: --classes {names} names the columns of scores so"
-    elif low < 0 and high < classes:
-        hint = f"{hint}; rows without a label: --ignore {low}"
+    elif len(np.unique(labels[outside])) == 1:
+        hint = f"{hint}; rows without a label: --ignore {labels[outside][0]}"
     refuse_rows(outside, str(path), f"the label is outside [0, {classes})", hint)
 
 

@@ -10,6 +10,7 @@ from calibench.lazy import np
 from calibench.outputs.outputs import LOGITS_HINT, SUM_TOLERANCE
 from calibench.outputs.refuse_rows import refuse_rows
 from calibench.outputs.roles.class_names import listed
+from calibench.outputs.roles.shapes import PADDED_LOGIT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +52,7 @@ def with_kind(
     if lowest >= 0 and highest <= 1 + SUM_TOLERANCE:
         return _summing_to_one(values, where, ())
     if from_probs is None and lowest < 0:
-        return Scores(values, False, (_taken_as_logits(lowest, highest),))
+        return Scores(values, False, (_taken_as_logits(float(values[values > -PADDED_LOGIT / 2].min()), highest),))
     if from_probs is None:
         problem = "probabilities lie outside [0, 1], and logits would also be negative"
         hint = f"these are taken as scores: {listed(names)}; others? --probs A,B,... or --logits A,B,... names them"
