@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from calibench.cli.evaluation_table import ANSWERS
+from calibench.cli.output import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,7 +56,7 @@ def groups_table(groups: Groups, units: Mapping[str, Mapping[str, Any]], title: 
             ratio = group["ecce_sigma"]
             cells.append(NOTHING if ratio is None else f"{ratio:.2f}")
             cells += [_percent(group["at_least"]), _percent(group["detectable"]), WORDS[group["calibrated"]]]
-        table.add_row(Text(name), *map(Text, cells))
+        table.add_row(Text(printable(name)), *map(Text, cells))
     return table
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,7 +30,10 @@ def canonical(value: object) -> str:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     text = str(value).strip()
-    text = text if text.isascii() else unicodedata.normalize("NFC", text)
+    if not text.isascii():
+        import unicodedata
+
+        text = unicodedata.normalize("NFC", text)
     return str(int(float(text))) if _WHOLE.match(text) and len(text) <= 18 else text
 
 
