@@ -69,7 +69,9 @@ def two_classes(labels: Sequence[str], name: str, columns: Columns, path: object
     if len(named) == 1 and len(found) == 2:
         return next(label for label in found if label != named[0]), named[0]
     message = f"{path}: one column of scores ({name}), and nothing tells which of {listed(found)} it is of"
-    raise InputError(message, f"name the class: --positive {found[-1] if found else 'CLASS'}")
+    raise InputError(
+        message, f"name the class: {' or '.join(f'--positive {label}' for label in found) or '--positive CLASS'}"
+    )
 
 
 def _named_by(column: str) -> set[str]:
