@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -200,3 +202,50 @@ def test_an_ending_that_is_not_that_of_the_content(ending, tmp_path):
         read_samples(file)
     assert "--format npz" in error.value.hint
     np.testing.assert_array_equal(read_samples(file, Columns(format="npz")).labels, LABELS)
+
+
+def test_the_hint_for_classes_that_are_no_positions_names_them_in_sorted_order():
+    for labels, hint in (
+        (np.array(["z", "a", "m"])[LABELS], "--classes a,m,z "),
+        (np.array([5, -7, 90])[LABELS], "--classes=-7,5,90 "),
+    ):
+        with pytest.raises(InputError) as error:
+            table({"0": PROBS[:, 0], "1": PROBS[:, 1], "2": PROBS[:, 2], "label": labels})
+        assert hint in error.value.hint
+    with pytest.raises(InputError) as error:
+        arrays({"probs": PROBS, "labels": np.array([5, -7, 90])[LABELS]})
+    assert "--classes=-7,5,90 " in error.value.hint
+    with pytest.raises(InputError) as error:
+        arrays({"probs": PROBS[:, :2] / PROBS[:, :2].sum(axis=1, keepdims=True), "labels": 2 * YES.astype(int) - 1})
+    assert "--classes=-1,1 " in error.value.hint
+
+
+def test_labels_in_a_file_that_pandas_writes_with_an_index(tmp_path):
+    np.save(tmp_path / "probs.npy", PROBS)
+    (tmp_path / "y.csv").write_text(",0\n" + "\n".join(f"{row},{label}" for row, label in enumerate(LABELS)))
+    samples = read_samples(tmp_path / "probs.npy", Columns(label=str(tmp_path / "y.csv")))
+    np.testing.assert_array_equal(samples.labels, LABELS)
+    (tmp_path / "y.txt").write_text("0\n1\n")
+    with pytest.raises(InputError, match="labels cannot be read from files of this type"):
+        read_samples(tmp_path / "probs.npy", Columns(label=str(tmp_path / "y.txt")))
+
+
+def test_percent_signs_and_missing_confidences_in_json_lines(tmp_path):
+    rows = [{"confidence": f"{60 + row}%", "correct": "yes" if row % 3 else "no"} for row in range(30)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    np.testing.assert_allclose(read_samples(tmp_path / "a.jsonl").outputs.given[:, 0], (60 + np.arange(30)) / 100)
+    rows = [{"confidence": None if row == 3 else 0.5, "correct": row % 2 == 0} for row in range(30)]
+    (tmp_path / "b.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(InputError, match="row 3: confidence is missing"):
+        read_samples(tmp_path / "b.jsonl")
+
+
+def test_verbalised_confidences_that_are_fractions_are_said_to_be(tmp_path):
+    judged = {
+        str(row): {"judge_response": {"correct": "yes" if row % 3 else "no", "confidence": (50 + row) / 100}}
+        for row in range(30)
+    }
+    (tmp_path / "a.json").write_text(json.dumps(judged))
+    samples = read_samples(tmp_path / "a.json")
+    np.testing.assert_allclose(samples.outputs.given[:, 0], (50 + np.arange(30)) / 100)
+    assert any("which are fractions here" in note for note in samples.notes)

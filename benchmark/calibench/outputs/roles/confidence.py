@@ -123,6 +123,7 @@ def _samples(
     values = numbers(arrays[name], path, name) if column is None else column
     values, percent = fractions(values.astype(np.float64), name)
     notes = (*percent, TOP_ONLY)
+    refuse_rows(np.isnan(values), str(path), f"{name} is missing", "drop the row: it is no answer with a confidence")
     outside = ~((values >= 0) & (values <= 1 + SUM_TOLERANCE))
     refuse_rows(outside, str(path), f"{name} lies outside [0, 1]", "a confidence is a probability")
     if len(values) and right.all() == right.any():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calibench.errors import InputError
 from calibench.lazy import np
-from calibench.outputs.roles.class_names import ClassNames, canonical, is_whole, listed
+from calibench.outputs.roles.class_names import LONGEST_LIST, ClassNames, canonical, is_whole, listed
 from calibench.outputs.roles.polarity import same_in_other_words
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def class_indices(
         position = _position(text)
         if names.numbered or position is None:
             row = first + int(np.flatnonzero(inverse == number)[0])
-            raise _unknown(text, row, names, path, name)
+            raise _unknown(text, row, names, path, name, texts)
         places[number] = position
         by_position.append(text)
     if by_position and len(by_position) < len(texts):
@@ -67,14 +68,25 @@ def class_indices(
     return ClassIndices(places[inverse], bool(by_position))
 
 
-def _unknown(text: str, row: int, names: ClassNames, path: object, name: str) -> InputError:
+def _unknown(text: str, row: int, names: ClassNames, path: object, name: str, texts: list[str]) -> InputError:
     if names.numbered:
         message = f"{path}: row {row}: {name} is {text!r}, none of the classes {listed(names.short)} that columns are named after"
-        return InputError(message, "--classes A,B,... names the columns of scores otherwise, in their order")
+        return InputError(
+            message, f"{in_sorted_order(texts, len(names.full))} names the columns of scores otherwise, in their order"
+        )
     message = f"{path}: row {row}: {name} is {text!r}, no class index and no score column's name"
     ignore = f"'{text}'" if text else "nan"
     hint = f"use 0 .. {len(names.full) - 1}, or one of {listed(names.short)}; rows without a label: --ignore {ignore}"
     return InputError(message, hint)
+
+
+def in_sorted_order(labels: list[str], classes: int) -> str:
+    """The option that names columns as the different `labels` are, in their sorted order, as scikit-learn has them."""
+    if len(labels) != classes or classes > LONGEST_LIST or any("," in label for label in labels):
+        return "--classes A,B,..."
+    numbers = all(is_whole(label) for label in labels)
+    words = ",".join(sorted(labels, key=int) if numbers else sorted(labels))
+    return f"--classes={words}" if words.startswith("-") else f"--classes {shlex.quote(words)}"
 
 
 def _without_names(

@@ -13,7 +13,7 @@ from calibench.outputs.roles.class_names import ClassNames, canonical, listed
 from calibench.outputs.roles.confidence import confidence_alone
 from calibench.outputs.roles.found import Found, as_format_tells, find
 from calibench.outputs.roles.ignored import kept_rows
-from calibench.outputs.roles.label_values import ClassIndices, class_indices, from_one_hot
+from calibench.outputs.roles.label_values import ClassIndices, class_indices, from_one_hot, in_sorted_order
 from calibench.outputs.roles.one_column import about_two, fractions, kind_of_one, two_classes, two_columns
 from calibench.outputs.roles.score_kind import with_kind
 from calibench.outputs.roles.shapes import as_rows, without_padding
@@ -139,11 +139,14 @@ def _refuse_outside(labels: NDArray[np.int64], classes: int, path: object) -> No
         return
     low, high = int(labels.min()), int(labels.max())
     hint = f"class indices run from 0 to {classes - 1}"
-    if (low, high) == (1, classes):
-        names = ",".join(map(str, range(1, min(classes, 3) + 1))) + (",..." if classes > 3 else "")
-        hint = f"labels run from 1 to {classes}: --classes {names} names the columns of scores so"
+    different = [str(label) for label in np.unique(labels).tolist()]
+    named = in_sorted_order(different, classes)
+    if (low, high) == (1, classes) or different == ["-1", "1"]:
+        hint = f"labels run from {low} to {high}: {named} names the columns of scores so, in their order"
     elif len(np.unique(labels[outside])) == 1:
         hint = f"{hint}; rows without a label: --ignore {labels[outside][0]}"
+    elif "A,B" not in named:
+        hint = f"{named} names the columns of scores by the labels, in their order"
     refuse_rows(outside, str(path), f"the label is outside [0, {classes})", hint)
 
 

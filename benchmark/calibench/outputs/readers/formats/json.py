@@ -12,6 +12,7 @@ from calibench.lazy import np
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
 from calibench.outputs.readers.available_memory import most_bytes, refuse_too_large
+from calibench.outputs.readers.dialect import is_percent
 from calibench.outputs.roles.usual_names import LABELS, LOGITS, OTHER_LABELS, PROBS
 from calibench.plugins.specs import ReaderSpec
 
@@ -127,12 +128,19 @@ def of_rows(rows: Any, path: object, scores: str | None = None) -> Content:
                 continue
             arrays[key], names = by_class
             continue
-        array = array_of(values)
+        array = array_of(_fractions(values))
         if array is None:
             unused.append(key)
         else:
             arrays[key] = array
     return Content(arrays, table=True, class_names=names, unused=tuple(unused))
+
+
+def _fractions(values: list[Any]) -> list[Any]:
+    """Percentages with their sign as fractions; other values as they are."""
+    if not all(isinstance(value, str) and is_percent(value) for value in values):
+        return values
+    return [float(value.strip().rstrip("%")) / 100 for value in values]
 
 
 def _scores_by_class(rows: Sequence[Mapping[str, Any]], keys: Sequence[str], scores: str | None) -> str | None:
