@@ -47,7 +47,9 @@ def test_numbers_that_no_label_names_are_no_scores_beside_probabilities():
 def test_whole_numbers_that_no_label_names_are_no_scores_beside_logits():
     samples = table({"age": AGE, **named(LOGITS), "label": WORDS})
     np.testing.assert_array_equal(samples.scores, LOGITS)
-    assert "no label names the columns age, which are left out: they hold whole numbers" in samples.notes
+    assert (
+        "no label names the columns age, which are left out: they hold whole numbers, or lack values" in samples.notes
+    )
 
 
 def test_other_numbers_beside_logits_are_named():
@@ -249,3 +251,36 @@ def test_verbalised_confidences_that_are_fractions_are_said_to_be(tmp_path):
     samples = read_samples(tmp_path / "a.json")
     np.testing.assert_allclose(samples.outputs.given[:, 0], (50 + np.arange(30)) / 100)
     assert any("which are fractions here" in note for note in samples.notes)
+
+
+BLANKS = ["", *map(str, range(39))]
+
+
+@pytest.mark.parametrize("blank", ["", "NA", "nan"])
+@pytest.mark.parametrize("labels", [WORDS, LABELS])
+def test_columns_that_lack_values_are_no_scores_beside_probabilities(blank, labels):
+    lacking = {"visits": [blank, *range(39)], "weight_kg": [*BMI[:39], blank]}
+    samples = table({**lacking, **named(PROBS), "label": labels})
+    np.testing.assert_array_equal(samples.scores, PROBS)
+    assert any("the columns visits, weight_kg are left out: they lack values" in note for note in samples.notes)
+
+
+def test_columns_that_lack_values_are_no_scores_beside_logits():
+    samples = table({"visits": BLANKS, **named(LOGITS), "label": WORDS})
+    np.testing.assert_array_equal(samples.scores, LOGITS)
+    with pytest.raises(InputError, match="row 0: dog is ''"):
+        table({"cat": LOGITS[:, 0], "dog": ["", *LOGITS[1:, 1]], "fox": LOGITS[:, 2], "label": WORDS})
+
+
+def test_names_that_are_alike_as_numbers_are_told_apart_as_they_are_written():
+    for names in (("01", "1", "2"), ("1.0", "1.5", "2.0"), ("-100", "1", "2"), ("1e3", "1000", "2")):
+        samples = table({**dict(zip(names, PROBS.T, strict=True)), "label": np.array(names)[LABELS]})
+        np.testing.assert_array_equal(samples.labels, LABELS)
+    numbers = np.array([1.0, 1.5, 2.0])
+    columns = {**{str(name): PROBS[:, place] for place, name in enumerate(numbers)}, "label": numbers[LABELS]}
+    np.testing.assert_array_equal(samples_of(Content(columns), Columns(), "t.parquet").labels, LABELS)
+
+
+def test_classes_that_are_named_twice():
+    with pytest.raises(InputError, match="--classes names 'cat' twice"):
+        table({**named(PROBS), "label": WORDS}, classes=("cat", "cat", "fox"))

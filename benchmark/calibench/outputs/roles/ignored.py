@@ -17,13 +17,16 @@ UNLABELLED = -100
 MISSING = frozenset({"", "nan", "none", "null", "na", "<na>"})
 
 
-def kept_rows(labels: NDArray[Any], ignore: str | None, path: object) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+def kept_rows(
+    labels: NDArray[Any], ignore: str | None, path: object, is_class: bool = False
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
     """True for each row of `labels [N]` to keep, and a sentence on those that are left out.
 
-    `ignore` is the label of rows to leave out; `nan` stands for missing ones. Without it -100 is.
+    `ignore` is the label of rows to leave out; `nan` stands for missing ones. Without it that is -100, unless it `is_class`: one is
+    called so.
     """
     if ignore is None:
-        drop = _equal_to(labels, str(UNLABELLED))
+        drop = np.zeros(len(labels), dtype=bool) if is_class else _equal_to(labels, str(UNLABELLED))
     else:
         drop = _equal_to(labels, canonical(ignore))
         if not drop.any():

@@ -42,7 +42,7 @@ def class_indices(
     column is named by a number. Without names, words stand for the columns in sorted order. `first` is the number of the first
     row, if these are a block of a larger file. Raises InputError naming the row.
     """
-    texts, inverse = _distinct(values, path, name, first)
+    texts, inverse = _distinct(values, path, name, first, names)
     if names is None:
         return _without_names(texts, inverse, classes, path, name, first)
     places, by_position = np.empty(len(texts), dtype=np.int64), []
@@ -111,8 +111,24 @@ def _position(text: str) -> int | None:
     return max(-LARGEST, min(int(float(text)) if "." in text else int(text), LARGEST)) if is_whole(text) else None
 
 
-def _distinct(values: NDArray[Any], path: object, name: str, first: int) -> tuple[list[str], NDArray[Any]]:
+def _as_written(values: NDArray[Any], names: ClassNames | None) -> tuple[list[str], NDArray[Any]] | None:
+    """The different labels as they are written, if every one of them is a name so: `01` beside `1`, and 1.5; else None."""
+    if names is None or values.dtype.kind not in "OUf" or (values.dtype.kind == "f" and not np.isfinite(values).all()):
+        return None
+    texts = [str(value).strip() for value in values.tolist()]
+    if not set(texts) <= {*names.full, *names.short}:
+        return None
+    distinct, inverse = np.unique(np.array(texts, dtype=object), return_inverse=True)
+    return distinct.tolist(), inverse
+
+
+def _distinct(
+    values: NDArray[Any], path: object, name: str, first: int, names: ClassNames | None = None
+) -> tuple[list[str], NDArray[Any]]:
     """The different labels as text, sorted, and the number of each row's."""
+    written = _as_written(values, names)
+    if written is not None:
+        return written
     if values.dtype.kind == "f":
         whole = np.isfinite(values) & (np.floor(values) == values)
         if not whole.all():
@@ -130,8 +146,8 @@ def _distinct(values: NDArray[Any], path: object, name: str, first: int) -> tupl
     distinct, inverse = np.unique(values, return_inverse=True)
     texts = [canonical(value) for value in distinct.tolist()]
     if len(set(texts)) < len(texts):  # as "1" and "1.0"
-        names, again = np.unique(np.array(texts, dtype=object), return_inverse=True)
-        return names.tolist(), again[inverse]
+        forms, again = np.unique(np.array(texts, dtype=object), return_inverse=True)
+        return forms.tolist(), again[inverse]
     return texts, inverse
 
 

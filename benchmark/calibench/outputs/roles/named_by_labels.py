@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def named_by_labels(chosen: ScoreColumns, table: Mapping[str, NDArray[Any]], labels: NDArray[Any]) -> ScoreColumns:
     """Columns that were found by their values, without those that no label names, where these are no scores.
 
-    They are left out if the rows of the others sum to 1, or if they hold whole numbers; else a note names them. Nothing changes
-    where some label names no column.
+    They are left out if the rows of the others sum to 1, or if they hold whole numbers or lack values; else a note names them.
+    Nothing changes where some label names no column.
     """
     if len(chosen.names) < 3 or labels.ndim != 1:
         return chosen
@@ -34,8 +34,8 @@ def named_by_labels(chosen: ScoreColumns, table: Mapping[str, NDArray[Any]], lab
         return chosen
     if _sum_to_one(chosen.names, numeric):
         return chosen
-    whole = [name for name in others if (numeric[name] == np.floor(numeric[name])).all()]
-    why, left = "they hold whole numbers", whole
+    left = [name for name in others if _whole_or_missing(numeric[name])]
+    why = "they hold whole numbers, or lack values"
     if _sum_to_one(named, numeric):
         why, left = "without them every row sums to 1", others
     notes = [f"no label names the columns {listed(left)}, which are left out: {why}"] if left else []
@@ -46,6 +46,10 @@ def named_by_labels(chosen: ScoreColumns, table: Mapping[str, NDArray[Any]], lab
         )
     names = [name for name in chosen.names if name not in left]
     return chosen._replace(names=names, notes=(*chosen.notes, *notes), left_out=(*chosen.left_out, *left))
+
+
+def _whole_or_missing(values: NDArray[np.float64]) -> bool:
+    return bool(np.isnan(values).any() or (values == np.floor(values)).all())
 
 
 def _sum_to_one(names: list[str], numeric: Mapping[str, NDArray[np.float64]]) -> bool:

@@ -12,7 +12,7 @@ from calibench.outputs.refuse_rows import refuse_rows
 from calibench.outputs.roles.class_names import ClassNames, canonical, listed
 from calibench.outputs.roles.confidence import confidence_alone
 from calibench.outputs.roles.found import Found, as_format_tells, find
-from calibench.outputs.roles.ignored import kept_rows
+from calibench.outputs.roles.ignored import UNLABELLED, kept_rows
 from calibench.outputs.roles.label_values import ClassIndices, class_indices, from_one_hot, in_sorted_order
 from calibench.outputs.roles.one_column import about_two, fractions, kind_of_one, two_classes, two_columns
 from calibench.outputs.roles.score_kind import with_kind
@@ -107,6 +107,9 @@ def _names(found: Found, columns: Columns, classes: int, path: object) -> tuple[
     if len(columns.classes) != classes:
         message = f"{path}: --classes names {len(columns.classes)} classes, and there are {classes} columns of scores"
         raise InputError(message, f"the scores are {listed(found.score_names)}")
+    twice = next((name for name in columns.classes if columns.classes.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path}: --classes names {twice!r} twice", "give each class a name of its own")
     return columns.classes
 
 
@@ -115,7 +118,7 @@ def _of_classes(found: Found, labels: NDArray[Any], soft: Any, columns: Columns,
     scores = found.scores
     own = _names(found, columns, scores.shape[1], path)
     names = None if own is None else ClassNames(own)
-    keep, left_out = kept_rows(labels, columns.ignore, path)
+    keep, left_out = kept_rows(labels, columns.ignore, path, names is not None and names.place(UNLABELLED) is not None)
     if not keep.all():
         scores, labels, soft = scores[keep], labels[keep], None if soft is None else soft[keep]
     read = class_indices(labels, names, scores.shape[1], path, (*found.label_names, "label")[0])

@@ -84,6 +84,11 @@ def _by_values(table: Mapping[str, NDArray[Any]], free: list[str], path: object)
     words = [name for name in free if holds_no_number(table[name])]
     numeric = number_columns(table, free)
     rest = _without(free, words)
+    lacking = [name for name in rest if name in numeric and np.isnan(numeric[name]).any()]
+    full = _without(rest, lacking)
+    if lacking and len(full) > 1 and all(name in numeric for name in full) and _sum_to_one(full, numeric):
+        note = f"the columns {listed(lacking)} are left out: they lack values, and without them every row sums to 1"
+        return ScoreColumns(full, True, (note,), tuple(lacking))
     if not (len(rest) > 1 and all(name in numeric for name in rest) and _sum_to_one(rest, numeric)):
         rest = [name for name in rest if name.lower() not in NO_SCORES]
     if len(rest) > 1 and all(name in numeric for name in rest):
