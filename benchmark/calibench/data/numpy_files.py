@@ -13,7 +13,18 @@ from calibench.lazy import np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_UNREADABLE = (ValueError, OSError, EOFError, KeyError, zlib.error, MemoryError, OverflowError, RuntimeError, TypeError)
+_UNREADABLE = (
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    zlib.error,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    SyntaxError,
+)
 """Errors that zipfile and numpy raise for damaged, encrypted (RuntimeError) or absurd (OverflowError) members."""
 
 

@@ -9,7 +9,7 @@ from calibench.errors import InputError
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
 from calibench.outputs.readers.arrow_columns import column_arrays
-from calibench.outputs.readers.formats.parquet import pyarrow_parquet
+from calibench.outputs.readers.formats.parquet import DAMAGED, pyarrow_parquet
 from calibench.outputs.readers.table import refuse_equal_names
 from calibench.plugins.specs import ReaderSpec
 
@@ -38,10 +38,11 @@ def read_feather(path: Path, columns: Columns) -> Content:
         with path.open("rb") as file:
             in_one_piece = file.read(len(MAGIC)) in (MAGIC, b"FEA1")
         table = feather.read_table(path, memory_map=False) if in_one_piece else _stream(path)
-    except (OSError, pyarrow.ArrowException) as error:
+        table.validate(full=True)  # pyarrow ends the process at offsets that point beyond a column
+        refuse_equal_names(table.column_names, path)
+        return Content(column_arrays(table, path))
+    except (*DAMAGED, pyarrow.ArrowException) as error:
         raise InputError(f"cannot read {path}: {error}", "write it with pandas.to_feather or pyarrow") from None
-    refuse_equal_names(table.column_names, path)
-    return Content(column_arrays(table, path))
 
 
 def _stream(path: Path) -> Any:

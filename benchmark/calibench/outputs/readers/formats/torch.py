@@ -78,7 +78,7 @@ def _refuse_expanding(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, zipfile.BadZipFile, ValueError):
         size = path.stat().st_size
     refuse_too_large(path, size, most_bytes(2))
 
