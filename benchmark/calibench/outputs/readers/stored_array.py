@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,10 +14,7 @@ from calibench.lazy import np, torch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-UNREADABLE = (
-    *(OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError),
-    *(SyntaxError, tokenize.TokenError),  # of a header, which numpy reads as Python does
-)
+UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError)
 """Errors of a damaged, encrypted or vanished file while its bytes are read."""
 
 

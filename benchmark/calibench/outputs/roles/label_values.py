@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calibench.errors import InputError
@@ -82,6 +81,8 @@ def _unknown(text: str, row: int, names: ClassNames, path: object, name: str, te
 
 def in_sorted_order(labels: list[str], classes: int) -> str:
     """The option that names columns as the different `labels` are, in their sorted order, as scikit-learn has them."""
+    import shlex
+
     if len(labels) != classes or classes > LONGEST_LIST or any("," in label for label in labels):
         return "--classes A,B,..."
     numbers = all(is_whole(label) for label in labels)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from calibench.data.numpy_files import existing_file
+from calibench.data.numpy_files import existing_file, token_errors
 from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.outputs.columns import Columns
@@ -105,5 +105,8 @@ def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     if version not in VERSIONS:
         raise ValueError(f"version {version} of the format")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, by_columns, dtype = read(file)
+    try:
+        shape, by_columns, dtype = read(file)
+    except token_errors() as error:
+        raise ValueError(f"a damaged header: {error}") from None
     return shape, by_columns, dtype
