@@ -29,7 +29,7 @@ def packages(modules):
         (("run", "--help"), 70),
         (("list", "methods"), 402),
         (("list", "metrics", "--json"), 302),
-        (("show", "method", "vtst", "--json"), 350),
+        (("show", "method", "vtst", "--json"), 353),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import click
 
-from calibench.cli.output import is_first_process
+from calibench.cli.output import is_first_process, to_stderr
 from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
 from calibench.version import __version__
 
@@ -138,9 +138,9 @@ def _fail(message: str, hint: str, code: int) -> int:
         if code == 2:  # the first process makes the same mistake, and prints it
             return code
         message = f"rank {os.environ['RANK']}: {message}"
-    click.echo(f"error: {message}", err=True)
+    to_stderr(f"error: {message}")
     if hint:
-        click.echo(f"hint: {hint}", err=True)
+        to_stderr(f"hint: {hint}")
     return code
 
 
@@ -153,4 +153,4 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     if is_first_process():
-        click.echo(f"{'note' if issubclass(category, CalibenchNote) else 'warning'}: {message}", err=True)
+        to_stderr(f"{'note' if issubclass(category, CalibenchNote) else 'warning'}: {message}")

@@ -18,6 +18,7 @@ from calibench.evaluation.samples_given import samples_given
 from calibench.lazy import np
 from calibench.metrics.judged import Judged
 from calibench.metrics.operating_curves import cost_curve, precision_recall, risk_coverage
+from calibench.outputs.top_label import refuse_top_label
 from calibench.records import schemas
 
 DEFAULT_RISKS = ("0.01", "0.02", "0.05", "0.1")
@@ -145,6 +146,9 @@ def operating_points(
     wanted = list(wanted) or [Wanted("target_risk", risk) for risk in DEFAULT_RISKS]
     if judge_on is not None:
         check_fit_samples(samples, judge_on)
+    of_classes = next((want.name for want in wanted if want.name in (*OF_POSITIVE, "cost")), None)
+    if options.fit is not None or of_classes is not None:
+        refuse_top_label(outputs, f"fit {options.fit}" if of_classes is None else of_classes)
     positive = positive_class(options.positive, outputs.num_classes, class_names)
     _check(options, wanted)
     if positive is None and any(want.name in OF_POSITIVE for want in wanted):

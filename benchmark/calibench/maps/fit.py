@@ -24,6 +24,7 @@ from calibench.metrics.bootstrap import SEED
 from calibench.outputs.arrays import as_array
 from calibench.outputs.outputs import Outputs
 from calibench.outputs.stored_outputs import tensors_of
+from calibench.outputs.top_label import refuse_top_label
 from calibench.plugins.discovery import registry
 from calibench.records.environment import versions
 from calibench.seeds import seeded
@@ -68,6 +69,7 @@ def fit_samples(
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise InputError(f"seed {seed!r} is not a whole number from 0 up", "as seed=0")
     outputs = samples[0]
+    refuse_top_label(outputs, "a map")
     names = _names(class_names, outputs)
     fit_on = samples if soft is None else with_drawn_labels(samples, soft, seed, "soft")
     advice = _advised(fit_on, seed) if method == AUTO else None
@@ -164,9 +166,9 @@ def fit_file(
 ) -> tuple[CalibrationMap, tuple[str, ...]]:
     """A map fitted to the samples in a file, and notes on how the file was read."""
     from calibench.atomic import digest_of
-    from calibench.outputs.readers import read_samples
+    from calibench.outputs.readers import local_file, read_samples
 
     file = read_samples(path, columns)
-    source = {"file": str(path), "sha256": digest_of(Path(path))}
+    source = {"file": str(path), "sha256": digest_of(local_file(path))}
     fitted = fit_samples(file.samples, method, class_names=file.class_names, soft=soft, seed=seed, source=source)
     return fitted, file.notes
