@@ -232,5 +232,8 @@ def _items(name: str, value: Any, kind: type) -> Sequence[Any]:
     wrong = [item for item in items if not isinstance(item, kind) or isinstance(item, bool)]
     if wrong:
         expected = "a text" if kind is str else "a whole number"
-        raise InputError(f"{name} {wrong[0]!r} is not {expected}", "as on the command line")
+        raise InputError(f"{name} {wrong[0]!r} is not {expected}", f"give {expected}, or a list of them")
+    twice = next((item for item in items if items.count(item) > 1), None)
+    if twice is not None and name in {"method", "seed"}:
+        raise InputError(f"{name} {twice!r} is given twice", "a list of records comes back, one a recipe and seed")
     return items

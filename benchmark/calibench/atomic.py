@@ -100,6 +100,13 @@ def _sweep(folder: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
+def refuse_overwriting(output: Path, *read: str | Path | None) -> None:
+    """InputError if `output` is one of the files that are read; None and other names are passed over."""
+    for source in read:
+        if source is not None and output.exists() and Path(source).exists() and output.samefile(source):
+            raise InputError(f"{output} is the file that is read", "write to another file")
+
+
 def refuse_missing_folder(file: Path) -> None:
     """InputError if the file's folder is not there."""
     if not file.parent.is_dir():

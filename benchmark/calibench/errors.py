@@ -40,13 +40,18 @@ class RunError(CalibenchError, RuntimeError):
     """A run that started with good input and failed (a NaN loss, a full disk). Exit code 1."""
 
 
+LONGEST_LIST = 100
+"""So many choices are listed."""
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """`did you mean 'vtst'?` for a near miss among the `choices`, else the list of all of them."""
+    """`did you mean 'vtst'?` for a near miss among the `choices`, else the list of them, the first hundred of many."""
     names = sorted(choices)
     near = difflib.get_close_matches(word.lower(), [name.lower() for name in names], n=1, cutoff=0.6)
     if near:
         return f"did you mean {next(name for name in names if name.lower() == near[0])!r}?"
-    return f"known: {', '.join(names)}" if names else "there is none to choose from"
+    more = f" and {len(names) - LONGEST_LIST} more" if len(names) > LONGEST_LIST else ""
+    return f"known: {', '.join(names[:LONGEST_LIST])}{more}" if names else "there is none to choose from"
 
 
 class CalibenchWarning(UserWarning):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,63 @@ def test_diagrams_that_cannot_be_drawn(refused, tmp_path, good):
     refused("evaluate", good, "--plot", good / "out.svg", says="cannot write in", hint="another folder")
     (tmp_path / "folder.svg").mkdir()
     refused("evaluate", good, "--plot", "folder.svg", says="folder.svg")
+
+
+CHURN = "id,churn,stay,region,churned\n" + "".join(
+    f"C{i},{p},{1 - p:.1f},{'nord' if i % 3 else 'ost'},{'churn' if i % 2 else 'stay'}\n"
+    for i, p in enumerate([0.1, 0.9, 0.3, 0.6] * 10)
+)
+
+
+def test_a_column_of_class_names_is_offered_as_labels(cli, tmp_path):
+    (tmp_path / "t.csv").write_text(CHURN)
+    ran = cli("evaluate", str(tmp_path / "t.csv"))
+    assert ran.code == 2
+    assert "no column or array is named labels or label" in ran.err
+    assert "hint: are they in 'churned'? --labels churned" in ran.err
+    assert cli("evaluate", str(tmp_path / "t.csv"), "--labels", "churned", "--resamples", "0").code == 0
+
+
+def test_predictions_are_not_offered_as_labels(cli, tmp_path):
+    (tmp_path / "t.csv").write_text(CHURN.replace("churned", "prediction"))
+    ran = cli("evaluate", str(tmp_path / "t.csv"))
+    assert "hint: name the true labels: --labels NAME; known: " in ran.err
+
+
+def test_weights_are_named_by_their_option(cli, tmp_path):
+    (tmp_path / "t.csv").write_text(CHURN)
+    ran = cli("evaluate", str(tmp_path / "t.csv"), "--labels", "churned", "--weights", "region")
+    assert ran.code == 2
+    assert "error: --weights region: " in ran.err
+
+
+def test_the_line_of_a_fit_has_no_word_that_no_page_explains(cli, tmp_path):
+    (tmp_path / "t.csv").write_text(CHURN)
+    (tmp_path / "v.csv").write_text(CHURN.replace("0.3,0.7", "0.4,0.6"))
+    options = ("--labels", "churned", "--fit", "threshold:metric=f1", "--fit-on", str(tmp_path / "v.csv"))
+    ran = cli("evaluate", str(tmp_path / "t.csv"), *options, "--resamples", "0")
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("fit ")]
+    assert "doubt" not in line
+    assert "positive stay" in line
+    assert "positive_name" not in line
+
+
+def test_rows_of_another_kind_need_no_labels_and_any_order_of_columns(cli, tmp_path):
+    (tmp_path / "t.csv").write_text(CHURN)
+    rows = [line.split(",") for line in CHURN.splitlines()[:30]]
+    (tmp_path / "o.csv").write_text("".join(f"{stay},{churn}\n" for _, churn, stay, _, _ in rows))
+    options = ("--labels", "churned", "--metrics", "accuracy", "--json", "--ood")
+    ran = cli("evaluate", str(tmp_path / "t.csv"), *options, str(tmp_path / "o.csv"))
+    assert ran.code == 0, ran.err
+    (tmp_path / "s.csv").write_text("".join(f"{churn},{stay}\n" for _, churn, stay, _, _ in rows))
+    same = cli("evaluate", str(tmp_path / "t.csv"), *options, str(tmp_path / "s.csv"))
+    (one,), (other,) = json.loads(ran.out)["ood"], json.loads(same.out)["ood"]
+    assert one["metrics"] == other["metrics"]
+
+
+def test_the_positive_class_is_named(cli, tmp_path):
+    (tmp_path / "t.csv").write_text(CHURN)
+    options = ("--labels", "churned", "--target-recall", "0.5")
+    assert "positive: class stay; --positive names another" in cli("thresholds", str(tmp_path / "t.csv"), *options).out
+    ran = cli("thresholds", str(tmp_path / "t.csv"), *options, "--positive", "churn")
+    assert "positive: class churn" in ran.out

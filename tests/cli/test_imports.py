@@ -25,11 +25,11 @@ def packages(modules):
 @pytest.mark.parametrize(
     ("args", "most"),
     [
-        (("--help",), 90),
+        (("--help",), 91),
         (("run", "--help"), 70),
         (("list", "methods"), 402),
         (("list", "metrics", "--json"), 302),
-        (("show", "method", "vtst", "--json"), 350),
+        (("show", "method", "vtst", "--json"), 353),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -22,6 +22,39 @@ def test_help_of_every_command(cli):
     assert cli("--version").out.strip().endswith(calibench.__version__)
 
 
+def test_help_fits_a_terminal_of_80_columns(cli):
+    from calibench.cli import COMMANDS
+
+    for command in (
+        (),
+        *((name,) for name in COMMANDS),
+        *(("bench", name) for name in ("judge", "kernels", "methods")),
+    ):
+        ran = cli(*command, "--help")
+        assert [line for line in ran.out.splitlines() if len(line) > 80] == [], command
+    listed = cli("--help").out.split("Commands:")[1].splitlines()
+    assert [line for line in listed if line.endswith("...")] == []
+
+
+def test_options_stand_under_headings(cli):
+    out = cli("evaluate", "--help").out
+    places = [out.index(f"\n{heading}:\n") for heading in ("Questions", "Fit", "Reading FILE", "Output")]
+    assert places == sorted(places)
+    assert "\nOptions:" not in out
+    assert (
+        places[0]
+        < out.index("  --by COLUMN")
+        < places[1]
+        < out.index("  --fit-on")
+        < places[2]
+        < out.index("  --probs")
+    )
+    for command, heading in (("gate", "Limits"), ("thresholds", "Targets"), ("fit", "Fit"), ("apply", "Reading FILE")):
+        assert f"\n{heading}:\n" in cli(command, "--help").out
+    for command in ("gate", "thresholds", "fit", "apply", "export"):
+        assert "\nOptions:" not in cli(command, "--help").out
+
+
 @pytest.mark.slow
 def test_as_a_module(tmp_path, good):
     command = [*CALIBENCH, "evaluate", str(good), "--json"]

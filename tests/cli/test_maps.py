@@ -43,6 +43,22 @@ def test_fit_apply_and_evaluate(files: Path, cli: Any) -> None:
     assert cli("apply", "map.json", "test.npz", "-o", "out.npz", "-q").out == ""
 
 
+def test_shares_of_people_follow_the_classes_into_the_order_of_the_map(files: Path, cli: Any) -> None:
+    stored, order, names = np.load(files / "test.npz"), [2, 0, 1], np.array(["a", "b", "c"])
+    given = {name: array[: len(stored["labels"])] for name, array in stored.items()}
+    shares = np.eye(3)[given["labels"]] * 0.7 + 0.1
+    np.savez(files / "named.npz", **np.load(files / "val.npz"), class_names=names)
+    np.savez(files / "straight.npz", **given, class_names=names, shares=shares)
+    moved = {"logits": given["logits"][:, order], "labels": np.argsort(order)[given["labels"]]}
+    np.savez(files / "moved.npz", **moved, class_names=names[order], shares=shares[:, order])
+    assert cli("fit", "named.npz", "--method", "vector", "-o", "map.json", "-q").code == 0
+    found = [
+        cli("evaluate", file, "--map", "map.json", "--soft", "shares", "--resamples", "0", "--json").document
+        for file in ("straight.npz", "moved.npz")
+    ]
+    assert found[1]["after"]["metrics"] == pytest.approx(found[0]["after"]["metrics"], rel=1e-9)
+
+
 def test_export(files: Path, cli: Any) -> None:
     assert cli("fit", "val.npz", "--method", "temperature", "-o", "map.json", "-q").code == 0
     ran = cli("export", "map.json", "--snippet", "--onnx", "map.onnx")
@@ -74,6 +90,27 @@ def test_mistakes_leave_nothing_behind(cli: Any, refused: Any, tmp_path: Path) -
     text = (tmp_path / "map.json").read_text()
     (tmp_path / "map.json").write_text(text.replace('"seed": 0', '"seed": 1'))
     refused("apply", "map.json", "test.npz", "-o", "out.npz", says="was changed after it was written")
+
+
+def test_a_file_that_is_read_is_never_written(files: Path, cli: Any) -> None:
+    np.save(files / "y.npy", np.load(files / "val.npz")["labels"])
+    assert cli("fit", "val.npz", "--method", "temperature", "-o", "map.json", "-q").code == 0
+    (files / "map.npz").write_bytes((files / "map.json").read_bytes())
+    before = {path: path.read_bytes() for path in files.iterdir()}
+    for arguments in (
+        ("fit", "val.npz", "--method", "temperature", "-o", "val.npz"),
+        ("fit", "val.npz", "--labels", "y.npy", "--method", "temperature", "-o", "y.npy"),
+        ("export", "map.json", "--onnx", "./map.json"),
+        ("apply", "map.npz", "test.npz", "-o", "map.npz"),
+        ("apply", "map.json", "test.npz", "-o", "test.npz"),
+        ("gate", "test.npz", "--max", "ece15=0.5", "--junit", "test.npz"),
+        ("gate", "test.npz", "--max", "ece15=0.5", "--baseline", "val.npz", "--no-worse", "--junit", "val.npz"),
+        ("gate", "test.npz", "--fit", "temperature", "--fit-on", "val.npz", "--max", "ece15=0.5", "--junit", "val.npz"),
+    ):
+        ran = cli(*arguments)
+        assert ran.code == 2, arguments
+        assert "is the file that is read" in ran.err
+        assert {path: path.read_bytes() for path in files.iterdir()} == before
 
 
 def test_without_a_map_that_helps_the_exit_code_is_1(tmp_path: Path, refused: Any) -> None:

@@ -50,6 +50,12 @@ def test_a_stranger_can_follow_the_page(cli: Any, tmp_path: Path, monkeypatch: p
     )
     assert after["nll"] < before["nll"]
     assert after["ece15"] < before["ece15"]
+    assert f"NLL falls from {before['nll']:.2f} to {after['nll']:.2f}" in PAGE
+    assert "verdict: miscalibrated, strongly under-confident" in outputs["calibench evaluate fixed.csv"]
+    (rule,) = [out for command, out in outputs.items() if command.startswith("calibench thresholds")]
+    threshold, answered = re.search(r"target_risk=0.08 +(\S+) +(\S+) \[", rule).groups()
+    assert f"here {float(threshold):.2f}," in PAGE
+    assert f"{float(answered):.0f} %" in PAGE
     assert after["accuracy"] == before["accuracy"], "a temperature changes no answer"
     assert cli("gate", "test.csv", "--max", "ece15=0.08", "--max", "brier=0.20").code == 1, (
         "the gate stops the file before the fix"

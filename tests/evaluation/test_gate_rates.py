@@ -42,6 +42,28 @@ def test_a_model_just_beyond_its_limit_passes_seldom(metric, kind, below, n):
 
 
 @pytest.mark.slow
+def test_the_lower_bound_of_a_calibration_error_is_above_the_value_in_about_9_percent_at_most():
+    """It tells `fails` from `not shown`, and both end a gate of `--max` with exit code 1. Gaps here change sign over bins."""
+
+    def right(p):
+        return np.clip(p + 0.05 * np.sin(9 * p), 0, 1)
+
+    generator = np.random.default_rng(0)
+    many = generator.beta(5, 1.5, 1_000_000)
+    sure, answered = np.maximum(many, 1 - many), np.where(many >= 0.5, right(many), 1 - right(many))
+    place = np.clip(np.ceil(15 * sure).astype(int) - 1, 0, 14)
+    ece = np.abs(np.bincount(place, sure - answered, 15)).sum() / len(many)
+    fails = 0
+    for seed in range(RUNS):
+        p = generator.beta(5, 1.5, 2000)
+        labels = (generator.random(2000) < right(p)).astype(np.int64)
+        probs = np.stack([1 - p, p], axis=1)
+        (check,) = calibench.gate(probs=probs, labels=labels, max={"ece15": float(ece)}, seed=seed).checks
+        fails += check.outcome == "fails"
+    assert fails <= stats.binom.ppf(0.999, RUNS, 0.09)
+
+
+@pytest.mark.slow
 def test_a_gate_of_several_limits_needs_no_correction():
     """It passes only if every limit is shown, so one limit that is beyond keeps it from passing as often as it would alone."""
     truth = population(GAP)

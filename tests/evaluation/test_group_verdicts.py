@@ -186,7 +186,12 @@ def test_the_command_line_gives_the_groups_of_python(table):
     columns = ("--weights", "w", "--by", "hospital,sex", "--probs", "no,yes", "--metrics", FEW)
     document = json.loads(run(file, *columns, "--json").stdout)
     record = calibench.evaluate(
-        probs=p, labels=labels, sample_weight=weights, groups={"hospital": hospital, "sex": sex}, metrics=FEW
+        probs=p,
+        labels=labels,
+        sample_weight=weights,
+        groups={"hospital": hospital, "sex": sex},
+        metrics=FEW,
+        class_names=["no", "yes"],
     )
     expected = json.loads(json.dumps(record.to_dict()["groups"]))
     assert document["groups"] == expected
@@ -217,9 +222,24 @@ def test_refusals(table, tmp_path):
         (tmp_path / "g.npz", "--weights", "v"): "there is no 'v'",
         (tmp_path / "g.npz", "--by", "w", "--stream"): "--by does not go with --stream",
         (file, tmp_path / "g.npz", "--by", "w"): "--by judges the samples of one file",
+        (file, "--by", ""): "--by '' names no column",
+        (file, "--by", " , "): "names no column",
+        (file, "--by", "hospital,hospital"): "--by names the column 'hospital' twice",
+        (file, "--by", "label"): "beside scores and labels there is no 'label'",
+        (file, "--weights", "hospital"): "--weights hospital: row 0: '",
     }
     for arguments, says in cases.items():
         result = run(*arguments)
         assert result.exit_code != 0
         assert says in str(result.exception), (arguments, result.exception)
         assert isinstance(result.exception, InputError)
+
+
+def test_a_name_of_a_group_stays_in_its_line(tmp_path):
+    p = np.random.default_rng(0).uniform(size=400)
+    labels = np.random.default_rng(1).uniform(size=400) < p
+    names = np.where(np.arange(400) % 2 == 0, "a\tb", "c\x1b[31m\nd")
+    np.savez(tmp_path / "g.npz", probs=np.stack([1 - p, p], axis=1), labels=labels.astype(int), site=names)
+    lines = run(tmp_path / "g.npz", "--by", "site").stdout.splitlines()
+    assert next(line for line in lines if r"a\tb" in line).split()[:2] == [r"a\tb", "200"]
+    assert next(line for line in lines if r"c\x1b" in line).split()[:2] == [r"c\x1b[31m\nd", "200"]

@@ -80,6 +80,32 @@ def drift_of(p, labels, time, seed=0):
     return drift_test(Judged(outputs_of(p, True), labels), periods_of("t", time), seed)
 
 
+def test_the_row_that_is_blamed_is_the_one_without_a_time():
+    for values, row in (
+        (["0.5", "0.75", "", "1"], 2),
+        (["2024-03-01", "2024-03-02", "2024-02-30"], 2),
+        (["2024-03-01", "17", "2024-03-02"], 1),
+        (["1", "2", "nan"], 2),
+        (["0001-01-01T00:00:00+02:00", "2024-03-01"], 0),
+        (["2024-03-01", "9999-12-31T23:00:00-05:00"], 1),
+        (np.array(["2024-01-31", "20240-01-31"], dtype="datetime64[D]"), 1),
+    ):
+        with pytest.raises(InputError, match=f"row {row}: "):
+            periods_of("t", np.asarray(values))
+
+
+def test_large_numbers_keep_their_digits():
+    seconds = 1709251200 + np.arange(800)
+    found = periods_of("t", seconds, "4")
+    assert found.names[0] == "1709251200 to 1709251399"
+    assert periods_of("t", np.array([20240301, 20240302] * 5)).names == ["20240301", "20240302"]
+    assert found.name_of(0.1234567) == "0.123457"
+
+
+def test_months_are_dates():
+    assert names_of(["2024-01", "2024-02", "2024-03", "2024-04"]) == ["2024-01", "2024-02", "2024-03", "2024-04"]
+
+
 def test_a_change_is_found_named_and_dated():
     rng = np.random.default_rng(1)
     early, late = draw(rng, 1200, 3), draw(rng, 800, 3, sharpen=2.5)

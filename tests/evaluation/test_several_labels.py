@@ -32,7 +32,7 @@ def test_from_python_with_a_fit(logits_and_labels) -> None:
 @pytest.mark.slow
 def test_from_files_with_a_decision_rule(cli, logits_and_labels, tmp_path) -> None:
     x, y = (array[:200] for array in logits_and_labels)
-    np.savez(tmp_path / "t.npz", logits=x, labels=y)
+    np.savez(tmp_path / "t.npz", logits=x, labels=y, class_names=["z_a", "z_b", "z_c"])
     rows = [",".join([*(f"{v:.17g}" for v in a), *map(str, b)]) for a, b in zip(x, y, strict=True)]
     (tmp_path / "t.csv").write_text("\n".join(["z_a,z_b,z_c,y_a,y_b,y_c", *rows]))
     options = ("--fit", "sigmoid-threshold:values=0.2;0.4;0.4", "--json")

@@ -101,3 +101,35 @@ def test_refusals(files):
     np.savez(folder / "nan.npz", logits=other, stored=np.full(120, np.nan))
     result = run(folder / "in.npz", "--ood", folder / "nan.npz", "--ood-score", "stored")
     assert "row 0: stored is NaN" in str(result.exception)
+
+
+def test_a_table_without_labels_has_the_classes_of_its_columns(files):
+    """`prob_cat` of a file without labels is the class `cat` of one with labels, in whatever order; and cells are numbers."""
+    folder, z, other = files
+    inside, outside = (np.exp(x) / np.exp(x).sum(axis=1, keepdims=True) for x in (z, other))
+    names, order = ["prob_cat", "prob_dog", "prob_fox"], [2, 0, 1]
+
+    def write(name, columns, rows, last):
+        lines = [",".join([*map(repr, row), cell]) for row, cell in zip(rows.tolist(), last, strict=True)]
+        (folder / name).write_text("\n".join([",".join(columns), *lines]) + "\n")
+
+    words = [f"{name[5:]},{row}" for name, row in zip(np.array(names)[z.argmax(axis=1)], range(300), strict=True)]
+    write("in.csv", [*names, "label", "age"], inside, words)
+    write("out.csv", [*names, "age"], outside, map(str, range(120)))
+    write("moved.csv", [*(names[k] for k in order), "age"], outside[:, order], map(str, range(120)))
+    expected = roc_auc_score(np.r_[np.ones(300), np.zeros(120)], -np.r_[doubt(z), doubt(other)])
+    for name in ("out.csv", "moved.csv"):
+        result = run(folder / "in.csv", "--ood", folder / name, "--json")
+        (row,) = json.loads(result.stdout)["ood"]
+        assert row["metrics"]["auroc"] == pytest.approx(expected, abs=1e-6)
+    (row,) = json.loads(run(folder / "in.csv", "--ood", folder / "out.csv", "--ood-score", "age", "--json").stdout)[
+        "ood"
+    ]
+    assert row["metrics"]["auroc"] == pytest.approx(
+        roc_auc_score(np.r_[np.ones(300), np.zeros(120)], -np.r_[range(300), range(120)])
+    )
+    write("others.csv", ["prob_cat", "prob_dog", "prob_cow", "age"], outside, map(str, range(120)))
+    assert "prob_cow" in str(run(folder / "in.csv", "--ood", folder / "others.csv").exception)
+    write("words.csv", [*names, "age"], outside, ["old"] * 120)
+    result = run(folder / "in.csv", "--ood", folder / "words.csv", "--ood-score", "age")
+    assert "row 0: age is 'old', no number" in str(result.exception)

@@ -207,3 +207,87 @@ def test_the_table_and_the_picture(files):
     assert drawn.startswith("<?xml")
     refused = run("thresholds", folder / "val.npz", "--plot", folder / "c.doc")
     assert isinstance(refused.exception, InputError)
+
+
+def test_curves_are_drawn_with_the_names_of_classes_and_a_line_a_cost(tmp_path, monkeypatch):
+    from calibench.report import curves
+
+    rng = np.random.default_rng(0)
+    p = rng.random(300)
+    labels = (rng.random(300) < p).astype(int)
+    for name, cost in (("a", "0,1\n5,0\n"), ("b", "0,1\n2,0\n")):
+        (tmp_path / f"{name}.csv").write_text(cost)
+    record = calibench.thresholds(
+        probs=np.stack([1 - p, p], axis=1),
+        labels=labels,
+        class_names=["stay", "churn"],
+        positive="churn",
+        target_precision=0.7,
+        cost=[str(tmp_path / "a.csv"), str(tmp_path / "b.csv")],
+    )
+    saved = []
+    monkeypatch.setattr(curves, "save", lambda figure, path: saved.append(figure))
+    curves.draw_curves(record.to_dict(), tmp_path / "o.svg")
+    _, precision, cost = saved[0].axes
+    assert precision.get_title() == "precision and recall of class churn"
+    assert cost.get_xlabel() == "threshold on class churn"
+    lines = {line.get_label(): line for line in cost.lines}
+    assert lines["a.csv"].get_linestyle() != lines["b.csv"].get_linestyle()
+
+
+@pytest.mark.parametrize("name", ["yes, surely", "a+b", ' "quoted" ', "k=v", "ja\n", "a:b", "back\\slash"])
+def test_a_class_of_any_name_may_be_the_positive_one(name):
+    probs, labels = two_classes()
+    names = ["no", name]
+    found = calibench.thresholds(
+        probs=probs,
+        labels=np.array(names, dtype=object)[labels],
+        class_names=names,
+        positive=name,
+        target_precision=0.6,
+    )
+    plain = calibench.thresholds(probs=probs, labels=labels, target_precision=0.6)
+    assert found.points[0]["threshold"] == plain.points[0]["threshold"]
+    recipe = found.points[0]["recipe"]
+    given = {"fit": recipe, "fit_probs": probs[:900], "fit_labels": labels[:900], "class_names": names, "resamples": 0}
+    assert calibench.evaluate(probs=probs[900:], labels=labels[900:], **given).fit["positive_name"] == name
+
+
+def test_a_matrix_of_costs_may_have_any_path(tmp_path):
+    probs, labels = two_classes()
+    folder = tmp_path / "a+b, c"
+    folder.mkdir()
+    (folder / "costs.csv").write_text("0,1\n5,0\n")
+    assert calibench.thresholds(probs=probs, labels=labels, cost=folder / "costs.csv").points[0]["costs"][1][0] == 5
+
+
+@pytest.mark.parametrize("decimals", [2, 3, 15])
+def test_a_threshold_in_plain_numpy_accepts_what_the_rule_accepts(decimals):
+    """Rounded probabilities have many ties, all of which the rule accepts: so must `p >= threshold`."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        p = np.round(rng.beta(2, 1.2, size=900), decimals)
+        probs, labels = np.stack([1 - p, p], axis=1), (rng.random(900) < p).astype(np.int64)
+        targets = {"target_risk": 0.25, "target_coverage": 0.6, "target_precision": 0.7, "target_recall": 0.8}
+        found = calibench.thresholds(probs=probs, labels=labels, **targets)
+        for point in found.points:
+            positive = point["want"] in ("target_precision", "target_recall")
+            accepted = point["fitted"]["precision"]["n"] if positive else point["fitted"]["coverage"]["count"]
+            assert point["threshold"] is not None
+            assert ((p if positive else probs.max(axis=1)) >= point["threshold"]).sum() == accepted
+
+
+def test_targets_may_be_numbers_of_numpy():
+    probs, labels = two_classes()
+    expected = calibench.thresholds(probs=probs, labels=labels, target_risk=0.25).points[0]["threshold"]
+    for target in (np.float64(0.25), np.float32(0.25), np.array(0.25), np.array([0.25]), (0.25,)):
+        assert calibench.thresholds(probs=probs, labels=labels, target_risk=target).points[0]["threshold"] == expected
+    for wrong in (None, {"a": 1}):
+        with pytest.raises(InputError, match="target_risk is a"):
+            calibench.thresholds(probs=probs, labels=labels, target_risk=wrong)
+
+
+def two_classes(n: int = 1500) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    p = rng.beta(1, 1, size=n)
+    return np.stack([1 - p, p], axis=1), (rng.random(n) < p).astype(np.int64)

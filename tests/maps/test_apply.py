@@ -108,6 +108,28 @@ def test_classes_keep_the_order_of_the_file(tmp_path: Path) -> None:
     assert not (tmp_path / "c.npz").exists()
 
 
+def test_decisions_are_classes_also_where_a_file_has_no_labels(tmp_path: Path) -> None:
+    logits, labels = make(300, 0)
+    fitted = calibench.fit_map(
+        probs=softmax(logits), labels=labels, method="vector+threshold:value=0.6", class_names=NAMES
+    )
+    order = [2, 0, 3, 1]
+    words = [NAMES[label] for label in labels]
+    columns = tuple(NAMES[k] for k in order)
+    heads = tuple(f"prob_{name}" for name in columns)
+    for name, given in (("with.csv", words), ("without.csv", None)):
+        file = table(tmp_path / name, heads, softmax(logits)[:, order], given)
+        calibench.apply_map(fitted, file, tmp_path / f"out_{name}")
+    found = []
+    for name in ("with.csv", "without.csv"):
+        with (tmp_path / f"out_{name}").open(newline="") as file:
+            found.append(list(csv.DictReader(file)))
+    decided = [[row["decision"] for row in rows] for rows in found]
+    assert set(decided[1]) <= {*NAMES, "abstain"}
+    assert decided[1] == decided[0]
+    assert list(found[1][0])[:4] == [f"prob_{name}" for name in columns]
+
+
 def test_names_on_one_side_alone_are_noted(tmp_path: Path) -> None:
     logits, labels = make(700, 0)
     fitted = calibench.fit_map(probs=softmax(logits), labels=labels, method="temperature", class_names=NAMES)

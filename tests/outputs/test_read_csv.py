@@ -62,7 +62,10 @@ CASES = {
     "no value": (GOOD.replace(".8", ""), "row 1: b is '', not a number"),
     "nan": (GOOD.replace(".8", "nan"), "row 1: probabilities are NaN or infinite"),
     "twice": (GOOD.replace("a,b,c", "a,b,b"), "two columns are called 'b'"),
-    "no label column": (GOOD.replace("label", "labell"), "there is no 'labels'\nhint: did you mean 'labell'?"),
+    "no label column": (
+        GOOD.replace("label", "labell"),
+        "no column or array is named labels or label\nhint: did you mean 'labell'?",
+    ),
     "no label": (GOOD.replace(".1,1", ".1,"), "row 1: label is '', no class index"),
     "half label": (GOOD.replace(".1,1", ".1,1.5"), "row 1: label is '1.5', no class index"),
     "huge label": (GOOD.replace(".1,1", ".1,1e30"), "row 1: label is '1e30', no class index"),

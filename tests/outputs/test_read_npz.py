@@ -109,7 +109,7 @@ CASES = {
     "neither": ({"scores": LOGITS}, "holds neither 'logits' nor 'probs' (it holds labels, scores)"),
     "no labels": (
         {"logits": LOGITS, "labls": LABELS, "labels": None},
-        "there is no 'labels'\nhint: did you mean 'labls'?",
+        "no column or array is named labels or label\nhint: did you mean 'labls'?",
     ),
 }
 

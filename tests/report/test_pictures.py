@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 
 import numpy as np
@@ -11,7 +13,7 @@ from scipy.optimize import isotonic_regression
 
 import calibench
 from calibench.cli import cli
-from calibench.errors import InputError
+from calibench.errors import CalibenchNote, InputError
 from calibench.metrics.corp_curve import corp_curve
 from calibench.report.pictures import EXPLAINED, KINDS, Drawn, kinds_of, pictures
 
@@ -58,10 +60,77 @@ def test_bins_show_the_share_of_each_bin(record):
     assert [bar.get_height() for bar in axis.patches][: len(shares)] == pytest.approx(shares)
 
 
+def test_every_class_is_drawn_in_bins(record):
+    (axis,) = pictures(drawn_of(record), ["reliability:all"]).axes
+    p, labels, _ = samples()
+    index = np.clip(np.ceil(p[:, 1] * 15).astype(int) - 1, 0, 14)
+    shares = [(labels[index == b] == 1).mean() for b in range(15) if (index == b).any()]
+    (line,) = [line for line in axis.lines if line.get_label().startswith("class 1 (ECE")]
+    assert line.get_ydata() == pytest.approx(shares)
+    assert axis.get_title() == "reliability, 15 bins, every class"
+
+
+def test_legends_stand_above_the_axes_and_inside_the_picture(record):
+    for kind in [*KINDS, "reliability:all", "corp:all"]:
+        figure = pictures(drawn_of(record, ("a class of long name", "eel", "_dog")), [kind])
+        figure.draw_without_rendering()
+        (axis,) = figure.axes
+        box, title = axis.get_legend().get_window_extent(), axis.title.get_window_extent()
+        assert box.y0 >= axis.get_window_extent().y1 - 1, kind
+        assert title.y0 >= box.y1 - 2, kind
+        assert box.x0 >= -1, kind
+        assert box.x1 <= figure.bbox.x1, kind
+
+
+def test_a_panel_is_as_wide_as_a_column_of_print_and_its_letters_can_be_read(record, tmp_path):
+    figure = pictures(drawn_of(record), ["reliability"])
+    assert figure.get_size_inches()[0] * 25.4 == pytest.approx(85, abs=0.2)
+    (axis,) = figure.axes
+    words = [axis.title, axis.xaxis.label, axis.yaxis.label, *axis.get_xticklabels(), *axis.get_legend().get_texts()]
+    assert min(text.get_fontsize() for text in words) >= 6.5
+    record.plot(tmp_path / "o.png")
+    width = int.from_bytes((tmp_path / "o.png").read_bytes()[16:20], "big")
+    assert width == pytest.approx(300 * 85 / 25.4, abs=3)
+
+
+def test_names_of_classes_are_text(record, tmp_path):
+    names = ("$x^2", r"$\frac{", "_hidden")
+    figure = pictures(drawn_of(record, names), [r"corp:$\frac{", "corp:all"])
+    assert not any(text.get_parse_math() for text in figure.axes[1].get_legend().get_texts())
+    labels = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    assert [any(name in label for label in labels) for name in names] == [True] * 3
+    figure.savefig(tmp_path / "o.svg")
+
+
+def test_a_model_that_is_always_sure_has_a_dot():
+    rng = np.random.default_rng(0)
+    p, labels = np.eye(3)[rng.integers(3, size=90)], rng.integers(3, size=90)
+    record = calibench.evaluate(probs=p, labels=labels, metrics="accuracy", resamples=0)
+    for axis, name in zip(
+        pictures(drawn_of(record), ["corp", "risk-coverage"]).axes, ("isotonic", "error rate"), strict=True
+    ):
+        (line,) = [line for line in axis.lines if line.get_label().startswith(name)]
+        assert len(line.get_xdata()) == 1
+        assert line.get_marker() == "o"
+
+
+def test_weighted_samples_are_counted_by_weight(record):
+    p, labels, rng = samples(200)
+    weighted = calibench.evaluate(probs=p, labels=labels, sample_weight=rng.lognormal(0, 1, 200), metrics="accuracy")
+    figure = pictures(drawn_of(weighted), ["confidence", "reliability"])
+    assert figure.axes[0].get_ylabel() == "weight of samples"
+    assert any(text.get_text().startswith("weight, ") for text in figure.axes[1].get_legend().get_texts())
+
+
+def test_intervals_of_groups_have_the_level_of_the_record(record):
+    (axis,) = pictures([Drawn("", record.judged, record.to_dict(), (), 0.9)], ["groups"]).axes
+    assert "accuracy, 90 %" in [text.get_text() for text in axis.get_legend().get_texts()]
+
+
 def test_groups_stand_in_their_order_with_confidence_and_accuracy(record):
     (axis,) = pictures(drawn_of(record), ["groups"]).axes
     labels = [label.get_text() for label in axis.get_yticklabels()]
-    assert [label.removeprefix("* ").split("  (n")[0] for label in labels] == list(record.groups)
+    assert [label.removeprefix("* ").split(" (n")[0] for label in labels] == list(record.groups)
     points = {round(float(x), 6) for line in axis.lines for x in np.atleast_1d(line.get_xdata())}
     for group in record.groups.values():
         assert round(100 * group["metrics"]["accuracy"], 6) in points
@@ -120,12 +189,15 @@ def test_a_page_is_one_file_that_loads_nothing(record, tmp_path):
     record.report(tmp_path / "out.html")
     text = (tmp_path / "out.html").read_text(encoding="utf-8")
     assert "<script" not in text
-    assert not re.findall(r"(?:src|href)=\"(?!data:image/svg\+xml;base64,)", text)
+    assert not re.findall(r"(?:src|href)=\"(?!data:image/svg\+xml;base64,|data:,)", text)
     assert "url(" not in text
     assert "http" not in re.sub(r"base64,[^\"]*", "", text)
     assert "Bodø &amp; &lt;co&gt;" in text
     assert record.verdict[1:] in text.replace("&#x27;", "'")
-    assert text.count("<img alt=") == 5
+    assert text.count("<img alt=") == 7  # a figure a picture, so that a phone shows each in full width
+    assert text.count("<figcaption>") == 7
+    assert text.count('<th scope="row">') == 3 + 2 + 4
+    assert "<th>" not in text
     assert f"{100 * record.metrics['accuracy']:.2f}" in text
     record.report(tmp_path / "again.html")
     assert (tmp_path / "again.html").read_bytes() == (tmp_path / "out.html").read_bytes()
@@ -181,3 +253,43 @@ def test_the_command_line_draws_before_and_after_a_fit(tmp_path):
     assert "Before: " in page
     assert "After temperature: " in page
     assert (tmp_path / "o.svg").stat().st_size > 1000
+
+
+def test_letters_without_a_font_are_named_once(tmp_path):
+    p, labels, rng = samples(100)
+    record = calibench.evaluate(
+        probs=p, labels=labels, groups=rng.choice(["\u1f00\U00012345", "b"], 100), metrics="accuracy"
+    )
+    with pytest.warns(CalibenchNote) as caught:
+        record.plot(tmp_path / "o.png", "groups")
+    assert [str(warning.message) for warning in caught] == [
+        "matplotlib's font lacks \U00012345: the picture has boxes in their place"
+    ]
+
+
+def test_the_page_has_the_notes_and_hostile_names_as_text(tmp_path):
+    p, labels, rng = samples(200, 2)
+    rows = "".join(
+        f"{a},{b},{y},{'<i>' if g else '</td><script>alert(1)</script>'}\n"
+        for (a, b), y, g in zip(p, labels, rng.random(200) < 0.5, strict=True)
+    )
+    file = tmp_path / "<b>.csv"
+    file.write_text("prob_0,prob_1,label,<script>alert(2)</script>\n" + rows)
+    options = ("--by", "<script>alert(2)</script>", "--report", str(tmp_path / "o.html"), "--metrics", "accuracy")
+    result = CliRunner().invoke(cli, ["evaluate", str(file), *options, "-q"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "o.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_the_page_has_the_notes_of_reading(tmp_path):
+    p, labels, _ = samples(200, 2)
+    np.savez(tmp_path / "t.npz", probs=p, labels=labels)
+    options = ("--report", str(tmp_path / "o.html"), "--metrics", "accuracy", "--json")
+    result = CliRunner().invoke(cli, ["evaluate", str(tmp_path / "t.npz"), *options], catch_exceptions=False)
+    notes = json.loads(result.stdout)["notes"]
+    assert notes
+    page = html.unescape((tmp_path / "o.html").read_text(encoding="utf-8"))
+    assert all(f"Note: {note}" in page for note in notes)

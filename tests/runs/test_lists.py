@@ -13,6 +13,7 @@ import pytest
 from short_runs import Trainings
 
 import calibench
+from calibench import InputError
 from calibench.records.store import read_records
 
 
@@ -52,6 +53,21 @@ def test_one_recipe_or_seed_in_a_list_still_gives_a_list(tmp_path: Path) -> None
     assert len(calibench.run(["ce"], **options)) == 1
     assert len(calibench.run("ce", seed=range(2), **options)) == 2
     assert calibench.run("ce", seed=np.int64(0), **options).seed == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seed": [0, 0]}, "seed 0 is given twice"),
+        ({"method": ["ce", "ce"]}, "method 'ce' is given twice"),
+        ({"seed": []}, "seed is an empty list"),
+        ({"seed": {0, 1}}, "a whole number, or a list of them"),
+        ({"method": ["ce", None]}, "a text, or a list of them"),
+    ],
+)
+def test_a_list_without_a_record_an_item_is_refused(given: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        calibench.run(**({"method": "ce", "dataset": table(), "results": None} | given))  # type: ignore[call-overload]
 
 
 def test_nothing_is_shown_in_a_log_unless_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

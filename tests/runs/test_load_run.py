@@ -141,6 +141,8 @@ def test_data_and_a_network_from_python_are_given_again(tmp_path: Path) -> None:
 def test_a_run_that_is_not_there_is_refused(blobs: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no run 'x'"):
         calibench.load_run("x", tmp_path)
+    with pytest.raises(InputError, match="run is a NoneType"):
+        calibench.load_run(None, tmp_path)  # type: ignore[arg-type]
     record = short_run("ce", blobs, tmp_path)
     other = short_run("ce", blobs, tmp_path, seed=1)
     with pytest.raises(InputError) as refused:
@@ -177,6 +179,12 @@ def test_rows_of_another_shape_and_bad_values_are_refused(blobs: str, tmp_path: 
         loaded.predict(np.array([[0.0] * 5, [np.nan] * 5]))
     with pytest.raises(InputError, match="store numbers"):
         loaded.predict(np.array([["a"] * 5]))
+    with pytest.raises(InputError, match="inhomogeneous"):
+        loaded.predict([[1.0] * 5, [1.0] * 4])
+    with pytest.raises(InputError, match="would lose its mask"):
+        loaded.predict(np.ma.masked_array(np.zeros((1, 5)), mask=True))
+    x = torch.from_numpy(rows_of_test(blobs)[:3])
+    np.testing.assert_allclose(loaded.predict(x.bfloat16()).probs, loaded.predict(x).probs, atol=0.05)
 
 
 def test_a_record_without_a_fitted_map_is_refused(blobs: str, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import click
 
-from calibench.cli.output import is_first_process
+from calibench.cli.output import is_first_process, to_stderr
 from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
 from calibench.version import __version__
 
@@ -82,14 +82,14 @@ def cli() -> None:
     """Can I trust this classifier's confidence? Benchmark calibration methods, or judge stored outputs.
 
     \b
+    calibench evaluate test.csv --plot out.svg       judge stored probabilities
+    calibench fit val.csv -o map.json                fit a calibration map
+    calibench apply map.json test.csv -o fixed.csv   write calibrated ones
+    calibench thresholds val.csv --target-risk .02   how sure must an answer be?
+    calibench gate fixed.csv --max ece15=0.03        exit code 1 unless shown: CI
     calibench run --method vtst                      train, refit, judge, record
-    calibench evaluate outputs.npz --plot out.svg    judge logits or probabilities in a file
-    calibench fit val.npz -o map.json                fit a calibration map, to apply it anywhere
-    calibench gate outputs.npz --max ece15=0.03      exit code 1 unless the data show it, for CI
-    calibench thresholds val.npz --target-risk .02   operating points with their guarantees
-    calibench predict RUN_ID rows.npz -o out.npz     predict by a run that has ended
+    calibench predict RUN_ID rows.npz -o out.npz     predict by an ended run
     calibench leaderboard                            rank the recorded runs
-    calibench winrates results.csv --help            rank a table of published results
     calibench show method vtst                       parameters, equation, paper
     """
 
@@ -138,9 +138,9 @@ def _fail(message: str, hint: str, code: int) -> int:
         if code == 2:  # the first process makes the same mistake, and prints it
             return code
         message = f"rank {os.environ['RANK']}: {message}"
-    click.echo(f"error: {message}", err=True)
+    to_stderr(f"error: {message}")
     if hint:
-        click.echo(f"hint: {hint}", err=True)
+        to_stderr(f"hint: {hint}")
     return code
 
 
@@ -153,4 +153,4 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     if is_first_process():
-        click.echo(f"{'note' if issubclass(category, CalibenchNote) else 'warning'}: {message}", err=True)
+        to_stderr(f"{'note' if issubclass(category, CalibenchNote) else 'warning'}: {message}")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from calibench.cli.command import Command
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
+from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.progress import AfterPatience
 from calibench.report.progress_bar import progress
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from calibench.maps.apply import Applied
 
 
-@click.command(cls=Command)
+@click.command(cls=SectionedCommand, short_help="Write calibrated probabilities of FILE by a map.")
 @click.argument("map_file", metavar="MAP.json", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
 @columns_option
@@ -47,10 +47,12 @@ def apply(map_file: Path, file: Path, columns: Any, output: Path, stream: bool, 
     calibench apply map.json new.npz -o calibrated.npz
     calibench apply map.json new.csv -o calibrated.parquet
     """
+    from calibench.atomic import refuse_overwriting
     from calibench.maps.apply import apply_map
     from calibench.maps.calibration_map import load_map
     from calibench.plugins.discovery import registry
 
+    refuse_overwriting(output, map_file, columns.label, columns.truth)
     warn_about_broken_plugins(registry())
     with plugin_output_to_stderr(), progress("apply", quiet) as report:
         fitted = load_map(map_file)

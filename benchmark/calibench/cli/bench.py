@@ -70,7 +70,7 @@ def kernels(  # noqa: PLR0913 - an argument for each option
 
     \b
     calibench bench kernels --peers
-    calibench bench kernels --op calibration_stats --shape 50000x1000 --dtype float32 --json
+    calibench bench kernels --op calibration_stats --shape 50000x1000 --json
     """
     from calibench.bench.peers import require_peers
     from calibench.bench.suite import Options, cases, run

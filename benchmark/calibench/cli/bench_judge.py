@@ -23,7 +23,7 @@ from calibench.cli.command import Command
 from calibench.cli.output import print_line, stdout
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Time a whole judgement of logits.")
 @click.option("--peers", is_flag=True, help="Also torchmetrics, netcal and scipy: pip install calibench[peers].")
 @shape_option("1000000x10, 50000x1000, 10000x100, 10000x10, 100000x2")
 @dtype_option

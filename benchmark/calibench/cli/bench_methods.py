@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Run every method, each in a fresh process.")
 @click.option(
     "-m",
     "--method",
@@ -61,7 +61,7 @@ def methods(  # noqa: PLR0913 - an argument for each option
 
     \b
     calibench bench methods --json
-    calibench bench methods -m vtst -m ensemble:members=5 -d npz:path=features.npz --model frozen
+    calibench bench methods -m vtst -d npz:path=features.npz --model frozen
     """
     from calibench.atomic import writable_folder
     from calibench.bench.methods import Workload, recipes, run

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from calibench.cli.command import Command
 from calibench.cli.fit_options import FitOptions, fit_options
 from calibench.cli.input_options import columns_of, input_options, reading
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
+from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.picture_options import PictureFiles, picture_options
 from calibench.cli.questions import Questions, question_options
@@ -22,15 +22,13 @@ from calibench.progress import AfterPatience
 from calibench.report.progress_bar import progress
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from calibench.evaluation.evaluation_record import EvaluationRecord
     from calibench.evaluation.stored_outputs import Fit
     from calibench.metrics.bootstrap import Sampling
     from calibench.outputs.readers import Columns, SamplesFile
 
 
-@click.command(cls=Command)
+@click.command(cls=SectionedCommand, short_help="Judge stored logits or probabilities: figures, verdict, advice.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @input_options
 @click.option(
@@ -74,12 +72,13 @@ def evaluate(  # noqa: PLR0913 - an argument for each option
     FILE is .npz, .csv, .parquet, .pt, .h5, .json or another format of `calibench list readers`; - is standard input.
 
     \b
-    calibench evaluate test.npz                               logits or probs, and labels
-    calibench evaluate test.csv --plot reliability.svg        probability columns and a label column
+    calibench evaluate test.csv                   a column a class, and "label"
+    calibench evaluate test.csv --labels churned  another name for that column
+    calibench evaluate test.npz --plot out.svg    arrays: logits or probs, labels
+    calibench evaluate test.csv --by hospital     a verdict a group, worst first
     calibench evaluate test.npz --fit auto --fit-on val.npz
     calibench evaluate test.npz --fit temperature --cross-fit 5
-    calibench evaluate resnet.npz vit.npz                     one row a file, lowest Brier score first
-    calibench evaluate test.csv --weights w --by hospital     a verdict a group, worst group first
+    calibench evaluate resnet.npz vit.npz         a row a file, best Brier first
     calibench evaluate logits.npy --labels labels.npy --stream
     """
     from calibench.cli.evaluate_stream import refuse_with_stream, stream_files
@@ -120,6 +119,8 @@ def _judge_files(
 
     soft, questions, fitting = asked
     samples = read_files(files, columns)
+    if soft is not None:
+        samples = {name: dataclasses.replace(file, soft=read_soft(file.path, soft)) for name, file in samples.items()}
     fit_file = fitting.fit_file(columns, next(iter(samples.values())))
     fitted = fitting.loaded_map()
     if fitted is not None:
@@ -131,8 +132,7 @@ def _judge_files(
     records = {}
     with plugin_output_to_stderr():
         for name, file in samples.items():
-            of_people = file.soft if soft is None else read_soft(file.path, soft)
-            record = _judge_file(file, fit, of_people, (questions, columns), judging, silent)
+            record = _judge_file(file, fit, (questions, columns), judging, silent)
             records[name] = about_reading(record, file, fit_file, used)
     return records, same_labels([file.samples[1] for file in samples.values()])
 
@@ -140,7 +140,6 @@ def _judge_files(
 def _judge_file(
     file: SamplesFile,
     fit: Fit,
-    soft: NDArray[Any] | None,
     asked: tuple[Questions, Columns],
     judging: tuple[str | None, Sampling],
     silent: bool,
@@ -161,7 +160,7 @@ def _judge_file(
         record = evaluate_samples(
             file.samples,
             fit,
-            soft=soft,
+            soft=file.soft,
             metrics=metrics,
             sampling=sampling,
             report=patient,

@@ -15,6 +15,10 @@ INTERVAL = "interval: of the population value; noise makes calibration errors la
 """The line that explains the column of intervals."""
 
 
+NOT_SHOWN = ("recipe", "doubt", "doubts")
+"""Learned values that have no line: a doubt is (1 - p) / p of a threshold p, which is printed."""
+
+
 def lines_of(record: EvaluationRecord, left_out: Collection[str] = ()) -> Sequence[str]:
     """Warnings, the learned values of a fit, the verdict, the advice, and the meaning of the floor or the columns left out."""
     after = record.after or {}
@@ -51,7 +55,10 @@ def _fit(fit: Mapping[str, Any]) -> str:
     """The recipe of a fit, and its learned values."""
     if fit.get("chosen", "") is None:
         return "fit auto: no map helps, so the outputs stay as they are"
-    learned = ", ".join(f"{key} {_learned_value(value)}" for key, value in fit.items() if key != "recipe")
+    shown = {key: value for key, value in fit.items() if key not in NOT_SHOWN and value != "up to doubt"}
+    if "positive_name" in shown:
+        shown["positive"] = shown.pop("positive_name")
+    learned = ", ".join(f"{key} {_learned_value(value)}" for key, value in shown.items())
     return f"fit {fit['recipe']}: {learned}" if learned else f"fit {fit['recipe']}"
 
 
@@ -70,7 +77,7 @@ def _advice(advice: Advice, fit: Mapping[str, Any] | None) -> str:
     use = (
         ""
         if fit is not None
-        else f"; --fit {advice['recipe']} --fit-on VALFILE, samples the network was not trained on"
+        else f"; --fit {advice['recipe']} --fit-on VALFILE, samples the classifier was not trained on"
     )
     return f"{advice['recipe']} lowers NLL by {gain} ({tried}){use}"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from calibench.cli.output import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -92,5 +94,5 @@ def labels_table(record: EvaluationRecord) -> Table | None:
     table.add_column("verdict" if record.after is None else "verdict after the fit")
     for label in labels:
         counts = (f"{label['predicted']:.1f}", f"{label['observed']:.0f}")
-        table.add_row(Text(label["name"]), *counts, ANSWERS[label["calibrated"]])
+        table.add_row(Text(printable(label["name"])), *counts, ANSWERS[label["calibrated"]])
     return table

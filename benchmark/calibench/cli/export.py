@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from calibench.cli.command import Command
+from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import to_stderr
 from calibench.errors import InputError
 
 
-@click.command(cls=Command)
+@click.command(cls=SectionedCommand, short_help="Write a map as an ONNX graph, or as code to paste.")
 @click.argument("map_file", metavar="MAP.json", type=click.Path(path_type=Path))
 @click.option(
     "--onnx",
@@ -28,10 +28,13 @@ def export(map_file: Path, onnx: Path | None, snippet: bool, quiet: bool) -> Non
     calibench export map.json --onnx map.onnx
     calibench export map.json --snippet
     """
+    from calibench.atomic import refuse_overwriting
     from calibench.maps.calibration_map import load_map
 
     if onnx is None and not snippet:
         raise InputError("no form to export to", "add --onnx OUT.onnx, or --snippet")
+    if onnx is not None:
+        refuse_overwriting(onnx, map_file)
     fitted = load_map(map_file)
     if snippet:
         click.echo(fitted.snippet(), nl=False)

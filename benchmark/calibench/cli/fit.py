@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from calibench.cli.command import Command
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
+from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 
 if TYPE_CHECKING:
     from calibench.maps.calibration_map import CalibrationMap
 
 
-@click.command(cls=Command)
+@click.command(cls=SectionedCommand, short_help="Fit a calibration map, one JSON file, to labelled outputs.")
 @click.argument("file", type=click.Path(path_type=Path))
 @columns_option
 @click.option(
@@ -51,16 +51,17 @@ def fit(
     """Fit a calibration map to the labelled logits or probabilities in FILE, and write it as one JSON file.
 
     \b
-    calibench fit val.npz -o map.json                              the map that the advice names
+    calibench fit val.npz -o map.json             the map that the advice names
     calibench fit val.npz --method temperature -o map.json
     calibench apply map.json new.npz -o calibrated.npz
     """
-    from calibench.atomic import refuse_missing_folder
+    from calibench.atomic import refuse_missing_folder, refuse_overwriting
     from calibench.maps.fit import fit_file
     from calibench.outputs.readers import read_soft
     from calibench.plugins.discovery import registry
 
     refuse_missing_folder(output)
+    refuse_overwriting(output, file, columns.label, columns.truth, soft)
     warn_about_broken_plugins(registry())
     shares = None if soft is None else read_soft(file, soft)
     with plugin_output_to_stderr():

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from calibench.cli.command import Command
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
+from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, to_stderr, warn_about_broken_plugins
 from calibench.progress import AfterPatience
 from calibench.report.progress_bar import progress
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from calibench.outputs.readers import Columns
 
 
-@click.command(cls=Command)
+@click.command(cls=SectionedCommand, short_help="Check limits of figures; exit code 1 unless the data show them.")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--max", "largest", metavar="NAME=V", multiple=True, help="The figure is at most V; may be repeated.")
 @click.option("--min", "smallest", metavar="NAME=V", multiple=True, help="The figure is at least V; may be repeated.")
@@ -81,7 +81,7 @@ def gate(  # noqa: PLR0913 - an argument for each option
 
     \b
     calibench gate test.npz --max ece15=0.03 --max brier=0.12
-    calibench gate test.npz --fit threshold:value=0.8 --min coverage=.8 --max selective_risk=.05
+    calibench gate test.npz --fit threshold:value=0.8 --min coverage=.8
     calibench gate new.npz --baseline old.npz --no-worse
     calibench gate test.npz --max ece15=0.03 --annotate github --junit gate.xml
     """
@@ -89,7 +89,7 @@ def gate(  # noqa: PLR0913 - an argument for each option
     from calibench.evaluation.gate.gate import asked
 
     if junit is not None:
-        check_junit(junit)
+        check_junit(junit, file, baseline, fit_on)
     checks = asked(
         largest, smallest, baseline=baseline is not None, no_worse=no_worse, margin=margin, confidence=confidence
     )
@@ -120,7 +120,10 @@ def _gated(
     old = None if baseline is None else aligned(read_samples(baseline, columns), samples).samples
     fit = Fit(recipe, None if fit_on is None else aligned(read_samples(fit_on, columns), samples).samples, folds)
     with plugin_output_to_stderr(), progress("gate", silent) as report:
-        result = gate_samples(samples.samples, checks, baseline=old, fit=fit, report=AfterPatience(report))
+        names = tuple(samples.class_names or ())
+        result = gate_samples(
+            samples.samples, checks, baseline=old, fit=fit, class_names=names, report=AfterPatience(report)
+        )
     return dataclasses.replace(result, file=str(file), notes=samples.notes)
 
 

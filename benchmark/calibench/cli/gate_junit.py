@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calibench.atomic import replacing
+from calibench.atomic import refuse_overwriting, replacing
 from calibench.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def check_junit(path: Path) -> None:
-    """InputError unless the folder of `path` exists."""
+def check_junit(path: Path, *read: Path | None) -> None:
+    """InputError unless the folder of `path` exists, and if it is one of the files that are read."""
+    refuse_overwriting(path, *read)
     if not path.parent.is_dir():
         raise InputError(
             f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}", "create it, or name another"

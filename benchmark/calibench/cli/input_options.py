@@ -14,29 +14,35 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 OPTIONS = (
-    click.option("--logits", metavar="NAME", help="The array, or columns or patterns joined by commas, of logits."),
+    click.option("--logits", metavar="NAME", help="The logits: an array, or columns or patterns joined by commas."),
     click.option(
         "--probs",
         metavar="NAME",
-        help="The same for probabilities. Default for tables: the columns that can be scores.",
+        help="The same for probabilities. Default of a table: the columns that can be scores.",
     ),
     click.option(
         "--labels",
         metavar="NAME|FILE",
-        help="The array or column of labels, or a file of them; several labels: y_a,y_b or y_*. Default: labels, or label.",
+        help="The true labels: an array or column (default: labels or label), or a file. Several a row: y_a,y_b or y_*.",
     ),
     click.option(
         "--classes", metavar="A,B,...", help="The names of the classes, in the order of the columns of scores."
     ),
-    click.option("--positive", metavar="CLASS", help="The class that one column of scores is of, where there are two."),
-    click.option("--ignore", metavar="LABEL", help="Leave out rows of this label; nan: without one. Default: -100."),
+    click.option(
+        "--positive",
+        metavar="CLASS",
+        help="The class whose probability a single column holds, where there are two classes.",
+    ),
+    click.option(
+        "--ignore", metavar="LABEL", help="Leave out rows with this label; nan: rows without one. Default: -100."
+    ),
     click.option(
         "--combine",
         type=click.Choice(["mean", "logit-mean", "each"]),
         help="Of scores [M, N, K]: the mean of M members' probabilities, of their log-probabilities, or each member alone.",
     ),
     click.option(
-        "--class-axis", type=int, metavar="AXIS", help="The axis of the classes, of scores [B, K, H, W] and kin."
+        "--class-axis", type=int, metavar="AXIS", help="Which axis of scores such as [B, K, H, W] the classes are."
     ),
     click.option("--truth", metavar="FILE", help="A table with the labels of the rows of FILE."),
     click.option("--on", metavar="COLUMN", help="The column by which --truth is joined, as filename."),

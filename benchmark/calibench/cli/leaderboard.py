@@ -14,7 +14,7 @@ from calibench.cli.output import stdout, to_stderr
 from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Rank the records in a results folder.")
 @click.option(
     "--results",
     type=click.Path(path_type=Path),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.command import Command
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import stdout, warn_about_broken_plugins
 from calibench.errors import did_you_mean
@@ -21,7 +22,7 @@ FAMILIES = {
 """The family of each word that a user types after `calibench list`."""
 
 
-@click.command("list")
+@click.command("list", cls=Command, short_help="List what there is: methods, metrics, readers and others.")
 @click.argument("kind")
 @json_option
 def list_(kind: str, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from calibench.plugins.registry import Registry
+
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that steer a terminal, and halves of characters, which cannot be written."""
+
+
+def printable(text: str) -> str:
+    """The text with every such character as its escape: names in a file may hold them."""
+    return CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def is_first_process() -> bool:
@@ -46,12 +56,17 @@ def print_line(console: Console, text: str) -> None:
     """Print one sentence. A terminal gets words that are not broken; a pipe gets whole lines."""
     from rich.text import Text
 
-    console.print(Text(text), soft_wrap=not console.is_terminal)
+    console.print(Text(printable(text)), soft_wrap=not console.is_terminal)
+
+
+def one_line(text: str) -> str:
+    """Text of a file as it may stand in a line: tabs, line breaks and control characters as their escapes."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def to_stderr(text: str) -> None:
     """Print one plain line on standard error."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
 
 
 def warn_about_broken_plugins(plugins: Registry) -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from calibench.cli.groups_table import groups_lines, groups_table
+from calibench.cli.groups_table import LEFT_OUT, groups_lines, groups_table
+from calibench.cli.narrow import no_room, widest
 from calibench.cli.output import print_line
+from calibench.report.drift_words import drift_words
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from calibench.evaluation.evaluation_record import EvaluationRecord
+
+OOD_LEFT_OUT = ((), ("intervals",), ("intervals", "mean confidence"))
+"""What a narrow terminal leaves out of the table of OOD sets."""
+
+KNOWN_SCORES = ("max-softmax", "entropy", "margin", "energy", "max-logit", "max-logit-pnorm")
+"""Scores of outputs, which are large for unknown rows by their definition."""
 
 OOD_CAPTION = (
     "the rows of the judged file are positive; aupr_out: those of the other file are; fpr95: other rows taken for "
@@ -25,42 +33,43 @@ def print_parts(record: EvaluationRecord, console: Console) -> None:
     judgement = {"groups": record.groups, "periods": record.periods} if record.after is None else record.after
     groups, periods = judgement.get("groups"), judgement.get("periods")
     if groups:
-        console.print(groups_table(groups, record.units))
-        for line in groups_lines(groups):
-            print_line(console, line)
+        _print(
+            console,
+            LEFT_OUT,
+            lambda left_out: groups_table(groups, record.units, left_out=left_out),
+            groups_lines(groups),
+        )
     if periods:
-        console.print(groups_table(periods["periods"], record.units, str(periods["column"])))
-        for line in periods_lines(periods):
-            print_line(console, line)
+        of_periods, column = periods["periods"], str(periods["column"])
+        lines = periods_lines(periods, record.labels_per_sample)
+        _print(
+            console, LEFT_OUT, lambda left_out: groups_table(of_periods, record.units, column, left_out=left_out), lines
+        )
     if record.ood:
-        console.print(ood_table(record.ood))
-        for line in ood_lines(record.ood):
-            print_line(console, line)
+        rows = record.ood
+        _print(console, OOD_LEFT_OUT, lambda left_out: ood_table(rows, left_out), list(ood_lines(rows)))
 
 
-def periods_lines(periods: Mapping[str, Any]) -> Sequence[str]:
+def _print(
+    console: Console,
+    choices: Sequence[Collection[str]],
+    table_of: Callable[[Collection[str]], Table],
+    lines: Sequence[str],
+) -> None:
+    """The table with as many columns as the console holds, the lines, and which columns are left out."""
+    table, left_out = widest(console, choices, table_of)
+    console.print(table)
+    for line in [*lines, *no_room(left_out)]:
+        print_line(console, line)
+
+
+def periods_lines(periods: Mapping[str, Any], labels_per_sample: int = 1) -> Sequence[str]:
     """The test of drift in a sentence, the periods that are miscalibrated, and whether the fit helps in each."""
     return [
-        *_drift(periods["drift"]),
+        *([] if periods["drift"] is None else [f"drift: {drift_words(periods['drift'], labels_per_sample)}"]),
         *groups_lines(periods["periods"], "periods", "period"),
         *_gains(periods["periods"]),
     ]
-
-
-def _drift(drift: Mapping[str, Any] | None) -> Iterator[str]:
-    if drift is None:
-        return
-    if drift["drifts"] is None:
-        yield "drift: not tested, since all samples have one time"
-    elif not drift["drifts"]:
-        yield f"drift: no sign that calibration changes with time (p {drift['p']:.3g})"
-    else:
-        name = drift["name"] if drift["name"] == "top label" else f"class or label {drift['name']}"
-        gaps = [f"{100 * drift[key]:+.1f} %" for key in ("gap_before", "gap_after")]
-        yield (
-            f"drift: calibration changes with time (p {drift['p']:.3g}), most of all of the {name} after {drift['since']}: "
-            f"predicted less observed is {gaps[0]} up to then and {gaps[1]} afterwards"
-        )
 
 
 def _gains(periods: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -81,8 +90,8 @@ def _shortened(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} others" if len(names) > most else "")
 
 
-def ood_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """A row for each file and score."""
+def ood_table(rows: Sequence[Mapping[str, Any]], left_out: Collection[str] = ()) -> Table:
+    """A row for each file and score; with intervals unless a narrow terminal has no room for them."""
     from rich.text import Text
 
     from calibench.metrics.ood import FIGURES
@@ -91,13 +100,16 @@ def ood_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
     table = ruled_table()
     table.add_column("OOD set", overflow="fold")
-    table.add_column("score")
-    for name in ("n", "mean confidence %", *(f"{name} %" for name in FIGURES)):
-        table.add_column(name, justify="right")
+    table.add_column("score", overflow="fold")
+    means = [] if "mean confidence" in left_out else ["mean\nconfidence %"]
+    for name in ("n", *means, *(f"{name} %" for name in FIGURES)):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         confidence = row["mean_confidence"]
-        cells = [f"{row['n_out']}", NOTHING if confidence is None else figure(confidence, "fraction")]
-        cells += [figure_with_interval(row["metrics"][name], row["intervals"][name], "fraction") for name in FIGURES]
+        cells = [f"{row['n_out']}"]
+        cells += [NOTHING if confidence is None else figure(confidence, "fraction") for _ in means]
+        intervals = {} if "intervals" in left_out else row["intervals"]
+        cells += [figure_with_interval(row["metrics"][name], intervals.get(name), "fraction") for name in FIGURES]
         table.add_row(*map(Text, (row["set"], row["score"], *cells)))
     return table
 
@@ -106,8 +118,9 @@ def ood_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What the figures mean, and a warning of scores that rank the wrong way round."""
     for row in rows:
         if row["metrics"]["auroc"] < 0.5:
-            yield (
-                f"warning: {row['score']} is smaller in {row['set']} than in the judged file, as often as not; a score is large "
-                "where a row is unlike the training data, so store its negative if it means the reverse"
+            text = f"warning: {row['score']} does not rank {row['set']} above the judged file (AUROC under 50 %)"
+            stored = (
+                "; a score is large where a row is unlike the training data: store its negative if it means the reverse"
             )
+            yield text + ("" if row["score"].partition(":")[0] in KNOWN_SCORES else stored)
     yield OOD_CAPTION

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from calibench.cli.command import Command
+from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, warn_about_broken_plugins
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from calibench.outputs.writers.predicted_rows import PredictedRows
 
 
-@click.command(cls=Command)
+@click.command(cls=SectionedCommand, short_help="Predict new rows by a run that has ended.")
 @click.argument("run_id", metavar="RUN_ID")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(

@@ -34,6 +34,8 @@ class Questions:
 
     def check(self, files: Sequence[Path]) -> None:
         """InputError for options that would do nothing, or that are for one file alone."""
+        if self.by is not None:
+            self._check_groups(self.by)
         if self.periods is not None and self.by_time is None:
             raise InputError(f"--periods {self.periods} would do nothing without --by-time", "name the column of times")
         if self.ood_score is not None and not self.ood:
@@ -44,6 +46,16 @@ class Questions:
         if len(files) > 1 and alone:
             message = f"{alone[0]} judges the samples of one file, and there are {len(files)}"
             raise InputError(message, "judge one file at a time")
+
+    def _check_groups(self, by: str) -> None:
+        """InputError if `--by` names no column, or one twice."""
+        if not self.groups:
+            raise InputError(
+                f"--by {by!r} names no column", "name one, as --by hospital, or several: --by hospital,sex"
+            )
+        twice = next((name for name in self.groups if self.groups.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f"--by names the column {twice!r} twice", "name each column once")
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -81,8 +93,20 @@ class Questions:
 
         groups = groups_of({name: file.other(name) for name in self.groups}) if self.groups else None
         times = None if self.by_time is None else periods_of(self.by_time, file.other(self.by_time), self.periods)
-        weights = None if self.weights is None else file.other(self.weights)
+        weights = None if self.weights is None else self._checked_weights(file)
         return {"parts": Parts(groups, times), "sample_weight": weights}
+
+    def _checked_weights(self, file: SamplesFile) -> Any:
+        """The weights of the samples; InputError that names the column."""
+        from calibench.metrics.sample_weight import checked_weights
+
+        weights = file.other(str(self.weights))
+        try:
+            checked_weights(weights, len(weights))
+        except InputError as error:
+            message = error.message.replace("sample_weight", f"--weights {self.weights}")
+            raise InputError(message, error.hint) from None
+        return weights
 
     def ood_rows(self, file: SamplesFile, columns: Columns, sampling: Sampling, report: Report) -> Any:
         """The entry `ood` of the record; None without `--ood`."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from calibench.runs.options import RunOptions
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Train or refit a classifier, judge it, record it.")
 @click.option(
     "-m",
     "--method",
@@ -166,9 +166,9 @@ def run(  # noqa: PLR0913 - an argument for each option
     calibench run --method vtst
     calibench run -m ce -m ce+temperature -m tst -m vtst -s 0-2 -j 2
     calibench run -m ce -m vtst -d digits -d wine --noise none --noise symmetric:rate=0.3
-    calibench run -m vtst:latent_dim=64+temperature -d npz:path=features.npz --model frozen
+    calibench run -m vtst:latent_dim=64 -d npz:path=features.npz --model frozen
     calibench run --preset quick
-    calibench run -m ce -m ensemble -d cifar10 --model wrn --shift cifar10-c --ood near --ood far
+    calibench run -m ce -d cifar10 --model wrn --shift cifar10-c --ood near
     """
     from calibench.config.expand import configure_grid
     from calibench.config.preset import load_preset

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from calibench.plugins.specs import Spec
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Explain a method, a metric or another thing by its name.")
 @click.argument("family")
 @click.argument("name")
 @json_option

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from calibench.runs.sweeps.sweep import Swept
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Make the missing runs of a suite, several at once.")
 @click.argument("suite", metavar="SUITE|FILE.toml")
 @click.option("--only", multiple=True, metavar="TEXT", help="The runs whose recipe or dataset is TEXT. Repeatable.")
 @click.option(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from calibench.cli.command import Command
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
+from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 
 if TYPE_CHECKING:
@@ -27,13 +27,15 @@ def _target(name: str, meaning: str) -> Callable[[Function], Function]:
     return click.option(f"--target-{name}", multiple=True, type=float, metavar="SHARE", help=meaning)
 
 
-@click.command(cls=Command)
+@click.command(cls=SectionedCommand, short_help="Find the threshold for a target risk, precision or recall.")
 @click.argument("file", type=click.Path(path_type=Path))
 @columns_option
-@_target("risk", "Answer as often as the error rate of the answers stays at or below this. May be given again.")
-@_target("coverage", "Answer at least this share of the samples, the surest ones.")
-@_target("precision", "Answer positive as often as this share of these answers is right.")
-@_target("recall", "Answer positive as seldom as this share of the positive samples is found.")
+@_target(
+    "risk", "Answer as many samples as it can while at most this share of the answers is wrong. May be given again."
+)
+@_target("coverage", "Answer as few samples as it can, but at least this share of them, the surest.")
+@_target("precision", "Answer positive as often as it can while at least this share of these answers is right.")
+@_target("recall", "Answer positive as seldom as it can while at least this share of the positive samples is found.")
 @click.option(
     "--cost",
     multiple=True,
@@ -74,7 +76,7 @@ def thresholds(
 
     \b
     calibench thresholds val.npz --target-risk .02 --judge-on test.npz
-    calibench thresholds val.csv --target-precision .95 --positive yes --plot curves.svg
+    calibench thresholds val.csv --target-precision .95 --positive yes
     calibench thresholds val.npz --cost costs.csv --json
     """
     from calibench.evaluation.thresholds import with_files
@@ -131,12 +133,19 @@ def _wanted(options: dict[str, Any]) -> list[Wanted]:
 
 
 def _print(record: ThresholdsRecord) -> None:
+    from calibench.cli.narrow import no_room, widest
+
     console = stdout()
     where = "" if record.judged_on is None else f"; judged on {record.judged_on}: {record.judged_n} samples"
     print_line(console, f"{record.file}: {record.n} samples, {record.classes} classes{where}")
-    console.print(points_table(record))
+    table, left_out = widest(console, ((), ("intervals",)), lambda without: points_table(record, without))
+    console.print(table)
+    for line in no_room(left_out):
+        print_line(console, line)
     if record.judged_on is None:
         print_line(console, "figures: of the samples that chose the thresholds; --judge-on OTHER shows others")
+    if any(point["want"] in ("target_precision", "target_recall") for point in record.points):
+        print_line(console, _positive(record))
     for number, point in enumerate(record.points, 1):
         print_line(console, f"{number}: {point['promise']}")
         if point["note"]:
@@ -144,8 +153,8 @@ def _print(record: ThresholdsRecord) -> None:
     print_line(console, "to use one: --fit RECIPE of calibench evaluate, or the last stages of calibench run --method")
 
 
-def points_table(record: ThresholdsRecord) -> Table:
-    """A row for each rule: what is wanted, the threshold, and what it does, with intervals."""
+def points_table(record: ThresholdsRecord, left_out: Collection[str] = ()) -> Table:
+    """A row for each rule: what is wanted, the threshold, and what it does, with intervals unless they are left out."""
     from rich.text import Text
 
     from calibench.report.format import NOTHING
@@ -159,21 +168,36 @@ def points_table(record: ThresholdsRecord) -> Table:
     for head in ("", "recipe"):
         table.add_column(head, overflow="fold")
     for head in ("threshold", *(head for _, head in shown)):
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", no_wrap=True)
     for number, (point, row) in enumerate(zip(record.points, rows, strict=True), 1):
         threshold = point["threshold"]
-        limit = point["accepts"] or NOTHING if threshold is None else f"{threshold:.6g}"
-        cells = [_cell(row.get(name), name) for name, _ in shown]
+        limit = point["accepts"] or NOTHING if threshold is None else _limit(threshold)
+        cells = [_cell(row.get(name), name, "intervals" not in left_out) for name, _ in shown]
         table.add_row(*map(Text, (f"{number}", point["recipe"], limit, *cells)))
     return table
 
 
-def _cell(figure: dict[str, Any] | None, name: str) -> str:
+def _positive(record: ThresholdsRecord) -> str:
+    """The class that is answered as positive."""
+    place = record.curves.get("precision_recall", {}).get("positive", 1)
+    name = record.class_names[place] if record.class_names else place
+    return f"positive: class {name}; --positive names another"
+
+
+def _limit(threshold: float) -> str:
+    """A threshold; one that rounds to 1 by its distance from 1."""
+    text = f"{threshold:.6g}"
+    return f"1 - {1 - threshold:.2g}" if text == "1" and threshold < 1 else text
+
+
+def _cell(figure: dict[str, Any] | None, name: str, interval: bool) -> str:
     from calibench.report.format import NOTHING, figure_with_interval
 
     if figure is None or figure["value"] is None:
         return NOTHING
-    return figure_with_interval(figure["value"], _bounds(figure), "" if name == "mean_cost" else "fraction")
+    return figure_with_interval(
+        figure["value"], _bounds(figure) if interval else None, "" if name == "mean_cost" else "fraction"
+    )
 
 
 def _bounds(figure: dict[str, Any]) -> Sequence[float] | None:

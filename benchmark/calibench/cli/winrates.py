@@ -11,7 +11,7 @@ from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import stdout
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Rank the methods of a table of published results.")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--method", default="method", show_default=True, metavar="COLUMN", help="The column of the methods.")
 @click.option("--task", required=True, metavar="COLUMN,...", help="The columns that together name a task.")

@@ -13,7 +13,18 @@ from calibench.lazy import np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_UNREADABLE = (ValueError, OSError, EOFError, KeyError, zlib.error, MemoryError, OverflowError, RuntimeError, TypeError)
+_UNREADABLE = (
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    zlib.error,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    SyntaxError,
+)
 """Errors that zipfile and numpy raise for damaged, encrypted (RuntimeError) or absurd (OverflowError) members."""
 
 
@@ -29,6 +40,13 @@ def existing_file(path: str | Path) -> Path:
     raise InputError(message, "check the path")
 
 
+def token_errors() -> tuple[type[Exception], ...]:
+    """Errors of a damaged header, which numpy reads as Python does."""
+    import tokenize
+
+    return SyntaxError, tokenize.TokenError
+
+
 def read_npy(path: str | Path) -> NDArray[Any]:
     """The array of a `.npy`; InputError if it cannot be read, is cut short or holds a pickle."""
     file = existing_file(path)
@@ -36,7 +54,7 @@ def read_npy(path: str | Path) -> NDArray[Any]:
         with file.open("rb") as content:
             array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
             rest = content.read(1)
-    except _UNREADABLE as error:
+    except _UNREADABLE + token_errors() as error:
         _refuse_pickle(error, f"{path}: it")
         raise InputError(f"{path}: not a sound .npy file ({error})", "write it again with numpy.save") from None
     if rest:
@@ -66,7 +84,7 @@ def read_npz(path: str | Path, names: tuple[str, ...] | None = None) -> dict[str
         raise
     except zipfile.BadZipFile as error:
         raise InputError(f"{path}: not an .npz file ({error})", "write it with numpy.savez(file, name=array)") from None
-    except _UNREADABLE as error:
+    except _UNREADABLE + token_errors() as error:
         _refuse_pickle(error, f"{path}: array {name!r}")
         raise InputError(f"{path}: cannot read array {name!r} ({error})", "write it again with numpy.savez") from None
     for name, array in arrays.items():
@@ -79,4 +97,6 @@ def _refuse_pickle(error: Exception, subject: str) -> None:
     """InputError if numpy raised `error` because the array is pickled."""
     if "pickle" in str(error).lower() or "Object arrays" in str(error):
         message = f"{subject} holds Python objects (a pickle), which could run code"
-        raise InputError(message, "store plain numbers: array.astype(float) or .astype(int)") from None
+        raise InputError(
+            message, "store plain numbers or words: array.astype(float), .astype(int) or .astype(str)"
+        ) from None

@@ -60,11 +60,13 @@ def _drawn(record: JudgedRecord, name: Path, several: bool) -> Iterator[Drawn]:
     """The judgements of a record: as it is, and after a fit."""
     file = f"{name.stem}, " if several else ""
     names = tuple(record.class_names or ())
+    document = record.to_dict()
+    level = document["bootstrap"]["level"]
     if record.judged is not None:
         title = name.name if record.after is None and several else "" if record.after is None else f"{file}before"
-        yield Drawn(title, record.judged, record.to_dict(), names)
+        yield Drawn(title, record.judged, document, names, level)
     if record.after is not None and record.fit is not None and record.judged_after is not None:
-        yield Drawn(f"{file}after {record.fit['recipe']}", record.judged_after, record.after, names)
+        yield Drawn(f"{file}after {record.fit['recipe']}", record.judged_after, record.after, names, level)
 
 
 def _panels(records: Mapping[Path, JudgedRecord]) -> list[Panel]:

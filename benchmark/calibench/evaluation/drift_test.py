@@ -34,7 +34,7 @@ class Drift(TypedDict):
     p: float | None
     """Adjusted for the top label and all classes."""
     name: str | None
-    """What changes most: `top label`, or the number of the class or label."""
+    """What changes most: `top label`, or the name of the class or label, its number where it has none."""
     since: str | None
     """The time at which it changes most, the last one before the change."""
     gap_before: float | None
@@ -126,7 +126,7 @@ def _residuals(judged: Judged) -> tuple[Floats, list[str]]:
     per: int = judged.labels_per_sample
     if per > 1:
         columns: Any = (judged.labels - judged.probs[:, 1]).reshape(-1, per)
-        return columns, [str(label) for label in range(per)]
+        return columns, list(judged.class_names) or [str(label) for label in range(per)]
     rows = np.arange(judged.n)
     residuals = np.empty((judged.n, 1 + judged.num_classes))
     residuals[:, 1:] = -judged.probs
@@ -135,4 +135,4 @@ def _residuals(judged: Judged) -> tuple[Floats, list[str]]:
     else:
         residuals[:, 1:] += judged.soft
     residuals[:, 0] = residuals[rows, 1 + judged.prediction]
-    return residuals, ["top label", *(str(k) for k in range(judged.num_classes))]
+    return residuals, ["top label", *(judged.class_names or (str(k) for k in range(judged.num_classes)))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
-from calibench.evaluation.fit import FittedMap
+from calibench.evaluation.fit import FittedMap, InOrder
 from calibench.evaluation.group_names import groups_of
+from calibench.evaluation.names_given import names_given
 from calibench.evaluation.parts import Parts
 from calibench.evaluation.periods import periods_of
 from calibench.evaluation.samples_given import numbers_given, samples_given
@@ -47,9 +49,7 @@ def evaluate(  # noqa: PLR0913 - the public API
     """Judge `logits` or `probs` `[N, K]` against class indices `labels [N]` (arrays, tensors or nested lists).
 
     Where samples have several labels, `labels` are `[N, Q]` of 0 and 1 beside scores `[N, Q]`, one sigmoid a label.
-
     `class_names` are those of the columns, K words: labels may then be words too, and verdict and rules know the classes by name.
-
     `soft` are the shares `[N, K]` of people who gave each label; `soft_nll` and `soft_brier` then join the metrics.
 
     `metrics` lists the metrics, joined by commas, as in `brier,ece:bins=20,smece`; `default` and `all` stand for these sets.
@@ -59,7 +59,7 @@ def evaluate(  # noqa: PLR0913 - the public API
     `auto` is the map that the record's `advice` names. With `fit_soft`, the shares `[N, K]` of people who gave each label to the
     samples to fit on (with `cross_fit`: to those judged), the map is fitted to labels that are drawn from the shares.
 
-    `map` is a `calibench.CalibrationMap` that was fitted earlier, in place of a fit.
+    `map` is a `calibench.CalibrationMap` that was fitted earlier, in place of a fit. Its columns are matched by class name.
     `sample_weight [N]`, numbers of at least 0, weigh the samples in figures, intervals, noise floors and verdict; a fit and an
     advice do not know them. `groups [N]`, whole numbers or texts, ask for the figures and the verdict of each group as well, in
     the record's `groups`; a mapping of names to such columns asks for the groups of their combinations. `time [N]`, numbers or
@@ -67,20 +67,26 @@ def evaluate(  # noqa: PLR0913 - the public API
     `month`, `week` or `day`, or the number of periods. Raises InputError naming the first bad row.
     """
     sampling = Sampling(resamples, level, seed).check(figures_alone=True)
-    samples = samples_given(logits, probs, labels, "", class_names)
-    fitting = Fit(
-        fit, _fit_samples(fit_logits, fit_probs, fit_labels, class_names), cross_fit, _given(fit_soft, "fit_soft"), map
-    )
-    return evaluate_samples(
-        samples,
-        fitting,
-        soft=_given(soft, "soft"),
+    names = names_given(class_names)
+    samples = samples_given(logits, probs, labels, "", names)
+    fit_on = _fit_samples(fit_logits, fit_probs, fit_labels, names)
+    given = _in_order(map, samples, names, _given(soft, "soft"))
+    record = evaluate_samples(
+        given.samples,
+        Fit(fit, fit_on, cross_fit, _given(fit_soft, "fit_soft"), map),
+        soft=given.soft,
         metrics=metrics,
         sampling=sampling,
         sample_weight=_given(sample_weight, "sample_weight"),
         parts=_parts(groups, time, periods),
-        class_names=tuple(class_names or ()),
+        class_names=given.class_names or (),
     )
+    return dataclasses.replace(record, notes=[*record.notes, given.note]) if given.note else record
+
+
+def _in_order(fitted: FittedMap | None, samples: Samples, names: tuple[str, ...] | None, soft: Any) -> InOrder:
+    """The samples with their classes in the order of the map, if there is one."""
+    return InOrder(samples, names, soft, "") if fitted is None else fitted.in_order(samples, names, soft)
 
 
 def _given(values: Any, name: str) -> Any:

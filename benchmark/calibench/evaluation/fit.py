@@ -15,6 +15,8 @@ from calibench.outputs.stored_outputs import tensors_of
 from calibench.seeds import seeded
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from calibench.recipe.posthoc import PostHoc
 
 AUTO = "auto"
@@ -29,12 +31,25 @@ class AfterFit(NamedTuple):
     learned: dict[str, Any]
 
 
+class InOrder(NamedTuple):
+    """Samples with their classes in the order of a map, with names, shares `[N, K]` of labels, and a note or an empty text."""
+
+    samples: Samples
+    class_names: tuple[str, ...] | None
+    soft: NDArray[Any] | None
+    note: str
+
+
 class FittedMap(Protocol):
     """A recipe that was fitted earlier, such as a `calibench.CalibrationMap`."""
 
     @property
     def recipe(self) -> str:
         """Its calibrators and decision rule."""
+        ...
+
+    def in_order(self, samples: Samples, names: tuple[str, ...] | None, soft: NDArray[Any] | None = None) -> InOrder:
+        """The samples with their classes in the order of the map, matched by name; InputError for other names."""
         ...
 
     def judged(self, outputs: Outputs) -> tuple[Outputs, Decisions | None]:

@@ -9,6 +9,7 @@ from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
 from calibench.lazy import np
 from calibench.outputs.arrays import as_array, to_float64
+from calibench.outputs.top_label import refuse_top_label
 
 CHANCE = 0.01
 """The share of judged rows that may be among the rows to fit on, beyond the share of rows that repeat within a file."""
@@ -19,6 +20,8 @@ LONGEST_LIST = 5
 def check_fit_samples(fit_samples: Samples, samples: Samples) -> None:
     """InputError unless the samples have as many classes and labels, and other rows, whatever their order."""
     outputs, fit_outputs = samples[0], fit_samples[0]
+    if fit_outputs.top_label_only != outputs.top_label_only:
+        refuse_top_label(outputs if outputs.top_label_only else fit_outputs, "a fit on one file for the other")
     if fit_outputs.labels_per_sample != outputs.labels_per_sample:
         message = f"{fit_outputs.labels_per_sample} labels a sample to fit on, {outputs.labels_per_sample} to judge"
         raise InputError(message, "both must come from the same classifier")

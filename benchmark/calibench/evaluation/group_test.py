@@ -159,22 +159,25 @@ def _surely(compared: Compared, critical: float) -> float:
 
 def _class_findings(group: GroupFigures, p: dict[str, Floats], test: JointTest) -> list[Finding]:
     """What is wrong with the top label and with classes; ECCE is one of class 1 of two classes, else of the top label."""
-    right, classes = _compared(group, RIGHT), _compared(group, CLASSES)
+    right, classes, names = _compared(group, RIGHT), _compared(group, CLASSES), group.judged.class_names
     ecce = _ecce(group.parts[RANGE])
     size = np.array([ecce.value - group.mean_ecce])
     if group.judged.num_classes > 2:
         top = findings_in("top_label", right, np.minimum(p[RIGHT], p[RANGE]), test.critical[RIGHT], ["top label"], size)
-        return top + findings_in("class", classes, p[CLASSES], test.critical[CLASSES])
+        return top + findings_in("class", classes, p[CLASSES], test.critical[CLASSES], names)
     top = findings_in("top_label", right, p[RIGHT], test.critical[RIGHT], ["top label"])
     of_class_1 = Compared(
         classes.predicted[1:], classes.observed[1:], classes.error[1:], classes.n
     )  # class 0 is its mirror
     p_of_class_1 = np.minimum(p[CLASSES][1:], p[RANGE])
-    return top + findings_in("class", of_class_1, p_of_class_1, test.critical[CLASSES], ["1"], size)
+    return top + findings_in(
+        "class", of_class_1, p_of_class_1, test.critical[CLASSES], [names[1] if names else "1"], size
+    )
 
 
 def _label_findings(group: GroupFigures, p: dict[str, Floats], test: JointTest) -> list[Finding]:
-    return findings_in("label", _compared(group, LABELS), p[LABELS], test.critical[LABELS])
+    names = group.judged.class_names
+    return findings_in("label", _compared(group, LABELS), p[LABELS], test.critical[LABELS], names)
 
 
 def found(verdict: GroupVerdict) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibench.config.resolve import resolve_chain
+from calibench.config.values import format_value
 from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
 from calibench.lazy import np
@@ -46,14 +47,14 @@ class Wanted:
     def recipe(self, options: Mapping[str, str | None], before: str | None = None) -> str:
         """The recipe of `--fit`; `options` are those of the rule `threshold`, `before` the calibrators before it."""
         if self.name == "cost":
-            rule = f"cost:matrix={self.value}"
+            rule = f"cost:matrix={format_value(self.value)}"
         else:
             own = {self.name: self.value, **{key: value for key, value in options.items() if value is not None}}
             if self.name not in OF_POSITIVE:
                 own.pop("positive", None)
             else:
                 own.pop("score", None)
-            rule = "threshold:" + ",".join(f"{key}={value}" for key, value in own.items())
+            rule = "threshold:" + ",".join(f"{key}={format_value(value)}" for key, value in own.items())
         return rule if before is None else f"{before}+{rule}"
 
 

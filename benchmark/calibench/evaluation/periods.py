@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from typing import Any, NamedTuple
 
 from calibench.errors import InputError
@@ -21,6 +22,11 @@ RANGES = 8
 
 SECONDS_A_DAY = 86400.0
 
+FIRST_DAY, AFTER_LAST_DAY = -719162, 2932897
+"""Days from 1970-01-01 to 0001-01-01, and to the day after 9999-12-31: the years of ISO dates."""
+
+_MONTH = re.compile(r"\d{4}-\d{2}\Z")
+
 
 class Times(NamedTuple):
     """The time of each sample, and its period."""
@@ -37,7 +43,7 @@ class Times(NamedTuple):
     def name_of(self, time: float) -> str:
         """A point in time as a user writes it."""
         if not self.dates:
-            return f"{time:.6g}"
+            return f"{time:.{6 if abs(time) < 1e6 else 15}g}"  # 1709251200, as of seconds, keeps its digits
         moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(days=time)
         at_midnight = moment.time() == datetime.time()
         return moment.date().isoformat() if at_midnight else moment.isoformat(timespec="seconds")
@@ -78,23 +84,26 @@ def _times(column: str, array: Any) -> tuple[Floats, bool]:
     if array.dtype.kind == "M":
         moments = array.astype("datetime64[us]")
         time = moments.astype(np.int64) / (1e6 * SECONDS_A_DAY)
-        return _filled(column, np.where(np.isnat(moments), np.nan, time), array), True
+        return _filled(column, np.where(np.isnat(moments), np.nan, time), array, True), True
     if array.dtype.kind in "iuf":
-        return _filled(column, array.astype(np.float64), array), False
+        return _filled(column, array.astype(np.float64), array, False), False
     if array.dtype.kind == "S":
         array = np.char.decode(array, "utf-8", "replace")
     if array.dtype.kind not in "OU":
         raise InputError(f"--by-time {column}: values of type {array.dtype} are no times", "store numbers or ISO dates")
     texts, place = np.unique(array.astype(str), return_inverse=True)
     numbers = [_number(text) for text in texts.tolist()]
-    dates = not all(math.isfinite(number) for number in numbers)
-    if dates:
-        numbers = [_days(text) for text in texts.tolist()]
-    return _filled(column, np.array(numbers)[place.reshape(-1)], array), dates
+    dates = False
+    if not all(map(math.isfinite, numbers)):
+        days = [_days(text) for text in texts.tolist()]
+        dates = sum(map(math.isfinite, days)) >= sum(map(math.isfinite, numbers))  # what most are, the others should be
+        numbers = days if dates else numbers
+    return _filled(column, np.array(numbers)[place.reshape(-1)], array, dates), dates
 
 
-def _filled(column: str, time: Floats, given: Any) -> Floats:
-    wrong = np.flatnonzero(~np.isfinite(time))
+def _filled(column: str, time: Floats, given: Any, dates: bool) -> Floats:
+    known = np.isfinite(time)
+    wrong = np.flatnonzero(~(known & (time >= FIRST_DAY) & (time < AFTER_LAST_DAY)) if dates else ~known)
     if len(wrong):
         message = f"--by-time {column}: row {wrong[0]}: {str(given[wrong[0]])!r} is neither a number nor an ISO date"
         raise InputError(
@@ -111,13 +120,14 @@ def _number(text: str) -> float:
 
 
 def _days(text: str) -> float:
-    """Days since 1970-01-01 of an ISO date or time, in UTC where it names a zone; NaN for other texts."""
+    """Days since 1970-01-01 of an ISO date, month or time, in UTC where it names a zone; NaN for other texts."""
+    text = text.strip()
     try:
-        moment = datetime.datetime.fromisoformat(text.strip())
-    except ValueError:
+        moment = datetime.datetime.fromisoformat(f"{text}-01" if _MONTH.match(text) else text)
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
         return math.nan
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
     return (moment - datetime.datetime(1970, 1, 1)) / datetime.timedelta(days=1)
 
 

@@ -9,7 +9,7 @@ from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
 from calibench.lazy import np
 from calibench.outputs.arrays import as_array, as_tensor, is_tensor, to_float64
-from calibench.outputs.roles.class_names import ClassNames
+from calibench.outputs.roles.class_names import ClassNames, listed
 from calibench.outputs.roles.label_values import class_indices
 from calibench.outputs.several_labels import check_samples
 
@@ -37,12 +37,26 @@ def _labels_given(labels: Any, name: str, scores: Any, class_names: Sequence[str
     if class_names is not None and scores.ndim == 2 and len(class_names) != scores.shape[1]:
         message = f"{len(class_names)} class_names for {scores.shape[1]} columns of scores"
         raise InputError(message, "name every class, in the order of the columns")
-    words = None if is_tensor(labels) else np.asarray(labels)
+    words = to_float64(labels) if is_tensor(labels) and labels.ndim == 1 and class_names is not None else labels
+    words = None if is_tensor(words) else _listed_labels(words, name)
     if words is None or words.ndim != 1 or (words.dtype.kind not in "OSU" and class_names is None):
         return _given(labels, name)
     if class_names is None:
         raise InputError(f"{name} are words", "give class_names, the class of each column of the scores")
-    return class_indices(words, ClassNames(tuple(class_names)), scores.shape[1], name, "the label").labels
+    names = ClassNames(tuple(class_names))
+    try:
+        return class_indices(words, names, scores.shape[1], name, "the label").labels
+    except InputError as error:  # its hint names options of the command line
+        numbers = "" if names.numbered else f"whole numbers from 0 to {len(class_names) - 1}, or "
+        raise InputError(error.message, f"labels are {numbers}words of class_names: {listed(class_names)}") from None
+
+
+def _listed_labels(labels: Any, name: str) -> Any:
+    """Labels as an array; InputError for lists of different lengths."""
+    try:
+        return np.asarray(labels)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}", "give one label a sample") from None
 
 
 def numbers_given(values: Any, name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from calibench.metrics.judged import Judged
 from calibench.metrics.ood import FIGURES, Ranked, ood_replicates
 from calibench.outputs.ood_scores import SPECS
 from calibench.outputs.outputs import Outputs
-from calibench.outputs.readers import Columns, SamplesFile, read_samples
+from calibench.outputs.readers import Columns, SamplesFile, aligned, read_samples
 from calibench.plugins.discovery import registry
 from calibench.plugins.specs import OodScoreSpec
 from calibench.progress import Report, quiet
@@ -60,19 +61,23 @@ class _Outside:
 
     @property
     def samples(self) -> SamplesFile:
-        """The outputs. InputError unless they have the classes of the judged file."""
+        """The outputs, columns in the order of the judged file by name. InputError unless they have its classes."""
         if self._samples is None:
-            found, own = read_samples(self.path, self.columns, labelled=False), self.inside
+            found, own = read_samples(self.path, self._columns_without_labels(), labelled=False), self.inside
             if found.outputs.num_classes != own.outputs.num_classes:
                 message = (
                     f"{self.path} has {found.outputs.num_classes} classes, and {own.path} has {own.outputs.num_classes}"
                 )
                 raise InputError(message, "both must come from the same classifier")
-            if found.class_names and own.class_names and found.class_names != own.class_names:
-                message = f"{self.path} has the classes {', '.join(found.class_names)}, and {own.path} has "
-                raise InputError(message + ", ".join(own.class_names), "both must come from the same classifier")
-            self._samples = found
+            self._samples = aligned(found, own)
         return self._samples
+
+    def _columns_without_labels(self) -> Columns:
+        """The columns of the judged file; the one of labels is no score here, and need not be there."""
+        label = self.columns.label
+        return (
+            self.columns if label is None else replace(self.columns, label=None, others=(*self.columns.others, label))
+        )
 
     def column(self, name: str) -> Floats:
         """A stored score, `[m]`; a `.npy` of one number a row is the score itself."""
@@ -154,6 +159,8 @@ def _rounded(uncertainty: Floats) -> Floats:
 
 def _numbers(values: Any, name: str, path: Path) -> Floats:
     array = np.asarray(values)
+    if array.ndim == 1 and array.dtype.kind in "OUS":  # the cells of a table
+        array = np.array([_number(value, row, name, path) for row, value in enumerate(array.tolist())])
     if array.ndim != 1 or array.dtype.kind not in "iuf":
         message = f"{path}: {name} has shape {list(array.shape)} and type {array.dtype}"
         raise InputError(message, "a stored score is one number a row, large where a row is unlike the training data")
@@ -161,3 +168,13 @@ def _numbers(values: Any, name: str, path: Path) -> Floats:
     if len(wrong):
         raise InputError(f"{path}: row {wrong[0]}: {name} is NaN", "leave such rows out")
     return array.astype(np.float64)
+
+
+def _number(value: Any, row: int, name: str, path: Path) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        message = f"{path}: row {row}: {name} is {value!r}, no number"
+        raise InputError(
+            message, "a stored score is one number a row, large where a row is unlike the training data"
+        ) from None

@@ -25,6 +25,7 @@ from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics, load_metrics, named_in, units_of
 from calibench.metrics.sample_weight import effective_samples
 from calibench.outputs.outputs import Outputs
+from calibench.outputs.top_label import refuse_top_label
 from calibench.progress import Report, quiet
 from calibench.records.environment import versions
 
@@ -113,7 +114,7 @@ def _check(
 ) -> None:
     """InputError for a fit that these samples cannot have."""
     if samples[0].top_label_only:
-        _refuse_with_top_label(fit, soft)
+        _refuse_with_top_label(samples[0], fit, soft)
     if fit.map is not None and (fit.recipe or fit.samples or fit.folds or fit.soft is not None):
         raise InputError("a map is fitted already, and there is something to fit", "give a map or a fit, not both")
     check_fit(fit.recipe, fit.samples, fit.folds, samples, class_names)
@@ -141,13 +142,10 @@ def refuse_by_name(metrics: str, chosen: Metrics) -> None:
             raise InputError(message, f"these need no more: {', '.join(able)}")
 
 
-def _refuse_with_top_label(fit: Fit, soft: NDArray[Any] | None) -> None:
-    if fit.recipe is not None or soft is not None:
+def _refuse_with_top_label(outputs: Outputs, fit: Fit, soft: NDArray[Any] | None) -> None:
+    if fit.recipe is not None or fit.map is not None or soft is not None:
         what = "soft labels" if fit.recipe is None else f"fit {fit.recipe}"
-        raise InputError(
-            f"{what} needs the probabilities of all classes, and only the confidence of each answer is here",
-            "store one column per class",
-        )
+        refuse_top_label(outputs, "a map" if fit.map is not None else what)
 
 
 def _fit_on(fit: Fit, samples: Samples, seed: int) -> Samples:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from calibench.errors import InputError, did_you_mean
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.fit_samples import check_fit_samples
+from calibench.evaluation.names_given import names_given
 from calibench.evaluation.operating_points import OF_POSITIVE, TARGETS, Wanted, operating_point
 from calibench.evaluation.samples_given import samples_given
 from calibench.lazy import np
 from calibench.metrics.judged import Judged
 from calibench.metrics.operating_curves import cost_curve, precision_recall, risk_coverage
+from calibench.outputs.top_label import refuse_top_label
 from calibench.records import schemas
 
 DEFAULT_RISKS = ("0.01", "0.02", "0.05", "0.1")
@@ -102,10 +105,11 @@ def thresholds(  # noqa: PLR0913 - the public API
     labels and `positive` may be words. The rules are those of
     `evaluate(fit="threshold:target_risk=0.02")`. InputError as `evaluate` raises it.
     """
-    samples = samples_given(logits, probs, labels, "", class_names)
+    names = names_given(class_names)
+    samples = samples_given(logits, probs, labels, "", names)
     judge_on = None
     if judge_logits is not None or judge_probs is not None or judge_labels is not None:
-        judge_on = samples_given(judge_logits, judge_probs, judge_labels, "judge_", class_names)
+        judge_on = samples_given(judge_logits, judge_probs, judge_labels, "judge_", names)
     given = {
         "target_risk": target_risk,
         "target_coverage": target_coverage,
@@ -113,14 +117,19 @@ def thresholds(  # noqa: PLR0913 - the public API
         "target_recall": target_recall,
         "cost": cost,
     }
-    wanted = [Wanted(name, str(value)) for name, values in given.items() for value in _several(values)]
+    wanted = [Wanted(name, str(value)) for name, values in given.items() for value in _several(name, values)]
     own = None if delta is None else str(delta)
     options = RuleOptions(None if positive is None else str(positive), guarantee, own, score, fit)
-    return operating_points(samples, wanted, options, judge_on=judge_on, class_names=class_names, seed=seed)
+    return operating_points(samples, wanted, options, judge_on=judge_on, class_names=names, seed=seed)
 
 
-def _several(values: Any) -> Sequence[Any]:
-    return [values] if isinstance(values, str | Path | int | float) else list(values)
+def _several(name: str, values: Any) -> Sequence[Any]:
+    """One value or several as a list; InputError for what is neither."""
+    if isinstance(values, str | Path | Real) or getattr(values, "ndim", None) == 0:
+        return [values.item() if hasattr(values, "item") else values]
+    if not isinstance(values, Iterable) or isinstance(values, Mapping):
+        raise InputError(f"{name} is a {type(values).__name__}", "give a number, or a list of them")
+    return values.tolist() if hasattr(values, "tolist") else list(values)
 
 
 def operating_points(
@@ -137,8 +146,15 @@ def operating_points(
     wanted = list(wanted) or [Wanted("target_risk", risk) for risk in DEFAULT_RISKS]
     if judge_on is not None:
         check_fit_samples(samples, judge_on)
+    of_classes = next((want.name for want in wanted if want.name in (*OF_POSITIVE, "cost")), None)
+    if options.fit is not None or of_classes is not None:
+        refuse_top_label(outputs, f"fit {options.fit}" if of_classes is None else of_classes)
     positive = positive_class(options.positive, outputs.num_classes, class_names)
     _check(options, wanted)
+    if positive is None and any(want.name in OF_POSITIVE for want in wanted):
+        message = f"there are {outputs.num_classes} classes, and none is named as the positive one"
+        number = "" if class_names else ", a number from 0 on"
+        raise InputError(message, f"add --positive CLASS{number}; in Python positive=CLASS")
     named = None if options.positive is None else str(positive)
     if named is not None and class_names:
         named = class_names[int(named)]

@@ -73,6 +73,10 @@ def _whole(fitted: CalibrationMap, file: SamplesFile, applied: Applied) -> Itera
     document = fitted.document
     outputs, names = file.outputs, file.class_names
     order, note = order_by_name(names, document.class_names, file.path)
+    if names is not None and fitted.class_names is not None:
+        # Without labels a file's names are those of its columns, as prob_cat, and the map's are the classes' own.
+        places = range(len(names)) if order is None else order
+        names = tuple(name for _, name in sorted(zip(places, fitted.class_names, strict=True)))
     applied.notes += [*file.notes, *([note] if note else [])]
     if document.labels_per_sample > 1 and outputs.labels_per_sample == 1 and file.labels is None:
         outputs = _several(fitted, outputs, file.path)

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibench.errors import InputError
+from calibench.evaluation.cross_fit import Samples
+from calibench.evaluation.fit import InOrder
+from calibench.evaluation.names_given import names_given
 from calibench.lazy import np
 from calibench.maps.check_rows import differing_versions, refuse_other_meaning
-from calibench.maps.class_order import order_by_name
+from calibench.maps.class_order import in_map_order, order_by_name
 from calibench.maps.document import MapDocument, read_document
 from calibench.maps.formula_path import Formula, NumpyMap
 from calibench.maps.scores import checked_outputs, refuse_other_outputs, score_array
@@ -98,7 +101,7 @@ class CalibrationMap:
         array, order = self._ordered(scores, class_names)
         with self.chain.drawing():
             outputs, decisions = self.chain.judged(checked_outputs(self.document, array))
-        names = self.class_names if class_names is None else tuple(class_names)
+        names = self.class_names if class_names is None else names_given(class_names)
         return named_decisions(outputs, decisions, order, names)
 
     def judged(self, outputs: Outputs, where: str = "the outputs") -> tuple[Outputs, Decisions | None]:
@@ -110,16 +113,29 @@ class CalibrationMap:
         with self.chain.drawing():
             return self.chain.judged(outputs)
 
+    def in_order(
+        self,
+        samples: Samples,
+        names: tuple[str, ...] | None,
+        soft: NDArray[Any] | None = None,
+        where: str = "evaluate(...)",
+    ) -> InOrder:
+        """Labelled samples, whose columns are called `names`, with their classes in the map's order; `soft` are shares of labels.
+
+        InputError that lists both if the names are others; `where` names the samples in it.
+        """
+        return in_map_order(samples, names, self.class_names, where, soft)
+
     def _ordered(self, scores: Any, class_names: Sequence[str] | None) -> tuple[NDArray[Any], list[int] | None]:
         """Scores with the columns in the map's order, and the order."""
-        array = score_array(scores)
-        if class_names is None:
+        array, names = score_array(scores), names_given(class_names)
+        if names is None:
             return array, None
         if self.class_names is None:
             raise InputError("class_names would do nothing: the map has none", "leave them out")
-        if array.ndim == 2 and len(class_names) != array.shape[1]:
-            raise InputError(f"{len(class_names)} class_names for {array.shape[1]} columns", "give one a column")
-        order, _ = order_by_name(class_names, self.class_names, "class_names")
+        if array.ndim == 2 and len(names) != array.shape[1]:
+            raise InputError(f"{len(names)} class_names for {array.shape[1]} columns", "give one a column")
+        order, _ = order_by_name(names, self.class_names, "class_names")
         return (array if order is None else array[:, order]), order
 
     def _probabilities(self, outputs: Outputs) -> NDArray[np.float64]:

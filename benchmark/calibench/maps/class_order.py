@@ -1,17 +1,21 @@
-"""Class names: the columns of a file in the order of a map's classes, matched by name."""
+"""Class names: the columns of scores in the order of a map's classes, matched by name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from calibench.errors import InputError
 from calibench.evaluation.cross_fit import Samples
+from calibench.evaluation.fit import InOrder
 from calibench.lazy import np
 from calibench.outputs.arrays import as_array
 from calibench.outputs.outputs import Outputs
-from calibench.outputs.readers import SamplesFile
 from calibench.outputs.roles.class_names import ClassNames
 from calibench.outputs.stored_outputs import StoredOutputs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 POSITIONS = "class names are missing {where}: columns were taken by position"
 
@@ -55,14 +59,28 @@ def with_order(outputs: Outputs, order: list[int] | None) -> Outputs:
     return StoredOutputs(np.ascontiguousarray(rows).reshape(array.shape), outputs.from_probs, per_sample)
 
 
-def in_map_order(file: SamplesFile, wanted: Sequence[str] | None) -> tuple[Samples, str]:
-    """The samples of a file with the classes in the order `wanted`, and a note as of `order_by_name`."""
-    outputs, labels = file.samples
-    order, note = order_by_name(file.class_names, wanted, file.path)
+def in_map_order(
+    samples: Samples,
+    names: Sequence[str] | None,
+    wanted: Sequence[str] | None,
+    where: str,
+    soft: NDArray[Any] | None = None,
+) -> InOrder:
+    """The samples, whose columns are called `names`, with the classes in the order `wanted`, and a note as of `order_by_name`."""
+    order, note = order_by_name(names, wanted, where)
+    named = names if wanted is None else wanted
+    found = InOrder(samples, None if named is None else tuple(named), soft, note)
     if order is None:
-        return (outputs, labels), note
+        return found
+    outputs, labels = samples
     truth = as_array(labels)
     if outputs.labels_per_sample > 1:
         rows = truth.reshape(-1, outputs.labels_per_sample)[:, order]
-        return (with_order(outputs, order), np.ascontiguousarray(rows).reshape(-1)), note
-    return (with_order(outputs, order), np.argsort(order)[truth]), note
+        moved = np.ascontiguousarray(rows).reshape(-1)
+    else:
+        moved = np.argsort(order)[truth]
+    if (
+        soft is not None and soft.ndim == 2 and soft.shape[1] == len(order)
+    ):  # other shapes are refused where shares are checked
+        soft = soft[:, order]
+    return found._replace(samples=(with_order(outputs, order), moved), soft=soft)

@@ -12,6 +12,7 @@ from calibench.errors import InputError, RunError
 from calibench.evaluation.advice import Advice, advise
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.fit import AUTO
+from calibench.evaluation.names_given import names_given
 from calibench.evaluation.samples_given import samples_given
 from calibench.evaluation.soft_fit import with_drawn_labels
 from calibench.lazy import np
@@ -23,6 +24,7 @@ from calibench.metrics.bootstrap import SEED
 from calibench.outputs.arrays import as_array
 from calibench.outputs.outputs import Outputs
 from calibench.outputs.stored_outputs import tensors_of
+from calibench.outputs.top_label import refuse_top_label
 from calibench.plugins.discovery import registry
 from calibench.records.environment import versions
 from calibench.seeds import seeded
@@ -49,8 +51,9 @@ def fit_map(
 
     Raises InputError for samples that do not go together, and RunError if `auto` finds no map that helps.
     """
-    samples = samples_given(logits, probs, labels, "", class_names)
-    return fit_samples(samples, method, class_names=class_names, soft=soft, seed=seed)
+    names = names_given(class_names)
+    samples = samples_given(logits, probs, labels, "", names)
+    return fit_samples(samples, method, class_names=names, soft=soft, seed=seed)
 
 
 def fit_samples(
@@ -66,6 +69,7 @@ def fit_samples(
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise InputError(f"seed {seed!r} is not a whole number from 0 up", "as seed=0")
     outputs = samples[0]
+    refuse_top_label(outputs, "a map")
     names = _names(class_names, outputs)
     fit_on = samples if soft is None else with_drawn_labels(samples, soft, seed, "soft")
     advice = _advised(fit_on, seed) if method == AUTO else None
@@ -75,16 +79,13 @@ def fit_samples(
 
 def _names(class_names: Sequence[str] | None, outputs: Outputs) -> list[str] | None:
     """The names as text; InputError unless there is one for each column of scores, and each another."""
-    if class_names is None:
+    names = names_given(class_names)
+    if names is None:
         return None
     columns = outputs.labels_per_sample if outputs.labels_per_sample > 1 else outputs.num_classes
-    names = [str(name) for name in class_names]
     if len(names) != columns:
         raise InputError(f"{len(names)} class_names for {columns} columns of scores", "give one a column")
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(f"two classes are called {twice!r}", "give each class a name of its own")
-    return names
+    return list(names)
 
 
 def _advised(samples: Samples, seed: int) -> Advice:
@@ -165,9 +166,9 @@ def fit_file(
 ) -> tuple[CalibrationMap, tuple[str, ...]]:
     """A map fitted to the samples in a file, and notes on how the file was read."""
     from calibench.atomic import digest_of
-    from calibench.outputs.readers import read_samples
+    from calibench.outputs.readers import local_file, read_samples
 
     file = read_samples(path, columns)
-    source = {"file": str(path), "sha256": digest_of(Path(path))}
+    source = {"file": str(path), "sha256": digest_of(local_file(path))}
     fitted = fit_samples(file.samples, method, class_names=file.class_names, soft=soft, seed=seed, source=source)
     return fitted, file.notes

@@ -11,6 +11,7 @@ from calibench.outputs.arrays import as_array, is_tensor
 from calibench.outputs.outputs import SUM_TOLERANCE, Outputs
 from calibench.outputs.several_labels import yes_no_outputs
 from calibench.outputs.stored_outputs import StoredOutputs
+from calibench.outputs.top_label import refuse_top_label
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,6 +64,7 @@ def _several(array: NDArray[Any], from_probs: bool, where: str) -> Outputs:
 
 def refuse_other_outputs(document: MapDocument, outputs: Outputs, where: str) -> None:
     """InputError unless outputs of a file have the map's kind of scores, classes and labels a sample."""
+    refuse_top_label(outputs, f"{where}: a map")
     if outputs.labels_per_sample != document.labels_per_sample:
         message = f"{where}: {outputs.labels_per_sample} labels a sample, and the map was fitted on "
         raise InputError(message + str(document.labels_per_sample), "give outputs of the classifier of the map")

@@ -18,7 +18,7 @@ def checked_weights(weights: Any, n: int) -> Floats:
     try:
         array: Floats = np.array(weights, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"sample_weight: {error}", "give one number per sample") from None
+        raise InputError(f"sample_weight: {_first_word(weights) or error}", "give one number per sample") from None
     if array.shape != (n,):
         raise InputError(
             f"sample_weight has shape {list(array.shape)} beside {n} samples", "give one number per sample"
@@ -30,6 +30,16 @@ def checked_weights(weights: Any, n: int) -> Floats:
     if not array.any():
         raise InputError("sample_weight: all weights are 0", "give some sample a weight above 0")
     return array
+
+
+def _first_word(weights: Any) -> str:
+    """The first row that is no number, in words; empty if every row is one."""
+    for row, value in enumerate(np.asarray(weights, dtype=object).reshape(-1).tolist()):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            return f"row {row}: {value!r} is no number"
+    return ""
 
 
 def scaled(weights: Floats | None) -> Floats | None:

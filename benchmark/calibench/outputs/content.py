@@ -29,6 +29,8 @@ class Content:
     """The array of logits, where the format tells."""
     probs: str | None = None
     """The array of probabilities, where the format tells."""
+    scores: str | None = None
+    """The array of scores, where the format tells that, and not whether they are logits or probabilities."""
     label: str | None = None
     """The array of labels, where the format tells."""
     unused: tuple[str, ...] = ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from calibench.errors import InputError
+from calibench.outputs.outputs import Outputs
 from calibench.outputs.stored_outputs import StoredOutputs
 
 if TYPE_CHECKING:
@@ -21,3 +23,10 @@ class TopLabelOutputs(StoredOutputs):
     def __init__(self, array: NDArray[Any]) -> None:
         """`array [N, 2]` holds confidences and one minus them."""
         super().__init__(array, from_probs=True)
+
+
+def refuse_top_label(outputs: Outputs, what: str) -> None:
+    """InputError if only the confidence of each answer is known: `what` needs more."""
+    if outputs.top_label_only:
+        message = f"{what} needs the probabilities of all classes, and only the confidence of each answer is here"
+        raise InputError(message, "store one column per class")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from calibench.errors import InputError
-from calibench.lazy import torch
+from calibench.lazy import np, torch
 from calibench.outputs.outputs import Outputs
 
 LOG_PROBABILITIES = 1e-5
@@ -30,8 +30,10 @@ def uncertainty_of(outputs: Outputs, score: str, pnorm: float = 5.0) -> torch.Te
 def threshold_of(score: str, uncertainty: float) -> float:
     """A limit on the uncertainty as a limit on the score that users know.
 
-    `max-softmax`: a confidence. `margin`: a margin. `max-logit-pnorm`: a normalised logit. All others: the uncertainty.
+    `max-softmax`: a confidence. `margin`: a margin. `max-logit-pnorm`: a normalised logit. All others: the uncertainty. Scores in
+    float64 reach it where the rounded uncertainty is within its limit.
     """
+    uncertainty = unrounded(uncertainty)
     if score == "max-softmax":
         return 1 / (1 + uncertainty)
     if score == "margin":
@@ -43,6 +45,13 @@ def rounded(uncertainty: torch.Tensor) -> torch.Tensor:
     """Rounded to float32, in float64; infinities become float32's largest number."""
     largest = torch.finfo(torch.float32).max
     return uncertainty.clamp(-largest, largest).float().double()
+
+
+def unrounded(limit: float) -> float:
+    """The largest uncertainty in float64 that float32 rounds to the `limit`, but for halves; the ends of float32 stay."""
+    if abs(limit) >= np.finfo(np.float32).max:
+        return limit
+    return (limit + float(np.nextafter(np.float32(limit), np.float32(np.inf)))) / 2
 
 
 def _relative_probs(outputs: Outputs) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from calibench.atomic import replacing, writable_folder
 from calibench.errors import InputError
 from calibench.metrics.judged import Judged
 from calibench.metrics.reliability import ReliabilityBin, reliability
 from calibench.report.format import figure
+from calibench.report.plot_style import BLUE, INK, PANEL, SKY, SMALL, VERMILLION, save, short, style, title_and_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FORMATS = (".svg", ".png", ".pdf")
-INK, BAR, GAP = "#1b2a41", "#4a7fb5", "#d1495b"
+LONGEST_TITLE = 40
 
 
 class Panel(NamedTuple):
@@ -43,33 +44,38 @@ def reliability_diagram(panels: Sequence[Panel], path: Path, bins: int = 15) -> 
     InputError if `path` cannot be drawn or written.
     """
     check_plot(path)
+    with style():
+        picture = _picture(panels, bins)
+    save(picture, path)
+
+
+def _picture(panels: Sequence[Panel], bins: int) -> Figure:
+    """The diagrams side by side, with the counts below each."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    picture = Figure(figsize=(4.6 * len(panels), 5.6), layout="constrained")
+    picture = Figure(figsize=(PANEL[0] * len(panels), 4.6), layout="constrained")
     FigureCanvasAgg(picture)
     axes = picture.subplots(2, len(panels), squeeze=False, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
     for column, panel in enumerate(panels):
         upper, lower = axes[0, column], axes[1, column]
         filled = [row for row in reliability(panel.judged, bins) if row.count]
         _draw_accuracy(upper, filled, bins)
-        upper.set(title=_title(panel, bins), ylabel="accuracy" if column == 0 else None, xlim=(0, 1), ylim=(0, 1.02))
+        upper.set(ylabel="accuracy" if column == 0 else None, xlim=(0, 1), ylim=(0, 1))
+        title_and_legend(upper, _title(panel, bins))
         _draw_counts(lower, filled, bins)
         lower.set(xlabel="confidence", ylabel="samples" if column == 0 else None)
-        lower.margins(y=0.35)
+        lower.margins(y=0.45)
         for axis in (upper, lower):
             axis.spines[["top", "right"]].set_visible(False)
             axis.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
-        upper.legend(loc="upper left", fontsize=7, frameon=False)
-    writable_folder(path.parent)
-    with replacing(path) as temporary:
-        picture.savefig(temporary, format=path.suffix[1:].lower(), dpi=160)
+    return picture
 
 
 def _title(panel: Panel, bins: int) -> str:
     if panel.ece is None:
-        return panel.title
-    return f"{panel.title}\nECE{bins} {figure(panel.ece, 'fraction')} %, n = {panel.judged.n}"
+        return short(panel.title, LONGEST_TITLE)
+    return f"{short(panel.title, LONGEST_TITLE)}\nECE{bins} {figure(panel.ece, 'fraction')} %, n = {panel.judged.n}"
 
 
 def _middles(rows: Sequence[ReliabilityBin]) -> list[float]:
@@ -78,13 +84,33 @@ def _middles(rows: Sequence[ReliabilityBin]) -> list[float]:
 
 def _draw_accuracy(axis: Axes, rows: Sequence[ReliabilityBin], bins: int) -> None:
     """The diagonal, a bar of accuracy a bin with its interval, and a dot at its mean confidence."""
-    middles = _middles(rows)
     accuracy = [row.accuracy or 0.0 for row in rows]
-    confidence = [row.confidence or 0.0 for row in rows]
-    axis.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="perfect calibration")
-    axis.bar(middles, accuracy, width=0.92 / bins, color=BAR, label="accuracy, 95 % Wilson interval")
-    axis.errorbar(middles, accuracy, yerr=_interval_lengths(rows), fmt="none", ecolor=INK, elinewidth=1, capsize=2)
-    axis.plot(confidence, accuracy, linestyle="none", marker="o", markersize=3.5, color=GAP, label="mean confidence")
+    axis.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (4, 3)), label="calibration", zorder=3)
+    axis.bar(
+        _middles(rows),
+        accuracy,
+        width=0.92 / bins,
+        color=SKY,
+        edgecolor=BLUE,
+        linewidth=0.5,
+        label="accuracy in the bin",
+    )
+    axis.errorbar(
+        [row.confidence or 0.0 for row in rows],
+        accuracy,
+        yerr=_interval_lengths(rows),
+        fmt="o",
+        markersize=3.5,
+        color=VERMILLION,
+        markeredgecolor=INK,
+        markeredgewidth=0.5,
+        ecolor=INK,
+        elinewidth=0.9,
+        capsize=1.8,
+        clip_on=False,
+        zorder=4,
+        label="95 %, at mean confidence",
+    )
 
 
 def _interval_lengths(rows: Sequence[ReliabilityBin]) -> list[list[float]]:
@@ -101,14 +127,14 @@ def _interval_lengths(rows: Sequence[ReliabilityBin]) -> list[list[float]]:
 def _draw_counts(axis: Axes, rows: Sequence[ReliabilityBin], bins: int) -> None:
     """A bar a bin with its number of samples, which also stands above it."""
     middles = _middles(rows)
-    axis.bar(middles, [row.count for row in rows], width=0.92 / bins, color=BAR)
+    axis.bar(middles, [row.count for row in rows], width=0.92 / bins, color=SKY, edgecolor=BLUE, linewidth=0.5)
     for middle, row in zip(middles, rows, strict=True):
         axis.annotate(
             f"{row.count}",
             (middle, row.count),
             ha="center",
             va="bottom",
-            fontsize=5.5,
+            fontsize=SMALL,
             color=INK,
             rotation=90,
             xytext=(0, 1.5),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from calibench.report.plot_style import BLUE, GREY, INK, VERMILLION, legend
+from calibench.report.plot_style import BLUE, GREY, INK, SMALL, VERMILLION, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 MOST_ROWS = 25
 """The worst groups are drawn, so many at most."""
 
+LONGEST_GROUP = 28
+"""Letters of a group's name."""
+
 Groups = Mapping[str, Mapping[str, Any]]
 
 
-def draw_groups(axis: Axes, groups: Groups, title: str = "groups, worst first") -> None:
+def draw_groups(axis: Axes, groups: Groups, level: float = 0.95) -> None:
     """Accuracy with its interval and mean confidence, a row a group; miscalibrated groups are marked by colour and a star."""
     shown = list(groups.items())[:MOST_ROWS]
     places = range(len(shown))
@@ -38,29 +41,30 @@ def draw_groups(axis: Axes, groups: Groups, title: str = "groups, worst first") 
             marker, colour = ("D", VERMILLION) if bad else ("D", "white")
             axis.plot([100 * mean], [place], marker=marker, color=colour, markeredgecolor=INK, markersize=5, zorder=4)
     labels = [
-        f"{'* ' if group['calibrated'] == 'miscalibrated' else ''}{_short(name)}  (n {group['n']})"
+        f"{'* ' if group['calibrated'] == 'miscalibrated' else ''}{short(name, LONGEST_GROUP)} (n {group['n']})"
         for name, group in shown
     ]
-    axis.set_yticks(list(places), labels, fontsize=7.5)
+    axis.set_yticks(list(places), labels, fontsize=SMALL)
     axis.invert_yaxis()
-    axis.set_xlabel("%")
+    axis.set_box_aspect(None)
+    axis.set_xlabel("accuracy and mean confidence, %")
     if len(groups) > MOST_ROWS:
-        title += f": {MOST_ROWS} of {len(groups)}"
-    axis.set_title(title, fontsize=10)
-    axis.plot([], [], marker="o", color=BLUE, label="accuracy, 95 %")
+        axis.set_title(f"groups, the worst {MOST_ROWS} of {len(groups)}")
+    axis.plot([], [], marker="o", color=BLUE, label=_with_level(level))
     axis.plot([], [], marker="D", color="white", markeredgecolor=INK, linestyle="none", label="mean confidence")
     axis.plot([], [], marker="D", color=VERMILLION, markeredgecolor=INK, linestyle="none", label="* miscalibrated")
     axis.grid(axis="y", color=GREY, alpha=0.25, linewidth=0.6)
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, fontsize=7.5, frameon=False)
+    axis.margins(y=0.5 / max(1, len(shown)))
+    axis.locator_params(axis="x", nbins=5)
 
 
-def draw_periods(axis: Axes, periods: Mapping[str, Any]) -> None:
+def draw_periods(axis: Axes, periods: Mapping[str, Any], level: float = 0.95) -> None:
     """Accuracy with its interval and mean confidence along the periods."""
     names, groups = list(periods["periods"]), list(periods["periods"].values())
     figure = _accuracy_name(periods["periods"])
     places = list(range(len(names)))
     values = [_percent(group["metrics"].get(figure)) for group in groups]
-    axis.plot(places, values, color=BLUE, marker="o", markersize=4, linewidth=1.4, label="accuracy, 95 %")
+    axis.plot(places, values, color=BLUE, marker="o", markersize=4, linewidth=1.2, label=_with_level(level))
     for place, group in zip(places, groups, strict=True):
         bounds = group["intervals"].get(figure)
         if bounds is not None:
@@ -81,10 +85,10 @@ def draw_periods(axis: Axes, periods: Mapping[str, Any]) -> None:
         top = [means[place] for place in bad]
         axis.plot(bad, top, linestyle="none", marker="*", markersize=11, color=INK, zorder=5, label="miscalibrated")
     step = max(1, len(names) // 12)
-    axis.set_xticks(places[::step], [_short(name, 14) for name in names[::step]], rotation=45, ha="right", fontsize=7.5)
-    axis.set(ylabel="%")
-    axis.set_title(f"periods of {periods['column']}", fontsize=10)
-    legend(axis)
+    axis.set_xticks(places[::step], [short(name) for name in names[::step]], rotation=45, ha="right", fontsize=SMALL)
+    axis.set_box_aspect(None)
+    axis.set(ylabel="accuracy and mean confidence, %")
+    axis.set_title(f"periods of {short(str(periods['column']), LONGEST_GROUP)}")
 
 
 def _accuracy_name(groups: Groups) -> str:
@@ -96,5 +100,5 @@ def _percent(value: float | None) -> float:
     return float("nan") if value is None else 100 * value
 
 
-def _short(name: str, most: int = 28) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+def _with_level(level: float) -> str:
+    return f"accuracy, {100 * level:g} %"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from calibench.atomic import replacing, writable_folder
 from calibench.errors import InputError
+from calibench.report.drift_words import drift_words
 from calibench.report.format import NOTHING, figure, figure_with_interval, header, interval
 from calibench.report.pictures import Drawn, pictures
 from calibench.report.plot_style import as_svg
@@ -20,6 +22,7 @@ Record = Mapping[str, Any]
 ENDINGS = (".html", ".htm")
 
 STYLE = """
+html { color-scheme: light; }
 :root { --ink: #1b2a41; --quiet: #5b6576; --line: #d5dae2; --bad: #b34700; --good: #00664b; }
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; color: var(--ink); background: #fff;
@@ -31,11 +34,14 @@ p { margin: .4rem 0; max-width: 48rem; } .quiet { color: var(--quiet); }
 .verdict strong { display: block; font-size: 1.1rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; }
-th, td { padding: .28rem .7rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { color: var(--quiet); font-weight: 600; border-bottom: 2px solid var(--line); vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 8rem; overflow-wrap: anywhere; }
-td.word { text-align: left; } tr.miscalibrated td { background: #fdf1e8; font-weight: 600; }
-figure { margin: 1rem 0; } img { max-width: 100%; height: auto; } figcaption { color: var(--quiet); font-size: .85rem; }
+th, td { padding: .28rem .6rem; text-align: right; border-bottom: 1px solid var(--line); vertical-align: top; }
+thead th { color: var(--quiet); font-weight: 600; border-bottom: 2px solid var(--line); vertical-align: bottom; }
+tbody th { font-weight: inherit; }
+th:first-child { text-align: left; min-width: 6.5rem; overflow-wrap: anywhere; }
+td.word { text-align: left; } tr.miscalibrated > * { background: #fdf1e8; font-weight: 600; }
+.figures { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; }
+figure { margin: .5rem 0; flex: 0 1 26rem; } img { width: 100%; height: auto; }
+figcaption { color: var(--quiet); font-size: .85rem; }
 @media print { body { max-width: none; font-size: 11px; } h2 { break-after: avoid; } figure, tr { break-inside: avoid; } }
 """
 
@@ -47,7 +53,8 @@ ANSWERS = {
 }
 
 CAPTIONS = {
-    "reliability": "Reliability diagram: the share of right answers in each bin of confidence; dashed: calibration.",
+    "reliability": "Reliability diagram: the share of right answers in each bin of confidence, with its interval at the mean "
+    "confidence; dashed: calibration; dark bars: where the samples lie.",
     "corp": "CORP: isotonic regression, which chooses its own bins. A calibrated model stays in the grey band at 9 points in 10. "
     "Below, where the probabilities lie. MCB is the part of the mean squared error that the curve removes.",
     "all": "The CORP curve of each class, the worst in colour.",
@@ -85,7 +92,7 @@ def page(documents: Sequence[Record], drawn: Sequence[Sequence[Drawn]]) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{_text(title)}: calibration</title><style>{STYLE}</style></head>\n<body>\n{body}\n"
+        f'<link rel="icon" href="data:,"><title>{_text(title)}: calibration</title><style>{STYLE}</style></head>\n<body>\n{body}\n'
         f'<p class="quiet">calibench {__version__}</p>\n</body></html>\n'
     )
 
@@ -111,6 +118,8 @@ def _evaluation(document: Record, drawn: Sequence[Drawn]) -> Iterator[str]:
     warnings = [*document["warnings"], *(after or {}).get("warnings", ())]
     for warning in dict.fromkeys(warnings):
         yield f"<p>Warning: {_text(warning)}</p>"
+    for note in document.get("notes", ()):
+        yield f"<p>Note: {_text(note)}</p>"
     yield from _advice(document)
     yield "<h2>Figures</h2>"
     yield _figures(document, after)
@@ -119,12 +128,13 @@ def _evaluation(document: Record, drawn: Sequence[Drawn]) -> Iterator[str]:
         yield from _pictures(drawn, ("corp:all",), "Classes")
     yield from _pictures(drawn, ("confidence", "risk-coverage"), "Confidence and errors")
     judgement = document if after is None else after
+    fitted = "" if after is None else f", after {document['fit']['recipe']}"
     if judgement.get("groups"):
-        yield "<h2>Groups, worst first</h2>"
+        yield f"<h2>Groups, worst first{_text(fitted)}</h2>"
         yield _parts(judgement["groups"], "group", document["units"])
         yield from _pictures(drawn[-1:], ("groups",), "")
     if judgement.get("periods"):
-        yield from _periods(judgement["periods"], document["units"])
+        yield from _periods(judgement["periods"], document["units"], fitted, questions)
         yield from _pictures(drawn[-1:], ("periods",), "")
     if document.get("ood"):
         yield "<h2>Rows of other files (OOD)</h2>"
@@ -155,12 +165,19 @@ def _advice(document: Record) -> Iterator[str]:
 
 def _table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
     """A table; each row is its class and its cells, a cell of letters is flush left."""
-    head = "".join(f"<th>{_text(name)}</th>" for name in heads)
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in heads)
     lines = [
-        f'<tr class="{_text(kind)}">' + "".join(f"<td{_align(cell)}>{_text(cell)}</td>" for cell in cells) + "</tr>"
+        f'<tr class="{_text(kind)}"><th scope="row">{_text(cells[0])}</th>'
+        + "".join(f"<td{_align(cell)}>{_unbroken(cell)}</td>" for cell in cells[1:])
+        + "</tr>"
         for kind, cells in rows
     ]
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+
+
+def _unbroken(cell: str) -> str:
+    """A cell that breaks before its interval alone."""
+    return re.sub(r"(?<=,) ", "\u00a0", _text(cell))
 
 
 def _align(cell: str) -> str:
@@ -190,11 +207,11 @@ def _figures(document: Record, after: Record | None) -> str:
 def _parts(groups: Mapping[str, Record], title: str, units: Record) -> str:
     """The table of groups or periods."""
     names = [name for name in ("accuracy", "exact_match", "ece_debiased15", "brier") if name in units]
-    heads = [title, "n", "mean confidence %", *(header(name, units[name]["unit"]) for name in names)]
-    heads += ["ECCE / sigma", "gap at least %", "found from %", "verdict"]
+    heads = [title, "verdict", "n", "mean confidence %", *(header(name, units[name]["unit"]) for name in names)]
+    heads += ["ECCE / sigma", "gap at least %", "found from %"]
     rows = []
     for name, group in groups.items():
-        cells = [name, f"{group['n']}", _percent(group["mean_confidence"])]
+        cells = [name, ANSWERS[group["calibrated"]].lower(), f"{group['n']}", _percent(group["mean_confidence"])]
         cells += [
             figure_with_interval(group["metrics"].get(m), group["intervals"].get(m), units[m]["unit"]) for m in names
         ]
@@ -204,7 +221,7 @@ def _parts(groups: Mapping[str, Record], title: str, units: Record) -> str:
             _percent(group["at_least"]),
             _percent(group["detectable"]),
         ]
-        rows.append((group["calibrated"], [*cells, ANSWERS[group["calibrated"]].lower()]))
+        rows.append((group["calibrated"], cells))
     note = (
         '<p class="quiet">gap at least: a lower bound of |predicted − observed| that is 95 % sure for all together; '
         "found from: the gap of the top label that the test finds 4 times in 5</p>"
@@ -216,19 +233,11 @@ def _percent(value: float | None) -> str:
     return NOTHING if value is None else figure(value, "fraction")
 
 
-def _periods(periods: Record, units: Record) -> Iterator[str]:
-    yield f"<h2>Periods of {_text(periods['column'])}</h2>"
-    drift = periods["drift"]
-    if drift is not None and drift["drifts"] is not None:
-        p = f"p {drift['p']:.3g}"
-        if drift["drifts"]:
-            gaps = [f"{100 * drift[key]:+.1f} %" for key in ("gap_before", "gap_after")]
-            yield (
-                f"<p><b>Calibration changes with time</b> ({p}), most of all of {_text(drift['name'])} after "
-                f"{_text(drift['since'])}: predicted less observed is {gaps[0]} up to then and {gaps[1]} afterwards.</p>"
-            )
-        else:
-            yield f"<p>No sign that calibration changes with time ({p}).</p>"
+def _periods(periods: Record, units: Record, fitted: str, questions: int) -> Iterator[str]:
+    yield f"<h2>Periods of {_text(periods['column'])}{_text(fitted)}</h2>"
+    if periods["drift"] is not None:
+        words = drift_words(periods["drift"], questions)
+        yield f"<p>{_text(words[:1].upper() + words[1:])}.</p>"
     yield _parts(periods["periods"], "period", units)
 
 
@@ -251,16 +260,19 @@ def _ood(rows: Sequence[Record]) -> str:
 
 
 def _pictures(drawn: Sequence[Drawn], kinds: Sequence[str], title: str) -> Iterator[str]:
-    """A figure of each judgement, with its caption as text for readers that see no pictures."""
+    """A figure of each kind of each judgement, with its caption as text for readers that see no pictures."""
     if not drawn:
         return
     if title:
         yield f"<h2>{_text(title)}</h2>"
-    caption = " ".join(CAPTIONS["all" if kind.endswith(":all") else kind.partition(":")[0]] for kind in kinds)
+    images = []
     for part in drawn:
-        data = base64.b64encode(as_svg(pictures([part], kinds))).decode()
-        alt = _text(f"{part.title} {caption}".strip())
-        yield (
-            f'<figure><img alt="{alt}" src="data:image/svg+xml;base64,{data}">'
-            f"<figcaption>{_text(caption)}</figcaption></figure>"
-        )
+        for kind in kinds:
+            caption = CAPTIONS["all" if kind.endswith(":all") else kind.partition(":")[0]]
+            data = base64.b64encode(as_svg(pictures([part], [kind]))).decode()
+            alt = _text(f"{part.title}: {caption}" if part.title else caption)
+            images.append(
+                f'<figure><img alt="{alt}" src="data:image/svg+xml;base64,{data}">'
+                f"<figcaption>{_text(caption)}</figcaption></figure>"
+            )
+    yield f'<div class="figures">{"".join(images)}</div>'

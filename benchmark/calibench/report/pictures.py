@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from calibench.errors import InputError, did_you_mean
 from calibench.metrics.judged import Judged
 from calibench.report.diagram import check_plot
-from calibench.report.plot_style import panels, save
+from calibench.report.plot_style import panels, save, short, style, title_and_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,16 @@ OF_CLASSES = ("reliability", "corp")
 
 KINDS = (*OF_CLASSES, "confidence", "risk-coverage", "groups", "periods")
 
-TITLES = {"reliability": "reliability, 15 bins", "corp": "reliability, CORP", "confidence": "confidence"}
+TITLES = {
+    "reliability": "reliability, 15 bins",
+    "corp": "reliability, CORP",
+    "confidence": "confidence",
+    "risk-coverage": "risk and coverage",
+    "groups": "groups, worst first",
+    "periods": "periods",
+}
+
+LONGEST_TITLE = 40
 
 EXPLAINED = {
     "reliability": "accuracy in 15 bins of the confidence; reliability:1 of class 1, reliability:all of every class",
@@ -41,6 +50,8 @@ class Drawn:
     judged: Judged
     judgement: Mapping[str, Any]
     class_names: tuple[str, ...] = ()
+    level: float = 0.95
+    """The level of the intervals of groups and periods."""
 
 
 def kinds_of(text: str) -> list[str]:
@@ -63,11 +74,13 @@ def pictures(drawn: Sequence[Drawn], kinds: Sequence[str]) -> Figure:
     """A figure with a panel for each kind of each judgement. InputError for a picture of what was not asked."""
     wanted = [(part, kind) for part in drawn for kind in kinds]
     draws = [_drawing(part, kind) for part, kind in wanted]
-    figure, axes = panels(len(draws))
-    for axis, draw, (part, kind) in zip(axes, draws, wanted, strict=True):
-        draw(axis)
-        name = axis.get_title() or _title(kind)
-        axis.set_title(f"{part.title}\n{name}" if len(drawn) > 1 or part.title else name, fontsize=10)
+    with style():
+        figure, axes = panels(len(draws))
+        for axis, draw, (part, kind) in zip(axes, draws, wanted, strict=True):
+            draw(axis)
+            name = axis.get_title() or _title(kind)
+            title = f"{short(part.title, LONGEST_TITLE)}\n{name}" if len(drawn) > 1 or part.title else name
+            title_and_legend(axis, title, "right" if kind == "groups" else "left")
     return figure
 
 
@@ -76,7 +89,7 @@ def _title(kind: str) -> str:
     name, _, of_class = kind.partition(":")
     if of_class == "all":
         return f"{TITLES[name]}, every class"
-    return TITLES[name] + (f", class {of_class}" if of_class else "")
+    return TITLES[name] + (f", class {short(of_class)}" if of_class else "")
 
 
 def draw_pictures(drawn: Sequence[Drawn], kinds: Sequence[str], path: Path) -> None:
@@ -87,7 +100,7 @@ def draw_pictures(drawn: Sequence[Drawn], kinds: Sequence[str], path: Path) -> N
 
 def _drawing(drawn: Drawn, kind: str) -> Callable[[Axes], None]:
     """The function that draws one picture; it raises InputError before anything is drawn."""
-    from calibench.report import group_pictures, reliability_pictures
+    from calibench.report import all_classes, group_pictures, reliability_pictures
 
     judged, (name, _, of_class) = drawn.judged, kind.partition(":")
     if name in ("groups", "periods"):
@@ -96,8 +109,8 @@ def _drawing(drawn: Drawn, kind: str) -> Callable[[Axes], None]:
         if not parts:
             raise InputError(f"picture {name!r} needs the {name} of {option}", f"add {option} COLUMN")
         if name == "groups":
-            return lambda axis: group_pictures.draw_groups(axis, parts)
-        return lambda axis: group_pictures.draw_periods(axis, parts)
+            return lambda axis: group_pictures.draw_groups(axis, parts, drawn.level)
+        return lambda axis: group_pictures.draw_periods(axis, parts, drawn.level)
     if name == "confidence":
         return lambda axis: reliability_pictures.draw_confidence(axis, judged)
     if name == "risk-coverage":
@@ -105,7 +118,8 @@ def _drawing(drawn: Drawn, kind: str) -> Callable[[Axes], None]:
     if judged.labels_per_sample > 1 and of_class:
         raise InputError(f"picture {kind!r}: samples have several labels and no classes", f"draw {name}")
     if of_class == "all":
-        return lambda axis: reliability_pictures.draw_all_classes(axis, judged, drawn.class_names)
+        of_all = all_classes.draw_bins if name == "reliability" else all_classes.draw_corp
+        return lambda axis: of_all(axis, judged, drawn.class_names)
     asked = reliability_pictures.question(judged, _class(of_class, drawn), drawn.class_names)
     draw = reliability_pictures.draw_bins if name == "reliability" else reliability_pictures.draw_corp
     return lambda axis: draw(axis, judged, asked)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from calibench.data.checks import check_values
@@ -78,14 +79,27 @@ class FinishedRun:
         return labels.astype(np.int64)
 
     def _checked(self, x: Any) -> NDArray[np.float32]:
-        array = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
-        expected = self._data.train.x.shape[1:]
+        array, expected = _array_of(x), self._data.train.x.shape[1:]
         if array.shape[1:] != expected or array.ndim == 0 or len(array) == 0:
             message = f"x has shape {list(array.shape)}, and this run takes rows [N, {', '.join(map(str, expected))}]"
             raise InputError(
                 message, "one row a sample, as in the data of the run; x[None] makes one row of one sample"
             )
         return check_values(array, "x")
+
+
+def _array_of(x: Any) -> NDArray[Any]:
+    """Rows as an array. InputError for rows of different lengths, and for a mask, which would be lost."""
+    if isinstance(x, torch.Tensor):
+        x = x.detach().cpu()
+        array: NDArray[Any] = (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+        return array
+    if isinstance(x, np.ma.MaskedArray):
+        raise InputError("x: a masked array would lose its mask", "leave out the rows that are masked")
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise InputError(f"x: {error}", "give an array, a tensor or nested lists of numbers") from None
 
 
 def _entry_of(fitted: Mapping[Any, dict[str, Any]], stage: str, record: ResultRecord) -> dict[str, Any]:

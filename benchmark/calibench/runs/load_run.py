@@ -47,6 +47,8 @@ def load_run(
     identify the stages. A `dataset`, a `model`, `trained` and `head` that the run got from Python must be given again.
     Raises InputError if there is no such run, if data, model or code are not those of the run, or if a stage is not kept.
     """
+    if not isinstance(run, str | ResultRecord):
+        raise InputError(f"run is a {type(run).__name__}", "give a run id, or a record")
     folder = Path(results)
     record = run if isinstance(run, ResultRecord) else _find(folder, run)
     where = f"run {record.run_id}"

@@ -11,6 +11,7 @@ from calibench.errors import did_you_mean
 from calibench.lazy import np, torch
 from calibench.metrics.binning import Bools
 from calibench.outputs.several_labels import label_scores
+from calibench.outputs.uncertainty import threshold_of
 from calibench_methods.decisions.answer_metrics import MEANING, METRICS, rates
 from calibench_methods.decisions.class_thresholds import (
     Goal,
@@ -196,7 +197,7 @@ class TunedThresholds:
     def _as_json(self, limits: list[Limit], unit: str) -> dict[str, Any]:
         doubts = [limit.uncertainty for limit in limits]
         fitted: dict[str, Any] = {
-            "thresholds": [None if doubt is None else 1 / (1 + doubt) for doubt in doubts],
+            "thresholds": [None if doubt is None else _threshold(doubt) for doubt in doubts],
             "doubts": [NEVER if doubt is None else doubt for doubt in doubts],
         }
         if self.goal.target is not None:
@@ -258,6 +259,11 @@ class TunedThresholds:
     def reached(self, doubts: torch.Tensor, fitted: dict[str, Any]) -> torch.Tensor:
         """True where the doubt `[N, C]` is within the limit of its column."""
         return doubts <= torch.tensor(fitted["doubts"], dtype=torch.float64, device=doubts.device)
+
+
+def _threshold(doubt: float) -> float:
+    """A limit on the doubt as one on the probability; a doubt of 1, as of a label that cannot be tuned, is 0.5."""
+    return 0.5 if doubt == 1 else threshold_of("max-softmax", doubt)
 
 
 def label_doubts(outputs: Outputs) -> torch.Tensor:

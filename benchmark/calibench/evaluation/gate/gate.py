@@ -18,12 +18,13 @@ from calibench.evaluation.gate.gate_result import GateResult
 from calibench.evaluation.gate.limit import Limit, Texts, gateable, limits_of, margins_of
 from calibench.evaluation.gate.too_few import about_needed, too_few
 from calibench.evaluation.judge import applicable
+from calibench.evaluation.names_given import names_given
 from calibench.evaluation.samples_given import samples_given
 from calibench.evaluation.warnings import warnings_about
 from calibench.metrics.bootstrap import SEED
 from calibench.metrics.judged import Judged
 from calibench.metrics.load import Metrics, load_metrics
-from calibench.outputs.readers import SamplesFile, aligned, read_samples
+from calibench.outputs.readers import Columns, SamplesFile, aligned, read_samples
 from calibench.progress import Report, quiet
 
 CONFIDENCE = 0.95
@@ -97,11 +98,15 @@ def gate_samples(
     *,
     baseline: Samples | None = None,
     fit: Fit = Fit(),
+    class_names: tuple[str, ...] = (),
     seed: int = SEED,
     report: Report = quiet,
 ) -> GateResult:
-    """The outcome of `checks` on `samples`. Raises InputError for samples that cannot show them, whatever the model answers."""
-    judged = _judged(samples, fit, seed)
+    """The outcome of `checks` on `samples`, whose classes a rule may call by `class_names`.
+
+    Raises InputError for samples that cannot show the checks, whatever the model answers.
+    """
+    judged = _judged(samples, fit, class_names, seed)
     n = judged.n // judged.labels_per_sample
     refuse_few(n, checks.metrics)
     _refuse_inapplicable(judged, checks.metrics)
@@ -112,19 +117,20 @@ def gate_samples(
             raise InputError(
                 "a fit of the judged model is not one of the baseline", "calibrate both, and gate the results"
             )
-        results += _of_baseline(judged, _judged(baseline, fit, seed), checks, seed)
+        results += _of_baseline(judged, _judged(baseline, fit, class_names, seed), checks, seed)
     return GateResult(tuple(results), checks.confidence, n, tuple(warnings_about(judged)))
 
 
-def _judged(samples: Samples, fit: Fit, seed: int) -> Judged:
+def _judged(samples: Samples, fit: Fit, class_names: tuple[str, ...], seed: int) -> Judged:
     if fit.recipe == AUTO:
         raise InputError(
             "a gate takes no fit auto: its map may change with the samples", "name the map, as temperature"
         )
-    check_fit(fit.recipe, fit.samples, fit.folds, samples)
+    check_fit(fit.recipe, fit.samples, fit.folds, samples, class_names)
     if fit.recipe is None:
         return Judged(*samples)
-    after = apply_fit(fit.recipe, samples if fit.samples is None else fit.samples, fit.folds, samples, seed)
+    fit_on = samples if fit.samples is None else fit.samples
+    after = apply_fit(fit.recipe, fit_on, fit.folds, samples, seed, class_names)
     return Judged(after.outputs, samples[1], after.decisions)
 
 
@@ -200,7 +206,8 @@ def gate(  # noqa: PLR0913 - the public API: an argument for each option of the 
     With `no_worse`, a metric with a limit (`brier` where there is none) must not be shown to be worse than that of the `baseline`
     file, or of `baseline_logits` or `baseline_probs`, on the same rows; with `margin={"brier": 0.005}` it must be shown to be
     worse by no more than that. `fit` is a recipe that is applied first, such as the rule `threshold:value=0.8`; `fit_on` is a
-    file of samples to fit it on, and `cross_fit` a number of folds. With `class_names`, those of the columns, labels may be words.
+    file of samples to fit it on, and `cross_fit` a number of folds. With `class_names`, those of the columns, labels may be words,
+    and the columns of a baseline file and of `fit_on` are matched by name; for a `file`, they name its columns as `--classes` does.
 
     Raises InputError for a metric without an interval, for samples too few to show a limit (it says how many are needed), and for
     a baseline of other rows.
@@ -209,24 +216,25 @@ def gate(  # noqa: PLR0913 - the public API: an argument for each option of the 
     checks = asked(max, min, baseline=has_baseline, no_worse=no_worse, margin=margin, confidence=confidence)
     if file is not None and any(given is not None for given in (logits, probs, labels)):
         raise InputError("give a file, or arrays, one of them", "as gate(file='test.npz', max={'ece15': 0.03})")
-    read = None if file is None else read_samples(file)
-    samples = samples_given(logits, probs, labels, "", class_names) if read is None else read.samples
+    names = names_given(class_names)
+    columns = Columns(classes=names if file is not None else None)
+    if file is not None:
+        judged = read_samples(file, columns)
+    else:
+        outputs, truth = samples_given(logits, probs, labels, "", names)
+        judged = SamplesFile("class_names", outputs, truth, names)
     if baseline is not None and (baseline_logits is not None or baseline_probs is not None):
         raise InputError("give a baseline file, or its outputs, one of them", "as baseline_logits=z")
     old: Samples | None = None
     if baseline is not None:
-        old = _of_file(baseline, read)
+        old = aligned(read_samples(baseline, columns), judged).samples
     elif has_baseline:
-        old = samples_given(baseline_logits, baseline_probs, _labels_again(samples), "baseline_")
-    fitting = Fit(fit, None if fit_on is None else _of_file(fit_on, read), cross_fit)
-    result = gate_samples(samples, checks, baseline=old, fit=fitting, seed=seed)
-    return result if read is None else dataclasses.replace(result, file=str(file), notes=read.notes)
-
-
-def _of_file(path: str | Path, judged: SamplesFile | None) -> Samples:
-    """The samples of another file, with their classes in the order of the judged ones."""
-    read = read_samples(path)
-    return read.samples if judged is None else aligned(read, judged).samples
+        old = samples_given(baseline_logits, baseline_probs, _labels_again(judged.samples), "baseline_")
+    fit_file = None if fit_on is None else aligned(read_samples(fit_on, columns), judged).samples
+    own = tuple(judged.class_names or ())
+    fitting = Fit(fit, fit_file, cross_fit)
+    result = gate_samples(judged.samples, checks, baseline=old, fit=fitting, class_names=own, seed=seed)
+    return result if file is None else dataclasses.replace(result, file=str(file), notes=judged.notes)
 
 
 def _labels_again(samples: Samples) -> Any:

@@ -11,6 +11,12 @@ from calibench.errors import InputError, did_you_mean
 from calibench.outputs.readers.plugin import calibench_readers
 from calibench.plugins.specs import ReaderSpec
 
+BINARY = (b"PK\x03\x04", b"\x89HDF", b"PAR1", b"ARROW1", b"\x93NUMPY")
+"""How files begin that are no text."""
+
+PACKED = {".gz": "gunzip", ".zip": "unzip", ".bz2": "bunzip2", ".xz": "unxz", ".zst": "unzstd", ".7z": "7z x"}
+"""Endings of packed files, and the command that unpacks them."""
+
 HEAD = 1 << 16
 """Bytes at the start of a file that its kind is told by."""
 
@@ -48,17 +54,37 @@ def reader_of(path: Path, words: str | None = None, shown: object = None) -> Bou
     spec = _by_ending(path.name.lower(), head, own_readers()) or _by_ending(path.name.lower(), head, all_readers())
     if spec is None and not path.suffix:
         spec = by_content(head)
+    other = None if spec is None or head.lstrip().startswith(spec.starts) else _binary(head)
+    if spec is not None and spec.starts and spec.name != "npz" and other not in (None, spec):
+        message = (
+            f"{path if shown is None else shown}: it has the ending of {spec.name}, and begins as {other.name} does"
+        )
+        raise InputError(message, f"--format {other.name} reads it so; give it its own ending")
     if spec is None:
         endings = sorted({ending for spec in all_readers() for ending in spec.suffixes})
-        raise InputError(
-            f"{path if shown is None else shown}: cannot read files of type {path.suffix or 'unknown'!r}",
-            f"use {', '.join(endings[:-1])} or {endings[-1]}",
-        )
+        message = f"{path if shown is None else shown}: cannot read files of type {path.suffix or 'unknown'!r}"
+        raise InputError(message, _hint(path, head, f"use {', '.join(endings[:-1])} or {endings[-1]}"))
     return bind(spec, ())
 
 
+def _binary(head: bytes) -> ReaderSpec | None:
+    """The reader of a file that begins as no text does."""
+    return by_content(head) if head.startswith(BINARY) else None
+
+
+def _hint(path: Path, head: bytes, endings: str) -> str:
+    """What to do with a file whose ending tells nothing."""
+    if path.suffix.lower() in PACKED:
+        return f"unpack it: {PACKED[path.suffix.lower()]} FILE; a table of text is also read as .csv.gz"
+    found = by_content(head)
+    if found is not None:
+        return f"it begins as {found.name} does: --format {found.name} reads it so"
+    return endings if path.suffix else f"{endings}, or say what it is: --format NAME"
+
+
 def _by_ending(name: str, head: bytes, specs: Sequence[ReaderSpec]) -> ReaderSpec | None:
-    fitting = [spec for spec in specs if name.endswith(spec.suffixes) and _has_marks(head, spec)]
+    named = [spec for spec in specs if name.endswith(spec.suffixes)]
+    fitting = [spec for spec in named if _has_marks(head, spec)] or named[: len(named) == 1]
     longest = {spec: max(len(ending) for ending in spec.suffixes if name.endswith(ending)) for spec in fitting}
     return max(fitting, key=lambda spec: (longest[spec], len(spec.marks)), default=None)
 

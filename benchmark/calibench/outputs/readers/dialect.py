@@ -29,13 +29,13 @@ class Dialect:
 
 
 def dialect_of(lines: Sequence[str], suffix: str) -> Dialect:
-    """The dialect of the first lines of a table, header first; of a `.tsv` the separator is the tab.
+    """The dialect of the first lines of a table, header first; of a `.tsv` the separator is the tab, and of `sep=;` the semicolon.
 
     The separator is the character that all lines hold equally often, outside quotes; among several the comma, unless a semicolon
     or a tab is there as well, when commas are decimal marks.
     """
-    if suffix == ".tsv":
-        separator = "\t"
+    if suffix == ".tsv" or suffix.startswith("sep="):
+        separator = "\t" if suffix == ".tsv" else suffix[-1]
     else:
         header = _counts(lines[0]) if lines else {}
         rows = [_counts(line) for line in lines[1:] if line.strip()]

@@ -11,7 +11,7 @@ from calibench.errors import InputError
 from calibench.outputs.columns import Columns
 from calibench.outputs.readers.arrow_columns import column_arrays
 from calibench.outputs.readers.block_file import BlockFile, refuse_several_labels
-from calibench.outputs.readers.formats.parquet import HINT, pyarrow_parquet
+from calibench.outputs.readers.formats.parquet import DAMAGED, HINT, pyarrow_parquet
 from calibench.outputs.readers.table import columns_by_name, refuse_equal_names, samples_from_block
 
 BUFFER = 1 << 16
@@ -28,7 +28,7 @@ class ParquetFile(BlockFile):
         try:
             metadata = pyarrow.parquet.read_metadata(self.path)
             names = metadata.schema.to_arrow_schema().names
-        except (OSError, pyarrow.ArrowException) as error:
+        except (*DAMAGED, pyarrow.ArrowException) as error:
             raise InputError(f"cannot read {path}: {error}", HINT) from None
         refuse_equal_names(names, self.path)
         chosen, self._labels = columns_by_name(path, dict.fromkeys(names), columns)
@@ -54,7 +54,7 @@ class ParquetFile(BlockFile):
                     assert samples.labels is not None
                     yield samples.scores, samples.labels
                     first += batch.num_rows
-        except (OSError, pyarrow.ArrowException) as error:
+        except (*DAMAGED, pyarrow.ArrowException) as error:
             raise InputError(f"cannot read {self.where}: {error}", HINT) from None
 
     @staticmethod

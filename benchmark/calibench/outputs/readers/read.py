@@ -63,6 +63,15 @@ def read_content(path: str | Path, columns: Columns) -> Content:
     """The named arrays of a file, with the labels of a second file if the user names one."""
     refuse_both(columns)
     file = local_file(path)
+    try:
+        return _content(file, path, columns)
+    except InputError as error:
+        if str(file) not in error.message:
+            raise
+        raise InputError(error.message.replace(str(file), str(path)), error.hint) from None  # a copy of standard input
+
+
+def _content(file: Path, path: str | Path, columns: Columns) -> Content:
     reader = reader_of(file, columns.format, path)
     refuse_larger_than_memory(path, columns)
     if reader.spec in own_readers():

@@ -44,7 +44,6 @@ class SamplesFile:
     def other(self, name: str) -> NDArray[Any]:
         """The column `name`, `[N]`. InputError suggesting a similar name if there is none."""
         if name not in self.others:
-            raise InputError(
-                f"{self.path}: there is no {name!r} of one value a sample", did_you_mean(name, self.others)
-            )
+            message = f"{self.path}: beside scores and labels there is no {name!r} of one value a sample"
+            raise InputError(message, did_you_mean(name, self.others))
         return self.others[name]

@@ -12,12 +12,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+BLANK = ("", "NA", "N/A", "NULL", "null", "None", None)
+"""Cells without a value; "nan" is a number."""
+
+
 def numbers(values: NDArray[Any], path: object, name: str, first: int = 0) -> NDArray[np.float64]:
     """A column of numbers in float64. InputError naming the first row that is none; `first` is the number of the first row."""
     if values.dtype.kind in "fiub":
         return values.astype(np.float64)
     column = np.empty(len(values))
     for row, value in enumerate(values):
+        if value is None:
+            raise InputError(f"{path}: row {first + row}: {name} is missing", "fill or drop the row")
         try:
             column[row] = float(value)
         except (TypeError, ValueError):
@@ -27,7 +33,7 @@ def numbers(values: NDArray[Any], path: object, name: str, first: int = 0) -> ND
 
 
 def number_columns(table: Mapping[str, NDArray[Any]], names: list[str]) -> dict[str, NDArray[np.float64]]:
-    """Those of the columns `names` whose cells are all numbers, in float64. NaN counts as one."""
+    """Those of the columns `names` whose cells are all numbers or missing, which is NaN, in float64."""
     found = {}
     for name in names:
         values = table[name]
@@ -36,7 +42,13 @@ def number_columns(table: Mapping[str, NDArray[Any]], names: list[str]) -> dict[
         try:
             found[name] = values.astype(np.float64)
         except (TypeError, ValueError):
-            continue
+            if any(value in BLANK for value in values.tolist()) and not holds_no_number(values):
+                try:
+                    found[name] = np.array(
+                        [np.nan if value in BLANK else value for value in values.tolist()], np.float64
+                    )
+                except (TypeError, ValueError):
+                    continue
     return found
 
 

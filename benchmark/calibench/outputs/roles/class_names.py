@@ -7,12 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-SEPARATORS = "_ .:-/=|["
+SEPARATORS = "_ .:-/=|[("
 """Characters that end a prefix which all columns share, or begin such a suffix."""
 
 _WHOLE = re.compile(r"[+-]?\d+(\.0*)?\Z")
 
 LONGEST_LIST = 12
+
+MOST_CUTS = 5
+"""So many beginnings and ends that names share are tried."""
 
 
 def listed(names: Iterable[object]) -> str:
@@ -23,10 +26,14 @@ def listed(names: Iterable[object]) -> str:
 
 
 def canonical(value: object) -> str:
-    """A label or a name as text without spaces around it; a whole number without sign, zeros in front and decimals."""
+    """A label or a name as text without spaces around it, its accents composed; a whole number without zeros and decimals."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     text = str(value).strip()
+    if not text.isascii():
+        import unicodedata
+
+        text = unicodedata.normalize("NFC", text)
     return str(int(float(text))) if _WHOLE.match(text) and len(text) <= 18 else text
 
 
@@ -71,8 +78,18 @@ def _beginning(names: Sequence[str]) -> str:
 
 def _suffix(names: Sequence[str]) -> str:
     common = _beginning([name[::-1] for name in names])[::-1]
-    places = [common.find(separator) for separator in f"{SEPARATORS}]" if separator in common]
+    places = [common.find(separator) for separator in f"{SEPARATORS}])" if separator in common]
     return common[min(places) :] if places else ""
+
+
+def _parts(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """The names without some of what they share, the least first: `p_low risk`, `p_high risk` are also `low risk`, `high risk`."""
+    before, after = _beginning(names), _beginning([name[::-1] for name in names])
+    starts = [0, *(place + 1 for place, mark in enumerate(before) if mark in SEPARATORS)][:MOST_CUTS]
+    ends = [0, *(place + 1 for place, mark in enumerate(after) if mark in f"{SEPARATORS})]")][:MOST_CUTS]
+    cuts = sorted(((start, end) for start in starts for end in ends), key=sum)
+    forms = [tuple(name[start : len(name) - end] for name in names) for start, end in cuts]
+    return [form for form in forms if all(form) and len(set(form)) == len(form)]
 
 
 @dataclass(frozen=True)
@@ -98,9 +115,18 @@ class ClassNames:
         return self._unique([*forms, *([canonical(name) for name in form] for form in forms)])
 
     @cached_property
+    def parts(self) -> list[tuple[str, ...]]:
+        """Every form of the names: whole, without some and without all of what they share."""
+        return [self.full, *_forms(self.full), *_parts(self.full)]
+
+    @cached_property
+    def _places_of_parts(self) -> dict[str, int]:
+        return self._unique([[canonical(name) for name in form] for form in self.parts])
+
+    @cached_property
     def _without_case(self) -> dict[str, int]:
         """The class of each word in lower case, where no two classes differ by case alone."""
-        return self._unique([[name.casefold() for form in (self.full, *_forms(self.full)) for name in form]])
+        return self._unique([[name.casefold() for form in self.parts for name in form]])
 
     def _unique(self, tiers: Sequence[Sequence[str]]) -> dict[str, int]:
         places: dict[str, int] = {}
@@ -117,7 +143,7 @@ class ClassNames:
         for word in (label.strip() if isinstance(label, str) else text, text):
             if word in self._places:
                 return self._places[word]
-        return self._without_case.get(text.casefold())
+        return self._places_of_parts.get(text, self._without_case.get(text.casefold()))
 
     def order_of(self, others: ClassNames) -> list[int] | None:
         """For each of these classes its place among `others`; None unless both name the same classes."""

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.outputs.columns import Columns, StoredSamples
+from calibench.outputs.outputs import SUM_TOLERANCE
 from calibench.outputs.refuse_rows import refuse_rows
 from calibench.outputs.roles.cells import numbers
-from calibench.outputs.roles.class_names import canonical, is_whole
+from calibench.outputs.roles.class_names import ClassNames, canonical, is_whole
 from calibench.outputs.roles.label_columns import label_name
-from calibench.outputs.roles.usual_names import CONFIDENCE, CORRECT, TOP_CLASSES, TOP_PROBS
+from calibench.outputs.roles.one_column import fractions
+from calibench.outputs.roles.score_lists import columns_are_scores, scores_list
+from calibench.outputs.roles.usual_names import CONFIDENCE, CORRECT, NO_SCORES, PREDICTED, TOP_CLASSES, TOP_PROBS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,15 +31,45 @@ def confidence_alone(arrays: Mapping[str, NDArray[Any]], columns: Columns, path:
     top = _top_columns(arrays, columns)
     if top is not None and columns.probs in (None, top[0]):
         return _of_top_k(arrays, *top, columns, path)
-    correct = _first(CORRECT, arrays)
+    correct, predicted, label = _first(CORRECT, arrays), _first(PREDICTED, arrays), label_name(columns, arrays)
     confidence = columns.probs if columns.probs in arrays else _first(CONFIDENCE, arrays)
-    if confidence is None or correct is None or _has_labels(arrays, columns):
+    usual = confidence is not None and confidence.lower() in CONFIDENCE
+    if (
+        confidence is None
+        or (label in arrays and not usual)
+        or (usual and _scores_beside(arrays, columns, label, path))
+    ):
         return None
-    right = numbers(_as_numbers(arrays[correct]), path, correct)
-    refuse_rows(
-        ~np.isin(right, (0, 1)), str(path), f"{correct} is neither 0 nor 1", "it is 1 where the answer is right"
-    )
-    return _samples(arrays, confidence, right == 1, {confidence, correct}, path)
+    if correct is not None and columns.label is None:
+        given = numbers(_as_numbers(arrays[correct]), path, correct)
+        refuse_rows(
+            ~np.isin(given, (0, 1)), str(path), f"{correct} is neither 0 nor 1", "it is 1 where the answer is right"
+        )
+        return _samples(arrays, confidence, given == 1, {confidence, correct}, path)
+    if predicted is None or label not in arrays or arrays[predicted].shape != arrays[label].shape or not usual:
+        return None
+    note = f"an answer is right where {predicted!r} is {label!r}"
+    right = _equal(arrays[predicted], arrays[label])
+    alone = _samples(arrays, confidence, right, {confidence, predicted, label}, path)
+    return alone._replace(notes=(note, *alone.notes))
+
+
+def _equal(answers: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.array([canonical(a) == canonical(b) for a, b in zip(answers.tolist(), labels.tolist(), strict=True)])
+
+
+def _scores_beside(arrays: Mapping[str, NDArray[Any]], columns: Columns, label: str, path: object) -> bool:
+    """True if the file holds scores of classes beside the confidence: lists, or columns named as scores or as labels are."""
+    used = (label, _first(CONFIDENCE, arrays), _first(CORRECT, arrays), _first(PREDICTED, arrays))
+    rest = {name: array for name, array in arrays.items() if name not in used}
+    if columns.probs is not None:
+        return False
+    if scores_list(rest, columns, path) is not None or columns_are_scores(rest):
+        return True
+    names = [name for name, array in rest.items() if array.ndim == 1 and name.lower() not in NO_SCORES]
+    labels = arrays[label][:1000].tolist() if label in arrays and arrays[label].ndim == 1 else []
+    classes = ClassNames(tuple(names))
+    return len(names) > 1 and any(classes.place(value) is not None for value in labels)
 
 
 def _top_columns(arrays: Mapping[str, NDArray[Any]], columns: Columns) -> tuple[str, str] | None:
@@ -47,9 +80,12 @@ def _top_columns(arrays: Mapping[str, NDArray[Any]], columns: Columns) -> tuple[
     top = _first(TOP_PROBS, arrays), _first(TOP_CLASSES, arrays)
     if top[0] and top[1]:
         return top[0], top[1]
+    if columns.label is not None and not {*",*?["}.isdisjoint(columns.label) and columns.label not in arrays:
+        return None  # several columns of labels, which label_0 may be one of
     for end in ("_0", ""):
         classes = next((f"{name}{end}" for name in ("index", "label") if f"{name}{end}" in arrays), None)
-        if f"prob{end}" in arrays and classes is not None and (end == "_0" or columns.truth is not None):
+        labelled = columns.truth is not None or (end == "_0" and label_name(columns, arrays) in arrays)
+        if f"prob{end}" in arrays and classes is not None and labelled:
             return f"prob{end}", _alike(classes, end, arrays, columns)
     return None
 
@@ -66,11 +102,6 @@ def _alike(classes: str, end: str, arrays: Mapping[str, NDArray[Any]], columns: 
 def _first(names: tuple[str, ...], arrays: Mapping[str, Any]) -> str | None:
     by_case = {name.lower(): name for name in arrays}
     return next((by_case[name] for name in names if name in by_case), None)
-
-
-def _has_labels(arrays: Mapping[str, Any], columns: Columns) -> bool:
-    scores = any(name in arrays and arrays[name].ndim > 1 for name in ("logits", "probs"))
-    return scores or columns.label is not None or ("label" in arrays or "labels" in arrays)
 
 
 def _as_numbers(values: NDArray[Any]) -> NDArray[Any]:
@@ -90,10 +121,10 @@ def _samples(
     column: Any = None,
 ) -> StoredSamples:
     values = numbers(arrays[name], path, name) if column is None else column
-    notes: tuple[str, ...] = (TOP_ONLY,)
-    if np.isfinite(values).all() and len(values) and values.min() >= 0 and 1 < values.max() <= 100:
-        values, notes = values / 100, (f"{name!r} is taken as percent", *notes)
-    outside = ~((values >= 0) & (values <= 1))
+    values, percent = fractions(values.astype(np.float64), name)
+    notes = (*percent, TOP_ONLY)
+    refuse_rows(np.isnan(values), str(path), f"{name} is missing", "drop the row: it is no answer with a confidence")
+    outside = ~((values >= 0) & (values <= 1 + SUM_TOLERANCE))
     refuse_rows(outside, str(path), f"{name} lies outside [0, 1]", "a confidence is a probability")
     if len(values) and right.all() == right.any():
         message = f"{path}: all {len(right)} answers are {'right' if right[0] else 'wrong'}"
@@ -101,6 +132,7 @@ def _samples(
     others = {key: array for key, array in arrays.items() if key not in used and array.shape == (len(values),)}
     unused = tuple(key for key in arrays if key not in used)
     labels = np.where(right, 0, 1).astype(np.int64)
+    values = np.minimum(values, 1)  # as the sum of a softmax in half precision may be
     scores = np.stack([values, 1 - values], axis=1).astype(np.float64)
     return StoredSamples(scores, labels, True, None, others, notes, unused, top_label_only=True)
 
@@ -125,6 +157,6 @@ def _of_top_k(
     first = np.nan_to_num(confidence, nan=-1).argmax(axis=1)
     rows = np.arange(len(top))
     answer = chosen[rows, first]
-    right = np.array([canonical(a) == canonical(b) for a, b in zip(answer.tolist(), truth.tolist(), strict=True)])
+    right = _equal(answer, truth)
     ranked = {name for name in arrays if re.match(r"(prob|index|label)_\d+\Z", name)}
     return _samples(arrays, probs, right, {probs, classes, label} | ranked, path, confidence[rows, first])

@@ -13,8 +13,10 @@ from calibench.outputs.content import Content
 from calibench.outputs.roles.cells import numbers
 from calibench.outputs.roles.class_names import canonical
 from calibench.outputs.roles.label_columns import in_order_of, label_columns
+from calibench.outputs.roles.named_by_labels import named_by_labels
 from calibench.outputs.roles.score_arrays import are_probs, scores_name
 from calibench.outputs.roles.score_columns import score_columns
+from calibench.outputs.roles.score_lists import kind_of_list, scores_list
 from calibench.outputs.roles.shares import share_name
 from calibench.outputs.roles.usual_names import CLASS_NAMES
 
@@ -34,12 +36,14 @@ class Found(NamedTuple):
     class_names: tuple[str, ...] | None
     notes: tuple[str, ...]
     used: frozenset[str]
+    by_name: bool = False
+    """True if labels are several columns, each of which is named as one of the scores is."""
 
 
 def find(content: Content, columns: Columns, path: object, labelled: bool) -> Found:
     """The scores and labels in `content`; without `labelled`, labels may be missing. InputError naming what is not there."""
     columns = as_format_tells(content, columns)
-    if _has_array(content, columns):
+    if _has_array(content, columns, path):
         return _in_arrays(content, columns, path, labelled)
     return _in_table(content, columns, path, labelled)
 
@@ -53,13 +57,13 @@ def as_format_tells(content: Content, columns: Columns) -> Columns:
     return dataclasses.replace(columns, **changes) if changes else columns
 
 
-def _has_array(content: Content, columns: Columns) -> bool:
+def _has_array(content: Content, columns: Columns, path: object) -> bool:
     """True if the scores are one array. A file of columns alone is a table, also if it is an `.npz`."""
     arrays, named = content.arrays, columns.logits or columns.probs
     if named is not None and named in arrays:
         return not content.table or arrays[named].ndim > 1
     if content.table:
-        return named is None and any(array.ndim > 1 for array in arrays.values())
+        return named is None and scores_list(arrays, columns, path) is not None
     equal = len({len(array) for array in arrays.values() if array.ndim}) == 1
     columns_alone = len(arrays) > 1 and equal and all(array.ndim == 1 for array in arrays.values())
     usual = any(name in arrays for name in ("logits", "probs"))
@@ -69,10 +73,12 @@ def _has_array(content: Content, columns: Columns) -> bool:
 def _in_arrays(content: Content, columns: Columns, path: object, labelled: bool) -> Found:
     arrays = content.arrays
     named = columns.logits or columns.probs
-    matrices = [name for name, array in arrays.items() if array.ndim > 1]
-    if content.table and named is None and len(matrices) == 1:
-        name = matrices[0]
-        kind = True if are_probs(columns, name) else None
+    notes: tuple[str, ...] = ()
+    found = None if named else scores_list(arrays, columns, path) if content.table else content.scores
+    if found is not None:
+        name, kind = found, kind_of_list(columns, found)
+        if content.table and kind is None:
+            notes = (f"the scores are the lists {name!r}",)
     else:
         name = scores_name(columns, arrays, path)
         kind = are_probs(columns, name)
@@ -86,7 +92,7 @@ def _in_arrays(content: Content, columns: Columns, path: object, labelled: bool)
         key = next((key for key in CLASS_NAMES if key in arrays and arrays[key].shape == scores.shape[-1:]), None)
         if key is not None and not (arrays[key].shape == (len(scores),) and arrays[key].dtype.kind not in "USO"):
             names, used = tuple(canonical(value) for value in arrays[key].tolist()), used | {key}
-    return Found(scores, kind, labels, (name,), tuple(label), names, (), frozenset(used))
+    return Found(scores, kind, labels, (name,), tuple(label), names, notes, frozenset(used))
 
 
 def _labels_of(
@@ -123,8 +129,10 @@ def _in_table(content: Content, columns: Columns, path: object, labelled: bool) 
     table = content.arrays
     label = label_columns(path, table, columns, labelled)
     chosen = score_columns(table, label, columns, path)
+    if chosen.from_probs is None and len(label) == 1:
+        chosen = named_by_labels(chosen, table, table[label[0]])
     scores = np.stack([numbers(table[name], path, name) for name in chosen.names], axis=1)
-    notes, labels = chosen.notes, table[label[0]] if len(label) == 1 else None
+    notes, labels, by_name = chosen.notes, table[label[0]] if len(label) == 1 else None, False
     if len(label) > 1:
         label, by_name = in_order_of(label, chosen.names)
         labels = np.stack([numbers(table[name], path, name) for name in label], axis=1)
@@ -133,7 +141,8 @@ def _in_table(content: Content, columns: Columns, path: object, labelled: bool) 
             pairs = ", ".join(f"{a} with {b}" for a, b in zip(label[:3], chosen.names[:3], strict=False))
             notes = (*notes, f"columns of labels and scores go together by their place: {pairs}")
     used = frozenset((*label, *chosen.names, *chosen.left_out))
-    return Found(scores, chosen.from_probs, labels, tuple(chosen.names), tuple(label), tuple(chosen.names), notes, used)
+    names = tuple(chosen.names)
+    return Found(scores, chosen.from_probs, labels, names, tuple(label), names, notes, used, by_name)
 
 
 def _refuse_other_than_0_and_1(labels: NDArray[Any], names: list[str], path: object) -> None:

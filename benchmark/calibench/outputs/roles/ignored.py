@@ -17,24 +17,27 @@ UNLABELLED = -100
 MISSING = frozenset({"", "nan", "none", "null", "na", "<na>"})
 
 
-def kept_rows(labels: NDArray[Any], ignore: str | None, path: object) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+def kept_rows(
+    labels: NDArray[Any], ignore: str | None, path: object, is_class: bool = False
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
     """True for each row of `labels [N]` to keep, and a sentence on those that are left out.
 
-    `ignore` is the label of rows to leave out; `nan` stands for missing ones. Without it -100 is.
+    `ignore` is the label of rows to leave out; `nan` stands for missing ones. Without it that is -100, unless it `is_class`: one is
+    called so.
     """
     if ignore is None:
-        drop = _equal_to(labels, str(UNLABELLED))
+        drop = np.zeros(len(labels), dtype=bool) if is_class else _equal_to(labels, str(UNLABELLED))
     else:
         drop = _equal_to(labels, canonical(ignore))
         if not drop.any():
             raise InputError(f"{path}: no label is {ignore!r}", "leave out --ignore, or name a label that is there")
-    count = int(drop.sum())
+    count, name = int(drop.sum()), UNLABELLED if ignore is None else ignore.strip() or "missing"
     if not count:
         return ~drop, ()
     if drop.all():
-        raise InputError(f"{path}: all {count} labels are {ignore or UNLABELLED}", "is this the column of labels?")
-    rows = "row is" if count == 1 else "rows are"
-    return ~drop, (f"{count} of {len(labels)} {rows} left out: the label is {ignore or UNLABELLED}",)
+        raise InputError(f"{path}: all {count} labels are {name}", "is this the column of labels?")
+    verb = "is" if count == 1 else "are"
+    return ~drop, (f"{count} of {len(labels)} rows {verb} left out: the label is {name}",)
 
 
 def _equal_to(labels: NDArray[Any], text: str) -> NDArray[np.bool_]:

@@ -36,10 +36,17 @@ def index_columns(names: list[str], numbers: Mapping[str, NDArray[np.float64]]) 
     ]
 
 
+def counts_rows(values: NDArray[np.float64] | None) -> bool:
+    """True for numbers that may be those of rows: whole and all different; False for none."""
+    if values is None or not np.isfinite(values).all():
+        return False
+    return bool((values == np.floor(values)).all()) and len(np.unique(values)) == len(values)
+
+
 def _counts(values: NDArray[np.float64], usual_name: bool) -> bool:
     if len(values) < FEWEST or not np.isfinite(values).all():
         return False
-    if usual_name and (values == np.floor(values)).all() and len(np.unique(values)) == len(values):
+    if usual_name and counts_rows(values):
         return True
     rows = np.arange(len(values))
     return bool((values == rows).all() or (values == rows + 1).all())

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calibench.errors import InputError
 from calibench.lazy import np
-from calibench.outputs.roles.class_names import ClassNames, canonical, is_whole, listed
+from calibench.outputs.roles.class_names import LONGEST_LIST, ClassNames, canonical, is_whole, listed
+from calibench.outputs.roles.polarity import same_in_other_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,8 @@ class ClassIndices(NamedTuple):
     """True if a label is the number of a column, and no name."""
     order: tuple[str, ...] | None = None
     """The classes in the order that columns were taken in, where labels are words and columns have no names."""
+    note: str = ""
+    """A sentence for the user, where labels say the same as names in other words."""
 
 
 def class_indices(
@@ -38,11 +41,15 @@ def class_indices(
     column is named by a number. Without names, words stand for the columns in sorted order. `first` is the number of the first
     row, if these are a block of a larger file. Raises InputError naming the row.
     """
-    texts, inverse = _distinct(values, path, name, first)
+    texts, inverse = _distinct(values, path, name, first, names)
     if names is None:
         return _without_names(texts, inverse, classes, path, name, first)
     places, by_position = np.empty(len(texts), dtype=np.int64), []
     named = [names.place(text) for text in texts]
+    same = same_in_other_words(texts, names.short) if None in named else None
+    if same is not None:
+        means = ", ".join(f"{text} is {names.full[place]!r}" for text, place in zip(texts, same, strict=True))
+        return ClassIndices(np.array(same, dtype=np.int64)[inverse], False, None, f"labels are in other words: {means}")
     for number, (text, place) in enumerate(zip(texts, named, strict=True)):
         if place is not None:
             places[number] = place
@@ -50,7 +57,7 @@ def class_indices(
         position = _position(text)
         if names.numbered or position is None:
             row = first + int(np.flatnonzero(inverse == number)[0])
-            raise _unknown(text, row, names, path, name)
+            raise _unknown(text, row, names, path, name, texts)
         places[number] = position
         by_position.append(text)
     if by_position and len(by_position) < len(texts):
@@ -60,13 +67,27 @@ def class_indices(
     return ClassIndices(places[inverse], bool(by_position))
 
 
-def _unknown(text: str, row: int, names: ClassNames, path: object, name: str) -> InputError:
+def _unknown(text: str, row: int, names: ClassNames, path: object, name: str, texts: list[str]) -> InputError:
     if names.numbered:
         message = f"{path}: row {row}: {name} is {text!r}, none of the classes {listed(names.short)} that columns are named after"
-        return InputError(message, "--classes A,B,... names the columns of scores otherwise, in their order")
+        return InputError(
+            message, f"{in_sorted_order(texts, len(names.full))} names the columns of scores otherwise, in their order"
+        )
     message = f"{path}: row {row}: {name} is {text!r}, no class index and no score column's name"
-    hint = f"use 0 .. {len(names.full) - 1}, or one of {listed(names.short)}; rows without a label: --ignore '{text}'"
+    ignore = f"'{text}'" if text else "nan"
+    hint = f"use 0 .. {len(names.full) - 1}, or one of {listed(names.short)}; rows without a label: --ignore {ignore}"
     return InputError(message, hint)
+
+
+def in_sorted_order(labels: list[str], classes: int) -> str:
+    """The option that names columns as the different `labels` are, in their sorted order, as scikit-learn has them."""
+    import shlex
+
+    if len(labels) != classes or classes > LONGEST_LIST or any("," in label for label in labels):
+        return "--classes A,B,..."
+    numbers = all(is_whole(label) for label in labels)
+    words = ",".join(sorted(labels, key=int) if numbers else sorted(labels))
+    return f"--classes={words}" if words.startswith("-") else f"--classes {shlex.quote(words)}"
 
 
 def _without_names(
@@ -91,8 +112,24 @@ def _position(text: str) -> int | None:
     return max(-LARGEST, min(int(float(text)) if "." in text else int(text), LARGEST)) if is_whole(text) else None
 
 
-def _distinct(values: NDArray[Any], path: object, name: str, first: int) -> tuple[list[str], NDArray[Any]]:
+def _as_written(values: NDArray[Any], names: ClassNames | None) -> tuple[list[str], NDArray[Any]] | None:
+    """The different labels as they are written, if every one of them is a name so: `01` beside `1`, and 1.5; else None."""
+    if names is None or values.dtype.kind not in "OUf" or (values.dtype.kind == "f" and not np.isfinite(values).all()):
+        return None
+    texts = [str(value).strip() for value in values.tolist()]
+    if not set(texts) <= {*names.full, *names.short}:
+        return None
+    distinct, inverse = np.unique(np.array(texts, dtype=object), return_inverse=True)
+    return distinct.tolist(), inverse
+
+
+def _distinct(
+    values: NDArray[Any], path: object, name: str, first: int, names: ClassNames | None = None
+) -> tuple[list[str], NDArray[Any]]:
     """The different labels as text, sorted, and the number of each row's."""
+    written = _as_written(values, names)
+    if written is not None:
+        return written
     if values.dtype.kind == "f":
         whole = np.isfinite(values) & (np.floor(values) == values)
         if not whole.all():
@@ -110,8 +147,8 @@ def _distinct(values: NDArray[Any], path: object, name: str, first: int) -> tupl
     distinct, inverse = np.unique(values, return_inverse=True)
     texts = [canonical(value) for value in distinct.tolist()]
     if len(set(texts)) < len(texts):  # as "1" and "1.0"
-        names, again = np.unique(np.array(texts, dtype=object), return_inverse=True)
-        return names.tolist(), again[inverse]
+        forms, again = np.unique(np.array(texts, dtype=object), return_inverse=True)
+        return forms.tolist(), again[inverse]
     return texts, inverse
 
 

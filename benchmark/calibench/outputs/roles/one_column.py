@@ -9,22 +9,15 @@ from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.outputs.columns import Columns
 from calibench.outputs.roles.class_names import canonical, listed
+from calibench.outputs.roles.polarity import PAIRS, pair_of
 from calibench.outputs.roles.usual_names import LOGIT_COLUMN, PROB_COLUMN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PAIRS = (
-    ("0", "1"),
-    ("-1", "1"),
-    ("false", "true"),
-    ("no", "yes"),
-    ("n", "y"),
-    ("f", "t"),
-    ("neg", "pos"),
-    ("negative", "positive"),
-)
-"""Labels of two classes that tell the positive one, the second, by themselves."""
+
+MOST_FRACTION = 2
+"""Of probabilities that run beyond this, all are percentages."""
 
 
 def two_columns(column: NDArray[Any], from_probs: bool) -> NDArray[Any]:
@@ -41,6 +34,13 @@ def kind_of_one(column: NDArray[Any], from_probs: bool | None, path: object, nam
         message = f"{path}: {name!r} runs from {low:.3g} to {high:.3g}: neither probabilities nor clearly logits"
         raise InputError(message, f"of percent divide by 100; or say --logits '{name}'")
     return low >= 0
+
+
+def fractions(column: NDArray[Any], name: str) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Probabilities of one column; percentages, which no rounding explains, as fractions, with a sentence about them."""
+    if not column.size or not np.isfinite(column).all() or column.min() < 0 or not MOST_FRACTION < column.max() <= 100:
+        return column, ()
+    return column.astype(np.float64) / 100, (f"{name!r} is taken as percent",)
 
 
 def two_classes(labels: Sequence[str], name: str, columns: Columns, path: object) -> tuple[str, str]:
@@ -61,15 +61,17 @@ def two_classes(labels: Sequence[str], name: str, columns: Columns, path: object
         if len(others) == len(found) == 2 or len(others) > 1:
             raise InputError(f"{path}: no label is {positive!r}", f"--positive is one of {listed(found)}")
         return (others[0] if others else f"not {positive}"), positive
-    for negative, positive in PAIRS:
-        if {label.casefold() for label in found} <= {negative, positive}:
-            by_case = {label.casefold(): label for label in found}
-            return by_case.get(negative, negative), by_case.get(positive, positive)
+    pair = pair_of(found) if found else PAIRS[0]
+    if pair is not None:
+        by_case = {label.casefold(): label for label in found}
+        return by_case.get(pair[0], pair[0]), by_case.get(pair[1], pair[1])
     named = [label for label in found if label.casefold() in _named_by(name)]
     if len(named) == 1 and len(found) == 2:
         return next(label for label in found if label != named[0]), named[0]
     message = f"{path}: one column of scores ({name}), and nothing tells which of {listed(found)} it is of"
-    raise InputError(message, f"name the class: --positive {found[-1] if found else 'CLASS'}")
+    raise InputError(
+        message, f"name the class: {' or '.join(f'--positive {label}' for label in found) or '--positive CLASS'}"
+    )
 
 
 def _named_by(column: str) -> set[str]:

@@ -8,12 +8,13 @@ from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.outputs.columns import BY_POSITION, Columns, StoredSamples
 from calibench.outputs.content import Content
+from calibench.outputs.refuse_rows import refuse_rows
 from calibench.outputs.roles.class_names import ClassNames, canonical, listed
 from calibench.outputs.roles.confidence import confidence_alone
 from calibench.outputs.roles.found import Found, as_format_tells, find
-from calibench.outputs.roles.ignored import kept_rows
-from calibench.outputs.roles.label_values import ClassIndices, class_indices, from_one_hot
-from calibench.outputs.roles.one_column import about_two, kind_of_one, two_classes, two_columns
+from calibench.outputs.roles.ignored import UNLABELLED, kept_rows
+from calibench.outputs.roles.label_values import ClassIndices, class_indices, from_one_hot, in_sorted_order
+from calibench.outputs.roles.one_column import about_two, fractions, kind_of_one, two_classes, two_columns
 from calibench.outputs.roles.score_kind import with_kind
 from calibench.outputs.roles.shapes import as_rows, without_padding
 from calibench.outputs.roles.shares import shares_of
@@ -46,12 +47,17 @@ Matched: TypeAlias = "tuple[StoredSamples, NDArray[np.bool_] | None]"
 def _matched(found: Found, columns: Columns, path: object) -> Matched:
     """Scores of two axes, and labels as class indices."""
     scores, labels = found.scores, found.labels
+    if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+        found = found._replace(labels=labels)
     if scores.ndim == 2 and scores.shape[1] == 1 and (labels is None or labels.ndim == 1):
         scores = scores[:, 0]
     if scores.ndim == 1 and (labels is None or labels.shape == scores.shape):
         return _of_one_column(found, scores, columns, path)
     rows = as_rows(scores, labels, found.from_probs is not False, columns, path)
     found = found._replace(scores=rows.scores, labels=rows.labels, notes=(*found.notes, *rows.notes))
+    if scores.ndim > 2 and rows.scores.ndim == 2 and rows.scores.shape[1] == 1:
+        return _of_one_column(found, rows.scores[:, 0], columns, path)
     soft, several = None, False
     if found.labels is not None and found.labels.ndim == 2:
         labels, soft, several, note = _two_axes(found.labels, found.scores)
@@ -101,6 +107,9 @@ def _names(found: Found, columns: Columns, classes: int, path: object) -> tuple[
     if len(columns.classes) != classes:
         message = f"{path}: --classes names {len(columns.classes)} classes, and there are {classes} columns of scores"
         raise InputError(message, f"the scores are {listed(found.score_names)}")
+    twice = next((name for name in columns.classes if columns.classes.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path}: --classes names {twice!r} twice", "give each class a name of its own")
     return columns.classes
 
 
@@ -109,35 +118,60 @@ def _of_classes(found: Found, labels: NDArray[Any], soft: Any, columns: Columns,
     scores = found.scores
     own = _names(found, columns, scores.shape[1], path)
     names = None if own is None else ClassNames(own)
-    keep, left_out = kept_rows(labels, columns.ignore, path)
+    keep, left_out = kept_rows(labels, columns.ignore, path, names is not None and names.place(UNLABELLED) is not None)
     if not keep.all():
         scores, labels, soft = scores[keep], labels[keep], None if soft is None else soft[keep]
     read = class_indices(labels, names, scores.shape[1], path, (*found.label_names, "label")[0])
-    scores, padding = without_padding(scores, found.from_probs is True, read.labels, path)
-    kind = with_kind(scores, found.from_probs, str(path))
+    if read.by_position and scores.shape[1] > 1:
+        _refuse_outside(read.labels, scores.shape[1], path)
+    columns_of_a_table = len(found.score_names) > 1
+    scores, padding = without_padding(scores, found.from_probs is True, read.labels, path, not columns_of_a_table)
+    kind = with_kind(scores, found.from_probs, str(path), names=found.score_names)
     class_names = own if read.order is None else read.order
     if names is not None and not read.by_position:
         class_names = _as_labels_do(names, labels)
-    notes = (*found.notes, *left_out, *padding, *kind.notes, *_about_names(own, columns, read))
+    notes = (*found.notes, *left_out, *padding, *kind.notes, *_about_names(own, columns, read, found.by_name))
     samples = StoredSamples(kind.values, read.labels, kind.from_probs, class_names, {}, notes, soft=soft)
     return samples, None if keep.all() else keep
 
 
+def _refuse_outside(labels: NDArray[np.int64], classes: int, path: object) -> None:
+    """InputError for positions outside [0, K), with what they may mean."""
+    outside = (labels < 0) | (labels >= classes)
+    if not outside.any():
+        return
+    low, high = int(labels.min()), int(labels.max())
+    hint = f"class indices run from 0 to {classes - 1}"
+    different = [str(label) for label in np.unique(labels).tolist()]
+    named = in_sorted_order(different, classes)
+    if (low, high) == (1, classes) or different == ["-1", "1"]:
+        hint = f"labels run from {low} to {high}: {named} names the columns of scores so, in their order"
+    elif len(np.unique(labels[outside])) == 1:
+        hint = f"{hint}; rows without a label: --ignore {labels[outside][0]}"
+    elif "A,B" not in named:
+        hint = f"{named} names the columns of scores by the labels, in their order"
+    refuse_rows(outside, str(path), f"the label is outside [0, {classes})", hint)
+
+
 def _as_labels_do(names: ClassNames, labels: NDArray[Any]) -> tuple[str, ...]:
-    """The names of the classes in the form that labels use: whole, or without what all of them share."""
+    """The names of the classes in the form that labels use: whole, or without some or all of what they share."""
     words = {canonical(label) for label in labels[:1000].tolist()}
-    return names.full if words & set(names.full) else names.short
+    if words & set(names.full):
+        return names.full
+    return names.short if words <= set(names.short) else next((f for f in names.parts if words <= set(f)), names.short)
 
 
-def _about_names(own: tuple[str, ...] | None, columns: Columns, read: ClassIndices) -> tuple[str, ...]:
-    """How classes were found, where no name tells."""
+def _about_names(
+    own: tuple[str, ...] | None, columns: Columns, read: ClassIndices, named: bool = False
+) -> tuple[str, ...]:
+    """How classes were found, where no name tells; `named` if columns of labels were put beside those of scores by name."""
     if read.order is not None:
         order = listed(read.order)
         return (
             f"the scores name no classes: columns are taken in sorted order of the labels, {order}; --classes names them",
         )
-    if not read.by_position or columns.classes is not None:
-        return ()
+    if not read.by_position or columns.classes is not None or named:
+        return (read.note,) if read.note else ()
     if own is None:
         return (BY_POSITION,)
     return (f"labels are numbers, so classes are matched by position: 0 is the column {own[0]!r}, 1 is {own[1]!r}",)
@@ -150,6 +184,9 @@ def _of_one_column(found: Found, column: NDArray[Any], columns: Columns, path: o
         keep, left_out = kept_rows(labels, columns.ignore, path)
         column, labels, notes = column[keep], labels[keep], (*notes, *left_out)
     from_probs = kind_of_one(column, found.from_probs, path, name)
+    if from_probs:
+        column, percent = fractions(column, name)
+        notes = (*notes, *percent)
     texts = [] if labels is None else sorted({canonical(value) for value in labels.tolist()})
     negative, positive = two_classes(texts, name, columns, path)
     indices = None

@@ -12,7 +12,7 @@ from calibench.outputs.columns import Columns
 from calibench.outputs.outputs import SUM_TOLERANCE
 from calibench.outputs.roles.cells import holds_no_number, number_columns
 from calibench.outputs.roles.class_names import listed
-from calibench.outputs.roles.index_column import index_columns, is_index_name
+from calibench.outputs.roles.index_column import counts_rows, index_columns, is_index_name
 from calibench.outputs.roles.usual_names import LOGIT_COLUMN, NO_SCORES, ONE_LOGIT, ONE_PROB, PROB_COLUMN
 
 if TYPE_CHECKING:
@@ -38,15 +38,17 @@ def score_columns(
     if named:
         chosen = matching(named, table, [*label_columns, *columns.others], path)
         wild = [name for name in chosen if name not in _parts(named)]
-        index = index_columns(wild, number_columns(table, wild))
+        numeric = number_columns(table, wild)
+        index = index_columns(wild, numeric)
         chosen = _without(chosen, index)
-        return ScoreColumns(chosen, columns.logits is None, _left_out(index), tuple(index))
+        return ScoreColumns(chosen, columns.logits is None, _left_out(index, numeric), tuple(index))
     if not free:
         raise InputError(f"{path}: no column is called '*'", did_you_mean("*", table))
-    index = index_columns(free, number_columns(table, free))
+    numeric = number_columns(table, free)
+    index = index_columns(free, numeric)
     free = _without(free, index)
     found = by_beginning(free, path) or _by_values(table, free, path)
-    return found._replace(notes=(*_left_out(index), *found.notes), left_out=(*index, *found.left_out))
+    return found._replace(notes=(*_left_out(index, numeric), *found.notes), left_out=(*index, *found.left_out))
 
 
 def score_columns_by_name(
@@ -82,6 +84,11 @@ def _by_values(table: Mapping[str, NDArray[Any]], free: list[str], path: object)
     words = [name for name in free if holds_no_number(table[name])]
     numeric = number_columns(table, free)
     rest = _without(free, words)
+    lacking = [name for name in rest if name in numeric and np.isnan(numeric[name]).any()]
+    full = _without(rest, lacking)
+    if lacking and len(full) > 1 and all(name in numeric for name in full) and _sum_to_one(full, numeric):
+        note = f"the columns {listed(lacking)} are left out: they lack values, and without them every row sums to 1"
+        return ScoreColumns(full, True, (note,), tuple(lacking))
     if not (len(rest) > 1 and all(name in numeric for name in rest) and _sum_to_one(rest, numeric)):
         rest = [name for name in rest if name.lower() not in NO_SCORES]
     if len(rest) > 1 and all(name in numeric for name in rest):
@@ -124,8 +131,13 @@ def _stranger(names: list[str], numeric: Mapping[str, NDArray[np.float64]]) -> s
     return inside[0] if len(inside) == 1 else None
 
 
-def _left_out(index: Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"the column {name!r} is left out: it counts the rows" for name in index)
+def _left_out(index: Sequence[str], numeric: Mapping[str, NDArray[np.float64]] | None = None) -> tuple[str, ...]:
+    """That columns are left out: those without a name need not count anything."""
+    return tuple(
+        f"the column {name!r} is left out: it "
+        + ("has no name" if numeric is not None and not counts_rows(numeric.get(name)) else "counts the rows")
+        for name in index
+    )
 
 
 def _without(names: Sequence[str], others: Sequence[str]) -> list[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.outputs.outputs import LOGITS_HINT, SUM_TOLERANCE
+from calibench.outputs.refuse_rows import refuse_rows
+from calibench.outputs.roles.class_names import listed
+from calibench.outputs.roles.shapes import PADDED_LOGIT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,12 +30,14 @@ class Scores(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def with_kind(values: NDArray[Any], from_probs: bool | None, where: str, several: bool = False) -> Scores:
+def with_kind(
+    values: NDArray[Any], from_probs: bool | None, where: str, several: bool = False, names: Sequence[str] = ()
+) -> Scores:
     """The scores `[N, K]`, as logits or probabilities; `from_probs` None asks their values.
 
     Percentages become fractions. Probabilities that are rounded are scaled to sum 1 if the number of their digits explains the
-    sums. With `several` labels a sample, rows need not sum to 1. Scores that are not sound stay as they are: `Outputs.check`
-    names their first bad row.
+    sums. `names` are those of the scores. With `several` labels a sample, rows need not sum to 1. Scores that are not sound stay
+    as they are: `Outputs.check` names their first bad row.
     """
     if from_probs is False or not values.size or not np.isfinite(values).all():
         return Scores(values, from_probs is not False)
@@ -46,7 +52,11 @@ def with_kind(values: NDArray[Any], from_probs: bool | None, where: str, several
     if lowest >= 0 and highest <= 1 + SUM_TOLERANCE:
         return _summing_to_one(values, where, ())
     if from_probs is None and lowest < 0:
-        return Scores(values, False, (_taken_as_logits(lowest, highest),))
+        return Scores(values, False, (_taken_as_logits(float(values[values > -PADDED_LOGIT / 2].min()), highest),))
+    if from_probs is None:
+        problem = "probabilities lie outside [0, 1], and logits would also be negative"
+        hint = f"these are taken as scores: {listed(names)}; others? --probs A,B,... or --logits A,B,... names them"
+        refuse_rows((values > 1 + SUM_TOLERANCE).any(axis=1), where, problem, hint)
     return Scores(values, True)
 
 

@@ -55,7 +55,10 @@ def _class_axis(shape: tuple[int, ...], of_labels: tuple[int, ...] | None, asked
         return asked % len(shape)
     if asked is not None or not fitting:
         message = f"{path}: scores have shape {list(shape)} and labels {list(of_labels or ())}"
-        raise InputError(message, "labels have the shape of the scores without the axis of the classes")
+        hint = "labels have the shape of the scores without the axis of the classes"
+        if of_labels == shape:
+            hint = f"{hint}: labels.argmax(AXIS) of one-hot ones; of one probability a pixel, reshape(-1) of both"
+        raise InputError(message, hint)
     if len(fitting) > 1:
         message = (
             f"{path}: scores have shape {list(shape)}: the classes may lie on axis {' or '.join(map(str, fitting))}"
@@ -109,13 +112,14 @@ def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def without_padding(
-    scores: NDArray[Any], from_probs: bool, labels: Any, path: object
+    scores: NDArray[Any], from_probs: bool, labels: Any, path: object, nan: bool = True
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Scores `[N, K]` whose rows have fewer choices, filled with -inf or NaN at their end: the filling gets probability 0.
 
-    Rows whose other scores are not finite stay as they are. InputError for a label among the filling.
+    Without `nan`, a NaN is a missing score, as in a table with a column a class. Rows whose other scores are not finite stay as
+    they are. InputError for a label among the filling.
     """
-    filled = np.isnan(scores) | np.isneginf(scores)
+    filled = np.isneginf(scores) | (np.isnan(scores) & nan)
     if scores.shape[1] <= FEWEST_CHOICES or not filled.any():
         return scores, ()
     choices = scores.shape[1] - filled.sum(axis=1)

@@ -35,6 +35,12 @@ CONFIDENCE = ("confidence", "conf", "confidences", "max_prob", "top1_prob", "msp
 CORRECT = ("correct", "is_correct", "correctness", "hit", "hits")
 """Names of the confidence of an answer, and of whether it was right, where no other probability is there."""
 
+PREDICTED = (
+    *("prediction", "predictions", "predicted", "pred", "preds", "y_pred", "predicted_label", "predicted_class"),
+    *("pred_label", "pred_class", "answer"),
+)
+"""Names of the answers of a classifier."""
+
 TOP_PROBS = ("topk_probs", "topk_prob", "top_k_probs", "topk_values", "top_probs")
 TOP_CLASSES = (
     "topk_classes",
@@ -71,17 +77,7 @@ NO_SCORES = frozenset(
         "day",
         "hour",
         "epoch",
-        "prediction",
-        "predictions",
-        "predicted",
-        "pred",
-        "preds",
-        "y_pred",
-        "predicted_label",
-        "predicted_class",
-        "pred_label",
-        "pred_class",
-        "answer",
+        *PREDICTED,
         "correct",
         "confidence",
         "filename",

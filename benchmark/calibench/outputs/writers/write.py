@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from calibench.atomic import refuse_missing_folder, replacing
+from calibench.atomic import refuse_missing_folder, refuse_overwriting, replacing
 from calibench.errors import InputError, did_you_mean
 from calibench.outputs.writers.predicted_rows import PredictedRows
 from calibench.outputs.writers.write_csv import write_csv
@@ -24,8 +24,7 @@ def checked_output(output: Path, source: Path) -> Path:
         near = did_you_mean(output.suffix, WRITERS)
         raise InputError(f"cannot write {str(output)!r}: its ending is {output.suffix or 'missing'}", near)
     refuse_missing_folder(output)
-    if output.exists() and source.exists() and output.samefile(source):
-        raise InputError(f"{output} is the file that is read", "write to another file")
+    refuse_overwriting(output, source)
     if output.suffix.lower() == ".parquet":
         import_pyarrow()
     return output

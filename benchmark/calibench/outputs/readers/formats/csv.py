@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import itertools
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,9 @@ LONGEST_LINE = 1 << 24
 GROWTH = 6
 """Cells take about so many times as much memory as the text of the file."""
 
+_EXCEL = re.compile(r"\"?sep=([,;|\t])\"?\s*\Z", re.I)
+"""A line above the header by which Excel tells itself the separator."""
+
 HINT = "write a UTF-8 CSV with a header line"
 
 
@@ -74,20 +78,25 @@ def _lines(file: Any, path: Path) -> Iterator[str]:
 
 def _content(lines: Iterator[str], path: Path, suffix: str) -> Content:
     first = list(itertools.islice(lines, FIRST_LINES))
-    dialect = dialect_of([line.rstrip("\r\n") for line in first], suffix)
+    told = _EXCEL.match(first[0]) if first else None
+    first = first[1:] if told else first
+    dialect = dialect_of([line.rstrip("\r\n") for line in first], f"sep={told[1]}" if told else suffix)
     reader = csv.reader(itertools.chain(first, lines), delimiter=dialect.separator)
     header = [name.strip() for name in next(reader, [])]
-    rows = []
+    rows: list[list[str]] = []
     for values in reader:
         if not values:
             continue
+        if not rows and header and len(values) == len(header) + 1:  # row names of R, or a separator at the end
+            header = [*header, ""] if not values[-1].strip() else ["", *header]
         if len(values) != len(header):
             message = f"{path}: line {reader.line_num} has {len(values)} values, the header {len(header)}"
-            raise InputError(message, "write one value for each column")
+            raise InputError(message, _hint(header, values))
         rows.append(values)
     if not header or not rows:
         problem = "there are no rows" if header else "it is empty"
         raise InputError(f"{path}: {problem}", "write a header line, then one line per sample")
+    header = _told_apart(header)
     refuse_equal_names(header, path)
     table: dict[str, NDArray[Any]] = {}
     notes = [dialect.note] if dialect.note else []
@@ -96,6 +105,19 @@ def _content(lines: Iterator[str], path: Path, suffix: str) -> Content:
         if percent:
             notes.append(f"the column {name!r} is in percent")
     return Content(table, notes=tuple(notes))
+
+
+def _told_apart(header: list[str]) -> list[str]:
+    """The names of columns. Of several without a name, as of an index of two levels, each gets the name that pandas gives it."""
+    if header.count("") < 2:
+        return header
+    return [name or f"Unnamed: {place}" for place, name in enumerate(header)]
+
+
+def _hint(header: list[str], values: list[str]) -> str:
+    if len(header) == 1 and len(values) > 1:
+        return "the first line must hold the names of the columns: take out lines above it"
+    return "write one value for each column"
 
 
 def _column(cells: tuple[str, ...], dialect: Dialect) -> tuple[NDArray[Any], bool]:

@@ -63,7 +63,7 @@ def _content(file: Any, path: Path, group: str | None, split: str) -> Content:
     groups: dict[str, Any] = {}
 
     def gather(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
+        if isinstance(item, h5py.Dataset) and item.shape is not None:
             place, _, short = name.rpartition("/")
             groups.setdefault(place, {})[short] = item
 

@@ -12,6 +12,8 @@ from calibench.lazy import np
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
 from calibench.outputs.readers.available_memory import most_bytes, refuse_too_large
+from calibench.outputs.readers.dialect import is_percent
+from calibench.outputs.roles.usual_names import LABELS, LOGITS, OTHER_LABELS, PROBS
 from calibench.plugins.specs import ReaderSpec
 
 if TYPE_CHECKING:
@@ -36,14 +38,30 @@ def read_json(path: Path, columns: Columns) -> Content:
 
     A value may be an object of numbers: its keys name the classes. Raises InputError naming the line that cannot be read.
     """
-    document = parsed(path)
+    document = _of_pandas(parsed(path))
     if isinstance(document, Mapping) and not any(isinstance(value, list) for value in document.values()):
         lists = [value for value in document.values() if isinstance(value, Mapping)]
         if len(lists) != len(document):
             document = [document]
     if isinstance(document, Mapping):
         return _of_arrays(document, path)
-    return of_rows(document, path)
+    return of_rows(document, path, columns.logits or columns.probs)
+
+
+def _of_pandas(document: Any) -> Any:
+    """What `to_json` of pandas writes with `orient` split, table or index as rows; anything else as it is."""
+    if not isinstance(document, Mapping):
+        return document
+    names: Any = document.get("columns")
+    data: Any = document.get("data")
+    if isinstance(document.get("schema"), Mapping) and isinstance(data, list):
+        return data
+    split = set(document) == {"columns", "index", "data"} and isinstance(names, list) and isinstance(data, list)
+    if split and all(isinstance(row, list) and len(row) == len(names) for row in data):
+        return [{str(name): value for name, value in zip(names, row, strict=True)} for row in data]
+    rows = list(document.values())
+    first = rows[0] if rows and all(isinstance(row, Mapping) for row in rows) else {}
+    return rows if any(str(key).lower() in (*LABELS, *OTHER_LABELS) for key in first) else document
 
 
 def parsed(path: Path) -> Any:
@@ -89,29 +107,48 @@ def _of_arrays(document: Mapping[str, Any], path: Path) -> Content:
     return Content(arrays, all(a.ndim == 1 for a in arrays.values()), class_names=names, unused=tuple(unused))
 
 
-def of_rows(rows: Any, path: object) -> Content:
-    """The content of one object a sample. InputError for anything else, and for a key that some rows lack."""
+def of_rows(rows: Any, path: object, scores: str | None = None) -> Content:
+    """The content of one object a sample. InputError for anything else, and for scores by class of other classes in some row.
+
+    An object of numbers holds scores by class if it has the user's name for them, `scores`, or a usual one, or is the only one.
+    """
     if not isinstance(rows, list) or not rows or not all(isinstance(row, Mapping) for row in rows):
         raise InputError(f"{path}: it holds no list of objects", HINT)
     keys = list(dict.fromkeys(key for row in rows for key in row))
     arrays: dict[str, NDArray[Any]] = {}
     unused: list[str] = []
     names: tuple[str, ...] | None = None
+    of_classes = _scores_by_class(rows, keys, scores)
     for key in keys:
         values = [row.get(key) for row in rows]
         if any(isinstance(value, Mapping) for value in values):
-            by_class = _by_class(values, key, path)
+            by_class = _by_class(values, key, path) if key == of_classes else None
             if by_class is None:
                 unused.append(key)
                 continue
             arrays[key], names = by_class
             continue
-        array = array_of(values)
+        array = array_of(_fractions(values))
         if array is None:
             unused.append(key)
         else:
             arrays[key] = array
     return Content(arrays, table=True, class_names=names, unused=tuple(unused))
+
+
+def _fractions(values: list[Any]) -> list[Any]:
+    """Percentages with their sign as fractions; other values as they are."""
+    if not all(isinstance(value, str) and is_percent(value) for value in values):
+        return values
+    return [float(value.strip().rstrip("%")) / 100 for value in values]
+
+
+def _scores_by_class(rows: Sequence[Mapping[str, Any]], keys: Sequence[str], scores: str | None) -> str | None:
+    """The key whose objects are scores by class; None if there is none, or several and no name tells."""
+    objects = [key for key in keys if isinstance(rows[0].get(key), Mapping)]
+    usual = [key for key in objects if key == scores or key.lower() in (*PROBS, *LOGITS)]
+    alone = [] if scores is not None or any(key.lower() in (*PROBS, *LOGITS) for key in keys) else objects
+    return next(iter(usual), alone[0] if len(alone) == 1 else None)
 
 
 def _by_class(values: Sequence[Any], key: str, path: object) -> tuple[NDArray[Any], tuple[str, ...]] | None:
@@ -150,6 +187,8 @@ def _matrix(values: list[Any]) -> NDArray[Any] | None:
             return array if set(np.unique(array).tolist()) <= {0, 1} else array.astype(np.float64)
         if array.dtype.kind in "fb":
             return array
+        if array.ndim == 2 and all(isinstance(item, str) for row in values for item in row):
+            return array.astype(object)
     except (ValueError, TypeError, OverflowError):
         pass  # rows differ in length
     if not all(

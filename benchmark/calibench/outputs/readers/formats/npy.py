@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from calibench.data.numpy_files import existing_file
+from calibench.data.numpy_files import existing_file, token_errors
 from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.outputs.columns import Columns
@@ -90,8 +90,13 @@ def array_in(opened: Callable[[], IO[bytes]], where: str) -> tuple[StoredArray, 
         raise InputError(f"{where}: not a sound .npy file ({error})", "write it again with numpy.save") from None
     if dtype.hasobject:
         message = f"{where}: it holds Python objects (a pickle), which could run code"
-        raise InputError(message, "store plain numbers: array.astype(float) or .astype(int)")
+        raise InputError(message, "store plain numbers or words: array.astype(float), .astype(int) or .astype(str)")
     return StoredArray(where, shape, dtype, at_data, by_columns and len(shape) == 2), length
+
+
+def type_in(file: IO[bytes]) -> np.dtype:
+    """The type of the array in a `.npy` file."""
+    return _read_header(file)[2]
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -100,5 +105,8 @@ def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     if version not in VERSIONS:
         raise ValueError(f"version {version} of the format")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, by_columns, dtype = read(file)
+    try:
+        shape, by_columns, dtype = read(file)
+    except token_errors() as error:
+        raise ValueError(f"a damaged header: {error}") from None
     return shape, by_columns, dtype

@@ -23,6 +23,10 @@ SPEC = ReaderSpec(
 HINT = "write it with pandas.to_parquet or pyarrow"
 
 
+DAMAGED = (OSError, UnicodeDecodeError, OverflowError, MemoryError)
+"""Errors of a damaged file beside those of pyarrow."""
+
+
 def pyarrow_parquet(what: str = "reading .parquet") -> Any:
     """pyarrow with its module `parquet`; InputError if it is not installed."""
     try:
@@ -39,6 +43,6 @@ def read_parquet(path: Path, columns: Columns | None = None) -> Content:
     try:
         refuse_equal_names(pyarrow.parquet.read_schema(path).names, path)
         table = pyarrow.parquet.read_table(path)
-    except (OSError, pyarrow.ArrowException) as error:
+        return Content(column_arrays(table, path))
+    except (*DAMAGED, pyarrow.ArrowException) as error:
         raise InputError(f"cannot read {path}: {error}", HINT) from None
-    return Content(column_arrays(table, path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,11 +22,17 @@ if TYPE_CHECKING:
 SPEC = ReaderSpec(
     name="torch",
     suffixes=(".pt", ".pth"),
+    starts=(b"PK\x03\x04",),
+    marks=("/data.pkl",),
     target="calibench.outputs.readers.formats.torch:read_torch",
     summary="Tensors of torch, read with weights_only=True: no pickle is run.",
 )
 
 HINT = 'write it with torch.save({"logits": logits, "labels": labels}, FILE)'
+
+
+MOST_NAMES = 8
+"""So many names of other entries are listed."""
 
 
 def read_torch(path: Path, columns: Columns) -> Content:
@@ -35,24 +42,30 @@ def read_torch(path: Path, columns: Columns) -> Content:
     """
     _refuse_expanding(path)
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = first_line(error)
-        message = f"{path}: it holds Python objects (a pickle), which could run code, or it is damaged ({reason})"
-        raise InputError(message, HINT) from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it may be something else, as a script: the error tells
+            stored = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        message = f"{path}: it holds Python objects (a pickle), which could run code, or it is damaged"
+        raise InputError(message, f"{HINT}; both are tensors: torch.from_numpy(array), or lists of texts") from None
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(f"{path}: not a sound torch file ({first_line(error)})", HINT) from None
-    if isinstance(stored, tuple | list) and len(stored) == 2:
+    pair = isinstance(stored, tuple | list) and len(stored) == 2
+    if pair:
         stored = dict(zip(("scores", "labels"), stored, strict=True))
     if torch.is_tensor(stored):
         stored = {path.stem: stored}
     if not isinstance(stored, Mapping):
         raise InputError(f"{path} holds a {type(stored).__name__}, no tensors by name", HINT)
     arrays = {str(name): array for name, value in stored.items() if (array := as_array(value)) is not None}
+    if not arrays:
+        entries = ", ".join(map(str, list(stored)[:MOST_NAMES])) or "nothing"
+        raise InputError(f"{path} holds no tensors by name at its top; it holds {entries}", HINT)
     single = path.stem if path.stem in arrays else ""
     logits, probs = (single if single.endswith(kind) else None for kind in ("logits", "probs"))
     left = tuple(str(name) for name in stored if str(name) not in arrays)
-    return Content(arrays, table=False, unused=left, logits=logits, probs=probs)
+    scores = "scores" if pair and "scores" in arrays else None
+    return Content(arrays, table=False, unused=left, logits=logits, probs=probs, scores=scores)
 
 
 def first_line(error: Exception) -> str:
@@ -65,7 +78,7 @@ def _refuse_expanding(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, zipfile.BadZipFile, ValueError):
         size = path.stat().st_size
     refuse_too_large(path, size, most_bytes(2))
 
@@ -74,9 +87,12 @@ def as_array(value: Any) -> NDArray[Any] | None:
     """A tensor, a list of numbers or of texts as an array; None for anything else."""
     if isinstance(value, list | tuple) and value and all(torch.is_tensor(item) for item in value):
         shapes = {tuple(item.shape) for item in value}
-        if len(shapes) != 1:
+        if len(shapes) == 1:
+            value = torch.stack(list(value))
+        elif len({shape[1:] for shape in shapes}) == 1 and () not in shapes:  # batches, the last one shorter
+            value = torch.cat(list(value))
+        else:
             return None
-        value = torch.stack(list(value))
     if torch.is_tensor(value):
         tensor = value.detach().cpu()
         if tensor.layout != torch.strided or tensor.is_quantized:

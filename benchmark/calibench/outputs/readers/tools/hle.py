@@ -52,9 +52,20 @@ def read_hle(path: Path, columns: Columns) -> Content:
         corrects.append(_correct(judged, name, path))
         confidences.append(_confidence(judged.get("confidence"), name, path))
     what = "answers of a judge_response with a verbalised confidence"
+    confidences, fractions = _as_fractions(confidences)
+    if fractions:
+        what += ", which are fractions here: none is over 1"
     if unjudged:
         what += f"; {unjudged} of {len(items)} are not judged and left out"
     return answers(confidences, corrects, path, what)
+
+
+def _as_fractions(confidences: list[float | None]) -> tuple[list[float | None], bool]:
+    """The confidences, and True where they were fractions before they were divided by 100: none over 1, and not all 0 or 1."""
+    known = {round(100 * value, 9) for value in confidences if value is not None}
+    if not known or max(known) > 1 or known <= {0, 1}:
+        return confidences, False
+    return [None if value is None else 100 * value for value in confidences], True
 
 
 def _correct(judged: Mapping[str, Any], name: str, path: Path) -> bool:
