@@ -30,7 +30,7 @@ def pasted(hook: str) -> str:
 def tutorial() -> str:
     """The guide to plugins, and the guide to shift, which has the example of an OOD score."""
     guides = Path(__file__).parents[2] / "docs" / "guides"
-    return "".join((guides / name).read_text(encoding="utf-8") for name in ("plugins.md", "shift.md"))
+    return "".join((guides / name).read_text(encoding="utf-8") for name in ("plugins.md", "shift.md", "suites.md"))
 
 
 @pytest.fixture

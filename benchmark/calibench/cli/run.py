@@ -165,7 +165,7 @@ def run(  # noqa: PLR0913 - an argument for each option
     \b
     calibench run --method vtst
     calibench run -m ce -m ce+temperature -m tst -m vtst -s 0-2 -j 2
-    calibench run -m ce -m vtst -d digits -d wine --noise none --noise symmetric:rate=0.3
+    calibench run -m ce -m vtst -d digits -d wine -d iris -s 0-4
     calibench run -m vtst:latent_dim=64 -d npz:path=features.npz --model frozen
     calibench run --preset quick
     calibench run -m ce -d cifar10 --model wrn --shift cifar10-c --ood near
