@@ -86,7 +86,12 @@ class RunConfig:
 
     def run_id(self, data_fingerprint: str) -> str:
         """A readable name with twelve hex digits of SHA-256 over the configuration and the data's fingerprint."""
-        text = json.dumps([self.document(), data_fingerprint], sort_keys=True)
         names = "+".join(stage.name for stage in self.stages)
-        digits = hashlib.sha256(text.encode()).hexdigest()[:12]
+        digits = id_of(self.document(), data_fingerprint)
         return f"{self.dataset.name}-{self.model.name}-{names}-s{self.seed}-{digits}"
+
+
+def id_of(document: Mapping[str, Any], data_fingerprint: str) -> str:
+    """Twelve hex digits of SHA-256 over a configuration's document and the data's fingerprint."""
+    text = json.dumps([document, data_fingerprint], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

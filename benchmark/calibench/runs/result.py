@@ -96,6 +96,11 @@ class RunResult:
             arrays["test.decisions"] = self.decisions.answers.numpy().reshape(data.test.y.shape)
             if self.decisions.sets is not None:
                 arrays["test.sets"] = self.decisions.sets.numpy().reshape(*data.test.y.shape, data.num_classes)
+            decided = self.decisions.cpu()
+            if decided.uncertainty is not None:
+                arrays["test.uncertainty"] = decided.uncertainty.numpy()
+            if decided.costs is not None:
+                arrays["test.costs"] = decided.costs.numpy()
         arrays |= {f"bootstrap.{name}": values for name, values in self.judgement.replicates.items()}
         return arrays | self.added.arrays
 

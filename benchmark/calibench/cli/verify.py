@@ -1,0 +1,55 @@
+"""`calibench verify PATH`: recompute stored figures, and compare digests, ids and labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from calibench.cli.command import Command
+from calibench.cli.json_output import emit_json, json_option
+from calibench.cli.output import print_line, stdout, warn_about_broken_plugins
+
+if TYPE_CHECKING:
+    from calibench.runs.verify import Verified
+
+
+@click.command(cls=Command, short_help="Recompute every figure of stored runs, and compare.")
+@click.argument("path", metavar="FOLDER", type=click.Path(path_type=Path), default=Path("results"))
+@json_option
+@click.option("-q", "--quiet", is_flag=True, help="Print faults alone.")
+def verify(path: Path, as_json: bool, quiet: bool) -> None:
+    """Recompute every metric, interval and noise floor of the records in FOLDER from their predictions, and compare.
+
+    Digests, ids, splits and suites are compared too, and labels where the data are here. The exit code is 1 if something differs.
+
+    \b
+    calibench verify results
+    calibench verify leaderboards/digits --json
+    """
+    from calibench.plugins.discovery import registry
+    from calibench.runs.verify import verify as verified_records
+
+    warn_about_broken_plugins(registry())
+    found = []
+    for verified in verified_records(path):
+        found.append(verified)
+        if not as_json:
+            _print(verified, quiet)
+    faulty = sum(bool(verified.faults) for verified in found)
+    if as_json:
+        records = [{"file": str(v.path), "faults": v.faults, "not_compared": v.unseen} for v in found]
+        emit_json({"schema": "calibench.verify/1", "records": records})
+    elif not quiet or faulty:
+        whole = sum(not verified.faults and not verified.unseen for verified in found)
+        print_line(stdout(), f"{len(found)} records: {faulty} with faults, {whole} equal in everything")
+    if faulty:
+        raise click.exceptions.Exit(1)
+
+
+def _print(verified: Verified, quiet: bool) -> None:
+    lines = [f"fault: {text}" for text in verified.faults]
+    lines += [] if quiet else [f"not compared: {text}" for text in verified.unseen]
+    for line in lines:
+        print_line(stdout(), f"{verified.path.name}: {line}")
