@@ -58,6 +58,7 @@ def leaderboard(
     calibench leaderboard --format markdown --output board.md
     """
     from calibench.atomic import replacing, writable_folder
+    from calibench.evaluation.stored_run import replicates_again
     from calibench.leaderboard.across import across, base_of
     from calibench.leaderboard.boards import boards
     from calibench.records.store import read_records
@@ -68,7 +69,7 @@ def leaderboard(
 
     chosen = [name.strip() for name in columns.split(",") if name.strip()] if columns else []
     with _without_collector():
-        ranked = boards(read_records(results), results, metric, tolerance, base)
+        ranked = boards(read_records(results), results, metric, tolerance, base, replicates_again)
     form = "json" if as_json else form
     for board in ranked:
         metrics_of(board, chosen)  # refuses unknown names before anything is written

@@ -155,6 +155,7 @@ def _document(suite: Suite, swept: Swept) -> dict[str, Any]:
 
 def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
     """The boards of the suite's runs, and a line that sums up the sweep."""
+    from calibench.evaluation.stored_run import replicates_again
     from calibench.leaderboard.across import across
     from calibench.leaderboard.boards import boards
     from calibench.records.store import read_record
@@ -166,7 +167,7 @@ def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
     ids = [state.done[cell.key]["run_id"] for cell in swept.cells if cell.key in state.done]
     records = [read_record(results / "records" / f"{run_id}.json") for run_id in ids]
     if records:
-        made = boards(records, results, suite.primary, base=suite.base)
+        made = boards(records, results, suite.primary, base=suite.base, resample=replicates_again)
         for board in made:
             console.print(board_table(board, width=console.width))
         summary = across(made, suite.base)

@@ -20,7 +20,7 @@ from calibench.leaderboard.board_ranks import (
 )
 from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 from calibench.leaderboard.rank_intervals import LEVEL, check_rule
-from calibench.leaderboard.replicates import Replicates, read_replicates
+from calibench.leaderboard.replicates import Replicates, Resample, read_replicates
 from calibench.leaderboard.rows import Row, unranked_row
 from calibench.leaderboard.units import Units, check_metric, note_on_order, units_of
 from calibench.records.record import ResultRecord
@@ -61,6 +61,7 @@ def boards(
     metric: str = RANK_BY,
     tolerance: float = TOLERANCE,
     base: str | None = None,
+    resample: Resample | None = None,
 ) -> list[Board]:
     """One board for each combination of data, model and noise among `records`, in the order of `metric`.
 
@@ -70,6 +71,8 @@ def boards(
     change against the `base`: by default the recipe that most others extend. Records of data that do not have the metric, as
     `soft_nll` needs soft labels, make no board.
 
+    `resample` makes the replicates of runs that were stored with their predictions alone.
+
     Raises InputError for a metric that no record has or that orders no board, a base that no record has, a tolerance below 0.
     """
     check_rule("lower", LEVEL, tolerance)
@@ -78,7 +81,7 @@ def boards(
     recipes = {record.recipe for group in groups for record in group}
     if base is not None and groups and base not in recipes:
         raise InputError(f"no record has the recipe {base!r}", did_you_mean(base, recipes))
-    return [_board(group, results, Rule(metric, tolerance, base)) for group in with_metric or groups]
+    return [_board(group, results, Rule(metric, tolerance, base), resample) for group in with_metric or groups]
 
 
 def _by_protocol(records: Iterable[ResultRecord]) -> list[list[ResultRecord]]:
@@ -90,11 +93,11 @@ def _by_protocol(records: Iterable[ResultRecord]) -> list[list[ResultRecord]]:
     return sorted(groups.values(), key=lambda group: (group[0].dataset, group[0].model, group[0].noise or ""))
 
 
-def _board(records: Sequence[ResultRecord], results: Path, rule: Rule) -> Board:
+def _board(records: Sequence[ResultRecord], results: Path, rule: Rule, resample: Resample | None) -> Board:
     units = units_of(records)
     check_metric(rule.metric, units)
     runs = _newest_runs(records, rule.metric)
-    replicates, missing = read_replicates(runs, results, {rule.metric, ACCURACY})
+    replicates, missing = read_replicates(runs, results, {rule.metric, ACCURACY}, resample)
     figures = figures_of(rule.metric, runs, replicates)
     rows = [unranked_row(recipe, seeds, units) for recipe, seeds in runs.items()]
     rows = _best_first(rows, rule.metric, units)

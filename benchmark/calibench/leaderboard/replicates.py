@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from calibench.errors import InputError
 from calibench.lazy import np
@@ -30,12 +30,20 @@ Replicates: TypeAlias = "dict[str, Values]"
 """Values by metric."""
 
 
+Resample: TypeAlias = "Callable[[ResultRecord, Mapping[str, NDArray[Any]], Collection[str]], Replicates]"
+"""Computes the replicates of metrics from the predictions of a run, where the file holds none."""
+
+
 def read_replicates(
-    runs: Mapping[str, Sequence[ResultRecord]], results: Path, metrics: Collection[str]
+    runs: Mapping[str, Sequence[ResultRecord]],
+    results: Path,
+    metrics: Collection[str],
+    resample: Resample | None = None,
 ) -> tuple[dict[str, Replicates], list[str]]:
     """The replicates of `metrics` of each recipe in `runs` (recipe -> its records), and notes on those that are missing.
 
-    Replicates of two recipes are paired only if both were drawn with one seed and as many resamples: otherwise there are none.
+    `resample` makes those that a file with predictions alone lacks. Replicates of two recipes are paired only if both were drawn
+    with one seed and as many resamples: otherwise there are none.
     """
     streams = {
         repr(tuple(record.bootstrap.get(key) for key in ("seed", "resamples", "stream")))
@@ -47,7 +55,7 @@ def read_replicates(
     replicates: dict[str, Replicates] = {}
     unreadable: dict[str, str] = {}
     with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
-        rows = pool.map(lambda records: _mean_over_seeds(records, results, metrics), runs.values())
+        rows = pool.map(lambda records: _mean_over_seeds(records, results, metrics, resample), runs.values())
         for recipe, row in zip(runs, rows, strict=True):
             if isinstance(row, InputError):
                 unreadable[recipe] = row.message
@@ -65,12 +73,12 @@ def read_replicates(
 
 
 def _mean_over_seeds(
-    records: Sequence[ResultRecord], results: Path, metrics: Collection[str]
+    records: Sequence[ResultRecord], results: Path, metrics: Collection[str], resample: Resample | None
 ) -> Replicates | InputError:
     """The replicates of those `metrics` that all records have; the error if the predictions of one cannot be read."""
     name_of = {metric: f"{PREFIX}{metric}" for metric in metrics}
     try:
-        runs = [read_predictions(results, record, name_of.values()) for record in records]
+        runs = [_of_run(record, results, name_of, resample) for record in records]
     except InputError as error:
         return error
     return {
@@ -78,6 +86,21 @@ def _mean_over_seeds(
         for metric, name in name_of.items()
         if all(name in arrays for arrays in runs)
     }
+
+
+def _of_run(
+    record: ResultRecord, results: Path, name_of: Mapping[str, str], resample: Resample | None
+) -> Mapping[str, NDArray[Any]]:
+    """The stored replicates of a run by their names in the file, and those that `resample` makes of the predictions."""
+    stored = read_predictions(results, record, name_of.values())
+    missing = {metric for metric, name in name_of.items() if name not in stored}
+    if not missing or resample is None:
+        return stored
+    try:
+        made = resample(record, read_predictions(results, record), missing)
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{record.run_id}: no replicates can be made of its predictions ({error})", "") from error
+    return {**stored, **{name_of[metric]: values for metric, values in made.items()}}
 
 
 def interval(replicates: Values | None) -> tuple[float, float] | None:

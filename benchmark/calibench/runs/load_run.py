@@ -17,12 +17,13 @@ from calibench.data.folder import using_data_folder
 from calibench.data.in_memory import InMemoryData, as_dataset
 from calibench.data.load import load_data
 from calibench.data.prepare import Data
-from calibench.errors import InputError, did_you_mean
+from calibench.errors import InputError
 from calibench.models.in_memory import InMemoryModel, as_model
 from calibench.processes import pick_device
 from calibench.progress import quiet
 from calibench.recipe.members import Members
 from calibench.records import store
+from calibench.records.find import find_record_by_id
 from calibench.records.record import ResultRecord
 from calibench.runs.finished_run import FinishedRun
 from calibench.runs.in_memory import describe_in_memory
@@ -50,7 +51,7 @@ def load_run(
     if not isinstance(run, str | ResultRecord):
         raise InputError(f"run is a {type(run).__name__}", "give a run id, or a record")
     folder = Path(results)
-    record = run if isinstance(run, ResultRecord) else _find(folder, run)
+    record = run if isinstance(run, ResultRecord) else find_record_by_id(folder, run)
     where = f"run {record.run_id}"
     request = RunRequest(
         dataset=as_dataset(dataset) if dataset is not None else _named(record, "dataset", "arrays", record.dataset),
@@ -71,20 +72,6 @@ def load_run(
         members = Members(config, data, CompleteCache(folder / store.CACHE, where), quiet)
         members.train()
         return FinishedRun(record, data, members, posthoc_of(config, data))
-
-
-def _find(folder: Path, run: str) -> ResultRecord:
-    """The record whose id begins with `run`; InputError if there is none, or more than one."""
-    ids = sorted(path.stem for path in (folder / store.RECORDS).glob("*.json"))
-    found = [run] if run in ids else [name for name in ids if run and name.startswith(run)]
-    if len(found) == 1:
-        return store.read_record(folder / store.RECORDS / f"{found[0]}.json")
-    if found:
-        raise InputError(
-            f"{len(found)} runs in {str(folder)!r} begin with {run!r}", f"such as {found[0]} and {found[1]}"
-        )
-    hint = did_you_mean(run, ids) if ids else "run first: calibench run --method vtst"
-    raise InputError(f"there is no run {run!r} in {str(folder)!r}", hint)
 
 
 def _named(record: ResultRecord, part: str, from_caller: str, text: str) -> str:

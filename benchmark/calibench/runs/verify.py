@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from calibench.config.request import RunRequest
@@ -20,12 +19,8 @@ from calibench.data.load import load_data
 from calibench.data.prepare import Data
 from calibench.errors import CalibenchError, InputError
 from calibench.evaluation.judge import judge
-from calibench.metrics.bootstrap import Sampling
-from calibench.metrics.judged import Judged
+from calibench.evaluation.stored_run import judged_again, sampling_of
 from calibench.metrics.load import DEFAULT, load_metrics
-from calibench.outputs.decisions import Decisions
-from calibench.outputs.outputs import Outputs
-from calibench.outputs.several_labels import yes_no_outputs
 from calibench.records import store
 from calibench.records.record import ResultRecord
 
@@ -119,10 +114,8 @@ def _of_arrays(record: ResultRecord, arrays: Arrays) -> Iterator[str]:
 def _of_figures(record: ResultRecord, arrays: Arrays) -> Iterator[str]:
     """A fault for each figure, interval and noise floor that comes out otherwise."""
     metrics = load_metrics(",".join([DEFAULT, *record.named_metrics]))
-    bootstrap = record.bootstrap
     try:
-        sampling = Sampling(int(bootstrap["resamples"]), float(bootstrap["level"]), int(bootstrap["seed"]))
-        judgement = judge(_judged(record, arrays), metrics, sampling)
+        judgement = judge(judged_again(record, arrays), metrics, sampling_of(record))
     except (CalibenchError, KeyError, TypeError, ValueError) as error:
         yield f"its figures cannot be computed again: {error}"
         return
@@ -148,25 +141,6 @@ def _of_figures(record: ResultRecord, arrays: Arrays) -> Iterator[str]:
     own = [name for name in unknown if not name.startswith(("shift_", "ood_", "near_", "far_"))]
     if own:
         yield f"the predictions give no {', '.join(own)}"
-
-
-def _judged(record: ResultRecord, arrays: Arrays) -> Judged:
-    from_probs = "test.probs" in arrays
-    scores = torch.from_numpy(arrays["test.probs" if from_probs else "test.logits"])
-    several = int(record.data.get("questions", 1)) > 1
-    outputs = yes_no_outputs(scores, from_probs) if several else Outputs(scores, from_probs)
-    labels = torch.from_numpy(arrays["test.labels"]).flatten()
-    decisions = None
-    if "test.decisions" in arrays:
-        answers = torch.from_numpy(arrays["test.decisions"]).flatten()
-        sets = torch.from_numpy(arrays["test.sets"]).reshape(len(answers), -1) if "test.sets" in arrays else None
-        uncertainty, costs = (_tensor(arrays, f"test.{name}") for name in ("uncertainty", "costs"))
-        decisions = Decisions(answers, sets, uncertainty, costs=costs)
-    return Judged(outputs, labels, decisions, arrays.get("test.soft"))
-
-
-def _tensor(arrays: Arrays, name: str) -> torch.Tensor | None:
-    return torch.from_numpy(arrays[name]) if name in arrays else None
 
 
 def _compare_data(record: ResultRecord, arrays: Arrays, datasets: dict[str, Data | str], verified: Verified) -> None:

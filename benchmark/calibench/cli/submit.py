@@ -1,0 +1,70 @@
+"""`calibench submit`: the files of a leaderboard's entries, from runs in a results folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from calibench.cli.command import Command
+from calibench.cli.output import print_line, stdout, to_stderr
+
+if TYPE_CHECKING:
+    from calibench.records.record import ResultRecord
+
+
+@click.command(cls=Command, short_help="Write the files of leaderboard entries.")
+@click.argument("run_ids", metavar="[RUN_ID...]", nargs=-1)
+@click.option("--suite", metavar="NAME", help="All runs of this suite that the results folder has.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder to write into."
+)
+@click.option(
+    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Where the runs are."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+def submit(run_ids: tuple[str, ...], suite: str | None, output: Path, results: Path, quiet: bool) -> None:
+    """Write each run's record and its test predictions, from which every figure follows, for a pull request.
+
+    The files of the folder are verified before the command ends: a fault gives exit code 1.
+
+    \b
+    calibench submit --suite quick-v1 -o leaderboards/quick-v1
+    calibench submit digits-mlp-ce-s0 -o leaderboards/digits
+    """
+    from calibench.errors import InputError
+    from calibench.runs.submit import submit as write
+    from calibench.runs.verify import verify
+
+    if bool(run_ids) == (suite is not None):
+        raise InputError("name runs, or a suite, one of them", "as in calibench submit --suite quick-v1 -o FOLDER")
+    records = _of_suite(suite, results) if suite is not None else _of_ids(run_ids, results)
+    written = write(records, results, output)
+    ids = {record.run_id for record in written}
+    faulty = [verified for verified in verify(output) if verified.path.stem in ids and verified.faults]
+    for verified in faulty:
+        to_stderr(f"{verified.path.name}: {verified.faults[0]}")
+    if not quiet:
+        print_line(stdout(), f"{output}: {len(written)} records, {len(faulty)} with faults")
+    if faulty:
+        raise click.exceptions.Exit(1)
+
+
+def _of_suite(name: str, results: Path) -> list[ResultRecord]:
+    from calibench.config.suite import load_suite
+    from calibench.errors import InputError
+    from calibench.records.store import read_records
+
+    suite = load_suite(name)
+    records = [r for r in read_records(results) if (r.preset or {}).get("sha256") == suite.sha256]
+    if not records:
+        message = f"{str(results)!r} has no run of this version of suite {suite.name}"
+        raise InputError(message, f"make them: calibench sweep {name}")
+    return records
+
+
+def _of_ids(run_ids: tuple[str, ...], results: Path) -> list[ResultRecord]:
+    from calibench.records.find import find_record_by_id
+
+    return [find_record_by_id(results, run_id) for run_id in run_ids]
