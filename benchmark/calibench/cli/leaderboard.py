@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -13,16 +14,21 @@ from calibench.cli.command import Command
 from calibench.cli.output import stdout, to_stderr
 from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 
+if TYPE_CHECKING:
+    from calibench.config.suite import Suite
+    from calibench.leaderboard.boards import Board
+
 
 @click.command(cls=Command, short_help="Rank the records in a results folder.")
+@click.argument("where", metavar="[SUITE|FOLDER]", required=False)
 @click.option(
     "--results",
     type=click.Path(path_type=Path),
     default=Path("results"),
     show_default=True,
-    help="The folder that holds the records.",
+    help="The folder that holds the records, or folders of boards such as leaderboards/.",
 )
-@click.option("--metric", default=RANK_BY, show_default=True, help="The metric to rank by.")
+@click.option("--metric", help=f"The metric to rank by. Default: that of the suite, else {RANK_BY}.")
 @click.option(
     "--base",
     metavar="RECIPE",
@@ -33,15 +39,21 @@ from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 )
 @click.option("--columns", metavar="A,B", help="The metrics to show.")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "markdown", "csv", "json"]), default="table", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["table", "markdown", "csv", "json", "latex", "html", "rich", "md"]),
+    default="table",
+    show_default=True,
+    help="rich is table, md is markdown.",
 )
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file, whole or not at all."
 )
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
-def leaderboard(
+def leaderboard(  # noqa: PLR0913 - an argument for each option
+    where: str | None,
     results: Path,
-    metric: str,
+    metric: str | None,
     base: str | None,
     tolerance: float,
     columns: str | None,
@@ -49,45 +61,91 @@ def leaderboard(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Rank the records in a results folder: one board for each dataset, model and noise.
+    """Rank the records in a results folder: one board for each dataset, model and noise, then all data sets together.
 
     A rank is an interval: all true ranks lie inside at a joint level of 95 %. Rows whose intervals overlap are not told apart.
 
     \b
     calibench leaderboard --metric nll
+    calibench leaderboard quick-v1
+    calibench leaderboard leaderboards/digits
     calibench leaderboard --format markdown --output board.md
     """
     from calibench.atomic import replacing, writable_folder
-    from calibench.evaluation.stored_run import replicates_again
-    from calibench.leaderboard.across import across, base_of
-    from calibench.leaderboard.boards import boards
-    from calibench.records.store import read_records
-    from calibench.report.across_table import across_table
     from calibench.report.board_columns import metrics_of
-    from calibench.report.board_table import board_table
     from calibench.report.render import render
 
     chosen = [name.strip() for name in columns.split(",") if name.strip()] if columns else []
+    folders, suite = _where(where, results)
+    rule = _Rule(metric or (suite.primary if suite else RANK_BY), tolerance, base or (suite.base if suite else None))
     with _without_collector():
-        ranked = boards(read_records(results), results, metric, tolerance, base, replicates_again)
-    form = "json" if as_json else form
-    for board in ranked:
+        ranked = {folder: _boards_of(folder, rule, suite) for folder in folders}
+    boards = [board for of_folder in ranked.values() for board in of_folder]
+    form = {"rich": "table", "md": "markdown"}.get(form, form) if not as_json else "json"
+    for board in boards:
         metrics_of(board, chosen)  # refuses unknown names before anything is written
     if output is not None:
         writable_folder(output.parent)
         with replacing(output) as temporary:
-            temporary.write_text(render(ranked, form, chosen), encoding="utf-8")
+            temporary.write_text(render(boards, form, chosen), encoding="utf-8")
         to_stderr(f"wrote {output}")
     elif form == "table":
-        console = stdout()
-        for board in ranked:
-            console.print(board_table(board, chosen, console.width))
-        common = base or base_of(ranked)
-        summary = None if common is None else across(ranked, common)
-        if summary is not None:
-            console.print(across_table(summary, console.width))
+        for folder, of_folder in ranked.items():
+            _print(of_folder, chosen, rule, str(folder) if len(ranked) > 1 else "")
     else:
-        click.echo(render(ranked, form, chosen), nl=False)
+        click.echo(render(boards, form, chosen), nl=False)
+
+
+class _Rule(NamedTuple):
+    metric: str
+    tolerance: float
+    base: str | None
+
+
+def _where(where: str | None, results: Path) -> tuple[list[Path], Suite | None]:
+    """The folders that hold the records, and the suite that was named; a folder without records stands for those in it."""
+    from calibench.config.suite import load_suite
+
+    suite = None
+    if where is not None and Path(where).is_dir():
+        results = Path(where)
+    elif where is not None:
+        suite = load_suite(where)
+    inside = sorted(path.parent for path in results.glob("*/records") if path.is_dir())
+    return ([results] if (results / "records").is_dir() or not inside else inside), suite
+
+
+def _boards_of(folder: Path, rule: _Rule, suite: Suite | None) -> list[Board]:
+    """The boards of a folder; with a suite those of its runs alone. InputError if there are none."""
+    from calibench.errors import InputError
+    from calibench.evaluation.stored_run import replicates_again
+    from calibench.leaderboard.boards import boards
+    from calibench.records.store import read_records
+
+    records = read_records(folder)
+    if suite is not None:
+        records = [record for record in records if (record.preset or {}).get("sha256") == suite.sha256]
+        if not records:
+            message = f"{str(folder)!r} has no run of this version of suite {suite.name}"
+            raise InputError(message, f"make them: calibench sweep {suite.name}")
+    return boards(records, folder, *rule, replicates_again)
+
+
+def _print(boards: Sequence[Board], chosen: Sequence[str], rule: _Rule, title: str) -> None:
+    """The boards of one folder, and the table over all of its data sets."""
+    from calibench.leaderboard.across import across, base_of
+    from calibench.report.across_table import across_table
+    from calibench.report.board_table import board_table
+
+    console = stdout()
+    if title:
+        console.rule(title)
+    for board in boards:
+        console.print(board_table(board, chosen, console.width))
+    base = rule.base or base_of(boards)
+    summary = None if base is None else across(boards, base)
+    if summary is not None:
+        console.print(across_table(summary, console.width))
 
 
 @contextmanager
