@@ -47,9 +47,8 @@ def _board(board: Board, chosen: Sequence[str]) -> Iterator[str]:
         row = []
         for column, cell in zip(columns, cells, strict=True):
             tag = 'th scope="row"' if column.name == "method" else "td"
-            row.append(
-                f"<{tag}{_side(column.left)}>{html.escape(cell.replace(' [', '\n['))}</{tag.split(maxsplit=1)[0]}>"
-            )
+            text = html.escape(cell.replace(" [", "\n["))
+            row.append(f"<{tag}{_side(column.left)}>{text}</{tag.split(maxsplit=1)[0]}>")
         yield f"<tr>{''.join(row)}</tr>"
     yield "</tbody>\n</table>\n</div>\n<ul>"
     yield from (f"<li>{html.escape(note)}</li>" for note in notes(board, columns))
