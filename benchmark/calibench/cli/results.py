@@ -1,0 +1,115 @@
+"""`calibench results`: the records of a folder as one flat table, for pandas, DuckDB or a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from calibench.cli.command import Command
+from calibench.cli.output import stdout, to_stderr
+
+if TYPE_CHECKING:
+    from calibench.leaderboard.record_rows import Row
+
+SHOWN = ("recipe", "dataset", "model", "noise", "seed", "accuracy", "brier", "nll", "ece15", "calibrated")
+"""The columns on a terminal."""
+
+
+@click.command(cls=Command, short_help="All records of a folder as one flat table.")
+@click.option(
+    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="The results folder."
+)
+@click.option("--where", "condition", metavar="TEXT", help="As 'dataset=digits and ece15<0.02'.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table", show_default=True
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file, whole or not at all."
+)
+def results(results: Path, condition: str | None, form: str, output: Path | None) -> None:
+    """A row a run: what it was, its verdict, and each metric with the ends of its interval, as fractions and nats.
+
+    \b
+    calibench results --where "dataset=digits and ece15<0.02"
+    calibench results --format csv -o runs.csv
+    calibench results --format parquet -o runs.parquet
+    """
+    from calibench.errors import InputError
+    from calibench.leaderboard.record_rows import row_of, where
+    from calibench.records.store import read_records
+
+    if form == "parquet" and output is None:
+        raise InputError("a parquet needs a file to be written to", "add -o runs.parquet")
+    rows = [row_of(record) for record in read_records(results)]
+    if condition is not None:
+        rows = where(rows, condition)
+    if output is not None:
+        _write(rows, form, output)
+        to_stderr(f"wrote {output}: {len(rows)} runs")
+    elif form == "table":
+        _print(rows)
+    else:
+        click.echo(_text(rows, form), nl=False)
+
+
+def _text(rows: Sequence[Row], form: str) -> str:
+    import json
+
+    from calibench.leaderboard.record_rows import columns_of
+
+    if form == "json":
+        return json.dumps({"schema": "calibench.results/1", "runs": list(rows)}, indent=1, ensure_ascii=False) + "\n"
+    made = io.StringIO(newline="")
+    writer = csv.DictWriter(made, columns_of(rows), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _guarded(value) for name, value in row.items()} for row in rows)
+    return made.getvalue()
+
+
+def _guarded(value: object) -> object:
+    """A text that a spreadsheet would compute, as `=1+1`, behind an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+
+
+def _write(rows: Sequence[Row], form: str, output: Path) -> None:
+    from calibench.atomic import refuse_missing_folder, replacing
+    from calibench.outputs.writers.write_parquet import import_pyarrow
+
+    refuse_missing_folder(output)
+    if form == "table":
+        form = "csv" if output.suffix.lower() != ".json" else "json"
+    if form == "parquet":
+        pyarrow = import_pyarrow()
+        from pyarrow import parquet
+
+        from calibench.leaderboard.record_rows import columns_of
+
+        table = pyarrow.table({name: [row.get(name) for row in rows] for name in columns_of(rows)})
+        with replacing(output) as temporary:
+            parquet.write_table(table, temporary)
+        return
+    with replacing(output) as temporary:
+        temporary.write_text(_text(rows, form), encoding="utf-8", newline="")
+
+
+def _print(rows: Sequence[Row]) -> None:
+    from rich.text import Text
+
+    from calibench.report.tables import ruled_table
+
+    table = ruled_table(f"{len(rows)} runs", "figures as fractions and nats; --format csv has every column")
+    numbers = {name for name in SHOWN for row in rows if isinstance(row.get(name), int | float)}
+    for name in SHOWN:
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_shown(row.get(name))) for name in SHOWN))
+    stdout().print(table)
+
+
+def _shown(value: object) -> str:
+    return "-" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
