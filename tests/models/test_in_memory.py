@@ -117,7 +117,7 @@ def test_recipes_share_stages_and_a_run_is_not_repeated(net, data, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_five_lines_of_the_readme(net, tmp_path, monkeypatch, capsys):
+def test_the_five_lines_of_the_readme(net, tmp_path, monkeypatch):
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     lines = readme.partition("in five lines\n```python\n")[2].partition("```")[0]
     assert len(lines.splitlines()) == 5
@@ -128,13 +128,11 @@ def test_the_five_lines_of_the_readme(net, tmp_path, monkeypatch, capsys):
     names = {"Net": Hidden, "x": x / 16, "y": y, "torch": torch, "calibench": calibench, **parts}
     for quick in ("tst", "vtst"):
         lines = lines.replace(f'"{quick}"', f'"{quick}:epochs=1"')
+    names["x_new"] = names["x"][1000:1010]
     exec(lines, names)
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
-        "ce",
-        "ce+temperature",
-        "tst:epochs=1",
-        "vtst:epochs=1",
-    ]
+    assert [record.recipe for record in names["records"]] == ["ce", "ce+temperature", "tst:epochs=1", "vtst:epochs=1"]
+    assert names["probs"].shape == (10, 10)
+    np.testing.assert_allclose(names["probs"].sum(axis=1), 1)
 
 
 # --- trained=False, and functions that make networks -----------------------------------------------------------------
