@@ -61,6 +61,14 @@ def test_a_missing_cell_loses_and_has_the_lowest_improvement() -> None:
     assert across_table(made).columns[-1].header == "missing"
 
 
+def test_a_seed_that_failed_is_a_missing_cell() -> None:
+    records = [record("ce", d, 0.4, seed) for d in "ab" for seed in (0, 1)]
+    records += [record("vtst", d, 0.3, seed) for d in "ab" for seed in (0, 1) if (d, seed) != ("b", 1)]
+    made = across(boards_of(records), "ce")
+    assert made is not None
+    assert made.missing == {"vtst": ("b, mlp",)}
+
+
 def test_tasks_of_one_data_set_stay_together_in_the_bootstrap() -> None:
     records = [
         record(recipe, d, 0.4 + 0.1 * k, noise=noise)

@@ -38,18 +38,19 @@ def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = Non
     """The summary of boards of one metric; None for boards of fewer than two data sets, or fewer than two recipes.
 
     A task is a board: data, network and noise; tasks of one data set stay together in the bootstrap. The figure of a recipe is its
-    mean over seeds. A recipe without a figure on a task loses against every other there, and its improvement is the lowest that
-    any recipe has on the task, and at most 0. Only tasks with a figure of the base count.
+    mean over seeds; it has none if it lacks a seed of the base. A recipe without a figure on a task loses against every other
+    there, and its improvement is the lowest that any recipe has on the task, and at most 0. Only tasks with a figure of the base
+    count.
     """
     bootstrap = bootstrap or Bootstrap()
-    boards = [board for board in boards if base in _figures(board)]
+    boards = [board for board in boards if base in _figures(board, base)]
     recipes = list(dict.fromkeys(row.recipe for board in boards for row in board.rows))
     datasets = [board.dataset for board in boards]
     if len(set(datasets)) < 2 or len(recipes) < 2:
         return None
     metric = boards[0].metric
     better = str(boards[0].units[metric]["better"])
-    table = np.array([[_figures(board).get(recipe, np.nan) for recipe in recipes] for board in boards])
+    table = np.array([[_figures(board, base).get(recipe, np.nan) for recipe in recipes] for board in boards])
     layout = Layout("recipe", ("task",), metric, better=better)
     rates = win_rates_of(table, recipes, datasets, [""] * len(boards), layout, bootstrap)
     gains = _improvements(table, recipes.index(base), better)
@@ -79,9 +80,11 @@ def task_of(board: Board) -> str:
     return ", ".join([board.dataset, board.model, *([board.noise] if board.noise else [])])
 
 
-def _figures(board: Board) -> dict[str, float]:
-    """The mean over seeds of the board's metric, by recipe."""
-    return {row.recipe: row.cells[board.metric].mean for row in board.rows if board.metric in row.cells}
+def _figures(board: Board, base: str) -> dict[str, float]:
+    """The mean over seeds of the board's metric, by recipe. A recipe that lacks a seed of the base has none."""
+    seeds = {seed for row in board.rows if row.recipe == base for seed in row.seeds}
+    whole = [row for row in board.rows if board.metric in row.cells and seeds <= set(row.seeds)]
+    return {row.recipe: row.cells[board.metric].mean for row in whole}
 
 
 def _improvements(table: Floats, base: int, better: str) -> Floats:
