@@ -130,4 +130,4 @@ def test_a_loss_that_runs_away_is_a_failed_run_without_a_record(blobs: str, tmp_
     with pytest.raises(RunError, match=r"stage 1, ce: .* in epoch \d+"):
         short_run("ce", blobs, tmp_path, settings=["ce.lr=1e36"])
     assert list((tmp_path / "records").iterdir()) == []
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["locks"]

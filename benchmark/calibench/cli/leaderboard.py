@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -17,6 +17,8 @@ from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 if TYPE_CHECKING:
     from calibench.config.suite import Suite
     from calibench.leaderboard.boards import Board
+    from calibench.leaderboard.replicates import Replicates
+    from calibench.records.record import ResultRecord
 
 
 @click.command(cls=Command, short_help="Rank the records in a results folder.")
@@ -104,12 +106,12 @@ class _Rule(NamedTuple):
 
 def _where(where: str | None, results: Path) -> tuple[list[Path], Suite | None]:
     """The folders that hold the records, and the suite that was named; a folder without records stands for those in it."""
-    from calibench.config.suite import load_suite
-
     suite = None
     if where is not None and Path(where).is_dir():
         results = Path(where)
     elif where is not None:
+        from calibench.config.suite import load_suite
+
         suite = load_suite(where)
     inside = sorted(path.parent for path in results.glob("*/records") if path.is_dir())
     return ([results] if (results / "records").is_dir() or not inside else inside), suite
@@ -118,7 +120,6 @@ def _where(where: str | None, results: Path) -> tuple[list[Path], Suite | None]:
 def _boards_of(folder: Path, rule: _Rule, suite: Suite | None) -> list[Board]:
     """The boards of a folder; with a suite those of its runs alone. InputError if there are none."""
     from calibench.errors import InputError
-    from calibench.evaluation.stored_run import replicates_again
     from calibench.leaderboard.boards import boards
     from calibench.records.store import read_records
 
@@ -128,7 +129,14 @@ def _boards_of(folder: Path, rule: _Rule, suite: Suite | None) -> list[Board]:
         if not records:
             message = f"{str(folder)!r} has no run of this version of suite {suite.name}"
             raise InputError(message, f"make them: calibench sweep {suite.name}")
-    return boards(records, folder, *rule, replicates_again)
+    return boards(records, folder, *rule, _resample)
+
+
+def _resample(record: ResultRecord, arrays: Mapping[str, Any], metrics: Collection[str]) -> Replicates:
+    """Replicates from predictions alone; metrics are imported where a folder holds such entries."""
+    from calibench.evaluation.stored_run import replicates_again
+
+    return replicates_again(record, arrays, metrics)
 
 
 def _print(boards: Sequence[Board], chosen: Sequence[str], rule: _Rule, title: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +56,8 @@ def results(results: Path, condition: str | None, form: str, output: Path | None
 
 
 def _text(rows: Sequence[Row], form: str) -> str:
+    import csv
+    import io
     import json
 
     from calibench.leaderboard.record_rows import columns_of
