@@ -10,7 +10,18 @@ from calibench.errors import InputError
 from calibench.metrics.judged import Judged
 from calibench.metrics.reliability import ReliabilityBin, reliability
 from calibench.report.format import figure
-from calibench.report.plot_style import BLUE, INK, PANEL, SKY, SMALL, VERMILLION, save, short, style, title_and_legend
+from calibench.report.plot_style import (
+    BLUE,
+    INK,
+    PANEL,
+    SKY,
+    SMALL,
+    interval_dots,
+    save,
+    short,
+    style,
+    title_and_legend,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,21 +106,8 @@ def _draw_accuracy(axis: Axes, rows: Sequence[ReliabilityBin], bins: int) -> Non
         linewidth=0.5,
         label="accuracy in the bin",
     )
-    axis.errorbar(
-        [row.confidence or 0.0 for row in rows],
-        accuracy,
-        yerr=_interval_lengths(rows),
-        fmt="o",
-        markersize=3.5,
-        color=VERMILLION,
-        markeredgecolor=INK,
-        markeredgewidth=0.5,
-        ecolor=INK,
-        elinewidth=0.9,
-        capsize=1.8,
-        clip_on=False,
-        zorder=4,
-        label="95 %, at mean confidence",
+    interval_dots(
+        axis, [row.confidence or 0.0 for row in rows], accuracy, _interval_lengths(rows), "95 %, at mean confidence"
     )
 
 

@@ -120,6 +120,26 @@ def unit_square(axis: Axes) -> None:
     axis.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
 
 
+def interval_dots(axis: Axes, x: Any, y: Any, lengths: Any, label: str) -> None:
+    """Dots at (x, y) with interval bars; `lengths [2, n]` are those below and above each dot."""
+    axis.errorbar(
+        x,
+        y,
+        yerr=lengths,
+        fmt="o",
+        markersize=3.5,
+        color=VERMILLION,
+        markeredgecolor=INK,
+        markeredgewidth=0.5,
+        ecolor=INK,
+        elinewidth=0.9,
+        capsize=1.8,
+        clip_on=False,
+        zorder=4,
+        label=label,
+    )
+
+
 def title_and_legend(axis: Axes, title: str, side: str = "left") -> None:
     """The title, and between it and the axes the legend, where it hides nothing.
 

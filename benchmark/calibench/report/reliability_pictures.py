@@ -9,7 +9,7 @@ from calibench.metrics.binning import Floats, bin_index
 from calibench.metrics.corp_curve import corp_curve
 from calibench.metrics.judged import Judged
 from calibench.metrics.mean_interval import wilson_interval
-from calibench.report.plot_style import BLUE, GREY, INK, SKY, VERMILLION, short, unit_square
+from calibench.report.plot_style import BLUE, GREY, INK, SKY, VERMILLION, interval_dots, short, unit_square
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,22 +66,7 @@ def draw_bins(axis: Axes, judged: Judged, asked: Question) -> None:
     bounds = np.array([wilson_interval(s * n, n) for s, n in zip(bins.share, bins.effective, strict=True)])
     unit_square(axis)
     axis.bar(bins.middle, bins.share, width=0.92 / BINS, color=SKY, edgecolor=BLUE, linewidth=0.5, label=asked.answered)
-    axis.errorbar(
-        bins.p,
-        bins.share,
-        yerr=np.abs(bounds.T - bins.share),
-        fmt="o",
-        markersize=3.5,
-        color=VERMILLION,
-        markeredgecolor=INK,
-        markeredgewidth=0.5,
-        ecolor=INK,
-        elinewidth=0.9,
-        capsize=1.8,
-        clip_on=False,
-        zorder=4,
-        label="95 %, at mean probability",
-    )
+    interval_dots(axis, bins.p, bins.share, np.abs(bounds.T - bins.share), "95 %, at mean probability")
     _where_samples_lie(axis, judged, asked, BINS)
     axis.set(xlabel=asked.asked, ylabel=asked.answered)
 
