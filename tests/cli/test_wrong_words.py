@@ -79,7 +79,7 @@ WORDS = {
     ("show", "methods", "vtts"): ("there is no method called 'vtts'", "did you mean 'vtst'?"),
     ("show", "metod", "vtst"): ("there is no family 'metod'; did you mean 'method'?", "show --help"),
     ("show", "method"): ("Missing argument 'NAME'", "show --help"),
-    ("leaderboard", "--format", "html"): ("'html'", "leaderboard --help"),
+    ("leaderboard", "--format", "pptx"): ("'pptx'", "leaderboard --help"),
 }
 
 

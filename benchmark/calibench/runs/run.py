@@ -55,10 +55,11 @@ def run_config(
     record = stored_record(config, identity, options, processes, may_cache)
     if record is not None:
         return record, True
+    if options.results is not None and processes.first:
+        writable_folders([options.results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
     with run_lock(cache, identity, options):
-        record = stored_record(
-            config, identity, options, processes, may_cache
-        )  # another process may have made it meanwhile
+        # Another process may have made it meanwhile.
+        record = stored_record(config, identity, options, processes, may_cache)
         if record is not None:
             return record, True
         parts = Parts(config, inputs, members, posthoc, identity, metrics)
@@ -79,8 +80,6 @@ class Parts(NamedTuple):
 def _run(parts: Parts, options: RunOptions, processes: Processes, report: Report, start: float) -> ResultRecord:
     """Train, fit, judge and store; returns the record."""
     config, inputs, members, posthoc, identity, metrics = parts
-    if options.results is not None and processes.first:
-        writable_folders([options.results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
 
     outputs = {
         name: checked(split, f"{config.recipe}, {name} split") for name, split in members.run(("cal", "test")).items()
