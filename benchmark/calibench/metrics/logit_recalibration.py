@@ -55,10 +55,11 @@ def intercepts(judged: Judged, weights: Floats) -> Floats:
         eta = a[open_rows, None] + z
         # p = [eta > 0] +- small. The whole numbers sum exactly, so that a sum of small parts keeps its digits.
         # Weights are rounded, so a rest as small as their rounding counts as 0.
-        small = expit(-np.abs(eta))
         missed = w * ((eta > 0) - y)
         whole = missed.sum(axis=1)
-        whole[np.abs(whole) <= ROUNDING * np.abs(missed).sum(axis=1)] = 0
+        whole[np.abs(whole) <= ROUNDING * np.abs(missed, out=missed).sum(axis=1)] = 0
+        del missed
+        small = expit(-np.abs(eta))
         excess = whole + (w * np.where(eta > 0, -small, small)).sum(axis=1)
         slope = (w * small * (1 - small)).sum(axis=1)
         at = a[open_rows]
