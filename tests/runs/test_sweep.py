@@ -214,7 +214,7 @@ def test_a_sweep_that_is_killed_completes_on_the_same_command(
     whom: str, suite: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     chance, results = random.Random(whom), tmp_path / "r"
-    for _ in range(3):
+    for _ in range(2):
         process = start(suite, results)
         time.sleep(chance.uniform(2.0, 7.0))
         children = workers_of(process.pid)
