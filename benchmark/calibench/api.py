@@ -205,11 +205,14 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
 
 
 def _raise_failures(configs: Sequence[RunConfig], finished: Sequence[Finished]) -> None:
-    """RunError that names every run of several that failed; the others have their records."""
+    """RunError that names every run of several that failed; the others have their records. InputError if none could begin."""
     failed = [(config, run.error) for config, run in zip(configs, finished, strict=True) if run.error is not None]
-    if failed:
-        lines = [f"{config.recipe}, seed {config.seed}: {error.message}" for config, error in failed]
-        raise RunError(f"{len(failed)} of {len(configs)} runs failed:\n" + "\n".join(lines), failed[0][1].hint)
+    if not failed:
+        return
+    if len(failed) == len(configs) and all(isinstance(error, InputError) for _, error in failed):
+        raise failed[0][1]
+    lines = [f"{config.recipe}, seed {config.seed}: {error.message}" for config, error in failed]
+    raise RunError(f"{len(failed)} of {len(configs)} runs failed:\n" + "\n".join(lines), failed[0][1].hint)
 
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:

@@ -83,6 +83,9 @@ def test_files_and_a_table(runs: Path, cli: Any, refused: Any) -> None:
     assert parquet.read_table("r.parquet").num_rows == 4
     cli("results", "-o", "r.csv")
     assert len(Path("r.csv").read_text().splitlines()) == 5
+    cli("results", "-o", "again.parquet")
+    assert parquet.read_table("again.parquet").num_rows == 4
+    refused("results", "-o", "r.txt", says="cannot write 'r.txt' as txt")
     assert "4 runs" in cli("results").out
     refused("results", "--format", "parquet", says="a parquet needs a file")
     refused("results", "-o", "nowhere/r.csv", says="there is no folder 'nowhere'")

@@ -200,6 +200,16 @@ def test_data_networks_noises_and_seeds_make_a_grid_and_a_run_that_fails_ends_no
     assert [same(r)["metrics"] for r in json.loads(jobs.out)["records"]] == [same(r)["metrics"] for r in records]
 
 
+@pytest.mark.parametrize("jobs", [(), ("-j", "2")], ids=["here", "in processes"])
+@pytest.mark.slow
+def test_a_mistake_of_all_runs_is_one_sentence_and_exit_code_2(jobs, cli):
+    ran = cli("run", "-m", "ce", "-m", "tst", "-d", "npz:path=gone.npz", *jobs)
+    assert ran.code == 2
+    assert ran.err.splitlines()[0] == "error: there is no file 'gone.npz'"
+    assert len(ran.err.splitlines()) == 2
+    assert ran.out == ""
+
+
 def test_a_setting_goes_to_the_runs_that_have_the_part(cli):
     grid = ("-d", "wine:test=0.5", "-d", "iris", "--set", "iris.test=0.4", "--epochs", "1")
     records = cli("run", "-m", "ce", *grid, "--json").document["records"]

@@ -13,7 +13,7 @@ import pytest
 from short_runs import Trainings
 
 import calibench
-from calibench import InputError
+from calibench import InputError, RunError
 from calibench.records.store import read_records
 
 
@@ -68,6 +68,18 @@ def test_one_recipe_or_seed_in_a_list_still_gives_a_list(tmp_path: Path) -> None
 def test_a_list_without_a_record_an_item_is_refused(given: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         calibench.run(**({"method": "ce", "dataset": table(), "results": None} | given))  # type: ignore[call-overload]
+
+
+def test_a_mistake_of_all_runs_is_an_input_error_and_a_failure_names_its_runs(tmp_path: Path) -> None:
+    options = {"model": "mlp:hidden=8", "epochs": 1, "results": tmp_path}
+    with pytest.raises(InputError, match="there is no file"):
+        calibench.run(["ce", "ce+temperature"], "npz:path=gone.npz", **options)
+    with pytest.raises(
+        RunError, match=r"1 of 2 runs failed:\nce:epochs=1\+mc-dropout.*the model has no dropout"
+    ) as failed:
+        calibench.run(["ce", "mc-dropout"], table(), **options)
+    assert "seed 0" in failed.value.message
+    assert len(read_records(tmp_path)) == 1
 
 
 def test_nothing_is_shown_in_a_log_unless_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,8 @@ from calibench import InputError
 from calibench.config.suite import load_suite, read_suite
 from calibench.records.record import ResultRecord
 from calibench.records.store import read_predictions, read_records
+from calibench.runs.launchers.messages import Done
+from calibench.runs.launchers.pool import launch
 from calibench.runs.options import RunOptions
 from calibench.runs.sweeps.cells import cells_of
 from calibench.runs.sweeps.state import SweepState
@@ -167,6 +169,17 @@ def test_other_data_than_the_frozen_ones_fail(suite: Path, undisturbed: Path, sw
     (fingerprint,) = {record.data["clean_fingerprint"] for record in read_records(undisturbed)}
     frozen.write_text(text.replace("0" * 64, fingerprint))
     assert make(frozen, swept).before == 20
+
+
+@pytest.mark.slow
+def test_a_forced_stage_is_made_once_for_all_workers(suite: Path, swept: Path) -> None:
+    configs = [config for config in load_suite(suite).configs() if config.recipe.startswith("ce") and not config.noise]
+    options = RunOptions(results=swept, force=True)
+    events = list(launch(configs, options, jobs=2, threads=1, logs=suite.parent))
+    ids = {event.message.run_id for event in events if isinstance(event.message, Done)}
+    made = [stage for r in read_records(swept) if r.run_id in ids for stage in r.cache["made"]]
+    assert len(ids) == len(configs)
+    assert made.count("stage1") == 2  # one a seed
 
 
 # --- kills ----------------------------------------------------------------------------------------------------------

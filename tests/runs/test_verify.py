@@ -181,6 +181,15 @@ def test_the_command(record: ResultRecord, tmp_path: Path, cli: Any) -> None:
     assert json.loads(document.out)["records"][0]["faults"]
 
 
+def test_a_folder_of_folders_stands_for_all_of_them(record: ResultRecord, tmp_path: Path) -> None:
+    assert [verified.path.stem for verified in verify(tmp_path.parent / tmp_path.name)] == [record.run_id]
+    outer = tmp_path / "outer"
+    (outer / "a").mkdir(parents=True)
+    for name in ("records", "predictions"):
+        (tmp_path / name).rename(outer / "a" / name)
+    assert [(v.path.stem, v.faults) for v in verify(outer)] == [(record.run_id, [])]
+
+
 def test_a_folder_without_records_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there are no records"):
         list(verify(tmp_path / "nowhere"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.file_options import rows_output_option
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.option_sections import SectionedCommand
@@ -22,14 +23,7 @@ if TYPE_CHECKING:
 @click.argument("map_file", metavar="MAP.json", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
 @columns_option
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    metavar="OUT",
-    help="The file to write: .npz, .csv or .parquet.",
-)
+@rows_output_option
 @click.option(
     "--stream",
     is_flag=True,

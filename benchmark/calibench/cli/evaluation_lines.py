@@ -55,7 +55,9 @@ def _fit(fit: Mapping[str, Any]) -> str:
     """The recipe of a fit, and its learned values."""
     if fit.get("chosen", "") is None:
         return "fit auto: no map helps, so the outputs stay as they are"
-    shown = {key: value for key, value in fit.items() if key not in NOT_SHOWN and value != "up to doubt"}
+    shown = {key: value for key, value in fit.items() if key not in NOT_SHOWN}
+    if shown.get("threshold") is not None:
+        shown.pop("accepts", None)  # nothing or everything, where there is no threshold
     if "positive_name" in shown:
         shown["positive"] = shown.pop("positive_name")
     learned = ", ".join(f"{key} {_learned_value(value)}" for key, value in shown.items())

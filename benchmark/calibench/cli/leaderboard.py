@@ -106,6 +106,8 @@ class _Rule(NamedTuple):
 
 def _where(where: str | None, results: Path) -> tuple[list[Path], Suite | None]:
     """The folders that hold the records, and the suite that was named; a folder without records stands for those in it."""
+    from calibench.records.store import folders_of
+
     suite = None
     if where is not None and Path(where).is_dir():
         results = Path(where)
@@ -113,22 +115,17 @@ def _where(where: str | None, results: Path) -> tuple[list[Path], Suite | None]:
         from calibench.config.suite import load_suite
 
         suite = load_suite(where)
-    inside = sorted(path.parent for path in results.glob("*/records") if path.is_dir())
-    return ([results] if (results / "records").is_dir() or not inside else inside), suite
+    return folders_of(results), suite
 
 
 def _boards_of(folder: Path, rule: _Rule, suite: Suite | None) -> list[Board]:
     """The boards of a folder; with a suite those of its runs alone. InputError if there are none."""
-    from calibench.errors import InputError
     from calibench.leaderboard.boards import boards
     from calibench.records.store import read_records
 
     records = read_records(folder)
     if suite is not None:
-        records = [record for record in records if (record.preset or {}).get("sha256") == suite.sha256]
-        if not records:
-            message = f"{str(folder)!r} has no run of this version of suite {suite.name}"
-            raise InputError(message, f"make them: calibench sweep {suite.name}")
+        records = suite.runs_among(records, folder)
     return boards(records, folder, *rule, _resample)
 
 

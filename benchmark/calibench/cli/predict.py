@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.file_options import results_option, rows_output_option
 from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, warn_about_broken_plugins
 
@@ -19,21 +20,8 @@ if TYPE_CHECKING:
 @click.command(cls=SectionedCommand, short_help="Predict new rows by a run that has ended.")
 @click.argument("run_id", metavar="RUN_ID")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    metavar="OUT",
-    help="The file to write: .npz, .csv or .parquet.",
-)
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default="results",
-    show_default=True,
-    help="The results folder of the run.",
-)
+@rows_output_option
+@results_option
 @click.option("--data-dir", type=click.Path(path_type=Path), help="The folder of published datasets.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def predict(run_id: str, file: Path, output: Path, results: Path, data_dir: Path | None, quiet: bool) -> None:

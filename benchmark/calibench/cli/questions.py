@@ -90,23 +90,15 @@ class Questions:
         from calibench.evaluation.group_names import groups_of
         from calibench.evaluation.parts import Parts
         from calibench.evaluation.periods import periods_of
+        from calibench.metrics.sample_weight import checked_weights
 
         groups = groups_of({name: file.other(name) for name in self.groups}) if self.groups else None
         times = None if self.by_time is None else periods_of(self.by_time, file.other(self.by_time), self.periods)
-        weights = None if self.weights is None else self._checked_weights(file)
+        weights = None
+        if self.weights is not None:
+            column = file.other(self.weights)
+            weights = checked_weights(column, len(column), f"--weights {self.weights}")
         return {"parts": Parts(groups, times), "sample_weight": weights}
-
-    def _checked_weights(self, file: SamplesFile) -> Any:
-        """The weights of the samples; InputError that names the column."""
-        from calibench.metrics.sample_weight import checked_weights
-
-        weights = file.other(str(self.weights))
-        try:
-            checked_weights(weights, len(weights))
-        except InputError as error:
-            message = error.message.replace("sample_weight", f"--weights {self.weights}")
-            raise InputError(message, error.hint) from None
-        return weights
 
     def ood_rows(self, file: SamplesFile, columns: Columns, sampling: Sampling, report: Report) -> Any:
         """The entry `ood` of the record; None without `--ood`."""

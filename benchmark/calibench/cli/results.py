@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.file_options import results_option
 from calibench.cli.output import stdout, to_stderr
 
 if TYPE_CHECKING:
@@ -19,28 +20,32 @@ SHOWN = ("recipe", "dataset", "model", "noise", "seed", "accuracy", "brier", "nl
 
 
 @click.command(cls=Command, short_help="All records of a folder as one flat table.")
-@click.option(
-    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="The results folder."
-)
+@results_option
 @click.option("--where", "condition", metavar="TEXT", help="As 'dataset=digits and ece15<0.02'.")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json", "parquet"]),
+    help="Default: that of the ending of -o, else table.",
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file, whole or not at all."
 )
-def results(results: Path, condition: str | None, form: str, output: Path | None) -> None:
+def results(results: Path, condition: str | None, form: str | None, output: Path | None) -> None:
     """A row a run: what it was, its verdict, and each metric with the ends of its interval, as fractions and nats.
 
     \b
     calibench results --where "dataset=digits and ece15<0.02"
-    calibench results --format csv -o runs.csv
-    calibench results --format parquet -o runs.parquet
+    calibench results --format csv
+    calibench results -o runs.parquet
     """
     from calibench.errors import InputError
     from calibench.leaderboard.record_rows import row_of, where
     from calibench.records.store import read_records
 
+    form = form or ("table" if output is None else output.suffix.lower().removeprefix("."))
+    if output is not None and form not in ("csv", "json", "parquet"):
+        raise InputError(f"cannot write {str(output)!r} as {form or 'nothing'}", "name a .csv, .json or .parquet")
     if form == "parquet" and output is None:
         raise InputError("a parquet needs a file to be written to", "add -o runs.parquet")
     rows = [row_of(record) for record in read_records(results)]
@@ -81,8 +86,6 @@ def _write(rows: Sequence[Row], form: str, output: Path) -> None:
     from calibench.outputs.writers.write_parquet import import_pyarrow
 
     refuse_missing_folder(output)
-    if form == "table":
-        form = "csv" if output.suffix.lower() != ".json" else "json"
     if form == "parquet":
         pyarrow = import_pyarrow()
         from pyarrow import parquet

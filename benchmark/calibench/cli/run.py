@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.file_options import results_option
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import is_first_process, plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.run_jobs import launch_jobs
 from calibench.cli.seeds import read_seeds
+from calibench.errors import InputError
 from calibench.report.progress_bar import progress
 
 if TYPE_CHECKING:
     from calibench.config.preset import Preset
     from calibench.config.run_config import RunConfig
+    from calibench.errors import CalibenchError
     from calibench.progress import Report
     from calibench.records.record import ResultRecord
     from calibench.runs.options import RunOptions
@@ -107,13 +110,7 @@ if TYPE_CHECKING:
     metavar="STAGE.KEY=VALUE",
     help="A parameter that some part of the run declares. Repeatable.",
 )
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="The folder for records, predictions and the cache.",
-)
+@results_option
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
@@ -204,13 +201,15 @@ def run(  # noqa: PLR0913 - an argument for each option
     records, failed = (
         _launch_all(configs, options, quiet) if jobs is None else launch_jobs(configs, options, jobs, threads, quiet)
     )
+    if not records and all(isinstance(error, InputError) for _, error in failed):
+        raise failed[0][1]
     if as_json:
         _emit_records(records, several=len(configs) > 1)
     elif not quiet:
         _print_board(records, results)
         _print_shift_and_ood(records)
-    for label, message in failed:
-        to_stderr(f"failed: {label}: {message}")
+    for label, error in failed:
+        to_stderr(f"failed: {label}: {error.message}")
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -227,7 +226,7 @@ def _device(name: str, threads: int | None) -> str:
 
 def _launch_all(
     configs: Sequence[RunConfig], options: RunOptions, quiet: bool
-) -> tuple[list[ResultRecord], list[tuple[str, str]]]:
+) -> tuple[list[ResultRecord], list[tuple[str, CalibenchError]]]:
     """The records of all runs, each with a progress bar and a line about its figures; and of those that failed why."""
     from calibench.runs.launchers.local import labels_of, launch
 
@@ -238,12 +237,14 @@ def _launch_all(
         with progress(labels[number - 1], silent=quiet) as report, plugin_output_to_stderr():
             yield report
 
-    records, failed = [], []
+    records: list[ResultRecord] = []
+    failed: list[tuple[str, CalibenchError]] = []
     for label, finished in zip(labels, launch(configs, options, progress_of), strict=True):
+        if finished.error is not None:
+            failed.append((label, finished.error))
+            if not quiet and not isinstance(finished.error, InputError):  # a mistake may be one of all runs
+                to_stderr(f"{label}: failed: {finished.error.message}")
         if finished.record is None:
-            failed.append((label, str(finished.error and finished.error.message)))
-            if not quiet:
-                to_stderr(f"{label}: failed: {failed[-1][1]}")
             continue
         records.append(finished.record)
         if not quiet:

@@ -7,20 +7,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from calibench.cli.sweep_progress import sweep_progress
-from calibench.errors import InputError, RunError
+from calibench.errors import CalibenchError, InputError, RunError
 
 if TYPE_CHECKING:
     from calibench.config.run_config import RunConfig
     from calibench.records.record import ResultRecord
+    from calibench.runs.launchers.messages import Failed
     from calibench.runs.options import RunOptions
 
 
 def launch_jobs(
     configs: Sequence[RunConfig], options: RunOptions, jobs: int, threads: int | None, quiet: bool
-) -> tuple[list[ResultRecord], list[tuple[str, str]]]:
-    """The records of all runs in their order, and of those that failed the label and the reason.
+) -> tuple[list[ResultRecord], list[tuple[str, CalibenchError]]]:
+    """The records of all runs in their order, and of those that failed the label and the error.
 
-    RunError for a single run that failed.
+    The error of a single run is raised.
     """
     from calibench.atomic import writable_folder
     from calibench.records.store import read_record
@@ -46,7 +47,13 @@ def launch_jobs(
             elif isinstance(event.message, Failed):
                 failed[event.message.number] = event.message
             hear(cells[event.message.number], event)
-    if len(configs) == 1 and failed:
-        raise RunError(failed[0].message, failed[0].hint)
+    errors = {number: _error(failed[number]) for number in sorted(failed)}
+    if len(configs) == 1 and errors:
+        raise errors[0]
     records = [read_record(options.results / "records" / f"{done[number]}.json") for number in sorted(done)]
-    return records, [(labels[number], failed[number].message) for number in sorted(failed)]
+    return records, [(labels[number], error) for number, error in errors.items()]
+
+
+def _error(failed: Failed) -> CalibenchError:
+    """The error that ended a run in another process."""
+    return (InputError if failed.mistake else RunError)(failed.message, failed.hint)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.file_options import results_option
 from calibench.cli.output import print_line, stdout, to_stderr
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder to write into."
 )
-@click.option(
-    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Where the runs are."
-)
+@results_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def submit(run_ids: tuple[str, ...], suite: str | None, output: Path, results: Path, quiet: bool) -> None:
     """Write each run's record and its test predictions, from which every figure follows, for a pull request.
@@ -53,15 +52,9 @@ def submit(run_ids: tuple[str, ...], suite: str | None, output: Path, results: P
 
 def _of_suite(name: str, results: Path) -> list[ResultRecord]:
     from calibench.config.suite import load_suite
-    from calibench.errors import InputError
     from calibench.records.store import read_records
 
-    suite = load_suite(name)
-    records = [r for r in read_records(results) if (r.preset or {}).get("sha256") == suite.sha256]
-    if not records:
-        message = f"{str(results)!r} has no run of this version of suite {suite.name}"
-        raise InputError(message, f"make them: calibench sweep {name}")
-    return records
+    return load_suite(name).runs_among(read_records(results), results)
 
 
 def _of_ids(run_ids: tuple[str, ...], results: Path) -> list[ResultRecord]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.file_options import results_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.seeds import read_seeds
@@ -35,13 +36,7 @@ if TYPE_CHECKING:
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads of a run.")
 @click.option("--dry-run", is_flag=True, help="Say what is missing, and make nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try the runs again that failed earlier.")
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="The folder for records, predictions and the cache.",
-)
+@results_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no board.")
 def sweep(  # noqa: PLR0913 - an argument for each option

@@ -110,18 +110,18 @@ def read_preset(text: str, name: str) -> Preset:
     )
 
 
-def text_of_file(path: Path) -> str:
+def text_of_file(path: Path, what: str = "preset") -> str:
     """The text of a preset or suite; InputError if it cannot be read, is no UTF-8 or longer than `LONGEST`."""
     try:
         with path.open("rb") as stream:
             content = stream.read(LONGEST + 1)
         text = content.decode("utf-8")
     except OSError as error:
-        raise InputError(f"cannot read the preset {str(path)!r}: {error.strerror or error}", "check the path") from None
+        raise InputError(f"cannot read the {what} {str(path)!r}: {error.strerror or error}", "check the path") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"preset {path}: not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
+        raise InputError(f"{what} {path}: not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
     if len(content) > LONGEST:
-        raise InputError(f"preset {path}: it has more than {LONGEST >> 20} MiB", "is it a preset?")
+        raise InputError(f"{what} {path}: it has more than {LONGEST >> 20} MiB", f"is it a {what}?")
     return text
 
 

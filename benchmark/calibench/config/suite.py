@@ -24,10 +24,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from calibench.config.preset import is_file, kind_of_value, read_seeds, read_settings, read_texts, text_of_file
 from calibench.config.request import RunRequest
@@ -40,6 +40,16 @@ from calibench.plugins.specs import MetricSpec
 KEYS = ("summary", "primary", "base", "method", "seed", "data", "train", "set", "notes", "paper")
 DATA_KEYS = ("dataset", "model", "noise", "fingerprint", "licence", "notes")
 NO_NOISE = "none"
+
+
+class WithPreset(Protocol):
+    """What a suite asks of a record."""
+
+    @property
+    def preset(self) -> Mapping[str, Any] | None: ...  # noqa: D102
+
+
+Record = TypeVar("Record", bound=WithPreset)
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,14 @@ class Suite:
         """SHA-256 of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    def runs_among(self, records: Iterable[Record], where: object) -> list[Record]:
+        """Those `records` that this version of the suite made; InputError, naming `where`, if there are none."""
+        own = [record for record in records if (record.preset or {}).get("sha256") == self.sha256]
+        if not own:
+            message = f"{str(where)!r} has no run of this version of suite {self.name}"
+            raise InputError(message, f"make them: calibench sweep {self.name}")
+        return own
+
     def configs(self, device: str = "cpu") -> Iterator[RunConfig]:
         """Every run: seeds outermost, then data with their noises, then recipes."""
         mark = {"name": self.name, "sha256": self.sha256, "changed": [], "suite": True}
@@ -89,7 +107,7 @@ class Suite:
 def load_suite(name: str | Path) -> Suite:
     """The suite of a plugin by its name, or of a file by its path; InputError names the bad key."""
     if isinstance(name, Path) or is_file(str(name)):
-        return read_suite(text_of_file(Path(name)), Path(name).stem)
+        return read_suite(text_of_file(Path(name), "suite"), Path(name).stem)
     return read_suite(registry().get("suite", name).spec.load(), name)
 
 

@@ -13,22 +13,23 @@ from calibench.lazy import np
 from calibench.metrics.binning import Floats, Ints, read_only
 
 
-def checked_weights(weights: Any, n: int) -> Floats:
-    """`weights [N]` in float64; InputError, naming the first bad row, unless they are finite, at least 0 and not all 0."""
+def checked_weights(weights: Any, n: int, name: str = "sample_weight") -> Floats:
+    """`weights [N]` in float64; InputError, naming the first bad row, unless they are finite, at least 0 and not all 0.
+
+    `name` is the user's word for them.
+    """
     try:
         array: Floats = np.array(weights, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"sample_weight: {_first_word(weights) or error}", "give one number per sample") from None
+        raise InputError(f"{name}: {_first_word(weights) or error}", "give one number per sample") from None
     if array.shape != (n,):
-        raise InputError(
-            f"sample_weight has shape {list(array.shape)} beside {n} samples", "give one number per sample"
-        )
+        raise InputError(f"{name} has shape {list(array.shape)} beside {n} samples", "give one number per sample")
     bad = np.flatnonzero(~(np.isfinite(array) & (array >= 0)))
     if len(bad):
-        message = f"sample_weight: row {bad[0]}: {array[bad[0]]:g} is not a finite number of at least 0"
+        message = f"{name}: row {bad[0]}: {array[bad[0]]:g} is not a finite number of at least 0"
         raise InputError(message, "leave such samples out, or give them weight 0")
     if not array.any():
-        raise InputError("sample_weight: all weights are 0", "give some sample a weight above 0")
+        raise InputError(f"{name}: all weights are 0", "give some sample a weight above 0")
     return array
 
 

@@ -40,6 +40,12 @@ def read_records(results: Path) -> list[ResultRecord]:
     return [reader.read(path) for path in sorted(folder.glob("*.json"), key=lambda path: path.name)]
 
 
+def folders_of(results: Path) -> list[Path]:
+    """The folder itself; if it has no records, the folders in it that have, as those of leaderboards/."""
+    inside = sorted(path.parent for path in results.glob(f"*/{RECORDS}") if path.is_dir())
+    return [results] if (results / RECORDS).is_dir() or not inside else inside
+
+
 def find_record(results: Path, run_id: str, code: str) -> ResultRecord | None:
     """The stored record of this run, if the same code made it and the checksum of its predictions is right; else None."""
     path = results / RECORDS / f"{run_id}.json"

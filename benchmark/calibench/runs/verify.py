@@ -40,13 +40,13 @@ class Verified:
 
 
 def verify(results: Path) -> Iterator[Verified]:
-    """Each record of a results folder, in the order of their names. InputError if there is no such folder."""
-    folder = results / store.RECORDS
-    if not folder.is_dir():
-        raise InputError(f"there are no records under {str(results)!r}", "name a folder that holds records/")
+    """Each record of a results folder, or of the folders in it. InputError if there are no records."""
     datasets: dict[str, Data | str] = {}
-    for path in sorted(folder.glob("*.json")):
-        yield _verified(path, results, datasets)
+    for folder in store.folders_of(results):
+        if not (folder / store.RECORDS).is_dir():
+            raise InputError(f"there are no records under {str(results)!r}", "name a folder that holds records/")
+        for path in sorted((folder / store.RECORDS).glob("*.json")):
+            yield _verified(path, folder, datasets)
 
 
 def _verified(path: Path, results: Path, datasets: dict[str, Data | str]) -> Verified:

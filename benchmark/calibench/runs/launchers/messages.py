@@ -16,10 +16,11 @@ class Setup(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A run to make, with its number in the sweep."""
+    """A run to make, with its number in the sweep, and the keys of stages that this command has made."""
 
     number: int
     config: RunConfig
+    fresh_keys: frozenset[str] = frozenset()
 
 
 class Progress(NamedTuple):
@@ -39,14 +40,16 @@ class Done(NamedTuple):
     run_id: str
     there_already: bool
     seconds: float
+    fresh_keys: frozenset[str] = frozenset()
 
 
 class Failed(NamedTuple):
-    """A run that ended without a record."""
+    """A run that ended without a record; `mistake` is True for one of the user."""
 
     number: int
     message: str
     hint: str
+    mistake: bool = False
 
 
 class Busy(NamedTuple):

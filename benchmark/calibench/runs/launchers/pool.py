@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from calibench.config.run_config import RunConfig
-from calibench.runs.launchers.messages import Busy, Failed, Outcome, Progress, Setup, Task
+from calibench.runs.launchers.messages import Busy, Done, Failed, Outcome, Progress, Setup, Task
 from calibench.runs.launchers.waiting import TRIES, Waiting
 from calibench.runs.options import RunOptions
 
@@ -48,13 +48,19 @@ def launch(configs: Sequence[RunConfig], options: RunOptions, jobs: int, threads
     `logs` is a folder for what workers print. The workers end with the iterator.
     """
     waiting = Waiting(configs)
+    fresh_keys: set[str] = set()
     setup = Setup(options, threads)
     with _workers(min(jobs, len(configs)), setup, logs) as workers:
         while len(waiting) or any(worker.number is not None for worker in workers):
             for place, worker in enumerate(workers):
                 if worker.number is None and (number := waiting.take()) is not None:
-                    workers[place] = _give(worker, place, Task(number, configs[number]), setup, logs)
-            yield from _heard(workers, waiting, setup, logs)
+                    workers[place] = _give(
+                        worker, place, Task(number, configs[number], frozenset(fresh_keys)), setup, logs
+                    )
+            for event in _heard(workers, waiting, setup, logs):
+                if isinstance(event.message, Done):
+                    fresh_keys |= event.message.fresh_keys
+                yield event
 
 
 def _give(worker: Worker, place: int, task: Task, setup: Setup, logs: Path) -> Worker:

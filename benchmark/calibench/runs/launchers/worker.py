@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-from calibench.errors import CalibenchError
+from calibench.errors import CalibenchError, InputError
 from calibench.progress import Report
 from calibench.runs.launchers.messages import Busy, Done, Failed, Outcome, Progress, Setup, Task
 from calibench.runs.options import RunOptions
@@ -66,17 +66,17 @@ def _outcome(task: Task, options: RunOptions, report: Report) -> Outcome:
     from calibench.runs.run import run_config
     from calibench.runs.run_lock import RunBusyError
 
-    start = time.perf_counter()
+    start, keys = time.perf_counter(), set(task.fresh_keys)
     try:
-        record, there_already = run_config(task.config, options, report)
+        record, there_already = run_config(task.config, options, report, keys)
     except RunBusyError:
         return Busy(task.number)
     except CalibenchError as error:
-        return Failed(task.number, error.message, error.hint)
+        return Failed(task.number, error.message, error.hint, isinstance(error, InputError))
     except Exception as error:  # a fault of a plugin or of ours ends one run, not the sweep
         traceback.print_exc()
         return Failed(task.number, f"{type(error).__name__}: {error}", "the log of the worker has the traceback")
-    return Done(task.number, record.run_id, there_already, time.perf_counter() - start)
+    return Done(task.number, record.run_id, there_already, time.perf_counter() - start, frozenset(keys))
 
 
 if __name__ == "__main__":
