@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calibench.atomic import refuse_overwriting, replacing
-from calibench.errors import InputError
+from calibench.atomic import refuse_missing_folder, refuse_overwriting, replacing
 
 if TYPE_CHECKING:
     from calibench.evaluation.gate.gate_result import GateResult
@@ -18,10 +17,7 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 def check_junit(path: Path, *read: Path | None) -> None:
     """InputError unless the folder of `path` exists, and if it is one of the files that are read."""
     refuse_overwriting(path, *read)
-    if not path.parent.is_dir():
-        raise InputError(
-            f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}", "create it, or name another"
-        )
+    refuse_missing_folder(path)
 
 
 def write_junit(result: GateResult, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -17,9 +17,6 @@ from calibench.outputs.outputs import Outputs
 from calibench.outputs.stored_outputs import StoredOutputs
 from calibench.recipe.posthoc import PostHoc
 from calibench.seeds import seeded
-
-if TYPE_CHECKING:
-    pass
 
 
 class Chain:

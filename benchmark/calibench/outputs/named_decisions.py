@@ -1,4 +1,4 @@
-"""NamedDecisions: the answers, abstentions and sets that a map's rule gives."""
+"""NamedDecisions: the answers, abstentions and sets that a rule gives, by class name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NamedDecisions:
-    """The answers of a map's rule to N rows; without a rule, the most probable class of each."""
+    """The answers of a rule to N rows; without a rule, the most probable class of each."""
 
     answers: NDArray[np.int64]
     """[N] a class, or -1 where the rule abstains; `[N, Q]` of 0 and 1 if a sample has Q labels."""
@@ -31,14 +31,14 @@ class NamedDecisions:
         return mask
 
     def names(self) -> list[str | None]:
-        """The class name of each answer, None for an abstention. InputError for a map without names."""
+        """The class name of each answer, None for an abstention. InputError where classes have no names."""
         if self.class_names is None or self.answers.ndim == 2:
-            raise InputError("the map has no names of classes to answer with", "use `answers`, the class indices")
+            raise InputError("the classes have no names to answer with", "use `answers`, the class indices")
         return [None if answer == ABSTAIN else self.class_names[answer] for answer in self.answers.tolist()]
 
 
 def reordered(columns: NDArray[Any], order: list[int] | None) -> NDArray[Any]:
-    """Columns in the map's order, put back into the caller's."""
+    """Columns in another order, put back into the caller's."""
     if order is None:
         return columns
     back = np.empty_like(columns)

@@ -1,4 +1,4 @@
-"""Write mapped rows to a `.csv`, with every digit that a float64 has."""
+"""Write predicted rows to a `.csv`, with every digit that a float64 has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write mapped rows to an `.npz`, probabilities a block of rows at a time."""
+"""Write predicted rows to an `.npz`, probabilities a block of rows at a time."""
 
 from __future__ import annotations
 

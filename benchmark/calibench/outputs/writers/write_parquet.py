@@ -1,4 +1,4 @@
-"""Write mapped rows to a `.parquet`, a row group a block."""
+"""Write predicted rows to a `.parquet`, a row group a block."""
 
 from __future__ import annotations
 
