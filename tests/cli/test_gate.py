@@ -121,7 +121,11 @@ def test_quiet_prints_what_does_not_hold(cli, sure):
         (("--max", "ece15=3"), "ece15 is a fraction", "did you mean 0.03?"),
         (("--max", "ece15=.001"), "600 samples are too few to show ece15 <= 0.001", "judge more samples"),
         (("--no-worse",), "nothing to compare with", "--baseline OLD"),
-        (("--max", "ece15=.1", "--junit", "nowhere/gate.xml"), "there is no folder 'nowhere'", "make it, or name another one"),
+        (
+            ("--max", "ece15=.1", "--junit", "nowhere/gate.xml"),
+            "there is no folder 'nowhere'",
+            "make it, or name another one",
+        ),
         (("--max", "coverage=.1"), "coverage needs a decision rule", "--fit threshold"),
         (("--max", "ece15=.1", "--baseline", "gone.npz", "--no-worse"), "gone.npz", ""),
     ],
