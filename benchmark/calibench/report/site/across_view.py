@@ -14,6 +14,7 @@ from calibench.report.site.table import Cell, Head, Line, Recipes, Table, rank_c
 if TYPE_CHECKING:
     from calibench.leaderboard.across import Across
     from calibench.leaderboard.boards import Board
+    from calibench.leaderboard.rows import Row
 
 
 def across_table(summary: Across, boards: Sequence[Board], recipes: Recipes, seconds: Mapping[str, float]) -> Table:
@@ -29,6 +30,7 @@ def across_table(summary: Across, boards: Sequence[Board], recipes: Recipes, sec
     heads += [Head("seconds", better="lower")] if seconds else []
     heads += [Head("missing", better="lower")] if summary.missing else []
     heads += [Head(f"{_short(board)}\n{_unit(board)}", better=rates.better) for board in boards]
+    rows_of = [{row.recipe: row for row in board.rows} for board in boards]
     lines = []
     for row in rates.rows:
         gain = summary.improvements[row.method]
@@ -43,7 +45,7 @@ def across_table(summary: Across, boards: Sequence[Board], recipes: Recipes, sec
         cells += [seconds_cell(seconds.get(row.method))] if seconds else []
         blank = len(summary.missing.get(row.method, ()))
         cells += [Cell(str(blank), value=blank)] if summary.missing else []
-        cells += [_figure(board, row.method) for board in boards]
+        cells += [_figure(board, by_recipe.get(row.method)) for board, by_recipe in zip(boards, rows_of, strict=True)]
         kinds = recipes.kinds.get(row.method, "")
         lines.append(Line(cells, row.method.lower(), kinds, base=row.method == summary.base))
     notes = [*across_notes(summary), "figures of a data set: mean over seeds, and the interval of the rank there"]
@@ -59,9 +61,9 @@ def _unit(board: Board) -> str:
     return header(board.metric, str(board.units[board.metric]["unit"]))
 
 
-def _figure(board: Board, recipe: str) -> Cell:
-    row = next((row for row in board.rows if row.recipe == recipe and board.metric in row.cells), None)
-    if row is None:
+def _figure(board: Board, row: Row | None) -> Cell:
+    """The figure of a row by which its board is ordered, and its rank there."""
+    if row is None or board.metric not in row.cells:
         return Cell(NOTHING)
     mean = row.cells[board.metric].mean
     rank = "" if row.rank is None else f"rank {row.rank[0]}" + (f"-{row.rank[1]}" if row.rank[0] < row.rank[1] else "")

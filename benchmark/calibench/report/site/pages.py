@@ -12,6 +12,7 @@ from calibench.leaderboard.units import units_of
 from calibench.metrics.judged import Judged
 from calibench.plugins.discovery import registry
 from calibench.records.record import ResultRecord
+from calibench.report.board_text import has_ranks
 from calibench.report.board_text import title as title_of
 from calibench.report.format import header
 from calibench.report.site import protocol
@@ -77,6 +78,7 @@ def board_page(folder: SiteFolder) -> str:
         ],
         citation=protocol.citation(folder.title, "Calibration leaderboard", folder.records),
         sweeps=_sweeps(folder),
+        ranked=any(has_ranks(board) for board in folder.boards),
         **_filter(recipes),
     )
 
@@ -104,6 +106,7 @@ def dataset_page(folder: SiteFolder, board: Board) -> str:
         table=board_table(board, recipes, seconds, "board"),
         pareto=pareto,
         wall=wall,
+        ranked=has_ranks(board),
         facts=protocol.facts_of_board(board, folder.records_of(board)),
         citation=protocol.citation(
             f"{folder.title}: {task_of(board)}", "Calibration leaderboard", folder.records_of(board)

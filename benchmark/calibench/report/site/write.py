@@ -76,9 +76,11 @@ def _files_before(out: Path) -> set[str]:
         return set()
     try:
         manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
-        files = [name for name in manifest["files"] if manifest["schema"] == schemas.SITE]
+        files = manifest["files"] if manifest["schema"] == schemas.SITE else None
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{str(out)!r} holds files that are no site of calibench", "name a new folder") from None
+        files = None
+    if not isinstance(files, list):
+        raise InputError(f"{str(out)!r} holds files that are no site of calibench", "name a new folder")
     return {name for name in files if isinstance(name, str) and _is_inside(out, name)}
 
 

@@ -37,63 +37,35 @@
   };
   setTheme(state.get("theme") || stored());
 
-  // --- tables: the sort keys of a column are read once, and a table is put together outside the page
+  // --- tables: rows are kept in an array, and a long table shows its first rows until somebody asks for the others
 
-  const keysOf = new WeakMap();
+  const MOST = 200;
 
-  const keys = (table, column) => {
-    if (!keysOf.has(table)) keysOf.set(table, new Map());
-    const of = keysOf.get(table);
-    if (!of.has(column)) {
-      const byRow = new Map();
-      for (const row of table.tBodies[0].rows) {
-        const cell = row.cells[column];
-        const text = cell.dataset.v ?? cell.textContent.trim();
-        const number = Number(text);
-        byRow.set(row, text === "" || text === "-" ? null : Number.isNaN(number) ? text.toLowerCase() : number);
-      }
-      of.set(column, byRow);
+  const status = (text) => {
+    const output = document.getElementById("status");
+    if (output) output.textContent = text;
+  };
+
+  class Table {
+    constructor(element) {
+      this.element = element;
+      this.body = element.tBodies[0];
+      this.heads = [...element.tHead.rows[0].cells];
+      this.rows = [...this.body.rows].map((row) => ({ row, words: row.dataset.words ?? "", kinds: row.dataset.kinds ?? "" }));
+      this.fitting = this.rows;
+      this.most = MOST;
+      this.keys = new Map();
+      this.more = document.createElement("button");
+      this.more.type = "button";
+      this.more.addEventListener("click", () => this.showAll());
+      element.closest(".scroll").after(this.more);
+      this.heads.forEach((head, column) => this.addButton(head, column));
+      const [column, order] = (state.get(`sort-${element.id}`) || "").split(".");
+      if (this.heads[column] && ["ascending", "descending"].includes(order)) this.sort(Number(column), order);
+      else this.show();
     }
-    return of.get(column);
-  };
 
-  const compare = (a, b) => {
-    if (typeof a === typeof b) return a < b ? -1 : a > b ? 1 : 0;
-    return typeof a === "number" ? -1 : 1;
-  };
-
-  const sort = (table, column, order) => {
-    const byRow = keys(table, column);
-    const sign = order === "descending" ? -1 : 1;
-    const body = table.tBodies[0];
-    const rows = [...body.rows].sort((x, y) => {
-      const a = byRow.get(x);
-      const b = byRow.get(y);
-      if (a === null || b === null) return (a === null) - (b === null); // what is missing stands last
-      return sign * compare(a, b);
-    });
-    const after = body.nextSibling;
-    body.remove();
-    body.replaceChildren(...rows);
-    table.insertBefore(body, after);
-    for (const head of table.tHead.rows[0].cells) head.removeAttribute("aria-sort");
-    table.tHead.rows[0].cells[column].setAttribute("aria-sort", order);
-  };
-
-  const say = (text) => {
-    const status = document.getElementById("status");
-    if (status) status.textContent = text;
-  };
-
-  const sortBy = (table, column, order) => {
-    sort(table, column, order);
-    const head = table.tHead.rows[0].cells[column].textContent.trim();
-    say(`Sorted by ${head}, ${order}.`);
-    write(`sort-${table.id}`, `${column}.${order}`);
-  };
-
-  const addButtons = (table) => {
-    [...table.tHead.rows[0].cells].forEach((head, column) => {
+    addButton(head, column) {
       const button = document.createElement("button");
       button.type = "button";
       button.append(...head.childNodes);
@@ -101,47 +73,84 @@
       button.addEventListener("click", () => {
         const first = head.dataset.first || "ascending";
         const other = first === "ascending" ? "descending" : "ascending";
-        sortBy(table, column, head.getAttribute("aria-sort") === first ? other : first);
+        const order = head.getAttribute("aria-sort") === first ? other : first;
+        this.sort(column, order);
+        status(`Sorted by ${head.textContent.trim()}, ${order}.`);
+        write(`sort-${this.element.id}`, `${column}.${order}`);
       });
-    });
-  };
+    }
 
-  const sortAgain = (table) => {
-    const [column, order] = (state.get(`sort-${table.id}`) || "").split(".");
-    const heads = table.tHead.rows[0].cells;
-    if (heads[column] && (order === "ascending" || order === "descending")) sort(table, Number(column), order);
-  };
-
-  // --- the filter: a row stays if it has every word, and the kind of stage that was chosen
-
-  const filter = (tables, words, kind) => {
-    const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
-    const fits = (element) => {
-      const text = element.dataset.words;
-      return wanted.every((word) => text.includes(word)) && (!kind || element.dataset.kinds.split(" ").includes(kind));
-    };
-    let shown = 0;
-    let all = 0;
-    for (const table of tables) {
-      for (const row of table.tBodies[0].rows) {
-        const hidden = !fits(row);
-        if (row.hidden !== hidden) row.hidden = hidden;
-        all += 1;
-        shown += !hidden;
+    // What each row is sorted by in a column: a number, small letters, or null where there is nothing. Read once.
+    keysOf(column) {
+      if (!this.keys.has(column)) {
+        const keys = new Map();
+        for (const item of this.rows) {
+          const cell = item.row.children[column];
+          const text = cell.dataset.v ?? cell.textContent.trim();
+          const number = Number(text);
+          keys.set(item, text === "" || text === "-" ? null : Number.isNaN(number) ? text.toLowerCase() : number);
+        }
+        this.keys.set(column, keys);
       }
+      return this.keys.get(column);
     }
-    for (const mark of document.querySelectorAll("svg [data-words], .wall [data-words]")) {
-      if (mark.closest("svg")) mark.classList.toggle("dim", !fits(mark));
-      else mark.hidden = !fits(mark);
+
+    sort(column, order) {
+      const keys = this.keysOf(column);
+      const sign = order === "descending" ? -1 : 1;
+      const compare = (x, y) => {
+        const a = keys.get(x);
+        const b = keys.get(y);
+        if (a === null || b === null) return (a === null) - (b === null); // what is missing stands last
+        if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+        return sign * (a < b ? -1 : a > b ? 1 : 0);
+      };
+      this.rows.sort(compare);
+      if (this.fitting !== this.rows) this.fitting.sort(compare);
+      for (const head of this.heads) head.removeAttribute("aria-sort");
+      this.heads[column].setAttribute("aria-sort", order);
+      this.show();
     }
-    say(words || kind ? `${shown} of ${all} rows are shown.` : "");
-  };
+
+    filter(fits) {
+      this.fitting = this.rows.filter(fits);
+      this.show();
+      return this.fitting.length;
+    }
+
+    show() {
+      this.body.replaceChildren(...this.fitting.slice(0, this.most).map((item) => item.row));
+      this.more.hidden = this.fitting.length <= this.most;
+      this.more.textContent = `Show all ${this.fitting.length} rows, not the first ${this.most} alone`;
+    }
+
+    showAll() {
+      this.most = Infinity;
+      this.show();
+    }
+  }
+
+  // --- the filter: a row stays if it has every word, and a stage of the kind that was chosen
 
   const addFilter = (tables) => {
     const words = document.getElementById("filter");
     const kind = document.getElementById("kind");
     if (!words) return;
-    const apply = () => filter(tables, words.value, kind ? kind.value : "");
+    const marks = [...document.querySelectorAll("svg [data-words], .wall [data-words]")];
+    const apply = () => {
+      const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const chosen = kind ? kind.value : "";
+      const fits = (item) => wanted.every((word) => item.words.includes(word)) && (!chosen || item.kinds.split(" ").includes(chosen));
+      const shown = tables.map((table) => table.filter(fits));
+      for (const mark of marks) {
+        const hidden = !fits(mark.dataset);
+        if (mark.closest("svg")) mark.classList.toggle("dim", hidden);
+        else mark.hidden = hidden;
+      }
+      const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+      const all = sum(tables.map((table) => table.rows.length));
+      status(wanted.length || chosen ? `${sum(shown)} of ${all} rows fit.` : "");
+    };
     const changed = () => {
       apply();
       write("filter", words.value.trim());
@@ -180,11 +189,10 @@
   };
 
   document.addEventListener("DOMContentLoaded", () => {
-    const tables = [...document.querySelectorAll("table.sortable")];
-    tables.forEach(addButtons);
-    tables.forEach(sortAgain);
+    const tables = [...document.querySelectorAll("table.sortable")].map((element) => new Table(element));
     addTheme();
-    addFilter(tables.filter((table) => table.classList.contains("filtered")));
+    addFilter(tables.filter((table) => table.element.classList.contains("filtered")));
+    addEventListener("beforeprint", () => tables.forEach((table) => table.showAll()));
     for (const tools of document.querySelectorAll(".tools")) tools.hidden = false;
   });
 })();
