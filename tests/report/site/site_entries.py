@@ -22,16 +22,19 @@ def entries(recipes: tuple[str, ...] = RECIPES) -> list[ResultRecord]:
     return [r for r in records if r.recipe in recipes and r.dataset in ("digits", "iris") and r.seed < 2]
 
 
-def write_entries(folder: Path) -> Path:
-    """Write the entries into a results folder, and a copy of `ce` whose recipe is a script."""
+def write_entries(folder: Path, *, of_suite: bool = False) -> Path:
+    """Write the entries into a results folder, and a copy of `ce` whose recipe is a script.
+
+    `of_suite` writes the entries as they are, without the copy.
+    """
     (folder / store.RECORDS).mkdir(parents=True)
     (folder / store.PREDICTIONS).mkdir()
     for record in entries():
         predictions = (record.predictions or {})["file"]
         shutil.copy(ROOT / "leaderboards" / "quick-v1" / predictions, folder / predictions)
-        plain = dataclasses.replace(record, preset=None)
+        plain = record if of_suite else dataclasses.replace(record, preset=None)
         copies = [plain]
-        if record.recipe == "ce":
+        if record.recipe == "ce" and not of_suite:
             run_id = f"{record.dataset}-hostile-s{record.seed}"
             copies.append(dataclasses.replace(plain, recipe=HOSTILE, run_id=run_id))
         for copy in copies:

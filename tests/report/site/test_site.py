@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from site_entries import HOSTILE, ROOT
+from site_entries import HOSTILE, ROOT, write_entries
 
 from calibench.errors import InputError
 from calibench.leaderboard.boards import boards
@@ -179,7 +179,7 @@ def test_without_predictions_the_page_says_so(results, tmp_path):
 
 
 def test_suite_entries_state_the_suite(tmp_path):
-    write_site(tmp_path / "out", ROOT / "leaderboards" / "quick-v1", "quick-v1")
+    write_site(tmp_path / "out", write_entries(tmp_path / "results", of_suite=True))
     page = (tmp_path / "out/quick-v1/index.html").read_text(encoding="utf-8")
     assert "a1e88db79f68bcc575dfec10bd032a4ca71b5ff6d83fc451f6911ce7fec05b9a" in page
     assert "calibench sweep quick-v1" in page
