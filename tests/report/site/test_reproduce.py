@@ -17,6 +17,9 @@ from calibench.records.store import read_records
 from calibench.report.site.reproduce import preset_text, run_command, sweep_command
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def rows() -> dict[tuple[str, str], list[ResultRecord]]:
     """The runs of each recipe on each data set of quick-v1."""

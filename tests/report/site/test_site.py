@@ -22,6 +22,8 @@ from calibench.records.store import read_records
 from calibench.report.board_json import boards_document
 from calibench.runs.site import _resample, write_site
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "link", "br", "input", "wbr"}
 
 

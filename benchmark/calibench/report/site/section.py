@@ -11,6 +11,7 @@ from calibench.leaderboard.pareto import seconds_of
 from calibench.metrics.judged import Judged
 from calibench.records.record import ResultRecord
 from calibench.report.format import NOTHING, figure, header, interval
+from calibench.report.site.answers import ANSWERS
 from calibench.report.site.class_view import class_table, label_table
 from calibench.report.site.reproduce import preset_text, run_command, sweep_command
 from calibench.report.site.samples_view import Reliability, RiskCoverage, reliability_view, risk_view
@@ -19,14 +20,6 @@ from calibench.report.site.table import Cell, Head, Line, Table
 if TYPE_CHECKING:
     from calibench.leaderboard.rows import Row
     from calibench.leaderboard.units import Units
-
-ANSWERS = {
-    "no_sign": "No sign of miscalibration",
-    "miscalibrated": "Miscalibrated",
-    "too_few": "Too few samples to tell",
-    "not_tested": "Not tested",
-}
-"""The verdicts of records as headings."""
 
 NOTES = "classes in order: "
 """What a data set's note begins with that names its classes."""

@@ -59,6 +59,8 @@ class Line:
     words: str = ""
     kinds: str = ""
     base: bool = False
+    mark: bool = False
+    """True for a row that a reader should see first."""
 
 
 @dataclass(frozen=True)
