@@ -16,7 +16,6 @@ from calibench.records.record import ResultRecord
 from calibench.records.store import read_records
 from calibench.report.site.reproduce import preset_text, run_command, sweep_command
 
-
 pytestmark = pytest.mark.slow
 
 

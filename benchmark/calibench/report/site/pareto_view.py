@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -127,23 +128,20 @@ def _steps(drawn: Frame, front: Sequence[tuple[float, float]]) -> str:
 
 
 def _labels(drawn: Frame, front: Sequence[tuple[str, float, float]], points: Sequence[Place]) -> dict[str, Label]:
-    """Where the name of each recipe of the front stands: beside its point, where it hides no point and no other name."""
+    """Where the name of each recipe of the front stands: beside its point, where it hides nothing and no other point is nearer."""
     boxes: list[tuple[float, float, float, float]] = [(x - 4, x + 4, y - 4, y + 4) for x, y in points]
     labels: dict[str, Label] = {}
     for recipe, cost, value in reversed(front):
         x, y = drawn.x(cost), drawn.y(value)
         width = LETTERS * min(len(recipe), LONGEST)
-        for right, shift in itertools.product((True, False), (-7.0, 15.0, 4.0, -20.0, 28.0)):
-            left = x + 8 if right else x - 8 - width
+        for right, shift in itertools.product((True, False), (-7.0, 15.0, 4.0)):
+            left, end = (x + 8, x + 8) if right else (x - 8 - width, x - 8)
             box = (left, left + width, y + shift - 9, y + shift + 2)
-            if (
-                left > drawn.across.start
-                and box[1] < drawn.width
-                and box[2] > 0
-                and not any(_meet(box, b) for b in boxes)
-            ):
+            inside = left > drawn.across.start and box[1] < drawn.width and box[2] > 0
+            nearest = min(points, key=lambda point: math.dist((end, y + shift - 4), point))
+            if inside and nearest == (x, y) and not any(_meet(box, other) for other in boxes):
                 boxes.append(box)
-                labels[recipe] = (x + 8 if right else x - 8, round(y + shift, 1), "start" if right else "end")
+                labels[recipe] = (round(end, 1), round(y + shift, 1), "start" if right else "end")
                 break
     return labels
 
