@@ -186,6 +186,7 @@ def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
     from calibench.evaluation.stored_run import replicates_again
     from calibench.leaderboard.across import across
     from calibench.leaderboard.boards import boards
+    from calibench.leaderboard.suite_names import named_by_suite
     from calibench.records.store import read_record
     from calibench.report.across_table import across_table
     from calibench.report.board_table import board_table
@@ -193,7 +194,7 @@ def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
 
     state, console = SweepState.read(results, suite.name), stdout()
     ids = [state.done[cell.key]["run_id"] for cell in swept.cells if cell.key in state.done]
-    records = [read_record(results / "records" / f"{run_id}.json") for run_id in ids]
+    records = named_by_suite([read_record(results / "records" / f"{run_id}.json") for run_id in ids])
     if records:
         made = boards(records, results, suite.primary, base=suite.base, resample=replicates_again)
         for board in made:

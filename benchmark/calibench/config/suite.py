@@ -42,7 +42,7 @@ from calibench.plugins.specs import MetricSpec
 KEYS = ("summary", "primary", "base", "method", "seed", "metrics", "data", "own_data", "train", "set", "notes", "paper")
 TEST_KEYS = ("shift", "ood", "ood_score")
 """What a run is judged on besides its test split."""
-DATA_KEYS = ("dataset", "model", "noise", *TEST_KEYS, "fingerprint", "licence", "notes")
+DATA_KEYS = ("dataset", "model", "noise", *TEST_KEYS, "train", "set", "fingerprint", "licence", "notes")
 NO_NOISE = "none"
 
 
@@ -66,6 +66,8 @@ class SuiteData:
     shift: tuple[str, ...] = ()
     ood: tuple[str, ...] = ()
     ood_score: tuple[str, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    """Settings of parts on this dataset, which win over those of the suite."""
     fingerprint: str | None = None
     """SHA-256 of the data before noise; None: any data under that name."""
     licence: str = ""
@@ -110,6 +112,8 @@ class Suite:
         mark = {"name": self.name, "sha256": self.sha256, "changed": list(self.changed), "suite": True}
         for seed in self.seeds:
             for data in self.data:
+                own = {(part, key) for part, key, _ in data.settings}
+                settings = (*data.settings, *(s for s in self.settings if s[:2] not in own))
                 for noise in data.noises:
                     request = RunRequest(
                         dataset=data.dataset,
@@ -121,8 +125,9 @@ class Suite:
                         ood_score=data.ood_score,
                     )
                     for recipe in self.methods:
-                        config = resolve_run(request, recipe, seed, self.settings)
-                        yield dataclasses.replace(config, preset=mark, data_fingerprint=data.fingerprint)
+                        config = resolve_run(request, recipe, seed, settings)
+                        own_mark = {**mark, "method": recipe}
+                        yield dataclasses.replace(config, preset=own_mark, data_fingerprint=data.fingerprint)
 
 
 def load_suite(name: str | Path) -> Suite:
@@ -144,7 +149,7 @@ def read_suite(text: str, name: str) -> Suite:
     if missing:
         raise InputError(f"{where}: there is no {missing[0]!r}", 'as in primary = "brier", base = "ce"')
     methods = read_texts(content["method"], f"{where}: method", several=True)
-    data = tuple(_data(content["data"], where))
+    data = tuple(_data(content["data"], methods, where))
     base = read_texts(content["base"], f"{where}: base", several=False)[0]
     if base not in methods:
         raise InputError(f"{where}: base {base!r} is none of its recipes", did_you_mean(base, methods))
@@ -169,7 +174,7 @@ def read_suite(text: str, name: str) -> Suite:
     )
 
 
-def _data(entries: Any, where: str) -> Iterator[SuiteData]:
+def _data(entries: Any, methods: Sequence[str], where: str) -> Iterator[SuiteData]:
     if not isinstance(entries, list) or not entries:
         raise InputError(f"{where}: data holds {kind_of_value(entries)}", "give each data set a table, as [[data]]")
     for number, entry in enumerate(entries, 1):
@@ -180,14 +185,17 @@ def _data(entries: Any, where: str) -> Iterator[SuiteData]:
         if "dataset" not in entry:
             raise InputError(f"{place}: there is no 'dataset'", 'as in dataset = "digits"')
         noises = read_texts(entry.get("noise", NO_NOISE), f"{place}: noise", several=True)
-        yield SuiteData(
+        data = SuiteData(
             dataset=_text(entry, "dataset", place),
             model=_text(entry, "model", place) or None,
             noises=tuple(None if noise == NO_NOISE else noise for noise in noises),
-            **{key: _several(entry, key, place) for key in TEST_KEYS},
+            shift=_several(entry, "shift", place),
+            ood=_several(entry, "ood", place),
+            ood_score=_several(entry, "ood_score", place),
             fingerprint=_text(entry, "fingerprint", place) or None,
             licence=_text(entry, "licence", place),
         )
+        yield dataclasses.replace(data, settings=read_settings(entry, [_options(methods, data)], place))
 
 
 def _options(methods: Sequence[str], data: SuiteData) -> dict[str, tuple[str, ...]]:

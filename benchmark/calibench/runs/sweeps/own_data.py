@@ -19,13 +19,17 @@ def with_own_data(suite: Suite, file: Path) -> Suite:
     InputError if the suite fixes its data, or if a name in the file cannot be written as part of a dataset.
     """
     if not suite.own_data:
-        raise InputError(f"suite {suite.name} fixes its data: --data cannot replace them", "posthoc-v1 takes stored outputs")
+        raise InputError(
+            f"suite {suite.name} fixes its data: --data cannot replace them", "posthoc-v1 takes stored outputs"
+        )
     groups = experiments(file)
     for text in (str(file), *groups):
         if any(character in text for character in RESERVED):
             raise InputError(f"--data: {text!r} has one of the characters {' '.join(RESERVED)}", "rename it")
     data = tuple(
-        SuiteData(dataset=suite.own_data.replace("{file}", str(file)).replace("{group}", group), model=suite.data[0].model)
+        SuiteData(
+            dataset=suite.own_data.replace("{file}", str(file)).replace("{group}", group), model=suite.data[0].model
+        )
         for group in groups
     )
     return dataclasses.replace(suite, data=data, changed=("data",))
