@@ -121,11 +121,12 @@ def _where(where: str | None, results: Path) -> tuple[list[Path], Suite | None]:
 def _boards_of(folder: Path, rule: _Rule, suite: Suite | None) -> list[Board]:
     """The boards of a folder; with a suite those of its runs alone. InputError if there are none."""
     from calibench.leaderboard.boards import boards
-    from calibench.leaderboard.suite_names import named_by_suite
     from calibench.records.store import read_records
 
     records = read_records(folder)
     if suite is not None:
+        from calibench.leaderboard.suite_names import named_by_suite
+
         records = named_by_suite(suite.runs_among(records, folder))
     return boards(records, folder, *rule, _resample)
 
