@@ -14,6 +14,7 @@ from calibench.leaderboard.across import across, base_of
 from calibench.leaderboard.boards import boards
 from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 from calibench.leaderboard.replicates import Replicates
+from calibench.leaderboard.suite_names import named_by_suite
 from calibench.metrics.judged import Judged
 from calibench.progress import Report, quiet
 from calibench.records import store
@@ -94,7 +95,7 @@ def _folder(path: Path, suite: Suite | None, metric: str | None, base: str | Non
         raise InputError(f"there are no records under {str(path)!r}", "run first: calibench run --method vtst")
     suite = suite or _suite_of(records)
     if suite is not None:
-        records = suite.runs_among(records, path)
+        records = named_by_suite(suite.runs_among(records, path))
     by = metric or (suite.primary if suite else RANK_BY)
     ranked = boards(records, path, by, TOLERANCE, base or (suite.base if suite else None), _resample)
     shared = base or (suite.base if suite else None) or base_of(ranked)

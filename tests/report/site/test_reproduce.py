@@ -14,6 +14,7 @@ from calibench.config.preset import read_preset
 from calibench.config.request import RunRequest
 from calibench.records.record import ResultRecord
 from calibench.records.store import read_records
+from calibench.report.site.protocol import digest_of_records
 from calibench.report.site.reproduce import preset_text, run_command, sweep_command
 
 pytestmark = pytest.mark.slow
@@ -112,3 +113,13 @@ def test_a_run_of_a_suite_has_its_sweep_and_another_none(rows):
     record = rows["tst:head=linear", "digits"][0]
     assert sweep_command(record) == "calibench sweep quick-v1 --only tst:head=linear"
     assert sweep_command(dataclasses.replace(record, preset=None)) == ""
+
+
+def test_a_run_that_its_suite_calls_otherwise_keeps_its_settings(rows):
+    """A suite's word stands for settings that differ by data set; the command needs the settings."""
+    record = rows["tst:head=linear", "digits"][0]
+    named = dataclasses.replace(record, recipe="tst")
+    assert run_command([named]) == run_command([record])
+    assert preset_text([named]) == preset_text([record])
+    assert sweep_command(named) == sweep_command(record)
+    assert digest_of_records([named]) == digest_of_records([record])

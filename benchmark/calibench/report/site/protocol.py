@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calibench.records.record import ResultRecord
+from calibench.report.site.reproduce import whole_recipe
 from calibench.version import __version__
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def digest_of_records(records: Iterable[ResultRecord]) -> str:
     """SHA-256 over the records in the order of their ids: it names the figures of a board whatever page shows them."""
     digest = hashlib.sha256()
     for record in sorted(records, key=lambda record: record.run_id):
-        digest.update(json.dumps(record.to_dict(), sort_keys=True).encode())
+        document = {**record.to_dict(), "recipe": whole_recipe(record)}
+        digest.update(json.dumps(document, sort_keys=True).encode())
     return digest.hexdigest()
 
 

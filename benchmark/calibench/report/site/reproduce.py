@@ -13,10 +13,15 @@ from calibench.plugins.discovery import registry
 from calibench.records.record import ResultRecord
 
 
+def whole_recipe(record: ResultRecord) -> str:
+    """The recipe with every setting, also where a board names the run by the words of its suite."""
+    return str(record.config.get("recipe") or record.recipe)
+
+
 def run_command(records: Sequence[ResultRecord]) -> str:
     """The `calibench run` that makes these runs, which are seeds of one recipe on one data set."""
     first = records[0]
-    words = ["calibench", "run", "-m", first.recipe, "-d", first.dataset, "--model", first.model]
+    words = ["calibench", "run", "-m", whole_recipe(first), "-d", first.dataset, "--model", first.model]
     words += ["--noise", first.noise] if first.noise else []
     for seeds in _ranges(sorted({record.seed for record in records})):
         words += ["-s", seeds]
@@ -35,7 +40,9 @@ def sweep_command(record: ResultRecord) -> str:
     """The `calibench sweep` that makes the run as one of its suite; empty for a run of no suite."""
     preset = record.preset or {}
     return (
-        shlex.join(["calibench", "sweep", str(preset["name"]), "--only", record.recipe]) if preset.get("suite") else ""
+        shlex.join(["calibench", "sweep", str(preset["name"]), "--only", whole_recipe(record)])
+        if preset.get("suite")
+        else ""
     )
 
 
@@ -43,7 +50,7 @@ def preset_text(records: Sequence[ResultRecord]) -> str:
     """A preset (TOML) of these runs with every parameter of every stage, so that a changed default changes nothing."""
     first = records[0]
     lines = [
-        f"method = {_toml(first.recipe)}",
+        f"method = {_toml(whole_recipe(first))}",
         f"dataset = {_toml(first.dataset)}",
         f"model = {_toml(first.model)}",
         *([f"noise = {_toml(first.noise)}"] if first.noise else []),
