@@ -22,8 +22,8 @@ from calibench import InputError
 from calibench.config.suite import load_suite, read_suite
 from calibench.records.record import ResultRecord
 from calibench.records.store import read_predictions, read_records
-from calibench.runs.launchers.messages import Done
-from calibench.runs.launchers.pool import launch
+from calibench.runs.launchers.local import launch
+from calibench.runs.launchers.messages import Done, Workers
 from calibench.runs.options import RunOptions
 from calibench.runs.sweeps.cells import cells_of
 from calibench.runs.sweeps.state import SweepState
@@ -111,9 +111,8 @@ def test_stage_1_is_trained_once_for_all_recipes_that_share_it(undisturbed: Path
 
 
 @pytest.mark.slow
-def test_the_second_call_makes_nothing_and_starts_no_worker(suite: Path, swept: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("calibench.runs.sweeps.sweep.launch", lambda *_, **__: pytest.fail("a worker was started"))
-    again = make(suite, swept)
+def test_the_second_call_makes_nothing_and_starts_no_worker(suite: Path, swept: Path) -> None:
+    again = make(suite, swept, launch=lambda *_: pytest.fail("a worker was started"))
     assert (again.made, again.before, again.failed) == (0, 20, [])
 
 
@@ -175,7 +174,7 @@ def test_other_data_than_the_frozen_ones_fail(suite: Path, undisturbed: Path, sw
 def test_a_forced_stage_is_made_once_for_all_workers(suite: Path, swept: Path) -> None:
     configs = [config for config in load_suite(suite).configs() if config.recipe.startswith("ce") and not config.noise]
     options = RunOptions(results=swept, force=True)
-    events = list(launch(configs, options, jobs=2, threads=1, logs=suite.parent))
+    events = list(launch(configs, options, Workers(2, 1, suite.parent)))
     ids = {event.message.run_id for event in events if isinstance(event.message, Done)}
     made = [stage for r in read_records(swept) if r.run_id in ids for stage in r.cache["made"]]
     assert len(ids) == len(configs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +34,17 @@ if TYPE_CHECKING:
     metavar="N|N-M",
     help="The runs of these seeds. Repeatable.",
 )
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Runs at once. Default: the number of cores.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Runs at once. Default: as many as the launcher can.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads of a run.")
+@click.option(
+    "--launcher",
+    metavar="NAME",
+    help="What makes the runs: local, or ray for several machines. Default: local. See 'list launchers'.",
+)
+@click.option("--address", metavar="auto|HOST:PORT", help="The cluster of the launcher. Default: it starts one here.")
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where runs train."
+)
 @click.option("--dry-run", is_flag=True, help="Say what is missing, and make nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try the runs again that failed earlier.")
 @results_option
@@ -45,6 +56,9 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     seeds: tuple[int, ...],
     jobs: int | None,
     threads: int,
+    launcher: str | None,
+    address: str | None,
+    device: str,
     dry_run: bool,
     retry_failed: bool,
     results: Path,
@@ -60,23 +74,34 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     calibench sweep quick-v1 --jobs 2
     calibench sweep quick-v1 --only vtst --only ce --dry-run
     calibench sweep my-suite.toml --results results
+    calibench sweep quick-v1 --launcher ray --address auto
     """
     from calibench.config.suite import load_suite
     from calibench.plugins.discovery import registry
+    from calibench.runs.launchers.choose import choose_launcher, launch_of
     from calibench.runs.options import RunOptions
     from calibench.runs.sweeps.cells import cells_of
     from calibench.runs.sweeps.sweep import sweep as make
 
     warn_about_broken_plugins(registry())
+    launch = launch_of(choose_launcher(launcher, address))
     chosen = load_suite(suite)
     options = RunOptions(results=results, wait=False)
-    cells = _chosen(cells_of(chosen.configs(), options, threads), only, seeds)
+    cells = _chosen(cells_of(chosen.configs(device), options, threads), only, seeds)
     if dry_run:
         _say_missing(chosen, cells, results, as_json)
         return
-    count = jobs or _cores()
-    with sweep_progress(chosen.name, cells, count, silent=quiet) as hear:
-        swept = make(chosen.name, cells, options, jobs=count, threads=threads, retry_failed=retry_failed, hear=hear)
+    with _counted(chosen.name, cells, results), sweep_progress(chosen.name, cells, silent=quiet) as hear:
+        swept = make(
+            chosen.name,
+            cells,
+            options,
+            jobs=jobs,
+            threads=threads,
+            launch=launch,
+            retry_failed=retry_failed,
+            hear=hear,
+        )
     if as_json:
         emit_json(_document(chosen, swept))
     elif not quiet:
@@ -113,10 +138,19 @@ def _chosen(cells: list[Cell], only: tuple[str, ...], seeds: tuple[int, ...]) ->
     ]
 
 
-def _cores() -> int:
-    import os
+@contextmanager
+def _counted(name: str, cells: Sequence[Cell], results: Path) -> Iterator[None]:
+    """Say after Ctrl-C how many cells have a record."""
+    from calibench.errors import CutOffError
+    from calibench.runs.sweeps.state import SweepState
 
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        yield
+    except KeyboardInterrupt:
+        state = SweepState.read(results, name)
+        done = sum(state.is_done(cell.key) for cell in cells)
+        message = f"interrupted: {done} of {len(cells)} runs of {name} have a record"
+        raise CutOffError(message, "the same command makes the others") from None
 
 
 def _say_missing(suite: Suite, cells: list[Cell], results: Path, as_json: bool) -> None:

@@ -1,1 +1,1 @@
-"""Launchers run the configurations of one command, one launcher a file. Each yields one `Finished` run after another."""
+"""Launchers make many runs. `one_by_one.py` serves `run` and `calibench.run`; the others are launchers of sweeps, one a file."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from calibench.atomic import writable_folder
-from calibench.runs.launchers.messages import Busy, Done, Failed, Progress
-from calibench.runs.launchers.pool import Event, launch
+from calibench.runs.launchers.choose import Launch, choose_launcher, launch_of
+from calibench.runs.launchers.messages import Busy, Done, Event, Failed, Progress, Workers
 from calibench.runs.options import RunOptions
 from calibench.runs.sweeps.cells import Cell
 from calibench.runs.sweeps.state import SWEEPS, SweepState
@@ -41,12 +41,15 @@ def sweep(
     cells: Sequence[Cell],
     options: RunOptions,
     *,
-    jobs: int,
+    jobs: int | None = None,
     threads: int = 1,
+    launch: Launch | None = None,
     retry_failed: bool = False,
     hear: Hear = lambda cell, event: None,
 ) -> Swept:
     """Make the missing runs of the sweep `name`, `jobs` at once; a cell that fails is remembered, and the others go on.
+
+    `launch` makes them; None is the default launcher.
 
     The same call after a kill makes what is still missing. Two sweeps of one folder share the work.
     """
@@ -56,7 +59,11 @@ def sweep(
     missing = missing_cells(cells, state, retry_failed=retry_failed)
     swept = Swept(list(cells), before=sum(state.is_done(cell.key) for cell in cells))
     if missing:
-        _make(missing, options, jobs, threads, state, swept, hear)
+        writable_folder(logs := results / SWEEPS / "logs")
+        events = (launch or launch_of(choose_launcher()))(
+            [cell.config for cell in missing], options, Workers(jobs, threads, logs)
+        )
+        _make(missing, events, state, swept, hear)
     known = {cell.key for cell in missing}
     for cell in cells:
         if cell.key in state.failed and cell.key not in known:
@@ -65,21 +72,11 @@ def sweep(
     return swept
 
 
-def _make(
-    missing: Sequence[Cell],
-    options: RunOptions,
-    jobs: int,
-    threads: int,
-    state: SweepState,
-    swept: Swept,
-    hear: Hear,
-) -> None:
-    assert options.results is not None
-    logs = options.results / SWEEPS / "logs"
-    writable_folder(logs)
+def _make(missing: Sequence[Cell], events: Iterable[Event], state: SweepState, swept: Swept, hear: Hear) -> None:
+    """Hear all events, and write what they change."""
     written = time.monotonic()
     try:
-        for event in launch([cell.config for cell in missing], options, jobs, threads, logs):
+        for event in events:
             message = event.message
             cell = missing[message.number]
             if isinstance(message, Done):
@@ -94,6 +91,7 @@ def _make(
                 state.write()
                 written = time.monotonic()
     finally:
+        getattr(events, "close", lambda: None)()  # ends the workers of a sweep that is cut off
         state.write()
 
 
