@@ -228,7 +228,7 @@ def _launch_all(
     configs: Sequence[RunConfig], options: RunOptions, quiet: bool
 ) -> tuple[list[ResultRecord], list[tuple[str, CalibenchError]]]:
     """The records of all runs, each with a progress bar and a line about its figures; and of those that failed why."""
-    from calibench.runs.launchers.one_by_one import labels_of, launch
+    from calibench.runs.one_by_one import labels_of, launch
 
     labels = labels_of(configs)
 

@@ -27,7 +27,7 @@ def launch_jobs(
     from calibench.records.store import read_record
     from calibench.runs.launchers.local import launch
     from calibench.runs.launchers.messages import Done, Failed, Workers
-    from calibench.runs.launchers.one_by_one import labels_of
+    from calibench.runs.one_by_one import labels_of
     from calibench.runs.sweeps.cells import Cell
     from calibench.runs.sweeps.state import SWEEPS
 

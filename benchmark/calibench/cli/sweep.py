@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from calibench.runs.sweeps.cells import Cell
     from calibench.runs.sweeps.sweep import Swept
 
+MOST_LINES = 1000
+"""So many missing runs are listed by `--dry-run`."""
+
 
 @click.command(cls=Command, short_help="Make the missing runs of a suite, several at once.")
 @click.argument("suite", metavar="SUITE|FILE.toml")
@@ -116,7 +119,7 @@ def _chosen(cells: list[Cell], only: tuple[str, ...], seeds: tuple[int, ...]) ->
     """The cells that `--only` and `--seed` name. InputError for a text or seed that no cell has."""
     from calibench.errors import InputError, did_you_mean
 
-    names = [{cell.config.recipe, cell.config.dataset.text(), cell.config.dataset.name} for cell in cells]
+    names = [_names_of(cell) if only else set() for cell in cells]
     known = set().union(*names)
     for text in only:
         if text not in known:
@@ -127,7 +130,7 @@ def _chosen(cells: list[Cell], only: tuple[str, ...], seeds: tuple[int, ...]) ->
     for seed in seeds:
         if seed not in there:
             raise InputError(f"--seed {seed}: the suite has the seeds {', '.join(map(str, sorted(there)))}", "name one")
-    recipes = {cell.config.recipe for cell in cells} & set(only)
+    recipes = {cell.config.recipe for cell in cells} & set(only) if only else set()
     datasets = set(only) - recipes
     return [
         cell
@@ -136,6 +139,11 @@ def _chosen(cells: list[Cell], only: tuple[str, ...], seeds: tuple[int, ...]) ->
         and (not datasets or own & datasets)
         and (not seeds or cell.config.seed in seeds)
     ]
+
+
+def _names_of(cell: Cell) -> set[str]:
+    """The recipe and the dataset, with and without its parameters."""
+    return {cell.config.recipe, cell.config.dataset.text(), cell.config.dataset.name}
 
 
 @contextmanager
@@ -165,8 +173,10 @@ def _say_missing(suite: Suite, cells: list[Cell], results: Path, as_json: bool) 
         emit_json({"suite": suite.name, "cells": len(cells), "missing": labels, "failed": [c.label for c in failed]})
         return
     print_line(stdout(), f"{suite.name}: {len(cells)} runs, {len(missing)} missing, {len(failed)} failed earlier")
-    for cell in missing:
+    for cell in missing[:MOST_LINES]:
         print_line(stdout(), f"  {cell.label}")
+    if len(missing) > MOST_LINES:
+        print_line(stdout(), f"  and {len(missing) - MOST_LINES} more; --json lists all")
 
 
 def _document(suite: Suite, swept: Swept) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from typing import Any, Protocol, TypeVar
 
 from calibench.config.preset import is_file, kind_of_value, read_seeds, read_settings, read_texts, text_of_file
 from calibench.config.request import RunRequest
-from calibench.config.resolve import resolve_run
+from calibench.config.resolve import resolve_run, with_seed
 from calibench.config.run_config import RunConfig, Setting
 from calibench.errors import InputError, did_you_mean
 from calibench.plugins.discovery import registry
@@ -94,14 +94,18 @@ class Suite:
 
     def configs(self, device: str = "cpu") -> Iterator[RunConfig]:
         """Every run: seeds outermost, then data with their noises, then recipes."""
-        mark = {"name": self.name, "sha256": self.sha256, "changed": [], "suite": True}
+        first = list(self._first_seed(device))
         for seed in self.seeds:
-            for data in self.data:
-                for noise in data.noises:
-                    request = RunRequest(dataset=data.dataset, model=data.model, noise=noise, device=device)
-                    for recipe in self.methods:
-                        config = resolve_run(request, recipe, seed, self.settings)
-                        yield dataclasses.replace(config, preset=mark, data_fingerprint=data.fingerprint)
+            yield from (with_seed(config, seed) for config in first)
+
+    def _first_seed(self, device: str) -> Iterator[RunConfig]:
+        mark = {"name": self.name, "sha256": self.sha256, "changed": [], "suite": True}
+        for data in self.data:
+            for noise in data.noises:
+                request = RunRequest(dataset=data.dataset, model=data.model, noise=noise, device=device)
+                for recipe in self.methods:
+                    config = resolve_run(request, recipe, self.seeds[0], self.settings)
+                    yield dataclasses.replace(config, preset=mark, data_fingerprint=data.fingerprint)
 
 
 def load_suite(name: str | Path) -> Suite:

@@ -1,1 +1,1 @@
-"""Launchers make many runs. `one_by_one.py` serves `run` and `calibench.run`; the others are launchers of sweeps, one a file."""
+"""Launchers of sweeps, one a file: each makes many runs, and says of every one how it ended."""

@@ -57,7 +57,7 @@ def launch(configs: Sequence[RunConfig], options: RunOptions, workers: Workers) 
         while len(waiting) or any(worker.number is not None for worker in processes):
             for place, worker in enumerate(processes):
                 if worker.number is None and (number := waiting.take()) is not None:
-                    task = Task(number, configs[number], frozenset(fresh_keys))
+                    task = Task(number, configs[number], frozenset(fresh_keys if options.force else ()))
                     processes[place] = _give(worker, place, task, setup, logs)
             for event in _heard(processes, waiting, setup, logs):
                 if isinstance(event.message, Done):

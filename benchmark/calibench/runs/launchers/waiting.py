@@ -6,6 +6,7 @@ import heapq
 import json
 from collections.abc import Sequence
 
+from calibench.config.grammar import Bound
 from calibench.config.run_config import RunConfig
 
 TRIES = 3
@@ -19,7 +20,7 @@ class Waiting:
     """
 
     def __init__(self, configs: Sequence[RunConfig]) -> None:
-        self._groups = [_stage_1_of(config) for config in configs]
+        self._groups = _groups_of(configs)
         self._ready = [(0, number) for number in range(len(configs))]
         """A heap of turns and numbers: the least goes first."""
         self._held: dict[str, list[tuple[int, int]]] = {}
@@ -78,8 +79,13 @@ class Waiting:
             heapq.heappush(self._ready, held)
 
 
-def _stage_1_of(config: RunConfig) -> str:
-    """A text that is equal for runs with the same training of stage 1."""
-    noise = None if config.noise is None else config.noise.document()
-    parts = [config.objective.document(), config.dataset.document(), config.model.document(), noise, config.seed]
-    return json.dumps(parts, sort_keys=True)
+def _groups_of(configs: Sequence[RunConfig]) -> list[str]:
+    """A text for each run, equal for runs with the same training of stage 1."""
+    texts: dict[int, str] = {}  # by the part's object, which many runs share
+
+    def text(part: Bound | None) -> str:
+        if id(part) not in texts:
+            texts[id(part)] = json.dumps(None if part is None else part.document(), sort_keys=True)
+        return texts[id(part)]
+
+    return [f"{text(c.objective)} {text(c.dataset)} {text(c.model)} {text(c.noise)} {c.seed}" for c in configs]

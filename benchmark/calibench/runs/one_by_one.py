@@ -1,4 +1,4 @@
-"""The launcher of the command line and of `calibench.run`: one run after another, in this process."""
+"""One run after another in this process, for `calibench run` and `calibench.run`."""
 
 from __future__ import annotations
 
