@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -62,6 +63,7 @@ def undisturbed(suite: Path) -> Path:
     """The results of a sweep that nobody disturbs. Tests that change it take a copy."""
     swept = make(suite, suite.parent / "undisturbed")
     assert (swept.made, swept.before, swept.failed) == (20, 0, [])
+    assert list((suite.parent / "undisturbed" / "sweeps" / "logs").iterdir()) == [], "nobody has printed anything"
     return suite.parent / "undisturbed"
 
 
@@ -250,6 +252,22 @@ def test_a_sweep_that_is_killed_completes_on_the_same_command(
     assert document["before"] + document["made"] == 20
     assert compared(results) == compared(undisturbed)
     assert list(results.rglob("*.unfinished")) == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_far_the_sweep_is(suite: Path, tmp_path: Path) -> None:
+    process = start(suite, tmp_path / "r")
+    while len(list((tmp_path / "r").glob("records/*.json"))) < 2 and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, b"")
+    says = re.fullmatch(
+        r"error: interrupted: (\d+) of 20 runs of small-v1 have a record\nhint: the same command makes the others\n",
+        err.decode(),
+    )
+    assert says is not None, err
+    assert 2 <= int(says[1]) <= len(list((tmp_path / "r").glob("records/*.json")))
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 """Sweeps that are killed at random moments, 30 rounds: a table of docs/scale.md.
 
-Each round starts a sweep of 8 cells from nothing, kills a worker, the parent or both with SIGKILL up to twice, each time
-at a random moment, and resumes by the same command until it is complete. It fails if a record is torn, a cell is lost or doubled,
-a file of a killed process is left, or a figure differs from that of an undisturbed sweep.
+Each round starts a sweep of 8 cells from nothing, kills a worker, the parent or both with SIGKILL at a random moment, and
+resumes by the same command until it is complete. It fails if a record is torn, a cell is lost or doubled, a file of a killed
+process is left, or a figure differs from that of an undisturbed sweep.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ seed = [0, 1]
 dataset = "breast-cancer"
 model = "mlp:hidden=8"
 [train]
-epochs = 6
+epochs = 40
 [set.tst]
-epochs = 3
+epochs = 20
 """
 CELLS = 8
 WHOM = ("worker", "parent", "both")
@@ -90,21 +90,30 @@ def figures(results: Path) -> dict[str, str]:
     return found
 
 
-def one_round(suite: Path, results: Path, chance: random.Random, launcher: str, longest: float) -> Counter[str]:
-    """Kill the sweep up to twice, then let it end; what was killed, and how many records each end left."""
+def wait(process: subprocess.Popen[bytes], results: Path, chance: random.Random) -> None:
+    """Until a random moment: a time after the start, or up to .5 s after a random number of records; or until the sweep ends."""
+    records = chance.choice((0, *range(CELLS - 1)))
+    while process.poll() is None and len(list(results.glob("records/*.json"))) < records:
+        time.sleep(0.02)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=chance.uniform(0, 0.5 if records else 12))
+
+
+def one_round(suite: Path, results: Path, chance: random.Random, launcher: str, kills: int) -> Counter[str]:
+    """Kill the sweep, then let it end; what was killed, and how many records each end left."""
     count: Counter[str] = Counter()
-    for _ in range(2):
+    for _ in range(kills):
         process = start(suite, results, launcher)
         whom = chance.choice(WHOM)
-        try:
-            process.wait(timeout=chance.uniform(0.5, longest))
+        wait(process, results, chance)
+        if process.poll() is not None:
             count["ended before the kill"] += 1
-        except subprocess.TimeoutExpired:
-            kill(process, whom, chance)
-            count[f"{whom} killed"] += 1
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=0 if whom != "worker" else chance.uniform(0, longest))
-            if process.poll() is None:  # the parent of a killed worker, cut off too
+            continue
+        kill(process, whom, chance)
+        count[f"{whom} killed"] += 1
+        if whom == "worker":  # the sweep goes on without it
+            wait(process, results, chance)
+            if process.poll() is None:
                 kill(process, "both", chance)
                 count["both killed"] += 1
         process.wait()
@@ -125,6 +134,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--launcher", default="local")
+    parser.add_argument("--kills", type=int, default=1, help="sweeps that are killed in a round")
     options = parser.parse_args()
     chance, total = random.Random(options.seed), Counter[str]()
     with tempfile.TemporaryDirectory() as folder:
@@ -138,7 +148,7 @@ def main() -> None:
         print(f"undisturbed: {CELLS} cells in {alone:.1f} s", flush=True)
         for number in range(options.rounds):
             results = Path(folder) / f"round-{number}"
-            count = one_round(suite, results, chance, options.launcher, alone)
+            count = one_round(suite, results, chance, options.launcher, options.kills)
             assert figures(results) == expected, f"round {number}: other figures"
             assert not list(results.rglob("*.unfinished")), number
             assert not list(results.glob("records/.*.tmp")), number

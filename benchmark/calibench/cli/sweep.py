@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from calibench.cli.command import Command
-from calibench.cli.file_options import results_option
 from calibench.cli.json_output import emit_json, json_option
-from calibench.cli.output import print_line, stdout, to_stderr, warn_about_broken_plugins
+from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.seeds import read_seeds
 from calibench.cli.sweep_progress import sweep_progress
 
 if TYPE_CHECKING:
     from calibench.config.suite import Suite
+    from calibench.records.remote import RemoteResults
+    from calibench.runs.options import RunOptions
     from calibench.runs.sweeps.cells import Cell
     from calibench.runs.sweeps.sweep import Swept
 
@@ -50,7 +51,13 @@ MOST_LINES = 1000
 )
 @click.option("--dry-run", is_flag=True, help="Say what is missing, and make nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try the runs again that failed earlier.")
-@results_option
+@click.option(
+    "--results",
+    metavar="FOLDER|URL",
+    default="results",
+    show_default=True,
+    help="Where records and predictions go: a folder, or a URL such as s3://bucket/results.",
+)
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no board.")
 def sweep(  # noqa: PLR0913 - an argument for each option
@@ -64,7 +71,7 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     device: str,
     dry_run: bool,
     retry_failed: bool,
-    results: Path,
+    results: str,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -79,26 +86,21 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     calibench sweep my-suite.toml --results results
     calibench sweep quick-v1 --launcher ray --address auto
     """
-    from calibench.config.suite import load_suite
     from calibench.plugins.discovery import registry
+    from calibench.records.store import PREDICTIONS
     from calibench.runs.launchers.choose import choose_launcher, launch_of
-    from calibench.runs.options import RunOptions
-    from calibench.runs.sweeps.cells import cells_of
     from calibench.runs.sweeps.sweep import sweep as make
 
     warn_about_broken_plugins(registry())
     launch = launch_of(choose_launcher(launcher, address))
-    chosen = load_suite(suite)
-    options = RunOptions(results=results, wait=False)
-    cells = _chosen(cells_of(chosen.configs(device), options, threads), only, seeds)
+    plan = _planned(suite, results, device, threads)
+    cells = _chosen(plan.cells, only, seeds)
     if dry_run:
-        _say_missing(chosen, cells, results, as_json)
+        _say_missing(plan.suite, cells, plan.folder, as_json)
         return
-    with _counted(chosen.name, cells, results), sweep_progress(chosen.name, cells, silent=quiet) as hear:
+    with _counted(plan, cells), sweep_progress(plan.suite.name, cells, silent=quiet) as hear, plugin_output_to_stderr():
         swept = make(
-            chosen.name,
-            cells,
-            options,
+            *(plan.suite.name, cells, plan.options),
             jobs=jobs,
             threads=threads,
             launch=launch,
@@ -106,13 +108,40 @@ def sweep(  # noqa: PLR0913 - an argument for each option
             hear=hear,
         )
     if as_json:
-        emit_json(_document(chosen, swept))
+        emit_json(_document(plan.suite, swept))
     elif not quiet:
-        _print_boards(chosen, swept, results)
+        if plan.remote is not None:
+            plan.remote.fetch(PREDICTIONS)
+        _print_boards(plan.suite, swept, plan.folder)
     for cell, failed in swept.failed:
         to_stderr(f"failed: {cell.label}: {failed.message}")
     if swept.failed:
         raise click.exceptions.Exit(1)
+
+
+class _Plan(NamedTuple):
+    """What a sweep is asked to make, and where."""
+
+    suite: Suite
+    cells: list[Cell]
+    options: RunOptions
+    folder: Path
+    remote: RemoteResults | None
+
+
+def _planned(name: str, results: str, device: str, threads: int) -> _Plan:
+    """All cells of a suite; of results at a URL the mirror is brought up to date."""
+    from calibench.config.suite import load_suite
+    from calibench.records.remote import RemoteResults, is_url
+    from calibench.runs.options import RunOptions
+    from calibench.runs.sweeps.cells import cells_of
+    from calibench.runs.sweeps.state import fetch_for_sweep
+
+    suite = load_suite(name)
+    remote = RemoteResults(results) if is_url(results) else None
+    folder = fetch_for_sweep(remote, suite.name) if remote else Path(results)
+    options = RunOptions(results=folder, remote=remote.url if remote else None, wait=False)
+    return _Plan(suite, cells_of(suite.configs(device), options, threads), options, folder, remote)
 
 
 def _chosen(cells: list[Cell], only: tuple[str, ...], seeds: tuple[int, ...]) -> list[Cell]:
@@ -147,7 +176,7 @@ def _names_of(cell: Cell) -> set[str]:
 
 
 @contextmanager
-def _counted(name: str, cells: Sequence[Cell], results: Path) -> Iterator[None]:
+def _counted(plan: _Plan, cells: Sequence[Cell]) -> Iterator[None]:
     """Say after Ctrl-C how many cells have a record."""
     from calibench.errors import CutOffError
     from calibench.runs.sweeps.state import SweepState
@@ -155,9 +184,9 @@ def _counted(name: str, cells: Sequence[Cell], results: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        state = SweepState.read(results, name)
+        state = SweepState.read(plan.folder, plan.suite.name)
         done = sum(state.is_done(cell.key) for cell in cells)
-        message = f"interrupted: {done} of {len(cells)} runs of {name} have a record"
+        message = f"interrupted: {done} of {len(cells)} runs of {plan.suite.name} have a record"
         raise CutOffError(message, "the same command makes the others") from None
 
 

@@ -31,6 +31,9 @@ SPEC = LauncherSpec(
     default=True,
 )
 
+WORKER = "calibench.runs.launchers.worker"
+"""The module that a worker process runs."""
+
 BUSY_PAUSE = 0.5
 """Seconds before a run that another process makes is asked for again, if there is nothing else to do."""
 
@@ -145,7 +148,7 @@ def _started(place: int, setup: Setup, logs: Path) -> Worker:
     path = logs / f"{socket.gethostname()}-{os.getpid()}-{place + 1}.log"
     with path.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "calibench.runs.launchers.worker", str(theirs.fileno())],
+            [sys.executable, "-m", WORKER, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=log,

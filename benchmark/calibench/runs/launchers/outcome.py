@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from calibench.errors import CalibenchError, InputError
 from calibench.progress import Report, quiet
+from calibench.records.remote import RemoteResults
 from calibench.runs.launchers.messages import Busy, Done, Failed, Outcome, Progress, Task
 from calibench.runs.options import RunOptions
 
@@ -20,6 +21,8 @@ def outcome_of(task: Task, options: RunOptions, report: Report = quiet) -> Outco
     start, keys = time.perf_counter(), set(task.fresh_keys)
     try:
         record, there_already = run_config(task.config, options, report, keys)
+        if options.remote is not None:
+            RemoteResults(options.remote).upload_run(record.run_id)
     except RunBusyError:
         return Busy(task.number)
     except CalibenchError as error:

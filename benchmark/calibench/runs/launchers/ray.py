@@ -15,6 +15,7 @@ from calibench.errors import InputError, RunError
 from calibench.plugins.params import Param
 from calibench.plugins.specs import LauncherSpec
 from calibench.records import store
+from calibench.records.remote import RemoteResults
 from calibench.runs.launchers.local import BUSY_PAUSE, cores
 from calibench.runs.launchers.messages import Busy, Done, Event, Failed, Outcome, Progress, Setup, Task, Workers
 from calibench.runs.launchers.ray_cluster import Head, import_ray, ray_cluster
@@ -163,9 +164,11 @@ class Tasks:
         return outcome
 
     def _refuse_other_folder(self, run_id: str) -> None:
-        """RunError if a record that a worker has written is not in our results folder."""
-        results = self.setup.options.results
+        """RunError if a record that a worker has written is neither at the URL of the results nor in our folder."""
+        results, remote = self.setup.options.results, self.setup.options.remote
         assert results is not None
+        if remote is not None:
+            RemoteResults(remote).fetch_run(run_id)
         record = results / store.RECORDS / f"{run_id}.json"
         end = time.monotonic() + SHARED_SECONDS
         while not record.exists() and time.monotonic() < end:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from calibench.cache.code import installed_code_of
+from calibench.records.remote import RemoteResults
 from calibench.runs.launchers.messages import Outcome, Progress, Setup, Task
 from calibench.runs.launchers.outcome import outcome_of, reporter
 
@@ -51,8 +52,11 @@ def make_run(task: Task, setup: Setup, code: str, logs: Path, inbox: Any) -> Out
 
     set_threads(setup.threads)
     log: Any = LateLog(logs / f"{socket.gethostname()}-{os.getpid()}.log")
+    options = setup.options
+    if options.remote is not None:  # each machine has a mirror of its own
+        options = dataclasses.replace(options, results=RemoteResults(options.remote).mirror)
     with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-        return outcome_of(task, setup.options, reporter(task.number, inbox.put.remote, PAUSE))
+        return outcome_of(task, options, reporter(task.number, inbox.put.remote, PAUSE))
 
 
 @functools.cache

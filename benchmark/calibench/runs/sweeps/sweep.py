@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from calibench.atomic import writable_folder
+from calibench.records.remote import RemoteResults
 from calibench.runs.launchers.choose import Launch, choose_launcher, launch_of
 from calibench.runs.launchers.messages import Busy, Done, Event, Failed, Progress, Workers
 from calibench.runs.options import RunOptions
@@ -15,6 +16,9 @@ from calibench.runs.sweeps.state import SWEEPS, SweepState
 
 WRITE_SECONDS = 10.0
 """Least time between two writes of the state, while runs end."""
+
+WRITE_SHARE = 0.05
+"""Most of the time that writes of the state may take."""
 
 
 @dataclass
@@ -56,6 +60,7 @@ def sweep(
     results = options.results
     assert results is not None
     state = SweepState.read(results, name)
+    state.remote = RemoteResults(options.remote) if options.remote is not None else None
     missing = missing_cells(cells, state, retry_failed=retry_failed)
     swept = Swept(list(cells), before=sum(state.is_done(cell.key) for cell in cells))
     if missing:
@@ -74,7 +79,7 @@ def sweep(
 
 def _make(missing: Sequence[Cell], events: Iterable[Event], state: SweepState, swept: Swept, hear: Hear) -> None:
     """Hear all events, and write what they change."""
-    written = time.monotonic()
+    due = time.monotonic() + WRITE_SECONDS
     try:
         for event in events:
             message = event.message
@@ -87,9 +92,10 @@ def _make(missing: Sequence[Cell], events: Iterable[Event], state: SweepState, s
                 swept.failed.append((cell, message))
                 state.add_failed(cell.key, _about(cell), message.message, message.hint)
             hear(cell, event)
-            if not isinstance(message, Progress | Busy) and time.monotonic() - written >= WRITE_SECONDS:
+            if not isinstance(message, Progress | Busy) and (start := time.monotonic()) >= due:
                 state.write()
-                written = time.monotonic()
+                end = time.monotonic()
+                due = end + max(WRITE_SECONDS, (end - start) / WRITE_SHARE)
     finally:
         getattr(events, "close", lambda: None)()  # ends the workers of a sweep that is cut off
         state.write()
