@@ -91,7 +91,6 @@ def test_mistakes_are_named(refused: Any) -> None:
         (("--launcher", "ray", "--address", "nowhere"), "--address nowhere: this is no address"),
         (("--launcher", "ray", "--address", "127.0.0.1:1"), "no Ray cluster answers there"),
         (("--launcher", "ray:gpus=1"), "the launcher and the runs both ask for one"),
-        (("--launcher", "ray", "--device", "cuda"), "the launcher and the runs both ask for one"),
     ],
 )
 def test_mistakes_with_ray_are_named(cli: Any, words: tuple[str, ...], says: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from calibench.cli.seeds import read_seeds
 from calibench.cli.sweep_progress import sweep_progress
 
 if TYPE_CHECKING:
+    from calibench.config.grammar import Bound
     from calibench.config.suite import Suite
     from calibench.records.remote import RemoteResults
     from calibench.runs.options import RunOptions
@@ -38,6 +40,19 @@ MOST_LINES = 1000
     metavar="N|N-M",
     help="The runs of these seeds. Repeatable.",
 )
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE.h5",
+    help="Stored outputs in CalArena's layout, in place of the data of a suite of stored outputs.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="The folder that holds published datasets. Default: CALIBENCH_DATA, or ~/.cache/calibench/data.",
+)
+@click.option("--download", is_flag=True, help="Download published datasets that are not in the data folder.")
+@click.option("--device", default="cpu", show_default=True, metavar="auto|cpu|cuda", help="The device that trains.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Runs at once. Default: as many as the launcher can.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads of a run.")
 @click.option(
@@ -46,9 +61,6 @@ MOST_LINES = 1000
     help="What makes the runs: local, or ray for several machines. Default: local. See 'list launchers'.",
 )
 @click.option("--address", metavar="auto|HOST:PORT", help="The cluster of the launcher. Default: it starts one here.")
-@click.option(
-    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where runs train."
-)
 @click.option("--dry-run", is_flag=True, help="Say what is missing, and make nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try the runs again that failed earlier.")
 @click.option(
@@ -64,11 +76,14 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     suite: str,
     only: tuple[str, ...],
     seeds: tuple[int, ...],
+    data: Path | None,
+    data_dir: Path | None,
+    download: bool,
+    device: str,
     jobs: int | None,
     threads: int,
     launcher: str | None,
     address: str | None,
-    device: str,
     dry_run: bool,
     retry_failed: bool,
     results: str,
@@ -85,15 +100,18 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     calibench sweep quick-v1 --only vtst --only ce --dry-run
     calibench sweep my-suite.toml --results results
     calibench sweep quick-v1 --launcher ray --address auto
+    calibench sweep posthoc-v1 --data calarena.h5
     """
     from calibench.plugins.discovery import registry
     from calibench.records.store import PREDICTIONS
     from calibench.runs.launchers.choose import choose_launcher, launch_of
+    from calibench.runs.options import RunOptions
     from calibench.runs.sweeps.sweep import sweep as make
 
     warn_about_broken_plugins(registry())
-    launch = launch_of(choose_launcher(launcher, address))
-    plan = _planned(suite, results, device, threads)
+    chosen = choose_launcher(launcher, address)
+    asked = RunOptions(data_dir=data_dir, download=download, wait=False)
+    plan = _planned(suite, data, _device(device, chosen), threads, results, asked)
     cells = _chosen(plan.cells, only, seeds)
     if dry_run:
         _say_missing(plan.suite, cells, plan.folder, as_json)
@@ -103,7 +121,7 @@ def sweep(  # noqa: PLR0913 - an argument for each option
             *(plan.suite.name, cells, plan.options),
             jobs=jobs,
             threads=threads,
-            launch=launch,
+            launch=launch_of(chosen),
             retry_failed=retry_failed,
             hear=hear,
         )
@@ -129,18 +147,22 @@ class _Plan(NamedTuple):
     remote: RemoteResults | None
 
 
-def _planned(name: str, results: str, device: str, threads: int) -> _Plan:
+def _planned(name: str, data: Path | None, device: str, threads: int, results: str, asked: RunOptions) -> _Plan:
     """All cells of a suite; of results at a URL the mirror is brought up to date."""
     from calibench.config.suite import load_suite
     from calibench.records.remote import RemoteResults, is_url
-    from calibench.runs.options import RunOptions
     from calibench.runs.sweeps.cells import cells_of
     from calibench.runs.sweeps.state import fetch_for_sweep
 
     suite = load_suite(name)
+    if data is not None:
+        from calibench.runs.sweeps.own_data import with_own_data
+
+        suite = with_own_data(suite, data)
     remote = RemoteResults(results) if is_url(results) else None
     folder = fetch_for_sweep(remote, suite.name) if remote else Path(results)
-    options = RunOptions(results=folder, remote=remote.url if remote else None, wait=False)
+    metrics = ",".join(suite.metrics) or None
+    options = dataclasses.replace(asked, results=folder, metrics=metrics, remote=remote.url if remote else None)
     return _Plan(suite, cells_of(suite.configs(device), options, threads), options, folder, remote)
 
 
@@ -168,6 +190,15 @@ def _chosen(cells: list[Cell], only: tuple[str, ...], seeds: tuple[int, ...]) ->
         and (not datasets or own & datasets)
         and (not seeds or cell.config.seed in seeds)
     ]
+
+
+def _device(name: str, launcher: Bound) -> str:
+    """The device that trains; the default, and one of another machine, are named without importing torch."""
+    if name == "cpu" or (name == "cuda" and launcher.params.get("gpus")):
+        return name
+    from calibench.processes import pick_device
+
+    return pick_device(name)
 
 
 def _names_of(cell: Cell) -> set[str]:
@@ -226,6 +257,7 @@ def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
     from calibench.evaluation.stored_run import replicates_again
     from calibench.leaderboard.across import across
     from calibench.leaderboard.boards import boards
+    from calibench.leaderboard.suite_names import named_by_suite
     from calibench.records.store import read_record
     from calibench.report.across_table import across_table
     from calibench.report.board_table import board_table
@@ -233,7 +265,7 @@ def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
 
     state, console = SweepState.read(results, suite.name), stdout()
     ids = [state.done[cell.key]["run_id"] for cell in swept.cells if cell.key in state.done]
-    records = [read_record(results / "records" / f"{run_id}.json") for run_id in ids]
+    records = named_by_suite([read_record(results / "records" / f"{run_id}.json") for run_id in ids])
     if records:
         made = boards(records, results, suite.primary, base=suite.base, resample=replicates_again)
         for board in made:

@@ -76,6 +76,9 @@ def launch(
     def events() -> Iterator[Event]:
         cpus = workers.threads * min(workers.jobs or max(1, cores() // workers.threads), len(configs))
         with ray_cluster(ray, address, cpus, store_mb * 10**6) as head:
+            there = ray.cluster_resources().get("GPU", 0)
+            if address is None and gpus > there:
+                raise InputError(f"gpus={gpus:g}: this machine has {there:g} GPUs", "name the --address of a cluster")
             yield from Tasks(ray, configs, setup, workers, needs).events(head)
 
     return events()
