@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -22,8 +23,8 @@ from calibench import InputError
 from calibench.config.suite import load_suite, read_suite
 from calibench.records.record import ResultRecord
 from calibench.records.store import read_predictions, read_records
-from calibench.runs.launchers.messages import Done
-from calibench.runs.launchers.pool import launch
+from calibench.runs.launchers.local import launch
+from calibench.runs.launchers.messages import Done, Workers
 from calibench.runs.options import RunOptions
 from calibench.runs.sweeps.cells import cells_of
 from calibench.runs.sweeps.state import SweepState
@@ -62,6 +63,7 @@ def undisturbed(suite: Path) -> Path:
     """The results of a sweep that nobody disturbs. Tests that change it take a copy."""
     swept = make(suite, suite.parent / "undisturbed")
     assert (swept.made, swept.before, swept.failed) == (20, 0, [])
+    assert list((suite.parent / "undisturbed" / "sweeps" / "logs").iterdir()) == [], "nobody has printed anything"
     return suite.parent / "undisturbed"
 
 
@@ -111,9 +113,8 @@ def test_stage_1_is_trained_once_for_all_recipes_that_share_it(undisturbed: Path
 
 
 @pytest.mark.slow
-def test_the_second_call_makes_nothing_and_starts_no_worker(suite: Path, swept: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("calibench.runs.sweeps.sweep.launch", lambda *_, **__: pytest.fail("a worker was started"))
-    again = make(suite, swept)
+def test_the_second_call_makes_nothing_and_starts_no_worker(suite: Path, swept: Path) -> None:
+    again = make(suite, swept, launch=lambda *_: pytest.fail("a worker was started"))
     assert (again.made, again.before, again.failed) == (0, 20, [])
 
 
@@ -175,7 +176,7 @@ def test_other_data_than_the_frozen_ones_fail(suite: Path, undisturbed: Path, sw
 def test_a_forced_stage_is_made_once_for_all_workers(suite: Path, swept: Path) -> None:
     configs = [config for config in load_suite(suite).configs() if config.recipe.startswith("ce") and not config.noise]
     options = RunOptions(results=swept, force=True)
-    events = list(launch(configs, options, jobs=2, threads=1, logs=suite.parent))
+    events = list(launch(configs, options, Workers(2, 1, suite.parent)))
     ids = {event.message.run_id for event in events if isinstance(event.message, Done)}
     made = [stage for r in read_records(swept) if r.run_id in ids for stage in r.cache["made"]]
     assert len(ids) == len(configs)
@@ -259,6 +260,22 @@ def runs(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_far_the_sweep_is(suite: Path, tmp_path: Path) -> None:
+    process = start(suite, tmp_path / "r")
+    while len(list((tmp_path / "r").glob("records/*.json"))) < 2 and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, b"")
+    says = re.fullmatch(
+        r"error: interrupted: (\d+) of 20 runs of small-v1 have a record\nhint: the same command makes the others\n",
+        err.decode(),
+    )
+    assert says is not None, err
+    assert 2 <= int(says[1]) <= len(list((tmp_path / "r").glob("records/*.json")))
 
 
 @pytest.mark.slow
