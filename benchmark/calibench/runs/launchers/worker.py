@@ -1,4 +1,4 @@
-"""A worker process of the local launcher, which makes one run after another as its parent asks: `python -m ... DESCRIPTOR PARENT`."""
+"""A worker process of the local launcher, which makes one run after another: `python -m ... DESCRIPTOR PARENT`."""
 
 from __future__ import annotations
 
