@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from calibench.plugins.params import REQUIRED as REQUIRED
     from calibench.plugins.params import Param as Param
     from calibench.plugins.specs import DatasetSpec as DatasetSpec
+    from calibench.plugins.specs import LauncherSpec as LauncherSpec
     from calibench.plugins.specs import MethodSpec as MethodSpec
     from calibench.plugins.specs import MetricSpec as MetricSpec
     from calibench.plugins.specs import ModelSpec as ModelSpec
@@ -80,6 +81,7 @@ _HOME = {
     "calibench.plugins.params": ("REQUIRED", "Param"),
     "calibench.plugins.specs": (
         "DatasetSpec",
+        "LauncherSpec",
         "MethodSpec",
         "MetricSpec",
         "ModelSpec",

@@ -21,6 +21,7 @@ from calibench.plugins import hookspecs
 from calibench.plugins.registry import BLOCK_VARIABLE, Entry, Plugin, Registry
 from calibench.plugins.specs import (
     DatasetSpec,
+    LauncherSpec,
     MethodSpec,
     MetricSpec,
     ModelSpec,
@@ -44,6 +45,7 @@ HOOKS: dict[str, type[Spec]] = {
     "calibench_presets": PresetSpec,
     "calibench_suites": SuiteSpec,
     "calibench_readers": ReaderSpec,
+    "calibench_launchers": LauncherSpec,
 }
 
 
