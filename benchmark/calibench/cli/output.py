@@ -59,11 +59,6 @@ def print_line(console: Console, text: str) -> None:
     console.print(Text(printable(text)), soft_wrap=not console.is_terminal)
 
 
-def one_line(text: str) -> str:
-    """Text of a file as it may stand in a line: tabs, line breaks and control characters as their escapes."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
-
-
 def to_stderr(text: str) -> None:
     """Print one plain line on standard error."""
     click.echo(printable(text), err=True)

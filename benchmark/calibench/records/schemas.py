@@ -34,6 +34,9 @@ THRESHOLDS = "calibench.thresholds/1"
 LEADERBOARD = "calibench.leaderboard/2"
 """Boards: `calibench leaderboard --json`. Since 2 a rank is `[best, worst]`."""
 
+COMPARISON = "calibench.compare/1"
+"""Two recipes, runs or folders: `calibench compare A B --format json`."""
+
 SWEEP = "calibench.sweep/1"
 """The state of a sweep, `sweeps/SUITE.json` in a results folder."""
 
