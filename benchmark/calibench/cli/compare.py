@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.file_options import results_option
 from calibench.cli.output import print_line, stdout, to_stderr
 from calibench.leaderboard.defaults import TOLERANCE
 
@@ -14,13 +15,7 @@ from calibench.leaderboard.defaults import TOLERANCE
 @click.command(cls=Command, short_help="Compare two recipes, runs, folders or commits of results.")
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="The folder that holds the records of two recipes or runs.",
-)
+@results_option
 @click.option("--metrics", metavar="A,B", help="The metrics to compare. Default: the usual ones that the runs have.")
 @click.option("-d", "--dataset", "datasets", multiple=True, metavar="DATASET", help="Only this dataset. May repeat.")
 @click.option("-m", "--method", "methods", multiple=True, metavar="RECIPE", help="Only this recipe. May repeat.")

@@ -6,11 +6,12 @@ Every sample lies in one part of each kind, so the parts of a kind add up to the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calibench.evaluation.stored_run import judged_again, sampling_of
 from calibench.lazy import np
 from calibench.leaderboard.change import Difference
+from calibench.leaderboard.comparison import Part, PartKind
 from calibench.metrics.binning import Floats, Ints, bin_index
 from calibench.metrics.bootstrap import source_of
 from calibench.metrics.judged import Judged
@@ -33,8 +34,6 @@ MOST_CLASSES = 40
 
 ANSWERS = ("both right", "A alone right", "B alone right", "both wrong")
 
-Kind = Literal["class", "confidence", "answers"]
-
 
 class Run(NamedTuple):
     """A record with its predictions."""
@@ -44,15 +43,9 @@ class Run(NamedTuple):
 
 
 class FoundPart(NamedTuple):
-    """One part: mean number of samples, both means of the metric, both gaps, and its share of the change."""
+    """One part, still without its interval and its word, and its share of the change."""
 
-    kind: Kind
-    name: str
-    n: float
-    a: float
-    b: float
-    gap_a: float
-    gap_b: float
+    part: Part
     change: Difference
 
 
@@ -82,7 +75,7 @@ def change_parts(metric: str, a: Sequence[Run], b: Sequence[Run]) -> Iterator[Fo
         yield from _parts(kind, shown, seeds, (sampling.resamples, sampling.seed))
 
 
-def _kinds(judged: Judged) -> Iterator[tuple[Kind, list[str], Callable[[Judged, Judged], Ints]]]:
+def _kinds(judged: Judged) -> Iterator[tuple[PartKind, list[str], Callable[[Judged, Judged], Ints]]]:
     """Each kind with the names of its cells, and what gives the cell of each sample."""
     several = judged.labels_per_sample
     if several > 1:
@@ -119,7 +112,9 @@ def _fewer(names: list[str], seeds: list[_Seed]) -> tuple[list[str], list[_Seed]
     return [*(names[k] for k in kept), others], [seed._replace(cells=place[seed.cells]) for seed in seeds]
 
 
-def _parts(kind: Kind, names: list[str], seeds: Sequence[_Seed], resampling: tuple[int, int]) -> Iterator[FoundPart]:
+def _parts(
+    kind: PartKind, names: list[str], seeds: Sequence[_Seed], resampling: tuple[int, int]
+) -> Iterator[FoundPart]:
     count = np.array([np.bincount(seed.cells, minlength=len(names)) for seed in seeds], dtype=np.float64)
     sums = {
         name: np.array([np.bincount(seed.cells, seed.numbers[name], len(names)) for seed in seeds])
@@ -133,8 +128,10 @@ def _parts(kind: Kind, names: list[str], seeds: Sequence[_Seed], resampling: tup
         of_seed = change[:, cell]
         spread = ((float(of_seed.var(ddof=1)) / len(seeds), len(seeds) - 1),) if len(seeds) > 1 else ()
         a, b, gap_a, gap_b = (float(means[name][place]) for name in ("a", "b", "gap_a", "gap_b"))
-        part = Difference(float(of_seed.mean()), drawn[place], spread)
-        yield FoundPart(kind, names[cell], float(count[:, cell].mean()), a, b, gap_a, gap_b, part)
+        change_of_part = Difference(float(of_seed.mean()), drawn[place], spread)
+        n = float(count[:, cell].mean())
+        part = Part(kind, names[cell], n, a, b, gap_a, gap_b, change_of_part.estimate, None, None)
+        yield FoundPart(part, change_of_part)
 
 
 def _resampled(seed: _Seed, cells: Ints, resamples: int, stream: int) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -214,7 +215,10 @@ def _parts(pair: Pair, row: ComparedRow, tolerance: float) -> Iterator[Parts]:
         return
     found = {name: list(change_parts(name, *sides)) for name in names}
     tested = [
-        (name, place) for name, parts in found.items() for place, part in enumerate(parts) if part.kind != "answers"
+        (name, place)
+        for name, parts in found.items()
+        for place, part in enumerate(parts)
+        if part.part.kind != "answers"
     ]
     differences = [found[name][place].change for name, place in tested]
     apart = dict(zip(tested, told_apart(differences, tolerance=tolerance).tolist(), strict=True))
@@ -224,9 +228,10 @@ def _parts(pair: Pair, row: ComparedRow, tolerance: float) -> Iterator[Parts]:
 
 
 def _part(found: FoundPart, apart: bool | None) -> Part:
-    word = None if apart is None else word_of(found.change.estimate, apart, "lower")
-    interval = None if apart is None else found.change.interval()
-    return Part(*found[:-1], found.change.estimate, interval, word)
+    if apart is None:
+        return found.part
+    word = word_of(found.change.estimate, apart, "lower")
+    return dataclasses.replace(found.part, interval=found.change.interval(), word=word)
 
 
 def _notes(pairs: Sequence[Pair], reasons: Iterable[str], units: Units, names: Sequence[str]) -> Iterator[str]:

@@ -16,6 +16,9 @@ Kind = Literal["recipes", "runs", "folders"]
 Word = Literal["better", "worse", "level", "equal"]
 """B against A. `level`: the difference is not told apart from 0 at the joint level. `equal`: it is 0 in every resample."""
 
+PartKind = Literal["class", "confidence", "answers"]
+"""By what samples are divided."""
+
 Interval = tuple[float, float]
 
 
@@ -76,7 +79,7 @@ class Part:
     The parts of one kind add up to the change. `gap_a` and `gap_b` are mean confidence less accuracy on these samples.
     """
 
-    kind: Literal["class", "confidence", "answers"]
+    kind: PartKind
     name: str
     n: float
     """The number of samples, a mean over seeds."""
