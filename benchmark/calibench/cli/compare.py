@@ -8,7 +8,7 @@ import click
 
 from calibench.cli.command import Command
 from calibench.cli.file_options import results_option
-from calibench.cli.output import print_line, stdout, to_stderr
+from calibench.cli.output import emit_text, print_line, stdout
 from calibench.leaderboard.defaults import TOLERANCE
 
 
@@ -79,12 +79,4 @@ def compare(  # noqa: PLR0913 - an argument for each option
         return
     forms = {"md": comparison_markdown, "csv": comparison_csv, "json": comparison_json, "rich": comparison_markdown}
     text = forms[form](found)
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    from calibench.atomic import refuse_missing_folder, replacing
-
-    refuse_missing_folder(output)
-    with replacing(output) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    to_stderr(f"wrote {output}")
+    emit_text(text, output)

@@ -96,6 +96,16 @@ def _is_ood_row(value: Any) -> bool:
     return _is_object(value) and all(key in value and check(value[key]) for key, check in keys.items())
 
 
+def _is_curve(value: Any) -> bool:
+    """The epochs of a training, and a number for each of them by series."""
+    if not _is_object(value) or not _is_text(value.get("stage")) or not _list_of(_is_whole)(value.get("epochs")):
+        return False
+    lists = [value[name] for name in ("train_loss", "val_nll") if name in value]
+    return bool(lists and value["epochs"]) and all(
+        _list_of(_is_number)(v) and len(v) == len(value["epochs"]) for v in lists
+    )
+
+
 def _object_of(check: Check) -> Check:
     return lambda value: _is_object(value) and all(map(check, value.values()))
 
@@ -136,6 +146,7 @@ _TYPES: dict[str, Check] = {
     "named_metrics": _list_of(_is_text),
     "details": _object_of(_is_object),
     "fitted": _list_of(_is_object),
+    "curves": _list_of(_is_curve),
     "config": _is_object,
     "seeds": _object_of(_is_whole),
     "bootstrap": _is_object,

@@ -126,6 +126,12 @@ class ResultRecord:
     took from the unlabelled test rows (the `shares` of `prior-correction`). `stage` is its name; `member` is the number
     of an ensemble's network."""
 
+    curves: list[dict[str, Any]] = field(default_factory=list)
+    """The course of each training: the `stage`, the `member` of an ensemble, the `epochs`, and for each of these epochs
+    `train_loss`, the mean loss of the training rows, and `val_nll`, the NLL of the val split after it, in nats. A training
+    of more than 60 epochs has about 60 of them, evenly spread, with the one kept and the last. Empty in records of
+    earlier versions."""
+
     config: dict[str, Any] = field(default_factory=dict)
     """The whole configuration: every stage, the dataset, the model and the noise with all their parameters, the seed,
     the device, and the shifts and OOD sets where there are any."""

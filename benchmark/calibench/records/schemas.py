@@ -37,6 +37,9 @@ LEADERBOARD = "calibench.leaderboard/2"
 COMPARISON = "calibench.compare/1"
 """Two recipes, runs or folders: `calibench compare A B --format json`."""
 
+CURVES = "calibench.curves/1"
+"""Training curves: `calibench curves RUN --format json`."""
+
 SWEEP = "calibench.sweep/1"
 """The state of a sweep, `sweeps/SUITE.json` in a results folder."""
 

@@ -67,6 +67,7 @@ class RunResult:
             named_metrics=[name for name, (spec, _) in metrics.items() if spec.optional],
             details=judgement.details,
             fitted=self.fitted,
+            curves=members.curves,
             config=config.document(),
             seeds=self._seeds(members),
             bootstrap=judgement.bootstrap,
