@@ -133,10 +133,10 @@ def _read(results: Path) -> Side:
 
 def _named(text: str, runs: Side, results: Path) -> tuple[str, Side]:
     """The runs of a recipe, or the run whose id begins so."""
-    recipes = {run.record.recipe: run.record for run in runs}
+    recipes = {run.record.method: run.record for run in runs}
     recipe = text if text in recipes else _same_stages(text, recipes)
     if recipe is not None:
-        return "recipes", [run for run in runs if run.record.recipe == recipe]
+        return "recipes", [run for run in runs if run.record.method == recipe]
     found = [run for run in runs if text and run.record.run_id.startswith(text)]
     exact = [run for run in found if run.record.run_id == text]
     if len(exact or found) == 1:
@@ -159,7 +159,7 @@ def _same_stages(text: str, recipes: dict[str, Any]) -> str | None:
 
 def _chosen(side: Side, datasets: str | Sequence[str], methods: str | Sequence[str]) -> Side:
     """The runs on these data sets, by name or by the whole text, and of these recipes; all if none are named."""
-    for field, wanted in (("dataset", datasets), ("recipe", methods)):
+    for field, wanted in (("dataset", datasets), ("method", methods)):
         words = [wanted] if isinstance(wanted, str) else list(wanted)
         there = {getattr(run.record, field) for run in side}
         for word in words:

@@ -97,7 +97,7 @@ def _paired(a: Sequence[StoredRun], b: Sequence[StoredRun], key: Any, recipe: in
 
 def _name(run: StoredRun) -> tuple[str, str, str, str]:
     record = run.record
-    return record.dataset, record.model, record.noise or "", record.recipe
+    return record.dataset, record.model, record.noise or "", record.method
 
 
 def _newest(runs: Sequence[StoredRun], key: Any) -> dict[tuple[tuple[Hashable, ...], int], StoredRun]:

@@ -72,6 +72,10 @@ def _is_preset(value: Any) -> bool:
     return value is None or (_is_object(value) and _is_text(value.get("name")))
 
 
+def _is_search(value: Any) -> bool:
+    return value is None or (_is_object(value) and _is_text(value.get("recipe")) and _is_object(value.get("chosen")))
+
+
 def _is_advice(value: Any) -> bool:
     keys = {"recipe": _is_text_or_none, "nll_gain": _is_number_or_none, "interval": _is_interval}
     return value is None or (_is_object(value) and all(key in value and keys[key](value[key]) for key in keys))
@@ -159,5 +163,6 @@ _TYPES: dict[str, Check] = {
     "predictions": _is_predictions,
     "created": _is_text,
     "preset": _is_preset,
+    "tuned": _is_search,
     "schema": _is_text,
 }

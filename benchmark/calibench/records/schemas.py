@@ -40,6 +40,9 @@ COMPARISON = "calibench.compare/1"
 CURVES = "calibench.curves/1"
 """Training curves: `calibench curves RUN --format json`."""
 
+TUNING = "calibench.tuning/1"
+"""The trials of a search, `tuning/NAME.json` in a results folder."""
+
 SWEEP = "calibench.sweep/1"
 """The state of a sweep, `sweeps/SUITE.json` in a results folder."""
 

@@ -79,6 +79,7 @@ class RunResult:
             shift=added.shift,
             ood=added.ood,
             preset=None if config.preset is None else dict(config.preset),
+            tuned=None if config.tuned is None else dict(config.tuned),
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
 
