@@ -221,3 +221,24 @@ def test_another_metric_may_lead(dataset: str, tmp_path: Path) -> None:
     config = search(dataset, tmp_path, metric="accuracy", trials=4)
     scores = [trial["score"] for trial in log_of(tmp_path)["trials"]]
     assert config.tuned["val_score"] == max(scores)
+
+
+def test_from_python(dataset: str, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"model": "mlp:hidden=8", "epochs": EPOCHS, "results": tmp_path}
+    record = calibench.run("label-smoothing", dataset, tune=SPACE, trials=5, **options)
+    assert record.tuned == search(dataset, tmp_path).tuned
+    assert len(list((tmp_path / "tuning").glob("*.json"))) == 1
+
+
+def test_a_network_and_arrays_from_python_are_searched_too() -> None:
+    import torch
+
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 3
+    x = (rng.normal(size=(200, 4)) + np.eye(4)[y]).astype(np.float32)
+    record = calibench.run(
+        "ce", (x, y), lambda task: torch.nn.Linear(4, 3), tune="lr=0.001|0.1", trials=2, epochs=3, results=None
+    )
+    assert record.tuned is not None
+    assert record.tuned["log"] is None
+    assert record.config["stages"][0]["params"]["lr"] == record.tuned["chosen"]["ce.lr"]
