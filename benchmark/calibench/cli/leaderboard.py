@@ -125,7 +125,9 @@ def _boards_of(folder: Path, rule: _Rule, suite: Suite | None) -> list[Board]:
 
     records = read_records(folder)
     if suite is not None:
-        records = suite.runs_among(records, folder)
+        from calibench.leaderboard.suite_names import named_by_suite
+
+        records = named_by_suite(suite.runs_among(records, folder))
     return boards(records, folder, *rule, _resample)
 
 

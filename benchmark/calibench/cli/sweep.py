@@ -32,6 +32,19 @@ if TYPE_CHECKING:
     metavar="N|N-M",
     help="The runs of these seeds. Repeatable.",
 )
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE.h5",
+    help="Stored outputs in CalArena's layout, in place of the data of a suite of stored outputs.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="The folder that holds published datasets. Default: CALIBENCH_DATA, or ~/.cache/calibench/data.",
+)
+@click.option("--download", is_flag=True, help="Download published datasets that are not in the data folder.")
+@click.option("--device", default="cpu", show_default=True, metavar="auto|cpu|cuda", help="The device that trains.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Runs at once. Default: the number of cores.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads of a run.")
 @click.option("--dry-run", is_flag=True, help="Say what is missing, and make nothing.")
@@ -43,6 +56,10 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     suite: str,
     only: tuple[str, ...],
     seeds: tuple[int, ...],
+    data: Path | None,
+    data_dir: Path | None,
+    download: bool,
+    device: str,
     jobs: int | None,
     threads: int,
     dry_run: bool,
@@ -60,6 +77,7 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     calibench sweep quick-v1 --jobs 2
     calibench sweep quick-v1 --only vtst --only ce --dry-run
     calibench sweep my-suite.toml --results results
+    calibench sweep posthoc-v1 --data calarena.h5
     """
     from calibench.config.suite import load_suite
     from calibench.plugins.discovery import registry
@@ -69,8 +87,14 @@ def sweep(  # noqa: PLR0913 - an argument for each option
 
     warn_about_broken_plugins(registry())
     chosen = load_suite(suite)
-    options = RunOptions(results=results, wait=False)
-    cells = _chosen(cells_of(chosen.configs(), options, threads), only, seeds)
+    if data is not None:
+        from calibench.runs.sweeps.own_data import with_own_data
+
+        chosen = with_own_data(chosen, data)
+    options = RunOptions(
+        results=results, data_dir=data_dir, download=download, metrics=",".join(chosen.metrics) or None, wait=False
+    )
+    cells = _chosen(cells_of(chosen.configs(_device(device)), options, threads), only, seeds)
     if dry_run:
         _say_missing(chosen, cells, results, as_json)
         return
@@ -113,6 +137,15 @@ def _chosen(cells: list[Cell], only: tuple[str, ...], seeds: tuple[int, ...]) ->
     ]
 
 
+def _device(name: str) -> str:
+    """The device that trains; the default is named without importing torch."""
+    if name == "cpu":
+        return name
+    from calibench.processes import pick_device
+
+    return pick_device(name)
+
+
 def _cores() -> int:
     import os
 
@@ -153,6 +186,7 @@ def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
     from calibench.evaluation.stored_run import replicates_again
     from calibench.leaderboard.across import across
     from calibench.leaderboard.boards import boards
+    from calibench.leaderboard.suite_names import named_by_suite
     from calibench.records.store import read_record
     from calibench.report.across_table import across_table
     from calibench.report.board_table import board_table
@@ -160,7 +194,7 @@ def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
 
     state, console = SweepState.read(results, suite.name), stdout()
     ids = [state.done[cell.key]["run_id"] for cell in swept.cells if cell.key in state.done]
-    records = [read_record(results / "records" / f"{run_id}.json") for run_id in ids]
+    records = named_by_suite([read_record(results / "records" / f"{run_id}.json") for run_id in ids])
     if records:
         made = boards(records, results, suite.primary, base=suite.base, resample=replicates_again)
         for board in made:

@@ -80,7 +80,8 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], explicit: frozenset[str],
     splits = {name: check_rows(np.asarray(x), np.asarray(y), f"{where}: {name}") for name, (x, y) in pairs.items()}
     hashes = {name: row_hashes(split.x) for name, split in splits.items()}
     notes = arrays.notes + (_drop_repeats(splits, hashes) if arrays.repeats == "drop" else ())
-    _refuse_leaks(hashes, where)  # here, while row numbers are the user's; held-out splits cannot leak
+    if arrays.repeats != "allow":
+        _refuse_leaks(hashes, where)  # here, while row numbers are the user's; held-out splits cannot leak
     _hold_out_missing(splits, hashes, shares, where)
     weight, bias = check_head(arrays, splits["train"].x, where)
     refuse_different_shapes(splits, where)

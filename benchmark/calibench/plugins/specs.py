@@ -130,6 +130,8 @@ class DatasetSpec(Spec):
     near_ood: tuple[str, ...] = ()
     far_ood: tuple[str, ...] = ()
     """Datasets, as `--ood` names them, of other classes: near ones resemble this dataset, far ones do not."""
+    stored_outputs: bool = False
+    """True if the rows are outputs of a classifier that is not here: only calibrators and decisions can follow."""
 
     def shared_params(self) -> tuple[Param, ...]:
         """The shares and the seed of the splits that are held out of the training rows."""
