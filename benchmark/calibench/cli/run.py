@@ -171,7 +171,7 @@ def run(  # noqa: PLR0913 - an argument for each option
     calibench run -m ce -m vtst -d digits -d wine -d iris -s 0-4
     calibench run -m vtst:latent_dim=64 -d npz:path=features.npz --model frozen
     calibench run --preset quick
-    calibench run -m label-smoothing -s 0-2 --tune 'epsilon=0..0.3, lr=log(1e-4,1e-1)' --trials 20
+    calibench run -m ce -s 0-2 --tune 'lr=log(1e-4,1e-1)' --trials 20
     calibench run -m ce -d cifar10 --model wrn --shift cifar10-c --ood near
     """
     from calibench.config.expand import configure_grid
