@@ -222,7 +222,7 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
 def _tuned(number: int, config: RunConfig, tuning: Tuning, options: RunOptions, progress_of: ProgressOf) -> RunConfig:
     """The configuration with what the search chose."""
     with progress_of(number, config) as shown:
-        return tuned(config, tuning, options, shown, lambda trial, ended: None)
+        return tuned(config, tuning, options, shown)
 
 
 def _raise_failures(configs: Sequence[RunConfig], finished: Sequence[Finished]) -> None:

@@ -30,8 +30,8 @@ def test_each_seed_is_searched_and_the_seeds_share_a_row(run: tuple[str, ...], c
     ran = cli(*run, "-s", "0-1", *SEARCH)
     assert ran.code == 0, ran.err
     for seed in (0, 1):
-        assert f"seed {seed}: trial 3 of 3: label-smoothing.epsilon=" in ran.err
         assert f"seed {seed}: chosen label-smoothing.epsilon=" in ran.err
+        assert "of 3 trials: val brier" in ran.err
     document = cli("leaderboard", "--json").document
     (row,) = document["boards"][0]["rows"]
     assert row["recipe"] == "label-smoothing:epochs=10 (tuned label-smoothing.epsilon, label-smoothing.lr)"

@@ -13,17 +13,13 @@ from short_runs import Trainings
 import calibench
 from calibench import InputError, RunError
 from calibench.config.resolve import resolve
-from calibench.progress import Report
+from calibench.progress import Report, quiet
 from calibench.records.store import read_records
 from calibench.runs.options import RunOptions
 from calibench.runs.run import run_config
 from calibench.runs.tuning.search import Tuning, tuned
 
 SPACE = "lr=log(1e-3,1e-1), epsilon=0..0.5"
-
-
-def silent(number: int, trial: object) -> None:
-    pass
 
 
 def write_splits(path: Path, *, poison: bool = False) -> str:
@@ -49,7 +45,7 @@ def search(
     """The configuration that a search of five trials chose."""
     tuning = Tuning(**({"space": SPACE, "trials": 5} | options))
     config = resolve(recipe, dataset, "mlp:hidden=8", epochs=EPOCHS)
-    return tuned(config, tuning, RunOptions(results), report or (lambda *_: None), silent)
+    return tuned(config, tuning, RunOptions(results), report or quiet)
 
 
 def log_of(results: Path) -> dict[str, Any]:
@@ -137,17 +133,17 @@ def test_a_search_that_was_cut_off_goes_on_to_the_same_trials(dataset: str, tmp_
     whole = search(dataset, tmp_path / "whole", trials=12)
 
     def interrupt(what: str, done: float, total: int, note: str) -> None:
-        if what.startswith(f"trial {cut} of"):
+        if note.startswith(f"trial {cut}, "):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         search(dataset, tmp_path / "cut", trials=12, report=interrupt)
     assert len(log_of(tmp_path / "cut")["trials"]) == cut - 1
     seen: list[str] = []
-    again = search(dataset, tmp_path / "cut", trials=12, report=lambda what, *_: seen.append(what.partition(":")[0]))
+    again = search(dataset, tmp_path / "cut", trials=12, report=lambda *heard: seen.append(heard[3]))
     assert log_of(tmp_path / "cut") == log_of(tmp_path / "whole")
     assert again.tuned == {**whole.tuned}
-    assert seen[0] == f"trial {cut} of 12", "earlier trials are not made again"
+    assert seen[0].startswith(f"trial {cut}, stage 1"), "earlier trials are not made again"
 
 
 def test_more_trials_go_on_from_those_that_are_there(dataset: str, tmp_path: Path) -> None:
@@ -181,7 +177,7 @@ def test_a_recipe_that_fails_as_given_is_searched(dataset: str, tmp_path: Path) 
     """After one epoch at the default learning rate no temperature fits."""
     config = resolve("label-smoothing+temperature", dataset, "mlp:hidden=8", epochs=1)
     tuning = Tuning("lr=0.05|0.1", trials=2)
-    found = tuned(config, tuning, RunOptions(tmp_path), lambda *_: None, silent)
+    found = tuned(config, tuning, RunOptions(tmp_path), quiet)
     assert found.tuned is not None
     assert found.tuned["val_score_as_given"] is None
     assert "temperature" in log_of(tmp_path)["as_given"]["failed"]

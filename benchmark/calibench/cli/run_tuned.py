@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,7 +13,6 @@ from calibench.report.progress_bar import progress
 if TYPE_CHECKING:
     from calibench.config.run_config import RunConfig
     from calibench.runs.options import RunOptions
-    from calibench.runs.tuning.trial_log import Trial
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -64,13 +63,8 @@ def tuned_configs(
     tuning = Tuning(tune, trials or TRIALS, tune_seed or 0, tune_metric or METRIC)
     found = []
     for label, config in zip(labels_of(configs), configs, strict=True):
-
-        def told(number: int, trial: Trial, label: str = label) -> None:
-            if not quiet:
-                to_stderr(f"{label}: trial {number} of {tuning.trials}: {_trial_words(trial, tuning.metric)}")
-
         with progress(f"{label}, search", silent=quiet) as report, plugin_output_to_stderr():
-            chosen = tuned(config, tuning, options, report, told)
+            chosen = tuned(config, tuning, options, report)
         found.append(chosen)
         if not quiet and chosen.tuned is not None:
             to_stderr(f"{label}: chosen {_chosen_words(chosen.tuned)}")
@@ -79,17 +73,10 @@ def tuned_configs(
     return found
 
 
-def _values(values: Any) -> str:
-    return ", ".join(f"{name}={value}" for name, value in values.items())
-
-
-def _trial_words(trial: Trial, metric: str) -> str:
-    score = f"failed: {trial.failed}" if trial.score is None else f"val {metric} {trial.score:.5f}"
-    return f"{_values(trial.values)}: {score}"
-
-
-def _chosen_words(mark: Any) -> str:
+def _chosen_words(mark: Mapping[str, Any]) -> str:
+    """What was chosen, its score beside that of the recipe as given, trials that failed, the file of all trials."""
+    values = ", ".join(f"{name}={value}" for name, value in mark["chosen"].items())
     given = "failed" if mark["val_score_as_given"] is None else f"{mark['val_score_as_given']:.5f}"
-    scores = f"val {mark['metric']} {mark['val_score']:.5f}, as given {given}"
+    failed = f", {mark['failed']} failed" if mark["failed"] else ""
     log = f"; {mark['log']}" if mark["log"] else ""
-    return f"{_values(mark['chosen'])}: {scores}{log}"
+    return f"{values} of {mark['trials']} trials{failed}: val {mark['metric']} {mark['val_score']:.5f}, as given {given}{log}"

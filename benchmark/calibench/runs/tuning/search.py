@@ -47,11 +47,11 @@ class Tuning:
     metric: str = METRIC
 
 
-Told = Callable[[int, Trial], None]
-"""Hears the number of each trial, from 1, and how it ended."""
+Score = Callable[[dict[str, Any], int], float]
+"""The score of a trial's values; its number, from 1, is for the progress. 0 is the configuration as given."""
 
 
-def tuned(config: RunConfig, tuning: Tuning, options: RunOptions, report: Report, told: Told) -> RunConfig:
+def tuned(config: RunConfig, tuning: Tuning, options: RunOptions, report: Report) -> RunConfig:
     """The configuration with the values that score best on val, marked as tuned; ties go to the earlier trial.
 
     Each trial trains on train, fits its maps on cal and is scored on val; the labels of test are replaced before. One seed gives
@@ -78,16 +78,18 @@ def tuned(config: RunConfig, tuning: Tuning, options: RunOptions, report: Report
             stack.enter_context(locked(cache.folder, f"tune-{file}"))
         log = TrialLog(path, about)
 
-        def score(values: dict[str, Any], what: str) -> float:
+        def score(values: dict[str, Any], number: int) -> float:
+            what = f"trial {number}" if number else "as given"
+
             def heard(stage: str, done: float, total: int, note: str) -> None:
-                report(f"{what}: {stage}", done, total, note)
+                report("search", max(number - 1, 0), tuning.trials, f"{what}, {stage}{_best_words(log, scorer)}")
 
             return score_on_val(with_values(described, values), data, cache, scorer, heard)
 
         if log.as_given is None:
-            log.as_given = _trial({}, {}, "as given", score)
+            log.as_given = _trial({}, {}, 0, score)
             log.write()
-        _search(log, dimensions, tuning, scorer.lower, score, told)
+        _search(log, dimensions, tuning, scorer.lower, score)
     return _chosen(config, log, tuning, scorer, path)
 
 
@@ -104,8 +106,7 @@ def _search(
     dimensions: Sequence[Dimension],
     tuning: Tuning,
     lower: bool,
-    score: Callable[[dict[str, Any], str], float],
-    told: Told,
+    score: Score,
 ) -> None:
     """Run the trials that are still missing. Values that were tried before keep their score."""
     drawer = _grid(dimensions) if _grid_size(dimensions) <= tuning.trials else _drawn(log, dimensions, tuning, lower)
@@ -116,17 +117,21 @@ def _search(
             if same is not None:
                 log.add(same._replace(drawn=drawn))
             else:
-                log.add(_trial(drawn, values, f"trial {number} of {tuning.trials}", score))
-        told(number, log.trials[number - 1])
+                log.add(_trial(drawn, values, number, score))
 
 
-def _trial(
-    drawn: dict[str, Any], values: dict[str, Any], what: str, score: Callable[[dict[str, Any], str], float]
-) -> Trial:
+def _trial(drawn: dict[str, Any], values: dict[str, Any], number: int, score: Score) -> Trial:
     try:
-        return Trial(drawn, values, score(values, what))
+        return Trial(drawn, values, score(values, number))
     except CalibenchError as error:
         return Trial(drawn, values, None, error.message)
+
+
+def _best_words(log: TrialLog, scorer: Scorer) -> str:
+    """The best score so far, for the progress; empty without one."""
+    scores = [trial.score for trial in log.trials if trial.score is not None]
+    best = (min if scorer.lower else max)(scores, default=None)
+    return "" if best is None else f", best val {scorer.name} {best:.4f}"
 
 
 def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
