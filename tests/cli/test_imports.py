@@ -25,7 +25,7 @@ def packages(modules):
 @pytest.mark.parametrize(
     ("args", "most"),
     [
-        (("--help",), 103),
+        (("--help",), 105),
         (("run", "--help"), 71),
         (("list", "methods"), 404),
         (("list", "metrics", "--json"), 304),

@@ -211,3 +211,11 @@ def test_a_recipe_may_name_the_objective_that_its_text_leaves_out(tmp_path: Path
     store_run(tmp_path, "vtst", 0, logits, labels, config={"stages": stages})
     store_run(tmp_path, "ce", 0, 2 * logits, labels)
     assert compare("ce", "ce+vtst", results=tmp_path).rows == compare("ce", "vtst", results=tmp_path).rows
+
+
+def test_a_recipe_may_be_named_as_its_suite_does(tmp_path: Path) -> None:
+    logits, labels = samples(60)
+    suite = {"name": "s-v1", "method": "vtst"}
+    store_run(tmp_path, "ce:epochs=600+vtst:budget=paper", 0, logits, labels, preset=suite)
+    store_run(tmp_path, "ce", 0, 2 * logits, labels)
+    assert [row.seeds for row in compare("ce", "vtst", results=tmp_path).rows] == [(0,)]

@@ -24,7 +24,7 @@ spinning) and loses less on a busy one, where `--threads 1` is better still."""
 
 COMMANDS = (
     *("apply", "bench", "compare", "curves", "doctor", "evaluate", "export", "fit", "gate", "leaderboard", "list", "predict"),
-    *("results", "run", "show", "submit", "sweep", "thresholds", "verify", "winrates"),
+    *("report", "results", "run", "show", "site", "submit", "sweep", "thresholds", "verify", "winrates"),
 )  # fmt: skip
 """The commands: each is the function of its name in the file of its name; `list_` in list.py."""
 

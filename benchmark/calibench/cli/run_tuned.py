@@ -54,7 +54,7 @@ def tuned_configs(
             raise click.UsageError(f"{idle[0]} would do nothing without --tune")
         return list(configs)
     from calibench.config.tune_space import read_space
-    from calibench.runs.launchers.local import labels_of
+    from calibench.runs.one_by_one import labels_of
     from calibench.runs.tuning.search import METRIC, TRIALS, Tuning, as_given_is_better, import_optuna, tuned
 
     import_optuna()

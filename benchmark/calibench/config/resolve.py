@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -54,8 +55,7 @@ def resolve_run(request: RunRequest, recipe: str, seed: int, defaults: Sequence[
     `defaults` are a preset's settings. Explicit settings win. Settings of parts that are not in this run are dropped; those of
     the part `train` go to the objective, unless the model comes trained.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise InputError(f"seed {seed!r} is not a whole number from 0 up", "as in --seed 0")
+    _refuse_seed(seed)
     parts = _parts_of(request, recipe)
     _refuse_training(parts, recipe)
     settings = _request_settings(request, parts)
@@ -76,6 +76,17 @@ def resolve_run(request: RunRequest, recipe: str, seed: int, defaults: Sequence[
         explicit=frozenset(explicit | {f"{part}.{key}" for part, key, _ in of_parts}),
         shift_and_ood=resolve_shift_and_ood(registry(), dataset, request.shift, request.ood, request.ood_score),
     )
+
+
+def with_seed(config: RunConfig, seed: int) -> RunConfig:
+    """The same run with another seed, which shares all parts; InputError for a seed that is none."""
+    _refuse_seed(seed)
+    return dataclasses.replace(config, seed=seed)
+
+
+def _refuse_seed(seed: object) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"seed {seed!r} is not a whole number from 0 up", "as in --seed 0")
 
 
 def resolve_chain(recipe: str, kinds: Sequence[str], where: str) -> tuple[Bound, ...]:

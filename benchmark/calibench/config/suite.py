@@ -33,7 +33,7 @@ from typing import Any, Protocol, TypeVar
 
 from calibench.config.preset import is_file, kind_of_value, read_seeds, read_settings, read_texts, text_of_file
 from calibench.config.request import RunRequest
-from calibench.config.resolve import resolve_run
+from calibench.config.resolve import resolve_run, with_seed
 from calibench.config.run_config import RunConfig, Setting
 from calibench.errors import InputError, did_you_mean
 from calibench.plugins.discovery import registry
@@ -109,25 +109,29 @@ class Suite:
 
     def configs(self, device: str = "cpu") -> Iterator[RunConfig]:
         """Every run: seeds outermost, then data with their noises, then recipes."""
-        mark = {"name": self.name, "sha256": self.sha256, "changed": list(self.changed), "suite": True}
+        first = list(self._first_seed(device))
         for seed in self.seeds:
-            for data in self.data:
-                own = {(part, key) for part, key, _ in data.settings}
-                settings = (*data.settings, *(s for s in self.settings if s[:2] not in own))
-                for noise in data.noises:
-                    request = RunRequest(
-                        dataset=data.dataset,
-                        model=data.model,
-                        noise=noise,
-                        device=device,
-                        shift=data.shift,
-                        ood=data.ood,
-                        ood_score=data.ood_score,
-                    )
-                    for recipe in self.methods:
-                        config = resolve_run(request, recipe, seed, settings)
-                        own_mark = {**mark, "method": recipe}
-                        yield dataclasses.replace(config, preset=own_mark, data_fingerprint=data.fingerprint)
+            yield from (with_seed(config, seed) for config in first)
+
+    def _first_seed(self, device: str) -> Iterator[RunConfig]:
+        mark = {"name": self.name, "sha256": self.sha256, "changed": list(self.changed), "suite": True}
+        for data in self.data:
+            own = {(part, key) for part, key, _ in data.settings}
+            settings = (*data.settings, *(s for s in self.settings if s[:2] not in own))
+            for noise in data.noises:
+                request = RunRequest(
+                    dataset=data.dataset,
+                    model=data.model,
+                    noise=noise,
+                    device=device,
+                    shift=data.shift,
+                    ood=data.ood,
+                    ood_score=data.ood_score,
+                )
+                for recipe in self.methods:
+                    config = resolve_run(request, recipe, self.seeds[0], settings)
+                    own_mark = {**mark, "method": recipe}
+                    yield dataclasses.replace(config, preset=own_mark, data_fingerprint=data.fingerprint)
 
 
 def load_suite(name: str | Path) -> Suite:

@@ -132,8 +132,11 @@ def _read(results: Path) -> Side:
 
 
 def _named(text: str, runs: Side, results: Path) -> tuple[str, Side]:
-    """The runs of a recipe, or the run whose id begins so."""
+    """The runs of a recipe, by its own words or by those of a suite, or the run whose id begins so."""
     recipes = {run.record.method: run.record for run in runs}
+    of_suite = [run for run in runs if (run.record.preset or {}).get("method") == text]
+    if text not in recipes and of_suite:
+        return "recipes", of_suite
     recipe = text if text in recipes else _same_stages(text, recipes)
     if recipe is not None:
         return "recipes", [run for run in runs if run.record.method == recipe]

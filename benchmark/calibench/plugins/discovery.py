@@ -9,6 +9,7 @@ import inspect
 import os
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -20,6 +21,7 @@ from calibench.plugins import hookspecs
 from calibench.plugins.registry import BLOCK_VARIABLE, Entry, Plugin, Registry
 from calibench.plugins.specs import (
     DatasetSpec,
+    LauncherSpec,
     MethodSpec,
     MetricSpec,
     ModelSpec,
@@ -43,15 +45,25 @@ HOOKS: dict[str, type[Spec]] = {
     "calibench_presets": PresetSpec,
     "calibench_suites": SuiteSpec,
     "calibench_readers": ReaderSpec,
+    "calibench_launchers": LauncherSpec,
 }
 
 
-@functools.cache
+_LOCK = threading.RLock()
+"""One thread loads plugins: loading sends their prints to standard error, and two threads that do so leave it there."""
+
+
 def registry(*families: str) -> Registry:
     """The plugins of this environment, loaded once; PluginError for a misspelt hook or a name clash.
 
     Only the hooks of `families` are called; without any, all hooks. So `list methods` imports no dataset.
     """
+    with _LOCK:
+        return _loaded(*families)
+
+
+@functools.cache
+def _loaded(*families: str) -> Registry:
     reg = discover(families=families)
     if reg.faults:
         raise reg.faults[0]

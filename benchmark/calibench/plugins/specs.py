@@ -297,6 +297,18 @@ class SuiteSpec(PresetSpec):
     family: ClassVar[str] = "suite"
 
 
+@dataclass(frozen=True, kw_only=True)
+class LauncherSpec(Spec):
+    """A way to make many runs, for `calibench sweep --launcher NAME`; see docs/guides/cluster.md.
+
+    `target` is called as `target(configs, options, workers, **params)`, and returns an iterator of
+    `calibench.runs.launchers.messages.Event`: every configuration ends in one `Done` or `Failed`. `workers` is a
+    `calibench.runs.launchers.messages.Workers`. A parameter `address` is what `--address` sets.
+    """
+
+    family: ClassVar[str] = "launcher"
+
+
 def kind_of(spec: Spec) -> str:
     """The kind that `calibench list` prints: a method's kind of stage, else the family."""
     return spec.kind if isinstance(spec, MethodSpec) else spec.family

@@ -43,6 +43,9 @@ CURVES = "calibench.curves/1"
 TUNING = "calibench.tuning/1"
 """The trials of a search, `tuning/NAME.json` in a results folder."""
 
+SITE = "calibench.site/1"
+"""The files of a site, `site.json` beside its index."""
+
 SWEEP = "calibench.sweep/1"
 """The state of a sweep, `sweeps/SUITE.json` in a results folder."""
 
