@@ -25,8 +25,8 @@ def packages(modules):
 @pytest.mark.parametrize(
     ("args", "most"),
     [
-        (("--help",), 102),
-        (("run", "--help"), 70),
+        (("--help",), 105),
+        (("run", "--help"), 71),
         (("list", "methods"), 404),
         (("list", "metrics", "--json"), 304),
         (("show", "method", "vtst", "--json"), 353),

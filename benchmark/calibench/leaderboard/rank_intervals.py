@@ -129,8 +129,8 @@ def _intervals(
 ) -> RankIntervals:
     """Intervals among the rows that are `known`; `pairs` are those of the rows that are `usable`."""
     rows = len(known)
-    critical = _critical_value(pairs, level, tolerance)
-    lower, upper = (pairs.advantage + side * _margin(pairs.error, critical) for side in (-1, 1))
+    critical = critical_value(pairs, level, tolerance)
+    lower, upper = (pairs.advantage + side * margin(pairs.error, critical) for side in (-1, 1))
     place = np.flatnonzero(usable)
     first, second = (place[side] for side in np.triu_indices(len(place), 1))
     better = np.zeros((rows, rows), dtype=bool)  # [i, j]: row i is better than row j
@@ -145,7 +145,7 @@ def _intervals(
     return RankIntervals(best, np.where(known, np.maximum(worst, reach), 0), better, critical)
 
 
-def _critical_value(pairs: Pairs, level: float, tolerance: float) -> float:
+def critical_value(pairs: Pairs, level: float, tolerance: float) -> float:
     """The step-down's last critical value: the joint quantile of all deviations that could still make a wrong statement.
 
     A pair makes two statements, one a direction. A direction that is established leaves the maximum, its reverse stays.
@@ -162,7 +162,7 @@ def _critical_value(pairs: Pairs, level: float, tolerance: float) -> float:
     largest, of_row = pairs.largest(may_win)
     critical = quantile(largest)
     while True:
-        needed = tolerance + _margin(pairs.error, critical)
+        needed = tolerance + margin(pairs.error, critical)
         wins = np.stack([pairs.advantage > needed, -pairs.advantage > needed])
         if not (wins & may_win).any():
             return critical
@@ -174,9 +174,9 @@ def _critical_value(pairs: Pairs, level: float, tolerance: float) -> float:
             critical = quantile(pairs.largest(may_win)[0])
 
 
-def _margin(error: Floats, critical: float) -> Floats:
+def margin(error: Floats, critical: float) -> Floats:
     """Critical value times standard error; infinite if either is."""
     finite = np.isfinite(error) & np.isfinite(critical)
-    margin = np.full(len(error), np.inf)
-    margin[finite] = critical * error[finite]
-    return margin
+    widths = np.full(len(error), np.inf)
+    widths[finite] = critical * error[finite]
+    return widths

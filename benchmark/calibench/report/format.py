@@ -12,6 +12,16 @@ NOTHING = "-"
 """Stands for a figure that is undefined or missing."""
 
 
+def one_line(text: str) -> str:
+    """Text of a file as it may stand in a line: tabs, line breaks and control characters as their escapes."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def guarded(value: object) -> object:
+    """A text that a spreadsheet would compute, as `=1+1`, behind an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+
+
 def figure(value: float, unit: str) -> str:
     """`1.41` for a fraction of .0141, `0.3316` for any other unit: percent with two digits, else four digits."""
     return f"{100 * value:.2f}" if unit == "fraction" else f"{value:.4f}"
