@@ -146,7 +146,7 @@ class _Plan(NamedTuple):
 def _planned(name: str, data: Path | None, device: str, threads: int, results: str, asked: RunOptions) -> _Plan:
     """All cells of a suite; of results at a URL the mirror is brought up to date."""
     from calibench.config.suite import load_suite
-    from calibench.records.remote import RemoteResults, is_url
+    from calibench.records.remote import RemoteResults
     from calibench.runs.sweeps.cells import cells_of
     from calibench.runs.sweeps.state import fetch_for_sweep
 
@@ -155,7 +155,7 @@ def _planned(name: str, data: Path | None, device: str, threads: int, results: s
         from calibench.runs.sweeps.own_data import with_own_data
 
         suite = with_own_data(suite, data)
-    remote = RemoteResults(results) if is_url(results) else None
+    remote = RemoteResults(results) if "://" in results else None
     folder = fetch_for_sweep(remote, suite.name) if remote else Path(results)
     metrics = ",".join(suite.metrics) or None
     options = dataclasses.replace(asked, results=folder, metrics=metrics, remote=remote.url if remote else None)

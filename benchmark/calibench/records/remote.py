@@ -34,11 +34,6 @@ _TIMES = ("LastModified", "mtime", "last_modified", "updated", "created")
 """What file systems call the time of change."""
 
 
-def is_url(text: str) -> bool:
-    """True for `s3://bucket/prefix`, False for a folder."""
-    return re.match(r"[a-z][a-z0-9+.-]*://", text) is not None
-
-
 class RemoteResults:
     """The results at a URL, and their mirror. InputError if the URL cannot be read or fsspec is missing."""
 
