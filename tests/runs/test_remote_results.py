@@ -97,6 +97,12 @@ def test_another_machine_makes_what_is_missing(suite: Path, bucket: str, machine
     again = make(suite, bucket)
     assert (again.before, again.made) == (4, 0)
     assert not (RemoteResults(bucket).mirror / "cache").exists(), "nothing was run"
+    changed = {path.name: path.stat().st_mtime_ns for path in (RemoteResults(bucket).mirror / "records").iterdir()}
+    machine("d")
+    remote = RemoteResults(bucket)
+    remote.fetch_run(min(changed).removesuffix(".json"))
+    (record,) = (remote.mirror / "records").iterdir()
+    assert record.stat().st_mtime_ns == changed[record.name], "the same on every machine"
 
 
 @pytest.mark.slow
