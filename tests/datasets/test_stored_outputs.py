@@ -95,3 +95,18 @@ def test_classifiers_predict_rows_that_they_did_not_see(classifier):
     assert len(cal_y) + len(y) == 75
     assert (x.argmax(axis=1) == y).mean() > 0.8
     np.testing.assert_allclose(np.exp(x).sum(axis=1), 1, atol=0.01)
+
+
+def test_outputs_of_one_data_set_are_one_group(arena, tmp_path):
+    from calibench.leaderboard.across import across
+    from calibench.leaderboard.boards import boards
+    from calibench.records.store import read_records
+
+    datasets = [f"outputs:path={arena},group=adult/{model}" for model in ("forest", "mlp")]
+    datasets.append("sklearn:of=iris,classifier=naive-bayes")
+    for dataset in datasets:
+        for recipe in ("ce", "ce+temperature"):
+            calibench.run(recipe, dataset, model="frozen", results=tmp_path)
+    summary = across(boards(read_records(tmp_path), tmp_path, "brier"), "ce")
+    assert summary is not None
+    assert (summary.win_rates.tasks, summary.win_rates.groups) == ({"": 3}, {"": 2})

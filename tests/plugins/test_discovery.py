@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from plugin_cases import GOOD, HOOK, SPEC, error_of_broken, only_plugin
 
 from calibench.errors import InputError
+from calibench.plugins import discovery
 from calibench.plugins.discovery import BLOCK_VARIABLE, discover
 
 
@@ -153,3 +156,25 @@ def test_the_rest_works_and_a_missing_name_lists_the_broken_plugins(plugin):
     with pytest.raises(InputError, match=r"plugin 'bad' \(bad-dist 1.2, .*\) failed to load") as error:
         registry.get("method", "halv")
     assert error.value.hint == "did you mean 'halve'?"
+
+
+def test_threads_load_plugins_once_and_leave_standard_output(monkeypatch):
+    """Replicates are computed in threads, each of which asks for the metrics."""
+    loads, before, together = [], sys.stdout, threading.Barrier(4)
+    discover_all = discovery.discover
+
+    def slow(**options):
+        loads.append(options)
+        return discover_all(**options)
+
+    def ask():
+        together.wait()
+        return discovery.registry("preset", "reader")
+
+    monkeypatch.setattr(discovery, "discover", slow)
+    discovery._loaded.cache_clear()
+    with ThreadPoolExecutor(4) as pool:
+        found = [future.result() for future in [pool.submit(ask) for _ in range(4)]]
+    assert sys.stdout is before
+    assert len(loads) == 1
+    assert len({id(registry) for registry in found}) == 1

@@ -54,6 +54,8 @@ class Data:
     """Shares `[n, K]` of people who gave each label to the rows of test; each row sums to 1."""
     class_names: tuple[str, ...] = ()
     """The names of the classes in order; empty if the data have none."""
+    group: str = ""
+    """The data behind these rows, as in `Arrays`."""
 
     @property
     def num_outputs(self) -> int:
@@ -104,6 +106,7 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], explicit: frozenset[str],
         labels_per_sample=labels_per_sample,
         test_soft=soft,
         class_names=_check_names(arrays.class_names, num_classes, labels_per_sample, where),
+        group=arrays.group,
     )
 
 

@@ -45,7 +45,7 @@ def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = Non
     bootstrap = bootstrap or Bootstrap()
     boards = [board for board in boards if base in _figures(board, base)]
     recipes = list(dict.fromkeys(row.recipe for board in boards for row in board.rows))
-    datasets = [board.dataset for board in boards]
+    datasets = [board.group or board.dataset for board in boards]
     if len(set(datasets)) < 2 or len(recipes) < 2:
         return None
     metric = boards[0].metric

@@ -53,6 +53,8 @@ class Board:
     rows: tuple[Row, ...]
     versions: tuple[str, ...]
     notes: tuple[str, ...]
+    group: str = ""
+    """The data set that counts in a table over all of them; several boards may share it, as outputs of several classifiers do."""
 
 
 def boards(
@@ -125,6 +127,7 @@ def _board(records: Sequence[ResultRecord], results: Path, rule: Rule, resample:
             *_notes_on_rows(rows, runs),
             *_notes_on_data(records),
         ),
+        group=str(records[0].data.get("group") or records[0].dataset),
     )
 
 

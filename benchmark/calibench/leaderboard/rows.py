@@ -35,6 +35,7 @@ class Row:
     `calibrated` holds the verdict of each seed in a word, as the record has it; a record of an earlier version has none.
     `change` is that of the board's metric against the base. `accuracy_falls` if accuracy is below the base's beyond the interval.
     `still_falling` names the trained stages whose lowest validation NLL came in the last 5 % of their epochs, on any seed.
+    `run_ids` are those of the seeds.
     """
 
     rank: tuple[int, int] | None
@@ -49,6 +50,7 @@ class Row:
     change: Change | None = None
     accuracy_falls: bool = False
     still_falling: tuple[str, ...] = ()
+    run_ids: tuple[str, ...] = ()
 
 
 def unranked_row(recipe: str, records: Sequence[ResultRecord], metrics: Iterable[str]) -> Row:
@@ -68,7 +70,9 @@ def unranked_row(recipe: str, records: Sequence[ResultRecord], metrics: Iterable
     levels = tuple(sorted({_level(record) for record in records}))
     calibrated = tuple(record.calibrated for record in records)
     return Row(
-        None, recipe, seeds, cells, floors, backends, calibrated, levels, reasons, still_falling=_still_falling(records)
+        *(None, recipe, seeds, cells, floors, backends, calibrated, levels, reasons),
+        still_falling=_still_falling(records),
+        run_ids=tuple(record.run_id for record in records),
     )
 
 

@@ -9,6 +9,7 @@ import inspect
 import os
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -48,12 +49,21 @@ HOOKS: dict[str, type[Spec]] = {
 }
 
 
-@functools.cache
+_LOCK = threading.RLock()
+"""One thread loads plugins: loading sends their prints to standard error, and two threads that do so leave it there."""
+
+
 def registry(*families: str) -> Registry:
     """The plugins of this environment, loaded once; PluginError for a misspelt hook or a name clash.
 
     Only the hooks of `families` are called; without any, all hooks. So `list methods` imports no dataset.
     """
+    with _LOCK:
+        return _loaded(*families)
+
+
+@functools.cache
+def _loaded(*families: str) -> Registry:
     reg = discover(families=families)
     if reg.faults:
         raise reg.faults[0]

@@ -22,7 +22,7 @@ def across_table(board: Across, width: int = WIDTH) -> Table:
     rates = board.win_rates
     tasks, groups = sum(rates.tasks.values()), sum(rates.groups.values())
     title = f"all data sets by {rates.metric} ({rates.better} is better): {tasks} tasks on {groups} data sets"
-    table = ruled_table(title, "\n".join(_notes(board)))
+    table = ruled_table(title, "\n".join(across_notes(board)))
     blank = ["missing"] if board.missing else []
     for name in ("rank", "recipe", "win rate %", f"{rates.metric} better by %", *blank):
         left = name in {"rank", "recipe"}
@@ -54,7 +54,8 @@ def across_document(board: Across) -> dict[str, Any]:
     }
 
 
-def _notes(board: Across) -> list[str]:
+def across_notes(board: Across) -> list[str]:
+    """The lines under the table: how to read it, and what is missing."""
     rates = board.win_rates
     level = f"{100 * rates.level:g} %"
     groups = sum(rates.groups.values())

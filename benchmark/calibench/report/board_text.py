@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def title(board: Board) -> str:
     """One line with everything that all rows share."""
     noise = f", noise {board.noise}" if board.noise else ""
-    order = "ranked by" if _has_ranks(board) else "in the order of"
+    order = "ranked by" if has_ranks(board) else "in the order of"
     return f"{board.dataset}, model {board.model}{noise}, {board.n_test} test samples, {order} {board.metric}"
 
 
@@ -39,7 +39,7 @@ def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
         parts.append(f"floor: mean {floor} of a perfectly calibrated model with the same confidences")
     yield "; ".join(parts)
     over = "test samples and seeds" if any(len(row.seeds) > 1 for row in board.rows) else "test samples"
-    if _has_ranks(board):
+    if has_ranks(board):
         yield (
             f"rank: all true ranks lie in these intervals at a joint level of 95 %, over {over}; "
             f"figures that differ by {board.tolerance:g} or less are equal"
@@ -71,7 +71,8 @@ def _without_interval(board: Board, names: Sequence[str]) -> Iterator[str]:
         yield f"no interval of {name}{whom}: {reason}"
 
 
-def _has_ranks(board: Board) -> bool:
+def has_ranks(board: Board) -> bool:
+    """True if some row has a rank."""
     return any(row.rank is not None for row in board.rows)
 
 

@@ -21,8 +21,13 @@ def log_probabilities(probs: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(np.log(np.maximum(probs, PROBABILITY_FLOOR)))
 
 
-def output_rows(cal: Pair, test: Pair, names: tuple[str, ...] = (), notes: tuple[str, ...] = ()) -> Arrays:
-    """`Arrays` of logits `[N, K]` and labels to fit maps on (`cal`) and to judge (`test`), for the model `frozen`."""
+def output_rows(
+    cal: Pair, test: Pair, names: tuple[str, ...] = (), notes: tuple[str, ...] = (), group: str = ""
+) -> Arrays:
+    """`Arrays` of logits `[N, K]` and labels to fit maps on (`cal`) and to judge (`test`), for the model `frozen`.
+
+    `group` names the data that the outputs are of.
+    """
     classes = test[0].shape[1]
     return Arrays(
         x=cal[0],
@@ -35,4 +40,5 @@ def output_rows(cal: Pair, test: Pair, names: tuple[str, ...] = (), notes: tuple
         notes=(NOTE, *notes),
         repeats="allow",
         class_names=names,
+        group=group,
     )

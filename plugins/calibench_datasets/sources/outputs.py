@@ -42,7 +42,8 @@ def outputs(path: str, fit: str | None, group: str | None) -> Arrays:
     judged = read_samples(path, Columns(format=layout))
     fitted = aligned(read_samples(fit or path, Columns(format=layout, to_fit=True)), judged)
     names = judged.class_names
-    return output_rows(_pair(fitted), _pair(judged), () if names is None else tuple(names))
+    data = (group or "").strip("/").rpartition("/")[0]  # adult of adult/forest
+    return output_rows(_pair(fitted), _pair(judged), () if names is None else tuple(names), group=data)
 
 
 def _pair(samples: SamplesFile) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -49,7 +49,7 @@ def sklearn(classifier: str, of: str, draw: int) -> Arrays:
     cal, test = train_test_split(rest, train_size=0.5, stratify=y[rest], random_state=draw)
     fitted = _fit(classifier, x[train], y[train], draw)
     pairs = [(log_probabilities(fitted.predict_proba(x[part])).round(DECIMALS), y[part]) for part in (cal, test)]
-    return output_rows(pairs[0], pairs[1], names, (f"classifier {classifier} of scikit-learn, trained on {of}",))
+    return output_rows(pairs[0], pairs[1], names, (f"classifier {classifier} of scikit-learn, trained on {of}",), of)
 
 
 def _rows(of: str) -> tuple[NDArray[Any], NDArray[Any], tuple[str, ...]]:

@@ -148,7 +148,7 @@ def _started(place: int, setup: Setup, logs: Path) -> Worker:
     path = logs / f"{socket.gethostname()}-{os.getpid()}-{place + 1}.log"
     with path.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", WORKER, str(theirs.fileno())],
+            [sys.executable, "-m", WORKER, str(theirs.fileno()), str(os.getpid())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=log,

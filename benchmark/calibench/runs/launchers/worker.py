@@ -1,4 +1,4 @@
-"""A worker process of the local launcher, which makes one run after another as its parent asks: `python -m ... DESCRIPTOR`."""
+"""A worker process of the local launcher, which makes one run after another: `python -m ... DESCRIPTOR PARENT`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PAUSE = 0.2
 def main() -> None:
     """Answer tasks until the parent closes the connection or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    parent = os.getppid()
+    descriptor, parent = int(sys.argv[1]), int(sys.argv[2])  # a parent that died before this line has another number by now
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    connection = Connection(int(sys.argv[1]))
+    connection = Connection(descriptor)
     os.dup2(2, 1)  # a plugin that prints writes to the log
     setup: Setup = connection.recv()
     from calibench.kernels import set_threads
