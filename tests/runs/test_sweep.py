@@ -102,7 +102,13 @@ def test_every_run_is_made_once_with_the_record_of_run(suite: Path, undisturbed:
     alone = short_run("tst", dataset, tmp_path / "alone", settings=["tst.epochs=2"], seed=1)
     ours = found[alone.recipe, alone.dataset, None, 1]
     assert figures(ours) == figures(alone)
-    assert ours.preset == {"name": "small-v1", "sha256": load_suite(suite).sha256, "changed": [], "suite": True, "method": "tst"}
+    assert ours.preset == {
+        "name": "small-v1",
+        "sha256": load_suite(suite).sha256,
+        "changed": [],
+        "suite": True,
+        "method": "tst",
+    }
 
 
 @pytest.mark.slow
