@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from plugin_cases import GOOD, HOOK, SPEC, error_of_broken, only_plugin
 
 from calibench.errors import InputError
-from calibench.plugins.discovery import BLOCK_VARIABLE, discover
+from calibench.plugins.discovery import BLOCK_VARIABLE, discover, registry
 
 
 def test_a_good_plugin_carries_its_distribution_and_version(plugin):
@@ -153,3 +154,14 @@ def test_the_rest_works_and_a_missing_name_lists_the_broken_plugins(plugin):
     with pytest.raises(InputError, match=r"plugin 'bad' \(bad-dist 1.2, .*\) failed to load") as error:
         registry.get("method", "halv")
     assert error.value.hint == "did you mean 'halve'?"
+
+
+def test_threads_that_load_plugins_at_once_leave_standard_output_where_it_was(install_plugin):
+    slow = GOOD.format("halve").replace("return [", "__import__('time').sleep(0.02); return [")
+    assert "sleep" in slow
+    install_plugin("slow_to_list", slow)
+    before = sys.stdout
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: registry("method"), range(4)):
+            assert found.get("method", "halve")
+    assert sys.stdout is before

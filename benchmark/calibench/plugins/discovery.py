@@ -9,6 +9,7 @@ import inspect
 import os
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -46,13 +47,18 @@ HOOKS: dict[str, type[Spec]] = {
 }
 
 
+_ONE_AT_A_TIME = threading.RLock()
+"""Standard output is redirected while plugins load. Two threads at once would leave it so for the rest of the process."""
+
+
 @functools.cache
 def registry(*families: str) -> Registry:
     """The plugins of this environment, loaded once; PluginError for a misspelt hook or a name clash.
 
     Only the hooks of `families` are called; without any, all hooks. So `list methods` imports no dataset.
     """
-    reg = discover(families=families)
+    with _ONE_AT_A_TIME:
+        reg = discover(families=families)
     if reg.faults:
         raise reg.faults[0]
     return reg
