@@ -43,14 +43,15 @@ def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = Non
     count.
     """
     bootstrap = bootstrap or Bootstrap()
-    boards = [board for board in boards if base in _figures(board, base)]
+    figures_of = {id(board): _figures(board, base) for board in boards}
+    boards = [board for board in boards if base in figures_of[id(board)]]
     recipes = list(dict.fromkeys(row.recipe for board in boards for row in board.rows))
     datasets = [board.dataset for board in boards]
     if len(set(datasets)) < 2 or len(recipes) < 2:
         return None
     metric = boards[0].metric
     better = str(boards[0].units[metric]["better"])
-    table = np.array([[_figures(board, base).get(recipe, np.nan) for recipe in recipes] for board in boards])
+    table = np.array([[figures_of[id(board)].get(recipe, np.nan) for recipe in recipes] for board in boards])
     layout = Layout("recipe", ("task",), metric, better=better)
     rates = win_rates_of(table, recipes, datasets, [""] * len(boards), layout, bootstrap)
     gains = _improvements(table, recipes.index(base), better)
