@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from calibench.config.suite import load_suite
+from calibench.records.failed_cells import read_failed
 from calibench.records.store import read_records
 from calibench.runs.verify import verify
 
@@ -29,4 +30,6 @@ def test_the_entries_of_a_suite_are_its_runs() -> None:
     cells = {(c.recipe, c.dataset.text(), c.seed) for c in suite.configs()}
     found = {(r.recipe, r.dataset, r.seed) for r in read_records(BOARDS / "quick-v1")}
     assert found <= cells
-    assert {recipe for recipe, _, _ in cells - found} == {"label-smoothing+temperature"}
+    failed = read_failed(BOARDS / "quick-v1")
+    assert cells - found == {(cell.recipe, cell.dataset, cell.seed) for cell in failed}
+    assert {cell.sha256 for cell in failed} == {suite.sha256}

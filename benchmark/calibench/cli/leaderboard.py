@@ -121,12 +121,19 @@ def _where(where: str | None, results: Path) -> tuple[list[Path], Suite | None]:
 def _boards_of(folder: Path, rule: _Rule, suite: Suite | None) -> list[Board]:
     """The boards of a folder; with a suite those of its runs alone. InputError if there are none."""
     from calibench.leaderboard.boards import boards
+    from calibench.records.failed_cells import read_failed
     from calibench.records.store import read_records
 
-    records = read_records(folder)
+    records, failed = read_records(folder), read_failed(folder)
     if suite is not None:
         records = suite.runs_among(records, folder)
-    return boards(records, folder, *rule, _resample)
+        failed = [cell for cell in failed if suite.has(cell)]
+    there = {(record.dataset, record.model, record.noise) for record in records}
+    for cell in failed:
+        if (cell.dataset, cell.model, cell.noise) not in there:
+            where = f"{cell.recipe} on {cell.dataset}, {cell.model}, seed {cell.seed}"
+            to_stderr(f"failed, and no other run has a record there: {where}: {cell.message}")
+    return boards(records, folder, *rule, _resample, failed)
 
 
 def _resample(record: ResultRecord, arrays: Mapping[str, Any], metrics: Collection[str]) -> Replicates:

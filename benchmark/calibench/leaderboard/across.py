@@ -31,7 +31,10 @@ class Across:
     base: str
     improvements: Mapping[str, Improvement]
     missing: Mapping[str, tuple[str, ...]]
-    """By recipe the tasks on which it has no figure."""
+    """By recipe the tasks on which it has no figure, or is not ranked."""
+
+    left_out: tuple[str, ...] = ()
+    """The tasks that do not count, since the base has no figure there."""
 
 
 def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = None) -> Across | None:
@@ -44,6 +47,7 @@ def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = Non
     """
     bootstrap = bootstrap or Bootstrap()
     figures_of = {id(board): _figures(board, base) for board in boards}
+    left_out = tuple(task_of(board) for board in boards if base not in figures_of[id(board)])
     boards = [board for board in boards if base in figures_of[id(board)]]
     recipes = list(dict.fromkeys(row.recipe for board in boards for row in board.rows))
     datasets = [board.dataset for board in boards]
@@ -67,7 +71,7 @@ def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = Non
         recipe: tuple(task_of(board) for board, value in zip(boards, table[:, row], strict=True) if np.isnan(value))
         for row, recipe in enumerate(recipes)
     }
-    return Across(rates, base, improvements, {recipe: tasks for recipe, tasks in missing.items() if tasks})
+    return Across(rates, base, improvements, {recipe: tasks for recipe, tasks in missing.items() if tasks}, left_out)
 
 
 def base_of(boards: Sequence[Board]) -> str | None:
@@ -82,9 +86,9 @@ def task_of(board: Board) -> str:
 
 
 def _figures(board: Board, base: str) -> dict[str, float]:
-    """The mean over seeds of the board's metric, by recipe. A recipe that lacks a seed of the base has none."""
+    """The mean over seeds of the board's metric, by recipe. A recipe that may not rank or lacks a seed of the base has none."""
     seeds = {seed for row in board.rows if row.recipe == base for seed in row.seeds}
-    whole = [row for row in board.rows if board.metric in row.cells and seeds <= set(row.seeds)]
+    whole = [row for row in board.rows if row.may_rank and board.metric in row.cells and seeds <= set(row.seeds)]
     return {row.recipe: row.cells[board.metric].mean for row in whole}
 
 

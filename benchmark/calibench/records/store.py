@@ -23,6 +23,10 @@ RECORDS, PREDICTIONS, CACHE = "records", "predictions", "cache"
 """Folders under a results folder."""
 
 
+class ChangedPredictionsError(InputError):
+    """The checksum of a predictions file is not that of its record."""
+
+
 def read_record(path: Path) -> ResultRecord:
     """The record in one file. InputError if it cannot be read or is not a record."""
     return ResultRecord.from_dict(read_document(path), str(path))
@@ -100,7 +104,8 @@ def read_predictions(
     path = results / record.predictions["file"]
     try:
         if digest_of(path) != record.predictions["sha256"]:
-            raise InputError(f"{path} has changed since its record was written", "run it again with --force")
+            message = f"{path} has changed since its record was written"
+            raise ChangedPredictionsError(message, "run it again with --force")
         with safe_open(path, framework="numpy") as content:
             stored = content.keys()
             return {name: content.get_tensor(name) for name in stored if names is None or name in names}

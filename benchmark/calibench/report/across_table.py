@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from calibench.leaderboard.across import FEW
-from calibench.report.format import figure_with_interval, signed_with_interval
+from calibench.report.format import figure_with_interval, printable, signed_with_interval
 from calibench.report.tables import WIDTH, ruled_table
 from calibench.report.win_rates_table import win_rates_document
 
@@ -32,7 +32,7 @@ def across_table(board: Across, width: int = WIDTH) -> Table:
         gain = board.improvements[row.method]
         cells = [
             str(best) if best == worst else f"{best}-{worst}",
-            row.method,
+            printable(row.method),
             figure_with_interval(row.win_rate, row.interval if groups >= FEW else None, "fraction"),
             "base" if row.method == board.base else signed_with_interval(gain.mean, gain.interval, "fraction"),
             *([str(len(board.missing.get(row.method, ())))] if blank else []),
@@ -51,6 +51,7 @@ def across_document(board: Across) -> dict[str, Any]:
         "base": board.base,
         "improvements": improvements,
         "missing": {recipe: list(tasks) for recipe, tasks in board.missing.items()},
+        "left_out": list(board.left_out),
     }
 
 
@@ -70,4 +71,6 @@ def _notes(board: Across) -> list[str]:
         lines.append(
             f"{recipe} has no figure on {'; '.join(tasks)}: it loses there, with the lowest improvement of all recipes"
         )
-    return lines
+    if board.left_out:
+        lines.append(f"not counted, since {board.base} has no rank or figure there: {'; '.join(board.left_out)}")
+    return [printable(line) for line in lines]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from calibench.errors import InputError, did_you_mean
-from calibench.report.format import NOTHING, figure, figure_with_interval, header, signed_with_interval
+from calibench.report.format import NOTHING, figure, figure_with_interval, header, printable, signed_with_interval
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
@@ -32,6 +32,9 @@ BASE = "base"
 
 STILL_FALLING = "†"
 """Marks a recipe with a stage whose validation NLL still fell at its end."""
+
+NOT_RANKED = "✗"
+"""Marks a recipe that is shown and not ranked: a figure that cannot be, other predictions than the record's, a failed seed."""
 
 FALLS = "↓"
 """Marks an accuracy that is below the base's beyond the paired interval."""
@@ -80,7 +83,7 @@ def board_columns(board: Board, metrics: Sequence[str]) -> list[Column]:
     columns = [
         _column(board, "rank", "rank", _rank, left=True),
         _column(board, "method", "method", _method, left=True),
-        _column(board, "seeds", "seeds", lambda row: _seeds(row.seeds), left=True, keep=2),
+        _column(board, "seeds", "seeds", _seeds, left=True, keep=2),
     ]
     for place, name in enumerate(metrics):
         head = header(name, board.units[name]["unit"])
@@ -108,7 +111,7 @@ def metric_with_floor(board: Board, metrics: Sequence[str]) -> str | None:
 def _column(
     board: Board, name: str, head: str, cell: Callable[[Row], str], left: bool = False, keep: float = float("inf")
 ) -> Column:
-    return Column(name, head, tuple(map(cell, board.rows)), left, keep)
+    return Column(name, head, tuple(printable(cell(row)) for row in board.rows), left, keep)
 
 
 def _rank(row: Row) -> str:
@@ -120,12 +123,15 @@ def _rank(row: Row) -> str:
 
 
 def _method(row: Row) -> str:
-    return f"{row.recipe} {STILL_FALLING}" if row.still_falling else row.recipe
+    marks = (STILL_FALLING if row.still_falling else "", "" if row.may_rank else NOT_RANKED)
+    return " ".join([row.recipe, *filter(None, marks)])
 
 
-def _seeds(seeds: Sequence[int]) -> str:
-    """`0,1,2`, or `5 seeds` for more than four."""
-    return ",".join(map(str, seeds)) if len(seeds) <= 4 else f"{len(seeds)} seeds"
+def _seeds(row: Row) -> str:
+    """`0,1,2`, or `5 seeds` for more than four; behind them the number of seeds that failed."""
+    seeds = ",".join(map(str, row.seeds)) if len(row.seeds) <= 4 else f"{len(row.seeds)} seeds"
+    failed = f"{len(row.failed)} failed" if row.failed else ""
+    return f"{seeds} ({failed})" if seeds and failed else seeds or failed
 
 
 def _cell_of(board: Board, name: str) -> Callable[[Row], str]:

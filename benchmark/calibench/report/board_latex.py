@@ -21,9 +21,10 @@ SPECIAL = {
     "|": r"\textbar{}",
     "†": r"\dag{}",
     "↓": r"$\downarrow$",
+    "✗": r"$\times$",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
-"""The characters that LaTeX reads otherwise, and two marks of boards."""
+"""The characters that LaTeX reads otherwise, and three marks of boards."""
 
 _ANY = re.compile("|".join(map(re.escape, SPECIAL)))
 

@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from calibench.report.board_columns import FALLS, STILL_FALLING, Column, metric_with_floor
+from calibench.report.board_columns import FALLS, NOT_RANKED, STILL_FALLING, Column, metric_with_floor
+from calibench.report.format import printable
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
+    from calibench.leaderboard.rows import Row
 
 
 def title(board: Board) -> str:
     """One line with everything that all rows share."""
     noise = f", noise {board.noise}" if board.noise else ""
     order = "ranked by" if _has_ranks(board) else "in the order of"
-    return f"{board.dataset}, model {board.model}{noise}, {board.n_test} test samples, {order} {board.metric}"
+    return printable(
+        f"{board.dataset}, model {board.model}{noise}, {board.n_test} test samples, {order} {board.metric}"
+    )
 
 
 def notes(board: Board, columns: Sequence[Column]) -> list[str]:
     """The lines under a board with these columns: how to read it, versions, and missing parts."""
     backends = sorted({backend for row in board.rows for backend in row.backends})
-    return [*_reading(board, columns), f"{'; '.join(board.versions)}; kernels: {', '.join(backends)}", *board.notes]
+    made_by = f"{'; '.join(board.versions)}; kernels: {', '.join(backends)}"
+    lines = [*_reading(board, columns), *_not_ranked(board.rows), made_by, *board.notes]
+    return [printable(line) for line in lines]
 
 
 def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
@@ -57,6 +63,18 @@ def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
         lowest = "the validation NLL was lowest in the last 5 % of the epochs"
         yield f"{STILL_FALLING} {stages}: {lowest}; longer training may change the row"
     yield from _without_interval(board, names)
+
+
+def _not_ranked(rows: Sequence[Row]) -> Iterator[str]:
+    """Why rows may not rank: their first fault, and each reason for which seeds failed."""
+    for row in rows:
+        more = f", and {len(row.faults) - 1} more such faults" if len(row.faults) > 1 else ""
+        if row.faults:
+            yield f"{NOT_RANKED} {row.recipe} is not ranked: {row.faults[0]}{more}"
+        for reason in dict.fromkeys(failed.reason for failed in row.failed):
+            seeds = [str(failed.seed) for failed in row.failed if failed.reason == reason]
+            which = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}"
+            yield f"{NOT_RANKED} {row.recipe} is not ranked: {which} failed: {reason}"
 
 
 def _without_interval(board: Board, names: Sequence[str]) -> Iterator[str]:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from calibench.records.record import ResultRecord
 
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that steer a terminal, and halves of characters, which cannot be written."""
+
 NOTHING = "-"
 """Stands for a figure that is undefined or missing."""
+
+
+def printable(text: str) -> str:
+    """The text with every such character as its escape: names in a file may hold them."""
+    return CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def figure(value: float, unit: str) -> str:

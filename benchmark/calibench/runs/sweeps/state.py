@@ -11,9 +11,7 @@ from typing import Any
 from calibench.atomic import writable_folder, write_json
 from calibench.cache.lock import locked
 from calibench.records import schemas, store
-
-SWEEPS = "sweeps"
-"""The folder under a results folder that holds the states, and the logs of workers."""
+from calibench.records.failed_cells import SWEEPS
 
 
 @dataclass

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from calibench.atomic import writable_folder
+from calibench.records.failed_cells import SWEEPS
 from calibench.runs.launchers.messages import Busy, Done, Failed, Progress
 from calibench.runs.launchers.pool import Event, launch
 from calibench.runs.options import RunOptions
 from calibench.runs.sweeps.cells import Cell
-from calibench.runs.sweeps.state import SWEEPS, SweepState
+from calibench.runs.sweeps.state import SweepState
 
 WRITE_SECONDS = 10.0
 """Least time between two writes of the state, while runs end."""
