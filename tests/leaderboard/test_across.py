@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from board_records import unstored_record
 
-from calibench.leaderboard.across import FEW, across, base_of
+from calibench.leaderboard.across import across, base_of
 from calibench.leaderboard.boards import Board, boards
 from calibench.leaderboard.grouped_means import GroupedMeans
 from calibench.leaderboard.rank_intervals import rank_intervals_of_observations
+from calibench.leaderboard.task_figures import FEW
 from calibench.leaderboard.win_rates import wins
 from calibench.records.record import ResultRecord
 from calibench.report.across_table import across_document, across_table

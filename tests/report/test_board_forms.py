@@ -225,5 +225,15 @@ def test_levels_of_intervals_and_reasons_for_none_are_told(tmp_path: Path) -> No
     board = only_board([record(*row) for row in rows], tmp_path, "brier")
     assert [row.cells["brier"].interval for row in board.rows] == [(0.0, 0.2), None, None]
     text = render([board], "markdown")
-    assert "[50 % or 95 % interval of the population value" in text
+    assert "[50 % interval of the population value" in text, "the one row with an interval has this level"
     assert "no interval of brier for b: too few" in text
+
+
+def test_the_footer_of_figures_alone_says_nothing_of_intervals_ranks_or_seeds(tmp_path: Path) -> None:
+    records = [unstored_record(recipe, 0, {"brier": value}) for recipe, value in (("ce", 0.1), ("ce+x", 0.2))]
+    text = render([only_board(records, tmp_path, "brier")], "markdown")
+    assert "in the order of brier" in text
+    assert "one seed a row; floor" not in text
+    assert "one seed a row" in text
+    for word in ("interval of the population", "mean over seeds", "rank:", "paired interval"):
+        assert word not in text

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from calibench.lazy import np
 from calibench.leaderboard.boards import Board
+from calibench.leaderboard.elo import Elo
 from calibench.leaderboard.grouped_means import Floats, GroupedMeans
+from calibench.leaderboard.task_figures import FEW, TaskFigures
 from calibench.leaderboard.win_rates import Bootstrap, Layout, WinRates, win_rates_of
-
-FEW = 5
-"""Fewer data sets than this give no interval of an improvement: a bootstrap of so few covers too seldom."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,7 @@ class Improvement:
 class Across:
     """The recipes over all boards: win rates with rank intervals, and improvements over `base` by recipe."""
 
+    table: TaskFigures
     win_rates: WinRates
     base: str
     improvements: Mapping[str, Improvement]
@@ -35,6 +35,9 @@ class Across:
 
     left_out: tuple[str, ...] = ()
     """The tasks that do not count, since the base has no figure there."""
+
+    elo: Mapping[str, Elo] | None = None
+    """Ratings by recipe, if they are asked for."""
 
 
 def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = None) -> Across | None:
@@ -71,7 +74,9 @@ def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = Non
         recipe: tuple(task_of(board) for board, value in zip(boards, table[:, row], strict=True) if np.isnan(value))
         for row, recipe in enumerate(recipes)
     }
-    return Across(rates, base, improvements, {recipe: tasks for recipe, tasks in missing.items() if tasks}, left_out)
+    of_tasks = TaskFigures(tuple(recipes), tuple(datasets), table, better)
+    missing = {recipe: tasks for recipe, tasks in missing.items() if tasks}
+    return Across(of_tasks, rates, base, improvements, missing, left_out)
 
 
 def base_of(boards: Sequence[Board]) -> str | None:

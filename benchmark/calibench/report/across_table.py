@@ -1,11 +1,13 @@
-"""The recipes over several boards as a rich table, and as a JSON document."""
+"""The recipes over several boards as a table in any form, and as a JSON document."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from calibench.leaderboard.across import FEW
+from calibench.leaderboard.task_figures import FEW
 from calibench.report.format import figure_with_interval, printable, signed_with_interval
+from calibench.report.grid import Column, Grid
 from calibench.report.tables import WIDTH, ruled_table
 from calibench.report.win_rates_table import win_rates_document
 
@@ -13,32 +15,43 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from calibench.leaderboard.across import Across
+    from calibench.leaderboard.elo import Elo
 
 
 def across_table(board: Across, width: int = WIDTH) -> Table:
     """A row for each recipe: rank interval, win rate, improvement over the base, and the tasks without a figure."""
     from rich.text import Text
 
+    grid = across_grid(board)
+    table = ruled_table(grid.title, "\n".join(grid.notes))
+    for column in grid.columns:
+        justify, no_wrap = "left" if column.left else "right", column.left and column.width < width // 2
+        table.add_column(column.head, justify=justify, no_wrap=no_wrap, overflow="fold")  # type: ignore[arg-type]
+    for cells in zip(*(column.cells for column in grid.columns), strict=True):
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def across_grid(board: Across) -> Grid:
+    """The same before it has a form."""
     rates = board.win_rates
     tasks, groups = sum(rates.tasks.values()), sum(rates.groups.values())
     title = f"all data sets by {rates.metric} ({rates.better} is better): {tasks} tasks on {groups} data sets"
-    table = ruled_table(title, "\n".join(_notes(board)))
-    blank = ["missing"] if board.missing else []
-    for name in ("rank", "recipe", "win rate %", f"{rates.metric} better by %", *blank):
-        left = name in {"rank", "recipe"}
-        table.add_column(name, justify="left" if left else "right", no_wrap=left, overflow="fold")
-    for row in rates.rows:
-        best, worst = row.rank
-        gain = board.improvements[row.method]
-        cells = [
-            str(best) if best == worst else f"{best}-{worst}",
-            printable(row.method),
-            figure_with_interval(row.win_rate, row.interval if groups >= FEW else None, "fraction"),
-            "base" if row.method == board.base else signed_with_interval(gain.mean, gain.interval, "fraction"),
-            *([str(len(board.missing.get(row.method, ())))] if blank else []),
-        ]
-        table.add_row(*(Text(cell) for cell in cells))
-    return table
+    rows = rates.rows
+    ranks = [str(best) if best == worst else f"{best}-{worst}" for best, worst in (row.rank for row in rows)]
+    won = [figure_with_interval(row.win_rate, row.interval if groups >= FEW else None, "fraction") for row in rows]
+    columns = [
+        Column("rank", "rank", tuple(ranks), left=True),
+        Column("recipe", "recipe", tuple(printable(row.method) for row in rows), left=True),
+        Column("win rate", "win rate %", tuple(won)),
+        Column("better", f"{rates.metric} better by %", tuple(_gain(board, row.method) for row in rows)),
+    ]
+    if board.elo is not None:
+        columns.append(Column("elo", "Elo", tuple(_rating(board.elo[row.method]) for row in rows)))
+    if board.missing:
+        blank = tuple(str(len(board.missing.get(row.method, ()))) for row in rows)
+        columns.append(Column("missing", "missing", blank))
+    return Grid(title, tuple(columns), tuple(printable(line) for line in _notes(board)), "recipe")
 
 
 def across_document(board: Across) -> dict[str, Any]:
@@ -46,13 +59,27 @@ def across_document(board: Across) -> dict[str, Any]:
     improvements = {
         recipe: {"mean": gain.mean, "interval": gain.interval} for recipe, gain in board.improvements.items()
     }
+    ratings = None
+    if board.elo is not None:
+        ratings = {recipe: dataclasses.asdict(rating) for recipe, rating in board.elo.items()}
     return {
         **win_rates_document(board.win_rates),
         "base": board.base,
         "improvements": improvements,
+        "elo": ratings,
         "missing": {recipe: list(tasks) for recipe, tasks in board.missing.items()},
         "left_out": list(board.left_out),
     }
+
+
+def _gain(board: Across, recipe: str) -> str:
+    gain = board.improvements[recipe]
+    return "base" if recipe == board.base else signed_with_interval(gain.mean, gain.interval, "fraction")
+
+
+def _rating(rating: Elo) -> str:
+    bounds = f" [{rating.interval[0]:.0f}, {rating.interval[1]:.0f}]" if rating.interval else ""
+    return f"{rating.rating:.0f}{bounds}"
 
 
 def _notes(board: Across) -> list[str]:
@@ -65,6 +92,10 @@ def _notes(board: Across) -> list[str]:
         f"win rate: share of the other recipes that it beats, mean over tasks{interval}",
         f"better by: mean over tasks of ({board.base} - recipe) / {board.base}{interval}",
     ]
+    if board.elo is not None:
+        games = "every task a game of each pair, one a data set in all; no order of games matters"
+        each = ", each by itself" if groups >= FEW else ""
+        lines.append(f"Elo: Bradley-Terry by maximum likelihood, mean 1000, {games}{interval}{each}")
     if groups < FEW:
         lines.append(f"{groups} data sets are too few for intervals of means: {FEW} are needed")
     for recipe, tasks in board.missing.items():
@@ -73,4 +104,4 @@ def _notes(board: Across) -> list[str]:
         )
     if board.left_out:
         lines.append(f"not counted, since {board.base} has no rank or figure there: {'; '.join(board.left_out)}")
-    return [printable(line) for line in lines]
+    return lines

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from calibench.errors import InputError, did_you_mean
 from calibench.report.format import NOTHING, figure, figure_with_interval, header, printable, signed_with_interval
+from calibench.report.grid import Column
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
@@ -38,22 +38,6 @@ NOT_RANKED = "✗"
 
 FALLS = "↓"
 """Marks an accuracy that is below the base's beyond the paired interval."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A header and the cell of each row. Of a table that is too wide, the column of the smallest `keep` is left out first."""
-
-    name: str
-    head: str
-    cells: tuple[str, ...]
-    left: bool = False
-    keep: float = float("inf")
-
-    @property
-    def width(self) -> int:
-        """The longest line of its header and cells."""
-        return max(len(line) for cell in (self.head, *self.cells) for line in cell.split("\n"))
 
 
 def metrics_of(board: Board, chosen: Sequence[str] = ()) -> list[str]:

@@ -6,12 +6,12 @@ import html
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from calibench.report.board_columns import board_columns, metrics_of
-from calibench.report.board_text import notes, title
+from calibench.report.board_text import board_grid
 from calibench.version import __version__
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
+    from calibench.report.grid import Grid
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b2a41; --quiet: #5b6576; --line: #d5dae2; --paper: #fff; }
@@ -27,9 +27,10 @@ thead th { color: var(--quiet); border-bottom-width: 2px; vertical-align: bottom
 """
 
 
-def boards_html(boards: Sequence[Board], chosen: Sequence[str] = ()) -> str:
-    """The page, with a table and its notes for each board."""
-    body = "\n".join(line for board in boards for line in _board(board, chosen))
+def boards_html(boards: Sequence[Board], chosen: Sequence[str] = (), summaries: Sequence[Grid] = ()) -> str:
+    """The page, with a table and its notes for each board, then for each of the `summaries`."""
+    grids = [*(board_grid(board, chosen) for board in boards), *summaries]
+    body = "\n".join(line for grid in grids for line in _section(grid))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>calibench leaderboard</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
@@ -38,20 +39,20 @@ def boards_html(boards: Sequence[Board], chosen: Sequence[str] = ()) -> str:
     )
 
 
-def _board(board: Board, chosen: Sequence[str]) -> Iterator[str]:
-    columns = board_columns(board, metrics_of(board, chosen))
-    yield f'<section>\n<h2>{html.escape(title(board))}</h2>\n<div class="scroll" tabindex="0">\n<table>\n<thead><tr>'
+def _section(grid: Grid) -> Iterator[str]:
+    columns = grid.columns
+    yield f'<section>\n<h2>{html.escape(grid.title)}</h2>\n<div class="scroll" tabindex="0">\n<table>\n<thead><tr>'
     yield "".join(f'<th scope="col"{_side(column.left)}>{html.escape(column.head)}</th>' for column in columns)
     yield "</tr></thead>\n<tbody>"
     for cells in zip(*(column.cells for column in columns), strict=True):
         row = []
         for column, cell in zip(columns, cells, strict=True):
-            tag = 'th scope="row"' if column.name == "method" else "td"
+            tag = 'th scope="row"' if column.name == grid.names else "td"
             text = html.escape(cell.replace(" [", "\n["))
             row.append(f"<{tag}{_side(column.left)}>{text}</{tag.split(maxsplit=1)[0]}>")
         yield f"<tr>{''.join(row)}</tr>"
     yield "</tbody>\n</table>\n</div>\n<ul>"
-    yield from (f"<li>{html.escape(note)}</li>" for note in notes(board, columns))
+    yield from (f"<li>{html.escape(note)}</li>" for note in grid.notes)
     yield "</ul>\n</section>"
 
 

@@ -1,4 +1,4 @@
-"""A board as a LaTeX table in the style of booktabs."""
+"""A table as a LaTeX table in the style of booktabs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from calibench.report.board_columns import board_columns, metrics_of
-from calibench.report.board_text import notes, title
+from calibench.report.board_text import board_grid
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
+    from calibench.report.grid import Grid
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -30,22 +30,26 @@ _ANY = re.compile("|".join(map(re.escape, SPECIAL)))
 
 
 def board_latex(board: Board, chosen: Sequence[str] = ()) -> str:
-    """The board as a `table` with its title as the caption and its notes below; needs `\\usepackage{booktabs}`."""
-    columns = board_columns(board, metrics_of(board, chosen))
-    rows = zip(*(column.cells for column in columns), strict=True)
+    """The board as a LaTeX table."""
+    return latex_of(board_grid(board, chosen))
+
+
+def latex_of(grid: Grid) -> str:
+    """A `table` with its title as the caption and its notes below; needs `\\usepackage{booktabs}`."""
+    rows = zip(*(column.cells for column in grid.columns), strict=True)
     lines = [
         r"\begin{table}",
         r"\centering\footnotesize",
-        rf"\caption{{{escaped(title(board))}}}",
-        rf"\begin{{tabular}}{{{''.join('l' if column.left else 'r' for column in columns)}}}",
+        rf"\caption{{{escaped(grid.title)}}}",
+        rf"\begin{{tabular}}{{{''.join('l' if column.left else 'r' for column in grid.columns)}}}",
         r"\toprule",
-        _line([column.head for column in columns]),
+        _line([column.head for column in grid.columns]),
         r"\midrule",
         *(_line(cells) for cells in rows),
         r"\bottomrule",
         r"\end{tabular}",
         r"\par\smallskip\raggedright",
-        *(rf"{escaped(note)}\par" for note in notes(board, columns)),
+        *(rf"{escaped(note)}\par" for note in grid.notes),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"

@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from calibench.report.board_columns import Column, board_columns, metrics_of
+from calibench.report.board_columns import board_columns, metrics_of
 from calibench.report.board_text import notes, title
+from calibench.report.grid import Column
 from calibench.report.tables import WIDTH, ruled_table
 
 if TYPE_CHECKING:

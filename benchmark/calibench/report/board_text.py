@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from calibench.report.board_columns import FALLS, NOT_RANKED, STILL_FALLING, Column, metric_with_floor
+from calibench.report.board_columns import (
+    FALLS,
+    NOT_RANKED,
+    STILL_FALLING,
+    board_columns,
+    metric_with_floor,
+    metrics_of,
+)
 from calibench.report.format import printable
+from calibench.report.grid import Column, Grid
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
     from calibench.leaderboard.rows import Row
+
+
+def board_grid(board: Board, chosen: Sequence[str] = ()) -> Grid:
+    """The board with all its columns, or the `chosen` ones, before it has a form."""
+    columns = board_columns(board, metrics_of(board, chosen))
+    return Grid(title(board), tuple(columns), tuple(notes(board, columns)))
 
 
 def title(board: Board) -> str:
@@ -32,12 +46,7 @@ def notes(board: Board, columns: Sequence[Column]) -> list[str]:
 
 def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
     names = [column.name for column in columns]
-    levels = " or ".join(
-        f"{100 * level:g} %" for level in sorted({level for row in board.rows for level in row.levels})
-    )
-    parts = [
-        f"mean over seeds [{levels} interval of the population value, over test samples: mean of the seeds' bounds]"
-    ]
+    parts = [_figures(board, names)]
     if "sd" in names:
         parts.append(f"sd: of {board.metric} over seeds, ddof 1")
     if "floor" in names:
@@ -63,6 +72,16 @@ def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
         lowest = "the validation NLL was lowest in the last 5 % of the epochs"
         yield f"{STILL_FALLING} {stages}: {lowest}; longer training may change the row"
     yield from _without_interval(board, names)
+
+
+def _figures(board: Board, names: Sequence[str]) -> str:
+    """What a figure and its brackets are; nothing of intervals where no row has one."""
+    several = any(len(row.seeds) > 1 for row in board.rows)
+    with_interval = [row for row in board.rows if any(n in row.cells and row.cells[n].interval for n in names)]
+    levels = " or ".join(f"{100 * level:g} %" for level in sorted({x for row in with_interval for x in row.levels}))
+    bounds = ": mean of the seeds' bounds" if several else ""
+    interval = f" [{levels} interval of the population value, over test samples{bounds}]" if with_interval else ""
+    return f"{'mean over seeds' if several else 'one seed a row'}{interval}"
 
 
 def _not_ranked(rows: Sequence[Row]) -> Iterator[str]:
