@@ -19,9 +19,11 @@ from calibench.leaderboard.board_ranks import (
     with_changes,
     with_ranks,
 )
+from calibench.leaderboard.cost import machine_of, seconds_of
 from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 from calibench.leaderboard.faults import faults_of
 from calibench.leaderboard.rank_intervals import LEVEL, check_rule
+from calibench.leaderboard.reliability_gaps import reliability_gaps
 from calibench.leaderboard.replicates import Replicates, Resample, read_replicates
 from calibench.leaderboard.rows import FailedSeed, Row, unranked_row
 from calibench.leaderboard.units import Units, check_metric, note_on_order, units_of
@@ -31,11 +33,13 @@ from calibench.records.record import ResultRecord
 
 @dataclass(frozen=True)
 class Rule:
-    """How a board is made: the metric that orders it, the tolerance of practical equality, the base that the user named."""
+    """How a board is made: the metric that orders it, the tolerance of practical equality, the base that the user named, and
+    whether predictions are read for the gaps of a reliability diagram."""
 
     metric: str = RANK_BY
     tolerance: float = TOLERANCE
     base: str | None = None
+    reliability: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,12 @@ class Board:
     rows: tuple[Row, ...]
     versions: tuple[str, ...]
     notes: tuple[str, ...]
+    machines: tuple[str, ...] = ()
+    """Those that the rows' runs were made on."""
+    front: tuple[str, ...] | None = None
+    """The recipes on the Pareto front of figure and seconds; None if it was not asked for, or cannot be told."""
+    sorted_by: str | None = None
+    """The metric (behind `-` if from high to low), or `name`, that the user sorted the rows by."""
 
 
 def boards(
@@ -66,6 +76,7 @@ def boards(
     base: str | None = None,
     resample: Resample | None = None,
     failed: Iterable[FailedCell] = (),
+    reliability: bool = False,
 ) -> list[Board]:
     """One board for each combination of data, model and noise among `records`, in the order of `metric`.
 
@@ -88,7 +99,7 @@ def boards(
     if base is not None and groups and base not in recipes:
         raise InputError(f"no record has the recipe {base!r}", did_you_mean(base, recipes))
     lost = without_record(failed, (record for group in groups for record in group))
-    rule = Rule(metric, tolerance, base)
+    rule = Rule(metric, tolerance, base, reliability)
     return [_board(group, results, rule, resample, _on_board(lost, group)) for group in with_metric or groups]
 
 
@@ -129,6 +140,10 @@ def _board(
     order_only = bool(units[rule.metric]["order_only"])
     if not order_only:
         rows = with_ranks(rows, ranks_of(figures, units[rule.metric]["better"], rule.tolerance))
+    if rule.reliability:
+        rows = [
+            dataclasses.replace(row, reliability=reliability_gaps(runs.get(row.recipe, ()), results)) for row in rows
+        ]
     base, on_base = _base(rule.base, runs)
     if base is not None:
         rows = with_changes(rows, base, figures, figures_of(ACCURACY, ranked, replicates), order_only=order_only)
@@ -152,6 +167,7 @@ def _board(
             *_notes_on_rows(rows, runs),
             *_notes_on_data(records),
         ),
+        machines=tuple(sorted({machine_of(record) for of_row in runs.values() for record in of_row})),
     )
 
 
@@ -161,12 +177,14 @@ def _with_what_is_wrong(
     changed: Mapping[str, str],
     failed: Mapping[str, Sequence[FailedSeed]],
 ) -> list[Row]:
-    """The rows with their faults and failed seeds."""
+    """The rows with their faults, failed seeds and seconds."""
     checked = []
     for row in rows:
         found = [f"seed {record.seed}: {fault}" for record in runs.get(row.recipe, ()) for fault in faults_of(record)]
         faults = (*found, *([changed[row.recipe]] if row.recipe in changed else ()))
-        checked.append(dataclasses.replace(row, faults=faults, failed=tuple(failed.get(row.recipe, ()))))
+        lost = tuple(failed.get(row.recipe, ()))
+        seconds = seconds_of(runs.get(row.recipe, ()))
+        checked.append(dataclasses.replace(row, faults=faults, failed=lost, seconds=seconds))
     return checked
 
 

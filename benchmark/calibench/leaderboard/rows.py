@@ -43,6 +43,7 @@ class Row:
     `calibrated` holds the verdict of each seed in a word, as the record has it; a record of an earlier version has none.
     `change` is that of the board's metric against the base. `accuracy_falls` if accuracy is below the base's beyond the interval.
     `still_falling` names the trained stages whose lowest validation NLL came in the last 5 % of their epochs, on any seed.
+    `seconds` are those of training and fitting, mean over seeds; `reliability` the signed gap of each bin, if it is asked for.
     `faults` are figures that cannot be, and predictions that are not those of the record. A row with a fault or with a failed seed
     has no rank: a mean over the seeds that did not fail would be too good.
     """
@@ -61,6 +62,8 @@ class Row:
     still_falling: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     failed: tuple[FailedSeed, ...] = ()
+    seconds: float | None = None
+    reliability: tuple[float | None, ...] = ()
 
     @property
     def may_rank(self) -> bool:

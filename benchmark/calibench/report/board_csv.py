@@ -16,6 +16,7 @@ HEAD = (
     *("rank_best", "rank_worst", "method", "seeds"),
     *("calibrated", "still_falling", "failed_seeds", "faults"),
     *("base", "change", "change_low", "change_high", "accuracy_falls"),
+    *("seconds", "front"),
     *("metric", "unit", "mean", "sd", "low", "high", "floor"),
 )
 """`change` is that of the metric `ranked_by` against `base`, on every line of a row, as its rank is."""
@@ -38,6 +39,8 @@ def _lines(board: Board) -> Iterator[tuple[object, ...]]:
         failed = ";".join(str(failed.seed) for failed in row.failed)
         method = (*method, ";".join(row.still_falling), failed, "; ".join(row.faults))
         compared = (board.base or "", *_change(row), str(row.accuracy_falls).lower())
+        front = "" if board.front is None else str(row.recipe in board.front).lower()
+        compared = (*compared, "" if row.seconds is None else row.seconds, front)
         if not row.cells:
             yield (*protocol, *method, *compared, *[""] * 7)
         for name, cell in row.cells.items():

@@ -22,11 +22,15 @@ SPECIAL = {
     "†": r"\dag{}",
     "↓": r"$\downarrow$",
     "✗": r"$\times$",
+    "◆": r"$\bullet$",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
-"""The characters that LaTeX reads otherwise, and three marks of boards."""
+"""The characters that LaTeX reads otherwise, and four marks of boards."""
 
 _ANY = re.compile("|".join(map(re.escape, SPECIAL)))
+_NO_LETTER = re.compile(
+    r"[^\x20-\x7e\u00c0-\u00cf\u00d1-\u00d6\u00d8-\u00dd\u00df-\u00ef\u00f1-\u00f6\u00f8-\u00fd\u00ff]"
+)
 
 
 def board_latex(board: Board, chosen: Sequence[str] = ()) -> str:
@@ -56,8 +60,12 @@ def latex_of(grid: Grid) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text as LaTeX prints it; a line break within a cell is a space."""
-    return _ANY.sub(lambda match: SPECIAL[match[0]], text.replace("\n", " "))
+    """The text as LaTeX prints it; a line break within a cell is a space.
+
+    A letter that pdflatex has not is its number, `[U+4E2D]`: a name in it would stop the whole document.
+    """
+    printed = _ANY.sub(lambda match: SPECIAL[match[0]], text.replace("\n", " "))
+    return _NO_LETTER.sub(lambda match: f"[U+{ord(match[0]):04X}]", printed)
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -16,8 +16,7 @@ FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 
 def svg_of(console: Console, title: str = "calibench leaderboard") -> str:
     """All that a recording console has printed, in dark letters on white."""
-    from rich._export_format import CONSOLE_SVG_FORMAT
     from rich.terminal_theme import DEFAULT_TERMINAL_THEME
 
-    plain = FONT_FACE.sub("", CONSOLE_SVG_FORMAT.replace("Fira Code, monospace", FONTS))
-    return console.export_svg(title=title, theme=DEFAULT_TERMINAL_THEME, code_format=plain, unique_id="board")
+    picture = console.export_svg(title=title, theme=DEFAULT_TERMINAL_THEME, unique_id="board")
+    return FONT_FACE.sub("", picture).replace("Fira Code, monospace", FONTS).replace("Fira Code", FONTS)

@@ -29,7 +29,7 @@ def board_table(board: Board, chosen: Sequence[str] = (), width: int = WIDTH) ->
     from rich.text import Text
 
     metrics = metrics_of(board, chosen)
-    columns = [_broken(column, width // SHARE_OF_METHOD) for column in board_columns(board, metrics)]
+    columns = [_broken(column, width // SHARE_OF_METHOD) for column in board_columns(board, metrics, chosen)]
     kept = _fitting(columns, width, set(chosen))
     lines = notes(board, kept)
     left_out = [column.name for column in columns if column not in kept]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from calibench.report.board_columns import (
     FALLS,
+    FRONT,
     NOT_RANKED,
     STILL_FALLING,
     board_columns,
@@ -15,6 +16,7 @@ from calibench.report.board_columns import (
 )
 from calibench.report.format import printable
 from calibench.report.grid import Column, Grid
+from calibench.report.sparkline import BARS, NO_BAR
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 def board_grid(board: Board, chosen: Sequence[str] = ()) -> Grid:
     """The board with all its columns, or the `chosen` ones, before it has a form."""
-    columns = board_columns(board, metrics_of(board, chosen))
+    columns = board_columns(board, metrics_of(board, chosen), chosen)
     return Grid(title(board), tuple(columns), tuple(notes(board, columns)))
 
 
@@ -31,9 +33,10 @@ def title(board: Board) -> str:
     """One line with everything that all rows share."""
     noise = f", noise {board.noise}" if board.noise else ""
     order = "ranked by" if _has_ranks(board) else "in the order of"
-    return printable(
-        f"{board.dataset}, model {board.model}{noise}, {board.n_test} test samples, {order} {board.metric}"
-    )
+    order = f"{order} {board.metric}"
+    if board.sorted_by is not None:
+        order = f"{order}, shown by {board.sorted_by}" if _has_ranks(board) else f"in the order of {board.sorted_by}"
+    return printable(f"{board.dataset}, model {board.model}{noise}, {board.n_test} test samples, {order}")
 
 
 def notes(board: Board, columns: Sequence[Column]) -> list[str]:
@@ -63,6 +66,13 @@ def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
         interval = f" [95 % paired interval over {over}, each by itself]" if _has_intervals(board) else ""
         points = ", in percentage points" if board.units[board.metric]["unit"] == "fraction" else ""
         yield f"change: {board.metric} less that of {board.base}{points}{interval}"
+    if "seconds" in names:
+        yield from _on_seconds(board)
+    if "reliability" in names:
+        yield (
+            f"reliability: accuracy less confidence in ten bins of confidence; {BARS[3]} within 2.5 points, each bar up "
+            f"(right more often than sure) or down 5 more; {NO_BAR} under ten samples"
+        )
     fallen = [row.recipe for row in board.rows if row.accuracy_falls]
     if fallen:
         yield f"{FALLS} accuracy is below that of {board.base} beyond its paired interval: {', '.join(fallen)}"
@@ -72,6 +82,13 @@ def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
         lowest = "the validation NLL was lowest in the last 5 % of the epochs"
         yield f"{STILL_FALLING} {stages}: {lowest}; longer training may change the row"
     yield from _without_interval(board, names)
+
+
+def _on_seconds(board: Board) -> Iterator[str]:
+    machines = f" on {board.machines[0]}" if len(board.machines) == 1 else ", on several machines: do not compare them"
+    yield f"train s: wall-clock seconds of training and fitting, mean over seeds{machines}"
+    if board.front is not None:
+        yield f"{FRONT} no row has both a better {board.metric} and fewer seconds, by the figures without their intervals"
 
 
 def _figures(board: Board, names: Sequence[str]) -> str:
