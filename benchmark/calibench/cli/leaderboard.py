@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from calibench.config.suite import Suite
     from calibench.leaderboard.across import Across
     from calibench.leaderboard.boards import Board
+    from calibench.leaderboard.friedman import Friedman
     from calibench.leaderboard.replicates import Replicates
     from calibench.records.record import ResultRecord
 
@@ -79,8 +80,9 @@ def leaderboard(
         option = "--elo" if view.elo else "--diagram"
         raise InputError(f"{option} compares over data sets, and here are not two", "show a folder with several")
     shown = view.of_boards([board for made in ranked.values() for board in made])
+    tests = _tests(across, view)
     if view.picture is not None:
-        _draw(across, view.picture)
+        _draw(tests[0], across[0].win_rates.metric, view.picture)
     if output is not None:
         writable_folder(output.parent)
         with replacing(output) as temporary:
@@ -91,6 +93,8 @@ def leaderboard(
         for folder, made in ranked.items():
             of_folder = [next(remaining) for _ in made]
             _print(of_folder, summaries[folder], view, str(folder) if len(ranked) > 1 else "")
+        if view.diagram == TERMINAL:
+            _print_diagram(tests[0], across[0].win_rates.metric)
     else:
         click.echo(render(shown, view.format, view.chosen, across), nl=False)
 
@@ -149,15 +153,23 @@ def _summary(boards: Sequence[Board], rule: _Rule, view: View) -> Across | None:
     return None if summary is None else view.of_summary(summary)
 
 
-def _draw(across: Sequence[Across], picture: Path) -> None:
-    """Write the critical-difference diagram; InputError for several folders, which have one each."""
-    from calibench.atomic import replacing, writable_folder
+def _tests(across: Sequence[Across], view: View) -> list[Friedman]:
+    """The test behind the diagram of each folder; none without `--diagram`. InputError for several folders, which have one each."""
+    if view.diagram is None:
+        return []
     from calibench.leaderboard.friedman import friedman
-    from calibench.report.cd_diagram import cd_svg
 
     if len(across) > 1:
-        raise InputError(f"--diagram {picture}: {len(across)} folders have a diagram each", "name one folder")
-    text = cd_svg(friedman(across[0].table), across[0].win_rates.metric)
+        raise InputError(f"--diagram {view.diagram}: {len(across)} folders have a diagram each", "name one folder")
+    return [friedman(summary.table) for summary in across]
+
+
+def _draw(test: Friedman, metric: str, picture: Path) -> None:
+    """Write the critical-difference diagram."""
+    from calibench.atomic import replacing, writable_folder
+    from calibench.report.cd_diagram import cd_svg
+
+    text = cd_svg(test, metric)
     writable_folder(picture.parent)
     with replacing(picture) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -165,7 +177,7 @@ def _draw(across: Sequence[Across], picture: Path) -> None:
 
 
 def _print(boards: Sequence[Board], summary: Across | None, view: View, title: str) -> None:
-    """The boards of one folder, the table over all of its data sets, and its diagram."""
+    """The boards of one folder, and the table over all of its data sets."""
     from calibench.report.across_table import across_table
     from calibench.report.board_table import board_table
 
@@ -176,11 +188,13 @@ def _print(boards: Sequence[Board], summary: Across | None, view: View, title: s
         console.print(board_table(board, view.chosen, console.width))
     if summary is not None:
         console.print(across_table(summary, console.width))
-    if summary is not None and view.diagram == TERMINAL:
-        from calibench.leaderboard.friedman import friedman
-        from calibench.report.cd_diagram import cd_table
 
-        console.print(cd_table(friedman(summary.table), summary.win_rates.metric, console.width))
+
+def _print_diagram(test: Friedman, metric: str) -> None:
+    from calibench.report.cd_diagram import cd_table
+
+    console = stdout()
+    console.print(cd_table(test, metric, console.width))
 
 
 @contextmanager
