@@ -6,9 +6,11 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from calibench.leaderboard.task_figures import FEW
+from calibench.report.board_table import table_of
+from calibench.report.fit_width import fitted
 from calibench.report.format import figure_with_interval, printable, signed_with_interval
 from calibench.report.grid import Column, Grid
-from calibench.report.tables import WIDTH, ruled_table
+from calibench.report.tables import WIDTH
 from calibench.report.win_rates_table import win_rates_document
 
 if TYPE_CHECKING:
@@ -20,16 +22,12 @@ if TYPE_CHECKING:
 
 def across_table(board: Across, width: int = WIDTH) -> Table:
     """A row for each recipe: rank interval, win rate, improvement over the base, and the tasks without a figure."""
-    from rich.text import Text
-
     grid = across_grid(board)
-    table = ruled_table(grid.title, "\n".join(grid.notes))
-    for column in grid.columns:
-        justify, no_wrap = "left" if column.left else "right", column.left and column.width < width // 2
-        table.add_column(column.head, justify=justify, no_wrap=no_wrap, overflow="fold")  # type: ignore[arg-type]
-    for cells in zip(*(column.cells for column in grid.columns), strict=True):
-        table.add_row(*map(Text, cells))
-    return table
+    columns, left_out = fitted(grid.columns, grid.names, width)
+    lines = list(grid.notes)
+    if left_out:
+        lines.append(f"no room for {', '.join(left_out)}; a wider terminal and --format markdown show them")
+    return table_of(grid.title, columns, lines, [""] * len(board.win_rates.rows))
 
 
 def across_grid(board: Across) -> Grid:
@@ -44,13 +42,13 @@ def across_grid(board: Across) -> Grid:
         Column("rank", "rank", tuple(ranks), left=True),
         Column("recipe", "recipe", tuple(printable(row.method) for row in rows), left=True),
         Column("win rate", "win rate %", tuple(won)),
-        Column("better", f"{rates.metric} better by %", tuple(_gain(board, row.method) for row in rows)),
+        Column("better", f"{rates.metric} better by %", tuple(_gain(board, row.method) for row in rows), keep=3),
     ]
     if board.elo is not None:
-        columns.append(Column("elo", "Elo", tuple(_rating(board.elo[row.method]) for row in rows)))
+        columns.append(Column("elo", "Elo", tuple(_rating(board.elo[row.method]) for row in rows), keep=2))
     if board.missing:
         blank = tuple(str(len(board.missing.get(row.method, ()))) for row in rows)
-        columns.append(Column("missing", "missing", blank))
+        columns.append(Column("missing", "missing", blank, keep=1))
     return Grid(title, tuple(columns), tuple(printable(line) for line in _notes(board)), "recipe")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -80,7 +81,11 @@ def board_columns(board: Board, metrics: Sequence[str], chosen: Sequence[str] = 
     if chosen:
         by_name = {column.name: column for column in columns}
         metric = () if board.metric in chosen else (board.metric,)
-        return [by_name[name] for name in dict.fromkeys(("rank", "method", *metric, *chosen)) if name in by_name]
+        always = ("rank", "method", board.metric)
+        return [
+            by_name[name] if name in always else dataclasses.replace(by_name[name], keep=-float(place))
+            for place, name in enumerate(dict.fromkeys(("rank", "method", *metric, *chosen)))
+        ]
     shown = {"seconds"} if board.front is not None else set()
     optional = {"change", "sd", "verdict"}
     return [
