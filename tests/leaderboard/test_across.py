@@ -59,7 +59,7 @@ def test_a_missing_cell_loses_and_has_the_lowest_improvement() -> None:
     assert made.improvements["vtst"].mean == pytest.approx((0 - 0.2) / 2)  # on a the lowest of all recipes, at most 0
     document = across_document(made)
     assert document["missing"] == {"vtst": ["a, mlp"]}
-    assert across_table(made).columns[-1].header == "missing"
+    assert str(across_table(made).columns[0].header).endswith("missing")
 
 
 def test_a_seed_that_failed_is_a_missing_cell() -> None:
