@@ -9,9 +9,11 @@ BUILD_NEEDS := "torch>=2.10,<2.14" "numpy>=1.26,<2.5" "setuptools>=77" ninja "py
 SOURCES := setup.py pyproject.toml $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
 # Without pyproject's --benchmark-skip.
 PERF := $(BIN)/python -m pytest -q tests/perf -o addopts="--import-mode=importlib --strict-markers -ra"
+# The suites whose data ship with calibench.
+BOARDS = quick-v1 posthoc-v1 noisy30-v1 selective-v1 imbalance-v1
 TREND = build/perf/trend-$(shell git rev-parse --short=12 HEAD 2>/dev/null || echo none).json
 
-.PHONY: run test quick cuda-test lint clean bench bench-once bench-compare counted figures sanitize instructions wallclock
+.PHONY: run test quick cuda-test lint clean bench bench-once bench-compare counted figures boards sanitize instructions wallclock
 
 run: $(VENV)/.stamp-run  ## set up, then V-TST against its alternatives on the embedded digits
 	$(BIN)/calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
@@ -46,6 +48,15 @@ bench-once: $(VENV)/.stamp-test  ## every benchmark once, for its result alone
 
 bench-compare:  ## instructions and wall clock of the core against BASE=rev (docs/reference/regressions.md)
 	@failed=0; for gate in instructions wallclock; do $(MAKE) --no-print-directory $$gate || failed=1; done; exit $$failed
+
+# A cell that fails ends no sweep: its board shows it, and `submit` keeps its reason.
+boards: $(VENV)/.stamp-test  ## the committed boards of suites again, from nothing: 30 minutes on 2 cores
+	@for suite in $(BOARDS); do \
+	  $(BIN)/calibench sweep $$suite --results results/boards/$$suite -q; \
+	  rm -rf leaderboards/$$suite; \
+	  $(BIN)/calibench submit --suite $$suite --results results/boards/$$suite -o leaderboards/$$suite || exit 1; \
+	done
+	$(BIN)/calibench verify leaderboards
 
 figures: $(VENV)/.stamp-test  ## the records of thirty recipes here and at BASE=rev, on this machine
 	$(BIN)/python tests/figures/compare.py $(if $(BASE),--base $(BASE))

@@ -196,11 +196,11 @@ def install_plugin(tmp_path_factory, monkeypatch):
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dashed}-dist\nVersion: 3.1\n")
         (info / "entry_points.txt").write_text(f"[calibench]\n{name or dashed} = {module}\n")
         monkeypatch.syspath_prepend(folder)
-        discovery.registry.cache_clear()
+        discovery._loaded.cache_clear()
         return file
 
     monkeypatch.delenv(discovery.BLOCK_VARIABLE, raising=False)
     yield install
     for module in written:
         sys.modules.pop(module, None)
-    discovery.registry.cache_clear()
+    discovery._loaded.cache_clear()

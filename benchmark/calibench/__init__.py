@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from calibench.plugins.params import REQUIRED as REQUIRED
     from calibench.plugins.params import Param as Param
     from calibench.plugins.specs import DatasetSpec as DatasetSpec
+    from calibench.plugins.specs import LauncherSpec as LauncherSpec
     from calibench.plugins.specs import MethodSpec as MethodSpec
     from calibench.plugins.specs import MetricSpec as MetricSpec
     from calibench.plugins.specs import ModelSpec as ModelSpec
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from calibench.plugins.specs import ShiftSpec as ShiftSpec
     from calibench.plugins.specs import SuiteSpec as SuiteSpec
     from calibench.runs.load_run import load_run as load_run
+    from calibench.runs.site import write_report as write_report
+    from calibench.runs.site import write_site as write_site
     from calibench.stages import Calibrator as Calibrator
     from calibench.stages import DecisionRule as DecisionRule
     from calibench.stages import Ensemble as Ensemble
@@ -78,6 +81,7 @@ _HOME = {
     "calibench.plugins.params": ("REQUIRED", "Param"),
     "calibench.plugins.specs": (
         "DatasetSpec",
+        "LauncherSpec",
         "MethodSpec",
         "MetricSpec",
         "ModelSpec",
@@ -89,6 +93,7 @@ _HOME = {
         "SuiteSpec",
     ),
     "calibench.runs.load_run": ("load_run",),
+    "calibench.runs.site": ("write_report", "write_site"),
     "calibench.stages": ("Calibrator", "DecisionRule", "Ensemble", "HeadRefit", "Objective", "OodScore", "Sampler"),
 }
 __all__ = ["__version__", *sorted(name for names in _HOME.values() for name in names)]  # noqa: PLE0604 - the names are strings

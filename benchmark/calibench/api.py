@@ -25,7 +25,7 @@ from calibench.progress import Report
 from calibench.records.record import ResultRecord
 from calibench.report.progress_bar import bar_may_show
 from calibench.report.progress_bar import progress as show_progress
-from calibench.runs.launchers.local import Finished, labels_of, launch
+from calibench.runs.one_by_one import Finished, labels_of, launch
 from calibench.runs.options import RunOptions
 
 __all__ = ["evaluate", "evaluate_stream", "run"]

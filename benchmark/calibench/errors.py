@@ -40,6 +40,12 @@ class RunError(CalibenchError, RuntimeError):
     """A run that started with good input and failed (a NaN loss, a full disk). Exit code 1."""
 
 
+class CutOffError(CalibenchError):
+    """The user ended the command (Ctrl-C); the message says how far it was."""
+
+    exit_code = 130
+
+
 LONGEST_LIST = 100
 """So many choices are listed."""
 

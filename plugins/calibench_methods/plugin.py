@@ -18,6 +18,13 @@ PRESETS = {
 
 SUITES = {
     "quick-v1": "Recipes of every family on the four data sets that ship with scikit-learn: minutes on a laptop.",
+    "posthoc-v1": "Calibrators on stored outputs: scikit-learn's classifiers, or the experiments of your file.",
+    "noisy30-v1": "Losses for wrong labels, where 30 % of the labels of train and val are wrong.",
+    "selective-v1": "Abstention: whose uncertainty orders the errors best, and what rules with a guarantee cost.",
+    "imbalance-v1": "Rare classes: weights, adjusted losses and prior corrections, judged by their probabilities.",
+    "tabular-v1": "Networks and calibrators on 19 tables of UCI, from OpenML.",
+    "shift-v1": "CIFAR-10 under corruptions, and against rows of other classes: hours on a GPU.",
+    "two-stage-v1": "TST and V-TST on CIFAR-10, CIFAR-100 and SVHN, as in their paper: days on a GPU.",
 }
 """The files in `suites/`, a link to leaderboards/suites/, each with its summary."""
 

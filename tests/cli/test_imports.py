@@ -25,7 +25,7 @@ def packages(modules):
 @pytest.mark.parametrize(
     ("args", "most"),
     [
-        (("--help",), 101),
+        (("--help",), 103),
         (("run", "--help"), 70),
         (("list", "methods"), 404),
         (("list", "metrics", "--json"), 304),

@@ -41,7 +41,7 @@ PROSE = ("notes", "note", "pairing", "bias_correction", "verdict")
 
 
 def probe() -> str:
-    """Sixteen digits over sums, products, convolutions and transcendental functions of torch and numpy."""
+    """Sixteen digits over sums, products, convolutions, decompositions and transcendental functions of torch and numpy."""
     import numpy as np
     import torch
 
@@ -58,6 +58,15 @@ def probe() -> str:
         torch.nn.functional.conv2d(images, images[:4, :, :3, :3]).numpy(),
         t.mean(dim=0).numpy(),
     ]
+    square = t.T @ t + torch.eye(96)
+    for matrix in (square, square.double()):
+        values, vectors = torch.linalg.eigh(matrix)
+        results += [values.numpy(), vectors.numpy(), torch.linalg.cholesky(matrix).numpy(), matrix.inverse().numpy()]
+    functions = ("exp", "log1p", "expm1", "erf", "lgamma", "digamma", "sigmoid", "tanh", "sqrt", "rsqrt", "log")
+    for values in (t, t.double()):
+        results += [getattr(torch, name)(values.abs()).numpy() for name in functions]
+        results += [torch.nn.functional.softplus(values).numpy(), torch.logsumexp(values, dim=1).numpy()]
+        results.append(torch.bmm(values.reshape(10, 16, 96), values.reshape(10, 96, 16)).numpy())
     return hashlib.sha256(b"".join(array.tobytes() for array in results)).hexdigest()[:16]
 
 

@@ -11,9 +11,9 @@ import pytest
 from board_records import only_board, unstored_record
 
 from calibench import InputError
+from calibench.leaderboard.board_front import with_front
 from calibench.leaderboard.boards import Board
-from calibench.leaderboard.cost import seconds_of
-from calibench.leaderboard.pareto import pareto_front, with_front
+from calibench.leaderboard.cost import mean_seconds
 from calibench.leaderboard.reliability_gaps import BINS, FEWEST, reliability_gaps
 from calibench.leaderboard.sorting import sorted_board
 from calibench.records.record import ResultRecord
@@ -32,28 +32,9 @@ def record(recipe: str, nll: float | None, seconds: float | None, seed: int = 0,
 
 
 def test_seconds_are_those_of_training_and_fitting() -> None:
-    assert seconds_of([record("a", 1, 4.0), record("a", 1, 8.0, 1)]) == pytest.approx(6.0)
-    assert seconds_of([record("a", 1, 4.0), record("a", 1, None, 1)]) is None
-    assert seconds_of([]) is None
-
-
-@pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize("better", ["lower", "higher"])
-def test_the_front_holds_the_rows_that_no_other_beats(seed: int, better: str) -> None:
-    rng = np.random.default_rng(seed)
-    points = {f"r{k}": tuple(rng.integers(0, 5, size=2).tolist()) for k in range(12)}
-    board = only_board([record(name, float(nll), float(s + 1)) for name, (nll, s) in points.items()], Path("nowhere"))
-    sign = 1 if better == "lower" else -1
-
-    def beaten(name: str) -> bool:
-        nll, seconds = points[name]
-        return any(
-            sign * a <= sign * nll and b <= seconds and (sign * a < sign * nll or b < seconds)
-            for a, b in points.values()
-        )
-
-    units = {"nll": {"unit": "nats", "better": better}}
-    assert pareto_front(board.rows, "nll", units) == {name for name in points if not beaten(name)}
+    assert mean_seconds([record("a", 1, 4.0), record("a", 1, 8.0, 1)]) == pytest.approx(6.0)
+    assert mean_seconds([record("a", 1, 4.0), record("a", 1, None, 1)]) is None
+    assert mean_seconds([]) is None
 
 
 def test_rows_without_a_rank_or_seconds_are_not_on_the_front() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from plugin_cases import GOOD, HOOK, SPEC, error_of_broken, only_plugin
 
 from calibench.errors import InputError
-from calibench.plugins.discovery import BLOCK_VARIABLE, discover, registry
+from calibench.plugins import discovery
+from calibench.plugins.discovery import BLOCK_VARIABLE, discover
 
 
 def test_a_good_plugin_carries_its_distribution_and_version(plugin):
@@ -156,12 +158,23 @@ def test_the_rest_works_and_a_missing_name_lists_the_broken_plugins(plugin):
     assert error.value.hint == "did you mean 'halve'?"
 
 
-def test_threads_that_load_plugins_at_once_leave_standard_output_where_it_was(install_plugin):
-    slow = GOOD.format("halve").replace("return [", "__import__('time').sleep(0.02); return [")
-    assert "sleep" in slow
-    install_plugin("slow_to_list", slow)
-    before = sys.stdout
+def test_threads_load_plugins_once_and_leave_standard_output(monkeypatch):
+    """Replicates are computed in threads, each of which asks for the metrics."""
+    loads, before, together = [], sys.stdout, threading.Barrier(4)
+    discover_all = discovery.discover
+
+    def slow(**options):
+        loads.append(options)
+        return discover_all(**options)
+
+    def ask():
+        together.wait()
+        return discovery.registry("preset", "reader")
+
+    monkeypatch.setattr(discovery, "discover", slow)
+    discovery._loaded.cache_clear()
     with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(lambda _: registry("method"), range(4)):
-            assert found.get("method", "halve")
+        found = [future.result() for future in [pool.submit(ask) for _ in range(4)]]
     assert sys.stdout is before
+    assert len(loads) == 1
+    assert len({id(registry) for registry in found}) == 1

@@ -95,12 +95,12 @@ def test_two_defaults_name_both(plugin):
 def test_registry_raises_what_discover_collects(plugin, monkeypatch):
     points = plugin("acme", "def calibench_methods(): return []")
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points)
-    discovery.registry.cache_clear()
+    discovery._loaded.cache_clear()
     try:
         with pytest.raises(PluginError, match="without the marker"):
             discovery.registry()
     finally:
-        discovery.registry.cache_clear()
+        discovery._loaded.cache_clear()
 
 
 @pytest.mark.parametrize("key", ["use_when", "avoid_when", "cost"])

@@ -84,11 +84,11 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     def into_this_process(plugin: str) -> None:
         monkeypatch.syspath_prepend(DISTRIBUTIONS / plugin)
         importlib.invalidate_caches()
-        discovery.registry.cache_clear()
+        discovery._loaded.cache_clear()
 
     monkeypatch.delenv(discovery.BLOCK_VARIABLE, raising=False)
     yield into_this_process
-    discovery.registry.cache_clear()
+    discovery._loaded.cache_clear()
 
 
 @pytest.mark.slow

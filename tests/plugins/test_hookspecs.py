@@ -17,6 +17,7 @@ from calibench.plugins import hookspecs
 from calibench.plugins.discovery import HOOKS, registry
 
 QUICK = {"epochs": 2, "results": None}
+PAGES = ("plugins.md", "shift.md", "suites.md", "cluster.md")
 CODE_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
@@ -30,7 +31,7 @@ def pasted(hook: str) -> str:
 def tutorial() -> str:
     """The guide to plugins, and the guide to shift, which has the example of an OOD score."""
     guides = Path(__file__).parents[2] / "docs" / "guides"
-    return "".join((guides / name).read_text(encoding="utf-8") for name in ("plugins.md", "shift.md", "suites.md"))
+    return "".join((guides / name).read_text(encoding="utf-8") for name in PAGES)
 
 
 @pytest.fixture
@@ -174,6 +175,17 @@ def test_the_suite(install):
         ("vtst", 0),
         ("ce", 1),
     ]
+
+
+@pytest.mark.slow
+def test_the_launcher(install, cli, tmp_path):
+    install("calibench_launchers")
+    (tmp_path / "one.toml").write_text(
+        'primary = "brier"\nbase = "ce"\nmethod = ["ce", "ce+temperature"]\n[[data]]\ndataset = "iris"\n[train]\nepochs = 20\n'
+    )
+    document = cli("sweep", "one.toml", "--launcher", "in-turn", "--json").document
+    assert (document["made"], document["failed"]) == (2, [])
+    assert cli("sweep", "one.toml", "--launcher", "in-turn", "--json").document["before"] == 2
 
 
 @pytest.mark.slow

@@ -188,12 +188,12 @@ def test_the_band_holds_a_calibrated_curve_and_not_another():
 def test_a_page_is_one_file_that_loads_nothing(record, tmp_path):
     record.report(tmp_path / "out.html")
     text = (tmp_path / "out.html").read_text(encoding="utf-8")
-    assert "<script" not in text
-    assert not re.findall(r"(?:src|href)=\"(?!data:image/svg\+xml;base64,|data:,)", text)
+    assert text.count("<script") == 1
+    assert not re.findall(r"(?:src|href)=\"(?!data:image/svg\+xml;base64,|data:,|#content)", text)
     assert "url(" not in text
-    assert "http" not in re.sub(r"base64,[^\"]*", "", text)
+    assert "://" not in re.sub(r"base64,[^\"]*", "", text)
     assert "Bodø &amp; &lt;co&gt;" in text
-    assert record.verdict[1:] in text.replace("&#x27;", "'")
+    assert record.verdict[1:] in html.unescape(text)
     assert text.count("<img alt=") == 7  # a figure a picture, so that a phone shows each in full width
     assert text.count("<figcaption>") == 7
     assert text.count('<th scope="row">') == 3 + 2 + 4
@@ -279,7 +279,7 @@ def test_the_page_has_the_notes_and_hostile_names_as_text(tmp_path):
     result = CliRunner().invoke(cli, ["evaluate", str(file), *options, "-q"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     page = (tmp_path / "o.html").read_text(encoding="utf-8")
-    assert "<script" not in page
+    assert page.count("<script") == 1  # our own
     assert "<b>" not in page
     assert "&lt;script&gt;alert(1)" in page
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -22,8 +23,8 @@ from calibench import InputError
 from calibench.config.suite import load_suite, read_suite
 from calibench.records.record import ResultRecord
 from calibench.records.store import read_predictions, read_records
-from calibench.runs.launchers.messages import Done
-from calibench.runs.launchers.pool import launch
+from calibench.runs.launchers.local import launch
+from calibench.runs.launchers.messages import Done, Workers
 from calibench.runs.options import RunOptions
 from calibench.runs.sweeps.cells import cells_of
 from calibench.runs.sweeps.state import SweepState
@@ -62,6 +63,7 @@ def undisturbed(suite: Path) -> Path:
     """The results of a sweep that nobody disturbs. Tests that change it take a copy."""
     swept = make(suite, suite.parent / "undisturbed")
     assert (swept.made, swept.before, swept.failed) == (20, 0, [])
+    assert list((suite.parent / "undisturbed" / "sweeps" / "logs").iterdir()) == [], "nobody has printed anything"
     return suite.parent / "undisturbed"
 
 
@@ -100,7 +102,13 @@ def test_every_run_is_made_once_with_the_record_of_run(suite: Path, undisturbed:
     alone = short_run("tst", dataset, tmp_path / "alone", settings=["tst.epochs=2"], seed=1)
     ours = found[alone.recipe, alone.dataset, None, 1]
     assert figures(ours) == figures(alone)
-    assert ours.preset == {"name": "small-v1", "sha256": load_suite(suite).sha256, "changed": [], "suite": True}
+    assert ours.preset == {
+        "name": "small-v1",
+        "sha256": load_suite(suite).sha256,
+        "changed": [],
+        "suite": True,
+        "method": "tst",
+    }
 
 
 @pytest.mark.slow
@@ -111,9 +119,8 @@ def test_stage_1_is_trained_once_for_all_recipes_that_share_it(undisturbed: Path
 
 
 @pytest.mark.slow
-def test_the_second_call_makes_nothing_and_starts_no_worker(suite: Path, swept: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("calibench.runs.sweeps.sweep.launch", lambda *_, **__: pytest.fail("a worker was started"))
-    again = make(suite, swept)
+def test_the_second_call_makes_nothing_and_starts_no_worker(suite: Path, swept: Path) -> None:
+    again = make(suite, swept, launch=lambda *_: pytest.fail("a worker was started"))
     assert (again.made, again.before, again.failed) == (0, 20, [])
 
 
@@ -175,7 +182,7 @@ def test_other_data_than_the_frozen_ones_fail(suite: Path, undisturbed: Path, sw
 def test_a_forced_stage_is_made_once_for_all_workers(suite: Path, swept: Path) -> None:
     configs = [config for config in load_suite(suite).configs() if config.recipe.startswith("ce") and not config.noise]
     options = RunOptions(results=swept, force=True)
-    events = list(launch(configs, options, jobs=2, threads=1, logs=suite.parent))
+    events = list(launch(configs, options, Workers(2, 1, suite.parent)))
     ids = {event.message.run_id for event in events if isinstance(event.message, Done)}
     made = [stage for r in read_records(swept) if r.run_id in ids for stage in r.cache["made"]]
     assert len(ids) == len(configs)
@@ -253,6 +260,30 @@ def test_a_sweep_that_is_killed_completes_on_the_same_command(
     assert list(results.rglob("*.unfinished")) == []
 
 
+def runs(process: int) -> bool:
+    """True unless the process is gone, or has ended and nobody has asked for its exit code, as in containers without an init."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_far_the_sweep_is(suite: Path, tmp_path: Path) -> None:
+    process = start(suite, tmp_path / "r")
+    while len(list((tmp_path / "r").glob("records/*.json"))) < 2 and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, b"")
+    says = re.fullmatch(
+        r"error: interrupted: (\d+) of 20 runs of small-v1 have a record\nhint: the same command makes the others\n",
+        err.decode(),
+    )
+    assert says is not None, err
+    assert 2 <= int(says[1]) <= len(list((tmp_path / "r").glob("records/*.json")))
+
+
 @pytest.mark.slow
 def test_workers_end_with_their_parent(suite: Path, tmp_path: Path) -> None:
     process = start(suite, tmp_path / "r")
@@ -262,9 +293,10 @@ def test_workers_end_with_their_parent(suite: Path, tmp_path: Path) -> None:
     kill(process.pid)
     process.wait()
     deadline = time.monotonic() + 15
-    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
+    while any(map(runs, children)) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    assert len(children) == 2
+    assert not any(map(runs, children))
 
 
 @pytest.mark.slow

@@ -23,8 +23,8 @@ slower while another process wants a core. This number keeps the speed of a quie
 spinning) and loses less on a busy one, where `--threads 1` is better still."""
 
 COMMANDS = (
-    *("apply", "bench", "doctor", "evaluate", "export", "fit", "gate", "leaderboard", "list", "predict", "results", "run", "show"),
-    *("submit", "sweep", "thresholds", "verify", "winrates"),
+    *("apply", "bench", "doctor", "evaluate", "export", "fit", "gate", "leaderboard", "list", "predict", "report", "results"),
+    *("run", "show", "site", "submit", "sweep", "thresholds", "verify", "winrates"),
 )  # fmt: skip
 """The commands: each is the function of its name in the file of its name; `list_` in list.py."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.file_options import results_to_read
 from calibench.cli.leaderboard_view import TERMINAL, View, view_options
 from calibench.cli.output import stdout, to_stderr
 from calibench.errors import InputError
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 @click.argument("where", metavar="[SUITE|FOLDER]", required=False)
 @click.option(
     "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
+    callback=results_to_read,
+    default="results",
+    metavar="FOLDER|URL",
     show_default=True,
     help="The folder that holds the records, or folders of boards such as leaderboards/.",
 )
@@ -107,10 +109,13 @@ class _Rule(NamedTuple):
 
 def _where(where: str | None, results: Path) -> tuple[list[Path], Suite | None]:
     """The folders that hold the records, and the suite that was named; a folder without records stands for those in it."""
+    from calibench.records.remote import fetch_results, is_url
     from calibench.records.store import folders_of
 
     suite = None
-    if where is not None and Path(where).is_dir():
+    if where is not None and is_url(where):
+        results = fetch_results(where)
+    elif where is not None and Path(where).is_dir():
         results = Path(where)
     elif where is not None:
         from calibench.config.suite import load_suite
@@ -127,8 +132,10 @@ def _boards_of(folder: Path, rule: _Rule, suite: Suite | None, reliability: bool
 
     records, failed = read_records(folder), read_failed(folder)
     if suite is not None:
-        records = suite.runs_among(records, folder)
-        failed = [cell for cell in failed if suite.has(cell)]
+        from calibench.leaderboard.suite_names import failed_named_by_suite, named_by_suite
+
+        records = named_by_suite(suite.runs_among(records, folder))
+        failed = failed_named_by_suite(cell for cell in failed if suite.has(cell))
     there = {(record.dataset, record.model, record.noise) for record in records}
     for cell in failed:
         if (cell.dataset, cell.model, cell.noise) not in there:

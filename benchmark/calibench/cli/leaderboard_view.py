@@ -81,7 +81,7 @@ class View:
 
     def of_boards(self, boards: list[Board]) -> list[Board]:
         """The boards with their Pareto fronts, in the order that was asked for; InputError if no board can have what was asked."""
-        from calibench.leaderboard.pareto import with_front
+        from calibench.leaderboard.board_front import with_front
         from calibench.leaderboard.sorting import sorted_board
         from calibench.report.board_columns import metrics_of
 

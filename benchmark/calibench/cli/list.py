@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     f"{family}s": family
-    for family in ("method", "dataset", "model", "metric", "noise", "shift", "ood-score", "reader", "preset", "suite")
+    for family in (
+        "method",
+        "dataset",
+        "model",
+        "metric",
+        "noise",
+        "shift",
+        "ood-score",
+        "reader",
+        "preset",
+        "suite",
+        "launcher",
+    )
 }
 """The family of each word that a user types after `calibench list`."""
 
@@ -26,7 +38,10 @@ FAMILIES = {
 @click.argument("kind")
 @json_option
 def list_(kind: str, as_json: bool) -> None:
-    """List METHODS, DATASETS, MODELS, METRICS, NOISES, SHIFTS, OOD-SCORES, READERS or PRESETS, with the distribution of each."""
+    """List METHODS, DATASETS, MODELS, METRICS, NOISES, SHIFTS, OOD-SCORES, READERS, PRESETS, SUITES or LAUNCHERS.
+
+    Each line names the distribution that brings it.
+    """
     if kind not in FAMILIES:
         raise click.UsageError(f"cannot list {kind!r}; {did_you_mean(kind, FAMILIES)}")
     from calibench.plugins.discovery import registry

@@ -32,7 +32,6 @@ class PictureFiles:
     def check(self, stream: bool) -> None:
         """InputError, before anything is judged, for files that cannot be drawn and pictures that there are not."""
         from calibench.report.diagram import check_plot
-        from calibench.report.html_page import check_report
         from calibench.report.pictures import kinds_of
 
         if self.plot_kind is not None and self.plot is None:
@@ -40,6 +39,8 @@ class PictureFiles:
         if self.plot is not None:
             check_plot(self.plot)
         if self.report is not None:
+            from calibench.report.html_page import check_report
+
             check_report(self.report)
         kinds = kinds_of(DEFAULT if self.plot_kind is None else self.plot_kind)
         if stream and (kinds != [DEFAULT] or self.report is not None):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calibench.cli.command import Command
-from calibench.cli.file_options import results_option
+from calibench.cli.file_options import written_results_option
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import is_first_process, plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
@@ -110,7 +110,7 @@ if TYPE_CHECKING:
     metavar="STAGE.KEY=VALUE",
     help="A parameter that some part of the run declares. Repeatable.",
 )
-@results_option
+@written_results_option
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
@@ -228,7 +228,7 @@ def _launch_all(
     configs: Sequence[RunConfig], options: RunOptions, quiet: bool
 ) -> tuple[list[ResultRecord], list[tuple[str, CalibenchError]]]:
     """The records of all runs, each with a progress bar and a line about its figures; and of those that failed why."""
-    from calibench.runs.launchers.local import labels_of, launch
+    from calibench.runs.one_by_one import labels_of, launch
 
     labels = labels_of(configs)
 

@@ -26,9 +26,9 @@ def launch_jobs(
     from calibench.atomic import writable_folder
     from calibench.records.failed_cells import SWEEPS
     from calibench.records.store import read_record
-    from calibench.runs.launchers.local import labels_of
-    from calibench.runs.launchers.messages import Done, Failed
-    from calibench.runs.launchers.pool import launch
+    from calibench.runs.launchers.local import launch
+    from calibench.runs.launchers.messages import Done, Failed, Workers
+    from calibench.runs.one_by_one import labels_of
     from calibench.runs.sweeps.cells import Cell
 
     if "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1":
@@ -40,8 +40,8 @@ def launch_jobs(
     share = threads or max(1, (os.cpu_count() or 1) // jobs)
     logs = options.results / SWEEPS / "logs"
     writable_folder(logs)
-    with sweep_progress("run", cells, jobs, silent=quiet) as hear:
-        for event in launch(configs, options, jobs, share, logs):
+    with sweep_progress("run", cells, silent=quiet) as hear:
+        for event in launch(configs, options, Workers(jobs, share, logs)):
             if isinstance(event.message, Done):
                 done[event.message.number] = event.message.run_id
             elif isinstance(event.message, Failed):

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from calibench.cli.command import Command
-from calibench.cli.file_options import results_option
 from calibench.cli.json_output import emit_json, json_option
-from calibench.cli.output import print_line, stdout, to_stderr, warn_about_broken_plugins
+from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.seeds import read_seeds
 from calibench.cli.sweep_progress import sweep_progress
 
 if TYPE_CHECKING:
+    from calibench.config.grammar import Bound
     from calibench.config.suite import Suite
+    from calibench.records.remote import RemoteResults
+    from calibench.runs.options import RunOptions
     from calibench.runs.sweeps.cells import Cell
     from calibench.runs.sweeps.sweep import Swept
+
+MOST_LINES = 1000
+"""So many missing runs are listed by `--dry-run`."""
 
 
 @click.command(cls=Command, short_help="Make the missing runs of a suite, several at once.")
@@ -32,22 +40,53 @@ if TYPE_CHECKING:
     metavar="N|N-M",
     help="The runs of these seeds. Repeatable.",
 )
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Runs at once. Default: the number of cores.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE.h5",
+    help="Stored outputs in CalArena's layout, in place of the data of a suite of stored outputs.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="The folder that holds published datasets. Default: CALIBENCH_DATA, or ~/.cache/calibench/data.",
+)
+@click.option("--download", is_flag=True, help="Download published datasets that are not in the data folder.")
+@click.option("--device", default="cpu", show_default=True, metavar="auto|cpu|cuda", help="The device that trains.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Runs at once. Default: as many as the launcher can.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads of a run.")
+@click.option(
+    "--launcher",
+    metavar="NAME",
+    help="What makes the runs: local, or ray for several machines. Default: local. See 'list launchers'.",
+)
+@click.option("--address", metavar="auto|HOST:PORT", help="The cluster of the launcher. Default: it starts one here.")
 @click.option("--dry-run", is_flag=True, help="Say what is missing, and make nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try the runs again that failed earlier.")
-@results_option
+@click.option(
+    "--results",
+    metavar="FOLDER|URL",
+    default="results",
+    show_default=True,
+    help="Where records and predictions go: a folder, or a URL such as s3://bucket/results.",
+)
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no board.")
 def sweep(  # noqa: PLR0913 - an argument for each option
     suite: str,
     only: tuple[str, ...],
     seeds: tuple[int, ...],
+    data: Path | None,
+    data_dir: Path | None,
+    download: bool,
+    device: str,
     jobs: int | None,
     threads: int,
+    launcher: str | None,
+    address: str | None,
     dry_run: bool,
     retry_failed: bool,
-    results: Path,
+    results: str,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -60,38 +99,78 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     calibench sweep quick-v1 --jobs 2
     calibench sweep quick-v1 --only vtst --only ce --dry-run
     calibench sweep my-suite.toml --results results
+    calibench sweep quick-v1 --launcher ray --address auto
+    calibench sweep posthoc-v1 --data calarena.h5
     """
-    from calibench.config.suite import load_suite
     from calibench.plugins.discovery import registry
+    from calibench.records.store import PREDICTIONS
+    from calibench.runs.launchers.choose import choose_launcher, launch_of
     from calibench.runs.options import RunOptions
-    from calibench.runs.sweeps.cells import cells_of
     from calibench.runs.sweeps.sweep import sweep as make
 
     warn_about_broken_plugins(registry())
-    chosen = load_suite(suite)
-    options = RunOptions(results=results, wait=False)
-    cells = _chosen(cells_of(chosen.configs(), options, threads), only, seeds)
+    chosen = choose_launcher(launcher, address)
+    asked = RunOptions(data_dir=data_dir, download=download, wait=False)
+    plan = _planned(suite, data, _device(device, chosen), threads, results, asked)
+    cells = _chosen(plan.cells, only, seeds)
     if dry_run:
-        _say_missing(chosen, cells, results, as_json)
+        _say_missing(plan.suite, cells, plan.folder, as_json)
         return
-    count = jobs or _cores()
-    with sweep_progress(chosen.name, cells, count, silent=quiet) as hear:
-        swept = make(chosen.name, cells, options, jobs=count, threads=threads, retry_failed=retry_failed, hear=hear)
+    with _counted(plan, cells), sweep_progress(plan.suite.name, cells, silent=quiet) as hear, plugin_output_to_stderr():
+        swept = make(
+            *(plan.suite.name, cells, plan.options),
+            jobs=jobs,
+            threads=threads,
+            launch=launch_of(chosen),
+            retry_failed=retry_failed,
+            hear=hear,
+        )
     if as_json:
-        emit_json(_document(chosen, swept))
+        emit_json(_document(plan.suite, swept))
     elif not quiet:
-        _print_boards(chosen, swept, results)
+        if plan.remote is not None:
+            plan.remote.fetch(PREDICTIONS)
+        _print_boards(plan.suite, swept, plan.folder)
     for cell, failed in swept.failed:
         to_stderr(f"failed: {cell.label}: {failed.message}")
     if swept.failed:
         raise click.exceptions.Exit(1)
 
 
+class _Plan(NamedTuple):
+    """What a sweep is asked to make, and where."""
+
+    suite: Suite
+    cells: list[Cell]
+    options: RunOptions
+    folder: Path
+    remote: RemoteResults | None
+
+
+def _planned(name: str, data: Path | None, device: str, threads: int, results: str, asked: RunOptions) -> _Plan:
+    """All cells of a suite; of results at a URL the mirror is brought up to date."""
+    from calibench.config.suite import load_suite
+    from calibench.records.remote import RemoteResults, is_url
+    from calibench.runs.sweeps.cells import cells_of
+    from calibench.runs.sweeps.state import fetch_for_sweep
+
+    suite = load_suite(name)
+    if data is not None:
+        from calibench.runs.sweeps.own_data import with_own_data
+
+        suite = with_own_data(suite, data)
+    remote = RemoteResults(results) if is_url(results) else None
+    folder = fetch_for_sweep(remote, suite.name) if remote else Path(results)
+    metrics = ",".join(suite.metrics) or None
+    options = dataclasses.replace(asked, results=folder, metrics=metrics, remote=remote.url if remote else None)
+    return _Plan(suite, cells_of(suite.configs(device), options, threads), options, folder, remote)
+
+
 def _chosen(cells: list[Cell], only: tuple[str, ...], seeds: tuple[int, ...]) -> list[Cell]:
     """The cells that `--only` and `--seed` name. InputError for a text or seed that no cell has."""
     from calibench.errors import InputError, did_you_mean
 
-    names = [{cell.config.recipe, cell.config.dataset.text(), cell.config.dataset.name} for cell in cells]
+    names = [_names_of(cell) if only else set() for cell in cells]
     known = set().union(*names)
     for text in only:
         if text not in known:
@@ -102,7 +181,7 @@ def _chosen(cells: list[Cell], only: tuple[str, ...], seeds: tuple[int, ...]) ->
     for seed in seeds:
         if seed not in there:
             raise InputError(f"--seed {seed}: the suite has the seeds {', '.join(map(str, sorted(there)))}", "name one")
-    recipes = {cell.config.recipe for cell in cells} & set(only)
+    recipes = {cell.config.recipe for cell in cells} & set(only) if only else set()
     datasets = set(only) - recipes
     return [
         cell
@@ -113,10 +192,33 @@ def _chosen(cells: list[Cell], only: tuple[str, ...], seeds: tuple[int, ...]) ->
     ]
 
 
-def _cores() -> int:
-    import os
+def _device(name: str, launcher: Bound) -> str:
+    """The device that trains; the default, and one of another machine, are named without importing torch."""
+    if name == "cpu" or (name == "cuda" and launcher.params.get("gpus")):
+        return name
+    from calibench.processes import pick_device
 
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return pick_device(name)
+
+
+def _names_of(cell: Cell) -> set[str]:
+    """The recipe and the dataset, with and without its parameters."""
+    return {cell.config.recipe, cell.config.dataset.text(), cell.config.dataset.name}
+
+
+@contextmanager
+def _counted(plan: _Plan, cells: Sequence[Cell]) -> Iterator[None]:
+    """Say after Ctrl-C how many cells have a record."""
+    from calibench.errors import CutOffError
+    from calibench.runs.sweeps.state import SweepState
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        state = SweepState.read(plan.folder, plan.suite.name)
+        done = sum(state.is_done(cell.key) for cell in cells)
+        message = f"interrupted: {done} of {len(cells)} runs of {plan.suite.name} have a record"
+        raise CutOffError(message, "the same command makes the others") from None
 
 
 def _say_missing(suite: Suite, cells: list[Cell], results: Path, as_json: bool) -> None:
@@ -131,8 +233,10 @@ def _say_missing(suite: Suite, cells: list[Cell], results: Path, as_json: bool) 
         emit_json({"suite": suite.name, "cells": len(cells), "missing": labels, "failed": [c.label for c in failed]})
         return
     print_line(stdout(), f"{suite.name}: {len(cells)} runs, {len(missing)} missing, {len(failed)} failed earlier")
-    for cell in missing:
+    for cell in missing[:MOST_LINES]:
         print_line(stdout(), f"  {cell.label}")
+    if len(missing) > MOST_LINES:
+        print_line(stdout(), f"  and {len(missing) - MOST_LINES} more; --json lists all")
 
 
 def _document(suite: Suite, swept: Swept) -> dict[str, Any]:
@@ -153,6 +257,7 @@ def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
     from calibench.evaluation.stored_run import replicates_again
     from calibench.leaderboard.across import across
     from calibench.leaderboard.boards import boards
+    from calibench.leaderboard.suite_names import failed_named_by_suite, named_by_suite
     from calibench.records.failed_cells import cell_of
     from calibench.records.store import read_record
     from calibench.report.across_table import across_table
@@ -161,10 +266,10 @@ def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
 
     state, console = SweepState.read(results, suite.name), stdout()
     ids = [state.done[cell.key]["run_id"] for cell in swept.cells if cell.key in state.done]
-    records = [read_record(results / "records" / f"{run_id}.json") for run_id in ids]
+    records = named_by_suite([read_record(results / "records" / f"{run_id}.json") for run_id in ids])
     if records:
         failed = [cell_of(state.failed[cell.key]) for cell in swept.cells if cell.key in state.failed]
-        lost = [cell for cell in failed if cell is not None]
+        lost = failed_named_by_suite(cell for cell in failed if cell is not None)
         made = boards(records, results, suite.primary, base=suite.base, resample=replicates_again, failed=lost)
         for board in made:
             console.print(board_table(board, width=console.width))

@@ -13,28 +13,31 @@ from calibench.cli.output import stderr, to_stderr
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from calibench.runs.launchers.pool import Event
+    from calibench.runs.launchers.messages import Event
     from calibench.runs.sweeps.cells import Cell
     from calibench.runs.sweeps.sweep import Hear
 
 LINE_SECONDS = 60.0
 
+MOST_WORKERS = 16
+"""So many workers have a line of their own."""
+
 
 @contextmanager
-def sweep_progress(name: str, cells: Sequence[Cell], jobs: int, *, silent: bool) -> Iterator[Hear]:
+def sweep_progress(name: str, cells: Sequence[Cell], *, silent: bool) -> Iterator[Hear]:
     """A function that hears the messages of workers, and shows them unless `silent`."""
     console = stderr()
     if silent:
         yield lambda cell, event: None
     elif console.is_terminal:
-        with _bars(name, len(cells), jobs, console) as hear:
+        with _bars(name, len(cells), console) as hear:
             yield hear
     else:
         yield _Lines(name, len(cells))
 
 
 @contextmanager
-def _bars(name: str, total: int, jobs: int, console: Console) -> Iterator[Hear]:
+def _bars(name: str, total: int, console: Console) -> Iterator[Hear]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from calibench.runs.launchers.messages import Busy, Done, Failed
@@ -54,9 +57,10 @@ def _bars(name: str, total: int, jobs: int, console: Console) -> Iterator[Hear]:
         def hear(cell: Cell, event: Event) -> None:
             nonlocal ended
             message = event.message
-            if event.worker not in lines:
+            if event.worker not in lines and len(lines) < MOST_WORKERS:
                 lines[event.worker] = bars.add_task("", total=1, count="")
-            if isinstance(message, Going):
+            shown = event.worker in lines
+            if isinstance(message, Going) and shown:
                 text = f"  {event.worker + 1}: {cell.label}: {message.what}"
                 count = f"{message.done:.0f}/{message.total}"
                 bars.update(
@@ -67,7 +71,7 @@ def _bars(name: str, total: int, jobs: int, console: Console) -> Iterator[Hear]:
                 bars.update(whole, completed=ended, count=f"{ended}/{total}")
                 if isinstance(message, Failed):
                     bars.console.print(f"failed: {cell.label}: {message.message}", markup=False, highlight=False)
-            elif isinstance(message, Busy):
+            elif isinstance(message, Busy) and shown:
                 bars.update(lines[event.worker], description=f"  {event.worker + 1}: another sweep makes {cell.label}")
 
         yield hear

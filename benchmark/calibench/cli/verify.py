@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.file_options import results_to_read
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import print_line, stdout, warn_about_broken_plugins
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command, short_help="Recompute every figure of stored runs, and compare.")
-@click.argument("path", metavar="FOLDER", type=click.Path(path_type=Path), default=Path("results"))
+@click.argument("path", metavar="FOLDER|URL", callback=results_to_read, default="results")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print faults alone.")
 def verify(path: Path, as_json: bool, quiet: bool) -> None:

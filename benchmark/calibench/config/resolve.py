@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -54,9 +55,9 @@ def resolve_run(request: RunRequest, recipe: str, seed: int, defaults: Sequence[
     `defaults` are a preset's settings. Explicit settings win. Settings of parts that are not in this run are dropped; those of
     the part `train` go to the objective, unless the model comes trained.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise InputError(f"seed {seed!r} is not a whole number from 0 up", "as in --seed 0")
+    _refuse_seed(seed)
     parts = _parts_of(request, recipe)
+    _refuse_training(parts, recipe)
     settings = _request_settings(request, parts)
     _refuse_ambiguous(settings, parts.names())
     explicit = {f"{piece.name}.{key}" for _, piece in parts.all() for key, _ in piece.values}
@@ -75,6 +76,17 @@ def resolve_run(request: RunRequest, recipe: str, seed: int, defaults: Sequence[
         explicit=frozenset(explicit | {f"{part}.{key}" for part, key, _ in of_parts}),
         shift_and_ood=resolve_shift_and_ood(registry(), dataset, request.shift, request.ood, request.ood_score),
     )
+
+
+def with_seed(config: RunConfig, seed: int) -> RunConfig:
+    """The same run with another seed, which shares all parts; InputError for a seed that is none."""
+    _refuse_seed(seed)
+    return dataclasses.replace(config, seed=seed)
+
+
+def _refuse_seed(seed: object) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"seed {seed!r} is not a whole number from 0 up", "as in --seed 0")
 
 
 def resolve_chain(recipe: str, kinds: Sequence[str], where: str) -> tuple[Bound, ...]:
@@ -104,6 +116,21 @@ def _parts_of(request: RunRequest, recipe: str) -> Parts:
         model=_part("model", request.model),
         noise=None if request.noise is None else _part("noise", request.noise),
     )
+
+
+def _refuse_training(parts: Parts, recipe: str) -> None:
+    """InputError for a recipe that would train on stored outputs, where there is no network to train."""
+    dataset = parts.dataset[0]
+    if not dataset.stored_outputs:
+        return
+    objective = registry().default("method").spec.name
+    for place, (spec, _) in enumerate(parts.stages):
+        if spec.kind not in ("calibrator", "decision") and (place or spec.name != objective):
+            message = f"{recipe}: {spec.name!r} trains, and dataset {dataset.name!r} holds outputs alone"
+            raise InputError(message, f"calibrators and decisions can follow, as in {objective}+temperature")
+    if not parts.model[0].comes_trained:
+        message = f"dataset {dataset.name!r} holds outputs alone: there is nothing to train {parts.model[0].name!r} on"
+        raise InputError(message, "add --model frozen")
 
 
 def _part(family: str, text: str | Spec | None) -> Part:

@@ -6,10 +6,12 @@ primary = "brier"             # the metric that ranks, and the recipe that other
 base = "ce"
 method = ["ce", "ce+temperature", "vtst"]
 seed = [0, 1, 2]
+metrics = ["augrc"]           # metrics besides the default ones
 [[data]]                      # one or several: a dataset, and the network and noises that are tried on it
 dataset = "digits"
 model = "mlp"
 noise = ["none", "symmetric:rate=0.3"]
+shift = "rotation"            # shift, ood, ood_score: one or several each, as in a preset
 fingerprint = "4f1c..."       # of the data before noise: other data are refused
 licence = "CC BY 4.0"
 [train]                       # settings of stage 1, and of parts, as in a preset
@@ -31,14 +33,16 @@ from typing import Any, Protocol, TypeVar
 
 from calibench.config.preset import is_file, kind_of_value, read_seeds, read_settings, read_texts, text_of_file
 from calibench.config.request import RunRequest
-from calibench.config.resolve import resolve_run
+from calibench.config.resolve import resolve_run, with_seed
 from calibench.config.run_config import RunConfig, Setting
 from calibench.errors import InputError, did_you_mean
 from calibench.plugins.discovery import registry
 from calibench.plugins.specs import MetricSpec
 
-KEYS = ("summary", "primary", "base", "method", "seed", "data", "train", "set", "notes", "paper")
-DATA_KEYS = ("dataset", "model", "noise", "fingerprint", "licence", "notes")
+KEYS = ("summary", "primary", "base", "method", "seed", "metrics", "data", "own_data", "train", "set", "notes", "paper")
+TEST_KEYS = ("shift", "ood", "ood_score")
+"""What a run is judged on besides its test split."""
+DATA_KEYS = ("dataset", "model", "noise", *TEST_KEYS, "train", "set", "fingerprint", "licence", "notes")
 NO_NOISE = "none"
 
 
@@ -62,6 +66,8 @@ class FailedRun(Protocol):
     @property
     def recipe(self) -> str: ...  # noqa: D102
     @property
+    def method(self) -> str | None: ...  # noqa: D102
+    @property
     def seed(self) -> int: ...  # noqa: D102
 
 
@@ -72,6 +78,11 @@ class SuiteData:
     dataset: str
     model: str | None = None
     noises: tuple[str | None, ...] = (None,)
+    shift: tuple[str, ...] = ()
+    ood: tuple[str, ...] = ()
+    ood_score: tuple[str, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    """Settings of parts on this dataset, which win over those of the suite."""
     fingerprint: str | None = None
     """SHA-256 of the data before noise; None: any data under that name."""
     licence: str = ""
@@ -90,7 +101,13 @@ class Suite:
     seeds: tuple[int, ...]
     data: tuple[SuiteData, ...]
     settings: tuple[Setting, ...]
+    metrics: tuple[str, ...] = ()
+    """Metrics that records hold besides the default ones, the primary one among them if it is none of these."""
     notes: tuple[str, ...] = ()
+    own_data: str = ""
+    """The dataset that stands for an experiment in a user's file, with {file} and {group} in it; empty: the data are fixed."""
+    changed: tuple[str, ...] = ()
+    """The keys that the user replaced for this sweep; records name them."""
 
     @property
     def sha256(self) -> str:
@@ -107,19 +124,35 @@ class Suite:
 
     def has(self, cell: FailedRun) -> bool:
         """True for a run of this suite that failed; a sweep does not remember the version of its suite."""
-        own = cell.suite == self.name and cell.recipe in self.methods and cell.seed in self.seeds
+        recipe = cell.method or cell.recipe
+        own = cell.suite == self.name and recipe in self.methods and cell.seed in self.seeds
         return own and cell.sha256 in (None, self.sha256)
 
     def configs(self, device: str = "cpu") -> Iterator[RunConfig]:
         """Every run: seeds outermost, then data with their noises, then recipes."""
-        mark = {"name": self.name, "sha256": self.sha256, "changed": [], "suite": True}
+        first = list(self._first_seed(device))
         for seed in self.seeds:
-            for data in self.data:
-                for noise in data.noises:
-                    request = RunRequest(dataset=data.dataset, model=data.model, noise=noise, device=device)
-                    for recipe in self.methods:
-                        config = resolve_run(request, recipe, seed, self.settings)
-                        yield dataclasses.replace(config, preset=mark, data_fingerprint=data.fingerprint)
+            yield from (with_seed(config, seed) for config in first)
+
+    def _first_seed(self, device: str) -> Iterator[RunConfig]:
+        mark = {"name": self.name, "sha256": self.sha256, "changed": list(self.changed), "suite": True}
+        for data in self.data:
+            own = {(part, key) for part, key, _ in data.settings}
+            settings = (*data.settings, *(s for s in self.settings if s[:2] not in own))
+            for noise in data.noises:
+                request = RunRequest(
+                    dataset=data.dataset,
+                    model=data.model,
+                    noise=noise,
+                    device=device,
+                    shift=data.shift,
+                    ood=data.ood,
+                    ood_score=data.ood_score,
+                )
+                for recipe in self.methods:
+                    config = resolve_run(request, recipe, self.seeds[0], settings)
+                    own_mark = {**mark, "method": recipe}
+                    yield dataclasses.replace(config, preset=own_mark, data_fingerprint=data.fingerprint)
 
 
 def load_suite(name: str | Path) -> Suite:
@@ -141,26 +174,32 @@ def read_suite(text: str, name: str) -> Suite:
     if missing:
         raise InputError(f"{where}: there is no {missing[0]!r}", 'as in primary = "brier", base = "ce"')
     methods = read_texts(content["method"], f"{where}: method", several=True)
-    data = tuple(_data(content["data"], where))
+    data = tuple(_data(content["data"], methods, where))
     base = read_texts(content["base"], f"{where}: base", several=False)[0]
     if base not in methods:
         raise InputError(f"{where}: base {base!r} is none of its recipes", did_you_mean(base, methods))
     runs = [_options(methods, entry) for entry in data]
+    primary = _metric(_text(content, "primary", where), where)
+    metrics = _several(content, "metrics", where)
+    if getattr(registry().get("metric", primary).spec, "optional", False):
+        metrics = tuple(dict.fromkeys((*metrics, primary)))
     return Suite(
         name=name,
         text=text,
         summary=_text(content, "summary", where),
-        primary=_metric(_text(content, "primary", where), where),
+        primary=primary,
         base=base,
         methods=methods,
         seeds=read_seeds(content.get("seed", 0), f"{where}: seed"),
         data=data,
         settings=read_settings(content, runs, where),
-        notes=read_texts(content["notes"], f"{where}: notes", several=True) if "notes" in content else (),
+        metrics=metrics,
+        own_data=_text(content, "own_data", where),
+        notes=_several(content, "notes", where),
     )
 
 
-def _data(entries: Any, where: str) -> Iterator[SuiteData]:
+def _data(entries: Any, methods: Sequence[str], where: str) -> Iterator[SuiteData]:
     if not isinstance(entries, list) or not entries:
         raise InputError(f"{where}: data holds {kind_of_value(entries)}", "give each data set a table, as [[data]]")
     for number, entry in enumerate(entries, 1):
@@ -171,13 +210,17 @@ def _data(entries: Any, where: str) -> Iterator[SuiteData]:
         if "dataset" not in entry:
             raise InputError(f"{place}: there is no 'dataset'", 'as in dataset = "digits"')
         noises = read_texts(entry.get("noise", NO_NOISE), f"{place}: noise", several=True)
-        yield SuiteData(
+        data = SuiteData(
             dataset=_text(entry, "dataset", place),
             model=_text(entry, "model", place) or None,
             noises=tuple(None if noise == NO_NOISE else noise for noise in noises),
+            shift=_several(entry, "shift", place),
+            ood=_several(entry, "ood", place),
+            ood_score=_several(entry, "ood_score", place),
             fingerprint=_text(entry, "fingerprint", place) or None,
             licence=_text(entry, "licence", place),
         )
+        yield dataclasses.replace(data, settings=read_settings(entry, [_options(methods, data)], place))
 
 
 def _options(methods: Sequence[str], data: SuiteData) -> dict[str, tuple[str, ...]]:
@@ -195,6 +238,10 @@ def _known(content: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
 
 def _text(content: Mapping[str, Any], key: str, where: str) -> str:
     return read_texts(content[key], f"{where}: {key}", several=False)[0] if key in content else ""
+
+
+def _several(content: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    return read_texts(content[key], f"{where}: {key}", several=True) if key in content else ()
 
 
 def _metric(name: str, where: str) -> str:

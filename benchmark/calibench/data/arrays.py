@@ -33,11 +33,14 @@ class Arrays:
     head_weight: NDArray[np.generic] | None = None
     head_bias: NDArray[np.generic] | None = None
     notes: tuple[str, ...] = field(default=())
-    repeats: Literal["refuse", "drop"] = "refuse"
+    repeats: Literal["refuse", "drop", "allow"] = "refuse"
     """The treatment of training rows whose content is also in test, val or cal: `refuse` raises an error, `drop` leaves them out
     of train and notes in the record how many there are. `drop` is for published splits, which their users cannot correct.
-    Dropping does not change the numbers of the other rows."""
+    Dropping does not change the numbers of the other rows. `allow` is for stored outputs: equal outputs are no equal samples."""
     test_soft: NDArray[np.generic] | None = None
     """Shares `[N, K]` of people who gave each label to each row of `test`; `soft_nll` and `soft_brier` judge by them."""
+    group: str = ""
+    """The data behind these rows, where several datasets share it, as outputs of several classifiers do: boards over all data
+    sets then count it once. Empty: these rows are a data set of their own."""
     class_names: tuple[str, ...] = ()
     """The names of the K classes in order, if the data have names: settings such as `threshold:positive=` may then use them."""

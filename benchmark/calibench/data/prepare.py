@@ -54,6 +54,8 @@ class Data:
     """Shares `[n, K]` of people who gave each label to the rows of test; each row sums to 1."""
     class_names: tuple[str, ...] = ()
     """The names of the classes in order; empty if the data have none."""
+    group: str = ""
+    """The data behind these rows, as in `Arrays`."""
 
     @property
     def num_outputs(self) -> int:
@@ -80,7 +82,8 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], explicit: frozenset[str],
     splits = {name: check_rows(np.asarray(x), np.asarray(y), f"{where}: {name}") for name, (x, y) in pairs.items()}
     hashes = {name: row_hashes(split.x) for name, split in splits.items()}
     notes = arrays.notes + (_drop_repeats(splits, hashes) if arrays.repeats == "drop" else ())
-    _refuse_leaks(hashes, where)  # here, while row numbers are the user's; held-out splits cannot leak
+    if arrays.repeats != "allow":
+        _refuse_leaks(hashes, where)  # here, while row numbers are the user's; held-out splits cannot leak
     _hold_out_missing(splits, hashes, shares, where)
     weight, bias = check_head(arrays, splits["train"].x, where)
     refuse_different_shapes(splits, where)
@@ -103,6 +106,7 @@ def prepare(arrays: Arrays, shares: Mapping[str, Any], explicit: frozenset[str],
         labels_per_sample=labels_per_sample,
         test_soft=soft,
         class_names=_check_names(arrays.class_names, num_classes, labels_per_sample, where),
+        group=arrays.group,
     )
 
 

@@ -53,7 +53,7 @@ def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = Non
     left_out = tuple(task_of(board) for board in boards if base not in figures_of[id(board)])
     boards = [board for board in boards if base in figures_of[id(board)]]
     recipes = list(dict.fromkeys(row.recipe for board in boards for row in board.rows))
-    datasets = [board.dataset for board in boards]
+    datasets = [board.group or board.dataset for board in boards]
     if len(set(datasets)) < 2 or len(recipes) < 2:
         return None
     metric = boards[0].metric

@@ -19,7 +19,7 @@ from calibench.leaderboard.board_ranks import (
     with_changes,
     with_ranks,
 )
-from calibench.leaderboard.cost import machine_of, seconds_of
+from calibench.leaderboard.cost import machine_of, mean_seconds
 from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 from calibench.leaderboard.faults import faults_of
 from calibench.leaderboard.rank_intervals import LEVEL, check_rule
@@ -60,6 +60,8 @@ class Board:
     rows: tuple[Row, ...]
     versions: tuple[str, ...]
     notes: tuple[str, ...]
+    group: str = ""
+    """The data set that counts in a table over all of them; several boards may share it, as outputs of several classifiers do."""
     machines: tuple[str, ...] = ()
     """Those that the rows' runs were made on."""
     front: tuple[str, ...] | None = None
@@ -167,6 +169,7 @@ def _board(
             *_notes_on_rows(rows, runs),
             *_notes_on_data(records),
         ),
+        group=str(records[0].data.get("group") or records[0].dataset),
         machines=tuple(sorted({machine_of(record) for of_row in runs.values() for record in of_row})),
     )
 
@@ -183,7 +186,7 @@ def _with_what_is_wrong(
         found = [f"seed {record.seed}: {fault}" for record in runs.get(row.recipe, ()) for fault in faults_of(record)]
         faults = (*found, *([changed[row.recipe]] if row.recipe in changed else ()))
         lost = tuple(failed.get(row.recipe, ()))
-        seconds = seconds_of(runs.get(row.recipe, ()))
+        seconds = mean_seconds(runs.get(row.recipe, ()))
         checked.append(dataclasses.replace(row, faults=faults, failed=lost, seconds=seconds))
     return checked
 

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
+from calibench.leaderboard.pareto import NOT_OF_THE_RECIPE, seconds_of
 from calibench.records.record import ResultRecord
 
-_TRAINED = re.compile(r"stage\d+|posthoc")
-"""The entries of `timings_s` that count: not reading data, and not the judgement, which costs every row the same."""
 
-
-def seconds_of(records: Sequence[ResultRecord]) -> float | None:
-    """The mean over seeds of the seconds of training and fitting; a stage from the cache has those of its training.
-
-    None if a record does not say.
-    """
-    of_seeds = [
-        [seconds for name, seconds in record.timings_s.items() if _TRAINED.fullmatch(name)] for record in records
-    ]
-    return sum(map(sum, of_seeds)) / len(of_seeds) if of_seeds and all(of_seeds) else None
+def mean_seconds(records: Sequence[ResultRecord]) -> float | None:
+    """The mean over seeds of the seconds of training and fitting; None if a record does not say."""
+    told = all(set(record.timings_s) - set(NOT_OF_THE_RECIPE) for record in records)
+    return sum(map(seconds_of, records)) / len(records) if records and told else None
 
 
 def machine_of(record: ResultRecord) -> str:

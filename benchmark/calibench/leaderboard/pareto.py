@@ -1,39 +1,32 @@
-"""The rows of a board that no other beats in both figure and cost."""
+"""Quality against cost: the seconds of a recipe, and the recipes that no other beats in both."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from calibench.leaderboard.boards import Board
-from calibench.leaderboard.rows import Row
-from calibench.leaderboard.units import Units
+from calibench.records.record import ResultRecord
 
-
-def with_front(board: Board) -> Board:
-    """The board with its Pareto front; without one, and with a note that says why, if its runs come from several machines."""
-    if len(board.machines) > 1:
-        why = (
-            f"no Pareto front: the seconds were measured on {len(board.machines)} machines: {'; '.join(board.machines)}"
-        )
-        return dataclasses.replace(board, notes=(*board.notes, why))
-    front = pareto_front(board.rows, board.metric, board.units)
-    return dataclasses.replace(board, front=tuple(row.recipe for row in board.rows if row.recipe in front))
+NOT_OF_THE_RECIPE = ("data", "judge", "shift", "ood", "total")
+"""Timings that every recipe has alike: reading data, and judging."""
 
 
-def pareto_front(rows: Sequence[Row], metric: str, units: Units) -> set[str]:
-    """The recipes that no other beats: none is at least as good and as cheap, and better in one. Rows that may not rank are out."""
-    sign = -1.0 if units[metric]["better"] == "higher" else 1.0
-    points = {
-        row.recipe: (sign * row.cells[metric].mean, row.seconds)
-        for row in rows
-        if row.may_rank and metric in row.cells and row.seconds is not None
-    }
-    front: set[str] = set()
-    cheapest: float | None = None
-    best_of_equal: tuple[float, float] | None = None
-    for recipe, (figure, seconds) in sorted(points.items(), key=lambda item: item[1]):
-        if cheapest is None or seconds < cheapest or (figure, seconds) == best_of_equal:
-            front.add(recipe)
-            cheapest, best_of_equal = seconds, (figure, seconds)
+def seconds_of(record: ResultRecord) -> float:
+    """The seconds of training and fitting, as if no stage came from the cache: a cached stage has those of its training."""
+    return sum(seconds for stage, seconds in record.timings_s.items() if stage not in NOT_OF_THE_RECIPE)
+
+
+def pareto_front(points: Mapping[str, tuple[float, float]], better: str) -> list[str]:
+    """The names of the points (cost, quality) on the Pareto front, cheapest first.
+
+    A point is on it if no other costs as little or less and is at least as good, with one of the two strictly so. `better` is
+    the direction of quality, `lower` or `higher`; a lower cost is better.
+    """
+    sign = 1.0 if better == "lower" else -1.0
+    front: list[str] = []
+    best = float("inf")
+    for cost, quality, name in sorted((cost, sign * quality, name) for name, (cost, quality) in points.items()):
+        equal = bool(front) and (cost, quality) == (points[front[-1]][0], sign * points[front[-1]][1])
+        if quality < best or equal:
+            front.append(name)
+            best = quality
     return front

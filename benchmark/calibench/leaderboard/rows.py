@@ -43,6 +43,7 @@ class Row:
     `calibrated` holds the verdict of each seed in a word, as the record has it; a record of an earlier version has none.
     `change` is that of the board's metric against the base. `accuracy_falls` if accuracy is below the base's beyond the interval.
     `still_falling` names the trained stages whose lowest validation NLL came in the last 5 % of their epochs, on any seed.
+    `run_ids` are those of the seeds.
     `seconds` are those of training and fitting, mean over seeds; `reliability` the signed gap of each bin, if it is asked for.
     `faults` are figures that cannot be, and predictions that are not those of the record. A row with a fault or with a failed seed
     has no rank: a mean over the seeds that did not fail would be too good.
@@ -60,6 +61,7 @@ class Row:
     change: Change | None = None
     accuracy_falls: bool = False
     still_falling: tuple[str, ...] = ()
+    run_ids: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     failed: tuple[FailedSeed, ...] = ()
     seconds: float | None = None
@@ -91,7 +93,9 @@ def unranked_row(recipe: str, records: Sequence[ResultRecord], metrics: Iterable
     levels = tuple(sorted({_level(record) for record in records}))
     calibrated = tuple(record.calibrated for record in records)
     return Row(
-        None, recipe, seeds, cells, floors, backends, calibrated, levels, reasons, still_falling=_still_falling(records)
+        *(None, recipe, seeds, cells, floors, backends, calibrated, levels, reasons),
+        still_falling=_still_falling(records),
+        run_ids=tuple(record.run_id for record in records),
     )
 
 

@@ -21,6 +21,7 @@ from calibench.plugins import hookspecs
 from calibench.plugins.registry import BLOCK_VARIABLE, Entry, Plugin, Registry
 from calibench.plugins.specs import (
     DatasetSpec,
+    LauncherSpec,
     MethodSpec,
     MetricSpec,
     ModelSpec,
@@ -44,21 +45,26 @@ HOOKS: dict[str, type[Spec]] = {
     "calibench_presets": PresetSpec,
     "calibench_suites": SuiteSpec,
     "calibench_readers": ReaderSpec,
+    "calibench_launchers": LauncherSpec,
 }
 
 
-_ONE_AT_A_TIME = threading.RLock()
-"""Standard output is redirected while plugins load. Two threads at once would leave it so for the rest of the process."""
+_LOCK = threading.RLock()
+"""One thread loads plugins: loading sends their prints to standard error, and two threads that do so leave it there."""
 
 
-@functools.cache
 def registry(*families: str) -> Registry:
     """The plugins of this environment, loaded once; PluginError for a misspelt hook or a name clash.
 
     Only the hooks of `families` are called; without any, all hooks. So `list methods` imports no dataset.
     """
-    with _ONE_AT_A_TIME:
-        reg = discover(families=families)
+    with _LOCK:
+        return _loaded(*families)
+
+
+@functools.cache
+def _loaded(*families: str) -> Registry:
+    reg = discover(families=families)
     if reg.faults:
         raise reg.faults[0]
     return reg

@@ -17,6 +17,7 @@ import pluggy
 
 from calibench.plugins.specs import (
     DatasetSpec,
+    LauncherSpec,
     MethodSpec,
     MetricSpec,
     ModelSpec,
@@ -265,6 +266,27 @@ def calibench_suites() -> Iterable[SuiteSpec]:
 
     [[data]]
     dataset = "digits"
+    ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def calibench_launchers() -> Iterable[LauncherSpec]:
+    """Ways to make the runs of a sweep, for `calibench sweep --launcher NAME`.
+
+    ```python
+    import calibench
+
+    @calibench.hookimpl
+    def calibench_launchers():
+        return [calibench.LauncherSpec(name="in-turn", target="my_module:launch", summary="One run after another, here.")]
+
+    def launch(configs, options, workers):
+        from calibench.runs.launchers.messages import Event, Task
+        from calibench.runs.launchers.outcome import outcome_of
+        for number, config in enumerate(configs):
+            yield Event(0, outcome_of(Task(number, config), options))
     ```
     """
     raise NotImplementedError

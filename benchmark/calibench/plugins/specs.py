@@ -130,6 +130,8 @@ class DatasetSpec(Spec):
     near_ood: tuple[str, ...] = ()
     far_ood: tuple[str, ...] = ()
     """Datasets, as `--ood` names them, of other classes: near ones resemble this dataset, far ones do not."""
+    stored_outputs: bool = False
+    """True if the rows are outputs of a classifier that is not here: only calibrators and decisions can follow."""
 
     def shared_params(self) -> tuple[Param, ...]:
         """The shares and the seed of the splits that are held out of the training rows."""
@@ -293,6 +295,18 @@ class SuiteSpec(PresetSpec):
     """A frozen protocol by name, for `calibench sweep`. `target` is `module:file.toml`; see docs/guides/suites.md."""
 
     family: ClassVar[str] = "suite"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LauncherSpec(Spec):
+    """A way to make many runs, for `calibench sweep --launcher NAME`; see docs/guides/cluster.md.
+
+    `target` is called as `target(configs, options, workers, **params)`, and returns an iterator of
+    `calibench.runs.launchers.messages.Event`: every configuration ends in one `Done` or `Failed`. `workers` is a
+    `calibench.runs.launchers.messages.Workers`. A parameter `address` is what `--address` sets.
+    """
+
+    family: ClassVar[str] = "launcher"
 
 
 def kind_of(spec: Spec) -> str:

@@ -43,6 +43,8 @@ class FailedCell:
     hint: str = ""
     suite: str | None = None
     sha256: str | None = None
+    method: str | None = None
+    """The recipe as the suite writes it."""
 
     @property
     def key(self) -> Key:
@@ -99,7 +101,7 @@ def cell_of(entry: Any) -> FailedCell | None:
     if not isinstance(entry, Mapping):
         return None
     texts = ("recipe", "dataset", "model", "message")
-    optional = ("noise", "hint", "suite", "sha256")
+    optional = ("noise", "hint", "suite", "sha256", "method")
     seed = entry.get("seed")
     sound = (
         all(isinstance(entry.get(name), str) for name in texts)

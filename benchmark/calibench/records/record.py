@@ -143,8 +143,8 @@ class ResultRecord:
 
     data: dict[str, Any] = field(default_factory=dict)
     """The data: SHA-256 `fingerprint` of all splits, of the same before noise (`clean_fingerprint`) and of the test
-    split; `classes`; `questions`, which is the number of labels a sample; `licence`, `source`, `notes`; facts about
-    the `noise`, such as its realised rate, and about each `shift`."""
+    split; `classes`; `group`, the data that outputs of several classifiers share; `questions`, which is the number of
+    labels a sample; `licence`, `source`, `notes`; facts about the `noise`, such as its realised rate, and about each `shift`."""
 
     machine: dict[str, Any] = field(default_factory=dict)
     """The machine: `system`, `processor`, `cores`, `threads` of torch, `device`; `ranks`, the number of processes, if

@@ -34,6 +34,9 @@ THRESHOLDS = "calibench.thresholds/1"
 LEADERBOARD = "calibench.leaderboard/2"
 """Boards: `calibench leaderboard --json`. Since 2 a rank is `[best, worst]`."""
 
+SITE = "calibench.site/1"
+"""The files of a site, `site.json` beside its index."""
+
 SWEEP = "calibench.sweep/1"
 """The state of a sweep, `sweeps/SUITE.json` in a results folder."""
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 RECORDS, PREDICTIONS, CACHE = "records", "predictions", "cache"
 """Folders under a results folder."""
 
+INDICES = (".labels", ".ids")
+"""Endings of the arrays of whole numbers, which an entry of a leaderboard stores in as few bytes as they need."""
+
 
 class ChangedPredictionsError(InputError):
     """The checksum of a predictions file is not that of its record."""
@@ -108,6 +111,11 @@ def read_predictions(
             raise ChangedPredictionsError(message, "run it again with --force")
         with safe_open(path, framework="numpy") as content:
             stored = content.keys()
-            return {name: content.get_tensor(name) for name in stored if names is None or name in names}
+            return {name: _widened(name, content.get_tensor(name)) for name in stored if names is None or name in names}
     except (OSError, SafetensorError) as error:
         raise InputError(f"cannot read {path}: {error}", "run it again with --force") from None
+
+
+def _widened(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Labels and ids as int64, whatever `submit` made of them; other arrays as they are."""
+    return array.astype(np.int64) if name.endswith(INDICES) else array

@@ -45,11 +45,11 @@ def across_grid(board: Across) -> Grid:
         Column("better", f"{rates.metric} better by %", tuple(_gain(board, row.method) for row in rows), keep=3),
     ]
     if board.elo is not None:
-        columns.append(Column("elo", "Elo", tuple(_rating(board.elo[row.method]) for row in rows), keep=2))
+        columns.append(Column("elo", "Elo", tuple(rating_text(board.elo[row.method]) for row in rows), keep=2))
     if board.missing:
         blank = tuple(str(len(board.missing.get(row.method, ()))) for row in rows)
         columns.append(Column("missing", "missing", blank, keep=1))
-    return Grid(title, tuple(columns), tuple(printable(line) for line in _notes(board)), "recipe")
+    return Grid(title, tuple(columns), tuple(printable(line) for line in across_notes(board)), "recipe")
 
 
 def across_document(board: Across) -> dict[str, Any]:
@@ -75,12 +75,14 @@ def _gain(board: Across, recipe: str) -> str:
     return "base" if recipe == board.base else signed_with_interval(gain.mean, gain.interval, "fraction")
 
 
-def _rating(rating: Elo) -> str:
+def rating_text(rating: Elo) -> str:
+    """`1104 [1020, 1190]`, or the rating alone."""
     bounds = f" [{rating.interval[0]:.0f}, {rating.interval[1]:.0f}]" if rating.interval else ""
     return f"{rating.rating:.0f}{bounds}"
 
 
-def _notes(board: Across) -> list[str]:
+def across_notes(board: Across) -> list[str]:
+    """The lines under the table: how to read it, and what is missing."""
     rates = board.win_rates
     level = f"{100 * rates.level:g} %"
     groups = sum(rates.groups.values())

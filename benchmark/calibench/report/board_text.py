@@ -32,10 +32,9 @@ def board_grid(board: Board, chosen: Sequence[str] = ()) -> Grid:
 def title(board: Board) -> str:
     """One line with everything that all rows share."""
     noise = f", noise {board.noise}" if board.noise else ""
-    order = "ranked by" if _has_ranks(board) else "in the order of"
-    order = f"{order} {board.metric}"
+    order = f"{'ranked by' if has_ranks(board) else 'in the order of'} {board.metric}"
     if board.sorted_by is not None:
-        order = f"{order}, shown by {board.sorted_by}" if _has_ranks(board) else f"in the order of {board.sorted_by}"
+        order = f"{order}, shown by {board.sorted_by}" if has_ranks(board) else f"in the order of {board.sorted_by}"
     return printable(f"{board.dataset}, model {board.model}{noise}, {board.n_test} test samples, {order}")
 
 
@@ -57,7 +56,7 @@ def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
         parts.append(f"floor: mean {floor} of a perfectly calibrated model with the same confidences")
     yield "; ".join(parts)
     over = "test samples and seeds" if any(len(row.seeds) > 1 for row in board.rows) else "test samples"
-    if _has_ranks(board):
+    if has_ranks(board):
         yield (
             f"rank: all true ranks lie in these intervals at a joint level of 95 %, over {over}; "
             f"figures that differ by {board.tolerance:g} or less are equal"
@@ -125,7 +124,8 @@ def _without_interval(board: Board, names: Sequence[str]) -> Iterator[str]:
         yield f"no interval of {name}{whom}: {reason}"
 
 
-def _has_ranks(board: Board) -> bool:
+def has_ranks(board: Board) -> bool:
+    """True if some row has a rank."""
     return any(row.rank is not None for row in board.rows)
 
 

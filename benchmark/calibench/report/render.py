@@ -34,7 +34,7 @@ def render(boards: Sequence[Board], form: str, chosen: Sequence[str] = (), acros
     if form == "latex":
         return "\n".join([*(board_latex(board, chosen) for board in boards), *map(latex_of, grids)])
     if form == "html":
-        return boards_html(boards, chosen, grids)
+        return boards_html(boards, chosen, across)
     if form == "csv":
         return boards_csv(boards)
     if form == "json":

@@ -22,5 +22,7 @@ class RunOptions:
     """Metrics that the record holds besides the default set, as in `smece,ece:bins=20`."""
     sampling: Sampling = DEFAULT_SAMPLING
     """The bootstrap of the intervals."""
+    remote: str | None = None
+    """The URL of results whose mirror is `results`: each run is copied there as it ends."""
     wait: bool = True
     """Wait for another process that makes the same run; False raises `RunBusyError`."""

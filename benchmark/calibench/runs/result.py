@@ -122,6 +122,7 @@ class RunResult:
             "splits": list(SPLITS),
             "licence": spec.licence,
             "source": spec.source,
+            **({"group": data.group} if data.group else {}),
             "notes": list(data.notes),
             "noise": None if data.noise is None else dict(data.noise),
         }

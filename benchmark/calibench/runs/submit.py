@@ -5,6 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from calibench.atomic import writable_folders
 from calibench.config.suite import Suite
@@ -48,8 +52,15 @@ def submit(
     written = []
     for record in chosen:
         arrays = store.read_predictions(results, record)
-        kept = {name: array for name, array in arrays.items() if name.startswith(TEST)}
+        kept = {name: _narrowed(name, array) for name, array in arrays.items() if name.startswith(TEST)}
         written.append(store.write_run(target, record, kept))
     before = read_failed_file(target / FILE) if (target / FILE).is_file() else []
     write_failed_file(target / FILE, without_record([*before, *failed], store.read_records(target)))
     return written
+
+
+def _narrowed(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Labels and ids in as few bytes as their largest one needs, other arrays as they are."""
+    if not name.endswith(store.INDICES) or array.size == 0 or array.min() < 0:
+        return array
+    return array.astype(np.min_scalar_type(int(array.max())))

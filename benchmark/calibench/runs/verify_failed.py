@@ -18,7 +18,7 @@ def faults_of_failed(path: Path, made: Collection[Key]) -> Iterator[str]:
         yield error.message
         return
     seen: set[Key] = set()
-    suites: dict[str, Suite | None] = {}
+    suites: dict[str, tuple[Suite, set[Key]] | None] = {}
     for cell in cells:
         name = f"{cell.recipe} on {cell.dataset}, seed {cell.seed}"
         if cell.key in seen:
@@ -46,18 +46,20 @@ def keys_of(suite: Suite) -> set[Key]:
     }
 
 
-def _suite(name: str) -> Suite | None:
+def _suite(name: str) -> tuple[Suite, set[Key]] | None:
     try:
-        return load_suite(name)
+        suite = load_suite(name)
+        return suite, keys_of(suite)
     except CalibenchError:
         return None
 
 
-def _of_suite(cell: FailedCell, name: str, suite: Suite | None) -> Iterator[str]:
-    if suite is None:
+def _of_suite(cell: FailedCell, name: str, found: tuple[Suite, set[Key]] | None) -> Iterator[str]:
+    if found is None:
         return
+    suite, runs = found
     if cell.sha256 != suite.sha256:
         made_by = f"{str(cell.sha256)[:12]}, here {suite.sha256[:12]}"
         yield f"{name}: it failed in another version of suite {suite.name}: {made_by}"
-    elif cell.recipe not in suite.methods or cell.seed not in suite.seeds:
+    elif cell.key not in runs:
         yield f"{name}: suite {suite.name} has no such run"

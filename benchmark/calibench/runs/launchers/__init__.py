@@ -1,1 +1,1 @@
-"""Launchers run the configurations of one command, one launcher a file. Each yields one `Finished` run after another."""
+"""Launchers of sweeps, one a file: each makes many runs, and says of every one how it ended."""

@@ -1,11 +1,23 @@
-"""The messages between a pool and its workers."""
+"""The messages between a launcher and its workers, and between a launcher and the sweep."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from calibench.config.run_config import RunConfig
 from calibench.runs.options import RunOptions
+
+
+class Workers(NamedTuple):
+    """What a sweep asks of a launcher."""
+
+    jobs: int | None
+    """Runs at once; None leaves the number to the launcher."""
+    threads: int
+    """CPU threads of a run."""
+    logs: Path
+    """A folder for what workers print."""
 
 
 class Setup(NamedTuple):
@@ -59,3 +71,10 @@ class Busy(NamedTuple):
 
 
 Outcome = Done | Failed | Busy
+
+
+class Event(NamedTuple):
+    """A message of one worker; workers have numbers from 0."""
+
+    worker: int
+    message: Progress | Outcome

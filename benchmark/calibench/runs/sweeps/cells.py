@@ -36,13 +36,25 @@ def cells_of(configs: Iterable[RunConfig], options: RunOptions, threads: int) ->
     configs = list(configs)
     code = installed_code_of({part.spec.target for config in configs for part in config.parts})
     common = [code, versions([]), options.metrics, list(options.sampling), threads]
-    return [Cell(config, _key(config, common)) for config in configs]
+    digests: dict[tuple[Any, ...], str] = {}
+    cells = []
+    for config in configs:
+        # The runs of all seeds share these objects: what they say is put into words once.
+        parts = (config.stages, config.dataset, config.model, config.noise, config.shift_and_ood)
+        shared = (*map(id, parts), config.device, config.data_fingerprint)
+        if shared not in digests:
+            digests[shared] = _without_seed(config, common)
+        key = hashlib.sha256(f"{digests[shared]} {config.seed}".encode()).hexdigest()[:32]
+        cells.append(Cell(config, key))
+    return cells
 
 
-def _key(config: RunConfig, common: list[Any]) -> str:
+def _without_seed(config: RunConfig, common: list[Any]) -> str:
+    """The digest of everything in a key but the seed."""
+    document = {name: value for name, value in config.document().items() if name != "seed"}
     files = [_state_of_files(part) for part in config.parts]
-    text = json.dumps([config.document(), config.data_fingerprint, files, common], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    text = json.dumps([document, config.data_fingerprint, files, common], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _state_of_files(part: Bound) -> list[Any]:

@@ -12,6 +12,7 @@ from calibench.atomic import writable_folder, write_json
 from calibench.cache.lock import locked
 from calibench.records import schemas, store
 from calibench.records.failed_cells import SWEEPS
+from calibench.records.remote import RemoteResults
 
 
 @dataclass
@@ -22,6 +23,8 @@ class SweepState:
     results: Path
     done: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    remote: RemoteResults | None = None
+    """Where the file is copied to."""
 
     @classmethod
     def read(cls, results: Path, name: str) -> SweepState:
@@ -55,15 +58,35 @@ class SweepState:
     def write(self) -> None:
         """Write the state, with what another sweep of the same name has added meanwhile."""
         writable_folder(self.path.parent)
+        if self.remote is not None:
+            self.remote.fetch(SWEEPS, {self.path.name})
         with locked(self.results / store.CACHE, f"sweep-{self.path.stem}"):
             other = SweepState.read(self.results, self.path.stem)
             done = {**other.done, **self.done}
             failed = {key: value for key, value in {**other.failed, **self.failed}.items() if key not in self.done}
             document = {"schema": schemas.SWEEP, "done": done, "failed": failed}
             write_json(self.path, document)
+        if self.remote is not None:
+            self.remote.upload(self.path)
 
     def _changed(self, run_id: str) -> int | None:
         try:
             return (self.results / store.RECORDS / f"{run_id}.json").stat().st_mtime_ns
         except OSError:
             return None
+
+
+def fetch_for_sweep(remote: RemoteResults, name: str) -> Path:
+    """The mirror of the results at a URL, with what a sweep asks for: its state, all records, predictions of runs it does not know.
+
+    The predictions of the others are on a machine that made them, or are fetched when a board is shown.
+    """
+    remote.fetch(SWEEPS, {f"{name}.json"})
+    remote.fetch(store.RECORDS)
+    state = SweepState.read(remote.mirror, name)
+    known = {entry["run_id"] for key, entry in state.done.items() if state.is_done(key)}
+    there = {path.stem for path in (remote.mirror / store.RECORDS).glob("*.json")}
+    unknown = {f"{run_id}.safetensors" for run_id in there - known}
+    if unknown:
+        remote.fetch(store.PREDICTIONS, unknown)
+    return remote.mirror

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from calibench.atomic import writable_folder
 from calibench.records.failed_cells import SWEEPS
-from calibench.runs.launchers.messages import Busy, Done, Failed, Progress
-from calibench.runs.launchers.pool import Event, launch
+from calibench.records.remote import RemoteResults
+from calibench.runs.launchers.choose import Launch, choose_launcher, launch_of
+from calibench.runs.launchers.messages import Busy, Done, Event, Failed, Progress, Workers
 from calibench.runs.options import RunOptions
 from calibench.runs.sweeps.cells import Cell
 from calibench.runs.sweeps.state import SweepState
 
 WRITE_SECONDS = 10.0
 """Least time between two writes of the state, while runs end."""
+
+WRITE_SHARE = 0.05
+"""Most of the time that writes of the state may take."""
 
 
 @dataclass
@@ -42,22 +47,30 @@ def sweep(
     cells: Sequence[Cell],
     options: RunOptions,
     *,
-    jobs: int,
+    jobs: int | None = None,
     threads: int = 1,
+    launch: Launch | None = None,
     retry_failed: bool = False,
     hear: Hear = lambda cell, event: None,
 ) -> Swept:
     """Make the missing runs of the sweep `name`, `jobs` at once; a cell that fails is remembered, and the others go on.
+
+    `launch` makes them; None is the default launcher.
 
     The same call after a kill makes what is still missing. Two sweeps of one folder share the work.
     """
     results = options.results
     assert results is not None
     state = SweepState.read(results, name)
+    state.remote = RemoteResults(options.remote) if options.remote is not None else None
     missing = missing_cells(cells, state, retry_failed=retry_failed)
     swept = Swept(list(cells), before=sum(state.is_done(cell.key) for cell in cells))
     if missing:
-        _make(missing, options, jobs, threads, state, swept, hear)
+        writable_folder(logs := results / SWEEPS / "logs")
+        events = (launch or launch_of(choose_launcher()))(
+            [cell.config for cell in missing], options, Workers(jobs, threads, logs)
+        )
+        _make(missing, events, state, swept, hear)
     known = {cell.key for cell in missing}
     for cell in cells:
         if cell.key in state.failed and cell.key not in known:
@@ -66,21 +79,11 @@ def sweep(
     return swept
 
 
-def _make(
-    missing: Sequence[Cell],
-    options: RunOptions,
-    jobs: int,
-    threads: int,
-    state: SweepState,
-    swept: Swept,
-    hear: Hear,
-) -> None:
-    assert options.results is not None
-    logs = options.results / SWEEPS / "logs"
-    writable_folder(logs)
-    written = time.monotonic()
+def _make(missing: Sequence[Cell], events: Iterable[Event], state: SweepState, swept: Swept, hear: Hear) -> None:
+    """Hear all events, and write what they change."""
+    due = time.monotonic() + WRITE_SECONDS
     try:
-        for event in launch([cell.config for cell in missing], options, jobs, threads, logs):
+        for event in events:
             message = event.message
             cell = missing[message.number]
             if isinstance(message, Done):
@@ -91,14 +94,16 @@ def _make(
                 swept.failed.append((cell, message))
                 state.add_failed(cell.key, _about(cell), message.message, message.hint)
             hear(cell, event)
-            if not isinstance(message, Progress | Busy) and time.monotonic() - written >= WRITE_SECONDS:
+            if not isinstance(message, Progress | Busy) and (start := time.monotonic()) >= due:
                 state.write()
-                written = time.monotonic()
+                end = time.monotonic()
+                due = end + max(WRITE_SECONDS, (end - start) / WRITE_SHARE)
     finally:
+        getattr(events, "close", lambda: None)()  # ends the workers of a sweep that is cut off
         state.write()
 
 
-def _about(cell: Cell) -> dict[str, str | int | None]:
+def _about(cell: Cell) -> dict[str, Any]:
     config = cell.config
     return {
         "recipe": config.recipe,
@@ -106,4 +111,5 @@ def _about(cell: Cell) -> dict[str, str | int | None]:
         "model": config.model.text(),
         "noise": None if config.noise is None else config.noise.text(),
         "seed": config.seed,
+        "method": (config.preset or {}).get("method"),
     }

@@ -57,6 +57,34 @@ def read_h5(path: Path, columns: Columns, group: str | None = None, split: str |
         raise InputError(f"cannot read {path}: {first_line(error)}", "write it with h5py") from None
 
 
+def experiments(path: Path) -> list[str]:
+    """The groups of a `.h5` file that hold samples of `cal` and of `test`, in CalArena's layout, by name.
+
+    InputError if the file cannot be read or has none.
+    """
+    try:
+        import h5py
+    except ImportError:
+        raise InputError("reading .h5 needs h5py", 'pip install "calibench[h5]"') from None
+    kinds: dict[str, set[str]] = {}
+
+    def gather(name: str, item: Any) -> None:
+        place, _, short = name.rpartition("/")
+        if isinstance(item, h5py.Dataset) and place:
+            kinds.setdefault(place, set()).add(short)
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(gather)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {first_line(error)}", "write it with h5py") from None
+    found = sorted(name for name, shorts in kinds.items() if {"labels_cal", "labels_test"} <= shorts)
+    if not found:
+        message = f"{path} holds no experiment: no group has labels_cal and labels_test"
+        raise InputError(message, "CalArena's layout is DATASET/MODEL/probas_cal, labels_cal, probas_test, labels_test")
+    return found
+
+
 def _content(file: Any, path: Path, group: str | None, split: str) -> Content:
     import h5py
 
