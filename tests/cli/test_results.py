@@ -56,6 +56,15 @@ def test_a_spreadsheet_computes_no_name(runs: Path, cli: Any) -> None:
         ("nll!=none AND dataset = 'toy'", ["ce0", "ce1", "vtst0"]),
         ("nll<=0.4", ["vtst0"]),
         ("seed>5", []),
+        ("recipe=vtst or seed=1", ["ce1", "vtst0"]),
+        ("not recipe=ce", ["=cmd0", "vtst0"]),
+        ("recipe=ce and seed=1 or recipe=vtst", ["ce1", "vtst0"]),
+        ("recipe=ce and (seed=1 or recipe=vtst)", ["ce1"]),
+        ("not (recipe=ce or recipe=vtst) and not nll<1", ["=cmd0"]),
+        ("NOT((nll<0.45)OR(nll>0.55))AND nll!=none", ["ce0"]),
+        ("not not recipe='vtst'", ["vtst0"]),
+        ('recipe="ce and seed=1"', []),
+        ("created=2025-01-01T00:00:00+00:00 and nll<0.45", ["vtst0"]),
     ],
 )
 def test_conditions(condition: str, expected: list[str], runs: Path, cli: Any) -> None:
@@ -69,6 +78,15 @@ def test_conditions(condition: str, expected: list[str], runs: Path, cli: Any) -
         ("nil<0.5", "there is no column 'nil'", "did you mean 'nll'?"),
         ("nll<small", "'small' is not a number", "ece15<0.02"),
         ("recipe<ce", "compares words by <", "use = or !="),
+        ("recipe=ce and", "the condition 'recipe=ce and' ends too early", "--where"),
+        ("(recipe=ce", "ends too early", "--where"),
+        ("recipe=ce)", "cannot read the condition ')' behind 'recipe=ce'", "--where"),
+        ("recipe=ce seed=1", "cannot read the condition 'seed=1' behind 'recipe=ce'", "--where"),
+        ("and recipe=ce", "cannot read the condition 'and recipe=ce'", "--where"),
+        ("__import__('os')", "cannot read the condition", "--where"),
+        ("recipe='ce", "cannot read the condition", "--where"),
+        ("", "the condition '' ends too early", "--where"),
+        ("(" * 60 + "seed=1" + ")" * 60, "over 50 parentheses deep", "--where"),
     ],
 )
 def test_conditions_that_cannot_be_read(condition: str, says: str, hint: str, runs: Path, refused: Any) -> None:

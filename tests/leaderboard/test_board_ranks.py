@@ -184,9 +184,9 @@ def test_changed_predictions_are_not_used(tmp_path: Path) -> None:
     assert records[0].predictions is not None
     file = tmp_path / records[0].predictions["file"]
     file.write_bytes(file.read_bytes()[:-1] + b"\x01")
-    board = only_board(records, tmp_path)
-    assert "has changed since" in board.notes[0]
-    assert board.rows[0].rank is None
+    (row,) = only_board(records, tmp_path).rows
+    assert "has changed since" in row.faults[0]
+    assert row.rank is None
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,8 @@ def test_grouped_means_equal_loops():
     of_strata = [[table[row] for row in complete if strata[row] == name] for name in ("a", "b")]
     expected = (np.mean(of_strata[0], axis=0) + np.mean(of_strata[1], axis=0)) / 2
     assert means.estimates() == pytest.approx(expected)
-    advantage, error, _ = means.studentised(1.0, 10, 0)
+    pairs = means.pairs(1.0, 10, 0)
+    advantage, error = pairs.advantage, pairs.error
     assert advantage == pytest.approx([expected[0] - expected[1], expected[0] - expected[2], expected[1] - expected[2]])
     variance = 0.0
     for name in ("a", "b"):

@@ -80,6 +80,32 @@ def test_other_means_get_the_interval_of_hall():
     assert mean_interval(symmetric, 0.95) == pytest.approx([-middle, middle], rel=1e-12)
 
 
+@pytest.mark.parametrize(("name", "least", "most"), [("brier", 0.0, 2.0), ("nll", 0.0, math.inf)])
+def test_a_bound_outside_the_range_of_the_figure_is_moved_to_its_end(name, least, most):
+    moved = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        labels = rng.integers(0, 2, size=40)
+        wrong = rng.random(40) < (0.05 if seed % 2 else 0.97)  # nearly all right, or nearly all wrong
+        logits = np.where(np.arange(2) == (labels ^ wrong)[:, None], 8.0, 0.0) + rng.normal(0, 0.1, size=(40, 2))
+        judged = Judged(Outputs(torch.from_numpy(logits)), labels)
+        metric = load_metrics(name)[name][1]
+        values = metric.per_sample(judged)
+        free = mean_interval(values, 0.95)
+        found = intervals(judged, {name: metric}, {name: float(values.mean())}, {}, Sampling())[name]
+        assert found == [max(free[0], least), min(free[1], most)]
+        assert least <= found[0] <= values.mean() <= found[1] <= most
+        moved += found != free
+    assert moved > 2
+
+
+def test_a_share_of_several_labels_stays_within_0_and_1():
+    metric = load_metrics("accuracy")["accuracy"][1]
+    assert metric.in_range([-0.1, 1.1]) == [0.0, 1.0]
+    reason = NoInterval("too few")
+    assert metric.in_range(reason) is reason
+
+
 def test_means_without_spread_and_of_too_few_samples():
     assert mean_interval(np.full(50, 0.3), 0.95) == NoInterval("all samples have the same value")
     assert mean_interval(np.arange(19.0), 0.95) == NoInterval("19 samples are too few: 20 are needed")

@@ -68,8 +68,9 @@ def _figures(metrics: Mapping[str, float], dataset: int, method: int, seed: int)
     own = np.random.default_rng((dataset, method, seed))
     figures, replicates = {}, {}
     for place, (name, value) in enumerate(metrics.items()):
-        scale = 0.1 * abs(value)
-        centre = value + scale * (0.02 * method + 0.05 * own.normal())
+        scale = 0.1 * min(abs(value), 1 - value if name == "accuracy" else abs(value))  # no figure leaves its range
+        worse = -1 if name == "accuracy" else 1
+        centre = value + scale * (worse * 0.02 * method + 0.05 * own.normal())
         spread = shared[place] + 0.2 * own.normal(size=RESAMPLES)
         figures[name] = centre
         replicates[f"bootstrap.{name}"] = centre + scale * spread
@@ -83,7 +84,12 @@ def _record(
     name = f"{dataset}-mlp-{recipe.replace(':', '-')}-s{seed}"
     digest = hashlib.sha256(name.encode()).hexdigest()
     factor = figures["nll"] / template["metrics"]["nll"]
-    fields = ("intervals", "noise_floor", "timings_s", "detectable", "mean_confidence", "details", "fitted")
+    fields = ("noise_floor", "timings_s", "detectable", "mean_confidence", "details", "fitted")
+    moved = {metric: value - template["metrics"][metric] for metric, value in figures.items()}
+    intervals = {
+        metric: bounds and [bound + moved[metric] for bound in bounds]
+        for metric, bounds in template["intervals"].items()
+    }
     stages = [{**template["config"]["stages"][0], "name": stage.partition(":")[0]} for stage in recipe.split("+")]
     return {
         **template,
@@ -93,6 +99,7 @@ def _record(
         "dataset": dataset,
         "seed": seed,
         "metrics": dict(figures),
+        "intervals": intervals,
         "verdict": f"{template['verdict']} (ECE15 {100 * figures['ece15']:.2f} %)",
         "config": {**template["config"], "recipe": recipe, "stages": stages, "seed": seed},
         "seeds": {stream: int(digest[:15], 16) + place for place, stream in enumerate(template["seeds"])},

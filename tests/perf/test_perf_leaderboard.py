@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from many_records import write_runs
 
 from calibench.leaderboard.boards import boards
+from calibench.leaderboard.win_rates import Layout, win_rates_of
 from calibench.records.store import read_records
 from calibench.report.render import FORMATS, render
 
@@ -39,3 +41,12 @@ def test_leaderboard(results: Path, form: str, benchmark) -> None:
     assert [len(board.rows) for board in made] == [METHODS] * DATASETS
     assert all(row.rank is not None for board in made for row in board.rows)
     assert all(row.recipe in text for board in made for row in board.rows)
+
+
+@pytest.mark.parametrize("recipes", [100, 800])
+def test_all_data_sets_together(recipes: int, benchmark) -> None:
+    benchmark.group = "leaderboard over data sets"
+    figures = np.random.default_rng(0).normal(size=(4, recipes)) + np.arange(recipes) / 20
+    names, layout = [f"recipe{number}" for number in range(recipes)], Layout("recipe", ("task",), "nll")
+    made = benchmark.pedantic(win_rates_of, (figures, names, range(4), [""] * 4, layout), rounds=3)
+    assert made.rows[0].win_rate > 0.9

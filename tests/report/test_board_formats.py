@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -10,14 +11,20 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "leaderboard"))
 from board_records import store_runs, unstored_record
 
+from calibench.leaderboard.across import Across, across
+from calibench.leaderboard.board_front import with_front
 from calibench.leaderboard.boards import Board, boards
+from calibench.leaderboard.elo import elo
 from calibench.report.board_columns import board_columns, metrics_of
 from calibench.report.board_html import boards_html
 from calibench.report.board_latex import board_latex, escaped
+from calibench.report.render import render
 
 HOSTILE = r"<script>alert(1)</script>&\input{x}$%#_^~|{}"
 
@@ -34,6 +41,18 @@ def hostile_board() -> Board:
         [unstored_record(HOSTILE, 0, {"nll": 0.4}), unstored_record("ce", 0, {"nll": 0.5})], Path("x"), "nll"
     )
     return made
+
+
+def summary() -> Across:
+    """Two recipes on two data sets, with Elo ratings."""
+    records = [
+        unstored_record(recipe, 0, {"nll": nll}, dataset=data, data={"clean_fingerprint": data})
+        for data in ("a_b", "c&d")
+        for recipe, nll in (("ce", 0.4), (HOSTILE, 0.3))
+    ]
+    made = across(boards(records, Path("x"), "nll", base="ce"), "ce")
+    assert made is not None
+    return dataclasses.replace(made, elo=elo(made.table))
 
 
 class Tags(HTMLParser):
@@ -96,9 +115,34 @@ def test_latex_leaves_no_special_character() -> None:
     assert set(rest).isdisjoint("\\&%$#_{}~^<>|")
 
 
+@given(st.text(max_size=40))
+def test_latex_of_any_name_is_balanced_and_in_letters_that_pdflatex_has(name: str) -> None:
+    made = escaped(name)
+    commands = r"\\(?:textbackslash|textasciitilde|textasciicircum|textless|textgreater|textbar|dag)\{\}"
+    rest = re.sub(rf"{commands}|\$\\(?:downarrow|times|bullet)\$|\\[&%$#_{{}}]", "", made)
+    assert set(rest).isdisjoint("\\&%$#_{}~^<>|")
+    assert all(" " <= sign <= "~" or "À" <= sign <= "ÿ" for sign in rest)
+
+
+def test_names_in_other_scripts_are_told_apart() -> None:
+    assert escaped("中 é") == "[U+4E2D] é"
+    assert escaped("文") != escaped("中")
+
+
+def letters_that_pass() -> str:
+    return "".join(chr(code) for code in range(0xC0, 0x100) if not escaped(chr(code)).startswith("["))
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(board: Board, tmp_path: Path) -> None:
-    body = board_latex(board) + board_latex(hostile_board())
+    shown = with_front(board)
+    body = (
+        board_latex(shown)
+        + board_latex(hostile_board())
+        + rf"\par {escaped(letters_that_pass())} {escaped('[文 †↓✗◆')}"
+    )
+    body += render([shown, shown], "latex", ["seconds", "change"], [summary()])
     document = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{body}\end{{document}}"
     (tmp_path / "t.tex").write_text(document, encoding="utf-8")
     command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "t.tex"]

@@ -144,6 +144,11 @@ def test_columns_can_be_chosen_and_misspelt(board: Board) -> None:
     with pytest.raises(InputError, match="no record on this board has the metric 'acuracy'") as caught:
         metrics_of(board, ["acuracy"])
     assert "accuracy" in caught.value.hint
+    names = [column.name for column in board_columns(board, metrics_of(board, ["sd", "ece15"]), ["sd", "ece15"])]
+    assert names == ["rank", "method", "brier", "sd", "ece15"]
+    with pytest.raises(InputError) as caught:
+        metrics_of(board, ["chnage"])
+    assert "did you mean 'change'?" in caught.value.hint
 
 
 def printed(board: Board, width: int, *chosen: str) -> list[str]:
@@ -161,7 +166,8 @@ def test_a_narrow_table_names_the_columns_that_it_has_no_room_for(board: Board) 
         85
     )
     assert "no room for seeds, accuracy, change, sd, ece15, floor;" in lines(60)
-    assert "no room for seeds, change, sd, floor;" in lines(60, "accuracy", "ece15")
+    assert "no room" not in lines(80, "accuracy", "ece15"), "intervals move below their figures"
+    assert "no room for ece15;" in lines(64, "accuracy", "ece15"), "the last that is named goes first"
     assert "beyond its paired interval: vtst" in lines(60), "the note names the row although its column is gone"
 
 
@@ -225,5 +231,15 @@ def test_levels_of_intervals_and_reasons_for_none_are_told(tmp_path: Path) -> No
     board = only_board([record(*row) for row in rows], tmp_path, "brier")
     assert [row.cells["brier"].interval for row in board.rows] == [(0.0, 0.2), None, None]
     text = render([board], "markdown")
-    assert "[50 % or 95 % interval of the population value" in text
+    assert "[50 % interval of the population value" in text, "the one row with an interval has this level"
     assert "no interval of brier for b: too few" in text
+
+
+def test_the_footer_of_figures_alone_says_nothing_of_intervals_ranks_or_seeds(tmp_path: Path) -> None:
+    records = [unstored_record(recipe, 0, {"brier": value}) for recipe, value in (("ce", 0.1), ("ce+x", 0.2))]
+    text = render([only_board(records, tmp_path, "brier")], "markdown")
+    assert "in the order of brier" in text
+    assert "one seed a row; floor" not in text
+    assert "one seed a row" in text
+    for word in ("interval of the population", "mean over seeds", "rank:", "paired interval"):
+        assert word not in text

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from calibench.cli.output import printable
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -82,6 +80,7 @@ def labels_table(record: EvaluationRecord) -> Table | None:
     """A row for each of several labels, after the fit if there is one; None for one label a sample."""
     from rich.text import Text
 
+    from calibench.report.format import printable
     from calibench.report.tables import ruled_table
 
     labels = record.labels if record.after is None else record.after["labels"]

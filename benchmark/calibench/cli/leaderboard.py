@@ -12,12 +12,16 @@ import click
 
 from calibench.cli.command import Command
 from calibench.cli.file_options import results_to_read
+from calibench.cli.leaderboard_view import TERMINAL, View, view_options
 from calibench.cli.output import stdout, to_stderr
+from calibench.errors import InputError
 from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 
 if TYPE_CHECKING:
     from calibench.config.suite import Suite
+    from calibench.leaderboard.across import Across
     from calibench.leaderboard.boards import Board
+    from calibench.leaderboard.friedman import Friedman
     from calibench.leaderboard.replicates import Replicates
     from calibench.records.record import ResultRecord
 
@@ -41,29 +45,18 @@ if TYPE_CHECKING:
 @click.option(
     "--tolerance", type=float, default=TOLERANCE, show_default=True, help="Figures that differ by no more are equal."
 )
-@click.option("--columns", metavar="A,B", help="The metrics to show.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "markdown", "csv", "json", "latex", "html", "rich", "md"]),
-    default="table",
-    show_default=True,
-    help="rich is table, md is markdown.",
-)
+@view_options
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file, whole or not at all."
 )
-@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
-def leaderboard(  # noqa: PLR0913 - an argument for each option
+def leaderboard(
     where: str | None,
     results: Path,
     metric: str | None,
     base: str | None,
     tolerance: float,
-    columns: str | None,
-    form: str,
     output: Path | None,
-    as_json: bool,
+    view: View,
 ) -> None:
     """Rank the records in a results folder: one board for each dataset, model and noise, then all data sets together.
 
@@ -71,33 +64,41 @@ def leaderboard(  # noqa: PLR0913 - an argument for each option
 
     \b
     calibench leaderboard --metric nll
-    calibench leaderboard quick-v1
-    calibench leaderboard leaderboards/digits
+    calibench leaderboard quick-v1 --elo --diagram cd.svg
+    calibench leaderboard leaderboards/digits --columns nll,change,reliability
     calibench leaderboard --format markdown --output board.md
     """
     from calibench.atomic import replacing, writable_folder
-    from calibench.report.board_columns import metrics_of
     from calibench.report.render import render
 
-    chosen = [name.strip() for name in columns.split(",") if name.strip()] if columns else []
+    view.check(output)
     folders, suite = _where(where, results)
     rule = _Rule(metric or (suite.primary if suite else RANK_BY), tolerance, base or (suite.base if suite else None))
     with _without_collector():
-        ranked = {folder: _boards_of(folder, rule, suite) for folder in folders}
-    boards = [board for of_folder in ranked.values() for board in of_folder]
-    form = {"rich": "table", "md": "markdown"}.get(form, form) if not as_json else "json"
-    for board in boards:
-        metrics_of(board, chosen)  # refuses unknown names before anything is written
+        ranked = {folder: _boards_of(folder, rule, suite, view.reliability) for folder in folders}
+    summaries = {folder: _summary(made, rule, view) for folder, made in ranked.items()}
+    across = [summary for summary in summaries.values() if summary is not None]
+    if (view.elo or view.diagram) and not across:
+        option = "--elo" if view.elo else "--diagram"
+        raise InputError(f"{option} compares over data sets, and here are not two", "show a folder with several")
+    shown = view.of_boards([board for made in ranked.values() for board in made])
+    tests = _tests(across, view)
+    if view.picture is not None:
+        _draw(tests[0], across[0].win_rates.metric, view.picture)
     if output is not None:
         writable_folder(output.parent)
         with replacing(output) as temporary:
-            temporary.write_text(render(boards, form, chosen), encoding="utf-8")
+            temporary.write_text(render(shown, view.format, view.chosen, across), encoding="utf-8")
         to_stderr(f"wrote {output}")
-    elif form == "table":
-        for folder, of_folder in ranked.items():
-            _print(of_folder, chosen, rule, str(folder) if len(ranked) > 1 else "")
+    elif view.format == "table":
+        remaining = iter(shown)
+        for folder, made in ranked.items():
+            of_folder = [next(remaining) for _ in made]
+            _print(of_folder, summaries[folder], view, str(folder) if len(ranked) > 1 else "")
+        if view.diagram == TERMINAL:
+            _print_diagram(tests[0], across[0].win_rates.metric)
     else:
-        click.echo(render(boards, form, chosen), nl=False)
+        click.echo(render(shown, view.format, view.chosen, across), nl=False)
 
 
 class _Rule(NamedTuple):
@@ -124,17 +125,24 @@ def _where(where: str | None, results: Path) -> tuple[list[Path], Suite | None]:
     return folders_of(results), suite
 
 
-def _boards_of(folder: Path, rule: _Rule, suite: Suite | None) -> list[Board]:
+def _boards_of(folder: Path, rule: _Rule, suite: Suite | None, reliability: bool) -> list[Board]:
     """The boards of a folder; with a suite those of its runs alone. InputError if there are none."""
     from calibench.leaderboard.boards import boards
+    from calibench.records.failed_cells import read_failed
     from calibench.records.store import read_records
 
-    records = read_records(folder)
+    records, failed = read_records(folder), read_failed(folder)
     if suite is not None:
-        from calibench.leaderboard.suite_names import named_by_suite
+        from calibench.leaderboard.suite_names import failed_named_by_suite, named_by_suite
 
         records = named_by_suite(suite.runs_among(records, folder))
-    return boards(records, folder, *rule, _resample)
+        failed = failed_named_by_suite(cell for cell in failed if suite.has(cell))
+    there = {(record.dataset, record.model, record.noise) for record in records}
+    for cell in failed:
+        if (cell.dataset, cell.model, cell.noise) not in there:
+            where = f"{cell.recipe} on {cell.dataset}, {cell.model}, seed {cell.seed}"
+            to_stderr(f"failed, and no other run has a record there: {where}: {cell.message}")
+    return boards(records, folder, *rule, _resample, failed, reliability)
 
 
 def _resample(record: ResultRecord, arrays: Mapping[str, Any], metrics: Collection[str]) -> Replicates:
@@ -144,9 +152,40 @@ def _resample(record: ResultRecord, arrays: Mapping[str, Any], metrics: Collecti
     return replicates_again(record, arrays, metrics)
 
 
-def _print(boards: Sequence[Board], chosen: Sequence[str], rule: _Rule, title: str) -> None:
-    """The boards of one folder, and the table over all of its data sets."""
+def _summary(boards: Sequence[Board], rule: _Rule, view: View) -> Across | None:
+    """The recipes over all data sets of a folder; None if there are not two."""
     from calibench.leaderboard.across import across, base_of
+
+    base = rule.base or base_of(boards)
+    summary = None if base is None else across(boards, base)
+    return None if summary is None else view.of_summary(summary)
+
+
+def _tests(across: Sequence[Across], view: View) -> list[Friedman]:
+    """The test behind the diagram of each folder; none without `--diagram`. InputError for several folders, which have one each."""
+    if view.diagram is None:
+        return []
+    from calibench.leaderboard.friedman import friedman
+
+    if len(across) > 1:
+        raise InputError(f"--diagram {view.diagram}: {len(across)} folders have a diagram each", "name one folder")
+    return [friedman(summary.table) for summary in across]
+
+
+def _draw(test: Friedman, metric: str, picture: Path) -> None:
+    """Write the critical-difference diagram."""
+    from calibench.atomic import replacing, writable_folder
+    from calibench.report.cd_diagram import cd_svg
+
+    text = cd_svg(test, metric)
+    writable_folder(picture.parent)
+    with replacing(picture) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    to_stderr(f"wrote {picture}")
+
+
+def _print(boards: Sequence[Board], summary: Across | None, view: View, title: str) -> None:
+    """The boards of one folder, and the table over all of its data sets."""
     from calibench.report.across_table import across_table
     from calibench.report.board_table import board_table
 
@@ -154,11 +193,16 @@ def _print(boards: Sequence[Board], chosen: Sequence[str], rule: _Rule, title: s
     if title:
         console.rule(title)
     for board in boards:
-        console.print(board_table(board, chosen, console.width))
-    base = rule.base or base_of(boards)
-    summary = None if base is None else across(boards, base)
+        console.print(board_table(board, view.chosen, console.width))
     if summary is not None:
         console.print(across_table(summary, console.width))
+
+
+def _print_diagram(test: Friedman, metric: str) -> None:
+    from calibench.report.cd_diagram import cd_table
+
+    console = stdout()
+    console.print(cd_table(test, metric, console.width))
 
 
 @contextmanager

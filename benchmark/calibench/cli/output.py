@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -17,15 +16,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from calibench.plugins.registry import Registry
-
-
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Characters that steer a terminal, and halves of characters, which cannot be written."""
-
-
-def printable(text: str) -> str:
-    """The text with every such character as its escape: names in a file may hold them."""
-    return CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def is_first_process() -> bool:
@@ -58,11 +48,15 @@ def print_line(console: Console, text: str) -> None:
     """Print one sentence. A terminal gets words that are not broken; a pipe gets whole lines."""
     from rich.text import Text
 
+    from calibench.report.format import printable
+
     console.print(Text(printable(text)), soft_wrap=not console.is_terminal)
 
 
 def to_stderr(text: str) -> None:
     """Print one plain line on standard error."""
+    from calibench.report.format import printable
+
     click.echo(printable(text), err=True)
 
 

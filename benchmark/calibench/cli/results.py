@@ -21,7 +21,7 @@ SHOWN = ("recipe", "dataset", "model", "noise", "seed", "accuracy", "brier", "nl
 
 @click.command(cls=Command, short_help="All records of a folder as one flat table.")
 @results_option
-@click.option("--where", "condition", metavar="TEXT", help="As 'dataset=digits and ece15<0.02'.")
+@click.option("--where", "condition", metavar="TEXT", help="As 'dataset=digits and (ece15<0.02 or not seed=0)'.")
 @click.option(
     "--format",
     "form",
@@ -40,7 +40,8 @@ def results(results: Path, condition: str | None, form: str | None, output: Path
     calibench results -o runs.parquet
     """
     from calibench.errors import InputError
-    from calibench.leaderboard.record_rows import row_of, where
+    from calibench.leaderboard.conditions import where
+    from calibench.leaderboard.record_rows import row_of
     from calibench.records.store import read_records
 
     form = form or ("table" if output is None else output.suffix.lower().removeprefix("."))

@@ -24,12 +24,12 @@ def launch_jobs(
     The error of a single run is raised.
     """
     from calibench.atomic import writable_folder
+    from calibench.records.failed_cells import SWEEPS
     from calibench.records.store import read_record
     from calibench.runs.launchers.local import launch
     from calibench.runs.launchers.messages import Done, Failed, Workers
     from calibench.runs.one_by_one import labels_of
     from calibench.runs.sweeps.cells import Cell
-    from calibench.runs.sweeps.state import SWEEPS
 
     if "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1":
         raise InputError("--jobs makes processes of its own, and torchrun has made some", "leave one of the two out")

@@ -12,6 +12,7 @@ from calibench.cli.file_options import results_option
 from calibench.cli.output import print_line, stdout, to_stderr
 
 if TYPE_CHECKING:
+    from calibench.records.failed_cells import FailedCell
     from calibench.records.record import ResultRecord
 
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 def submit(run_ids: tuple[str, ...], suite: str | None, output: Path, results: Path, quiet: bool) -> None:
     """Write each run's record and its test predictions, from which every figure follows, for a pull request.
 
+    With --suite the runs that failed are kept too, with their reasons, in failed.json.
+
     The files of the folder are verified before the command ends: a fault gives exit code 1.
 
     \b
@@ -33,19 +36,22 @@ def submit(run_ids: tuple[str, ...], suite: str | None, output: Path, results: P
     calibench submit digits-mlp-ce-s0 -o leaderboards/digits
     """
     from calibench.errors import InputError
+    from calibench.records.failed_cells import FILE
     from calibench.runs.submit import submit as write
     from calibench.runs.verify import verify
 
     if bool(run_ids) == (suite is not None):
         raise InputError("name runs, or a suite, one of them", "as in calibench submit --suite quick-v1 -o FOLDER")
     records = _of_suite(suite, results) if suite is not None else _of_ids(run_ids, results)
-    written = write(records, results, output)
-    ids = {record.run_id for record in written}
+    failed = _failed_of_suite(suite, results) if suite is not None else []
+    written = write(records, results, output, failed)
+    ids = {record.run_id for record in written} | {Path(FILE).stem}
     faulty = [verified for verified in verify(output) if verified.path.stem in ids and verified.faults]
     for verified in faulty:
         to_stderr(f"{verified.path.name}: {verified.faults[0]}")
     if not quiet:
-        print_line(stdout(), f"{output}: {len(written)} records, {len(faulty)} with faults")
+        kept = f", {len(failed)} failed runs" if failed else ""
+        print_line(stdout(), f"{output}: {len(written)} records{kept}, {len(faulty)} with faults")
     if faulty:
         raise click.exceptions.Exit(1)
 
@@ -55,6 +61,13 @@ def _of_suite(name: str, results: Path) -> list[ResultRecord]:
     from calibench.records.store import read_records
 
     return load_suite(name).runs_among(read_records(results), results)
+
+
+def _failed_of_suite(name: str, results: Path) -> list[FailedCell]:
+    from calibench.config.suite import load_suite
+    from calibench.runs.submit import failed_of
+
+    return failed_of(load_suite(name), results)
 
 
 def _of_ids(run_ids: tuple[str, ...], results: Path) -> list[ResultRecord]:

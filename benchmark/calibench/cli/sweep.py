@@ -265,7 +265,8 @@ def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
     from calibench.evaluation.stored_run import replicates_again
     from calibench.leaderboard.across import across
     from calibench.leaderboard.boards import boards
-    from calibench.leaderboard.suite_names import named_by_suite
+    from calibench.leaderboard.suite_names import failed_named_by_suite, named_by_suite
+    from calibench.records.failed_cells import cell_of
     from calibench.records.store import read_record
     from calibench.report.across_table import across_table
     from calibench.report.board_table import board_table
@@ -275,7 +276,9 @@ def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
     ids = [state.done[cell.key]["run_id"] for cell in swept.cells if cell.key in state.done]
     records = named_by_suite([read_record(results / "records" / f"{run_id}.json") for run_id in ids])
     if records:
-        made = boards(records, results, suite.primary, base=suite.base, resample=replicates_again)
+        failed = [cell_of(state.failed[cell.key]) for cell in swept.cells if cell.key in state.failed]
+        lost = failed_named_by_suite(cell for cell in failed if cell is not None)
+        made = boards(records, results, suite.primary, base=suite.base, resample=replicates_again, failed=lost)
         for board in made:
             console.print(board_table(board, width=console.width))
         summary = across(made, suite.base)

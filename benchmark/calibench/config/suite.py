@@ -56,6 +56,21 @@ class WithPreset(Protocol):
 Record = TypeVar("Record", bound=WithPreset)
 
 
+class FailedRun(Protocol):
+    """What a suite asks of a run that failed."""
+
+    @property
+    def suite(self) -> str | None: ...  # noqa: D102
+    @property
+    def sha256(self) -> str | None: ...  # noqa: D102
+    @property
+    def recipe(self) -> str: ...  # noqa: D102
+    @property
+    def method(self) -> str | None: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
 class SuiteData:
     """One entry under `[[data]]`: a dataset with its network, and the noises that are tried on it (None: clean labels)."""
@@ -106,6 +121,12 @@ class Suite:
             message = f"{str(where)!r} has no run of this version of suite {self.name}"
             raise InputError(message, f"make them: calibench sweep {self.name}")
         return own
+
+    def has(self, cell: FailedRun) -> bool:
+        """True for a run of this suite that failed; a sweep does not remember the version of its suite."""
+        recipe = cell.method or cell.recipe
+        own = cell.suite == self.name and recipe in self.methods and cell.seed in self.seeds
+        return own and cell.sha256 in (None, self.sha256)
 
     def configs(self, device: str = "cpu") -> Iterator[RunConfig]:
         """Every run: seeds outermost, then data with their noises, then recipes."""

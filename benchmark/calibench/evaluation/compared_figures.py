@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from calibench.errors import InputError
 from calibench.evaluation.stored_run import replicates_again
 from calibench.lazy import np
-from calibench.leaderboard.across import FEW
 from calibench.leaderboard.change import Difference, Figures, difference
 from calibench.leaderboard.compare_pairs import Pair, StoredRun
 from calibench.leaderboard.comparison import ComparedFigure, ComparedRow, OverDatasets, Word
@@ -17,6 +16,7 @@ from calibench.leaderboard.defaults import TOLERANCE
 from calibench.leaderboard.grouped_means import GroupedMeans
 from calibench.leaderboard.joint_differences import told_apart
 from calibench.leaderboard.replicates import PREFIX, QUANTILES
+from calibench.leaderboard.task_figures import FEW
 from calibench.leaderboard.units import Units
 from calibench.records.store import read_predictions
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from calibench.lazy import np
 from calibench.leaderboard.boards import Board
+from calibench.leaderboard.elo import Elo
 from calibench.leaderboard.grouped_means import Floats, GroupedMeans
+from calibench.leaderboard.task_figures import FEW, TaskFigures
 from calibench.leaderboard.win_rates import Bootstrap, Layout, WinRates, win_rates_of
-
-FEW = 5
-"""Fewer data sets than this give no interval of an improvement: a bootstrap of so few covers too seldom."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +26,18 @@ class Improvement:
 class Across:
     """The recipes over all boards: win rates with rank intervals, and improvements over `base` by recipe."""
 
+    table: TaskFigures
     win_rates: WinRates
     base: str
     improvements: Mapping[str, Improvement]
     missing: Mapping[str, tuple[str, ...]]
-    """By recipe the tasks on which it has no figure."""
+    """By recipe the tasks on which it has no figure, or is not ranked."""
+
+    left_out: tuple[str, ...] = ()
+    """The tasks that do not count, since the base has no figure there."""
+
+    elo: Mapping[str, Elo] | None = None
+    """Ratings by recipe, if they are asked for."""
 
 
 def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = None) -> Across | None:
@@ -43,14 +49,16 @@ def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = Non
     count.
     """
     bootstrap = bootstrap or Bootstrap()
-    boards = [board for board in boards if base in _figures(board, base)]
+    figures_of = {id(board): _figures(board, base) for board in boards}
+    left_out = tuple(task_of(board) for board in boards if base not in figures_of[id(board)])
+    boards = [board for board in boards if base in figures_of[id(board)]]
     recipes = list(dict.fromkeys(row.recipe for board in boards for row in board.rows))
     datasets = [board.group or board.dataset for board in boards]
     if len(set(datasets)) < 2 or len(recipes) < 2:
         return None
     metric = boards[0].metric
     better = str(boards[0].units[metric]["better"])
-    table = np.array([[_figures(board, base).get(recipe, np.nan) for recipe in recipes] for board in boards])
+    table = np.array([[figures_of[id(board)].get(recipe, np.nan) for recipe in recipes] for board in boards])
     layout = Layout("recipe", ("task",), metric, better=better)
     rates = win_rates_of(table, recipes, datasets, [""] * len(boards), layout, bootstrap)
     gains = _improvements(table, recipes.index(base), better)
@@ -66,7 +74,9 @@ def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = Non
         recipe: tuple(task_of(board) for board, value in zip(boards, table[:, row], strict=True) if np.isnan(value))
         for row, recipe in enumerate(recipes)
     }
-    return Across(rates, base, improvements, {recipe: tasks for recipe, tasks in missing.items() if tasks})
+    of_tasks = TaskFigures(tuple(recipes), tuple(datasets), table, better)
+    missing = {recipe: tasks for recipe, tasks in missing.items() if tasks}
+    return Across(of_tasks, rates, base, improvements, missing, left_out)
 
 
 def base_of(boards: Sequence[Board]) -> str | None:
@@ -81,9 +91,9 @@ def task_of(board: Board) -> str:
 
 
 def _figures(board: Board, base: str) -> dict[str, float]:
-    """The mean over seeds of the board's metric, by recipe. A recipe that lacks a seed of the base has none."""
+    """The mean over seeds of the board's metric, by recipe. A recipe that may not rank or lacks a seed of the base has none."""
     seeds = {seed for row in board.rows if row.recipe == base for seed in row.seeds}
-    whole = [row for row in board.rows if board.metric in row.cells and seeds <= set(row.seeds)]
+    whole = [row for row in board.rows if row.may_rank and board.metric in row.cells and seeds <= set(row.seeds)]
     return {row.recipe: row.cells[board.metric].mean for row in whole}
 
 

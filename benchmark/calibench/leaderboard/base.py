@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 
 from calibench.config.grammar import Piece, parse_recipe
 from calibench.errors import InputError
@@ -32,12 +33,7 @@ def default_base(records: Mapping[str, ResultRecord]) -> str | None:
     `records` holds a record of each recipe.
     """
     stages = {recipe: stages_of(record) for recipe, record in records.items()}
-    extended = {
-        recipe: sum(_extends(other, of_recipe) for other in stages.values()) for recipe, of_recipe in stages.items()
-    }
+    begins = Counter(of_recipe[:count] for of_recipe in stages.values() for count in range(1, len(of_recipe)))
+    extended = {recipe: begins[of_recipe] for recipe, of_recipe in stages.items()}
     most = max(extended.values(), default=0)
     return min(recipe for recipe, count in extended.items() if count == most) if most else None
-
-
-def _extends(stages: Sequence[Piece], base: Sequence[Piece]) -> bool:
-    return len(stages) > len(base) and tuple(stages[: len(base)]) == tuple(base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,21 +19,27 @@ from calibench.leaderboard.board_ranks import (
     with_changes,
     with_ranks,
 )
+from calibench.leaderboard.cost import machine_of, mean_seconds
 from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
+from calibench.leaderboard.faults import faults_of
 from calibench.leaderboard.rank_intervals import LEVEL, check_rule
+from calibench.leaderboard.reliability_gaps import reliability_gaps
 from calibench.leaderboard.replicates import Replicates, Resample, read_replicates
-from calibench.leaderboard.rows import Row, unranked_row
+from calibench.leaderboard.rows import FailedSeed, Row, unranked_row
 from calibench.leaderboard.units import Units, check_metric, note_on_order, units_of
+from calibench.records.failed_cells import FailedCell, without_record
 from calibench.records.record import ResultRecord
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How a board is made: the metric that orders it, the tolerance of practical equality, the base that the user named."""
+    """How a board is made: the metric that orders it, the tolerance of practical equality, the base that the user named, and
+    whether predictions are read for the gaps of a reliability diagram."""
 
     metric: str = RANK_BY
     tolerance: float = TOLERANCE
     base: str | None = None
+    reliability: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,12 @@ class Board:
     notes: tuple[str, ...]
     group: str = ""
     """The data set that counts in a table over all of them; several boards may share it, as outputs of several classifiers do."""
+    machines: tuple[str, ...] = ()
+    """Those that the rows' runs were made on."""
+    front: tuple[str, ...] | None = None
+    """The recipes on the Pareto front of figure and seconds; None if it was not asked for, or cannot be told."""
+    sorted_by: str | None = None
+    """The metric (behind `-` if from high to low), or `name`, that the user sorted the rows by."""
 
 
 def boards(
@@ -64,6 +77,8 @@ def boards(
     tolerance: float = TOLERANCE,
     base: str | None = None,
     resample: Resample | None = None,
+    failed: Iterable[FailedCell] = (),
+    reliability: bool = False,
 ) -> list[Board]:
     """One board for each combination of data, model and noise among `records`, in the order of `metric`.
 
@@ -73,7 +88,9 @@ def boards(
     change against the `base`: by default the recipe that most others extend. Records of data that do not have the metric, as
     `soft_nll` needs soft labels, make no board.
 
-    `resample` makes the replicates of runs that were stored with their predictions alone.
+    `resample` makes the replicates of runs that were stored with their predictions alone. A cell that `failed` and has no record
+    is shown in its row. Rows with such a cell, with figures that cannot be, or with predictions that are not those of their
+    record, come last, and have no rank and no change.
 
     Raises InputError for a metric that no record has or that orders no board, a base that no record has, a tolerance below 0.
     """
@@ -83,7 +100,9 @@ def boards(
     recipes = {record.method for group in groups for record in group}
     if base is not None and groups and base not in recipes:
         raise InputError(f"no record has the recipe {base!r}", did_you_mean(base, recipes))
-    return [_board(group, results, Rule(metric, tolerance, base), resample) for group in with_metric or groups]
+    lost = without_record(failed, (record for group in groups for record in group))
+    rule = Rule(metric, tolerance, base, reliability)
+    return [_board(group, results, rule, resample, _on_board(lost, group)) for group in with_metric or groups]
 
 
 def _by_protocol(records: Iterable[ResultRecord]) -> list[list[ResultRecord]]:
@@ -95,20 +114,43 @@ def _by_protocol(records: Iterable[ResultRecord]) -> list[list[ResultRecord]]:
     return sorted(groups.values(), key=lambda group: (group[0].dataset, group[0].model, group[0].noise or ""))
 
 
-def _board(records: Sequence[ResultRecord], results: Path, rule: Rule, resample: Resample | None) -> Board:
+def _on_board(failed: Iterable[FailedCell], records: Sequence[ResultRecord]) -> dict[str, list[FailedSeed]]:
+    """The failed seeds of each recipe under the protocol that `records` share."""
+    datasets, first = {record.dataset for record in records}, records[0]
+    seeds: dict[str, list[FailedSeed]] = {}
+    for cell in failed:
+        if cell.dataset in datasets and (cell.model, cell.noise) == (first.model, first.noise):
+            seeds.setdefault(cell.recipe, []).append(FailedSeed(cell.seed, cell.message))
+    return seeds
+
+
+def _board(
+    records: Sequence[ResultRecord],
+    results: Path,
+    rule: Rule,
+    resample: Resample | None,
+    failed: Mapping[str, Sequence[FailedSeed]],
+) -> Board:
     units = units_of(records)
     check_metric(rule.metric, units)
     runs = _newest_runs(records, rule.metric)
-    replicates, missing = read_replicates(runs, results, {rule.metric, ACCURACY}, resample)
-    figures = figures_of(rule.metric, runs, replicates)
-    rows = [unranked_row(recipe, seeds, units) for recipe, seeds in runs.items()]
-    rows = _best_first(rows, rule.metric, units)
+    replicates, missing, changed = read_replicates(runs, results, {rule.metric, ACCURACY}, resample)
+    rows = [unranked_row(recipe, runs.get(recipe, ()), units) for recipe in dict.fromkeys((*runs, *failed))]
+    rows = _best_first(_with_what_is_wrong(rows, runs, changed, failed), rule.metric, units)
+    ranked = {row.recipe: runs[row.recipe] for row in rows if row.may_rank}
+    figures = figures_of(rule.metric, ranked, replicates)
     order_only = bool(units[rule.metric]["order_only"])
     if not order_only:
         rows = with_ranks(rows, ranks_of(figures, units[rule.metric]["better"], rule.tolerance))
+    if rule.reliability:
+        rows = [
+            dataclasses.replace(row, reliability=reliability_gaps(runs.get(row.recipe, ()), results)) for row in rows
+        ]
     base, on_base = _base(rule.base, runs)
     if base is not None:
-        rows = with_changes(rows, base, figures, figures_of(ACCURACY, runs, replicates), order_only=order_only)
+        rows = with_changes(rows, base, figures, figures_of(ACCURACY, ranked, replicates), order_only=order_only)
+        if base not in ranked:
+            on_base = [f"no changes: {base} is not ranked"]
     return Board(
         dataset=records[0].dataset,
         model=records[0].model,
@@ -128,7 +170,25 @@ def _board(records: Sequence[ResultRecord], results: Path, rule: Rule, resample:
             *_notes_on_data(records),
         ),
         group=str(records[0].data.get("group") or records[0].dataset),
+        machines=tuple(sorted({machine_of(record) for of_row in runs.values() for record in of_row})),
     )
+
+
+def _with_what_is_wrong(
+    rows: Iterable[Row],
+    runs: Mapping[str, Sequence[ResultRecord]],
+    changed: Mapping[str, str],
+    failed: Mapping[str, Sequence[FailedSeed]],
+) -> list[Row]:
+    """The rows with their faults, failed seeds and seconds."""
+    checked = []
+    for row in rows:
+        found = [f"seed {record.seed}: {fault}" for record in runs.get(row.recipe, ()) for fault in faults_of(record)]
+        faults = (*found, *([changed[row.recipe]] if row.recipe in changed else ()))
+        lost = tuple(failed.get(row.recipe, ()))
+        seconds = mean_seconds(runs.get(row.recipe, ()))
+        checked.append(dataclasses.replace(row, faults=faults, failed=lost, seconds=seconds))
+    return checked
 
 
 def _base(named: str | None, runs: Mapping[str, Sequence[ResultRecord]]) -> tuple[str | None, list[str]]:
@@ -162,11 +222,11 @@ def _newest_runs(records: Iterable[ResultRecord], metric: str) -> dict[str, list
 
 
 def _best_first(rows: Iterable[Row], metric: str, units: Units) -> list[Row]:
-    """Rows sorted from best to worst, then by recipe; those without the metric last."""
+    """Rows sorted from best to worst, then by recipe; those without the metric behind them, those that may not rank last."""
     sign = -1.0 if units[metric]["better"] == "higher" else 1.0
 
-    def key(row: Row) -> tuple[float, str]:
-        return sign * row.cells[metric].mean if metric in row.cells else math.inf, row.recipe
+    def key(row: Row) -> tuple[bool, float, str]:
+        return not row.may_rank, sign * row.cells[metric].mean if metric in row.cells else math.inf, row.recipe
 
     return sorted(rows, key=key)
 
@@ -178,7 +238,7 @@ def _versions(records: Iterable[ResultRecord]) -> tuple[str, ...]:
 
 def _notes_on_rows(rows: Sequence[Row], runs: Mapping[str, Sequence[ResultRecord]]) -> Iterator[str]:
     """Notes on rows that are not comparable: other seeds, or a shift or OOD set of one name with other content."""
-    if len({row.seeds for row in rows}) > 1:
+    if len({row.seeds for row in rows if row.seeds}) > 1:
         yield "the rows do not all have the same seeds"
     digests: dict[str, set[str]] = {}
     for records in runs.values():

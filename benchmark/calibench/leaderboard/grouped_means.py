@@ -6,17 +6,21 @@ trained on one data set do. The mean is taken in each stratum, over all of its o
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from calibench.errors import InputError
 from calibench.lazy import np
+from calibench.leaderboard.paired_differences import Blocks, Pairs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 Floats: TypeAlias = "NDArray[np.float64]"
+
+NUMBERS = 1 << 20
+"""At most so many numbers, 8 MB, are in one table of pairs and resamples."""
 
 
 @dataclass(frozen=True)
@@ -96,39 +100,71 @@ class GroupedMeans:
             total += (weights @ stratum.sums / (weights @ stratum.counts)[:, None]).T
         return total / len(self.strata)
 
-    def studentised(self, sign: float, resamples: int, seed: int) -> tuple[Floats, Floats, Floats]:
-        """Of every pair of methods (i < j): `sign` times mean i less mean j `[P]`, its standard error, studentised replicates.
+    def pairs(self, sign: float, resamples: int, seed: int) -> Pairs:
+        """Every pair of methods: the advantage is `sign` times the first mean less the second, replicates are of the groups.
 
-        A replicate `[P, B]` is its deviation from the mean, divided by its own standard error. Errors are those of a ratio of
-        sums over groups, times sqrt(G / (G - 1)); infinite if a stratum has one group.
+        A replicate is its deviation from the mean, divided by its own standard error. Errors are those of a ratio of sums over
+        groups, times sqrt(G / (G - 1)); infinite if a stratum has one group. Few groups give few distinct resamples (35 of 4
+        groups), and each is computed once.
         """
         first, second = np.triu_indices(self.rows, 1)
         rng = np.random.default_rng(seed)
-        mean = variance = np.zeros((len(first), 1))
-        drawn_mean = drawn_variance = np.zeros((len(first), resamples))
-        for stratum in self.strata:
-            differences = sign * (stratum.sums[:, first] - stratum.sums[:, second])
-            in_sample = _ratio(np.ones((1, len(stratum.counts))), differences, stratum.counts)
-            drawn = _ratio(stratum.weights(resamples, rng), differences, stratum.counts)
-            mean, variance = mean + in_sample[0], variance + in_sample[1]
-            drawn_mean, drawn_variance = drawn_mean + drawn[0], drawn_variance + drawn[1]
-        deviation = drawn_mean - mean
-        with np.errstate(divide="ignore", invalid="ignore"):
-            studentised = deviation / np.sqrt(drawn_variance)
-        nothing = (np.abs(deviation) <= 1e-12) | ~np.isfinite(variance)  # as of two methods that are equal
-        studentised[nothing] = 0.0
+        weights = np.hstack([stratum.weights(resamples, rng) for stratum in self.strata])
+        distinct, draw = np.unique(weights, axis=0, return_inverse=True)
+        mean, variance = np.empty(len(first)), np.empty(len(first))
+        for block in _parts(np.arange(len(first)), 1):
+            in_sample = self._moments(np.ones((1, weights.shape[1])), sign, first[block], second[block])
+            mean[block], variance[block] = in_sample[0][0], in_sample[1][0]
+
+        def blocks(chosen: NDArray[np.bool_]) -> Blocks:
+            for places in _parts(np.flatnonzero(chosen), len(distinct)):
+                drawn, error = self._moments(distinct, sign, first[places], second[places])
+                drawn -= mean[places]
+                nothing = (np.abs(drawn) <= 1e-12) | ~np.isfinite(variance[places])  # as of two methods that are equal
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    drawn /= np.sqrt(error, out=error)
+                drawn[nothing] = 0.0
+                yield places, drawn.T
+
         count = len(self.strata)
-        return mean[:, 0] / count, np.sqrt(variance[:, 0]) / count, studentised
+        return Pairs(mean / count, np.sqrt(variance) / count, resamples, blocks, draw.reshape(-1))
+
+    def _moments(
+        self, weights: Floats, sign: float, first: NDArray[np.int64], second: NDArray[np.int64]
+    ) -> tuple[Floats, Floats]:
+        """Sums over strata of the mean difference of each pair, and of its squared standard error, `[B, P]`; `weights [B, G]`."""
+        mean = variance = np.zeros((len(weights), len(first)))
+        start = 0
+        for stratum in self.strata:
+            stop = start + len(stratum.counts)
+            differences = sign * (stratum.sums[:, first] - stratum.sums[:, second])
+            of_mean, of_variance = _ratio(weights[:, start:stop], differences, stratum.counts)
+            mean, variance = mean + of_mean, variance + of_variance
+            start = stop
+        return mean, variance
+
+
+def _parts(places: NDArray[np.int64], resamples: int) -> Iterator[NDArray[np.int64]]:
+    """`places` in parts, so that a table of each with its resamples stays small."""
+    size = max(1, NUMBERS // resamples)
+    for start in range(0, len(places), size):
+        yield places[start : start + size]
 
 
 def _ratio(weights: Floats, sums: Floats, counts: Floats) -> tuple[Floats, Floats]:
-    """The weighted ratio of sums `[G, P]` to counts `[G]`, and its squared standard error, both `[P, B]`; `weights [B, G]`."""
+    """The weighted ratio of sums `[G, P]` to counts `[G]`, and its squared standard error, both `[B, P]`; `weights [B, G]`."""
     groups = len(counts)
     size = (weights @ counts)[:, None]
-    mean = weights @ sums / size
+    mean = weights @ sums
+    mean /= size
     if groups == 1:
-        return mean.T, np.full_like(mean.T, np.inf)
-    squares = weights @ np.square(sums) - 2 * mean * (weights @ (sums * counts[:, None]))
-    squares += np.square(mean) * (weights @ np.square(counts))[:, None]
-    variance = np.maximum(squares, 0.0) / np.square(size) * (groups / (groups - 1))
-    return mean.T, variance.T
+        return mean, np.full_like(mean, np.inf)
+    if (counts == counts[0]).all():  # then the two terms below are one
+        squares = weights @ np.square(sums)
+        squares -= np.square(mean) * (size * counts[0])
+    else:
+        squares = weights @ np.square(sums) - 2 * mean * (weights @ (sums * counts[:, None]))
+        squares += np.square(mean) * (weights @ np.square(counts))[:, None]
+    variance = np.maximum(squares, 0.0, out=squares)
+    variance *= groups / (groups - 1) / np.square(size)
+    return mean, variance

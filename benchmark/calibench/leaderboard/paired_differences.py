@@ -25,20 +25,23 @@ class Pairs:
     """Every pair of R rows once, in the order of `np.triu_indices(R, 1)`.
 
     `advantage [P]` is that of the first row, `error [P]` its standard error; infinite if there are too few replicates.
-    `blocks(chosen [P])` computes the `count` standardised deviations of the chosen pairs, anew with each call.
+    `blocks(chosen [P])` computes the `count` standardised deviations of the chosen pairs, anew with each call; where resamples
+    repeat, those of the distinct ones, and `draw [count]` has the place of each among them.
     """
 
     advantage: Floats
     error: Floats
     count: int
     blocks: Callable[[NDArray[np.bool_]], Blocks]
+    draw: NDArray[np.int64] | None = None
 
     def largest(self, may_win: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """The largest deviations in favour of rows that may win: of each replicate `[B]`, and of each such row in a pair `[2, P]`.
 
         `may_win [2, P]` says it of the first and of the second row of each pair. -inf stands where there is none.
         """
-        of_replicate, of_row = np.full(self.count, -np.inf), np.full(may_win.shape, -np.inf)
+        distinct = self.count if self.draw is None else int(self.draw.max()) + 1
+        of_replicate, of_row = np.full(distinct, -np.inf), np.full(may_win.shape, -np.inf)
         for places, deviations in self.blocks(may_win[0] | may_win[1]):
             for side, in_favour in enumerate((deviations, -deviations)):
                 open_ = may_win[side, places]
@@ -46,7 +49,7 @@ class Pairs:
                     chosen = in_favour if open_.all() else in_favour[open_]
                     np.maximum(of_replicate, chosen.max(axis=0), out=of_replicate)
                     of_row[side, places[open_]] = chosen.max(axis=1)
-        return of_replicate, of_row
+        return of_replicate if self.draw is None else of_replicate[self.draw], of_row
 
 
 def pairs_of_replicates(figures: Floats, table: Floats, seeds: list[Floats] | None) -> Pairs:

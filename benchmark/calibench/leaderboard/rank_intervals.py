@@ -106,10 +106,7 @@ def rank_intervals_of_observations(
     """
     sign = check_rule(better, level, tolerance)
     everything = np.ones(means.rows, dtype=bool)
-    advantage, error, deviation = means.studentised(-sign, resamples, seed)
-    pairs = Pairs(
-        advantage, error, deviation.shape[1], lambda chosen: iter([(np.flatnonzero(chosen), deviation[chosen])])
-    )
+    pairs = means.pairs(-sign, resamples, seed)
     return _intervals(pairs, everything, everything, level, tolerance)
 
 

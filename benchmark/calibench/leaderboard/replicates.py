@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from calibench.errors import InputError
 from calibench.lazy import np
 from calibench.records.record import ResultRecord
-from calibench.records.store import read_predictions
+from calibench.records.store import ChangedPredictionsError, read_predictions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,37 +39,46 @@ def read_replicates(
     results: Path,
     metrics: Collection[str],
     resample: Resample | None = None,
-) -> tuple[dict[str, Replicates], list[str]]:
+) -> tuple[dict[str, Replicates], list[str], dict[str, str]]:
     """The replicates of `metrics` of each recipe in `runs` (recipe -> its records), and notes on those that are missing.
 
     `resample` makes those that a file with predictions alone lacks. Replicates of two recipes are paired only if both were drawn
-    with one seed and as many resamples: otherwise there are none.
+    with one seed and as many resamples: otherwise there are none. The third result has the reason for each recipe of which a
+    file of predictions is not the one that its record names.
     """
     streams = {
         repr(tuple(record.bootstrap.get(key) for key in ("seed", "resamples", "stream")))
         for records in runs.values()
         for record in records
     }
-    if len(streams) > 1:
-        return {}, ["no ranks: the records were bootstrapped with different seeds, streams or numbers of resamples"]
+    paired = len(streams) <= 1
+    if not paired:  # checksums are still compared
+        metrics, resample = (), None
     replicates: dict[str, Replicates] = {}
     unreadable: dict[str, str] = {}
+    changed: dict[str, str] = {}
     with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
         rows = pool.map(lambda records: _mean_over_seeds(records, results, metrics, resample), runs.values())
         for recipe, row in zip(runs, rows, strict=True):
             if isinstance(row, InputError):
-                unreadable[recipe] = row.message
+                (changed if isinstance(row, ChangedPredictionsError) else unreadable)[recipe] = row.message
             else:
                 replicates[recipe] = row
+    if not paired:
+        why = "the records were bootstrapped with different seeds, streams or numbers of resamples"
+        return {}, [f"no ranks: {why}"], changed
+    return replicates, _note_on_missing(unreadable, some=bool(replicates)), changed
+
+
+def _note_on_missing(unreadable: Mapping[str, str], *, some: bool) -> list[str]:
+    """Which rows have no rank since their predictions cannot be read; none if all can."""
     if not unreadable:
-        return replicates, []
+        return []
     reason = next(iter(unreadable.values()))
-    if not replicates:
-        return {}, [f"no ranks and no intervals of changes: the predictions of no row can be read ({reason})"]
+    if not some:
+        return [f"no ranks and no intervals of changes: the predictions of no row can be read ({reason})"]
     names = ", ".join(unreadable)
-    return replicates, [
-        f"no rank and no interval of the change for {names}: {reason}; the ranks are among the other rows"
-    ]
+    return [f"no rank and no interval of the change for {names}: {reason}; the ranks are among the other rows"]
 
 
 def _mean_over_seeds(

@@ -28,6 +28,14 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class FailedSeed:
+    """A seed of which there is no record, since its run failed."""
+
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Row:
     """One recipe: the best and the worst rank that it may have, seeds, cells and mean noise floors by metric, its backends.
 
@@ -36,6 +44,9 @@ class Row:
     `change` is that of the board's metric against the base. `accuracy_falls` if accuracy is below the base's beyond the interval.
     `still_falling` names the trained stages whose lowest validation NLL came in the last 5 % of their epochs, on any seed.
     `run_ids` are those of the seeds.
+    `seconds` are those of training and fitting, mean over seeds; `reliability` the signed gap of each bin, if it is asked for.
+    `faults` are figures that cannot be, and predictions that are not those of the record. A row with a fault or with a failed seed
+    has no rank: a mean over the seeds that did not fail would be too good.
     """
 
     rank: tuple[int, int] | None
@@ -51,13 +62,25 @@ class Row:
     accuracy_falls: bool = False
     still_falling: tuple[str, ...] = ()
     run_ids: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    failed: tuple[FailedSeed, ...] = ()
+    seconds: float | None = None
+    reliability: tuple[float | None, ...] = ()
+
+    @property
+    def may_rank(self) -> bool:
+        """False for a row with a fault or a failed seed."""
+        return not self.faults and not self.failed
 
 
 def unranked_row(recipe: str, records: Sequence[ResultRecord], metrics: Iterable[str]) -> Row:
     """The row of a recipe whose runs are `records`, one a seed; without a rank.
 
-    A metric that is undefined on one of the seeds has no mean, and so no cell. A noise floor needs one of every seed too.
+    A metric that is undefined on one of the seeds has no mean, and so no cell. A noise floor needs one of every seed too. Without
+    records, as where every seed failed, the row is empty.
     """
+    if not records:
+        return Row(None, recipe, (), {}, {}, ())
     names = list(metrics)
     cells = _cells(names, records)
     with_floor = [name for name in names if all(name in record.noise_floor for record in records)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
+from calibench.records.failed_cells import FailedCell
 from calibench.records.record import ResultRecord
 
 
@@ -14,3 +15,8 @@ def named_by_suite(records: Iterable[ResultRecord]) -> list[ResultRecord]:
         dataclasses.replace(record, recipe=word) if (word := (record.preset or {}).get("method")) else record
         for record in records
     ]
+
+
+def failed_named_by_suite(cells: Iterable[FailedCell]) -> list[FailedCell]:
+    """The failed runs under the same names."""
+    return [dataclasses.replace(cell, recipe=cell.method) if cell.method else cell for cell in cells]

@@ -31,6 +31,7 @@ class Brier(SampleMean):
     """
 
     takes_weights = True
+    least, most = 0.0, 2.0
 
     def __init__(self, bins: int = 15) -> None:
         self.bins = check_bins(bins)

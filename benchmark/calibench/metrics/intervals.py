@@ -55,7 +55,8 @@ def _interval(
     if isinstance(metric, SampleMean):
         answers = metric.numbers(judged).reshape(-1, judged.labels_per_sample)
         of_share = metric.share and judged.labels_per_sample == 1
-        return (share_interval if of_share else mean_interval)(answers.mean(axis=1), sampling.level, weights)
+        bounds = (share_interval if of_share else mean_interval)(answers.mean(axis=1), sampling.level, weights)
+        return metric.in_range(bounds)
     n = judged.n // judged.labels_per_sample if weights is None else round(effective_samples(weights))
     assert replicates is not None
     return bias_corrected_interval(replicates.values, estimate, sampling.level, n)

@@ -32,6 +32,7 @@ class Nll(SampleMean):
     """
 
     takes_weights = True
+    least = 0.0
 
     def per_sample(self, judged: Judged) -> Floats:
         """-ln p_label, in nats."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from calibench.metrics.binning import Bools, Floats
 from calibench.metrics.judged import Judged
 from calibench.metrics.judged_weights import mean_of
 from calibench.metrics.metric import Metric
+from calibench.metrics.no_interval import NoInterval
 from calibench.metrics.resamples import Resamples
 from calibench.metrics.sample_weight import nonzero
 from calibench.metrics.weighted import weighted_mean
@@ -29,6 +31,11 @@ class SampleMean(Metric):
 
     share: ClassVar[bool] = False
     """True if the numbers are 0 or 1 for every classifier, so that the figure is the share of some samples."""
+
+    least: ClassVar[float] = -math.inf
+    most: ClassVar[float] = math.inf
+    """The range of the numbers for every classifier. Few samples may give a bound of the mean outside, which is then moved to the
+    range's end: the mean of the population lies inside, so the interval covers it as often."""
 
     takes_weights = True
 
@@ -55,6 +62,13 @@ class SampleMean(Metric):
         sums, count = resamples.sums([self.numbers(judged)])
         mean: Floats = sums[0] / nonzero(count)
         return mean
+
+    def in_range(self, bounds: list[float] | NoInterval) -> list[float] | NoInterval:
+        """The bounds of the mean, moved into the range of the numbers."""
+        if isinstance(bounds, NoInterval):
+            return bounds
+        least, most = (0.0, 1.0) if self.share else (self.least, self.most)
+        return [max(bounds[0], least), min(bounds[1], most)]
 
     def numbers(self, judged: Judged) -> Floats | Bools:
         """`per_sample`, computed once."""

@@ -29,6 +29,7 @@ class SetSize(SampleMean):
     """`mean(classes in the set)`, in classes; an empty set counts as 0. Source: Sadinle, Lei & Wasserman 2019."""
 
     takes_weights = True
+    least = 0.0
 
     def applies(self, judged: Judged) -> bool:
         """True if the rule gives sets."""

@@ -22,6 +22,8 @@ SPEC = MetricSpec(
 class SoftBrier(SampleMean):
     """`mean over samples of sum_k (p_k - q_k)^2`, q the soft label, in [0, 2]. It equals `brier` if q is one class."""
 
+    least, most = 0.0, 2.0
+
     def applies(self, judged: Judged) -> bool:
         """True if the data have soft labels."""
         return judged.soft is not None

@@ -31,6 +31,7 @@ class SoftNll(SampleMean):
     """
 
     takes_weights = True
+    least = 0.0
 
     def applies(self, judged: Judged) -> bool:
         """True if the data have soft labels."""

@@ -49,6 +49,9 @@ SITE = "calibench.site/1"
 SWEEP = "calibench.sweep/1"
 """The state of a sweep, `sweeps/SUITE.json` in a results folder."""
 
+FAILED = "calibench.failed/1"
+"""Runs that ended without a record, `failed.json` beside the entries of `calibench submit`."""
+
 LIST = "calibench.list/1"
 """The names of one family of plugins: `calibench list FAMILY --json`."""
 

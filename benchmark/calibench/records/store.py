@@ -26,6 +26,10 @@ INDICES = (".labels", ".ids")
 """Endings of the arrays of whole numbers, which an entry of a leaderboard stores in as few bytes as they need."""
 
 
+class ChangedPredictionsError(InputError):
+    """The checksum of a predictions file is not that of its record."""
+
+
 def read_record(path: Path) -> ResultRecord:
     """The record in one file. InputError if it cannot be read or is not a record."""
     return ResultRecord.from_dict(read_document(path), str(path))
@@ -110,7 +114,8 @@ def read_predictions(
     path = results / record.predictions["file"]
     try:
         if digest_of(path) != record.predictions["sha256"]:
-            raise InputError(f"{path} has changed since its record was written", "run it again with --force")
+            message = f"{path} has changed since its record was written"
+            raise ChangedPredictionsError(message, "run it again with --force")
         with safe_open(path, framework="numpy") as content:
             stored = content.keys()
             return {name: _widened(name, content.get_tensor(name)) for name in stored if names is None or name in names}

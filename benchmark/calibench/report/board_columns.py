@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from calibench.errors import InputError, did_you_mean
-from calibench.report.format import NOTHING, figure, figure_with_interval, header, signed_with_interval
+from calibench.report.format import NOTHING, figure, figure_with_interval, header, printable, signed_with_interval
+from calibench.report.grid import Column
+from calibench.report.sparkline import sparkline
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
@@ -33,54 +35,74 @@ BASE = "base"
 STILL_FALLING = "†"
 """Marks a recipe with a stage whose validation NLL still fell at its end."""
 
+NOT_RANKED = "✗"
+"""Marks a recipe that is shown and not ranked: a figure that cannot be, other predictions than the record's, a failed seed."""
+
 FALLS = "↓"
 """Marks an accuracy that is below the base's beyond the paired interval."""
 
 
-@dataclass(frozen=True)
-class Column:
-    """A header and the cell of each row. Of a table that is too wide, the column of the smallest `keep` is left out first."""
+FRONT = "◆"
+"""Marks the seconds of a row that no other beats in both figure and cost."""
 
-    name: str
-    head: str
-    cells: tuple[str, ...]
-    left: bool = False
-    keep: float = float("inf")
-
-    @property
-    def width(self) -> int:
-        """The longest line of its header and cells."""
-        return max(len(line) for cell in (self.head, *self.cells) for line in cell.split("\n"))
+OTHERS = ("seeds", "change", "sd", "floor", "verdict", "seconds", "reliability")
+"""The columns that are no metrics. The last two are shown if they are named, or asked for by `--pareto`."""
 
 
 def metrics_of(board: Board, chosen: Sequence[str] = ()) -> list[str]:
-    """The metrics to show: those `chosen`, else those of `COLUMNS` that the board has; always with the one that orders it.
+    """The metrics to show: those among the `chosen` columns, else those of `COLUMNS` that the board has; always with the one that
+    orders it.
 
-    InputError for a chosen metric that the board does not have.
+    InputError for a chosen column that the board does not have.
     """
     for name in chosen:
-        if name not in board.units:
-            raise InputError(f"no record on this board has the metric {name!r}", did_you_mean(name, board.units))
-    names = list(chosen) or [name for name in COLUMNS if any(name in row.cells for row in board.rows)]
+        if name not in board.units and name not in OTHERS:
+            hint = did_you_mean(name, [*OTHERS, *board.units])
+            raise InputError(f"no record on this board has the metric {name!r}", hint)
+    if chosen:
+        names = [name for name in chosen if name in board.units]
+    else:
+        names = [name for name in COLUMNS if any(name in row.cells for row in board.rows)]
     return names if board.metric in names else [board.metric, *names]
 
 
-def board_columns(board: Board, metrics: Sequence[str]) -> list[Column]:
+def board_columns(board: Board, metrics: Sequence[str], chosen: Sequence[str] = ()) -> list[Column]:
     """Rank, method and seeds, then the metrics; behind the one that orders the board its change and SD, if any.
 
     Behind the first metric that has noise floors, or that which orders the board if it has, stand the floors.
 
-    The verdict of the seeds stands last.
+    The seconds of a board with a Pareto front stand behind the change, the verdict of the seeds last. With `chosen` names, the
+    columns are rank, method, the metric that orders the board, and those that are named, in their order.
 
     Rank, method and the metric that orders the board are always kept. Of the others the change goes last, before it
-    the seeds, the first of `metrics`, SD and floor; the last of `metrics` goes first.
+    the seconds, the seeds, the first of `metrics`, SD and floor; the last of `metrics` goes first.
     """
+    columns = _all_columns(board, metrics)
+    if chosen:
+        by_name = {column.name: column for column in columns}
+        metric = () if board.metric in chosen else (board.metric,)
+        always = ("rank", "method", board.metric)
+        return [
+            by_name[name] if name in always else dataclasses.replace(by_name[name], keep=-float(place))
+            for place, name in enumerate(dict.fromkeys(("rank", "method", *metric, *chosen)))
+        ]
+    shown = {"seconds"} if board.front is not None else set()
+    optional = {"change", "sd", "verdict"}
+    return [
+        column
+        for column in columns
+        if (column.name not in optional or set(column.cells) - {NOTHING, BASE})
+        and (column.name not in ("seconds", "reliability") or column.name in shown)
+    ]
+
+
+def _all_columns(board: Board, metrics: Sequence[str]) -> list[Column]:
     unit = board.units[board.metric]["unit"]
     with_floor = metric_with_floor(board, metrics)
     columns = [
         _column(board, "rank", "rank", _rank, left=True),
         _column(board, "method", "method", _method, left=True),
-        _column(board, "seeds", "seeds", lambda row: _seeds(row.seeds), left=True, keep=2),
+        _column(board, "seeds", "seeds", _seeds, left=True, keep=2),
     ]
     for place, name in enumerate(metrics):
         head = header(name, board.units[name]["unit"])
@@ -89,14 +111,26 @@ def board_columns(board: Board, metrics: Sequence[str]) -> list[Column]:
         if name == board.metric:
             columns += [
                 _column(board, "change", _change_header(unit), lambda row: _change(board, row), keep=3),
+                _column(board, "seconds", "train s", _seconds_of(board), keep=2.5),
                 _column(board, "sd", "sd", lambda row: _sd(board, row), keep=-0.5),
             ]
         if name == with_floor:
             head, keep = header("floor", board.units[name]["unit"]), -float(place) - 0.5
             columns.append(_column(board, "floor", head, _floor_of(board, name), keep=keep))
+    columns.append(_column(board, "reliability", "reliability", lambda row: sparkline(row.reliability), left=True))
     columns.append(_column(board, "verdict", "verdict", _verdict, left=True, keep=-3.5))
-    optional = {"change", "sd", "verdict"}
-    return [c for c in columns if c.name not in optional or set(c.cells) - {NOTHING, BASE}]
+    return columns
+
+
+def _seconds_of(board: Board) -> Callable[[Row], str]:
+    front = board.front or ()
+
+    def cell(row: Row) -> str:
+        if row.seconds is None:
+            return NOTHING
+        return f"{FRONT} {row.seconds:.2f}" if row.recipe in front else f"{row.seconds:.2f}"
+
+    return cell
 
 
 def metric_with_floor(board: Board, metrics: Sequence[str]) -> str | None:
@@ -108,7 +142,7 @@ def metric_with_floor(board: Board, metrics: Sequence[str]) -> str | None:
 def _column(
     board: Board, name: str, head: str, cell: Callable[[Row], str], left: bool = False, keep: float = float("inf")
 ) -> Column:
-    return Column(name, head, tuple(map(cell, board.rows)), left, keep)
+    return Column(name, head, tuple(printable(cell(row)) for row in board.rows), left, keep)
 
 
 def _rank(row: Row) -> str:
@@ -120,12 +154,15 @@ def _rank(row: Row) -> str:
 
 
 def _method(row: Row) -> str:
-    return f"{row.recipe} {STILL_FALLING}" if row.still_falling else row.recipe
+    marks = (STILL_FALLING if row.still_falling else "", "" if row.may_rank else NOT_RANKED)
+    return " ".join([row.recipe, *filter(None, marks)])
 
 
-def _seeds(seeds: Sequence[int]) -> str:
-    """`0,1,2`, or `5 seeds` for more than four."""
-    return ",".join(map(str, seeds)) if len(seeds) <= 4 else f"{len(seeds)} seeds"
+def _seeds(row: Row) -> str:
+    """`0,1,2`, or `5 seeds` for more than four; behind them the number of seeds that failed."""
+    seeds = ",".join(map(str, row.seeds)) if len(row.seeds) <= 4 else f"{len(row.seeds)} seeds"
+    failed = f"{len(row.failed)} failed" if row.failed else ""
+    return f"{seeds} ({failed})" if seeds and failed else seeds or failed
 
 
 def _cell_of(board: Board, name: str) -> Callable[[Row], str]:

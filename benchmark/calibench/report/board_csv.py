@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 HEAD = (
     *("dataset", "model", "noise", "n_test", "ranked_by"),
     *("rank_best", "rank_worst", "method", "seeds"),
-    *("calibrated", "still_falling"),
+    *("calibrated", "still_falling", "failed_seeds", "faults"),
     *("base", "change", "change_low", "change_high", "accuracy_falls"),
+    *("seconds", "front"),
     *("metric", "unit", "mean", "sd", "low", "high", "floor"),
 )
 """`change` is that of the metric `ranked_by` against `base`, on every line of a row, as its rank is."""
@@ -35,8 +36,13 @@ def _lines(board: Board) -> Iterator[tuple[object, ...]]:
     protocol = (board.dataset, board.model, board.noise or "", board.n_test, board.metric)
     for row in board.rows:
         method = (*(row.rank or ("", "")), row.recipe, ";".join(map(str, row.seeds)), ";".join(row.calibrated))
-        method = (*method, ";".join(row.still_falling))
+        failed = ";".join(str(failed.seed) for failed in row.failed)
+        method = (*method, ";".join(row.still_falling), failed, "; ".join(row.faults))
         compared = (board.base or "", *_change(row), str(row.accuracy_falls).lower())
+        front = "" if board.front is None else str(row.recipe in board.front).lower()
+        compared = (*compared, "" if row.seconds is None else row.seconds, front)
+        if not row.cells:
+            yield (*protocol, *method, *compared, *[""] * 7)
         for name, cell in row.cells.items():
             sd = "" if cell.sd is None else cell.sd
             low, high = cell.interval or ("", "")

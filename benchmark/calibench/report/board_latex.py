@@ -1,4 +1,4 @@
-"""A board as a LaTeX table in the style of booktabs."""
+"""A table as a LaTeX table in the style of booktabs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from calibench.report.board_columns import board_columns, metrics_of
-from calibench.report.board_text import notes, title
+from calibench.report.board_text import board_grid
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
+    from calibench.report.grid import Grid
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -21,38 +21,51 @@ SPECIAL = {
     "|": r"\textbar{}",
     "†": r"\dag{}",
     "↓": r"$\downarrow$",
+    "✗": r"$\times$",
+    "◆": r"$\bullet$",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
-"""The characters that LaTeX reads otherwise, and two marks of boards."""
+"""The characters that LaTeX reads otherwise, and four marks of boards."""
 
 _ANY = re.compile("|".join(map(re.escape, SPECIAL)))
+_NO_LETTER = re.compile(
+    r"[^\x20-\x7e\u00c0-\u00cf\u00d1-\u00d6\u00d8-\u00dd\u00df-\u00ef\u00f1-\u00f6\u00f8-\u00fd\u00ff]"
+)
 
 
 def board_latex(board: Board, chosen: Sequence[str] = ()) -> str:
-    """The board as a `table` with its title as the caption and its notes below; needs `\\usepackage{booktabs}`."""
-    columns = board_columns(board, metrics_of(board, chosen))
-    rows = zip(*(column.cells for column in columns), strict=True)
+    """The board as a LaTeX table."""
+    return latex_of(board_grid(board, chosen))
+
+
+def latex_of(grid: Grid) -> str:
+    """A `table` with its title as the caption and its notes below; needs `\\usepackage{booktabs}`."""
+    rows = zip(*(column.cells for column in grid.columns), strict=True)
     lines = [
         r"\begin{table}",
         r"\centering\footnotesize",
-        rf"\caption{{{escaped(title(board))}}}",
-        rf"\begin{{tabular}}{{{''.join('l' if column.left else 'r' for column in columns)}}}",
+        rf"\caption{{{escaped(grid.title)}}}",
+        rf"\begin{{tabular}}{{{''.join('l' if column.left else 'r' for column in grid.columns)}}}",
         r"\toprule",
-        _line([column.head for column in columns]),
+        _line([column.head for column in grid.columns]),
         r"\midrule",
         *(_line(cells) for cells in rows),
         r"\bottomrule",
         r"\end{tabular}",
         r"\par\smallskip\raggedright",
-        *(rf"{escaped(note)}\par" for note in notes(board, columns)),
+        *(rf"{escaped(note)}\par" for note in grid.notes),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
 
 
 def escaped(text: str) -> str:
-    """The text as LaTeX prints it; a line break within a cell is a space."""
-    return _ANY.sub(lambda match: SPECIAL[match[0]], text.replace("\n", " "))
+    """The text as LaTeX prints it; a line break within a cell is a space.
+
+    A letter that pdflatex has not is its number, `[U+4E2D]`: a name in it would stop the whole document.
+    """
+    printed = _ANY.sub(lambda match: SPECIAL[match[0]], text.replace("\n", " "))
+    return _NO_LETTER.sub(lambda match: f"[U+{ord(match[0]):04X}]", printed)
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -2,72 +2,62 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from calibench.report.board_columns import Column, board_columns, metrics_of
+from calibench.report.board_columns import board_columns, metrics_of
 from calibench.report.board_text import notes, title
+from calibench.report.fit_width import fitted
 from calibench.report.tables import WIDTH, ruled_table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from calibench.leaderboard.boards import Board
+    from calibench.report.grid import Column
 
-SHARE_OF_METHOD = 3
-"""A recipe takes at most one third of the width, or as much as its longest word: longer ones are broken between words."""
+
+GAP = "   "
+"""Between two columns."""
 
 
 def board_table(board: Board, chosen: Sequence[str] = (), width: int = WIDTH) -> Table:
     """The board as a table of `width` characters. Columns that do not fit are left out, and a note names them.
 
-    `chosen` metrics are all shown, at any width. Rows that may be the best are bold.
+    Of `chosen` columns, intervals move below their figures first. Rows that may be the best are bold.
     """
-    from rich.text import Text
-
     metrics = metrics_of(board, chosen)
-    columns = [_broken(column, width // SHARE_OF_METHOD) for column in board_columns(board, metrics)]
-    kept = _fitting(columns, width, set(chosen))
-    lines = notes(board, kept)
-    left_out = [column.name for column in columns if column not in kept]
+    columns, left_out = fitted(board_columns(board, metrics, chosen), "method", width, stack=bool(chosen))
+    lines = notes(board, columns)
     if left_out:
         lines.append(f"no room for {', '.join(left_out)}; a wider terminal and --format markdown show them")
-    table = ruled_table(title(board), "\n".join(lines))
-    for column in kept:
-        justify, no_wrap = "left" if column.left else "right", column.name in {"rank", "method"}
-        table.add_column(column.head, justify=justify, no_wrap=no_wrap, overflow="fold")  # type: ignore[arg-type]
-    for place, row in enumerate(board.rows):
-        style = "bold" if row.rank is not None and row.rank[0] == 1 else ""
-        table.add_row(*(Text(column.cells[place]) for column in kept), style=style)
+    styles = ["bold" if row.rank is not None and row.rank[0] == 1 else "" for row in board.rows]
+    return table_of(title(board), columns, lines, styles)
+
+
+def table_of(title: str, columns: Sequence[Column], lines: Sequence[str], styles: Sequence[str]) -> Table:
+    """A ruled table of columns that fit, with the style of each row.
+
+    A row is one text: rich takes ten times as long for ten cells, seconds for a board of thousands of rows.
+    """
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    cells = [[cell.split("\n") for cell in (column.head, *column.cells)] for column in columns]
+    widths = [max(cell_len(line) for of_cell in of_column for line in of_cell) for of_column in cells]
+
+    def text_of(row: Sequence[list[str]]) -> Text:
+        height = max(map(len, row))
+        padded = []
+        for column, width, of_cell in zip(columns, widths, row, strict=True):
+            spaces = [" " * (width - cell_len(line)) for line in of_cell]
+            texts = [line + space if column.left else space + line for line, space in zip(of_cell, spaces, strict=True)]
+            padded.append(texts + [" " * width] * (height - len(texts)))
+        return Text("\n".join(GAP.join(line) for line in zip(*padded, strict=True)))
+
+    head, *rows = (text_of(row) for row in zip(*cells, strict=True))
+    table = ruled_table(title, "\n".join(lines))
+    table.add_column(head, no_wrap=True, overflow="fold")
+    for row, style in zip(rows, styles, strict=True):
+        table.add_row(row, style=style)
     return table
-
-
-def _fitting(columns: Sequence[Column], width: int, chosen: set[str]) -> list[Column]:
-    """The columns that fit: the least important is left out until they do. `chosen` ones stay."""
-    kept = list(columns)
-    while sum(column.width + 3 for column in kept) + 1 > width:
-        droppable = [c for c in kept if c.keep < float("inf") and c.name not in chosen]
-        if not droppable:
-            break
-        kept.remove(min(reversed(droppable), key=lambda column: column.keep))
-    return kept
-
-
-def _broken(column: Column, most: int) -> Column:
-    """The column of methods with recipes in lines of at most `most` characters, broken before `+` and after `,` or `;`."""
-    if column.name != "method":
-        return column
-    words = [re.findall(r"\+?[^+,;]+[,;]?|.", cell) for cell in column.cells]
-    most = max(most, *(len(word) for of_cell in words for word in of_cell), len(column.head))
-    return dataclasses.replace(column, cells=tuple(_lines(of_cell, most) for of_cell in words))
-
-
-def _lines(words: Sequence[str], most: int) -> str:
-    lines = [""]
-    for word in words:
-        if len(lines[-1]) + len(word) > most:
-            lines.append("")
-        lines[-1] += word
-    return "\n".join(lines)

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from calibench.records.record import ResultRecord
 
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that steer a terminal, and halves of characters, which cannot be written."""
+
 NOTHING = "-"
 """Stands for a figure that is undefined or missing."""
-
-
-def one_line(text: str) -> str:
-    """Text of a file as it may stand in a line: tabs, line breaks and control characters as their escapes."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def guarded(value: object) -> object:
     """A text that a spreadsheet would compute, as `=1+1`, behind an apostrophe."""
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+
+
+def one_line(text: str) -> str:
+    """The text with tabs, line breaks and every character that shows nothing as its escape, as it may stand in a line."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def printable(text: str) -> str:
+    """The text with every such character as its escape: names in a file may hold them."""
+    return CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def figure(value: float, unit: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,10 @@ from calibench.evaluation.judge import judge
 from calibench.evaluation.stored_run import judged_again, sampling_of
 from calibench.metrics.load import DEFAULT, load_metrics
 from calibench.records import store
+from calibench.records.failed_cells import FILE as FAILED
+from calibench.records.failed_cells import Key, key_of
 from calibench.records.record import ResultRecord
+from calibench.runs.verify_failed import faults_of_failed
 
 RELATIVE = 1e-9
 """Figures that differ by no more, relative to their size, are equal: other processors round in other ways."""
@@ -40,13 +44,24 @@ class Verified:
 
 
 def verify(results: Path) -> Iterator[Verified]:
-    """Each record of a results folder, or of the folders in it. InputError if there are no records."""
+    """Each record of a results folder, or of the folders in it, and its failed cells. InputError if there are no records."""
     datasets: dict[str, Data | str] = {}
     for folder in store.folders_of(results):
         if not (folder / store.RECORDS).is_dir():
             raise InputError(f"there are no records under {str(results)!r}", "name a folder that holds records/")
         for path in sorted((folder / store.RECORDS).glob("*.json")):
             yield _verified(path, folder, datasets)
+        if (folder / FAILED).is_file():
+            yield Verified(folder / FAILED, list(faults_of_failed(folder / FAILED, _made(folder))))
+
+
+def _made(folder: Path) -> set[Key]:
+    """The runs that have a record which can be read."""
+    made = set()
+    for path in (folder / store.RECORDS).glob("*.json"):
+        with contextlib.suppress(InputError):
+            made.add(key_of(store.read_record(path)))
+    return made
 
 
 def _verified(path: Path, results: Path, datasets: dict[str, Data | str]) -> Verified:

@@ -54,7 +54,7 @@ class Intervals:
         if metric.share:
             return list(wilson_interval(moments.total, moments.n, level))
         n = moments.n
-        return moments_interval(n, moments.mean, moments.second / n, moments.third / n, level)
+        return metric.in_range(moments_interval(n, moments.mean, moments.second / n, moments.third / n, level))
 
     def _gap_figure(self, metric: Metric) -> GapFigure | NoInterval:
         n = self.judged.n

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from calibench.leaderboard.across import FEW
-from calibench.report.across_table import across_notes
+from calibench.leaderboard.task_figures import FEW
+from calibench.report.across_table import across_notes, rating_text
 from calibench.report.format import NOTHING, figure, figure_with_interval, header, signed_with_interval
 from calibench.report.site.board_view import seconds_cell
 from calibench.report.site.table import Cell, Head, Line, Recipes, Table, figure_cell, rank_cell
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from calibench.leaderboard.rows import Row
 
 
-def across_table(summary: Across, boards: Sequence[Board], recipes: Recipes, seconds: Mapping[str, float]) -> Table:
+def across_table(
+    summary: Across,
+    boards: Sequence[Board],
+    recipes: Recipes,
+    seconds: Mapping[str, float],
+    identity: str = "all",
+) -> Table:
     """A row for each recipe: rank interval, win rate, improvement over the base, seconds, and its figure on each board.
 
     Boards without a figure of the base do not count, and have no column.
@@ -33,6 +39,7 @@ def across_table(summary: Across, boards: Sequence[Board], recipes: Recipes, sec
         Head("win rate %", better="higher", hint="share of the other recipes that it beats"),
         Head(f"{rates.metric} better by %", better="higher"),
     ]
+    heads += [Head("Elo", better="higher")] if summary.elo else []
     heads += [Head("seconds", better="lower")] if seconds else []
     heads += [Head("missing", better="lower")] if summary.missing else []
     heads += [Head(f"{_short(board)}\n{_unit(board)}", better=rates.better) for board in boards]
@@ -50,14 +57,19 @@ def across_table(summary: Across, boards: Sequence[Board], recipes: Recipes, sec
         )
         name = Cell(row.method, href=recipes.href.get(row.method, ""))
         cells = [rank_cell(row.rank, len(rates.rows)), name, won, better]
+        cells += (
+            [figure_cell(rating_text(summary.elo[row.method]), summary.elo[row.method].rating)] if summary.elo else []
+        )
         cells += [seconds_cell(seconds.get(row.method))] if seconds else []
         blank = len(summary.missing.get(row.method, ()))
         cells += [Cell(str(blank), value=blank)] if summary.missing else []
         cells += [_figure(board, by_recipe.get(row.method)) for board, by_recipe in zip(boards, rows_of, strict=True)]
         kinds = recipes.kinds.get(row.method, "")
         lines.append(Line(cells, row.method.lower(), kinds, base=row.method == summary.base))
-    notes = [*across_notes(summary), "figures of a data set: mean over seeds, and the interval of the rank there"]
-    return Table("all", "All data sets", heads, lines, notes, names=1, filtered=True)
+    notes = across_notes(summary)
+    if boards:
+        notes.append("figures of a data set: mean over seeds, and the interval of the rank there")
+    return Table(identity, "All data sets", heads, lines, notes, names=1, filtered=True)
 
 
 def _short(board: Board) -> str:

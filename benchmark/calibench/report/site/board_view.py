@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from calibench.lazy import np
-from calibench.report.board_columns import Column, board_columns, metric_with_floor, metrics_of
+from calibench.report.board_columns import board_columns, metric_with_floor, metrics_of
 from calibench.report.board_text import notes
 from calibench.report.format import NOTHING
+from calibench.report.grid import Column
 from calibench.report.site.table import Cell, Forest, Head, Line, Recipes, Table, figure_cell, rank_cell
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
     from calibench.leaderboard.rows import Row
 
-NO_SORT_KEY = {"method", "verdict"}
+NO_SORT_KEY = {"method", "verdict", "reliability"}
 
 SCALE_SHARE = 0.8
 """The share of the rows whose intervals of the change fit on the scale of their column; longer ones end at its edge."""
@@ -26,7 +27,7 @@ def board_table(
     board: Board, recipes: Recipes, seconds: Mapping[str, float], identity: str, chosen: Sequence[str] = ()
 ) -> Table:
     """The board with the `chosen` columns or all, and the seconds of each recipe; `identity` is the table's `id` in the page."""
-    columns = board_columns(board, metrics_of(board, chosen))
+    columns = board_columns(board, metrics_of(board, chosen), chosen)
     scale = _scale(board)
     floor_of = metric_with_floor(board, [column.name for column in columns if column.name in board.units]) or ""
     names = next(number for number, column in enumerate(columns) if column.name == "method")
@@ -82,6 +83,8 @@ def _value(board: Board, row: Row, column: str, floor_of: str) -> float | None:
     """What the cell of a column is sorted by. The base's change is 0."""
     if column == "seeds":
         return float(len(row.seeds))
+    if column == "seconds":
+        return row.seconds
     if column == "change":
         return 0.0 if row.recipe == board.base else None if row.change is None else row.change.estimate
     if column == "floor":

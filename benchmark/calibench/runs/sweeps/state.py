@@ -11,10 +11,8 @@ from typing import Any
 from calibench.atomic import writable_folder, write_json
 from calibench.cache.lock import locked
 from calibench.records import schemas, store
+from calibench.records.failed_cells import SWEEPS
 from calibench.records.remote import RemoteResults
-
-SWEEPS = "sweeps"
-"""The folder under a results folder that holds the states, and the logs of workers."""
 
 
 @dataclass

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from calibench.atomic import writable_folder
+from calibench.records.failed_cells import SWEEPS
 from calibench.records.remote import RemoteResults
 from calibench.runs.launchers.choose import Launch, choose_launcher, launch_of
 from calibench.runs.launchers.messages import Busy, Done, Event, Failed, Progress, Workers
 from calibench.runs.options import RunOptions
 from calibench.runs.sweeps.cells import Cell
-from calibench.runs.sweeps.state import SWEEPS, SweepState
+from calibench.runs.sweeps.state import SweepState
 
 WRITE_SECONDS = 10.0
 """Least time between two writes of the state, while runs end."""
@@ -101,7 +103,7 @@ def _make(missing: Sequence[Cell], events: Iterable[Event], state: SweepState, s
         state.write()
 
 
-def _about(cell: Cell) -> dict[str, str | int | None]:
+def _about(cell: Cell) -> dict[str, Any]:
     config = cell.config
     return {
         "recipe": config.recipe,
@@ -109,4 +111,5 @@ def _about(cell: Cell) -> dict[str, str | int | None]:
         "model": config.model.text(),
         "noise": None if config.noise is None else config.noise.text(),
         "seed": config.seed,
+        "method": (config.preset or {}).get("method"),
     }
