@@ -12,6 +12,7 @@ from calibench.leaderboard.across import across
 from calibench.leaderboard.boards import Board, boards
 from calibench.leaderboard.faults import RANGES, faults_of
 from calibench.leaderboard.rows import FailedSeed
+from calibench.leaderboard.suite_names import failed_named_by_suite
 from calibench.plugins.discovery import registry
 from calibench.records.failed_cells import FailedCell
 from calibench.records.record import ResultRecord
@@ -122,6 +123,11 @@ def test_failed_seeds_are_shown_and_not_averaged_away(records: list[ResultRecord
     csv = [line for line in render([board], "csv").splitlines() if ",d," in line]
     assert len(csv) == 1
     assert ",0;1," in csv[0]
+
+
+def test_a_failed_run_of_a_suite_stands_under_the_name_that_the_suite_gives_it() -> None:
+    cells = [FailedCell("ce:epochs=600+vtst", "toy", "mlp", None, 0, "m", suite="s", method="vtst"), failed("a", 0)]
+    assert [cell.recipe for cell in failed_named_by_suite(cells)] == ["vtst", "a"]
 
 
 def test_over_all_data_sets_a_failed_seed_is_a_missing_cell() -> None:

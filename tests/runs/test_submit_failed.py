@@ -27,7 +27,8 @@ model = "frozen"
 def entries(features: Any, tmp_path: Path, cli: Callable[..., Any]) -> Path:
     """A swept suite in `results`, of which one run failed, and its entries in `out`."""
     (tmp_path / "mine-v1.toml").write_text(SUITE)
-    cli("sweep", "mine-v1.toml", "-q", "-j", "1")
+    ran = cli("sweep", "mine-v1.toml", "-q", "-j", "1")
+    assert ran.code == 0, ran.err
     state = json.loads((tmp_path / "results" / "sweeps" / "mine-v1.json").read_text())
     (key, run_id) = next((k, e["run_id"]) for k, e in state["done"].items() if "temperature" in e["run_id"])
     about = {
