@@ -14,6 +14,7 @@ from calibench.cli.command import Command
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.seeds import read_seeds
+from calibench.cli.sweep_dry_run import say_missing
 from calibench.cli.sweep_progress import sweep_progress
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from calibench.runs.options import RunOptions
     from calibench.runs.sweeps.cells import Cell
     from calibench.runs.sweeps.sweep import Swept
-
-MOST_LINES = 1000
-"""So many missing runs are listed by `--dry-run`."""
 
 
 @click.command(cls=Command, short_help="Make the missing runs of a suite, several at once.")
@@ -113,7 +111,7 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     plan = _planned(suite, data, _device(device, chosen), threads, results, asked)
     cells = _chosen(plan.cells, only, seeds)
     if dry_run:
-        _say_missing(plan.suite, cells, plan.folder, as_json)
+        say_missing(plan.suite, cells, plan.folder, as_json)
         return
     with _counted(plan, cells), sweep_progress(plan.suite.name, cells, silent=quiet) as hear, plugin_output_to_stderr():
         swept = make(
@@ -215,24 +213,6 @@ def _counted(plan: _Plan, cells: Sequence[Cell]) -> Iterator[None]:
         done = sum(state.is_done(cell.key) for cell in cells)
         message = f"interrupted: {done} of {len(cells)} runs of {plan.suite.name} have a record"
         raise CutOffError(message, "the same command makes the others") from None
-
-
-def _say_missing(suite: Suite, cells: list[Cell], results: Path, as_json: bool) -> None:
-    from calibench.runs.sweeps.state import SweepState
-    from calibench.runs.sweeps.sweep import missing_cells
-
-    state = SweepState.read(results, suite.name)
-    missing = missing_cells(cells, state)
-    failed = [cell for cell in cells if cell.key in state.failed]
-    if as_json:
-        labels = [cell.label for cell in missing]
-        emit_json({"suite": suite.name, "cells": len(cells), "missing": labels, "failed": [c.label for c in failed]})
-        return
-    print_line(stdout(), f"{suite.name}: {len(cells)} runs, {len(missing)} missing, {len(failed)} failed earlier")
-    for cell in missing[:MOST_LINES]:
-        print_line(stdout(), f"  {cell.label}")
-    if len(missing) > MOST_LINES:
-        print_line(stdout(), f"  and {len(missing) - MOST_LINES} more; --json lists all")
 
 
 def _show(plan: _Plan, swept: Swept, as_json: bool, quiet: bool) -> None:
