@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from calibench import RunError
 from calibench.config.suite import load_suite
 from calibench.runs.launchers import ray_cluster
 from calibench.runs.launchers.choose import choose_launcher, launch_of
-from calibench.runs.launchers.messages import Done, Event, Progress
+from calibench.runs.launchers.messages import Done, Event
 from calibench.runs.options import RunOptions
 from calibench.runs.sweeps.cells import Cell, cells_of
 from calibench.runs.sweeps.sweep import Swept, sweep
@@ -85,12 +87,14 @@ def undisturbed(suite: Path) -> dict[str, Any]:
     return contents(suite.parent / "undisturbed")
 
 
-def ray_workers() -> list[int]:
-    """The processes of Ray that make a run now."""
+def busy_workers(cluster: Any) -> list[int]:
+    """The processes of the cluster that make a run now."""
+    raylets = {entry.process.pid for node in cluster.worker_nodes for entry in node.all_processes["raylet"]}
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if (folder / "cmdline").read_bytes().startswith(b"ray::make_run"):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent in raylets and (folder / "cmdline").read_bytes().startswith(b"ray::make_run"):
                 found.append(int(folder.name))
     return found
 
@@ -98,15 +102,18 @@ def ray_workers() -> list[int]:
 def test_the_records_are_those_of_the_local_launcher_though_a_worker_is_killed(
     suite: Path, undisturbed: dict[str, Any], cluster: Any, tmp_path: Path
 ) -> None:
-
     killed: list[int] = []
 
-    def hear(cell: Cell, event: Event) -> None:
-        if isinstance(event.message, Progress) and not killed:
-            killed.append(ray_workers()[0])
-            os.kill(killed[0], signal.SIGKILL)
+    def kill_one() -> None:
+        while not killed:
+            for worker in busy_workers(cluster)[:1]:
+                os.kill(worker, signal.SIGKILL)
+                killed.append(worker)
+            time.sleep(0.05)
 
-    swept = make(suite, tmp_path / "r", "ray", cluster.address, hear=hear)
+    killer = threading.Thread(target=kill_one, daemon=True)
+    killer.start()
+    swept = make(suite, tmp_path / "r", "ray", cluster.address)
     assert killed
     assert (swept.made, swept.before, swept.failed) == (6, 0, [])
     assert contents(tmp_path / "r") == undisturbed
