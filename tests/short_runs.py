@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,16 @@ def write_blobs(folder: Path) -> str:
     x = (rng.normal(size=(240, 5)) + 1.2 * np.eye(5)[y]).astype(np.float32)
     np.savez(folder / "blobs.npz", train_x=x, train_y=y)
     return f"npz:path={folder / 'blobs.npz'}"
+
+
+def write_small_suite(folder: Path, recipes: Sequence[str]) -> Path:
+    """A suite of `recipes` on the blobs with two seeds, two epochs each; returns `small-v1.toml`."""
+    file = folder / "small-v1.toml"
+    file.write_text(
+        f'primary = "brier"\nbase = "ce"\nmethod = {json.dumps(list(recipes))}\nseed = [0, 1]\n'
+        f'[[data]]\ndataset = "{write_blobs(folder)}"\nmodel = "mlp:hidden=8"\n[train]\nepochs = 2\n'
+    )
+    return file
 
 
 def write_scores(folder: Path) -> str:

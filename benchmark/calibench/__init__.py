@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from calibench.errors import InputError as InputError
     from calibench.errors import PluginError as PluginError
     from calibench.errors import RunError as RunError
+    from calibench.evaluation.compare import compare as compare
     from calibench.evaluation.evaluate import evaluate as evaluate
     from calibench.evaluation.evaluate import evaluate_stream as evaluate_stream
     from calibench.evaluation.gate.gate import gate as gate
@@ -64,6 +65,7 @@ _HOME = {
     "calibench.data.arrays": ("Arrays",),
     "calibench.data.shift": ("Variant",),
     "calibench.errors": ("CalibenchError", "CalibenchWarning", "InputError", "PluginError", "RunError"),
+    "calibench.evaluation.compare": ("compare",),
     "calibench.evaluation.evaluate": ("evaluate", "evaluate_stream"),
     "calibench.maps.apply": ("apply_map",),
     "calibench.maps.calibration_map": ("CalibrationMap", "load_map"),

@@ -25,8 +25,9 @@ from calibench.progress import Report
 from calibench.records.record import ResultRecord
 from calibench.report.progress_bar import bar_may_show
 from calibench.report.progress_bar import progress as show_progress
-from calibench.runs.one_by_one import Finished, labels_of, launch
+from calibench.runs.one_by_one import Finished, ProgressOf, labels_of, launch
 from calibench.runs.options import RunOptions
+from calibench.runs.tuning.search import METRIC, TRIALS, Tuning, tuned
 
 __all__ = ["evaluate", "evaluate_stream", "run"]
 
@@ -56,6 +57,10 @@ class RunKeywords(TypedDict, total=False):
     metrics: str | None
     level: float
     resamples: int
+    tune: str | None
+    trials: int
+    tune_seed: int
+    tune_metric: str
 
 
 @overload
@@ -137,6 +142,10 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
     metrics: str | None = None,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
+    tune: str | None = None,
+    trials: int = TRIALS,
+    tune_seed: int = 0,
+    tune_metric: str = METRIC,
 ) -> ResultRecord | list[ResultRecord]:
     """Train or refit `model` on `dataset` by the recipe `method`, judge it on test, and store the record under `results`.
 
@@ -160,6 +169,9 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
 
     `metrics` names metrics that the record holds besides the default set, as in `smece,ece:bins=20`. `level` and `resamples`
     are those of the bootstrap intervals.
+
+    `tune` names parameters and ranges, as in `lr=log(1e-4,1e-1), vtst.latent_dim=32|64`: a search of `trials` on the val split,
+    led by `tune_metric`, chooses their values for each run first, and the record says so. Test is not seen. Needs optuna.
 
     A run that is there already, made by the same code from the same data, is returned as stored unless `force`.
     `results=None` writes nothing. Published datasets are read from `data_dir` (None: CALIBENCH_DATA, or
@@ -198,10 +210,19 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
             yield bar
 
     labels = labels_of(configs)
+    if tune is not None:
+        tuning = Tuning(tune, trials, tune_seed, tune_metric)
+        configs = [_tuned(number, config, tuning, options, progress_of) for number, config in enumerate(configs, 1)]
     finished = list(launch(configs, options, progress_of))
     _raise_failures(configs, finished)
     records = [run.record for run in finished if run.record is not None]
     return records if several else records[0]
+
+
+def _tuned(number: int, config: RunConfig, tuning: Tuning, options: RunOptions, progress_of: ProgressOf) -> RunConfig:
+    """The configuration with what the search chose."""
+    with progress_of(number, config) as shown:
+        return tuned(config, tuning, options, shown)
 
 
 def _raise_failures(configs: Sequence[RunConfig], finished: Sequence[Finished]) -> None:

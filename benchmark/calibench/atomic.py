@@ -18,13 +18,18 @@ _PART = 2**16
 """Bytes that a digest reads at once. `hashlib.file_digest` takes four times as many, and fills them with zeros first."""
 
 
+def temporary_of(path: Path) -> Path:
+    """A name beside `path` for this process; `writable_folders` removes the file after the process is gone."""
+    return path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.tmp")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`. If the block succeeds, the file is synced and replaces `path`; else it is removed.
 
     Raises RunError for a write that fails.
     """
-    temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.tmp")
+    temporary = temporary_of(path)
     try:
         yield temporary
         with temporary.open("rb") as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from board_records import unstored_record
 
@@ -13,7 +14,10 @@ from boards_over_data_sets import outcome
 
 from calibench.leaderboard.across import across, base_of
 from calibench.leaderboard.boards import Board, boards
+from calibench.leaderboard.grouped_means import GroupedMeans
+from calibench.leaderboard.rank_intervals import rank_intervals_of_observations
 from calibench.leaderboard.task_figures import FEW
+from calibench.leaderboard.win_rates import Bootstrap, Layout, win_rates_of
 from calibench.records.record import ResultRecord
 from calibench.report.across_table import across_document, across_table
 
@@ -125,3 +129,25 @@ def test_ten_copies_of_one_method_are_one_band(datasets: int) -> None:
     assert sum(made.friedman for made in outcomes) + sum(made.nemenyi for made in outcomes) > 0, (
         "copies do differ by chance"
     )
+
+
+@pytest.mark.parametrize(("rows", "enough"), [(2, 6), (3, 7), (10, 11)])
+def test_a_difference_without_spread_needs_groups_enough_for_a_sign_test(rows: int, enough: int) -> None:
+    """Two equal recipes win alike on n data sets with a probability of 2^(1 - n), and there are rows (rows - 1) / 2 pairs."""
+    for groups in (2, enough - 1, enough):
+        table = np.tile(np.arange(float(rows)), (groups, 1))
+        ranks = rank_intervals_of_observations(GroupedMeans.of(table))
+        assert ranks.separated.any() == (2.0 ** (1 - groups) * rows * (rows - 1) / 2 <= 0.05) == (groups == enough)
+
+
+@pytest.mark.parametrize("datasets", [2, 3, 5, 8])
+@pytest.mark.parametrize("recipes", [2, 3, 5])
+def test_few_equal_recipes_on_few_data_sets_are_seldom_told_apart(recipes: int, datasets: int) -> None:
+    wrong, draws, rng = 0, 200, np.random.default_rng(recipes * 100 + datasets)
+    for draw in range(draws):
+        figures = rng.normal(size=(datasets, recipes))
+        layout, bootstrap = Layout("recipe", ("task",), "nll"), Bootstrap(resamples=300, seed=draw)
+        names = [f"copy {number}" for number in range(recipes)]
+        made = win_rates_of(figures, names, range(datasets), [""] * datasets, layout, bootstrap)
+        wrong += any(made.separated.values())
+    assert wrong / draws <= 0.05 + 2.6 * (0.05 * 0.95 / draws) ** 0.5

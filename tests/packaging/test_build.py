@@ -74,6 +74,7 @@ def contents(tree: Path) -> tuple[str, list[str]]:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     assert "calibench/kernels/reference/__init__.py" in names
+    assert {f"calibench/report/site/templates/{name}" for name in ("base.html", "site.css", "site.js")} <= set(names)
     return path.name, sorted(name for name in names if name.endswith((".so", ".o", ".cu", ".cpp", ".h")))
 
 

@@ -14,7 +14,7 @@ import pytest
 from example_record import example_record, results_folder
 
 from calibench import InputError, RunError
-from calibench.records.store import find_record, read_predictions, read_record, read_records, with_preset, write_run
+from calibench.records.store import find_record, read_predictions, read_record, read_records, with_origin, write_run
 
 ARRAYS = {
     "test.logits": np.arange(6, dtype=np.float32).reshape(3, 2),
@@ -72,12 +72,12 @@ def test_a_write_that_fails_leaves_the_old_record(tmp_path: Path, monkeypatch: p
 
 def test_a_stored_record_gets_the_preset_that_now_asks_for_it(tmp_path: Path) -> None:
     written = write_run(results_folder(tmp_path), example_record(), ARRAYS)
-    assert with_preset(tmp_path, written, None) == written
+    assert with_origin(tmp_path, written, None, None) == written
     preset = {"name": "quick", "sha256": "0", "changed": []}
-    changed = with_preset(tmp_path, written, preset)
+    changed = with_origin(tmp_path, written, preset, None)
     assert changed == dataclasses.replace(written, preset=preset)
     assert read_records(tmp_path) == [changed]
-    assert with_preset(tmp_path, changed, preset) is changed
+    assert with_origin(tmp_path, changed, preset, None) is changed
 
 
 # --- find ---------------------------------------------------------------------------------------------------------------

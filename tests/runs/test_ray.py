@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from short_runs import write_blobs
+from short_runs import write_small_suite
 
 from calibench import RunError
 from calibench.config.suite import load_suite
@@ -28,29 +28,12 @@ from calibench.runs.sweeps.sweep import Swept, sweep
 
 pytestmark = pytest.mark.slow
 
-SUITE = """
-primary = "brier"
-base = "ce"
-method = ["ce", "ce+temperature", "tst"]
-seed = [0, 1]
-[[data]]
-dataset = "{dataset}"
-model = "mlp:hidden=8"
-[train]
-epochs = 2
-[set.tst]
-epochs = 2
-"""
-
 STORE = 80 * 10**6
 
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("suite")
-    file = folder / "small-v1.toml"
-    file.write_text(SUITE.format(dataset=write_blobs(folder)))
-    return file
+    return write_small_suite(tmp_path_factory.mktemp("suite"), ["ce", "ce+temperature", "tst:epochs=2"])
 
 
 @pytest.fixture(scope="module")

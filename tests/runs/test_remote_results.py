@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from short_runs import write_blobs
+from short_runs import write_small_suite
 
 from calibench import RunError
 from calibench.config.suite import load_suite
@@ -21,18 +21,6 @@ from calibench.runs.options import RunOptions
 from calibench.runs.sweeps.cells import cells_of
 from calibench.runs.sweeps.state import fetch_for_sweep
 from calibench.runs.sweeps.sweep import Swept, sweep
-
-SUITE = """
-primary = "brier"
-base = "ce"
-method = ["ce", "ce+temperature"]
-seed = [0, 1]
-[[data]]
-dataset = "{dataset}"
-model = "mlp:hidden=8"
-[train]
-epochs = 2
-"""
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +56,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("suite")
-    file = folder / "small-v1.toml"
-    file.write_text(SUITE.format(dataset=write_blobs(folder)))
-    return file
+    return write_small_suite(tmp_path_factory.mktemp("suite"), ["ce", "ce+temperature"])
 
 
 def in_turn(stop: int = 99) -> Any:
@@ -112,6 +97,12 @@ def test_another_machine_makes_what_is_missing(suite: Path, bucket: str, machine
     again = make(suite, bucket)
     assert (again.before, again.made) == (4, 0)
     assert not (RemoteResults(bucket).mirror / "cache").exists(), "nothing was run"
+    changed = {path.name: path.stat().st_mtime_ns for path in (RemoteResults(bucket).mirror / "records").iterdir()}
+    machine("d")
+    remote = RemoteResults(bucket)
+    remote.fetch_run(min(changed).removesuffix(".json"))
+    (record,) = (remote.mirror / "records").iterdir()
+    assert record.stat().st_mtime_ns == changed[record.name], "the same on every machine"
 
 
 @pytest.mark.slow

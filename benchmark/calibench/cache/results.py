@@ -24,16 +24,21 @@ def strip_prefix(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, 
 
 @dataclass(frozen=True)
 class StageResult:
-    """The result of a stage: tensors, figures (the kept epoch, its validation NLL, the seconds), and learned JSON values."""
+    """The result of a stage: tensors, figures (the kept epoch, its validation NLL, the seconds), and learned JSON values.
+
+    `curve` is the course of its training, a number an epoch by series; empty for a stage that trains nothing.
+    """
 
     tensors: Mapping[str, torch.Tensor]
     figures: dict[str, float]
     learned: dict[str, Any] = field(default_factory=dict)
+    curve: dict[str, list[float]] = field(default_factory=dict)
 
     def packed(self) -> dict[str, torch.Tensor]:
         """The result as named tensors, in the form that the cache keeps."""
         figures = {f"figure.{k}": torch.tensor(v, dtype=torch.float64) for k, v in self.figures.items()}
-        packed = {**{f"tensor.{k}": v for k, v in self.tensors.items()}, **figures}
+        curve = {f"curve.{k}": torch.tensor(v, dtype=torch.float64) for k, v in self.curve.items()}
+        packed = {**{f"tensor.{k}": v for k, v in self.tensors.items()}, **figures, **curve}
         if self.learned:
             packed["learned"] = torch.frombuffer(bytearray(json.dumps(self.learned).encode()), dtype=torch.uint8)
         return packed
@@ -43,7 +48,8 @@ class StageResult:
         """The result that `packed` came from."""
         learned = json.loads(bytes(tensors["learned"].tolist())) if "learned" in tensors else {}
         figures = {name: float(value) for name, value in strip_prefix(tensors, "figure.").items()}
-        return cls(strip_prefix(tensors, "tensor."), figures, learned)
+        curve = {name: values.tolist() for name, values in strip_prefix(tensors, "curve.").items()}
+        return cls(strip_prefix(tensors, "tensor."), figures, learned, curve)
 
 
 class StageResults:

@@ -23,8 +23,8 @@ slower while another process wants a core. This number keeps the speed of a quie
 spinning) and loses less on a busy one, where `--threads 1` is better still."""
 
 COMMANDS = (
-    *("apply", "bench", "doctor", "evaluate", "export", "fit", "gate", "leaderboard", "list", "predict", "report", "results"),
-    *("run", "show", "site", "submit", "sweep", "thresholds", "verify", "winrates"),
+    *("apply", "bench", "compare", "curves", "doctor", "evaluate", "export", "fit", "gate", "leaderboard", "list", "predict"),
+    *("report", "results", "run", "show", "site", "submit", "sweep", "thresholds", "verify", "winrates"),
 )  # fmt: skip
 """The commands: each is the function of its name in the file of its name; `list_` in list.py."""
 
@@ -90,6 +90,7 @@ def cli() -> None:
     calibench run --method vtst                      train, refit, judge, record
     calibench predict RUN_ID rows.npz -o out.npz     predict by an ended run
     calibench leaderboard                            rank the recorded runs
+    calibench compare ce vtst                        two recipes, figure by figure
     calibench show method vtst                       parameters, equation, paper
     """
 

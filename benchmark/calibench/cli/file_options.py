@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 
 def results_to_read(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
     """The folder that `value` names; of a URL its mirror, brought up to date. InputError for a URL that cannot be read."""
-    from calibench.records.remote import fetch_results, is_url
+    if "://" not in value:
+        return Path(value)
+    from calibench.records.remote import fetch_results
 
-    return fetch_results(value) if is_url(value) else Path(value)
+    return fetch_results(value)
 
 
 def _results_to_write(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
-    from calibench.errors import InputError
-    from calibench.records.remote import is_url
+    if "://" in value:
+        from calibench.errors import InputError
 
-    if is_url(value):
         raise InputError(f"--results {value}: this command writes to a folder", "calibench sweep takes a URL")
     return Path(value)
 
 
+_RESULTS: dict[str, Any] = {"default": "results", "show_default": True}
+
 results_option = click.option(
     "--results",
+    **_RESULTS,
     callback=results_to_read,
-    default="results",
     metavar="FOLDER|URL",
-    show_default=True,
     help="The folder with records, predictions and the cache, or a URL such as s3://bucket/results.",
 )
 
 written_results_option = click.option(
     "--results",
+    **_RESULTS,
     callback=_results_to_write,
-    default="results",
     metavar="FOLDER",
-    show_default=True,
     help="The folder for records, predictions and the cache.",
 )
 

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from calibench.cli.evaluation_table import ANSWERS
-from calibench.cli.output import one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -53,7 +52,7 @@ def groups_table(
     """
     from rich.text import Text
 
-    from calibench.report.format import NOTHING, figure_with_interval, header
+    from calibench.report.format import NOTHING, figure_with_interval, header, one_line
     from calibench.report.tables import ruled_table
 
     first = next(iter(groups.values()))
@@ -92,6 +91,8 @@ def _percent(value: float | None) -> str:
 
 def groups_lines(groups: Groups, what: str = "groups", noun: str = "group") -> Sequence[str]:
     """How many groups are miscalibrated and which; multicalibration; what the columns mean."""
+    from calibench.report.format import one_line
+
     tested = {name: group for name, group in groups.items() if group["p"] is not None}
     lines = [] if len(groups) <= MOST_ROWS else [f"{len(groups) - MOST_ROWS} more {what} in --json"]
     if not tested:

@@ -109,11 +109,12 @@ class _Rule(NamedTuple):
 
 def _where(where: str | None, results: Path) -> tuple[list[Path], Suite | None]:
     """The folders that hold the records, and the suite that was named; a folder without records stands for those in it."""
-    from calibench.records.remote import fetch_results, is_url
     from calibench.records.store import folders_of
 
     suite = None
-    if where is not None and is_url(where):
+    if where is not None and "://" in where:
+        from calibench.records.remote import fetch_results
+
         results = fetch_results(where)
     elif where is not None and Path(where).is_dir():
         results = Path(where)

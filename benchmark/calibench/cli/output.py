@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from calibench.plugins.registry import Registry
@@ -51,16 +53,24 @@ def print_line(console: Console, text: str) -> None:
     console.print(Text(printable(text)), soft_wrap=not console.is_terminal)
 
 
-def one_line(text: str) -> str:
-    """Text of a file as it may stand in a line: tabs, line breaks and control characters as their escapes."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
-
-
 def to_stderr(text: str) -> None:
     """Print one plain line on standard error."""
     from calibench.report.format import printable
 
     click.echo(printable(text), err=True)
+
+
+def emit_text(text: str, output: Path | None) -> None:
+    """Print a text that ends in a line break, or write it to the file of `--output`, whole or not at all, and say so."""
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    from calibench.atomic import refuse_missing_folder, replacing
+
+    refuse_missing_folder(output)
+    with replacing(output) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+    to_stderr(f"wrote {output}")
 
 
 def warn_about_broken_plugins(plugins: Registry) -> None:

@@ -67,19 +67,15 @@ def _text(rows: Sequence[Row], form: str) -> str:
     import json
 
     from calibench.leaderboard.record_rows import columns_of
+    from calibench.report.format import guarded
 
     if form == "json":
         return json.dumps({"schema": "calibench.results/1", "runs": list(rows)}, indent=1, ensure_ascii=False) + "\n"
     made = io.StringIO(newline="")
     writer = csv.DictWriter(made, columns_of(rows), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _guarded(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: guarded(value) for name, value in row.items()} for row in rows)
     return made.getvalue()
-
-
-def _guarded(value: object) -> object:
-    """A text that a spreadsheet would compute, as `=1+1`, behind an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
 
 
 def _write(rows: Sequence[Row], form: str, output: Path) -> None:

@@ -15,6 +15,7 @@ from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import is_first_process, plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.run_jobs import launch_jobs
+from calibench.cli.run_tuned import tune_options, tuned_configs
 from calibench.cli.seeds import read_seeds
 from calibench.errors import InputError
 from calibench.report.progress_bar import progress
@@ -110,6 +111,7 @@ if TYPE_CHECKING:
     metavar="STAGE.KEY=VALUE",
     help="A parameter that some part of the run declares. Repeatable.",
 )
+@tune_options
 @written_results_option
 @click.option(
     "--data-dir",
@@ -146,6 +148,10 @@ def run(  # noqa: PLR0913 - an argument for each option
     epochs: int | None,
     select: str | None,
     settings: tuple[str, ...],
+    tune: str | None,
+    trials: int | None,
+    tune_seed: int | None,
+    tune_metric: str | None,
     results: Path,
     data_dir: Path | None,
     download: bool,
@@ -165,6 +171,7 @@ def run(  # noqa: PLR0913 - an argument for each option
     calibench run -m ce -m vtst -d digits -d wine -d iris -s 0-4
     calibench run -m vtst:latent_dim=64 -d npz:path=features.npz --model frozen
     calibench run --preset quick
+    calibench run -m ce -s 0-2 --tune 'lr=log(1e-4,1e-1)' --trials 20
     calibench run -m ce -d cifar10 --model wrn --shift cifar10-c --ood near
     """
     from calibench.config.expand import configure_grid
@@ -198,6 +205,7 @@ def run(  # noqa: PLR0913 - an argument for each option
         _note_preset(chosen, configs)
     load_metrics(metrics)  # a mistake in a name ends the command before anything is trained
     options = RunOptions(results, force, data_dir, download, metrics, Sampling(resamples, level).check())
+    configs = tuned_configs(configs, options, quiet, tune, trials, tune_seed, tune_metric)
     records, failed = (
         _launch_all(configs, options, quiet) if jobs is None else launch_jobs(configs, options, jobs, threads, quiet)
     )

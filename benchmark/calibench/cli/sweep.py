@@ -103,7 +103,6 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     calibench sweep posthoc-v1 --data calarena.h5
     """
     from calibench.plugins.discovery import registry
-    from calibench.records.store import PREDICTIONS
     from calibench.runs.launchers.choose import choose_launcher, launch_of
     from calibench.runs.options import RunOptions
     from calibench.runs.sweeps.sweep import sweep as make
@@ -118,19 +117,16 @@ def sweep(  # noqa: PLR0913 - an argument for each option
         return
     with _counted(plan, cells), sweep_progress(plan.suite.name, cells, silent=quiet) as hear, plugin_output_to_stderr():
         swept = make(
-            *(plan.suite.name, cells, plan.options),
+            plan.suite.name,
+            cells,
+            plan.options,
             jobs=jobs,
             threads=threads,
             launch=launch_of(chosen),
             retry_failed=retry_failed,
             hear=hear,
         )
-    if as_json:
-        emit_json(_document(plan.suite, swept))
-    elif not quiet:
-        if plan.remote is not None:
-            plan.remote.fetch(PREDICTIONS)
-        _print_boards(plan.suite, swept, plan.folder)
+    _show(plan, swept, as_json, quiet)
     for cell, failed in swept.failed:
         to_stderr(f"failed: {cell.label}: {failed.message}")
     if swept.failed:
@@ -150,7 +146,7 @@ class _Plan(NamedTuple):
 def _planned(name: str, data: Path | None, device: str, threads: int, results: str, asked: RunOptions) -> _Plan:
     """All cells of a suite; of results at a URL the mirror is brought up to date."""
     from calibench.config.suite import load_suite
-    from calibench.records.remote import RemoteResults, is_url
+    from calibench.records.remote import RemoteResults
     from calibench.runs.sweeps.cells import cells_of
     from calibench.runs.sweeps.state import fetch_for_sweep
 
@@ -159,7 +155,7 @@ def _planned(name: str, data: Path | None, device: str, threads: int, results: s
         from calibench.runs.sweeps.own_data import with_own_data
 
         suite = with_own_data(suite, data)
-    remote = RemoteResults(results) if is_url(results) else None
+    remote = RemoteResults(results) if "://" in results else None
     folder = fetch_for_sweep(remote, suite.name) if remote else Path(results)
     metrics = ",".join(suite.metrics) or None
     options = dataclasses.replace(asked, results=folder, metrics=metrics, remote=remote.url if remote else None)
@@ -237,6 +233,18 @@ def _say_missing(suite: Suite, cells: list[Cell], results: Path, as_json: bool) 
         print_line(stdout(), f"  {cell.label}")
     if len(missing) > MOST_LINES:
         print_line(stdout(), f"  and {len(missing) - MOST_LINES} more; --json lists all")
+
+
+def _show(plan: _Plan, swept: Swept, as_json: bool, quiet: bool) -> None:
+    """The JSON document or the boards; of results at a URL the predictions are downloaded for the boards."""
+    from calibench.records.store import PREDICTIONS
+
+    if as_json:
+        emit_json(_document(plan.suite, swept))
+    elif not quiet:
+        if plan.remote is not None:
+            plan.remote.fetch(PREDICTIONS)
+        _print_boards(plan.suite, swept, plan.folder)
 
 
 def _document(suite: Suite, swept: Swept) -> dict[str, Any]:

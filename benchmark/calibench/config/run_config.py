@@ -35,6 +35,8 @@ class RunConfig:
     """`name.key` of the parameters that the user typed, or that a preset sets under [set.NAME]."""
     preset: Mapping[str, Any] | None = None
     """The preset or suite that it came from: `name`, `sha256` of its text, the `changed` settings. It decides no figure."""
+    tuned: Mapping[str, Any] | None = None
+    """The search that chose its parameters, as the record holds it; None: there was none. It decides no figure."""
     data_fingerprint: str | None = None
     """The fingerprint, before noise, that a suite freezes; a run on other data is refused."""
     shift_and_ood: ShiftAndOod = TEST_SPLIT_ALONE

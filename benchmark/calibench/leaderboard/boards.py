@@ -97,7 +97,7 @@ def boards(
     check_rule("lower", LEVEL, tolerance)
     groups = _by_protocol(records)
     with_metric = [group for group in groups if any(metric in record.units for record in group)]
-    recipes = {record.recipe for group in groups for record in group}
+    recipes = {record.method for group in groups for record in group}
     if base is not None and groups and base not in recipes:
         raise InputError(f"no record has the recipe {base!r}", did_you_mean(base, recipes))
     lost = without_record(failed, (record for group in groups for record in group))
@@ -214,7 +214,7 @@ def _newest_runs(records: Iterable[ResultRecord], metric: str) -> dict[str, list
     """For each recipe its records, one a seed: of several runs the newest that has the metric, else the newest."""
     newest: dict[tuple[str, int], ResultRecord] = {}
     for record in sorted(records, key=lambda r: (metric in r.metrics, r.created)):
-        newest[record.recipe, record.seed] = record
+        newest[record.method, record.seed] = record
     runs: dict[str, list[ResultRecord]] = {}
     for recipe, seed in sorted(newest):
         runs.setdefault(recipe, []).append(newest[recipe, seed])

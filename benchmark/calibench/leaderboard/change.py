@@ -31,31 +31,56 @@ class Figures:
         return float(np.mean(list(self.of_seed.values())))
 
 
-def change(figures: Figures, base: Figures) -> Change:
-    """The change from `base` to `figures`, and its 95 % interval.
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two figures: its paired replicates, and its squared standard errors over seeds, with degrees of freedom.
 
-    With one seed each it is the percentile interval of the paired differences of replicates: over test samples, for these two
-    networks. With several seeds it is `estimate +- t * sqrt(V + S)`, over test samples and seeds. V is the variance of the
-    paired differences of replicates. S is the squared standard error of the mean over seeds: of the differences seed by seed if
-    both have the same seeds, else the sum of both rows'. t is Cochran's (1964): the mean of Student's quantile for S (number of
-    seeds less 1) and of the normal one for V, weighted by S and V. The degrees of freedom of Welch and Satterthwaite cover too
-    little with two or three seeds. Without replicates, or if one side alone has several seeds, there is no interval.
+    The squared errors add up. There are none for one network against one. `replicates` is None if the spread is not known.
+    """
+
+    estimate: float
+    replicates: Values | None
+    over_seeds: tuple[tuple[float, int], ...] = ()
+
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval; None if the spread is not known.
+
+        For one network against one it is the percentile interval of the replicates. Otherwise it is `estimate +- t * sqrt(V + S)`.
+        V is the variance of the replicates, S the sum of the squared errors over seeds. t is Cochran's (1964): the mean of
+        Student's quantile for each part of S and of the normal one for V, weighted by the parts and V. The degrees of freedom of
+        Welch and Satterthwaite cover too little with two or three seeds.
+        """
+        if self.replicates is None or np.isnan(self.replicates).all():
+            return None
+        if not self.over_seeds:
+            return interval(self.replicates)
+        parts = [(float(np.nanvar(self.replicates)), math.inf), *self.over_seeds]
+        total = sum(square for square, _ in parts)
+        weighted = sum(square * student_quantile(freedom) for square, freedom in parts)
+        margin = weighted / math.sqrt(total) if total > 0 else 0.0
+        return self.estimate - margin, self.estimate + margin
+
+
+def change(figures: Figures, base: Figures) -> Change:
+    """The change from `base` to `figures`, and its 95 % interval, over test samples and seeds.
+
+    With one seed each the interval is about these two networks. Without replicates there is none.
+    """
+    found = difference(figures, base)
+    return Change(found.estimate, found.interval())
+
+
+def difference(figures: Figures, base: Figures) -> Difference:
+    """`figures` less `base`. Its spread over seeds is that of the differences seed by seed if both have the same seeds.
+
+    Otherwise it is the sum of both sides' spreads. It is not known if one side alone has several seeds.
     """
     estimate = figures.mean - base.mean
-    if figures.replicates is None or base.replicates is None:
-        return Change(estimate, None)
-    differences = figures.replicates - base.replicates
     counts = {len(figures.of_seed), len(base.of_seed)}
-    if counts == {1}:
-        return Change(estimate, interval(differences))
-    if 1 in counts or np.isnan(differences).all():
-        return Change(estimate, None)
-    squares = _squared_errors(figures, base)
-    parts = [(float(np.nanvar(differences)), math.inf), *squares]
-    total = sum(square for square, _ in parts)
-    weighted = sum(square * student_quantile(freedom) for square, freedom in parts)
-    margin = weighted / math.sqrt(total) if total > 0 else 0.0
-    return Change(estimate, (estimate - margin, estimate + margin))
+    if figures.replicates is None or base.replicates is None or (1 in counts and counts != {1}):
+        return Difference(estimate, None)
+    replicates = figures.replicates - base.replicates
+    return Difference(estimate, replicates, () if counts == {1} else tuple(_squared_errors(figures, base)))
 
 
 def _squared_errors(figures: Figures, base: Figures) -> list[tuple[float, int]]:

@@ -82,6 +82,11 @@ class GroupedMeans:
         """R, the number of methods."""
         return int(self.strata[0].sums.shape[1])
 
+    @property
+    def groups(self) -> int:
+        """The number of groups, of all strata."""
+        return sum(len(stratum.counts) for stratum in self.strata)
+
     def by_stratum(self) -> Floats:
         """The mean of each method in each stratum, `[S, R]`; strata in the order of their first observation."""
         return np.array([stratum.sums.sum(axis=0) / stratum.counts.sum() for stratum in self.strata])

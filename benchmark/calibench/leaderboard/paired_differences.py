@@ -90,7 +90,7 @@ def _differences(
 
 def _over_samples(centred: Floats, variance: Floats, chosen: NDArray[np.bool_]) -> Blocks:
     """Differences of `centred [R, B]` replicates, divided by their standard errors."""
-    error = _without_zeros(np.sqrt(variance))[:, None]
+    error = without_zeros(np.sqrt(variance))[:, None]
     for _, _, places, differences in _differences(centred, chosen):
         yield places, np.divide(differences, error[places], out=differences)
 
@@ -105,10 +105,10 @@ def _over_samples_and_seeds(
         deviations -= of_seeds[row]
         error = variance[places, None] + of_draw[below]
         error += of_draw[row]
-        yield places, np.divide(deviations, _without_zeros(np.sqrt(error, out=error)), out=deviations)
+        yield places, np.divide(deviations, without_zeros(np.sqrt(error, out=error)), out=deviations)
 
 
-def _without_zeros(error: Floats) -> Floats:
+def without_zeros(error: Floats) -> Floats:
     """The standard errors, with 1 in the place of 0: a deviation of 0 stays 0. Changes the array."""
     if not error.min(initial=1.0) > 0:
         error[~(error > 0)] = 1.0

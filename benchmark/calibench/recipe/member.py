@@ -18,6 +18,7 @@ from calibench.errors import InputError, blaming
 from calibench.outputs.outputs import Outputs, average
 from calibench.outputs.several_labels import yes_no_outputs
 from calibench.progress import Report
+from calibench.recipe.curves import stored_curve
 from calibench.recipe.features import features_of_splits
 from calibench.recipe.networks import Networks
 from calibench.recipe.sampling import Sampling
@@ -38,6 +39,8 @@ class Member:
         self.seeds = {purpose: derived_seed(seed, purpose) for purpose in PURPOSES}
         self.fitted: list[dict[str, Any]] = []
         """An entry for the record of each stage that has run."""
+        self.curves: list[dict[str, Any]] = []
+        """The course of each training, as the record holds it."""
         self.rows = OnDevice(data, stages.device)
         refit: HeadRefit | None = None if stages.refit is None else build_stage(stages.refit)
         sampler: Sampler | None = None if stages.sampler is None else build_stage(stages.sampler)
@@ -72,6 +75,7 @@ class Member:
         if self.network.origin and not self.stages.model.spec.from_caller:
             entry["network"] = self.network.origin  # the configuration already describes a network from Python
         self.fitted.append(entry)
+        self.curves += stored_curve(entry, self.stage_1.curve)
         features: dict[str, torch.Tensor] = {}
         self.head: nn.Module = self.network.head
         if self.stage_2 is not None:
@@ -82,6 +86,7 @@ class Member:
                 features = features_of_splits(body_key, self.networks, self.rows, self.results)
                 self.head = self.stage_2.train_head(body_key, features, self.report)
             self.fitted.append(self.stage_2.figures)
+            self.curves += stored_curve(self.stage_2.figures, self.stage_2.curve)
         self.body_key = body_key
         return features
 

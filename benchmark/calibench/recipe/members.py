@@ -33,6 +33,7 @@ class Members:
         self.config, self.data, self.cache, self.report = config, data, cache, report
         self.results = StageResults(cache)
         self.fitted: list[dict[str, Any]] = []
+        self.curves: list[dict[str, Any]] = []
         ensembles = config.of_kind("ensemble")
         self.ensemble: Ensemble | None = build_stage(ensembles[0]) if ensembles else None
         self.stages = TrainedStages.of(config)
@@ -62,6 +63,7 @@ class Members:
         if self.ensemble is None:
             outputs = self.first.outputs(splits)
             self.fitted += self.first.fitted
+            self.curves += self.first.curves
             self.trained = [self.first]
             return outputs
         by_member = []
@@ -69,6 +71,7 @@ class Members:
             member = self.first if number == 0 else self._member(number)
             by_member.append(member.outputs(splits))
             self.fitted += [{**entry, "member": number} for entry in member.fitted]
+            self.curves += [{**curve, "member": number} for curve in member.curves]
             if self.config.shift_and_ood.parts:
                 self.trained.append(member)
         return self._combined(by_member)

@@ -32,6 +32,7 @@ from calibench.stages.build import as_figures, build_stage
 from calibench.training.augment import Augmentation, read_augmentation
 from calibench.training.batch import batch_of, shared_loss
 from calibench.training.compute import check_compute, compute_settings
+from calibench.training.curve import Curve, last_of, listening
 from calibench.training.loop import train
 from calibench.training.plateau import end_of_training
 from calibench.training.prediction import predict
@@ -75,6 +76,8 @@ class Stage1:
         self.objective_ready = False
         self.last_epoch = self.schedule.epochs
         self.objective_state: dict[str, torch.Tensor] = {}
+        self.curve: Curve = {}
+        """The course of the training, once it has run."""
 
     def run(self, as_outputs: AsOutputs) -> tuple[str, dict[str, Any]]:
         """Train the network, or load it from the cache; returns its key and an entry for the record."""
@@ -90,6 +93,7 @@ class Stage1:
         result = self.results.get_or_train("stage1", key, lambda resume: self._train(as_outputs, resume), together=True)
         self.network.load_state_dict(strip_prefix(result.tensors, NETWORK))
         self.objective_state = strip_prefix(result.tensors, OBJECTIVE)
+        self.curve = result.curve
         self.last_epoch = int(result.figures.get("ended_after", self.last_epoch))
         end = end_of_stage(result.figures)
         return key, {"stage": self.bound.name, "trained": True, **result.figures, **end, **result.learned}
@@ -159,6 +163,7 @@ class Stage1:
         with seeded(self.seed), blaming(subject), contextlib.ExitStack() as computing:
             objective.prepare(self._task(another))
             computing.enter_context(compute_settings(network, self.schedule, processes))
+            curves = computing.enter_context(listening())
             figures = train(
                 network,
                 self._loss(processes),
@@ -176,7 +181,7 @@ class Stage1:
         self.objective_ready = True
         tensors = {f"{NETWORK}{k}": v for k, v in network.state_dict().items()}
         tensors |= {f"{OBJECTIVE}{k}": v for k, v in objective.state().items()}
-        return StageResult(tensors, figures, learned)
+        return StageResult(tensors, figures, learned, last_of(curves))
 
     def _task(self, new_network: Callable[[], Network]) -> TrainTask:
         probs = self._out_of_fold() if self.objective.folds else None

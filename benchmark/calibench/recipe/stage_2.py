@@ -20,6 +20,7 @@ from calibench.records.stage_end import end_of_stage
 from calibench.seeds import seeded
 from calibench.stages import HeadRefit, RefitTask, TuneTask
 from calibench.stages.build import as_figures
+from calibench.training.curve import Curve, last_of, listening
 from calibench.training.prediction import predict
 
 
@@ -32,6 +33,7 @@ class Stage2:
         self.bound, self.refit, self.network = bound, refit, network
         self.rows, self.results, self.seed = rows, results, seed
         self.figures: dict[str, Any] = {}
+        self.curve: Curve = {}
 
     def train_head(self, body_key: str, features: dict[str, torch.Tensor], report: Report) -> nn.Module:
         """A head in eval mode for the frozen body, trained on the `features` of train and val, or from the cache."""
@@ -53,7 +55,9 @@ class Stage2:
                     input_shape=data.train.x.shape[1:],
                     resume=resume,
                 )
-                return self._result(head, self.refit.fit(head, task))
+                with listening() as curves:
+                    learned = self.refit.fit(head, task)
+                return self._result(head, learned, last_of(curves))
 
             head.load_state_dict(self._trained(body_key, train).tensors)
         return head.eval()
@@ -67,7 +71,9 @@ class Stage2:
             def train(resume: Resume | None) -> StageResult:
                 splits = {name: (self.rows.x(name), self.rows.y(name)) for name in ("train", "val")}
                 task = TuneTask(*splits["train"], *splits["val"], report, resume)
-                return self._result(network, self.refit.tune(network, task))
+                with listening() as curves:
+                    learned = self.refit.tune(network, task)
+                return self._result(network, learned, last_of(curves))
 
             network.load_state_dict(self._trained(body_key, train).tensors)
         return self._key(body_key)
@@ -83,9 +89,10 @@ class Stage2:
 
     def _trained(self, body_key: str, train: Any) -> StageResult:
         result = self.results.get_or_train("stage2", self._key(body_key), train)
+        self.curve = result.curve
         self.figures = {"stage": self.bound.name, "trained": True, **result.figures, **end_of_stage(result.figures)}
         return result
 
-    def _result(self, module: nn.Module, learned: Any) -> StageResult:
+    def _result(self, module: nn.Module, learned: Any, curve: Curve) -> StageResult:
         figures = as_figures(self.bound, learned)
-        return StageResult(module.state_dict(), {name: float(value) for name, value in figures.items()})
+        return StageResult(module.state_dict(), {name: float(value) for name, value in figures.items()}, curve=curve)

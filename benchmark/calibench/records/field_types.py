@@ -72,6 +72,10 @@ def _is_preset(value: Any) -> bool:
     return value is None or (_is_object(value) and _is_text(value.get("name")))
 
 
+def _is_search(value: Any) -> bool:
+    return value is None or (_is_object(value) and _is_text(value.get("recipe")) and _is_object(value.get("chosen")))
+
+
 def _is_advice(value: Any) -> bool:
     keys = {"recipe": _is_text_or_none, "nll_gain": _is_number_or_none, "interval": _is_interval}
     return value is None or (_is_object(value) and all(key in value and keys[key](value[key]) for key in keys))
@@ -94,6 +98,16 @@ def _is_shift_row(value: Any) -> bool:
 def _is_ood_row(value: Any) -> bool:
     keys = {"set": _is_text, "score": _is_text, "metrics": _object_of(_is_number_or_none)}
     return _is_object(value) and all(key in value and check(value[key]) for key, check in keys.items())
+
+
+def _is_curve(value: Any) -> bool:
+    """The epochs of a training, and a number for each of them by series."""
+    if not _is_object(value) or not _is_text(value.get("stage")) or not _list_of(_is_whole)(value.get("epochs")):
+        return False
+    lists = [value[name] for name in ("train_loss", "val_nll") if name in value]
+    return bool(lists and value["epochs"]) and all(
+        _list_of(_is_number)(v) and len(v) == len(value["epochs"]) for v in lists
+    )
 
 
 def _object_of(check: Check) -> Check:
@@ -136,6 +150,7 @@ _TYPES: dict[str, Check] = {
     "named_metrics": _list_of(_is_text),
     "details": _object_of(_is_object),
     "fitted": _list_of(_is_object),
+    "curves": _list_of(_is_curve),
     "config": _is_object,
     "seeds": _object_of(_is_whole),
     "bootstrap": _is_object,
@@ -148,5 +163,6 @@ _TYPES: dict[str, Check] = {
     "predictions": _is_predictions,
     "created": _is_text,
     "preset": _is_preset,
+    "tuned": _is_search,
     "schema": _is_text,
 }

@@ -126,6 +126,12 @@ class ResultRecord:
     took from the unlabelled test rows (the `shares` of `prior-correction`). `stage` is its name; `member` is the number
     of an ensemble's network."""
 
+    curves: list[dict[str, Any]] = field(default_factory=list)
+    """The course of each training: the `stage`, the `member` of an ensemble, the `epochs`, and for each of these epochs
+    `train_loss`, the mean loss of the training rows, and `val_nll`, the NLL of the val split after it, in nats. A training
+    of more than 60 epochs has about 60 of them, evenly spread, with the one kept and the last. Empty in records of
+    earlier versions."""
+
     config: dict[str, Any] = field(default_factory=dict)
     """The whole configuration: every stage, the dataset, the model and the noise with all their parameters, the seed,
     the device, and the shifts and OOD sets where there are any."""
@@ -180,8 +186,25 @@ class ResultRecord:
     """The preset that the run came from: its `name`, the `sha256` of its text, and the settings that the user
     `changed`. None: there was none."""
 
+    tuned: dict[str, Any] | None = None
+    """The search on the val split that chose parameters: the `recipe` as it was given, the `space`, the `metric` and the
+    `split` that led it, its `seed`, the number of `trials` and of those that `failed`, the values `chosen` and their
+    `trial`, their `val_score`, that of the recipe as given (`val_score_as_given`; None if it failed), and the `log` of
+    all trials, relative to the results folder. The val scores are too good: the best of several on the rows that also
+    picked checkpoints. None: there was no search."""
+
     schema: str = schemas.RECORD
     """The name and version of this document; first in the file."""
+
+    @property
+    def method(self) -> str:
+        """The recipe; of a run whose parameters a search chose, the recipe as given and what was searched.
+
+        So the seeds of one search stand in one row of a board, whatever was chosen for each.
+        """
+        if self.tuned is None:
+            return self.recipe
+        return f"{self.tuned['recipe']} (tuned {', '.join(self.tuned['chosen'])})"
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document, `schema` first."""

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from calibench.atomic import writable_folder
+from calibench.atomic import temporary_of, writable_folder
 from calibench.errors import InputError, RunError
 from calibench.records.store import PREDICTIONS, RECORDS
 
@@ -32,11 +32,6 @@ NEW_SECONDS = 60
 
 _TIMES = ("LastModified", "mtime", "last_modified", "updated", "created")
 """What file systems call the time of change."""
-
-
-def is_url(text: str) -> bool:
-    """True for `s3://bucket/prefix`, False for a folder."""
-    return re.match(r"[a-z][a-z0-9+.-]*://", text) is not None
 
 
 class RemoteResults:
@@ -72,14 +67,13 @@ class RemoteResults:
                 wanted.append((path, info))
         if folder == RECORDS and names is None:
             _remove_others(self.mirror / folder, {path.rpartition("/")[2] for path in found})
-        if wanted:
-            writable_folder(self.mirror / folder)
         for start in range(0, len(wanted), PARTS):
             self._download(folder, wanted[start : start + PARTS])
 
     def _download(self, folder: str, wanted: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        writable_folder(self.mirror / folder)
         places = [self.mirror / folder / path.rpartition("/")[2] for path, _ in wanted]
-        temporary = [place.with_name(f".{place.name}.{os.getpid()}.part") for place in places]
+        temporary = [temporary_of(place) for place in places]
         try:
             with _reading(self.url):
                 self._fs.get([path for path, _ in wanted], [str(path) for path in temporary])
@@ -92,8 +86,11 @@ class RemoteResults:
 
     def fetch_run(self, run_id: str) -> None:
         """Download the record of a run if the mirror has none."""
-        if not (self.mirror / RECORDS / f"{run_id}.json").exists():
-            self.fetch(RECORDS, {f"{run_id}.json"})
+        record = self.mirror / RECORDS / f"{run_id}.json"
+        if not record.exists():
+            with _reading(self.url):
+                found = self._fs.info(self._remote(record))
+            self._download(RECORDS, [(self._remote(record), found)])
 
     def upload_run(self, run_id: str) -> None:
         """Copy a run of the mirror to the URL, its record last; RunError if that fails."""

@@ -34,6 +34,15 @@ THRESHOLDS = "calibench.thresholds/1"
 LEADERBOARD = "calibench.leaderboard/2"
 """Boards: `calibench leaderboard --json`. Since 2 a rank is `[best, worst]`."""
 
+COMPARISON = "calibench.compare/1"
+"""Two recipes, runs or folders: `calibench compare A B --format json`."""
+
+CURVES = "calibench.curves/1"
+"""Training curves: `calibench curves RUN --format json`."""
+
+TUNING = "calibench.tuning/1"
+"""The trials of a search, `tuning/NAME.json` in a results folder."""
+
 SITE = "calibench.site/1"
 """The files of a site, `site.json` beside its index."""
 

@@ -86,11 +86,18 @@ def write_run(results: Path, record: ResultRecord, arrays: Mapping[str, NDArray[
     return record
 
 
-def with_preset(results: Path, record: ResultRecord, preset: Mapping[str, Any] | None) -> ResultRecord:
-    """The stored record with `preset` as the preset that it came from; rewritten if that is a change. None changes nothing."""
-    if preset is None or record.preset == dict(preset):
+def with_origin(
+    results: Path, record: ResultRecord, preset: Mapping[str, Any] | None, tuned: Mapping[str, Any] | None
+) -> ResultRecord:
+    """The stored record with `preset` and the search `tuned` as what it came from, rewritten if that is a change.
+
+    None changes nothing.
+    """
+    origin = {"preset": preset, "tuned": tuned}
+    changed = {name: dict(value) for name, value in origin.items() if value not in (None, getattr(record, name))}
+    if not changed:
         return record
-    record = dataclasses.replace(record, preset=dict(preset))
+    record = dataclasses.replace(record, **changed)  # type: ignore[arg-type]
     write_json(results / RECORDS / f"{record.run_id}.json", record.to_dict())
     return record
 

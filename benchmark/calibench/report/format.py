@@ -16,6 +16,16 @@ NOTHING = "-"
 """Stands for a figure that is undefined or missing."""
 
 
+def guarded(value: object) -> object:
+    """A text that a spreadsheet would compute, as `=1+1`, behind an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+
+
+def one_line(text: str) -> str:
+    """The text with tabs, line breaks and every character that shows nothing as its escape, as it may stand in a line."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
 def printable(text: str) -> str:
     """The text with every such character as its escape: names in a file may hold them."""
     return CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)

@@ -38,7 +38,7 @@ def ood_table(records: Sequence[ResultRecord]) -> Table | None:
 
     None if no record has OOD rows.
     """
-    lines = _lines(records)
+    lines = ood_lines(records)
     if not lines:
         return None
     from rich.text import Text
@@ -51,11 +51,11 @@ def ood_table(records: Sequence[ResultRecord]) -> Table | None:
         table.add_column(f"{name} %", justify="right", no_wrap=True)
     for label, rows in lines.items():
         count = str(rows[0]["n"]) if rows[0]["n"] else ""
-        table.add_row(*(Text(word) for word in label), count, *(_cell(rows, name) for name in METRICS))
+        table.add_row(*(Text(word) for word in label), count, *(ood_cell(rows, name) for name in METRICS))
     return table
 
 
-def _lines(records: Sequence[ResultRecord]) -> dict[Label, list[Mapping[str, Any]]]:
+def ood_lines(records: Sequence[ResultRecord]) -> dict[Label, list[Mapping[str, Any]]]:
     """For each line of the table its row of every seed; recipes in the order of the records."""
     lines: dict[Label, list[Mapping[str, Any]]] = {}
     for record in records:
@@ -88,7 +88,7 @@ def _reasons(records: Sequence[ResultRecord]) -> list[str]:
     )
 
 
-def _cell(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
+def ood_cell(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
     """The mean over seeds, with the interval if there is one seed; `-` if the metric is undefined on a seed."""
     values = [row["metrics"][metric] for row in rows]
     if None in values:

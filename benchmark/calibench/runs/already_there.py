@@ -16,7 +16,7 @@ def stored_record(
 ) -> ResultRecord | None:
     """The stored record of this run, for all processes, or None if it must be run, as for other metrics or intervals.
 
-    If the record came from another preset, it is rewritten with this run's preset.
+    If the record came from another preset or search, it is rewritten with those of this run.
     """
     if options.results is None:
         return None
@@ -26,7 +26,7 @@ def stored_record(
     if record is not None and not _holds(record, options):
         record = None
     if record is not None:
-        record = store.with_preset(options.results, record, config.preset)
+        record = store.with_origin(options.results, record, config.preset, config.tuned)
     return processes.same(record)
 
 

@@ -67,6 +67,7 @@ class RunResult:
             named_metrics=[name for name, (spec, _) in metrics.items() if spec.optional],
             details=judgement.details,
             fitted=self.fitted,
+            curves=members.curves,
             config=config.document(),
             seeds=self._seeds(members),
             bootstrap=judgement.bootstrap,
@@ -78,6 +79,7 @@ class RunResult:
             shift=added.shift,
             ood=added.ood,
             preset=None if config.preset is None else dict(config.preset),
+            tuned=None if config.tuned is None else dict(config.tuned),
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
 

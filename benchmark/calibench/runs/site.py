@@ -46,12 +46,22 @@ def write_site(
     """
     paths = [results] if isinstance(results, str | Path) else list(results)
     chosen = None if suite is None else load_suite(suite)
-    folders = [folder for path in paths for folder in store.folders_of(Path(path))]
-    made = [_folder(folder, chosen, metric, base) for folder in dict.fromkeys(folders)]
+    folders = dict.fromkeys(folder for path in paths for folder in store.folders_of(Path(path)))
+    made = [_folder(folder, chosen, metric, base) for folder in _with_runs(list(folders), chosen)]
     twice = {folder.title for folder in made if sum(other.address == folder.address for other in made) > 1}
     if twice:
         raise InputError(f"two results folders make a board called {min(twice)!r}", "make a site of each")
     return write_folders(made, Path(out), report)
+
+
+def _with_runs(folders: Sequence[Path], suite: Suite | None) -> Sequence[Path]:
+    """The folders that hold runs of the suite; all of them if none does, so that reading them says what is missing."""
+    if suite is None or len(folders) == 1:
+        return folders
+    marks = {
+        folder: [(record.preset or {}).get("sha256") for record in store.read_records(folder)] for folder in folders
+    }
+    return [folder for folder, found in marks.items() if suite.sha256 in found] or folders
 
 
 def write_report(run: str | Path, path: str | Path, results: str | Path = "results") -> Path:

@@ -56,8 +56,9 @@ def train(  # noqa: PLR0913 - the public training loop: everything beyond the fi
         resume.announce(what, done, schedule.epochs)
     pace = Pace(report, what, schedule.epochs, done)
     for epoch in range(done + 1, schedule.epochs + 1):
-        _train_epoch(state, step, epoch, pace, what)
+        loss = _train_epoch(state, step, epoch, pace, what)
         nll = _validated(state, validate, epoch, what)
+        state.course.add(loss, nll)
         pace.epoch(epoch, f"val NLL {nll:.4f}" + ("" if epoch_note is None else f", {epoch_note()}"))
         if epoch == schedule.epochs:
             break
@@ -66,16 +67,19 @@ def train(  # noqa: PLR0913 - the public training loop: everything beyond the fi
             break
         if resume is not None and resume.due():
             resume.write(state.tensors())
+    state.course.end()
     state.load_kept_checkpoint()
     return state.checkpoint.figures()
 
 
 def _train_epoch(
     state: TrainingState, step: Callable[[torch.Tensor], torch.Tensor], epoch: int, pace: Pace, what: str
-) -> None:
+) -> float:
+    """One pass over the training rows; returns the mean of their losses."""
     state.begin_epoch(epoch)
     batches = state.batches()
     pace.begin()
+    summed = 0.0
     for number, rows in enumerate(batches, 1):
         state.processes.step = state.stepper.batches
         again = None if state.schedule.sam_rho is None else repeatable(step, rows, state.processes)
@@ -86,8 +90,10 @@ def _train_epoch(
             first = ", ".join(str(int(row)) for row in rows[:SHOWN]) + (", ..." if len(rows) > SHOWN else "")
             lower = f"the learning rate is {state.schedule.lr:g}; lower it with --set STAGE.lr=..."
             raise RunError(message, f"{lower}; training rows {first}")
+        summed += total * len(rows)
         state.stepper(loss, again)
         pace.step(epoch - 1 + number / len(batches), len(rows))
+    return summed / max(sum(map(len, batches)), 1)
 
 
 def _validated(state: TrainingState, validate: Callable[[], float], epoch: int, what: str) -> float:

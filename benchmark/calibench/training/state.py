@@ -13,6 +13,7 @@ from calibench.cache.resume import Resume
 from calibench.processes import Processes
 from calibench.seeds import random_state, restore_random_state
 from calibench.stages import Objective
+from calibench.training.curve import Course
 from calibench.training.kept_checkpoint import KeptCheckpoint
 from calibench.training.schedule import Schedule
 from calibench.training.stepper import Stepper
@@ -38,6 +39,7 @@ class TrainingState:
         steps = math.ceil(self.rows_used / size)
         self.stepper = Stepper(module, self.companions, schedule, steps, processes)
         self.checkpoint = KeptCheckpoint(schedule)
+        self.course = Course()
 
     def begin_epoch(self, epoch: int) -> None:
         """Put everything that trains into training mode, and tell the objective."""
@@ -64,6 +66,7 @@ class TrainingState:
             **{f"companion{i}": companion.state_dict() for i, companion in enumerate(self.companions)},
             "stepper": self.stepper.state(),
             "checkpoint": self.checkpoint.state(),
+            "course": self.course.state(),
             "objective": {} if self.objective is None else self.objective.state(),
             "random": random_state(self.stepper.device),
         }
@@ -80,6 +83,7 @@ class TrainingState:
         device = self.stepper.device
         self.stepper.load_state(strip_prefix(tensors, "stepper."))
         self.checkpoint.load_state(strip_prefix(tensors, "checkpoint."), device)
+        self.course.load_state(strip_prefix(tensors, "course."))
         if self.objective is not None:
             state = strip_prefix(tensors, "objective.")
             self.objective.load_state({name: tensor.to(device) for name, tensor in state.items()})

@@ -188,6 +188,14 @@ def test_suite_entries_state_the_suite(tmp_path):
     assert "[[data]]" in page
 
 
+def test_with_a_suite_other_folders_are_passed_over(results, tmp_path):
+    write_entries(tmp_path / "quick", of_suite=True)
+    write_site(tmp_path / "out", [results, tmp_path / "quick"], "quick-v1")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["index.html", "quick-v1", "site.json"]
+    with pytest.raises(InputError, match="no run of this version of suite quick-v1"):
+        write_site(tmp_path / "other", [results, results.parent / "some-board"], "quick-v1")
+
+
 def test_a_site_imports_neither_torch_nor_matplotlib(results, tmp_path):
     probe = (
         "import sys; from calibench.runs.site import write_site; "

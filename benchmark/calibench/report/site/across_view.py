@@ -9,7 +9,7 @@ from calibench.leaderboard.task_figures import FEW
 from calibench.report.across_table import across_notes, rating_text
 from calibench.report.format import NOTHING, figure, figure_with_interval, header, signed_with_interval
 from calibench.report.site.board_view import seconds_cell
-from calibench.report.site.table import Cell, Head, Line, Recipes, Table, rank_cell
+from calibench.report.site.table import Cell, Head, Line, Recipes, Table, figure_cell, rank_cell
 
 if TYPE_CHECKING:
     from calibench.leaderboard.across import Across
@@ -24,7 +24,13 @@ def across_table(
     seconds: Mapping[str, float],
     identity: str = "all",
 ) -> Table:
-    """A row for each recipe: rank interval, win rate, improvement over the base, seconds, and its figure on each board."""
+    """A row for each recipe: rank interval, win rate, improvement over the base, seconds, and its figure on each board.
+
+    Boards without a figure of the base do not count, and have no column.
+    """
+    boards = [
+        board for board in boards if any(row.recipe == summary.base and board.metric in row.cells for row in board.rows)
+    ]
     rates = summary.win_rates
     enough = sum(rates.groups.values()) >= FEW
     heads = [
@@ -41,15 +47,19 @@ def across_table(
     lines = []
     for row in rates.rows:
         gain = summary.improvements[row.method]
-        won = _split(figure_with_interval(row.win_rate, row.interval if enough else None, "fraction"), row.win_rate)
+        won = figure_cell(
+            figure_with_interval(row.win_rate, row.interval if enough else None, "fraction"), row.win_rate
+        )
         better = (
             Cell("base", value=0.0)
             if row.method == summary.base
-            else _split(signed_with_interval(gain.mean, gain.interval, "fraction"), gain.mean)
+            else figure_cell(signed_with_interval(gain.mean, gain.interval, "fraction"), gain.mean)
         )
         name = Cell(row.method, href=recipes.href.get(row.method, ""))
         cells = [rank_cell(row.rank, len(rates.rows)), name, won, better]
-        cells += [_split(rating_text(summary.elo[row.method]), summary.elo[row.method].rating)] if summary.elo else []
+        cells += (
+            [figure_cell(rating_text(summary.elo[row.method]), summary.elo[row.method].rating)] if summary.elo else []
+        )
         cells += [seconds_cell(seconds.get(row.method))] if seconds else []
         blank = len(summary.missing.get(row.method, ()))
         cells += [Cell(str(blank), value=blank)] if summary.missing else []
@@ -78,8 +88,3 @@ def _figure(board: Board, row: Row | None) -> Cell:
     mean = row.cells[board.metric].mean
     rank = "" if row.rank is None else f"rank {row.rank[0]}" + (f"-{row.rank[1]}" if row.rank[0] < row.rank[1] else "")
     return Cell(figure(mean, str(board.units[board.metric]["unit"])), rank, mean)
-
-
-def _split(text: str, value: float) -> Cell:
-    first, bracket, rest = text.partition(" [")
-    return Cell(first, f"[{rest}" if bracket else "", value)

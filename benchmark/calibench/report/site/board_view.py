@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from calibench.report.board_columns import board_columns, metric_with_floor, met
 from calibench.report.board_text import notes
 from calibench.report.format import NOTHING
 from calibench.report.grid import Column
-from calibench.report.site.table import Cell, Forest, Head, Line, Recipes, Table, rank_cell
+from calibench.report.site.table import Cell, Forest, Head, Line, Recipes, Table, figure_cell, rank_cell
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
@@ -72,11 +73,10 @@ def _cell(board: Board, row: Row, column: Column, text: str, of_board: tuple[flo
     if column.name in NO_SORT_KEY:
         return Cell(text)
     value = _value(board, row, column.name, floor_of)
-    first, bracket, rest = text.partition(" [")
     forest = None
     if column.name == "change" and row.change is not None and row.change.interval is not None and scale:
         forest = _forest(row.change.estimate, row.change.interval, scale)
-    return Cell(first, f"[{rest}" if bracket else "", value, forest=forest)
+    return dataclasses.replace(figure_cell(text, value), forest=forest)
 
 
 def _value(board: Board, row: Row, column: str, floor_of: str) -> float | None:

@@ -70,7 +70,8 @@ def label_table(labels: Sequence[Mapping[str, Any]], identity: str) -> Table:
             [
                 Cell(str(label.get("name"))),
                 Cell(str(label.get("calibrated", NOTHING)).replace("_", " ")),
-                *(Cell(f"{label[key]:g}", value=float(label[key])) for key in ("predicted", "observed")),
+                Cell(f"{label['predicted']:.1f}", value=float(label["predicted"])),
+                Cell(f"{label['observed']:g}", value=float(label["observed"])),
             ]
         )
         for label in labels

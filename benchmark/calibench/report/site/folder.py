@@ -66,7 +66,7 @@ class SiteFolder:
         """Addresses and kinds of all recipes, for a page from which `up` leads to the folder of this board."""
         kinds: dict[str, str] = {}
         for record in self.records:
-            kinds.setdefault(record.recipe, " ".join(kinds_of(record)))
+            kinds.setdefault(record.method, " ".join(kinds_of(record)))
         return Recipes({recipe: f"{up}recipes/{address(recipe)}.html" for recipe in self.recipes}, kinds)
 
     def records_of(self, board: Board, recipe: str | None = None) -> list[ResultRecord]:

@@ -78,6 +78,8 @@ def board_page(folder: SiteFolder) -> str:
         ],
         citation=protocol.citation(folder.title, "Calibration leaderboard", folder.records),
         sweeps=_sweeps(folder),
+        date=protocol.date_of(folder.records),
+        digest=protocol.digest_of_records(folder.records),
         ranked=any(has_ranks(board) for board in folder.boards),
         **_filter(recipes),
     )

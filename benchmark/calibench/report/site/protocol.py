@@ -110,7 +110,7 @@ def facts_of_machine(records: Sequence[ResultRecord]) -> Iterator[Fact]:
 
 
 def _machine(machine: dict[str, Any]) -> str:
-    threads = f", {machine['threads']} threads" if machine.get("threads") else ""
+    threads = f", {machine['threads']} thread{'s' * (machine['threads'] != 1)}" if machine.get("threads") else ""
     return f"{machine.get('processor', 'unknown processor')}{threads}, {machine.get('device', 'cpu')}"
 
 

@@ -92,8 +92,10 @@ def _shift_and_ood(config: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _text(family: str, part: Mapping[str, Any]) -> str:
-    """A part as the user types it; its name alone if its plugin is not here."""
+def _text(family: str, part: Mapping[str, Any] | str) -> str:
+    """A part as the user types it; its name alone if its plugin is not here. A score without parameters is a name."""
+    if isinstance(part, str):
+        return part
     try:
         spec = registry().get(family, str(part["name"])).spec
         given = part.get("params") or {}

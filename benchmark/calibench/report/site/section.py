@@ -15,6 +15,7 @@ from calibench.report.site.answers import ANSWERS
 from calibench.report.site.class_view import class_table, label_table
 from calibench.report.site.reproduce import preset_text, run_command, sweep_command
 from calibench.report.site.samples_view import Reliability, RiskCoverage, reliability_view, risk_view
+from calibench.report.site.shift_view import ood_page_table, shift_page_table
 from calibench.report.site.table import Cell, Head, Line, Table
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Section:
     reliability: Reliability | None
     risk: RiskCoverage | None
     classes: Table | None
+    shift: Table | None
+    ood: Table | None
     missing: str
     runs: Table
     command: str
@@ -75,6 +78,8 @@ def section_of(
         reliability=reliability_view(judged) if judged else None,
         risk=risk_view(judged) if judged else None,
         classes=classes,
+        shift=shift_page_table(records, identity),
+        ood=ood_page_table(records, identity),
         missing=missing,
         runs=_runs_table(records, identity),
         command=run_command(records),

@@ -84,6 +84,12 @@ class Recipes(NamedTuple):
     kinds: Mapping[str, str]
 
 
+def figure_cell(text: str, value: float | None = None) -> Cell:
+    """A cell of `1.41 [1.10, 1.75]`: the figure, with the interval below it."""
+    first, bracket, rest = text.partition(" [")
+    return Cell(first, f"[{rest}" if bracket else "", value)
+
+
 def rank_cell(rank: tuple[int, int] | None, rows: int) -> Cell:
     """`1-28` with a bar from rank 1 to the last; sorted by the best rank, then by the worst."""
     if rank is None:

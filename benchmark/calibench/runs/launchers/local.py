@@ -19,17 +19,9 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 
 from calibench.config.run_config import RunConfig
-from calibench.plugins.specs import LauncherSpec
 from calibench.runs.launchers.messages import Busy, Done, Event, Failed, Outcome, Progress, Setup, Task, Workers
 from calibench.runs.launchers.waiting import TRIES, Waiting
 from calibench.runs.options import RunOptions
-
-SPEC = LauncherSpec(
-    name="local",
-    summary="Processes on this machine, `--jobs` at once.",
-    target="calibench.runs.launchers.local:launch",
-    default=True,
-)
 
 WORKER = "calibench.runs.launchers.worker"
 """The module that a worker process runs."""

@@ -12,8 +12,6 @@ from typing import Any
 
 from calibench.config.run_config import RunConfig
 from calibench.errors import InputError, RunError
-from calibench.plugins.params import Param
-from calibench.plugins.specs import LauncherSpec
 from calibench.records import store
 from calibench.records.remote import RemoteResults
 from calibench.runs.launchers.local import BUSY_PAUSE, cores
@@ -22,21 +20,6 @@ from calibench.runs.launchers.ray_cluster import Head, import_ray, ray_cluster
 from calibench.runs.launchers.ray_task import Inbox, OtherCode, code_of_run, make_run, with_absolute_results
 from calibench.runs.launchers.waiting import TRIES, Waiting
 from calibench.runs.options import RunOptions
-
-SPEC = LauncherSpec(
-    name="ray",
-    summary="Tasks of Ray, here or on a cluster (`--address`); extra `ray`.",
-    target="calibench.runs.launchers.ray:launch",
-    params=(
-        Param("address", "str", None, "the cluster, auto or HOST:PORT; without it one is started on this machine"),
-        Param("gpus", "float", 0.0, "GPUs of a run; 0.25 lets four runs share one", minimum=0, maximum=64),
-        Param("memory_gb", "float", None, "memory that Ray sets aside for a run", unit="GB", minimum=0.01),
-        Param(
-            "retries", "int", TRIES - 1, "how often a run is made again whose worker was lost", minimum=0, maximum=100
-        ),
-        Param("store_mb", "int", 200, "the object store of a cluster that it starts", unit="MB", minimum=80),
-    ),
-)
 
 MOST_AT_ONCE = 1000
 """So many tasks are with Ray at a time, unless `--jobs` sets another number."""

@@ -22,10 +22,8 @@ PAUSE = 0.2
 def main() -> None:
     """Answer tasks until the parent closes the connection or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    descriptor, parent = (
-        int(sys.argv[1]),
-        int(sys.argv[2]),
-    )  # a parent that died before this line has another number by now
+    # The number of the parent is told: one that has died by now is no longer above this process.
+    descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     connection = Connection(descriptor)
     os.dup2(2, 1)  # a plugin that prints writes to the log

@@ -1,0 +1,1 @@
+"""The search over parameters on the val split, before a run."""
