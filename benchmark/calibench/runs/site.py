@@ -14,10 +14,11 @@ from calibench.leaderboard.across import across, base_of
 from calibench.leaderboard.boards import boards
 from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 from calibench.leaderboard.replicates import Replicates
-from calibench.leaderboard.suite_names import named_by_suite
+from calibench.leaderboard.suite_names import failed_named_by_suite, named_by_suite
 from calibench.metrics.judged import Judged
 from calibench.progress import Report, quiet
 from calibench.records import store
+from calibench.records.failed_cells import read_failed
 from calibench.records.find import find_record_by_id
 from calibench.records.record import ResultRecord
 from calibench.report.site.folder import SiteFolder
@@ -106,8 +107,11 @@ def _folder(path: Path, suite: Suite | None, metric: str | None, base: str | Non
     suite = suite or _suite_of(records)
     if suite is not None:
         records = named_by_suite(suite.runs_among(records, path))
+    failed = read_failed(path)
+    if suite is not None:
+        failed = failed_named_by_suite(filter(suite.has, failed))
     by = metric or (suite.primary if suite else RANK_BY)
-    ranked = boards(records, path, by, TOLERANCE, base or (suite.base if suite else None), _resample)
+    ranked = boards(records, path, by, TOLERANCE, base or (suite.base if suite else None), _resample, failed)
     shared = base or (suite.base if suite else None) or base_of(ranked)
 
     def judge(record: ResultRecord) -> Judged:

@@ -45,9 +45,11 @@ class SiteFolder:
 
     @cached_property
     def recipes(self) -> list[str]:
-        """All recipes, in the order of the table over all data sets if there is one, else of the boards."""
+        """All recipes with a run, in the order of the table over all data sets if there is one, else of the boards."""
         first = [row.method for row in self.across.win_rates.rows] if self.across else []
-        return list(dict.fromkeys([*first, *(row.recipe for board in self.boards for row in board.rows)]))
+        names = dict.fromkeys([*first, *(row.recipe for board in self.boards for row in board.rows)])
+        made = {record.recipe for record in self.records}
+        return [name for name in names if name in made]
 
     @property
     def address(self) -> str:

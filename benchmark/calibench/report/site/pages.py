@@ -118,11 +118,11 @@ def dataset_page(folder: SiteFolder, board: Board) -> str:
 
 
 def recipe_page(folder: SiteFolder, recipe: str) -> str:
-    """A recipe: its stages, and a section for each data set that it was run on."""
+    """A recipe: its stages, and a section for each data set that it has a record of."""
     sections = []
     for board in folder.boards:
         for row in board.rows:
-            if row.recipe == recipe:
+            if row.recipe == recipe and row.seeds:
                 place = (board_address(board), task_of(board), f"../data/{board_address(board)}.html")
                 records = folder.records_of(board, recipe)
                 sections.append((section_of(place, row, board.units, records, folder.judged(board, recipe)), row))
