@@ -181,7 +181,7 @@ def _data_of(record: ResultRecord, datasets: dict[str, Data | str]) -> Data | st
     key = f"{record.dataset} {record.noise} {record.seed if record.noise else ''}"
     if key not in datasets:
         try:
-            request = RunRequest(dataset=record.dataset, noise=record.noise)
+            request = RunRequest(dataset=record.dataset, model=record.model, noise=record.noise)
             datasets[key] = load_data(resolve_run(request, "ce", record.seed))
         except CalibenchError as error:
             datasets[key] = error.message
