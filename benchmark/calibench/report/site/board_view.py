@@ -71,7 +71,7 @@ def _cell(board: Board, row: Row, column: Column, text: str, of_board: tuple[flo
     if column.name == "rank":
         return rank_cell(row.rank, len(board.rows))
     if column.name in NO_SORT_KEY:
-        return Cell(text)
+        return Cell(text, mono=column.name == "reliability")
     value = _value(board, row, column.name, floor_of)
     forest = None
     if column.name == "change" and row.change is not None and row.change.interval is not None and scale:

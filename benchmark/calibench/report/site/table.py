@@ -47,6 +47,8 @@ class Cell:
     value: float | None = None
     href: str = ""
     wrap: bool = False
+    mono: bool = False
+    """True for signs that line up between rows."""
     span: Span | None = None
     forest: Forest | None = None
 
