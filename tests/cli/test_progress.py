@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from calibench.progress import AfterPatience
-from calibench.report.progress_bar import progress
+from calibench.report.progress_bar import Batch, progress
 
 
 def test_a_log_has_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,3 +77,25 @@ def test_a_short_wait_needs_no_progress(monkeypatch: pytest.MonkeyPatch) -> None
     clock[0] = 12.5
     report("resamples", 2, 4, "")
     assert heard == [("resamples", 2, 4, "")]
+
+
+def test_the_time_left_of_a_batch_is_that_of_its_pace() -> None:
+    assert Batch(0, 12, 5.0).left() == ""
+    assert Batch(3, 12, 90.0).left() == "0:04:30 left"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("features")
+def test_several_runs_have_one_bar_of_all(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    data = ("-d", "npz:path=features.npz", "--model", "mlp:hidden=8")
+    command = [sys.executable, "-m", "calibench", "run", "-m", "ce", "-m", "focal", *data, "--epochs", "20", "--json"]
+    environment = {**os.environ, "COLUMNS": "160", "TERM": "xterm"}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, cwd=tmp_path, env=environment) as running:
+        os.close(theirs)
+        text = read_all(ours).decode()
+    os.close(ours)
+    assert running.returncode == 0
+    assert "all runs" in text
+    assert "0/2" in text
+    assert "1/2" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from calibench.cli.run_jobs import launch_jobs
 from calibench.cli.run_tuned import tune_options, tuned_configs
 from calibench.cli.seeds import read_seeds
 from calibench.errors import InputError
-from calibench.report.progress_bar import progress
+from calibench.report.progress_bar import Batch, progress
 
 if TYPE_CHECKING:
     from calibench.config.preset import Preset
@@ -238,11 +239,12 @@ def _launch_all(
     """The records of all runs, each with a progress bar and a line about its figures; and of those that failed why."""
     from calibench.runs.one_by_one import labels_of, launch
 
-    labels = labels_of(configs)
+    labels, start = labels_of(configs), time.monotonic()
 
     @contextmanager
     def progress_of(number: int, config: RunConfig) -> Iterator[Report]:
-        with progress(labels[number - 1], silent=quiet) as report, plugin_output_to_stderr():
+        batch = Batch(number - 1, len(configs), time.monotonic() - start) if len(configs) > 1 else None
+        with progress(labels[number - 1], silent=quiet, batch=batch) as report, plugin_output_to_stderr():
             yield report
 
     records: list[ResultRecord] = []

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,9 +26,27 @@ def bar_may_show() -> bool:
     return console.is_terminal or console.is_jupyter
 
 
+class Batch(NamedTuple):
+    """The place of a piece of work among several: how many are `done` after `seconds`, of how many."""
+
+    done: int
+    total: int
+    seconds: float
+
+    def left(self) -> str:
+        """The time left at the pace so far, empty before the first is done."""
+        if not self.done:
+            return ""
+        seconds = round((self.total - self.done) * self.seconds / self.done)
+        return f"{datetime.timedelta(seconds=seconds)} left"
+
+
 @contextmanager
-def progress(label: str, silent: bool) -> Iterator[Report]:
-    """A report that shows progress on standard error, each line after `label`; one that shows nothing if `silent`."""
+def progress(label: str, silent: bool, batch: Batch | None = None) -> Iterator[Report]:
+    """A report that shows progress on standard error, each line after `label`; one that shows nothing if `silent`.
+
+    With `batch`, a bar of all its pieces of work stands above, with the time left.
+    """
     if silent:
         yield lambda what, done, total, note: None
         return
@@ -36,26 +54,36 @@ def progress(label: str, silent: bool) -> Iterator[Report]:
 
     console = Console(stderr=True, highlight=False)
     if console.is_terminal or console.is_jupyter:
-        with _bar(label, console) as report:
+        with _bar(label, console, batch) as report:
             yield report
     else:
         yield _Lines(label)
 
 
 @contextmanager
-def _bar(label: str, console: Console) -> Iterator[Report]:
+def _bar(label: str, console: Console, batch: Batch | None) -> Iterator[Report]:
     """A report that moves a bar, and removes it at the end of the block."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class TimeLeft(TimeRemainingColumn):
+        """The time left that the task states, else at its own pace."""
+
+        def render(self, task: Task) -> Text:
+            return Text(task.fields["left"]) if "left" in task.fields else super().render(task)
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         TextColumn("{task.fields[count]}/{task.total}"),
-        TimeRemainingColumn(),
+        TimeLeft(),
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=console, transient=True) as bar:
         tasks: dict[str, Any] = {}
+        if batch is not None:
+            done = batch.done
+            bar.add_task("all runs", total=batch.total, completed=done, count=done, left=batch.left(), note="")
 
         def report(what: str, done: float, total: int, note: str) -> None:
             if what not in tasks:
