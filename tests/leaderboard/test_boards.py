@@ -14,7 +14,7 @@ from board_records import RESAMPLES, only_board, ranks, store, store_runs, unsto
 
 from calibench import InputError
 from calibench.leaderboard.boards import boards
-from calibench.report.board_columns import board_columns
+from calibench.report.board_columns import board_columns, metrics_of
 from calibench.report.render import render
 
 
@@ -155,3 +155,12 @@ def test_a_board_is_made_without_torch(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["False", "False", "False"]
+
+
+def test_metrics_that_the_runs_name_are_columns() -> None:
+    figures = {"nll": 0.4, "mce15": 0.2, "accuracy": 0.9}
+    (plain,) = boards([unstored_record("ce", 0, figures)], Path("nowhere"), "nll")
+    (named,) = boards([unstored_record("ce", 0, figures, named_metrics=["mce15"])], Path("nowhere"), "nll")
+    assert metrics_of(plain) == ["accuracy", "nll"]
+    assert metrics_of(named) == ["mce15", "accuracy", "nll"]
+    assert metrics_of(named, ["nll"]) == ["nll"]

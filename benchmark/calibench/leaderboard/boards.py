@@ -60,6 +60,8 @@ class Board:
     rows: tuple[Row, ...]
     versions: tuple[str, ...]
     notes: tuple[str, ...]
+    named: tuple[str, ...] = ()
+    """The metrics that the user named for the runs, as `run --metrics` and suites do."""
     group: str = ""
     """The data set that counts in a table over all of them; several boards may share it, as outputs of several classifiers do."""
     machines: tuple[str, ...] = ()
@@ -169,6 +171,7 @@ def _board(
             *_notes_on_rows(rows, runs),
             *_notes_on_data(records),
         ),
+        named=tuple(dict.fromkeys(name for record in records for name in record.named_metrics)),
         group=str(records[0].data.get("group") or records[0].dataset),
         machines=tuple(sorted({machine_of(record) for of_row in runs.values() for record in of_row})),
     )

@@ -50,8 +50,8 @@ OTHERS = ("seeds", "change", "sd", "floor", "verdict", "seconds", "reliability")
 
 
 def metrics_of(board: Board, chosen: Sequence[str] = ()) -> list[str]:
-    """The metrics to show: those among the `chosen` columns, else those of `COLUMNS` that the board has; always with the one that
-    orders it.
+    """The metrics to show: those among the `chosen` columns, else those that the runs name and those of `COLUMNS`; always with the
+    one that orders the board.
 
     InputError for a chosen column that the board does not have.
     """
@@ -62,8 +62,8 @@ def metrics_of(board: Board, chosen: Sequence[str] = ()) -> list[str]:
     if chosen:
         names = [name for name in chosen if name in board.units]
     else:
-        names = [name for name in COLUMNS if any(name in row.cells for row in board.rows)]
-    return names if board.metric in names else [board.metric, *names]
+        names = [name for name in (*board.named, *COLUMNS) if any(name in row.cells for row in board.rows)]
+    return list(dict.fromkeys(names if board.metric in names else [board.metric, *names]))
 
 
 def board_columns(board: Board, metrics: Sequence[str], chosen: Sequence[str] = ()) -> list[Column]:
