@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from calibench.cli.output import print_line, printable
+from calibench.cli.output import print_line
+from calibench.report.format import printable
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def cluster(home: Path) -> Iterator[Any]:
     """A head without CPUs and two workers with one each, on this machine."""
     cluster_utils = pytest.importorskip("ray.cluster_utils")
     folder = tempfile.mkdtemp(dir="/tmp")
+    (Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray").mkdir(exist_ok=True)  # Cluster writes its address there
     head = {"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False, "temp_dir": folder}
     cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
     for _ in range(2):

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,8 @@ def test_a_forced_stage_is_made_once_for_all_workers(suite: Path, swept: Path) -
 # --- kills ----------------------------------------------------------------------------------------------------------
 
 
-def start(suite: Path, results: Path) -> subprocess.Popen[bytes]:
+def start(suite: Path, results: Path, before: Callable[[], object] | None = None) -> subprocess.Popen[bytes]:
+    """A sweep in a process of its own, which calls `before` first: a shell's background jobs ignore Ctrl-C, and so would it."""
     command = [
         sys.executable,
         "-m",
@@ -205,9 +207,9 @@ def start(suite: Path, results: Path) -> subprocess.Popen[bytes]:
         str(results),
         "--json",
     ]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"CALIBENCH_CHECKPOINT_SECONDS": "0"}
-    )
+    environment = os.environ | {"CALIBENCH_CHECKPOINT_SECONDS": "0"}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, env=environment, preexec_fn=before)  # noqa: PLW1509
 
 
 def workers_of(pid: int) -> list[int]:
@@ -270,7 +272,7 @@ def runs(process: int) -> bool:
 
 @pytest.mark.slow
 def test_ctrl_c_says_how_far_the_sweep_is(suite: Path, tmp_path: Path) -> None:
-    process = start(suite, tmp_path / "r")
+    process = start(suite, tmp_path / "r", before=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     while len(list((tmp_path / "r").glob("records/*.json"))) < 2 and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
