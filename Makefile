@@ -50,7 +50,7 @@ bench-compare:  ## instructions and wall clock of the core against BASE=rev (doc
 	@failed=0; for gate in instructions wallclock; do $(MAKE) --no-print-directory $$gate || failed=1; done; exit $$failed
 
 # A cell that fails ends no sweep: its board shows it, and `submit` keeps its reason.
-boards: $(VENV)/.stamp-test  ## the committed boards of suites again, from nothing: 30 minutes on 2 cores
+boards: $(VENV)/.stamp-test  ## the committed boards of suites again, from nothing: 15 minutes on 2 quiet cores
 	@for suite in $(BOARDS); do \
 	  $(BIN)/calibench sweep $$suite --results results/boards/$$suite -q; \
 	  rm -rf leaderboards/$$suite; \
