@@ -39,20 +39,25 @@ def test_silence_is_kept(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 @pytest.mark.slow
 @pytest.mark.usefixtures("features")
 def test_a_terminal_shows_rate_and_time_left(tmp_path: Path) -> None:
-    """The real command on a pseudo-terminal."""
-    ours, theirs = pty.openpty()
-    data = ("-d", "npz:path=features.npz", "--model", "mlp:hidden=8")
-    command = [sys.executable, "-m", "calibench", "run", "-m", "ce", *data, "--epochs", "60", "--json"]
-    environment = {**os.environ, "COLUMNS": "160", "TERM": "xterm"}
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, cwd=tmp_path, env=environment) as running:
-        os.close(theirs)
-        text = read_all(ours).decode()
-    os.close(ours)
-    assert running.returncode == 0
+    text = run_on_a_terminal(tmp_path, "-m", "ce", "--epochs", "60")
     assert "stage 1, ce" in text
     assert "samples/s" in text
     assert "val NLL" in text
     assert "0:00:" in text
+
+
+def run_on_a_terminal(folder: Path, *words: str) -> str:
+    """Everything that `calibench run` of `features.npz` in the folder writes on a pseudo-terminal as standard error."""
+    ours, theirs = pty.openpty()
+    data = ("-d", "npz:path=features.npz", "--model", "mlp:hidden=8")
+    command = [sys.executable, "-m", "calibench", "run", *words, *data, "--json"]
+    environment = {**os.environ, "COLUMNS": "160", "TERM": "xterm"}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, cwd=folder, env=environment) as running:
+        os.close(theirs)
+        text = read_all(ours).decode()
+    os.close(ours)
+    assert running.returncode == 0
+    return text
 
 
 def read_all(descriptor: int) -> bytes:
@@ -87,15 +92,7 @@ def test_the_time_left_of_a_batch_is_that_of_its_pace() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("features")
 def test_several_runs_have_one_bar_of_all(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    data = ("-d", "npz:path=features.npz", "--model", "mlp:hidden=8")
-    command = [sys.executable, "-m", "calibench", "run", "-m", "ce", "-m", "focal", *data, "--epochs", "20", "--json"]
-    environment = {**os.environ, "COLUMNS": "160", "TERM": "xterm"}
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, cwd=tmp_path, env=environment) as running:
-        os.close(theirs)
-        text = read_all(ours).decode()
-    os.close(ours)
-    assert running.returncode == 0
+    text = run_on_a_terminal(tmp_path, "-m", "ce", "-m", "focal", "--epochs", "20")
     assert "all runs" in text
     assert "0/2" in text
     assert "1/2" in text
