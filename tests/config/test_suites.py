@@ -116,10 +116,14 @@ def test_a_file_without_experiments_is_refused(tmp_path):
         with_own_data(load_suite("posthoc-v1"), tmp_path / "a.h5")
 
 
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="there is no file"):
+        with_own_data(load_suite("posthoc-v1"), tmp_path / "none.h5")
+
+
 def test_a_name_that_ends_a_value_is_refused(arena):
-    suite = dataclasses.replace(load_suite("posthoc-v1"))
     with pytest.raises(InputError, match="has one of the characters"):
-        with_own_data(suite, arena.rename(arena.with_name("a,b.h5")))
+        with_own_data(load_suite("posthoc-v1"), arena.rename(arena.with_name("a,b.h5")))
 
 
 def test_rows_have_the_words_of_the_suite():

@@ -44,10 +44,7 @@ def read_h5(path: Path, columns: Columns, group: str | None = None, split: str |
     In CalArena's layout, `{dataset}/{model}` holds `probas_test` and `labels_test`, and the same of `cal`: the test samples are
     judged, and those of cal are to fit on, unless `split` says otherwise. Raises InputError for groups that are not there.
     """
-    try:
-        import h5py
-    except ImportError:
-        raise InputError("reading .h5 needs h5py", 'pip install "calibench[h5]"') from None
+    h5py = _h5py()
     try:
         with h5py.File(path, "r") as file:
             return _content(file, path, group, split or ("cal" if columns.to_fit else "test"))
@@ -62,10 +59,9 @@ def experiments(path: Path) -> list[str]:
 
     InputError if the file cannot be read or has none.
     """
-    try:
-        import h5py
-    except ImportError:
-        raise InputError("reading .h5 needs h5py", 'pip install "calibench[h5]"') from None
+    h5py = _h5py()
+    if not path.is_file():
+        raise InputError(f"there is no file {str(path)!r}", "check the path")
     kinds: dict[str, set[str]] = {}
 
     def gather(name: str, item: Any) -> None:
@@ -83,6 +79,15 @@ def experiments(path: Path) -> list[str]:
         message = f"{path} holds no experiment: no group has labels_cal and labels_test"
         raise InputError(message, "CalArena's layout is DATASET/MODEL/probas_cal, labels_cal, probas_test, labels_test")
     return found
+
+
+def _h5py() -> Any:
+    """The package. InputError if it is not installed."""
+    try:
+        import h5py
+    except ImportError:
+        raise InputError("reading .h5 needs h5py", 'pip install "calibench[h5]"') from None
+    return h5py
 
 
 def _content(file: Any, path: Path, group: str | None, split: str) -> Content:
