@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +22,7 @@ from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 if TYPE_CHECKING:
     from calibench.config.suite import Suite
     from calibench.leaderboard.across import Across
-    from calibench.leaderboard.boards import Board
+    from calibench.leaderboard.folder_boards import FolderBoards, Rule
     from calibench.leaderboard.friedman import Friedman
     from calibench.leaderboard.replicates import Replicates
     from calibench.records.record import ResultRecord
@@ -69,42 +71,41 @@ def leaderboard(
     calibench leaderboard --format markdown --output board.md
     """
     from calibench.atomic import replacing, writable_folder
+    from calibench.leaderboard.folder_boards import Rule
     from calibench.report.render import render
 
     view.check(output)
     folders, suite = _where(where, results)
-    rule = _Rule(metric or (suite.primary if suite else RANK_BY), tolerance, base or (suite.base if suite else None))
+    rule = Rule(metric, base, tolerance)
     with _without_collector():
-        ranked = {folder: _boards_of(folder, rule, suite, view.reliability) for folder in folders}
-    summaries = {folder: _summary(made, rule, view) for folder, made in ranked.items()}
-    across = [summary for summary in summaries.values() if summary is not None]
+        ranked = {folder: _of_folder(folder, rule, suite, view) for folder in folders}
+    remaining = iter(view.of_boards([board for made in ranked.values() for board in made.boards]))
+    ranked = {
+        folder: replace(made, boards=list(islice(remaining, len(made.boards)))) for folder, made in ranked.items()
+    }
+    several = len(ranked) > 1
+    if several and (view.format != "table" or output is not None):
+        ranked = {folder: _with_folder(made, str(folder)) for folder, made in ranked.items()}
+    across = [made.across for made in ranked.values() if made.across is not None]
     if (view.elo or view.diagram) and not across:
         option = "--elo" if view.elo else "--diagram"
         raise InputError(f"{option} compares over data sets, and here are not two", "show a folder with several")
-    shown = view.of_boards([board for made in ranked.values() for board in made])
     tests = _tests(across, view)
     if view.picture is not None:
         _draw(tests[0], across[0].win_rates.metric, view.picture)
+    shown = [board for made in ranked.values() for board in made.boards]
     if output is not None:
         writable_folder(output.parent)
         with replacing(output) as temporary:
             temporary.write_text(render(shown, view.format, view.chosen, across), encoding="utf-8")
         to_stderr(f"wrote {output}")
     elif view.format == "table":
-        remaining = iter(shown)
         for folder, made in ranked.items():
-            of_folder = [next(remaining) for _ in made]
-            _print(of_folder, summaries[folder], view, str(folder) if len(ranked) > 1 else "")
+            _print(made, view, str(folder) if several else "")
         if view.diagram == TERMINAL:
             _print_diagram(tests[0], across[0].win_rates.metric)
     else:
         click.echo(render(shown, view.format, view.chosen, across), nl=False)
-
-
-class _Rule(NamedTuple):
-    metric: str
-    tolerance: float
-    base: str | None
 
 
 def _where(where: str | None, results: Path) -> tuple[list[Path], Suite | None]:
@@ -125,24 +126,26 @@ def _where(where: str | None, results: Path) -> tuple[list[Path], Suite | None]:
     return folders_of(results), suite
 
 
-def _boards_of(folder: Path, rule: _Rule, suite: Suite | None, reliability: bool) -> list[Board]:
-    """The boards of a folder; with a suite those of its runs alone. InputError if there are none."""
-    from calibench.leaderboard.boards import boards
-    from calibench.records.failed_cells import read_failed
-    from calibench.records.store import read_records
+def _of_folder(folder: Path, rule: Rule, suite: Suite | None, view: View) -> FolderBoards:
+    """The boards of a folder as the options want them. Failed runs on no board are named on standard error."""
+    from calibench.leaderboard.folder_boards import folder_boards
 
-    records, failed = read_records(folder), read_failed(folder)
-    if suite is not None:
-        from calibench.leaderboard.suite_names import failed_named_by_suite, named_by_suite
-
-        records = named_by_suite(suite.runs_among(records, folder))
-        failed = failed_named_by_suite(cell for cell in failed if suite.has(cell))
-    there = {(record.dataset, record.model, record.noise) for record in records}
-    for cell in failed:
+    made = folder_boards(folder, rule, suite, _resample, reliability=view.reliability)
+    there = {(record.dataset, record.model, record.noise) for record in made.records}
+    for cell in made.failed:
         if (cell.dataset, cell.model, cell.noise) not in there:
-            where = f"{cell.recipe} on {cell.dataset}, {cell.model}, seed {cell.seed}"
-            to_stderr(f"failed, and no other run has a record there: {where}: {cell.message}")
-    return boards(records, folder, *rule, _resample, failed, reliability)
+            failed = f"{cell.recipe} on {cell.dataset}, {cell.model}, seed {cell.seed}"
+            to_stderr(f"failed, and no other run has a record there: {failed}: {cell.message}")
+    return made if made.across is None else replace(made, across=view.of_summary(made.across))
+
+
+def _with_folder(made: FolderBoards, folder: str) -> FolderBoards:
+    """The same with the name of the folder on each table."""
+    return replace(
+        made,
+        boards=[replace(board, folder=folder) for board in made.boards],
+        across=None if made.across is None else replace(made.across, folder=folder),
+    )
 
 
 def _resample(record: ResultRecord, arrays: Mapping[str, Any], metrics: Collection[str]) -> Replicates:
@@ -150,15 +153,6 @@ def _resample(record: ResultRecord, arrays: Mapping[str, Any], metrics: Collecti
     from calibench.evaluation.stored_run import replicates_again
 
     return replicates_again(record, arrays, metrics)
-
-
-def _summary(boards: Sequence[Board], rule: _Rule, view: View) -> Across | None:
-    """The recipes over all data sets of a folder; None if there are not two."""
-    from calibench.leaderboard.across import across, base_of
-
-    base = rule.base or base_of(boards)
-    summary = None if base is None else across(boards, base)
-    return None if summary is None else view.of_summary(summary)
 
 
 def _tests(across: Sequence[Across], view: View) -> list[Friedman]:
@@ -184,7 +178,7 @@ def _draw(test: Friedman, metric: str, picture: Path) -> None:
     to_stderr(f"wrote {picture}")
 
 
-def _print(boards: Sequence[Board], summary: Across | None, view: View, title: str) -> None:
+def _print(made: FolderBoards, view: View, title: str) -> None:
     """The boards of one folder, and the table over all of its data sets."""
     from calibench.report.across_table import across_table
     from calibench.report.board_table import board_table
@@ -192,10 +186,10 @@ def _print(boards: Sequence[Board], summary: Across | None, view: View, title: s
     console = stdout()
     if title:
         console.rule(title)
-    for board in boards:
+    for board in made.boards:
         console.print(board_table(board, view.chosen, console.width))
-    if summary is not None:
-        console.print(across_table(summary, console.width))
+    if made.across is not None:
+        console.print(across_table(made.across, console.width))
 
 
 def _print_diagram(test: Friedman, metric: str) -> None:

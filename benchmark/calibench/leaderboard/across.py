@@ -39,6 +39,9 @@ class Across:
     elo: Mapping[str, Elo] | None = None
     """Ratings by recipe, if they are asked for."""
 
+    folder: str | None = None
+    """The folder of the records, where several folders are shown together."""
+
 
 def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = None) -> Across | None:
     """The summary of boards of one metric; None for boards of fewer than two data sets, or fewer than two recipes.

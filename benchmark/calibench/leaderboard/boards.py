@@ -70,6 +70,8 @@ class Board:
     """The recipes on the Pareto front of figure and seconds; None if it was not asked for, or cannot be told."""
     sorted_by: str | None = None
     """The metric (behind `-` if from high to low), or `name`, that the user sorted the rows by."""
+    folder: str | None = None
+    """The folder of the records, where boards of several folders are shown together."""
 
 
 def boards(

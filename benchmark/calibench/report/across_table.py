@@ -34,7 +34,8 @@ def across_grid(board: Across) -> Grid:
     """The same before it has a form."""
     rates = board.win_rates
     tasks, groups = sum(rates.tasks.values()), sum(rates.groups.values())
-    title = f"all data sets by {rates.metric} ({rates.better} is better): {tasks} tasks on {groups} data sets"
+    place = printable(f"{board.folder}: ") if board.folder else ""
+    title = f"{place}all data sets by {rates.metric} ({rates.better} is better): {tasks} tasks on {groups} data sets"
     rows = rates.rows
     ranks = [str(best) if best == worst else f"{best}-{worst}" for best, worst in (row.rank for row in rows)]
     won = [figure_with_interval(row.win_rate, row.interval if groups >= FEW else None, "fraction") for row in rows]
@@ -61,6 +62,7 @@ def across_document(board: Across) -> dict[str, Any]:
     if board.elo is not None:
         ratings = {recipe: dataclasses.asdict(rating) for recipe, rating in board.elo.items()}
     return {
+        "folder": board.folder,
         **win_rates_document(board.win_rates),
         "base": board.base,
         "improvements": improvements,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from calibench.leaderboard.rows import Row
 
 HEAD = (
-    *("dataset", "model", "noise", "n_test", "ranked_by"),
+    *("folder", "dataset", "model", "noise", "n_test", "ranked_by"),
     *("rank_best", "rank_worst", "method", "seeds"),
     *("calibrated", "still_falling", "failed_seeds", "faults"),
     *("base", "change", "change_low", "change_high", "accuracy_falls"),
@@ -33,7 +33,7 @@ def boards_csv(boards: Sequence[Board]) -> str:
 
 
 def _lines(board: Board) -> Iterator[tuple[object, ...]]:
-    protocol = (board.dataset, board.model, board.noise or "", board.n_test, board.metric)
+    protocol = (board.folder or "", board.dataset, board.model, board.noise or "", board.n_test, board.metric)
     for row in board.rows:
         method = (*(row.rank or ("", "")), row.recipe, ";".join(map(str, row.seeds)), ";".join(row.calibrated))
         failed = ";".join(str(failed.seed) for failed in row.failed)

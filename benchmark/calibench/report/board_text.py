@@ -35,7 +35,8 @@ def title(board: Board) -> str:
     order = f"{'ranked by' if has_ranks(board) else 'in the order of'} {board.metric}"
     if board.sorted_by is not None:
         order = f"{order}, shown by {board.sorted_by}" if has_ranks(board) else f"in the order of {board.sorted_by}"
-    return printable(f"{board.dataset}, model {board.model}{noise}, {board.n_test} test samples, {order}")
+    place = f"{board.folder}: " if board.folder else ""
+    return printable(f"{place}{board.dataset}, model {board.model}{noise}, {board.n_test} test samples, {order}")
 
 
 def notes(board: Board, columns: Sequence[Column]) -> list[str]:

@@ -8,17 +8,13 @@ from typing import Any
 
 from calibench.atomic import replacing, writable_folder
 from calibench.config.suite import Suite, load_suite
-from calibench.errors import CalibenchError, InputError
+from calibench.errors import InputError
 from calibench.evaluation.stored_run import judged_again, replicates_again
-from calibench.leaderboard.across import across, base_of
-from calibench.leaderboard.boards import boards
-from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
+from calibench.leaderboard.folder_boards import Rule, folder_boards
 from calibench.leaderboard.replicates import Replicates
-from calibench.leaderboard.suite_names import failed_named_by_suite, named_by_suite
 from calibench.metrics.judged import Judged
 from calibench.progress import Report, quiet
 from calibench.records import store
-from calibench.records.failed_cells import read_failed
 from calibench.records.find import find_record_by_id
 from calibench.records.record import ResultRecord
 from calibench.report.site.folder import SiteFolder
@@ -47,7 +43,7 @@ def write_site(
     paths = [results] if isinstance(results, str | Path) else list(results)
     chosen = None if suite is None else load_suite(suite)
     folders = dict.fromkeys(folder for path in paths for folder in store.folders_of(Path(path)))
-    made = [_folder(folder, chosen, metric, base) for folder in _with_runs(list(folders), chosen)]
+    made = [_folder(folder, chosen, Rule(metric, base)) for folder in _with_runs(list(folders), chosen)]
     twice = {folder.title for folder in made if sum(other.address == folder.address for other in made) > 1}
     if twice:
         raise InputError(f"two results folders make a board called {min(twice)!r}", "make a site of each")
@@ -99,20 +95,10 @@ def _judged(record: ResultRecord, folder: Path) -> tuple[list[Judged], str]:
         return [], f"the predictions have no {error}"
 
 
-def _folder(path: Path, suite: Suite | None, metric: str | None, base: str | None) -> SiteFolder:
+def _folder(path: Path, suite: Suite | None, rule: Rule) -> SiteFolder:
     """The records and boards of a results folder; with a suite those of its runs alone."""
-    records = store.read_records(path)
-    if not records:
-        raise InputError(f"there are no records under {str(path)!r}", "run first: calibench run --method vtst")
-    suite = suite or _suite_of(records)
-    if suite is not None:
-        records = named_by_suite(suite.runs_among(records, path))
-    failed = read_failed(path)
-    if suite is not None:
-        failed = failed_named_by_suite(filter(suite.has, failed))
-    by = metric or (suite.primary if suite else RANK_BY)
-    ranked = boards(records, path, by, TOLERANCE, base or (suite.base if suite else None), _resample, failed)
-    shared = base or (suite.base if suite else None) or base_of(ranked)
+    made = folder_boards(path, rule, suite, _resample)
+    suite = made.suite
 
     def judge(record: ResultRecord) -> Judged:
         return judged_again(record, store.read_predictions(path, record))
@@ -121,22 +107,7 @@ def _folder(path: Path, suite: Suite | None, metric: str | None, base: str | Non
     facts = None
     if suite is not None:
         facts = SuiteFacts(suite.name, suite.sha256, suite.summary, suite.text, suite.notes)
-    return SiteFolder(
-        title, str(path), records, ranked, None if shared is None else across(ranked, shared), facts, judge
-    )
-
-
-def _suite_of(records: Sequence[ResultRecord]) -> Suite | None:
-    """The suite that all records are of, if this calibench has that version of it."""
-    presets = {((record.preset or {}).get("name"), (record.preset or {}).get("sha256")) for record in records}
-    if len(presets) != 1 or not (records[0].preset or {}).get("suite"):
-        return None
-    name, sha256 = presets.pop()
-    try:
-        suite = load_suite(str(name))
-    except CalibenchError:
-        return None
-    return suite if suite.sha256 == sha256 else None
+    return SiteFolder(title, str(path), made.records, made.boards, made.across, facts, judge)
 
 
 def _resample(record: ResultRecord, arrays: Mapping[str, Any], metrics: Collection[str]) -> Replicates:
