@@ -22,14 +22,14 @@ def folders(tmp_path: Path) -> Path:
 
 def test_every_form_names_the_folder_of_each_table(cli: Any, folders: Path) -> None:
     """Several tables over all data sets are told apart, and so are boards of one data set in two folders."""
-    markdown = cli("leaderboard", "--results", str(folders), "--format", "markdown").stdout
+    markdown = cli("leaderboard", "--results", str(folders), "--format", "markdown").out
     titles = [line for line in markdown.splitlines() if line.startswith("**")]
     assert all(str(folders) in title for title in titles)
     assert any(f"{folders / 'selective-v1'}: all data sets by augrc" in title for title in titles)
     document = cli("leaderboard", "--results", str(folders), "--json").document
     assert {Path(board["folder"]).name for board in document["boards"]} == {"selective-v1", "digits"}
     assert [Path(across["folder"]).name for across in document["across"]] == ["selective-v1"]
-    table = cli("leaderboard", "--results", str(folders), "--format", "csv").stdout.splitlines()
+    table = cli("leaderboard", "--results", str(folders), "--format", "csv").out.splitlines()
     assert {Path(row["folder"]).name for row in csv.DictReader(table)} == {"selective-v1", "digits"}
 
 
