@@ -76,7 +76,7 @@ def test_a_record_without_its_predictions_has_a_page_without_pictures(cli, here)
     shutil.copy(path, here / "record.json")
     assert cli("report", "record.json", "-o", "a.html").code == 0
     page = (here / "a.html").read_text(encoding="utf-8")
-    assert "There are no pictures: cannot read" in page
+    assert "There are no pictures: there is no file" in page
     assert "<figure>" not in page
 
 

@@ -33,7 +33,7 @@ def test_a_sweep_of_the_page_is_planned(command: str, cli: Any, tmp_path: Path) 
     for name in ("s3://bucket/results", "/shared/results", "$SCRATCH/results", "/results"):
         command = re.sub(rf"{re.escape(name)}(?=[ \"]|$)", f"{tmp_path}/r", command)
     document = cli(*shlex.split(command)[1:], "--dry-run", "--json").document
-    assert document["cells"] == len(document["missing"]) == 348
+    assert document["cells"] == len(document["missing"]) == 576
 
 
 def test_the_slurm_script_is_bash() -> None:

@@ -160,7 +160,7 @@ def test_a_row_whose_predictions_are_missing_has_no_rank(tmp_path: Path) -> None
     assert rows["a"].cells["nll"].interval is not None
     assert {recipe: row.rank for recipe, row in rows.items()} == {"a": (1, 2), "b": None, "c": (1, 2)}
     (note,) = board.notes
-    assert note.startswith("no rank and no interval of the change for b: cannot read")
+    assert note.startswith("no rank and no interval of the change for b: there is no file")
     assert note.endswith("; the ranks are among the other rows")
 
 

@@ -15,8 +15,12 @@ from calibench.cli.output import stdout, to_stderr
 if TYPE_CHECKING:
     from calibench.leaderboard.record_rows import Row
 
-SHOWN = ("recipe", "dataset", "model", "noise", "seed", "accuracy", "brier", "nll", "ece15", "calibrated")
-"""The columns on a terminal."""
+FAULTS = "faults"
+SHOWN = ("recipe", "dataset", "model", "noise", "seed", "accuracy", "brier", "nll", "ece15", "calibrated", FAULTS)
+"""The columns on a terminal; `faults` only where there are some."""
+
+KEEP = (FAULTS, "dataset", "seed", "brier", "accuracy", "ece15", "nll", "calibrated", "noise", "model")
+"""Those that a narrow terminal loses, the last one first."""
 
 
 @click.command(cls=Command, short_help="All records of a folder as one flat table.")
@@ -42,14 +46,14 @@ def results(results: Path, condition: str | None, form: str | None, output: Path
     from calibench.errors import InputError
     from calibench.leaderboard.conditions import where
     from calibench.leaderboard.record_rows import row_of
-    from calibench.records.store import read_records
+    from calibench.records.store import folders_of, read_records
 
     form = form or ("table" if output is None else output.suffix.lower().removeprefix("."))
     if output is not None and form not in ("csv", "json", "parquet"):
         raise InputError(f"cannot write {str(output)!r} as {form or 'nothing'}", "name a .csv, .json or .parquet")
     if form == "parquet" and output is None:
         raise InputError("a parquet needs a file to be written to", "add -o runs.parquet")
-    rows = [row_of(record) for record in read_records(results)]
+    rows = [row_of(record) for folder in folders_of(results) for record in read_records(folder)]
     if condition is not None:
         rows = where(rows, condition)
     if output is not None:
@@ -98,17 +102,28 @@ def _write(rows: Sequence[Row], form: str, output: Path) -> None:
 
 
 def _print(rows: Sequence[Row]) -> None:
-    from rich.text import Text
+    from calibench.report.board_table import table_of
+    from calibench.report.fit_width import fitted
+    from calibench.report.format import printable
+    from calibench.report.grid import Column
 
-    from calibench.report.tables import ruled_table
-
-    table = ruled_table(f"{len(rows)} runs", "figures as fractions and nats; --format csv has every column")
-    numbers = {name for name in SHOWN for row in rows if isinstance(row.get(name), int | float)}
-    for name in SHOWN:
-        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_shown(row.get(name))) for name in SHOWN))
-    stdout().print(table)
+    names = [name for name in SHOWN if name != FAULTS or any(row.get(FAULTS) for row in rows)]
+    numbers = {name for name in names for row in rows if isinstance(row.get(name), int | float)}
+    columns = [
+        Column(
+            name,
+            name,
+            tuple(printable(_shown(row.get(name))) for row in rows),
+            left=name not in numbers,
+            keep=-KEEP.index(name) if name in KEEP else float("inf"),
+        )
+        for name in names
+    ]
+    console = stdout()
+    kept, left_out = fitted(columns, ("recipe", "dataset", "model"), console.width)
+    lines = ["figures as fractions and nats; --format csv has every column"]
+    lines += [f"no room for {', '.join(left_out)}"] if left_out else []
+    console.print(table_of(f"{len(rows)} runs", kept, lines, [""] * len(rows)))
 
 
 def _shown(value: object) -> str:

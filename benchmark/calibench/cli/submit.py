@@ -37,6 +37,7 @@ def submit(run_ids: tuple[str, ...], suite: str | None, output: Path, results: P
     """
     from calibench.errors import InputError
     from calibench.records.failed_cells import FILE
+    from calibench.records.store import RECORDS
     from calibench.runs.submit import submit as write
     from calibench.runs.verify import verify
 
@@ -44,6 +45,7 @@ def submit(run_ids: tuple[str, ...], suite: str | None, output: Path, results: P
         raise InputError("name runs, or a suite, one of them", "as in calibench submit --suite quick-v1 -o FOLDER")
     records = _of_suite(suite, results) if suite is not None else _of_ids(run_ids, results)
     failed = _failed_of_suite(suite, results) if suite is not None else []
+    there = {path.stem for path in (output / RECORDS).glob("*.json")}
     written = write(records, results, output, failed)
     ids = {record.run_id for record in written} | {Path(FILE).stem}
     faulty = [verified for verified in verify(output) if verified.path.stem in ids and verified.faults]
@@ -51,6 +53,9 @@ def submit(run_ids: tuple[str, ...], suite: str | None, output: Path, results: P
         to_stderr(f"{verified.path.name}: {verified.faults[0]}")
     if not quiet:
         kept = f", {len(failed)} failed runs" if failed else ""
+        replaced = len(there & {record.run_id for record in written})
+        kept += f", {replaced} of them in place of older ones" if replaced else ""
+        kept += f", beside {len(there) - replaced} that were there" if len(there) > replaced else ""
         print_line(stdout(), f"{output}: {len(written)} records{kept}, {len(faulty)} with faults")
     if faulty:
         raise click.exceptions.Exit(1)
@@ -58,9 +63,10 @@ def submit(run_ids: tuple[str, ...], suite: str | None, output: Path, results: P
 
 def _of_suite(name: str, results: Path) -> list[ResultRecord]:
     from calibench.config.suite import load_suite
+    from calibench.leaderboard.suite_runs import runs_of_suite
     from calibench.records.store import read_records
 
-    return load_suite(name).runs_among(read_records(results), results)
+    return runs_of_suite(load_suite(name), read_records(results), results)
 
 
 def _failed_of_suite(name: str, results: Path) -> list[FailedCell]:

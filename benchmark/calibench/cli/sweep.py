@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command, short_help="Make the missing runs of a suite, several at once.")
 @click.argument("suite", metavar="SUITE|FILE.toml")
-@click.option("--only", multiple=True, metavar="TEXT", help="The runs whose recipe or dataset is TEXT. Repeatable.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="TEXT",
+    help="The runs whose recipe or dataset is TEXT. Repeatable: any of the recipes, on any of the datasets.",
+)
 @click.option(
     "-s",
     "--seed",

@@ -22,6 +22,7 @@ MOST_LINES = 1000
 
 def say_missing(suite: Suite, cells: Sequence[Cell], results: Path, as_json: bool) -> None:
     """Print the runs without a record, and their time by the timings of the runs that are stored in `results`."""
+    from calibench.runs.sweeps.cells import with_record
     from calibench.runs.sweeps.estimate import estimated_seconds
     from calibench.runs.sweeps.state import SweepState
     from calibench.runs.sweeps.sweep import missing_cells
@@ -29,13 +30,20 @@ def say_missing(suite: Suite, cells: Sequence[Cell], results: Path, as_json: boo
     state = SweepState.read(results, suite.name)
     missing = missing_cells(cells, state)
     failed = [cell for cell in cells if cell.key in state.failed]
-    seconds = estimated_seconds(missing, _stored(results))
+    stored = _stored(results)
+    seconds = estimated_seconds(missing, stored)
+    looked_at = with_record(missing, stored)
     if as_json:
         labels = [cell.label for cell in missing]
         document = {"suite": suite.name, "cells": len(cells), "missing": labels, "failed": [c.label for c in failed]}
-        emit_json(document | {"estimated_seconds": seconds})
+        emit_json(document | {"with_record": [cell.label for cell in looked_at], "estimated_seconds": seconds})
         return
     print_line(stdout(), f"{suite.name}: {len(cells)} runs, {len(missing)} missing, {len(failed)} failed earlier")
+    if looked_at:
+        print_line(
+            stdout(),
+            f"{len(looked_at)} of them have a record with these settings, which a sweep keeps if code and data fit",
+        )
     if missing and seconds is not None:
         took = datetime.timedelta(seconds=round(seconds))
         print_line(stdout(), f"they take {took} one after another, by the timings of the runs stored here")

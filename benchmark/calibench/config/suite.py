@@ -26,10 +26,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from calibench.config.preset import is_file, kind_of_value, read_seeds, read_settings, read_texts, text_of_file
 from calibench.config.request import RunRequest
@@ -44,16 +44,6 @@ TEST_KEYS = ("shift", "ood", "ood_score")
 """What a run is judged on besides its test split."""
 DATA_KEYS = ("dataset", "model", "noise", *TEST_KEYS, "train", "set", "fingerprint", "licence", "notes")
 NO_NOISE = "none"
-
-
-class WithPreset(Protocol):
-    """What a suite asks of a record."""
-
-    @property
-    def preset(self) -> Mapping[str, Any] | None: ...  # noqa: D102
-
-
-Record = TypeVar("Record", bound=WithPreset)
 
 
 class FailedRun(Protocol):
@@ -108,19 +98,13 @@ class Suite:
     """The dataset that stands for an experiment in a user's file, with {file} and {group} in it; empty: the data are fixed."""
     changed: tuple[str, ...] = ()
     """The keys that the user replaced for this sweep; records name them."""
+    file: str = ""
+    """The name of the file that it was read from; empty for a suite of a plugin."""
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
-
-    def runs_among(self, records: Iterable[Record], where: object) -> list[Record]:
-        """Those `records` that this version of the suite made; InputError, naming `where`, if there are none."""
-        own = [record for record in records if (record.preset or {}).get("sha256") == self.sha256]
-        if not own:
-            message = f"{str(where)!r} has no run of this version of suite {self.name}"
-            raise InputError(message, f"make them: calibench sweep {self.name}")
-        return own
 
     def has(self, cell: FailedRun) -> bool:
         """True for a run of this suite that failed; a sweep does not remember the version of its suite."""
@@ -136,6 +120,7 @@ class Suite:
 
     def _first_seed(self, device: str) -> Iterator[RunConfig]:
         mark = {"name": self.name, "sha256": self.sha256, "changed": list(self.changed), "suite": True}
+        mark |= {"file": self.file} if self.file else {}
         for data in self.data:
             own = {(part, key) for part, key, _ in data.settings}
             settings = (*data.settings, *(s for s in self.settings if s[:2] not in own))
@@ -158,8 +143,13 @@ class Suite:
 def load_suite(name: str | Path) -> Suite:
     """The suite of a plugin by its name, or of a file by its path; InputError names the bad key."""
     if isinstance(name, Path) or is_file(str(name)):
-        return read_suite(text_of_file(Path(name), "suite"), Path(name).stem)
-    return read_suite(registry().get("suite", name).spec.load(), name)
+        suite = read_suite(text_of_file(Path(name), "suite"), Path(name).stem)
+        return dataclasses.replace(suite, file=Path(name).name)
+    try:
+        spec = registry().get("suite", name).spec
+    except InputError as error:
+        raise InputError(error.message, f"{error.hint} A suite in a file goes by its path, as {name}.toml") from None
+    return read_suite(spec.load(), name)
 
 
 def read_suite(text: str, name: str) -> Suite:

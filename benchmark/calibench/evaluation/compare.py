@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from calibench.leaderboard.compare_pairs import (
 )
 from calibench.leaderboard.comparison import ComparedRow, Comparison, Kind, Part, Parts
 from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
+from calibench.leaderboard.faults import faults_of
 from calibench.leaderboard.joint_differences import told_apart
 from calibench.leaderboard.rank_intervals import LEVEL, check_rule
 from calibench.leaderboard.units import Units, units_of
@@ -59,6 +60,8 @@ def compare(
     with contextlib.ExitStack() as stack:
         kind, side_a, side_b = _sides(str(a), str(b), Path(results), stack)
         side_a, side_b = (_chosen(side, datasets, methods) for side in (side_a, side_b))
+        left_out = {run.record.run_id: fault for run in (*side_a, *side_b) for fault in faults_of(run.record)}
+        side_a, side_b = (_without(side, left_out) for side in (side_a, side_b))
         pairing = _pairing(kind, side_a, side_b, str(a), str(b))
         units = units_of(run.record for pair in pairing.pairs for run in (*pair.a, *pair.b))
         names = _metrics(metrics, units)
@@ -84,7 +87,10 @@ def compare(
             only_a=pairing.only_a,
             only_b=pairing.only_b,
             changed=pairing.changed,
-            notes=tuple(_notes(pairing.pairs, [reason for _, reason in figures], units, names)),
+            notes=(
+                *(f"left out: {run_id}: {fault}" for run_id, fault in left_out.items()),
+                *_notes(pairing.pairs, [reason for _, reason in figures], units, names),
+            ),
         )
 
 
@@ -121,6 +127,8 @@ def _folder(text: str, results: Path, stack: contextlib.ExitStack) -> Path | Non
         raise InputError(
             f"there are no records under {text!r}", "name a folder that calibench run wrote, such as results"
         )
+    if "/" in text and ":" not in text and not path.exists():
+        raise InputError(f"there is no folder {text!r}", "name a folder that calibench run wrote, such as results")
     if ":" in text and names_a_commit(text):
         return stack.enter_context(folder_of_commit(text))
     return None
@@ -171,6 +179,17 @@ def _chosen(side: Side, datasets: str | Sequence[str], methods: str | Sequence[s
         if words:
             side = [run for run in side if any(_is(getattr(run.record, field), word) for word in words)]
     return side
+
+
+def _without(side: Side, faults: Mapping[str, str]) -> Side:
+    """The runs without figures that cannot be; InputError if all have some."""
+    kept = [run for run in side if run.record.run_id not in faults]
+    if side and not kept:
+        run_id = side[0].record.run_id
+        raise InputError(
+            f"{run_id}: {faults[run_id]}", "calibench verify says what else differs; make the run again with --force"
+        )
+    return kept
 
 
 def _is(text: str, word: str) -> bool:

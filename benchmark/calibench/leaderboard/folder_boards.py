@@ -13,6 +13,7 @@ from calibench.leaderboard.boards import Board, boards
 from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
 from calibench.leaderboard.replicates import Resample
 from calibench.leaderboard.suite_names import failed_named_by_suite, named_by_suite
+from calibench.leaderboard.suite_runs import runs_of_suite
 from calibench.records.failed_cells import FailedCell, read_failed
 from calibench.records.record import ResultRecord
 from calibench.records.store import read_records
@@ -52,7 +53,7 @@ def folder_boards(
     records, failed = read_records(folder), read_failed(folder)
     suite = suite or suite_of(records)
     if suite is not None:
-        records = named_by_suite(suite.runs_among(records, folder))
+        records = named_by_suite(runs_of_suite(suite, records, folder))
         failed = failed_named_by_suite(cell for cell in failed if suite.has(cell))
     metric = rule.metric or (suite.primary if suite else RANK_BY)
     base = rule.base or (suite.base if suite else None)

@@ -15,18 +15,24 @@ def seconds_of(record: ResultRecord) -> float:
     return sum(seconds for stage, seconds in record.timings_s.items() if stage not in NOT_OF_THE_RECIPE)
 
 
+JITTER = 0.1
+"""Costs that differ by no more than this share of the smaller one are equal: the clock tells them no better apart."""
+
+
 def pareto_front(points: Mapping[str, tuple[float, float]], better: str) -> list[str]:
     """The names of the points (cost, quality) on the Pareto front, cheapest first.
 
-    A point is on it if no other costs as little or less and is at least as good, with one of the two strictly so. `better` is
-    the direction of quality, `lower` or `higher`; a lower cost is better.
+    A point is on it unless another is better and costs no more, or is as good and costs less. Costs within `JITTER` are equal.
+    `better` is the direction of quality, `lower` or `higher`; a lower cost is better.
     """
     sign = 1.0 if better == "lower" else -1.0
-    front: list[str] = []
-    best = float("inf")
-    for cost, quality, name in sorted((cost, sign * quality, name) for name, (cost, quality) in points.items()):
-        equal = bool(front) and (cost, quality) == (points[front[-1]][0], sign * points[front[-1]][1])
-        if quality < best or equal:
+    ordered = sorted((cost, sign * quality, name) for name, (cost, quality) in points.items())
+    front = []
+    for cost, quality, name in ordered:
+        beaten = any(
+            (other < quality and seconds <= cost * (1 + JITTER)) or (other == quality and seconds * (1 + JITTER) < cost)
+            for seconds, other, _ in ordered
+        )
+        if not beaten:
             front.append(name)
-            best = quality
     return front

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from calibench.leaderboard.cost import mean_seconds
+from calibench.leaderboard.faults import faults_of
 from calibench.records.record import ResultRecord
 
 Row = dict[str, Any]
 
 
 def row_of(record: ResultRecord) -> Row:
-    """What a run was, its verdict, its seconds, then each metric with the ends of its interval as `NAME_low`, `NAME_high`."""
+    """What a run was, its verdict, its seconds as on boards, then each metric with its ends as `NAME_low`, `NAME_high`.
+
+    `faults` names figures that cannot be.
+    """
     row: Row = {
         "run_id": record.run_id,
         "recipe": record.recipe,
@@ -22,8 +27,9 @@ def row_of(record: ResultRecord) -> Row:
         "n_test": record.n["test"],
         "suite": (record.preset or {}).get("name") if (record.preset or {}).get("suite") else None,
         "calibrated": record.calibrated,
-        "seconds": record.timings_s.get("total"),
+        "seconds": mean_seconds([record]),
         "created": record.created,
+        "faults": "; ".join(faults_of(record)) or None,
     }
     for name, value in record.metrics.items():
         bounds = record.intervals.get(name) or (None, None)

@@ -18,6 +18,8 @@ def sorted_board(board: Board, by: str) -> Board:
     not have.
     """
     metric = by.removeprefix("-")
+    if by == f"-{NAME}":
+        raise InputError(f"--sort {by}: names have one order, from a to z", f"say --sort {NAME}")
     if by != NAME and metric not in board.units:
         hint = did_you_mean(metric, [NAME, *board.units])
         raise InputError(f"--sort {by}: no record on this board has the metric {metric!r}", hint)

@@ -184,7 +184,8 @@ class ResultRecord:
 
     preset: dict[str, Any] | None = None
     """The preset that the run came from: its `name`, the `sha256` of its text, and the settings that the user
-    `changed`. None: there was none."""
+    `changed`. A suite adds `suite` (true), the `method` in its own words, and the `file` that it was read from, if any.
+    None: there was none."""
 
     tuned: dict[str, Any] | None = None
     """The search on the val split that chose parameters: the `recipe` as it was given, the `space`, the `metric` and the

@@ -112,6 +112,8 @@ def read_predictions(
     if record.predictions is None:
         raise InputError(f"record {record.run_id} names no predictions", "run it again with --force")
     path = results / record.predictions["file"]
+    if not path.exists():
+        raise InputError(f"there is no file {str(path)!r}", "run it again with --force")
     try:
         if digest_of(path) != record.predictions["sha256"]:
             message = f"{path} has changed since its record was written"

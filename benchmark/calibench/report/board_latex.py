@@ -28,6 +28,8 @@ SPECIAL = {
 """The characters that LaTeX reads otherwise, and four marks of boards."""
 
 _ANY = re.compile("|".join(map(re.escape, SPECIAL)))
+_MINUS = re.compile(r"(?<![\w.)$])-(?=\.?\d)")
+"""The hyphen before a number, which no letter or digit precedes."""
 _NO_LETTER = re.compile(
     r"[^\x20-\x7e\u00c0-\u00cf\u00d1-\u00d6\u00d8-\u00dd\u00df-\u00ef\u00f1-\u00f6\u00f8-\u00fd\u00ff]"
 )
@@ -39,19 +41,21 @@ def board_latex(board: Board, chosen: Sequence[str] = ()) -> str:
 
 
 def latex_of(grid: Grid) -> str:
-    """A `table` with its title as the caption and its notes below; needs `\\usepackage{booktabs}`."""
+    """A `table` with its title as the caption and its notes below, no wider than the page; needs booktabs and graphicx."""
     rows = zip(*(column.cells for column in grid.columns), strict=True)
     lines = [
+        r"% \usepackage{booktabs,graphicx}",
         r"\begin{table}",
         r"\centering\footnotesize",
         rf"\caption{{{escaped(grid.title)}}}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{{''.join('l' if column.left else 'r' for column in grid.columns)}}}",
         r"\toprule",
         _line([column.head for column in grid.columns]),
         r"\midrule",
         *(_line(cells) for cells in rows),
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}}",
         r"\par\smallskip\raggedright",
         *(rf"{escaped(note)}\par" for note in grid.notes),
         r"\end{table}",
@@ -73,6 +77,9 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """A cell; one that begins with `[` is guarded, since a bracket after a line's end is an argument of it."""
-    made = escaped(text)
+    """A cell; one that begins with `[` is guarded, since a bracket after a line's end is an argument of it.
+
+    The sign of a number is a minus, not a hyphen.
+    """
+    made = _MINUS.sub("$-$", escaped(text))
     return f"{{}}{made}" if made.startswith("[") else made

@@ -78,7 +78,7 @@ def _reading(board: Board, columns: Sequence[Column]) -> Iterator[str]:
         yield f"{FALLS} accuracy is below that of {board.base} beyond its paired interval: {', '.join(fallen)}"
     falling = dict.fromkeys(stage for row in board.rows for stage in row.still_falling)
     if falling:
-        stages = ", ".join(falling)
+        stages = f"training of {', '.join(falling)}"
         lowest = "the validation NLL was lowest in the last 5 % of the epochs"
         yield f"{STILL_FALLING} {stages}: {lowest}; longer training may change the row"
     yield from _without_interval(board, names)
@@ -115,14 +115,19 @@ def _not_ranked(rows: Sequence[Row]) -> Iterator[str]:
 
 def _without_interval(board: Board, names: Sequence[str]) -> Iterator[str]:
     """Why rows have no interval of a shown metric, once for each reason."""
-    rows_of: dict[tuple[str, str], list[str]] = {}
+    metrics_of: dict[str, dict[str, None]] = {}
+    recipes_of: dict[str, dict[str, None]] = {}
     for row in board.rows:
         for name in names:
             if name in row.no_interval and name in row.cells and row.cells[name].interval is None:
-                rows_of.setdefault((name, row.no_interval[name]), []).append(row.recipe)
-    for (name, reason), recipes in rows_of.items():
+                reason = (
+                    row.no_interval[name] if len(row.seeds) == 1 else f"in one of the seeds, {row.no_interval[name]}"
+                )
+                metrics_of.setdefault(reason, {})[name] = None
+                recipes_of.setdefault(reason, {})[row.recipe] = None
+    for reason, recipes in recipes_of.items():
         whom = "" if len(recipes) == len(board.rows) else f" for {', '.join(recipes)}"
-        yield f"no interval of {name}{whom}: {reason}"
+        yield f"no interval of {', '.join(metrics_of[reason])}{whom}: {reason}"
 
 
 def has_ranks(board: Board) -> bool:

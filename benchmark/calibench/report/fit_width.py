@@ -12,13 +12,17 @@ SHARE_OF_NAMES = 3
 """A recipe takes at most one third of the width, or as much as its longest word: longer ones are broken between words."""
 
 
-def fitted(columns: Sequence[Column], names: str, width: int, *, stack: bool = False) -> tuple[list[Column], list[str]]:
-    """The columns that fit into `width` characters, of which `names` holds the recipes, and the names of those left out.
+def fitted(
+    columns: Sequence[Column], names: str | Sequence[str], width: int, *, stack: bool = False
+) -> tuple[list[Column], list[str]]:
+    """The columns that fit into `width` characters, of which `names` hold recipes and kin, and the names of those left out.
 
     The least important goes first. With `stack`, intervals first move below their figures; they also do where the columns that are
     always kept have no room.
     """
-    kept = [_broken(column, width // SHARE_OF_NAMES) if column.name == names else column for column in columns]
+    names = [names] if isinstance(names, str) else names
+    most = width // (SHARE_OF_NAMES + len(names) - 1)
+    kept = [_broken(column, most) if column.name in names else column for column in columns]
     if stack and _width(kept) > width:
         kept = [_stacked(column) for column in kept]
     while _width(kept) > width:

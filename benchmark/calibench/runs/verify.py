@@ -84,8 +84,9 @@ def _verified(path: Path, results: Path, datasets: dict[str, Data | str]) -> Ver
         else:
             verified.unseen.append(f"{record.predictions['file']} is not here, so no figure can be computed again")
         return verified
-    verified.faults.extend(_of_arrays(record, arrays))
-    if not verified.faults:
+    of_arrays = list(_of_arrays(record, arrays))
+    verified.faults.extend(of_arrays)
+    if not of_arrays:
         verified.faults.extend(_of_figures(record, arrays))
         _compare_data(record, arrays, datasets, verified)
     return verified

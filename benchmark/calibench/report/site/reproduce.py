@@ -40,7 +40,7 @@ def sweep_command(record: ResultRecord) -> str:
     """The `calibench sweep` that makes the run as one of its suite; empty for a run of no suite."""
     preset = record.preset or {}
     return (
-        shlex.join(["calibench", "sweep", str(preset["name"]), "--only", whole_recipe(record)])
+        shlex.join(["calibench", "sweep", str(preset.get("file") or preset["name"]), "--only", whole_recipe(record)])
         if preset.get("suite")
         else ""
     )

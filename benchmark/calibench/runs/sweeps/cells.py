@@ -13,6 +13,7 @@ from calibench.cache.code import installed_code_of
 from calibench.config.grammar import Bound
 from calibench.config.run_config import RunConfig
 from calibench.records.environment import versions
+from calibench.records.record import ResultRecord
 from calibench.runs.options import RunOptions
 
 
@@ -47,6 +48,12 @@ def cells_of(configs: Iterable[RunConfig], options: RunOptions, threads: int) ->
         key = hashlib.sha256(f"{digests[shared]} {config.seed}".encode()).hexdigest()[:32]
         cells.append(Cell(config, key))
     return cells
+
+
+def with_record(cells: Iterable[Cell], records: Iterable[ResultRecord]) -> list[Cell]:
+    """The cells whose settings are those of a record, though it may come from other code, versions or data."""
+    there = {json.dumps(record.config, sort_keys=True) for record in records}
+    return [cell for cell in cells if json.dumps(cell.config.document(), sort_keys=True) in there] if there else []
 
 
 def _without_seed(config: RunConfig, common: list[Any]) -> str:
