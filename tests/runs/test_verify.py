@@ -162,8 +162,10 @@ def test_missing_predictions_are_no_fault_and_are_said(record: ResultRecord, tmp
     assert "no figure can be computed again" in verified.unseen[0]
 
 
-def test_data_that_are_not_here_are_said(record: ResultRecord, tmp_path: Path) -> None:
-    edit_record(tmp_path, lambda document: document.update(dataset="npz:path=gone.npz"))
+def test_data_that_are_not_here_are_said(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    short_run("ce+temperature", write_blobs(tmp_path / "data"), tmp_path)
+    (tmp_path / "data" / "blobs.npz").unlink()
     verified = only(tmp_path)
     assert verified.faults == []
     assert "its labels were not compared with the data" in verified.unseen[0]
@@ -172,6 +174,7 @@ def test_data_that_are_not_here_are_said(record: ResultRecord, tmp_path: Path) -
 def test_the_command(record: ResultRecord, tmp_path: Path, cli: Any) -> None:
     passed = cli("verify", tmp_path)
     assert passed.code == 0
+    assert cli("verify", tmp_path, "--strict").code == 0
     assert "1 records: 0 with faults, 1 equal in everything" in passed.out
     edit_record(tmp_path, lambda document: document["metrics"].update(brier=0.0))
     failed = cli("verify", tmp_path)

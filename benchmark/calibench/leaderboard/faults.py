@@ -37,6 +37,9 @@ def faults_of(record: ResultRecord) -> Iterator[str]:
     """
     methods = record.bootstrap.get("methods")
     of_mean = methods if isinstance(methods, dict) else {}
+    for stage, seconds in record.timings_s.items():
+        if seconds < 0:
+            yield f"{stage} took {seconds:.6g} s"
     for name, value in record.metrics.items():
         bounds = record.intervals.get(name)
         if bounds is not None and not bounds[0] <= bounds[1]:

@@ -27,6 +27,10 @@ BEYOND = 5
 """At least this many replicates must lie beyond each bound of an interval."""
 
 
+MAX_RESAMPLES = 100_000
+"""More would take gigabytes for a few digits of a quantile."""
+
+
 class Sampling(NamedTuple):
     """How intervals are taken: the number of resamples, the level as a fraction, and the seed of the stream.
 
@@ -48,6 +52,8 @@ class Sampling(NamedTuple):
         if self.resamples < needed and not (figures_alone and self.resamples == 0):
             hint = f"use at least {needed}: a {50 * (1 - self.level):.3g} % quantile of fewer is noise"
             raise InputError(f"{self.resamples} bootstrap resamples are too few", hint)
+        if self.resamples > MAX_RESAMPLES:
+            raise InputError(f"{self.resamples} bootstrap resamples are too many", f"use at most {MAX_RESAMPLES}")
         if isinstance(self.seed, bool) or not isinstance(self.seed, Integral):
             raise InputError(f"seed {self.seed!r} is not a whole number", "use 0 or more")
         if self.seed < 0:

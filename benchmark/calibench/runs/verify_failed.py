@@ -7,6 +7,7 @@ from pathlib import Path
 
 from calibench.config.suite import Suite, load_suite
 from calibench.errors import CalibenchError, InputError
+from calibench.leaderboard.suite_runs import key_of_run
 from calibench.records.failed_cells import FailedCell, Key, read_failed_file
 
 
@@ -34,16 +35,7 @@ def faults_of_failed(path: Path, made: Collection[Key]) -> Iterator[str]:
 
 def keys_of(suite: Suite) -> set[Key]:
     """Every run of a suite."""
-    return {
-        (
-            config.recipe,
-            config.dataset.text(),
-            config.model.text(),
-            None if config.noise is None else config.noise.text(),
-            config.seed,
-        )
-        for config in suite.configs()
-    }
+    return {key_of_run(config) for config in suite.configs()}
 
 
 def _suite(name: str) -> tuple[Suite, set[Key]] | None:

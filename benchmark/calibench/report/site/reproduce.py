@@ -7,9 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from calibench.config.grammar import Bound
-from calibench.errors import CalibenchError
-from calibench.plugins.discovery import registry
+from calibench.config.part_text import part_text
 from calibench.records.record import ResultRecord
 
 
@@ -86,23 +84,10 @@ def _shift_and_ood(config: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """The options that name shifts, OOD sets and scores, with their texts."""
     ood = config.get("ood") or {}
     return [
-        ("--shift", [_text("shift", part) for part in config.get("shift") or ()]),
-        ("--ood", [_text("dataset", part) for part in ood.get("sets") or ()]),
-        ("--ood-score", [_text("ood-score", part) for part in ood.get("scores") or ()]),
+        ("--shift", [part_text("shift", part) for part in config.get("shift") or ()]),
+        ("--ood", [part_text("dataset", part) for part in ood.get("sets") or ()]),
+        ("--ood-score", [part_text("ood-score", part) for part in ood.get("scores") or ()]),
     ]
-
-
-def _text(family: str, part: Mapping[str, Any] | str) -> str:
-    """A part as the user types it; its name alone if its plugin is not here. A score without parameters is a name."""
-    if isinstance(part, str):
-        return part
-    try:
-        spec = registry().get(family, str(part["name"])).spec
-        given = part.get("params") or {}
-        values = {param.key: given.get(param.key, param.default) for param in spec.all_params()}
-        return Bound(spec, {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}).text()
-    except CalibenchError:
-        return str(part.get("name"))
 
 
 def _toml(value: Any) -> str:
