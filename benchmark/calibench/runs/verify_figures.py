@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -86,13 +87,29 @@ def _comparable(stored: Any, value: Any) -> tuple[Any, Any]:
 
 
 def _of_verdict(record: ResultRecord, judgement: Judgement) -> Iterator[str]:
-    """Differences of the verdict; a record of an earlier version has none."""
+    """Differences of the verdict, without the names of classes, which are no part of the predictions.
+
+    A record of an earlier version has none.
+    """
     if not record.calibrated:
         return
     for name, value in judgement.verdict.fields().items():
         stored = getattr(record, name)
-        if name != "warnings" and not equal(stored, value):
+        if name != "warnings" and not equal(_nameless(stored), _nameless(value)):
             yield f"{name} is {shown(stored, value)}, and the predictions give {shown(value, stored)}"
+
+
+def _nameless(value: Any) -> Any:
+    """A part of a verdict without the names of classes and labels."""
+    if isinstance(value, str):
+        return _NAME.sub(r"\1:", value)
+    if isinstance(value, list):
+        return [{key: fact for key, fact in row.items() if key != "name"} for row in value]
+    return value
+
+
+_NAME = re.compile(r"\b(class|label) .+?: (?=\d)")
+"""The name of a class before its counts, as in `class benign: 97 predicted`."""
 
 
 def _of_units(record: ResultRecord, metrics: Metrics, judgement: Judgement) -> Iterator[str]:
