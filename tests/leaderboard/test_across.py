@@ -14,12 +14,13 @@ from boards_over_data_sets import outcome
 
 from calibench.leaderboard.across import across, base_of
 from calibench.leaderboard.boards import Board, boards
+from calibench.leaderboard.elo import elo
 from calibench.leaderboard.grouped_means import GroupedMeans
 from calibench.leaderboard.rank_intervals import rank_intervals_of_observations
 from calibench.leaderboard.task_figures import FEW
 from calibench.leaderboard.win_rates import Bootstrap, Layout, win_rates_of
 from calibench.records.record import ResultRecord
-from calibench.report.across_table import across_document, across_table
+from calibench.report.across_table import across_document, across_notes, across_table
 
 
 def record(recipe: str, dataset: str, nll: float | None, seed: int = 0, noise: str | None = None) -> ResultRecord:
@@ -38,8 +39,8 @@ def test_win_rates_and_improvements_are_means_over_tasks() -> None:
     made = across(boards_of([record(r, d, nll) for d, row in FIGURES.items() for r, nll in row.items()]), "ce")
     assert made is not None
     rates = {row.method: row.win_rate for row in made.win_rates.rows}
-    # a: vtst beats both, ce and tst are equal; b: tst beats both, ce beats vtst.
-    assert rates == pytest.approx({"vtst": (1 + 0) / 2, "ce": (0 + 0.5) / 2, "tst": (0 + 1) / 2})
+    # a: vtst beats both, ce and tst are equal, half a win each; b: tst beats both, ce beats vtst.
+    assert rates == pytest.approx({"vtst": (1 + 0) / 2, "ce": (0.25 + 0.5) / 2, "tst": (0.25 + 1) / 2})
     gains = {recipe: gain.mean for recipe, gain in made.improvements.items()}
     assert gains == pytest.approx({"ce": 0, "vtst": (0.5 - 0.2) / 2, "tst": (0 + 0.1) / 2})
     assert made.missing == {}
@@ -60,6 +61,8 @@ def test_a_missing_cell_loses_and_has_the_lowest_improvement() -> None:
     assert made.missing == {"vtst": ("a, mlp",)}
     rates = {row.method: row.win_rate for row in made.win_rates.rows}
     assert rates["vtst"] == 0
+    # Both others beat it on a, where they are equal; on b tst beats both.
+    assert rates == pytest.approx({"vtst": 0, "ce": (0.75 + 0.5) / 2, "tst": (0.75 + 1) / 2})
     assert made.improvements["vtst"].mean == pytest.approx((0 - 0.2) / 2)  # on a the lowest of all recipes, at most 0
     document = across_document(made)
     assert document["missing"] == {"vtst": ["a, mlp"]}
@@ -112,6 +115,48 @@ def test_boards_without_the_base_do_not_count() -> None:
     made = across(boards_of([*records, record("tst", "c", 0.1), record("vtst", "c", 0.2)]), "ce")
     assert made is not None
     assert sum(made.win_rates.tasks.values()) == 2
+
+
+def test_figures_within_the_tolerance_are_equal() -> None:
+    """As on the boards themselves: 1e-12 a data set is no difference, on however many."""
+    records = [record("ce", f"d{k}", 0.4) for k in range(8)] + [record("vtst", f"d{k}", 0.4 + 1e-12) for k in range(8)]
+    made = across(boards_of(records), "ce")
+    assert made is not None
+    assert {(row.method, row.win_rate, row.rank) for row in made.win_rates.rows} == {
+        ("ce", 0.5, (1, 2)),
+        ("vtst", 0.5, (1, 2)),
+    }
+    ratings = elo(made.table)
+    assert ratings["ce"].rating == pytest.approx(ratings["vtst"].rating)
+
+
+def test_no_improvement_is_a_share_of_nothing() -> None:
+    """A base with the figure 0 on one data set: the others count, and the table says so."""
+    records = [record("ce", d, nll) for d, nll in (("a", 0.0), ("b", 0.5), ("c", 0.4))]
+    records += [record("vtst", d, nll) for d, nll in (("a", 0.001), ("b", 0.25), ("c", 0.2))]
+    made = across(boards_of(records), "ce")
+    assert made is not None
+    assert made.no_share == ("a, mlp",)
+    assert made.improvements["vtst"].mean == pytest.approx(0.5)
+    assert any("on which ce has 0: a, mlp" in note for note in across_notes(made))
+    none = across(boards_of([record(r, d, 0.0 if r == "ce" else 0.1) for r in ("ce", "vtst") for d in "ab"]), "ce")
+    assert none is not None
+    assert none.improvements == {}
+    assert "better by" not in str(across_table(none).columns[0].header)
+    assert across_document(none)["improvements"] == {}
+
+
+def test_a_base_without_a_seed_of_most_others_is_compared_with_none() -> None:
+    """The best seeds of a base against all seeds of the others would be no comparison."""
+    records = [record(r, d, 0.4, seed) for r in ("ce", "vtst", "tst") for d in "abc" for seed in (0, 1)]
+    records = [r for r in records if (r.recipe, r.dataset, r.seed) != ("ce", "a", 1)]
+    made = across(boards_of(records), "ce")
+    assert made is not None
+    assert made.left_out == ("a, mlp",)
+    more = [*records, record("ce", "a", 0.4, 1), record("vtst", "a", 0.4, 2)]
+    made = across(boards_of(more), "ce")
+    assert made is not None
+    assert (made.left_out, made.missing) == ((), {})
 
 
 def test_the_base_is_that_of_most_boards() -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from calibench import InputError
-from calibench.leaderboard.elo import DRAWS, MEAN, POINTS, elo, games, ratings_of
+from calibench.leaderboard.elo import DRAWS, MEAN, POINTS, elo, ratings_of
 from calibench.leaderboard.friedman import friedman
 from calibench.leaderboard.task_figures import FEW, TaskFigures
 
@@ -80,7 +80,7 @@ def test_too_few_recipes_are_refused() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_ratings_are_those_of_a_logistic_regression(seed: int) -> None:
     api = pytest.importorskip("statsmodels.api")
-    won = games(drawn(seed, recipes=5)).sum(axis=0)
+    won = table(drawn(seed, recipes=5)).games().sum(axis=0)
     (ratings,) = ratings_of(won[None])
     rows, shares, counts = [], [], []
     for i in range(5):
@@ -121,7 +121,7 @@ def test_few_data_sets_give_no_interval_and_intervals_are_of_resampled_ones() ->
     assert all(rating.interval is None for rating in elo(table(drawn(0, tasks=FEW - 1))).values())
     figures = drawn(4, tasks=6)
     made = elo(table(figures))
-    scores = games(figures)
+    scores = table(figures).games()
     weights = np.random.default_rng(0).multinomial(6, np.full(6, 1 / 6), size=1000)
     each = np.array([ratings_of(np.tensordot(row, scores, axes=1)[None])[0] for row in weights])
     for column, rating in enumerate(made.values()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from calibench.lazy import np
 from calibench.leaderboard.boards import Board
@@ -12,6 +13,11 @@ from calibench.leaderboard.elo import Elo
 from calibench.leaderboard.grouped_means import Floats, GroupedMeans
 from calibench.leaderboard.task_figures import FEW, TaskFigures
 from calibench.leaderboard.win_rates import Bootstrap, Layout, WinRates, win_rates_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Bools: TypeAlias = "NDArray[np.bool_]"
 
 
 @dataclass(frozen=True)
@@ -30,11 +36,15 @@ class Across:
     win_rates: WinRates
     base: str
     improvements: Mapping[str, Improvement]
+    """Empty if the figure of the base is 0 on every task."""
     missing: Mapping[str, tuple[str, ...]]
     """By recipe the tasks on which it has no figure, or is not ranked."""
 
     left_out: tuple[str, ...] = ()
-    """The tasks that do not count, since the base has no figure there."""
+    """The tasks that do not count, since the base has no figure there, or lacks a seed that most others have."""
+
+    no_share: tuple[str, ...] = ()
+    """The tasks on which the figure of the base is 0, so that no improvement is a share of it."""
 
     elo: Mapping[str, Elo] | None = None
     """Ratings by recipe, if they are asked for."""
@@ -47,9 +57,9 @@ def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = Non
     """The summary of boards of one metric; None for boards of fewer than two data sets, or fewer than two recipes.
 
     A task is a board: data, network and noise; tasks of one data set stay together in the bootstrap. The figure of a recipe is its
-    mean over seeds; it has none if it lacks a seed of the base. A recipe without a figure on a task loses against every other
-    there, and its improvement is the lowest that any recipe has on the task, and at most 0. Only tasks with a figure of the base
-    count.
+    mean over seeds; it has none if it lacks a seed of the base. A tie is half a win. A recipe without a figure on a task loses
+    against every other there, and its improvement is the lowest that any recipe has on the task, and at most 0. Only tasks with a
+    figure of the base count.
     """
     bootstrap = bootstrap or Bootstrap()
     figures_of = {id(board): _figures(board, base) for board in boards}
@@ -62,24 +72,35 @@ def across(boards: Sequence[Board], base: str, bootstrap: Bootstrap | None = Non
     metric = boards[0].metric
     better = str(boards[0].units[metric]["better"])
     table = np.array([[figures_of[id(board)].get(recipe, np.nan) for recipe in recipes] for board in boards])
+    of_tasks = TaskFigures(tuple(recipes), tuple(datasets), table, better, boards[0].tolerance)
     layout = Layout("recipe", ("task",), metric, better=better)
-    rates = win_rates_of(table, recipes, datasets, [""] * len(boards), layout, bootstrap)
-    gains = _improvements(table, recipes.index(base), better)
-    means = GroupedMeans.of(gains, datasets)
-    sides = ((1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2)
-    bounds = np.quantile(means.replicates(bootstrap.resamples, bootstrap.seed), sides, axis=1)
-    enough = len(set(datasets)) >= FEW
-    improvements = {
-        recipe: Improvement(float(mean), (float(bounds[0, row]), float(bounds[1, row])) if enough else None)
-        for row, (recipe, mean) in enumerate(zip(recipes, means.estimates(), strict=True))
-    }
+    shares = of_tasks.games().sum(axis=2) / (len(recipes) - 1)
+    rates = win_rates_of(table, recipes, datasets, [""] * len(boards), layout, bootstrap, shares)
+    counted = np.abs(table[:, recipes.index(base)]) > boards[0].tolerance
+    no_share = tuple(task_of(board) for board, counts in zip(boards, counted, strict=True) if not counts)
+    improvements = _mean_improvements(of_tasks, base, counted, bootstrap)
     missing = {
         recipe: tuple(task_of(board) for board, value in zip(boards, table[:, row], strict=True) if np.isnan(value))
         for row, recipe in enumerate(recipes)
     }
-    of_tasks = TaskFigures(tuple(recipes), tuple(datasets), table, better)
     missing = {recipe: tasks for recipe, tasks in missing.items() if tasks}
-    return Across(of_tasks, rates, base, improvements, missing, left_out)
+    return Across(of_tasks, rates, base, improvements, missing, left_out, no_share)
+
+
+def _mean_improvements(table: TaskFigures, base: str, counted: Bools, bootstrap: Bootstrap) -> dict[str, Improvement]:
+    """The mean improvement of each recipe over the `counted` tasks; empty if there are none."""
+    if not counted.any():
+        return {}
+    gains = _improvements(table.figures[counted], table.recipes.index(base), table.better)
+    datasets = [dataset for dataset, counts in zip(table.datasets, counted, strict=True) if counts]
+    means = GroupedMeans.of(gains, datasets)
+    sides = ((1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2)
+    bounds = np.quantile(means.replicates(bootstrap.resamples, bootstrap.seed), sides, axis=1)
+    enough = len(set(datasets)) >= FEW
+    return {
+        recipe: Improvement(float(mean), (float(bounds[0, row]), float(bounds[1, row])) if enough else None)
+        for row, (recipe, mean) in enumerate(zip(table.recipes, means.estimates(), strict=True))
+    }
 
 
 def base_of(boards: Sequence[Board]) -> str | None:
@@ -94,8 +115,14 @@ def task_of(board: Board) -> str:
 
 
 def _figures(board: Board, base: str) -> dict[str, float]:
-    """The mean over seeds of the board's metric, by recipe. A recipe that may not rank or lacks a seed of the base has none."""
+    """The mean over seeds of the board's metric, by recipe. A recipe that may not rank or lacks a seed of the base has none.
+
+    Nobody has one where the base lacks a seed that most others have: the best seeds of a base would be compared with all of theirs.
+    """
     seeds = {seed for row in board.rows if row.recipe == base for seed in row.seeds}
+    others = [row for row in board.rows if row.recipe != base]
+    if 2 * sum(not set(row.seeds) <= seeds for row in others) > len(others) > 0:
+        return {}
     whole = [row for row in board.rows if row.may_rank and board.metric in row.cells and seeds <= set(row.seeds)]
     return {row.recipe: row.cells[board.metric].mean for row in whole}
 
@@ -104,6 +131,6 @@ def _improvements(table: Floats, base: int, better: str) -> Floats:
     """`(base - row) / |base|` of figures `[D, R]`, the sign so that more is better; a blank cell has the lowest, at most 0."""
     reference = table[:, [base]]
     sign = 1.0 if better == "lower" else -1.0
-    gains: Floats = sign * (reference - table) / np.maximum(np.abs(reference), 1e-12)
+    gains: Floats = sign * (reference - table) / np.abs(reference)
     worst = np.minimum(np.nanmin(gains, axis=1, keepdims=True), 0.0)
     return np.where(np.isnan(gains), worst, gains)

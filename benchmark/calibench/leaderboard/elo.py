@@ -37,7 +37,7 @@ class Elo:
 def elo(table: TaskFigures, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Elo]:
     """The rating of each recipe; intervals are percentiles over resampled data sets, each recipe's by itself."""
     names = list(dict.fromkeys(table.datasets))
-    scores = games(table.scores())
+    scores = table.games()
     places = np.array([names.index(dataset) for dataset in table.datasets])
     of_dataset = np.array([scores[places == place].mean(axis=0) for place in range(len(names))])
     (ratings,) = ratings_of(of_dataset.sum(axis=0)[None])
@@ -56,14 +56,6 @@ def elo(table: TaskFigures, resamples: int = RESAMPLES, seed: int = 0) -> dict[s
         recipe: Elo(float(ratings[row]), (float(low[row]), float(high[row])))
         for row, recipe in enumerate(table.recipes)
     }
-
-
-def games(scores: Floats) -> Floats:
-    """`[D, R, R]`: 1 where the row's recipe has the lower score on the task, 0.5 where both are equal, 0 on the diagonal."""
-    mine, other = scores[:, :, None], scores[:, None, :]
-    won: Floats = (mine < other) + 0.5 * (mine == other)
-    won[:, np.arange(scores.shape[1]), np.arange(scores.shape[1])] = 0.0
-    return won
 
 
 def ratings_of(won: Floats, draws: float = DRAWS) -> Floats:

@@ -46,7 +46,7 @@ def friedman(table: TaskFigures, level: float = LEVEL) -> Friedman:
             f"Friedman's test compares three recipes or more on two data sets or more; here are {len(table.recipes)}"
         )
         raise InputError(f"{message} on {len(names)}", "show the board without --diagram")
-    of_task = ranks_of_rows(table.scores())
+    of_task = len(table.recipes) - table.games().sum(axis=2)
     places = np.array([names.index(dataset) for dataset in table.datasets])
     ranks = ranks_of_rows(np.array([of_task[places == place].mean(axis=0) for place in range(len(names))]))
     blocks, methods = ranks.shape

@@ -106,10 +106,14 @@ def win_rates_of(
     parts: Sequence[str],
     layout: Layout,
     bootstrap: Bootstrap | None = None,
+    shares: Floats | None = None,
 ) -> WinRates:
-    """`win_rates` of figures `[D, R]` of D tasks and R methods, NaN for a blank cell, with the group and the part of each task."""
+    """`win_rates` of figures `[D, R]` of D tasks and R methods, NaN for a blank cell, with the group and the part of each task.
+
+    `shares [D, R]` are the won shares of each task by another rule than that of `wins`.
+    """
     bootstrap = bootstrap or Bootstrap()
-    rates = wins(figures, layout.better)
+    rates = wins(figures, layout.better) if shares is None else shares
     means = GroupedMeans.of(rates, groups, parts)
     rule = ("higher", bootstrap.level, bootstrap.tolerance, bootstrap.resamples, bootstrap.seed)
     ranks = rank_intervals_of_observations(means, *rule)

@@ -43,8 +43,10 @@ def across_grid(board: Across) -> Grid:
         Column("rank", "rank", tuple(ranks), left=True),
         Column("recipe", "recipe", tuple(printable(row.method) for row in rows), left=True),
         Column("win rate", "win rate %", tuple(won)),
-        Column("better", f"{rates.metric} better by %", tuple(_gain(board, row.method) for row in rows), keep=3),
     ]
+    if board.improvements:
+        gains = tuple(_gain(board, row.method) for row in rows)
+        columns.append(Column("better", f"{rates.metric} better by %", gains, keep=3))
     if board.elo is not None:
         columns.append(Column("elo", "Elo", tuple(rating_text(board.elo[row.method]) for row in rows), keep=2))
     if board.missing:
@@ -69,6 +71,7 @@ def across_document(board: Across) -> dict[str, Any]:
         "elo": ratings,
         "missing": {recipe: list(tasks) for recipe, tasks in board.missing.items()},
         "left_out": list(board.left_out),
+        "no_share": list(board.no_share),
     }
 
 
@@ -91,9 +94,12 @@ def across_notes(board: Across) -> list[str]:
     interval = f" [{level} bootstrap interval over data sets]" if groups >= FEW else ""
     lines = [
         f"rank: all true ranks over such data sets lie in these intervals at a joint level of {level}",
-        f"win rate: share of the other recipes that it beats, mean over tasks{interval}",
-        f"better by: mean over tasks of ({board.base} - recipe) / {board.base}{interval}",
+        f"win rate: share of the other recipes that it beats, a tie as half a win, mean over tasks{interval}",
     ]
+    if board.improvements:
+        lines.append(f"better by: mean over tasks of ({board.base} - recipe) / {board.base}{interval}")
+    if board.no_share:
+        lines.append(f"better by leaves out the tasks on which {board.base} has 0: {'; '.join(board.no_share)}")
     if board.elo is not None:
         games = "every task a game of each pair, one a data set in all; no order of games matters"
         each = ", each by itself" if groups >= FEW else ""
@@ -105,5 +111,6 @@ def across_notes(board: Across) -> list[str]:
             f"{recipe} has no figure on {'; '.join(tasks)}: it loses there, with the lowest improvement of all recipes"
         )
     if board.left_out:
-        lines.append(f"not counted, since {board.base} has no rank or figure there: {'; '.join(board.left_out)}")
+        why = f"since {board.base} has no rank or figure there, or lacks a seed that most others have"
+        lines.append(f"not counted, {why}: {'; '.join(board.left_out)}")
     return lines

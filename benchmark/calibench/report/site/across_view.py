@@ -36,9 +36,9 @@ def across_table(
     heads = [
         Head("rank", left=True),
         Head("recipe", left=True),
-        Head("win rate %", better="higher", hint="share of the other recipes that it beats"),
-        Head(f"{rates.metric} better by %", better="higher"),
+        Head("win rate %", better="higher", hint="share of the other recipes that it beats; a tie is half a win"),
     ]
+    heads += [Head(f"{rates.metric} better by %", better="higher")] if summary.improvements else []
     heads += [Head("Elo", better="higher")] if summary.elo else []
     heads += [Head("seconds", better="lower")] if seconds else []
     heads += [Head("missing", better="lower")] if summary.missing else []
@@ -46,17 +46,16 @@ def across_table(
     rows_of = [{row.recipe: row for row in board.rows} for board in boards]
     lines = []
     for row in rates.rows:
-        gain = summary.improvements[row.method]
+        gain = summary.improvements.get(row.method)
         won = figure_cell(
             figure_with_interval(row.win_rate, row.interval if enough else None, "fraction"), row.win_rate
         )
-        better = (
-            Cell("base", value=0.0)
-            if row.method == summary.base
-            else figure_cell(signed_with_interval(gain.mean, gain.interval, "fraction"), gain.mean)
-        )
         name = Cell(row.method, href=recipes.href.get(row.method, ""))
-        cells = [rank_cell(row.rank, len(rates.rows)), name, won, better]
+        cells = [rank_cell(row.rank, len(rates.rows)), name, won]
+        if gain is not None and row.method == summary.base:
+            cells.append(Cell("base", value=0.0))
+        elif gain is not None:
+            cells.append(figure_cell(signed_with_interval(gain.mean, gain.interval, "fraction"), gain.mean))
         cells += (
             [figure_cell(rating_text(summary.elo[row.method]), summary.elo[row.method].rating)] if summary.elo else []
         )
