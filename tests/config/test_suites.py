@@ -73,6 +73,13 @@ def test_a_primary_metric_outside_the_default_set_is_computed():
         (SMALL + "set.vtst.latent_dims = 4", "no parameter 'latent_dims'"),
         (SMALL + "set.tst.epochs = 4", "'tst' is no part of this run"),
         ("metrics = 3" + SMALL, "metrics holds a whole number"),
+        ('metrics = "nosuch"' + SMALL, "no metric called 'nosuch'"),
+        ('own_data = "x{nope}"' + SMALL, "own_data 'x{nope}' needs {file} and {group}"),
+        ('own_data = "{file}{group.__class__}"' + SMALL, "and no other braces"),
+        (SMALL + 'fingerprint = "0000"', "fingerprint '0000' is no SHA-256"),
+        (SMALL + 'noise = ["none", "none"]', "the data set digits, mlp stands twice"),
+        (SMALL.replace("method = [", 'method = ["ce", '), "the recipe ce stands twice"),
+        ("seed = [0, 0]" + SMALL, "the seed 0 stands twice"),
     ],
 )
 def test_a_bad_key_is_named(text, word):

@@ -32,6 +32,13 @@ def test_the_front_holds_the_points_that_no_other_dominates(better):
         assert costs == sorted(costs)
 
 
+def test_seconds_within_a_tenth_are_equal():
+    """A clock tells two fits apart by no less: the better figure is then alone on the front."""
+    points = {"better": (1.386, 0.055), "worse": (1.379, 0.068), "cheap": (1.0, 0.07)}
+    assert pareto_front(points, "lower") == ["cheap", "better"]
+    assert pareto_front({"a": (1.0, 0.5), "b": (1.05, 0.5), "c": (1.2, 0.5)}, "lower") == ["a", "b"]
+
+
 def test_no_points_have_no_front():
     assert pareto_front({}, "lower") == []
 

@@ -166,6 +166,8 @@ def test_the_mistakes_of_a_url_are_named(server: str, refused: Any, tmp_path: Pa
         "leaderboard", "--results", "no-such-scheme://x", says="no-such-scheme://x", hint="such as s3://bucket/results"
     )
     refused("verify", "s3://no-such-bucket/x", says="cannot read s3://no-such-bucket/x", hint="AWS_ENDPOINT_URL")
+    refused("sweep", "quick-v1", "--results", "s3://", says="s3://: it names no bucket or folder")
+    refused("sweep", "quick-v1", "--results", "memory://x", says="memory://x: it ends with this process")
     refused("results", "--results", f"file://{tmp_path}", says=f"there are no records at file://{tmp_path}")
 
 

@@ -75,7 +75,13 @@ def test_the_command(results: Path, tmp_path: Path, cli: Any, refused: Any) -> N
     done = cli("submit", record.run_id[:-2], "--results", results, "-o", "entries")
     assert done.out.strip() == "entries: 1 records, 0 with faults"
     assert "1 equal in everything" in cli("verify", "entries").out
+    other = read_records(results)[1]
+    again = cli("submit", record.run_id, record.run_id, other.run_id, "--results", results, "-o", "entries")
+    assert again.out.strip() == "entries: 2 records, 1 of them in place of older ones, 0 with faults"
+    more = cli("submit", other.run_id, "--results", results, "-o", "entries")
+    assert "1 of them in place of older ones, beside 1 that were there" in more.out
     refused("submit", "-o", "x", says="name runs, or a suite")
+    refused("submit", record.run_id, "--results", "entries", "-o", "./entries", says="holds the runs themselves")
     refused(
         "submit",
         "--suite",

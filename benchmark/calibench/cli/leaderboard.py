@@ -118,6 +118,9 @@ def _where(where: str | None, results: Path) -> tuple[list[Path], Suite | None]:
 
         results = fetch_results(where)
     elif where is not None and Path(where).is_dir():
+        source = click.get_current_context().get_parameter_source("results")
+        if source == click.core.ParameterSource.COMMANDLINE:
+            raise InputError(f"{where} and --results {results} both name a folder", "name one")
         results = Path(where)
     elif where is not None:
         from calibench.config.suite import load_suite

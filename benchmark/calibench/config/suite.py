@@ -25,8 +25,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -171,8 +172,14 @@ def read_suite(text: str, name: str) -> Suite:
     runs = [_options(methods, entry) for entry in data]
     primary = _metric(_text(content, "primary", where), where)
     metrics = _several(content, "metrics", where)
+    for metric in metrics:
+        registry().get("metric", metric.partition(":")[0])
     if getattr(registry().get("metric", primary).spec, "optional", False):
         metrics = tuple(dict.fromkeys((*metrics, primary)))
+    seeds = read_seeds(content.get("seed", 0), f"{where}: seed")
+    _refuse_twice("recipe", methods, where)
+    _refuse_twice("seed", seeds, where)
+    _refuse_twice("data set", [(entry.dataset, entry.model, noise) for entry in data for noise in entry.noises], where)
     return Suite(
         name=name,
         text=text,
@@ -180,13 +187,37 @@ def read_suite(text: str, name: str) -> Suite:
         primary=primary,
         base=base,
         methods=methods,
-        seeds=read_seeds(content.get("seed", 0), f"{where}: seed"),
+        seeds=seeds,
         data=data,
         settings=read_settings(content, runs, where),
         metrics=metrics,
-        own_data=_text(content, "own_data", where),
+        own_data=_own_data(_text(content, "own_data", where), where),
         notes=_several(content, "notes", where),
     )
+
+
+def _refuse_twice(what: str, values: Sequence[Hashable], where: str) -> None:
+    twice = next((value for value in values if values.count(value) > 1), None)
+    if twice is not None:
+        shown = ", ".join(str(part) for part in twice if part) if isinstance(twice, tuple) else str(twice)
+        raise InputError(f"{where}: the {what} {shown} stands twice", "a run of a suite has one place: remove one")
+
+
+def _own_data(text: str, where: str) -> str:
+    """The dataset of `--data`, with places for the file and the experiment and nothing else in braces."""
+    if text and (set(re.findall(r"{.*?}", text)) != {"{file}", "{group}"}):
+        raise InputError(
+            f"{where}: own_data {text!r} needs {{file}} and {{group}}, and no other braces", "as in h5:path={file}"
+        )
+    return text
+
+
+def _fingerprint(text: str, place: str) -> str | None:
+    if text and not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise InputError(
+            f"{place}: fingerprint {text!r} is no SHA-256", "it is `data.clean_fingerprint` of a record: 64 hex digits"
+        )
+    return text or None
 
 
 def _data(entries: Any, methods: Sequence[str], where: str) -> Iterator[SuiteData]:
@@ -207,7 +238,7 @@ def _data(entries: Any, methods: Sequence[str], where: str) -> Iterator[SuiteDat
             shift=_several(entry, "shift", place),
             ood=_several(entry, "ood", place),
             ood_score=_several(entry, "ood_score", place),
-            fingerprint=_text(entry, "fingerprint", place) or None,
+            fingerprint=_fingerprint(_text(entry, "fingerprint", place), place),
             licence=_text(entry, "licence", place),
         )
         yield dataclasses.replace(data, settings=read_settings(entry, [_options(methods, data)], place))

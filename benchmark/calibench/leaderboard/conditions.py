@@ -4,7 +4,7 @@
 condition  = both ("or" both)*
 both       = one ("and" one)*
 one        = "not" one | "(" condition ")" | COLUMN SIGN VALUE
-SIGN       = "=" | "!=" | "<" | "<=" | ">" | ">="
+SIGN       = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
 ```
 
 `and` binds more than `or`. A value with spaces or one of the words above stands in quotes.
@@ -29,7 +29,7 @@ DEEPEST = 50
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<mark>[()])
-      | (?P<column>[\w.:+-]+?)\s*(?P<sign><=|>=|!=|=|<|>)\s*(?P<value>'[^']*'|"[^"]*"|(?:[^\s()'"]|\([^\s()]*\))+)
+      | (?P<column>[\w.:+-]+?)\s*(?P<sign><=|>=|!=|==?|<|>)\s*(?P<value>'[^']*'|"[^"]*"|(?:[^\s()'"]|\([^\s()]*\))+)
       | (?P<word>[A-Za-z]+)(?![\w.:+-])
     )""",
     re.VERBOSE,
@@ -99,7 +99,7 @@ class _Reader:
     def _comparison(self) -> Test:
         if self.token is None or self.token["column"] is None:
             raise self._unreadable()
-        name, sign, value = self.token["column"], self.token["sign"], self.token["value"]
+        name, sign, value = self.token["column"], self.token["sign"].replace("==", "="), self.token["value"]
         part = self.token[0].strip()
         if self.columns and name not in self.columns:
             raise InputError(f"there is no column {name!r}", did_you_mean(name, self.columns))

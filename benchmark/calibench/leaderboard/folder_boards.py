@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calibench.errors import CalibenchError
+from calibench.errors import CalibenchError, InputError
 from calibench.leaderboard.across import Across, across, base_of
 from calibench.leaderboard.boards import Board, boards
 from calibench.leaderboard.defaults import RANK_BY, TOLERANCE
@@ -51,6 +51,8 @@ def folder_boards(
     Without `suite` that of the records counts, if all of them are of one and this calibench has that version.
     """
     records, failed = read_records(folder), read_failed(folder)
+    if not records and not failed:
+        raise InputError(f"there are no records under {str(folder)!r}", "run first: calibench run --method vtst")
     suite = suite or suite_of(records)
     if suite is not None:
         records = named_by_suite(runs_of_suite(suite, records, folder))
@@ -65,7 +67,7 @@ def folder_boards(
 def suite_of(records: Sequence[ResultRecord]) -> Suite | None:
     """The suite that all records are of, if this calibench has that version of it."""
     presets = {((record.preset or {}).get("name"), (record.preset or {}).get("sha256")) for record in records}
-    if len(presets) != 1 or not (records[0].preset or {}).get("suite"):
+    if len(presets) != 1 or not records or not (records[0].preset or {}).get("suite"):
         return None
     from calibench.config.suite import load_suite
 

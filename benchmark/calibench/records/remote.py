@@ -39,6 +39,8 @@ class RemoteResults:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+        if not url.partition("://")[2].strip("/"):
+            raise InputError(f"{url}: it names no bucket or folder", "as in s3://bucket/results")
         digest = hashlib.sha256(self.url.encode()).hexdigest()[:8]
         root = Path(os.environ.get(MIRRORS) or Path.home() / ".cache" / "calibench" / "mirrors")
         self.mirror = root / f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.url)[:60]}-{digest}"
@@ -46,6 +48,8 @@ class RemoteResults:
             import fsspec
 
             self._fs, self._root = fsspec.core.url_to_fs(self.url)
+            if "memory" in self._fs.protocol:
+                raise ValueError("it ends with this process")
         except ImportError as error:
             raise InputError(f"{self.url}: {error}", 'pip install "calibench[s3]" for s3://') from None
         except ValueError as error:

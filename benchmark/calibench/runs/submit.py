@@ -44,7 +44,11 @@ def submit(
     them again. Runs that `failed` and have no record stand in `failed.json`, with those that are there already. InputError for a
     record without predictions, before anything is written.
     """
-    chosen = list(records)
+    if target.resolve() == results.resolve():
+        raise InputError(
+            f"{str(target)!r} holds the runs themselves", "name another folder; entries have less than runs"
+        )
+    chosen = list({record.run_id: record for record in records}.values())
     without = next((record for record in chosen if record.predictions is None), None)
     if without is not None:
         raise InputError(f"run {without.run_id} has no predictions", "run it again with --force")

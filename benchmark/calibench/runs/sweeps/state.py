@@ -36,8 +36,7 @@ class SweepState:
         except (OSError, ValueError):
             return state
         if isinstance(document, Mapping) and document.get("schema") == schemas.SWEEP:
-            state.done = {k: v for k, v in document.get("done", {}).items() if isinstance(v, dict)}
-            state.failed = {k: v for k, v in document.get("failed", {}).items() if isinstance(v, dict)}
+            state.done, state.failed = (_cells(document.get(name)) for name in ("done", "failed"))
         return state
 
     def is_done(self, key: str) -> bool:
@@ -74,6 +73,11 @@ class SweepState:
             return (self.results / store.RECORDS / f"{run_id}.json").stat().st_mtime_ns
         except OSError:
             return None
+
+
+def _cells(stored: object) -> dict[str, dict[str, Any]]:
+    """The cells of a stored state; what has not their form is left out, and so made again."""
+    return {k: v for k, v in stored.items() if isinstance(v, dict)} if isinstance(stored, dict) else {}
 
 
 def fetch_for_sweep(remote: RemoteResults, name: str) -> Path:
