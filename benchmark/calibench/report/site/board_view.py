@@ -45,7 +45,9 @@ def board_table(
         lines.append(Line(cells, row.recipe.lower(), kinds, base=row.recipe == board.base))
     below = notes(board, columns)
     if scale and any(column.name == "change" for column in columns):
-        below.append(f"bars of the change: 0 is the dashed line, an end of the scale is {scale:.3g}")
+        below.append(
+            f"bars of the change: 0 is the dashed line, an end of the scale is {scale:.3g}, and an arrow goes beyond it"
+        )
     if has_seconds:
         below.append("seconds: training and fitting, mean over seeds, as if no stage came from the cache")
     return Table(identity, f"Board of {board.dataset}", heads, lines, below, names=names, filtered=True)
@@ -103,4 +105,13 @@ def _forest(estimate: float, interval: tuple[float, float], scale: float) -> For
     def place(value: float) -> float:
         return round(50 + 50 * min(max(value / scale, -1.0), 1.0), 1)
 
-    return Forest(place(interval[0]), place(estimate), place(interval[1]), 50.0)
+    beyond = tuple(
+        name
+        for name, outside in (
+            ("low", interval[0] < -scale),
+            ("high", interval[1] > scale),
+            ("middle", abs(estimate) > scale),
+        )
+        if outside
+    )
+    return Forest(place(interval[0]), place(estimate), place(interval[1]), 50.0, beyond)

@@ -15,12 +15,16 @@ class Span(NamedTuple):
 
 
 class Forest(NamedTuple):
-    """An interval with its middle, and where 0 lies, in percent of the width."""
+    """An interval with its middle, and where 0 lies, in percent of the width.
+
+    `beyond` names the parts outside the scale: an arrow stands at such an end, and no dot for such a middle.
+    """
 
     low: float
     middle: float
     high: float
     zero: float
+    beyond: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
