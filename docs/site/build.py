@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from pathlib import Path
 
+from source import MadePage, write_source
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "docs" / "site"), str(ROOT / "tests" / "docs")]  # tests/docs has the text of specs as Markdown
+sys.path[:0] = [
+    str(ROOT / "docs" / "site"),
+    str(ROOT / "tests" / "docs"),
+]  # tests/docs has the text of specs as Markdown
 
 from command_pages import command_page
 from extras_page import extras_page
@@ -26,6 +32,7 @@ def build(folder: Path) -> int:
     from sphinx.cmd.build import build_main
 
     source = folder.parent / "docs-source"
+    shutil.rmtree(folder, ignore_errors=True)
     write_source(source, made_pages())
     settings = str(ROOT / "docs" / "site")
     words = ["-q", "-W", "--keep-going", "-n", "-b", "html", "-c", settings, "-d", str(folder.parent / "docs-cache")]

@@ -89,7 +89,10 @@ class _Recorder(click.HelpFormatter):
         self.sections.append((self.heading, list(rows)))
 
 
+OPTION = re.compile(r"(?<![\w`-])--?[a-z][\w-]*")
+
+
 def _escaped(text: str) -> str:
-    """The text with the signs escaped that Markdown would read, outside code."""
-    parts = text.split("`")
+    """The text with code around options, and the signs escaped that Markdown would read, outside code."""
+    parts = OPTION.sub(lambda match: f"`{match.group()}`", text).split("`") if "`" not in text else text.split("`")
     return "`".join(p if n % 2 else re.sub(r"([*<~_\[\]|$])", r"\\\1", p) for n, p in enumerate(parts))

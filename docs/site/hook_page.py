@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Container
 
 from markdown_text import table
 from source import MadePage
@@ -15,29 +16,32 @@ from calibench.plugins.specs import Spec
 TOP = """\
 # Plugin hooks
 
-Every hook by which a plugin brings names. Made from the docstrings of
-`benchmark/calibench/plugins/hookspecs.py`; a test installs and uses each example.
+Every hook by which a plugin brings names. A hook takes no arguments and returns specs. Made from
+the docstrings of `benchmark/calibench/plugins/hookspecs.py`; a test installs and uses each example.
 [Plugins](../guides/plugins.md) is the guide, and [this page](plugins.md) has the rules.
 """
 
 
 def hook_page() -> MadePage:
-    """A section for each hook: its return type, its text with the example, and the fields of its spec."""
-    return MadePage("reference/plugin-hooks.md", "\n\n".join([TOP.strip(), *map(section, HOOKS)]) + "\n")
+    """The fields of all specs, and a section for each hook: its text with the example, and the further fields."""
+    every = f"## Fields of every spec\n\n{fields(Spec)}"
+    return MadePage("reference/plugin-hooks.md", "\n\n".join([TOP.strip(), every, *map(section, HOOKS)]) + "\n")
 
 
 def section(hook: str) -> str:
-    """One hook. It takes no arguments, which a test checks."""
+    """One hook."""
     function, spec = getattr(hookspecs, hook), HOOKS[hook]
-    fields = [field for field in dataclasses.fields(spec) if field.name != "target"]
-    rows = [(f"`{f.name}`", f"`{f.type}`", _default(f), "" if f.name in _COMMON else "its own") for f in fields]
+    about = " ".join((inspect.getdoc(spec) or "").replace("docs/", "").split("\n\n")[0].split())
+    own = fields(spec, {field.name for field in dataclasses.fields(Spec)})
     heading = f"## `{hook}() -> Iterable[{spec.__name__}]`"
-    text = (inspect.getdoc(function) or "").replace("docs/reference/", "")
-    about = " ".join((inspect.getdoc(spec) or "").split("\n\n")[0].split())
-    return "\n\n".join([heading, text, f"`{spec.__name__}`: {about}", table(("field", "type", "default", ""), rows)])
+    parts = [heading, inspect.getdoc(function) or "", f"`{spec.__name__}`: {about}", own]
+    return "\n\n".join(part for part in parts if part)
 
 
-_COMMON = {field.name for field in dataclasses.fields(Spec)}
+def fields(spec: type[Spec], without: Container[str] = ()) -> str:
+    """A table of the fields of a spec; empty if there are none."""
+    rows = [(f"`{f.name}`", f"`{f.type}`", _default(f)) for f in dataclasses.fields(spec) if f.name not in without]
+    return table(("field", "type", "default"), rows) if rows else ""
 
 
 def _default(field: dataclasses.Field) -> str:  # type: ignore[type-arg]

@@ -17,7 +17,10 @@ OF_THEIR_OWN = ("method", "metric")
 TITLES = {
     "dataset": ("Every dataset", "`-d NAME:key=value`. [Datasets](../datasets.md) says more of files and licences."),
     "model": ("Every network", "`--model NAME:key=value`."),
-    "noise": ("Every label noise", "`--noise NAME:key=value`. [Training on wrong labels](../../guides/label-noise.md)."),
+    "noise": (
+        "Every label noise",
+        "`--noise NAME:key=value`. [Training on wrong labels](../../guides/label-noise.md).",
+    ),
     "shift": ("Every shift", "`--shift NAME:key=value`. [Distribution shift](../../guides/shift.md)."),
     "ood-score": ("Every OOD score", "`--ood-score NAME`. [Distribution shift](../../guides/shift.md)."),
     "reader": ("Every format of outputs", "`--format NAME:key=value`. [Inputs](../inputs.md)."),
@@ -50,18 +53,21 @@ def title(family: str) -> str:
 
 
 def family_page(family: str) -> str:
-    """A section for each name."""
+    """The parameters that all names share, and a section for each name."""
+    specs = [entry.spec for entry in registry().all(family)]
+    shared = next((spec.shared_params() for spec in specs if spec.shared_params()), ())
     parts = [f"# {title(family)}", TITLES.get(family, ("", ""))[1]]
-    return "\n\n".join([*filter(None, parts), *(section(entry.spec) for entry in registry().all(family))]) + "\n"
+    parts += [f"## Parameters of all of them\n\n{parameters(shared)}"] if shared else []
+    return "\n\n".join([*filter(None, parts), *map(section, specs)]) + "\n"
 
 
 def section(spec: Spec) -> str:
-    """Summary, facts and parameters of one name; of a preset or a suite its file."""
+    """Summary, facts and own parameters of one name; of a preset or a suite its file."""
     parts = [f"## `{spec.name}`", ended(marked_up(spec.summary))]
     lines = [f"- **{label}:** {marked_up(text)}" for label, text in facts(spec)]
     parts += ["\n".join(lines)] if lines else []
     if isinstance(spec, PresetSpec):
         parts.append(f"```toml\n{spec.load().strip()}\n```")
-    elif spec.all_params():
-        parts.append(parameters(spec.all_params()))
+    elif spec.params:
+        parts.append(parameters(spec.params))
     return "\n\n".join(parts)
