@@ -10,33 +10,29 @@ from pathlib import Path
 from source import MadePage, write_source
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [
-    str(ROOT / "docs" / "site"),
-    str(ROOT / "tests" / "docs"),
-]  # tests/docs has the text of specs as Markdown
-
-from command_pages import command_page
-from extras_page import extras_page
-from hook_page import hook_page
-from registry_pages import names_page
-from source import MadePage, write_source
 
 
 def made_pages() -> list[MadePage]:
     """The pages that are made from the code, in the order of the navigation."""
+    sys.path.append(str(ROOT / "tests" / "docs"))  # it has the text of specs as Markdown
+    from command_pages import command_page
+    from extras_page import extras_page
+    from hook_page import hook_page
+    from registry_pages import names_page
+
     return [command_page(), names_page(), hook_page(), extras_page()]
 
 
 def build(folder: Path) -> int:
-    """Write the site to `folder`; the exit code of the generator, which ends at a warning."""
+    """Write the site to `folder`; the exit code of the generator, 1 after a warning."""
     from sphinx.cmd.build import build_main
 
     source = folder.parent / "docs-source"
     shutil.rmtree(folder, ignore_errors=True)
     write_source(source, made_pages())
     settings = str(ROOT / "docs" / "site")
-    words = ["-q", "-W", "--keep-going", "-n", "-b", "html", "-c", settings, "-d", str(folder.parent / "docs-cache")]
-    return build_main([*words, str(source), str(folder)])
+    words = ["-q", "-W", "--keep-going", "-n", "-E", "-b", "html", "-c", settings]
+    return build_main([*words, "-d", str(folder.parent / "docs-cache"), str(source), str(folder)])
 
 
 def main() -> int:
