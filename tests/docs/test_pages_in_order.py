@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import runpy
 import shlex
@@ -87,7 +86,7 @@ def test_an_own_network(here: Path, cli: Any, capsys: pytest.CaptureFixture[str]
     assert records["ce"]["calibrated"] == "miscalibrated"
     assert "ce+temperature" in outputs["calibench leaderboard"]
     assert "(3, 10)" in capsys.readouterr().out
-    assert os.path.exists(here / "net.pt")
+    assert (here / "net.pt").exists()
 
 
 @pytest.mark.slow
