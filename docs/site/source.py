@@ -86,6 +86,8 @@ def _linker(page: Path, place: str, by_page: Mapping[Path, str]) -> Callable[[st
         target = (page.parent / file).resolve()
         if not file or link.startswith(("http://", "https://")) or target.suffix in {".svg", ".png"}:
             return match.group()
+        if not target.exists():
+            raise SystemExit(f"{page}: a link leads to {link}, where nothing is")
         if target not in by_page:
             return f"`{target.relative_to(ROOT)}`"
         text = title(target) if text.endswith(".md") else text

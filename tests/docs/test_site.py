@@ -106,6 +106,12 @@ def test_a_link_to_a_file_that_is_no_page_becomes_code() -> None:
     assert "(`benchmark/calibench/stages/formula.py`)" in with_site_links(page, "guides/maps.md", places())
 
 
+def test_a_dead_link_ends_the_build(tmp_path: Path) -> None:
+    (tmp_path / "x.md").write_text("see [x](nothing.md)", encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"x\.md: a link leads to nothing\.md"):
+        with_site_links(tmp_path / "x.md", "x.md", {})
+
+
 def test_code_stays_as_it_is() -> None:
     text = "a\n```sh\na\n```\na\n"
     assert outside_code(text, lambda prose: prose.replace("a", "b")) == "b\n```sh\na\n```\nb\n"
