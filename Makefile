@@ -13,7 +13,7 @@ PERF := $(BIN)/python -m pytest -q tests/perf -o addopts="--import-mode=importli
 BOARDS = quick-v1 posthoc-v1 noisy30-v1 selective-v1 imbalance-v1
 TREND = build/perf/trend-$(shell git rev-parse --short=12 HEAD 2>/dev/null || echo none).json
 
-.PHONY: run test quick cuda-test lint clean bench bench-once bench-compare counted figures boards sanitize instructions wallclock
+.PHONY: run test quick cuda-test lint docs pictures clean bench bench-once bench-compare counted figures boards sanitize instructions wallclock
 
 run: $(VENV)/.stamp-run  ## set up, then V-TST against its alternatives on the embedded digits
 	$(BIN)/calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
@@ -37,6 +37,13 @@ lint: $(VENV)/.stamp-dev  ## ruff, mypy, clang-format
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $$(find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
+
+docs: $(VENV)/.stamp-docs  ## the site of the documentation, built and looked at in Chromium: build/docs/index.html
+	$(BIN)/python docs/site/build.py
+	$(BIN)/python docs/site/check.py
+
+pictures: $(VENV)/.stamp-test  ## the two pictures of README.md, from leaderboards/quick-v1 and docs/guides/production.md
+	$(BIN)/python tests/docs/readme_pictures.py
 
 bench: $(VENV)/.stamp-test  ## time every kernel and metric; the trend file is for upload (BENCH="..." for pytest-benchmark)
 	@mkdir -p build/perf
@@ -90,6 +97,11 @@ $(VENV)/.stamp-test: $(VENV)/.stamp-run
 
 $(VENV)/.stamp-dev: $(VENV)/.stamp-test
 	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation -e '.[dev]'
+	@touch $@
+
+# The extra dev holds what the site needs.
+$(VENV)/.stamp-docs: $(VENV)/.stamp-run
+	@test -e $(VENV)/.stamp-dev || $(BIN)/pip install -q --disable-pip-version-check --no-build-isolation -e '.[docs]'
 	@touch $@
 
 clean:  ## remove the files of builds and tests; records under results/ stay

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from calibench.cli.show import default_text
 from calibench.metrics.plugin import calibench_metrics
 from calibench.plugins.specs import MetricSpec
 
@@ -33,6 +34,7 @@ def item(spec: MetricSpec) -> str:
     use += "; order only" if spec.order_only else ""
     texts = [f"- **`{spec.name}`** ({spec.unit}; {use}): {spec.summary}", f"`{spec.equation}`.", *spec.deviations]
     texts.append(f"Interval of {spec.estimand}." if not spec.estimand.startswith("none") else "No interval.")
+    texts += [f"`{param.key}` ({default_text(param)}): {param.meaning}." for param in spec.params]
     if spec.needs_decision:
         texts.append("It needs a decision rule.")
     if not spec.load().takes_weights:

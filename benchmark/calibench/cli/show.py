@@ -76,7 +76,7 @@ def _print(spec: Spec, origin: str) -> None:
     console = stdout()
     console.print(Text.assemble((spec.name, "bold"), f"  {kind_of(spec)}, from {origin}"))
     console.print(Text(spec.summary), "")
-    console.print(_facts(spec))
+    console.print(_facts_table(spec))
     params = spec.all_params()
     if params:
         console.print("", _params_table(params), sep="\n")
@@ -84,11 +84,19 @@ def _print(spec: Spec, origin: str) -> None:
         console.print("\nIt takes no parameters.")
 
 
-def _facts(spec: Spec) -> Table:
-    """A grid of the spec's fields besides its parameters, without the empty ones."""
+def _facts_table(spec: Spec) -> Table:
+    """A grid of the spec's facts."""
     from rich.table import Table
     from rich.text import Text
 
+    grid = Table.grid(padding=(0, 2))
+    for label, text in facts(spec):
+        grid.add_row(Text(label, style="dim"), Text(text))
+    return grid
+
+
+def facts(spec: Spec) -> list[tuple[str, str]]:
+    """The fields of a spec besides its summary and parameters, by their labels, without the empty ones."""
     rows = [
         ("use when", getattr(spec, "use_when", "")),
         ("avoid when", getattr(spec, "avoid_when", "")),
@@ -105,11 +113,7 @@ def _facts(spec: Spec) -> Table:
         ("mean over", _mean_over(spec)),
         *(("deviation", text) for text in spec.deviations),
     ]
-    grid = Table.grid(padding=(0, 2))
-    for label, text in rows:
-        if text:
-            grid.add_row(Text(label, style="dim"), Text(str(text)))
-    return grid
+    return [(label, str(text)) for label, text in rows if text]
 
 
 def _mean_over(spec: Spec) -> str:
