@@ -79,3 +79,12 @@ def test_the_name_of_a_file_alone_is_no_suite(results: Path, refused: Any) -> No
 
 def test_a_folder_is_named_once(results: Path, refused: Any) -> None:
     refused("leaderboard", "results", "--results", "results", says="both name a folder", hint="name one")
+
+
+@pytest.mark.slow
+def test_some_recipes_of_a_suite_without_its_base(results: Path, cli: Any) -> None:
+    """Named by the words of the suite, not by all of its settings; their board has no base."""
+    ran = cli("sweep", "mine-v1.toml", "--only", "ce+isotonic", "-j", "1")
+    assert ran.code == 0, ran.err
+    assert "ce+isotonic" in ran.out
+    assert "mine-v1: 1 runs, 1 there already, 0 made now, 0 failed" in ran.out

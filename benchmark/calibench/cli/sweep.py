@@ -180,7 +180,7 @@ def _chosen(cells: list[Cell], only: tuple[str, ...], seeds: tuple[int, ...]) ->
     for seed in seeds:
         if seed not in there:
             raise InputError(f"--seed {seed}: the suite has the seeds {', '.join(map(str, sorted(there)))}", "name one")
-    recipes = {cell.config.recipe for cell in cells} & set(only) if only else set()
+    recipes = {name for cell in cells for name in _recipe_names(cell)} & set(only)
     datasets = set(only) - recipes
     return [
         cell
@@ -202,7 +202,12 @@ def _device(name: str, launcher: Bound) -> str:
 
 def _names_of(cell: Cell) -> set[str]:
     """The recipe and the dataset, with and without its parameters."""
-    return {cell.config.recipe, cell.config.dataset.text(), cell.config.dataset.name}
+    return _recipe_names(cell) | {cell.config.dataset.text(), cell.config.dataset.name}
+
+
+def _recipe_names(cell: Cell) -> set[str]:
+    """The whole recipe, and its words in the suite."""
+    return {cell.config.recipe, str((cell.config.preset or {}).get("method"))}
 
 
 @contextmanager
@@ -263,10 +268,11 @@ def _print_boards(suite: Suite, swept: Swept, results: Path) -> None:
     if records:
         failed = [cell_of(state.failed[cell.key]) for cell in swept.cells if cell.key in state.failed]
         lost = failed_named_by_suite(cell for cell in failed if cell is not None)
-        made = boards(records, results, suite.primary, base=suite.base, resample=replicates_again, failed=lost)
+        base = suite.base if suite.base in {record.method for record in records} else None  # --only may leave it out
+        made = boards(records, results, suite.primary, base=base, resample=replicates_again, failed=lost)
         for board in made:
             console.print(board_table(board, width=console.width))
-        summary = across(made, suite.base)
+        summary = None if base is None else across(made, base)
         if summary is not None:
             console.print(across_table(summary, console.width))
     print_line(
