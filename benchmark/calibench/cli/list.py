@@ -29,6 +29,7 @@ FAMILIES = {
         "preset",
         "suite",
         "launcher",
+        "tracker",
     )
 }
 """The family of each word that a user types after `calibench list`."""

@@ -18,6 +18,7 @@ from calibench.cli.output import is_first_process, plugin_output_to_stderr, stdo
 from calibench.cli.run_jobs import launch_jobs
 from calibench.cli.run_tuned import tune_options, tuned_configs
 from calibench.cli.seeds import read_seeds
+from calibench.cli.track_option import track_option
 from calibench.errors import InputError
 from calibench.report.progress_bar import Batch, progress
 
@@ -131,6 +132,7 @@ if TYPE_CHECKING:
     help="CPU threads for training. Default: torch's own choice, shared by -j runs.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Runs at once, each in a process of its own.")
+@track_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress, no notes and no board.")
 def run(  # noqa: PLR0913 - an argument for each option
@@ -161,6 +163,7 @@ def run(  # noqa: PLR0913 - an argument for each option
     compiled: bool,
     threads: int | None,
     jobs: int | None,
+    track: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -174,6 +177,7 @@ def run(  # noqa: PLR0913 - an argument for each option
     calibench run --preset quick
     calibench run -m ce -s 0-2 --tune 'lr=log(1e-4,1e-1)' --trials 20
     calibench run -m ce -d cifar10 --model wrn --shift cifar10-c --ood near
+    calibench run -m ce -m vtst --track tensorboard:dir=runs
     """
     from calibench.config.expand import configure_grid
     from calibench.config.preset import load_preset
@@ -182,6 +186,7 @@ def run(  # noqa: PLR0913 - an argument for each option
     from calibench.metrics.load import load_metrics
     from calibench.plugins.discovery import registry
     from calibench.runs.options import RunOptions
+    from calibench.runs.trackers import start_trackers
 
     warn_about_broken_plugins(registry())
     chosen = None if preset is None else load_preset(preset)
@@ -205,7 +210,8 @@ def run(  # noqa: PLR0913 - an argument for each option
     if chosen is not None and not quiet:
         _note_preset(chosen, configs)
     load_metrics(metrics)  # a mistake in a name ends the command before anything is trained
-    options = RunOptions(results, force, data_dir, download, metrics, Sampling(resamples, level).check())
+    start_trackers(track)
+    options = RunOptions(results, force, data_dir, download, metrics, Sampling(resamples, level).check(), track=track)
     configs = tuned_configs(configs, options, quiet, tune, trials, tune_seed, tune_metric)
     records, failed = (
         _launch_all(configs, options, quiet) if jobs is None else launch_jobs(configs, options, jobs, threads, quiet)

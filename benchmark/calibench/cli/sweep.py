@@ -16,6 +16,7 @@ from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to
 from calibench.cli.seeds import read_seeds
 from calibench.cli.sweep_dry_run import say_missing
 from calibench.cli.sweep_progress import sweep_progress
+from calibench.cli.track_option import track_option
 
 if TYPE_CHECKING:
     from calibench.config.grammar import Bound
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where records and predictions go: a folder, or a URL such as s3://bucket/results.",
 )
+@track_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no board.")
 def sweep(  # noqa: PLR0913 - an argument for each option
@@ -85,6 +87,7 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     dry_run: bool,
     retry_failed: bool,
     results: str,
+    track: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -104,10 +107,12 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     from calibench.runs.launchers.choose import choose_launcher, launch_of
     from calibench.runs.options import RunOptions
     from calibench.runs.sweeps.sweep import sweep as make
+    from calibench.runs.trackers import start_trackers
 
     warn_about_broken_plugins(registry())
     chosen = choose_launcher(launcher, address)
-    asked = RunOptions(data_dir=data_dir, download=download, wait=False)
+    asked = RunOptions(data_dir=data_dir, download=download, wait=False, track=track)
+    start_trackers(track)
     plan = _planned(suite, data, _device(device, chosen), threads, results, asked)
     cells = _chosen(plan.cells, only, seeds)
     if dry_run:
