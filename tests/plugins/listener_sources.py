@@ -38,6 +38,8 @@ def {hook}():
 
 RAISES = HEAD + "".join(
     f"@calibench.hookimpl\ndef {hook}(event):\n    heard.append('{hook}')\n    raise {error}('no disk')\n"
-    for hook, error in zip(EVENTS, ["ValueError", "SystemExit", "RuntimeError", "OSError", "KeyError", "TypeError"], strict=True)
+    for hook, error in zip(
+        EVENTS, ["ValueError", "SystemExit", "RuntimeError", "OSError", "KeyError", "TypeError"], strict=True
+    )
 )
 """A plugin whose every hook raises."""

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import os
-import random
+import re
 import sys
-import time
-import warnings
 
-import numpy as np
 import pytest
-import torch
-from listener_sources import DRAWS, EAR, FILE_EAR, HEAD, RAISES
-from short_runs import figures, short_run, write_blobs, write_small_suite
+from listener_sources import EAR, FILE_EAR
+from short_runs import short_run, write_blobs, write_small_suite
 
 import calibench
-from calibench.plugins import discovery
+from calibench.config.expand import configure
+from calibench.config.request import RunRequest
+from calibench.plugins import lifecycle_hookspecs
 from calibench.plugins.discovery import registry
 from calibench.plugins.events import EVENTS
-from calibench.plugins.lifecycle import epoch_finished
-from calibench.plugins.listeners import Listener, clock, listener_of
+from calibench.runs.launchers.messages import Event, Task
+from calibench.runs.launchers.outcome import outcome_of
+from calibench.runs.options import RunOptions
+from calibench.runs.sweeps.cells import cells_of
+from calibench.runs.sweeps.sweep import sweep
 
 RECIPE = "ce:lr_schedule=steps,milestones=1,lr_decay=0.1+vtst+temperature"
 
@@ -97,6 +99,39 @@ def test_a_run_tells_what_its_record_holds(ear, blobs, tmp_path):
     assert finished.predictions_file == str(tmp_path / "r" / record.predictions["file"])
 
 
+EXAMPLES = {
+    "calibench_run_started": ("runs.log", r"npz-mlp-ce-s0-\w{12} starts on \d+ rows\n"),
+    "calibench_epoch_finished": ("epochs.csv", r"(stage 1, ce,[12],\d\.\d{5},\d\.\d{5},0\.001\n){2}"),
+    "calibench_stage_finished": ("stages.log", r"stage1 \d\.\d s\nposthoc 0\.0 s\njudge \d\.\d s\n"),
+    "calibench_metric_computed": ("ece.log", r"npz-mlp-ce-s0-\w{12} 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\]\n"),
+    "calibench_run_finished": ("runs.log", r"npz-mlp-ce-s0-\w{12} [a-z].*\n"),
+    "calibench_sweep_cell_finished": ("sweep.log", r"1/1 ce:epochs=2, seed 0: npz-mlp-ce-s0-\w{12}\n"),
+}
+"""The file that the plugin of each docstring writes, and its content."""
+
+
+@pytest.mark.parametrize("hook", EVENTS)
+def test_the_plugin_of_a_docstring_works(hook, install_plugin, tmp_path, monkeypatch):
+    blocks = re.findall(r"```python\n(.*?)```", inspect.getdoc(getattr(lifecycle_hookspecs, hook)), re.DOTALL)
+    assert len(blocks) == 1
+    install_plugin("my_module", blocks[0])
+    monkeypatch.chdir(tmp_path)
+    if hook == "calibench_sweep_cell_finished":
+        (config,) = configure(RunRequest(("ce",), (0,), write_blobs(tmp_path), epochs=2, device="cpu"), None)
+        cells = cells_of([config], RunOptions(tmp_path / "r"), 1)
+        sweep("small", cells, RunOptions(tmp_path / "r"), launch=in_turn)
+    else:
+        short_run("ce", write_blobs(tmp_path), None)
+    file, content = EXAMPLES[hook]
+    assert re.fullmatch(content, (tmp_path / file).read_text())
+
+
+def in_turn(configs, options, workers):
+    """The launcher that makes one run after another here."""
+    for number, config in enumerate(configs):
+        yield Event(0, outcome_of(Task(number, config), options))
+
+
 def test_what_was_there_is_told_as_such(ear, blobs, tmp_path):
     short_run("ce", blobs, tmp_path / "r")
     ear.clear()
@@ -159,91 +194,6 @@ def test_events_are_frozen():
     for event in EVENTS.values():
         assert dataclasses.is_dataclass(event)
         assert event.__dataclass_params__.frozen
-
-
-def test_draws_of_a_listener_change_no_figure(install_plugin, blobs):
-    plain = short_run("label-smoothing+vtst", blobs, None)
-    install_plugin("draws", DRAWS)
-    registry()
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    record = short_run("label-smoothing+vtst", blobs, None)
-    heard = sys.modules["draws"].heard
-    assert len(heard) > 20
-    assert all(one[0] == heard[0][0] and torch.equal(one[2], heard[0][2]) for one in heard)
-    assert figures(record) == figures(plain)
-    assert random.getstate() == states[0]
-    assert all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), states[1], strict=True))
-    assert torch.equal(torch.get_rng_state(), states[2])
-
-
-def test_a_listener_that_raises_ends_no_run_and_is_named_once(install_plugin, blobs):
-    install_plugin("raises", RAISES)
-    registry()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        record = short_run("ce", blobs, None)
-    assert record.metrics["accuracy"] > 0
-    named = [str(w.message) for w in caught if issubclass(w.category, calibench.CalibenchWarning)]
-    assert named == [
-        "plugin 'raises' (raises-dist 3.1, raises): calibench_run_started failed: ValueError: no disk; the run goes on"
-    ]
-    heard = sys.modules["raises"].heard
-    assert set(heard) == set(EVENTS) - {"calibench_sweep_cell_finished"}
-
-
-def test_ctrl_c_in_a_listener_passes():
-    def press(event):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        Listener("a", {"calibench_run_started": press}).tell("calibench_run_started", None)
-
-
-def test_seconds_of_listeners_are_not_those_of_runs():
-    slow = Listener("a", {"calibench_run_started": lambda event: time.sleep(0.05)})
-    before, start = clock(), time.perf_counter()
-    slow.tell("calibench_run_started", None)
-    assert time.perf_counter() - start >= 0.05
-    assert clock() - before < 0.04
-
-
-def test_without_listeners_nothing_is_built(monkeypatch, blobs):
-    assert registry().listeners == []
-    for event in EVENTS.values():
-        monkeypatch.setattr(event, "__init__", lambda *args, **kwargs: pytest.fail("an event was built"))
-    short_run("ce", blobs, None)
-    epoch_finished("x", 1, 1, train_loss=0, val_nll=0, lr=lambda: pytest.fail("a rate was asked for"))
-
-
-@pytest.mark.parametrize(
-    ("source", "says"),
-    [
-        ("def calibench_run_started(run):\n    pass\n", "calibench_run_started"),
-        ("def calibench_run_startd(event):\n    pass\n", "did you mean 'calibench_run_started'?"),
-    ],
-)
-def test_a_misspelt_listener_is_a_fault(install_plugin, source, says):
-    install_plugin("misspelt", f"{HEAD}@calibench.hookimpl\n{source}")
-    with pytest.raises(calibench.PluginError) as raised:
-        registry()
-    assert says in str(raised.value)
-
-
-def test_a_listener_without_the_marker_is_a_fault(install_plugin):
-    install_plugin("bare", f"{HEAD}def calibench_run_started(event):\n    pass\n")
-    with pytest.raises(calibench.PluginError, match="without the marker"):
-        registry()
-
-
-def test_a_wrapper_is_refused(install_plugin):
-    install_plugin("wraps", f"{HEAD}@calibench.hookimpl(wrapper=True)\ndef calibench_run_started(event):\n    yield\n")
-    (broken,) = discovery.discover().broken()
-    assert broken.error == "calibench_run_started is a hook wrapper"
-
-
-def test_an_object_without_hooks_is_no_tracker():
-    with pytest.raises(calibench.PluginError, match="implements no lifecycle hook"):
-        listener_of("tracker 'x'", object())
 
 
 @pytest.fixture

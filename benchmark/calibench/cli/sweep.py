@@ -105,15 +105,11 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     """
     from calibench.plugins.discovery import registry
     from calibench.runs.launchers.choose import choose_launcher, launch_of
-    from calibench.runs.options import RunOptions
     from calibench.runs.sweeps.sweep import sweep as make
-    from calibench.runs.trackers import start_trackers
 
     warn_about_broken_plugins(registry())
     chosen = choose_launcher(launcher, address)
-    asked = RunOptions(data_dir=data_dir, download=download, wait=False, track=track)
-    start_trackers(track)
-    plan = _planned(suite, data, _device(device, chosen), threads, results, asked)
+    plan = _planned(suite, data, _device(device, chosen), threads, results, _options(data_dir, download, track))
     cells = _chosen(plan.cells, only, seeds)
     if dry_run:
         say_missing(plan.suite, cells, plan.folder, as_json)
@@ -134,6 +130,15 @@ def sweep(  # noqa: PLR0913 - an argument for each option
         to_stderr(f"failed: {cell.label}: {failed.message}")
     if swept.failed:
         raise click.exceptions.Exit(1)
+
+
+def _options(data_dir: Path | None, download: bool, track: tuple[str, ...]) -> RunOptions:
+    """The options of every run; a tracker that is not there ends the command."""
+    from calibench.runs.options import RunOptions
+    from calibench.runs.trackers import start_trackers
+
+    start_trackers(track)
+    return RunOptions(data_dir=data_dir, download=download, wait=False, track=track)
 
 
 class _Plan(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """What is known of a run before it trains; every event of the run but `SweepCellFinished` holds it as `run`."""
+    """What is known of a run before it trains. Every event but `SweepCellFinished` holds it as `run`."""
 
     run_id: str
     """The name of the run's files, as in the record."""
@@ -34,6 +34,7 @@ class RunStarted:
     """A run starts: its data are read, its parts are checked, and nothing is trained."""
 
     run: RunFacts
+    """The run, as below."""
     n: Mapping[str, int]
     """The number of samples of each split."""
 
@@ -43,6 +44,7 @@ class EpochFinished:
     """An epoch of one training has ended, and the val split was judged."""
 
     run: RunFacts
+    """The run, as below."""
     stage: str
     """The stage that trains, as in the record's `timings_s`: `stage1`, `stage2`, `outoffold`, `sampler`."""
     member: int | None
@@ -66,6 +68,7 @@ class StageFinished:
     """A stage has its result: trained or computed now, or taken from the cache."""
 
     run: RunFacts
+    """The run, as below."""
     stage: str
     """As in the record's `timings_s`: `stage1`, `features`, `stage2`, `posthoc`, `judge` and others."""
     member: int | None
@@ -85,6 +88,7 @@ class MetricComputed:
     """A figure of the test split, or of its shifts and OOD sets, is computed."""
 
     run: RunFacts
+    """The run, as below."""
     name: str
     """The metric, as in the record's `metrics`: `ece15`, `shift_nll_rotation`."""
     value: float | None
@@ -104,6 +108,7 @@ class RunFinished:
     """A run has ended: with its record, or with an error."""
 
     run: RunFacts
+    """The run, as below."""
     record: Mapping[str, Any] | None = field(repr=False)
     """The record as its JSON document; None: the run failed."""
     error: str
@@ -125,10 +130,15 @@ class SweepCellFinished:
     sweep: str
     """The name of the suite."""
     recipe: str
+    """The stages in order, as the user may type them."""
     dataset: str
+    """The dataset and its parameters."""
     model: str
+    """The network and its parameters."""
     noise: str | None
+    """The noise on the training labels; None: there is none."""
     seed: int
+    """The run's seed."""
     run_id: str
     """The run; empty if it failed."""
     error: str

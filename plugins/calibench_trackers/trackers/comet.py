@@ -23,7 +23,10 @@ SPEC = TrackerSpec(
     ),
 )
 
-OFF = ("log_code", "log_env_details", "log_git_metadata", "log_git_patch", "auto_output_logging", "parse_args")
+OFF = (
+    *("log_code", "log_graph", "log_env_details", "log_git_metadata", "log_git_patch", "parse_args"),
+    *("auto_output_logging", "auto_metric_logging", "auto_param_logging", "auto_log_co2"),
+)
 """What Comet would log by itself."""
 
 
