@@ -314,7 +314,7 @@ def calibench_trackers() -> Iterable[TrackerSpec]:
         @calibench.hookimpl
         def calibench_run_finished(self, event):
             with open(self.file, "a") as lines:
-                lines.write(f"{event.run.run_id}: {event.error or event.record['verdict']}\n")
+                lines.write(f"{event.run.run_id}: {event.error or event.record['verdict']}\\n")
     ```
     """
     raise NotImplementedError
