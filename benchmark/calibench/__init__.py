@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from calibench.evaluation.evaluate import evaluate_stream as evaluate_stream
     from calibench.evaluation.gate.gate import gate as gate
     from calibench.evaluation.thresholds import thresholds as thresholds
+    from calibench.leaderboard.results import results as results
     from calibench.maps.apply import apply_map as apply_map
     from calibench.maps.calibration_map import CalibrationMap as CalibrationMap
     from calibench.maps.calibration_map import load_map as load_map
@@ -75,6 +76,7 @@ _HOME = {
     "calibench.errors": ("CalibenchError", "CalibenchWarning", "InputError", "PluginError", "RunError"),
     "calibench.evaluation.compare": ("compare",),
     "calibench.evaluation.evaluate": ("evaluate", "evaluate_stream"),
+    "calibench.leaderboard.results": ("results",),
     "calibench.maps.apply": ("apply_map",),
     "calibench.maps.calibration_map": ("CalibrationMap", "load_map"),
     "calibench.maps.fit": ("fit_map",),

@@ -1,4 +1,4 @@
-"""docs/guides/trackers.md: its commands run where the package of their tracker is installed, and its table names every parameter."""
+"""docs/guides/trackers.md: its commands run where the package is installed, and its table names every parameter."""
 
 from __future__ import annotations
 

@@ -15,9 +15,6 @@ from calibench.cli.output import stdout, to_stderr
 if TYPE_CHECKING:
     from calibench.leaderboard.record_rows import Row
 
-SHOWN = ("recipe", "dataset", "model", "noise", "seed", "accuracy", "brier", "nll", "ece15", "calibrated")
-"""The columns on a terminal."""
-
 
 @click.command(cls=Command, short_help="All records of a folder as one flat table.")
 @results_option
@@ -40,18 +37,14 @@ def results(results: Path, condition: str | None, form: str | None, output: Path
     calibench results -o runs.parquet
     """
     from calibench.errors import InputError
-    from calibench.leaderboard.conditions import where
-    from calibench.leaderboard.record_rows import row_of
-    from calibench.records.store import read_records
+    from calibench.leaderboard.results import results as results_of
 
     form = form or ("table" if output is None else output.suffix.lower().removeprefix("."))
     if output is not None and form not in ("csv", "json", "parquet"):
         raise InputError(f"cannot write {str(output)!r} as {form or 'nothing'}", "name a .csv, .json or .parquet")
     if form == "parquet" and output is None:
         raise InputError("a parquet needs a file to be written to", "add -o runs.parquet")
-    rows = [row_of(record) for record in read_records(results)]
-    if condition is not None:
-        rows = where(rows, condition)
+    rows = results_of(results, condition)
     if output is not None:
         _write(rows, form, output)
         to_stderr(f"wrote {output}: {len(rows)} runs")
@@ -100,6 +93,7 @@ def _write(rows: Sequence[Row], form: str, output: Path) -> None:
 def _print(rows: Sequence[Row]) -> None:
     from rich.text import Text
 
+    from calibench.leaderboard.results import SHOWN
     from calibench.report.tables import ruled_table
 
     table = ruled_table(f"{len(rows)} runs", "figures as fractions and nats; --format csv has every column")
