@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.complete_names import metrics as metric_names
+from calibench.cli.complete_names import names_of, recipes
 from calibench.cli.file_options import written_results_option
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
@@ -38,14 +40,21 @@ if TYPE_CHECKING:
     "methods",
     multiple=True,
     metavar="RECIPE",
+    shell_complete=recipes,
     help="A recipe, as in vtst, ce+temperature. Repeatable.",
 )
-@click.option("--preset", metavar="NAME|FILE.toml", help="A whole run by name; other options win over it.")
+@click.option(
+    "--preset",
+    metavar="NAME|FILE.toml",
+    shell_complete=names_of("preset"),
+    help="A whole run by name; other options win over it.",
+)
 @click.option(
     "-d",
     "--dataset",
     "datasets",
     multiple=True,
+    shell_complete=names_of("dataset"),
     metavar="NAME",
     help="The data, as in cifar10, npz:path=FILE. Repeatable. Default: digits.",
 )
@@ -53,6 +62,7 @@ if TYPE_CHECKING:
     "--model",
     "models",
     multiple=True,
+    shell_complete=names_of("model"),
     metavar="NAME",
     help="The network, as in mlp:hidden=256;128, cnn, frozen. Repeatable. Default: mlp.",
 )
@@ -69,6 +79,7 @@ if TYPE_CHECKING:
     "--noise",
     "noises",
     multiple=True,
+    shell_complete=names_of("noise"),
     metavar="NAME",
     help="Make training labels wrong, as in symmetric:rate=0.3; none beside another leaves them clean. Repeatable.",
 )
@@ -76,12 +87,14 @@ if TYPE_CHECKING:
     "--shift",
     "shifts",
     multiple=True,
+    shell_complete=names_of("shift"),
     metavar="NAME",
     help="Also judge on a shifted test split, as in corruptions, cifar10-c, rotation. Repeatable.",
 )
 @click.option(
     "--ood",
     multiple=True,
+    shell_complete=names_of("dataset"),
     metavar="NAME",
     help="An OOD set: a dataset of other classes, as in svhn, npz:path=FILE. near, far and all name the sets that the "
     "dataset declares. Repeatable.",
@@ -90,11 +103,13 @@ if TYPE_CHECKING:
     "--ood-score",
     "ood_scores",
     multiple=True,
+    shell_complete=names_of("ood-score"),
     metavar="NAME",
     help="The score that tells OOD rows from test rows, as in energy, knn:k=50. Repeatable. Default: max-softmax.",
 )
 @click.option(
     "--metrics",
+    shell_complete=metric_names,
     metavar="NAME,...",
     help="Metrics for the record besides the default set, as in smece,ece:bins=20; all is every metric.",
 )

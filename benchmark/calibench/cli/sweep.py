@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.complete_names import names_of
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.seeds import read_seeds
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command, short_help="Make the missing runs of a suite, several at once.")
-@click.argument("suite", metavar="SUITE|FILE.toml")
+@click.argument("suite", metavar="SUITE|FILE.toml", shell_complete=names_of("suite"))
 @click.option("--only", multiple=True, metavar="TEXT", help="The runs whose recipe or dataset is TEXT. Repeatable.")
 @click.option(
     "-s",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads of a run.")
 @click.option(
     "--launcher",
+    shell_complete=names_of("launcher"),
     metavar="NAME",
     help="What makes the runs: local, or ray for several machines. Default: local. See 'list launchers'.",
 )
@@ -109,7 +111,9 @@ def sweep(  # noqa: PLR0913 - an argument for each option
 
     warn_about_broken_plugins(registry())
     chosen = choose_launcher(launcher, address)
-    plan = _planned(suite, data, _device(device, chosen), threads, results, _options(data_dir, download, track))
+    plan = _planned(
+        suite, data, _device(device, chosen), threads, results, _options(data_dir, download, track, threads)
+    )
     cells = _chosen(plan.cells, only, seeds)
     if dry_run:
         say_missing(plan.suite, cells, plan.folder, as_json)
@@ -132,11 +136,13 @@ def sweep(  # noqa: PLR0913 - an argument for each option
         raise click.exceptions.Exit(1)
 
 
-def _options(data_dir: Path | None, download: bool, track: tuple[str, ...]) -> RunOptions:
-    """The options of every run; a tracker that is not there ends the command."""
+def _options(data_dir: Path | None, download: bool, track: tuple[str, ...], threads: int) -> RunOptions:
+    """The options of every run. InputError for a tracker that is not there, and for too many threads."""
+    from calibench.kernels.numpy_operators import check_threads
     from calibench.runs.options import RunOptions
     from calibench.runs.trackers import start_trackers
 
+    check_threads(threads)
     start_trackers(track)
     return RunOptions(data_dir=data_dir, download=download, wait=False, track=track)
 
