@@ -25,11 +25,11 @@ def packages(modules):
 @pytest.mark.parametrize(
     ("args", "most"),
     [
-        (("--help",), 107),
-        (("run", "--help"), 71),
-        (("list", "methods"), 407),
-        (("list", "metrics", "--json"), 307),
-        (("show", "method", "vtst", "--json"), 356),
+        (("--help",), 111),
+        (("run", "--help"), 74),
+        (("list", "methods"), 413),
+        (("list", "metrics", "--json"), 313),
+        (("show", "method", "vtst", "--json"), 362),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
