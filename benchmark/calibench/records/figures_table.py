@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -60,5 +59,7 @@ def _shown(value: Any) -> str:
 
 def _text(text: str) -> str:
     """The text, escaped; a character that shows nothing stands as its Python escape."""
+    import html  # here: every command that reads records imports this module
+
     shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
     return html.escape(shown)

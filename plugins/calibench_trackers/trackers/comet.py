@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +33,8 @@ class Comet(Tracker):
     """Curves with the epoch as step, figures, and the record as an asset. Comet's own logging of code and output is off."""
 
     def __init__(self, project: str, workspace: str | None, mode: str, dir: str) -> None:  # noqa: A002 - as the user types it
+        import logging  # here: listing names imports this module
+
         super().__init__()
         self.comet = needed("comet_ml", "comet")
         logging.getLogger("comet_ml").setLevel(logging.ERROR)  # it says a lot about what it does not do here
