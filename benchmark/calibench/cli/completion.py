@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
+
+Callback = Callable[[click.Context, click.Parameter, str | None], None]
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -89,23 +93,17 @@ def _quoted(path: Path) -> str:
     return shlex.quote(str(path))
 
 
-show_option = click.option(
-    "--show-completion",
-    is_flag=False,
-    flag_value="auto",
-    metavar="[SHELL]",
-    expose_value=False,
-    is_eager=True,
-    callback=_show,
-    help="Print the completion of bash, zsh or fish, and exit.",
-)
-install_option = click.option(
-    "--install-completion",
-    is_flag=False,
-    flag_value="auto",
-    metavar="[SHELL]",
-    expose_value=False,
-    is_eager=True,
-    callback=_install,
-    help="Set up completion for your shell, and exit.",
-)
+def _option(name: str, callback: Callback, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option with an optional shell, which ends the command."""
+    settings: dict[str, Any] = {
+        "is_flag": False,
+        "flag_value": "auto",
+        "metavar": "[SHELL]",
+        "expose_value": False,
+        "is_eager": True,
+    }
+    return click.option(name, callback=callback, help=text, **settings)
+
+
+show_option = _option("--show-completion", _show, "Print the completion of bash, zsh or fish, and exit.")
+install_option = _option("--install-completion", _install, "Set up completion for your shell, and exit.")
