@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import inspect
 import json
 import os
@@ -211,7 +212,9 @@ def test_in_a_sweep_each_event_fires_where_it_happens(launcher, file_ear, cli, t
     if launcher == "ray":
         pytest.importorskip("ray")
     suite = write_small_suite(tmp_path, ["ce", "ce:lr=1e30"])
-    swept = cli("sweep", suite, "-s", "0", "--jobs", "1", "--launcher", launcher, "-q", "--json")
+    there = importlib.util.find_spec("tensorboard") is not None
+    track = ["--track", "tensorboard:dir=logs"] if there else []
+    swept = cli("sweep", suite, "-s", "0", "--jobs", "1", "--launcher", launcher, "-q", "--json", *track)
     assert swept.code == 1, swept.err
     events = file_ear()
     here = os.getpid()
@@ -225,6 +228,8 @@ def test_in_a_sweep_each_event_fires_where_it_happens(launcher, file_ear, cli, t
     assert (tmp_path / "results" / "records" / f"{good['run_id']}.json").is_file()
     assert "is nan" in bad["error"] or "is inf" in bad["error"]
     assert (bad["run_id"], bad["seconds"]) == ("", None)
+    if there:
+        assert {folder.name for folder in (tmp_path / "logs").iterdir()} == {event["run"]["run_id"] for event in others}
     hooks = [event["hook"] for event in others if event["run"]["recipe"] == "ce:epochs=2"]
     assert hooks.count("epoch_finished") == 2
     assert (hooks[0], hooks[-1]) == ("run_started", "run_finished")

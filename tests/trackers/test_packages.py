@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from short_runs import short_run, write_small_suite
+from short_runs import short_run
 from wandb_file import messages, values
 
 import calibench
 from calibench.records.record import ResultRecord
-from calibench.records.store import read_records
 
 RECIPE = "ce+vtst"
 
@@ -70,17 +69,6 @@ def test_tensorboard(home: Path, blobs: str, installed: Any) -> None:
     start = HParamsPluginData.FromString(hparams).session_start_info
     assert start.hparams["recipe"].string_value == record.recipe
     assert start.hparams["vtst.epochs"].number_value == 2
-
-
-@pytest.mark.slow
-def test_tensorboard_in_the_workers_of_a_sweep(home: Path, installed: Any, cli: Any) -> None:
-    installed("tensorboard", "tensorboard")
-    suite = write_small_suite(home, ["ce", "ce+temperature"])
-    ran = cli("sweep", suite, "-s", "0", "-j", "1", "-q", "--track", "tensorboard:dir=logs")
-    assert ran.code == 0, ran.err
-    assert sorted(folder.name for folder in (home / "logs").iterdir()) == [
-        record.run_id for record in read_records(home / "results")
-    ]
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from short_runs import short_run
 
 import calibench
 from calibench.plugins.discovery import registry
+from calibench.runs.trackers import with_absolute_paths
 from calibench_trackers.flat import figures_of, settings_of
 from calibench_trackers.needed import needed
 from calibench_trackers.tracker import Tracker
@@ -138,6 +139,13 @@ def test_without_its_package_a_tracker_names_the_extra(name, monkeypatch, refuse
         refused(
             *command, "--track", name, says=f"--track {name} needs the package", hint=f'pip install "calibench[{name}]"'
         )
+
+
+def test_paths_of_a_tracker_become_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert with_absolute_paths("tensorboard") == f"tensorboard:dir={tmp_path}/runs"
+    assert with_absolute_paths("comet:dir=a,mode=offline") == f"comet:mode=offline,dir={tmp_path}/a"
+    assert with_absolute_paths("wandb:project=p") == "wandb:project=p"
 
 
 def test_a_module_that_is_there_is_imported():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from calibench.config.grammar import bind, parse_piece, who
+from calibench.config.grammar import Bound, bind, parse_piece, who
 from calibench.errors import InputError, blaming
 from calibench.plugins.discovery import registry
 from calibench.plugins.listeners import Listener, listener_of
@@ -33,8 +34,20 @@ def trackers_of(texts: Sequence[str]) -> list[Listener]:
     return [_STARTED[text] for text in texts]
 
 
-def _started(text: str) -> Listener:
+def with_absolute_paths(text: str) -> str:
+    """The tracker with every path from the root, for a process with another working folder."""
+    bound = _bound(text)
+    paths = {param.key for param in bound.spec.params if param.type == "path"}
+    values = {key: str(Path(str(v)).resolve()) if key in paths and v else v for key, v in bound.params.items()}
+    return Bound(bound.spec, values).text()
+
+
+def _bound(text: str) -> Bound:
     piece = parse_piece(text)
-    bound = bind(registry().get("tracker", piece.name).spec, piece.values)
+    return bind(registry().get("tracker", piece.name).spec, piece.values)
+
+
+def _started(text: str) -> Listener:
+    bound = _bound(text)
     with blaming(who(bound)):
         return listener_of(who(bound), bound.spec.load()(**bound.own()))
