@@ -13,7 +13,7 @@ PERF := $(BIN)/python -m pytest -q tests/perf -o addopts="--import-mode=importli
 BOARDS = quick-v1 posthoc-v1 noisy30-v1 selective-v1 imbalance-v1
 TREND = build/perf/trend-$(shell git rev-parse --short=12 HEAD 2>/dev/null || echo none).json
 
-.PHONY: run test quick cuda-test lint docs pictures clean bench bench-once bench-compare counted figures boards sanitize instructions wallclock
+.PHONY: run test quick cuda-test lint docs pictures clean bench bench-once bench-compare counted figures boards sanitize instructions wallclock man
 
 run: $(VENV)/.stamp-run  ## set up, then V-TST against its alternatives on the embedded digits
 	$(BIN)/calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
@@ -70,6 +70,9 @@ figures: $(VENV)/.stamp-test  ## the records of thirty recipes here and at BASE=
 
 counted: $(VENV)/.stamp-test  ## imports, aten calls, passes and bytes against tests/perf/budgets.json
 	$(BIN)/python tests/perf/counted.py
+
+man: $(VENV)/.stamp-run  ## man pages of every command, in build/man
+	$(BIN)/python tests/docs/man_pages.py
 
 # The core needs neither torch nor an installed calibench.
 sanitize:  ## the core under AddressSanitizer and UBSan, and with the shipped flags

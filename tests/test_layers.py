@@ -21,7 +21,7 @@ _spec.loader.exec_module(structure)
 PUBLIC = {"atomic", "data", "errors", "kernels", "lazy", "metrics", "models", "outputs", "stages", "training"}
 """Rooms that plugins may import from, beside the names that `calibench` exports."""
 
-OUR_PLUGINS = ("calibench_methods", "calibench_datasets")
+OUR_PLUGINS = ("calibench_methods", "calibench_datasets", "calibench_trackers")
 
 
 def test_every_room_has_a_place_in_the_order():

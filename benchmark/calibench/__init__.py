@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from calibench.evaluation.evaluate import evaluate_stream as evaluate_stream
     from calibench.evaluation.gate.gate import gate as gate
     from calibench.evaluation.thresholds import thresholds as thresholds
+    from calibench.leaderboard.results import results as results
     from calibench.maps.apply import apply_map as apply_map
     from calibench.maps.calibration_map import CalibrationMap as CalibrationMap
     from calibench.maps.calibration_map import load_map as load_map
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
     from calibench.outputs import Outputs as Outputs
     from calibench.outputs.content import Content as Content
     from calibench.outputs.readers.read import read_samples as read_samples
+    from calibench.plugins.events import EpochFinished as EpochFinished
+    from calibench.plugins.events import MetricComputed as MetricComputed
+    from calibench.plugins.events import RunFacts as RunFacts
+    from calibench.plugins.events import RunFinished as RunFinished
+    from calibench.plugins.events import RunStarted as RunStarted
+    from calibench.plugins.events import StageFinished as StageFinished
+    from calibench.plugins.events import SweepCellFinished as SweepCellFinished
     from calibench.plugins.hookspecs import hookimpl as hookimpl
     from calibench.plugins.kit import specs_in as specs_in
     from calibench.plugins.params import REQUIRED as REQUIRED
@@ -49,6 +57,7 @@ if TYPE_CHECKING:
     from calibench.plugins.specs import ReaderSpec as ReaderSpec
     from calibench.plugins.specs import ShiftSpec as ShiftSpec
     from calibench.plugins.specs import SuiteSpec as SuiteSpec
+    from calibench.plugins.specs import TrackerSpec as TrackerSpec
     from calibench.runs.load_run import load_run as load_run
     from calibench.runs.site import write_report as write_report
     from calibench.runs.site import write_site as write_site
@@ -67,6 +76,7 @@ _HOME = {
     "calibench.errors": ("CalibenchError", "CalibenchWarning", "InputError", "PluginError", "RunError"),
     "calibench.evaluation.compare": ("compare",),
     "calibench.evaluation.evaluate": ("evaluate", "evaluate_stream"),
+    "calibench.leaderboard.results": ("results",),
     "calibench.maps.apply": ("apply_map",),
     "calibench.maps.calibration_map": ("CalibrationMap", "load_map"),
     "calibench.maps.fit": ("fit_map",),
@@ -78,6 +88,15 @@ _HOME = {
     "calibench.outputs": ("Outputs",),
     "calibench.outputs.content": ("Content",),
     "calibench.outputs.readers.read": ("read_samples",),
+    "calibench.plugins.events": (
+        "EpochFinished",
+        "MetricComputed",
+        "RunFacts",
+        "RunFinished",
+        "RunStarted",
+        "StageFinished",
+        "SweepCellFinished",
+    ),
     "calibench.plugins.hookspecs": ("hookimpl",),
     "calibench.plugins.kit": ("specs_in",),
     "calibench.plugins.params": ("REQUIRED", "Param"),
@@ -93,6 +112,7 @@ _HOME = {
         "ReaderSpec",
         "ShiftSpec",
         "SuiteSpec",
+        "TrackerSpec",
     ),
     "calibench.runs.load_run": ("load_run",),
     "calibench.runs.site": ("write_report", "write_site"),

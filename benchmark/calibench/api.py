@@ -27,6 +27,7 @@ from calibench.report.progress_bar import bar_may_show
 from calibench.report.progress_bar import progress as show_progress
 from calibench.runs.one_by_one import Finished, ProgressOf, labels_of, launch
 from calibench.runs.options import RunOptions
+from calibench.runs.trackers import start_trackers
 from calibench.runs.tuning.search import METRIC, TRIALS, Tuning, tuned
 
 __all__ = ["evaluate", "evaluate_stream", "run"]
@@ -61,6 +62,7 @@ class RunKeywords(TypedDict, total=False):
     trials: int
     tune_seed: int
     tune_metric: str
+    track: str | Sequence[str]
 
 
 @overload
@@ -146,6 +148,7 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
     trials: int = TRIALS,
     tune_seed: int = 0,
     tune_metric: str = METRIC,
+    track: str | Sequence[str] = (),
 ) -> ResultRecord | list[ResultRecord]:
     """Train or refit `model` on `dataset` by the recipe `method`, judge it on test, and store the record under `results`.
 
@@ -173,6 +176,8 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
     `tune` names parameters and ranges, as in `lr=log(1e-4,1e-1), vtst.latent_dim=32|64`: a search of `trials` on the val split,
     led by `tune_metric`, chooses their values for each run first, and the record says so. Test is not seen. Needs optuna.
 
+    `track` names trackers that log each run, as in `["tensorboard:dir=runs", "mlflow"]`.
+
     A run that is there already, made by the same code from the same data, is returned as stored unless `force`.
     `results=None` writes nothing. Published datasets are read from `data_dir` (None: CALIBENCH_DATA, or
     ~/.cache/calibench/data), and fetched into it only with `download`. Raises InputError for the user's mistakes, before
@@ -197,7 +202,9 @@ def run(  # noqa: PLR0913 - the public API: an argument for each option of the c
     )
     configs = configure(request, load_preset(preset) if preset is not None else None)
     sampling = Sampling(resamples, level).check()
-    options = RunOptions(None if results is None else Path(results), force, data_dir, download, metrics, sampling)
+    folder, trackers = None if results is None else Path(results), _texts("track", track)
+    options = RunOptions(folder, force, data_dir, download, metrics, sampling, track=trackers)
+    start_trackers(trackers)
 
     shown = bar_may_show() if progress is None else progress
 

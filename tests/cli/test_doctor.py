@@ -62,11 +62,11 @@ def test_without_the_extension(tmp_path):
     environment = {**os.environ, "PYTHONPATH": path, "CALIBENCH_BACKEND": "", "COLUMNS": "100"}
     command = [sys.executable, "-m", "calibench", "doctor"]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert ran.returncode == 1, ran.stderr
+    assert ran.returncode == 0, ran.stderr
     for words in (
         "no fused CPU kernels: the fused kernels are not available (no _ops*.so in",
         "CALIBENCH_BUILD=cpu pip install --no-build-isolation -e .  (needs g++",
-        "not healthy",
+        "\nhealthy: the float64 reference serves, slower than compiled kernels\n",
     ):
         assert words in ran.stdout, ran.stdout
     assert ran.stdout.count("reference") >= len(kernels.OPS)

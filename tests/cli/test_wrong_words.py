@@ -74,11 +74,11 @@ WORDS = {
     ("run", "-m", "ce", "-m", "vtts"): ("there is no method called 'vtts'", "did you mean 'vtst'?"),
     ("evaluate",): ("Missing argument 'FILE...'", "evaluate --help"),
     ("list", "methods", "again"): ("unexpected extra argument", "list --help"),
-    ("list",): ("Missing argument 'KIND'", "list --help"),
     ("list", "method"): ("cannot list 'method'; did you mean 'methods'?", "list --help"),
     ("show", "methods", "vtts"): ("there is no method called 'vtts'", "did you mean 'vtst'?"),
-    ("show", "metod", "vtst"): ("there is no family 'metod'; did you mean 'method'?", "show --help"),
-    ("show", "method"): ("Missing argument 'NAME'", "show --help"),
+    ("show", "metod", "vtst"): ("there is no kind 'metod'; did you mean 'method'?", "show --help"),
+    ("show", "method"): ("'method' is a kind, not a name", "calibench list methods"),
+    ("show",): ("Missing argument '[KIND] NAME'", "show --help"),
     ("leaderboard", "--format", "pptx"): ("'pptx'", "leaderboard --help"),
 }
 

@@ -281,6 +281,6 @@ def test_a_fork_has_threads_of_its_own() -> None:
 @pytest.mark.parametrize("count", [0, -1, 1.5, True, "2"])
 def test_a_number_of_threads_is_a_whole_number_from_one(count: Any) -> None:
     before = kernels.threads()
-    with pytest.raises(InputError, match=r"set_threads: the number of threads is .*, not a whole number from 1"):
+    with pytest.raises(InputError, match=r"the number of threads is .*, not a whole number from 1 to 1024"):
         kernels.set_threads(count)
     assert kernels.threads() == before

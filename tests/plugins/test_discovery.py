@@ -52,7 +52,7 @@ def test_a_hook_may_have_another_function_name(plugin):
 
 
 def test_a_hook_of_a_later_calibench_may_be_optional(plugin):
-    source = GOOD.format("halve") + "\n@calibench.hookimpl(optionalhook=True)\ndef calibench_trackers(): pass\n"
+    source = GOOD.format("halve") + "\n@calibench.hookimpl(optionalhook=True)\ndef calibench_judges(): pass\n"
     registry = discover(plugin("acme", source))
     assert registry.get("method", "halve")
     assert not registry.faults

@@ -17,7 +17,7 @@ from calibench.plugins import hookspecs
 from calibench.plugins.discovery import HOOKS, registry
 
 QUICK = {"epochs": 2, "results": None}
-PAGES = ("plugins.md", "shift.md", "suites.md", "cluster.md")
+PAGES = ("plugins.md", "shift.md", "suites.md", "cluster.md", "trackers.md")
 CODE_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
@@ -186,6 +186,18 @@ def test_the_launcher(install, cli, tmp_path):
     document = cli("sweep", "one.toml", "--launcher", "in-turn", "--json").document
     assert (document["made"], document["failed"]) == (2, [])
     assert cli("sweep", "one.toml", "--launcher", "in-turn", "--json").document["before"] == 2
+
+
+def test_the_tracker(install, tmp_path):
+    install("calibench_trackers")
+    record = calibench.run("ce", track=f"lines:file={tmp_path}/runs.txt", **QUICK)
+    assert (tmp_path / "runs.txt").read_text() == f"{record.run_id}: {record.verdict}\n"
+    with pytest.raises(calibench.InputError, match="did you mean 'lines'"):
+        calibench.run("ce", track="line", **QUICK)
+    with pytest.raises(calibench.InputError, match="tracker 'lines' has no parameter 'path'"):
+        calibench.run("ce", track="lines:path=x", **QUICK)
+    with pytest.raises(calibench.InputError, match="given twice"):
+        calibench.run("ce", track=["lines", "lines"], **QUICK)
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,8 @@ import torch
 
 from calibench.cache.resume import Resume
 from calibench.cache.stage_cache import StageCache
+from calibench.plugins.lifecycle import stage_finished, within
+from calibench.plugins.listeners import clock
 
 SECONDS = "seconds"
 
@@ -76,14 +77,17 @@ class StageResults:
                 alone.enter_context(self.cache.making(stage, key))
                 cached = self.processes.same(self.cache.get(stage, key))  # another process may have made it meanwhile
             result = self._made(stage, key, make, keep, together) if cached is None else StageResult.unpacked(cached)
-        self.timings[stage] = self.timings.get(stage, 0.0) + result.figures.pop(SECONDS)
+        seconds = result.figures.pop(SECONDS)
+        self.timings[stage] = self.timings.get(stage, 0.0) + seconds
+        stage_finished(stage, seconds, from_cache=cached is not None, figures=result.figures, curve=result.curve)
         return result
 
     def _made(self, stage: str, key: str, make: Callable[[], StageResult], keep: bool, together: bool) -> StageResult:
         """The result of `make`, with its seconds, kept in the cache if asked for."""
-        start, inside = time.perf_counter(), self._spent
-        result = make() if together or self.processes.size == 1 else self._by_the_first(make)
-        seconds = time.perf_counter() - start
+        start, inside = clock(), self._spent
+        with within(stage=stage):
+            result = make() if together or self.processes.size == 1 else self._by_the_first(make)
+        seconds = clock() - start
         before = result.figures.get(SECONDS, 0.0)  # spent before a kill, on a result that was resumed
         result.figures[SECONDS] = before + seconds - (self._spent - inside)  # nested results count their own
         self._spent = inside + seconds

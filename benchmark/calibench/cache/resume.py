@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 from calibench.atomic import replacing
 from calibench.cache.stage_cache import StageCache
 from calibench.errors import CalibenchNote, CalibenchWarning, InputError, RunError
+from calibench.plugins.listeners import clock
 
 SECONDS = 30.0
 """Least time between two writes. A network of 36 million weights is some 600 MB with its optimiser, written in 1 to 2 s."""
@@ -47,7 +48,7 @@ class Resume:
         self.path, self.usable = path, usable
         self.log = [] if log is None else log
         self.interval = interval()
-        self.start = self.last_write = time.perf_counter()
+        self.start, self.last_write = clock(), time.perf_counter()
         self.before = 0.0
         """Seconds that earlier processes spent on this training, up to the state that they kept."""
         self.failed = self.claimed = False
@@ -98,7 +99,7 @@ class Resume:
     @property
     def seconds(self) -> float:
         """Seconds spent on this training so far, in earlier processes too."""
-        return self.before + time.perf_counter() - self.start
+        return self.before + clock() - self.start
 
     def due(self) -> bool:
         """True if `interval()` seconds have passed since the last write."""

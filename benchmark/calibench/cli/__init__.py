@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import click
 
+from calibench.cli.completion import install_option, show_option
 from calibench.cli.output import is_first_process, to_stderr
 from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
 from calibench.version import __version__
@@ -23,10 +24,10 @@ slower while another process wants a core. This number keeps the speed of a quie
 spinning) and loses less on a busy one, where `--threads 1` is better still."""
 
 COMMANDS = (
-    *("apply", "bench", "compare", "curves", "doctor", "evaluate", "export", "fit", "gate", "leaderboard", "list", "predict"),
-    *("report", "results", "run", "show", "site", "submit", "sweep", "thresholds", "verify", "winrates"),
+    *("apply", "bench", "compare", "curves", "doctor", "evaluate", "export", "fit", "gate", "help", "leaderboard", "list"),
+    *("predict", "report", "results", "run", "show", "site", "submit", "sweep", "thresholds", "verify", "winrates"),
 )  # fmt: skip
-"""The commands: each is the function of its name in the file of its name; `list_` in list.py."""
+"""The commands: each is the function of its name in the file of its name; `list_` in list.py, `help_` in help.py."""
 
 TRACEBACK_VARIABLE = "CALIBENCH_TRACEBACK"
 """If set, an error ends with Python's traceback instead of a message and a hint."""
@@ -57,7 +58,7 @@ class _Group(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"calibench.cli.{cmd_name}")
-        command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
+        command: click.Command = getattr(module, f"{cmd_name}_" if cmd_name in ("help", "list") else cmd_name)
         return command
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
@@ -76,9 +77,16 @@ class _Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Group,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@install_option
+@show_option
 @click.version_option(__version__, prog_name="calibench")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Can I trust this classifier's confidence? Benchmark calibration methods, or judge stored outputs.
 
     \b
@@ -91,8 +99,10 @@ def cli() -> None:
     calibench predict RUN_ID rows.npz -o out.npz     predict by an ended run
     calibench leaderboard                            rank the recorded runs
     calibench compare ce vtst                        two recipes, figure by figure
-    calibench show method vtst                       parameters, equation, paper
+    calibench show vtst                              parameters, equation, paper
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main() -> None:
@@ -100,7 +110,7 @@ def main() -> None:
     warnings.showwarning = _show_warning
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN)
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="calibench", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as error:
         code = error.exit_code

@@ -27,7 +27,13 @@ from calibench.errors import InputError
 
 @click.group()
 def bench() -> None:
-    """Measure speed and memory on this machine."""
+    """Measure speed and memory on this machine.
+
+    \b
+    calibench bench kernels
+    calibench bench judge --peers
+    calibench bench methods -m vtst
+    """
 
 
 bench.add_command(judge)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.complete_names import names_of
+from calibench.cli.complete_names import recipes as recipe_names
 from calibench.cli.json_output import emit_json, json_file_option, json_option, save_json
 from calibench.cli.output import stdout
 from calibench.report.progress_bar import progress
@@ -23,10 +25,19 @@ if TYPE_CHECKING:
     "methods",
     multiple=True,
     metavar="RECIPE",
+    shell_complete=recipe_names,
     help="A recipe to measure. Repeatable. Default: every method.",
 )
-@click.option("-d", "--dataset", metavar="NAME", help="The data, as in calibench run. Default: digits.")
-@click.option("--model", metavar="NAME", help="The network, as in calibench run. Default: mlp.")
+@click.option(
+    "-d",
+    "--dataset",
+    metavar="NAME",
+    shell_complete=names_of("dataset"),
+    help="The data, as in calibench run. Default: digits.",
+)
+@click.option(
+    "--model", metavar="NAME", shell_complete=names_of("model"), help="The network, as in calibench run. Default: mlp."
+)
 @click.option("--epochs", type=click.IntRange(min=1), help="The epochs of stage 1. Default: those of the objective.")
 @click.option(
     "--set", "settings", multiple=True, metavar="STAGE.KEY=VALUE", help="A parameter of every recipe. Repeatable."
@@ -66,7 +77,10 @@ def methods(  # noqa: PLR0913 - an argument for each option
     from calibench.atomic import writable_folder
     from calibench.bench.methods import Workload, recipes, run
     from calibench.config.resolve import resolve, settings_for
+    from calibench.kernels.numpy_operators import check_threads
 
+    if threads is not None:
+        check_threads(threads)
     texts = [recipe for _, recipe in recipes(methods)]
     for recipe in texts:  # refuses unknown names before anything is measured
         resolve(recipe, dataset, model, seed=seed, epochs=epochs, settings=settings_for(recipe, settings, texts))

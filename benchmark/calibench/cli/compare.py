@@ -7,16 +7,23 @@ from pathlib import Path
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.complete_names import metrics as metric_names
+from calibench.cli.complete_names import recipes
 from calibench.cli.file_options import results_option
 from calibench.cli.output import emit_text, print_line, stdout
 from calibench.leaderboard.defaults import TOLERANCE
 
 
 @click.command(cls=Command, short_help="Compare two recipes, runs, folders or commits of results.")
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
+@click.argument("a", metavar="A", shell_complete=recipes)
+@click.argument("b", metavar="B", shell_complete=recipes)
 @results_option
-@click.option("--metrics", metavar="A,B", help="The metrics to compare. Default: the usual ones that the runs have.")
+@click.option(
+    "--metrics",
+    metavar="A,B",
+    shell_complete=metric_names,
+    help="The metrics to compare. Default: the usual ones that the runs have.",
+)
 @click.option("-d", "--dataset", "datasets", multiple=True, metavar="DATASET", help="Only this dataset. May repeat.")
 @click.option("-m", "--method", "methods", multiple=True, metavar="RECIPE", help="Only this recipe. May repeat.")
 @click.option("--sort", metavar="METRIC", help="The rows of the largest changes of METRIC first. Default: by name.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.complete_names import metrics as metric_names
 from calibench.cli.fit_options import FitOptions, fit_options
 from calibench.cli.input_options import columns_of, input_options, reading
 from calibench.cli.interval_options import level_option, resamples_option
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--metrics",
+    shell_complete=metric_names,
     metavar="NAME,...",
     help="The metrics, as in brier,ece:bins=20,smece; default and all are sets of them.",
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from calibench.cli.complete_names import recipes
 from calibench.errors import InputError
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def fit_options(command: Command) -> Command:
         click.option(
             "--fit",
             metavar="RECIPE",
+            shell_complete=recipes,
             help="Post-hoc stages to try, such as temperature; auto takes what the advice names.",
         ),
         click.option(

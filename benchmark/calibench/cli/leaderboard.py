@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.complete_names import metrics as metric_names
 from calibench.cli.file_options import results_to_read
 from calibench.cli.leaderboard_view import TERMINAL, View, view_options
 from calibench.cli.output import stdout, to_stderr
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="The folder that holds the records, or folders of boards such as leaderboards/.",
 )
-@click.option("--metric", help=f"The metric to rank by. Default: that of the suite, else {RANK_BY}.")
+@click.option(
+    "--metric", shell_complete=metric_names, help=f"The metric to rank by. Default: that of the suite, else {RANK_BY}."
+)
 @click.option(
     "--base",
     metavar="RECIPE",

@@ -15,11 +15,7 @@ from calibench.cli.output import stdout, to_stderr
 if TYPE_CHECKING:
     from calibench.leaderboard.record_rows import Row
 
-FAULTS = "faults"
-SHOWN = ("recipe", "dataset", "model", "noise", "seed", "accuracy", "brier", "nll", "ece15", "calibrated", FAULTS)
-"""The columns on a terminal; `faults` only where there are some."""
-
-KEEP = (FAULTS, "dataset", "seed", "brier", "accuracy", "ece15", "nll", "calibrated", "noise", "model")
+KEEP = ("faults", "dataset", "seed", "brier", "accuracy", "ece15", "nll", "calibrated", "noise", "model")
 """Those that a narrow terminal loses, the last one first."""
 
 
@@ -44,18 +40,14 @@ def results(results: Path, condition: str | None, form: str | None, output: Path
     calibench results -o runs.parquet
     """
     from calibench.errors import InputError
-    from calibench.leaderboard.conditions import where
-    from calibench.leaderboard.record_rows import row_of
-    from calibench.records.store import folders_of, read_records
+    from calibench.leaderboard.results import results as results_of
 
     form = form or ("table" if output is None else output.suffix.lower().removeprefix("."))
     if output is not None and form not in ("csv", "json", "parquet"):
         raise InputError(f"cannot write {str(output)!r} as {form or 'nothing'}", "name a .csv, .json or .parquet")
     if form == "parquet" and output is None:
         raise InputError("a parquet needs a file to be written to", "add -o runs.parquet")
-    rows = [row_of(record) for folder in folders_of(results) for record in read_records(folder)]
-    if condition is not None:
-        rows = where(rows, condition)
+    rows = results_of(results, condition)
     if output is not None:
         _write(rows, form, output)
         to_stderr(f"wrote {output}: {len(rows)} runs")
@@ -102,6 +94,7 @@ def _write(rows: Sequence[Row], form: str, output: Path) -> None:
 
 
 def _print(rows: Sequence[Row]) -> None:
+    from calibench.leaderboard.results import FAULTS, SHOWN
     from calibench.report.board_table import table_of
     from calibench.report.fit_width import fitted
     from calibench.report.format import printable

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.complete_names import metrics as metric_names
+from calibench.cli.complete_names import names_of, recipes
 from calibench.cli.file_options import written_results_option
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
@@ -18,6 +20,7 @@ from calibench.cli.output import is_first_process, plugin_output_to_stderr, stdo
 from calibench.cli.run_jobs import launch_jobs
 from calibench.cli.run_tuned import tune_options, tuned_configs
 from calibench.cli.seeds import read_seeds
+from calibench.cli.track_option import track_option
 from calibench.errors import InputError
 from calibench.report.progress_bar import Batch, progress
 
@@ -37,14 +40,21 @@ if TYPE_CHECKING:
     "methods",
     multiple=True,
     metavar="RECIPE",
+    shell_complete=recipes,
     help="A recipe, as in vtst, ce+temperature. Repeatable.",
 )
-@click.option("--preset", metavar="NAME|FILE.toml", help="A whole run by name; other options win over it.")
+@click.option(
+    "--preset",
+    metavar="NAME|FILE.toml",
+    shell_complete=names_of("preset"),
+    help="A whole run by name; other options win over it.",
+)
 @click.option(
     "-d",
     "--dataset",
     "datasets",
     multiple=True,
+    shell_complete=names_of("dataset"),
     metavar="NAME",
     help="The data, as in cifar10, npz:path=FILE. Repeatable. Default: digits.",
 )
@@ -52,6 +62,7 @@ if TYPE_CHECKING:
     "--model",
     "models",
     multiple=True,
+    shell_complete=names_of("model"),
     metavar="NAME",
     help="The network, as in mlp:hidden=256;128, cnn, frozen. Repeatable. Default: mlp.",
 )
@@ -68,6 +79,7 @@ if TYPE_CHECKING:
     "--noise",
     "noises",
     multiple=True,
+    shell_complete=names_of("noise"),
     metavar="NAME",
     help="Make training labels wrong, as in symmetric:rate=0.3; none beside another leaves them clean. Repeatable.",
 )
@@ -75,12 +87,14 @@ if TYPE_CHECKING:
     "--shift",
     "shifts",
     multiple=True,
+    shell_complete=names_of("shift"),
     metavar="NAME",
     help="Also judge on a shifted test split, as in corruptions, cifar10-c, rotation. Repeatable.",
 )
 @click.option(
     "--ood",
     multiple=True,
+    shell_complete=names_of("dataset"),
     metavar="NAME",
     help="An OOD set: a dataset of other classes, as in svhn, npz:path=FILE. near, far and all name the sets that the "
     "dataset declares. Repeatable.",
@@ -89,11 +103,13 @@ if TYPE_CHECKING:
     "--ood-score",
     "ood_scores",
     multiple=True,
+    shell_complete=names_of("ood-score"),
     metavar="NAME",
     help="The score that tells OOD rows from test rows, as in energy, knn:k=50. Repeatable. Default: max-softmax.",
 )
 @click.option(
     "--metrics",
+    shell_complete=metric_names,
     metavar="NAME,...",
     help="Metrics for the record besides the default set, as in smece,ece:bins=20; all is every metric.",
 )
@@ -131,6 +147,7 @@ if TYPE_CHECKING:
     help="CPU threads for training. Default: torch's own choice, shared by -j runs.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Runs at once, each in a process of its own.")
+@track_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress, no notes and no board.")
 def run(  # noqa: PLR0913 - an argument for each option
@@ -161,6 +178,7 @@ def run(  # noqa: PLR0913 - an argument for each option
     compiled: bool,
     threads: int | None,
     jobs: int | None,
+    track: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -174,6 +192,7 @@ def run(  # noqa: PLR0913 - an argument for each option
     calibench run --preset quick
     calibench run -m ce -s 0-2 --tune 'lr=log(1e-4,1e-1)' --trials 20
     calibench run -m ce -d cifar10 --model wrn --shift cifar10-c --ood near
+    calibench run -m ce -m vtst --track tensorboard:dir=runs
     """
     from calibench.config.expand import configure_grid
     from calibench.config.preset import load_preset
@@ -182,6 +201,7 @@ def run(  # noqa: PLR0913 - an argument for each option
     from calibench.metrics.load import load_metrics
     from calibench.plugins.discovery import registry
     from calibench.runs.options import RunOptions
+    from calibench.runs.trackers import start_trackers
 
     warn_about_broken_plugins(registry())
     chosen = None if preset is None else load_preset(preset)
@@ -205,7 +225,8 @@ def run(  # noqa: PLR0913 - an argument for each option
     if chosen is not None and not quiet:
         _note_preset(chosen, configs)
     load_metrics(metrics)  # a mistake in a name ends the command before anything is trained
-    options = RunOptions(results, force, data_dir, download, metrics, Sampling(resamples, level).check())
+    start_trackers(track)
+    options = RunOptions(results, force, data_dir, download, metrics, Sampling(resamples, level).check(), track=track)
     configs = tuned_configs(configs, options, quiet, tune, trials, tune_seed, tune_metric)
     records, failed = (
         _launch_all(configs, options, quiet) if jobs is None else launch_jobs(configs, options, jobs, threads, quiet)

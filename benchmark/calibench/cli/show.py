@@ -22,25 +22,78 @@ if TYPE_CHECKING:
     from calibench.plugins.specs import Spec
 
 
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    """The kinds and names that a shell may complete to."""
+    from calibench.cli.complete_names import names_of
+
+    words: tuple[str, ...] = ctx.params.get("words") or ()
+    family = FAMILIES.get(words[0], words[0]) if words else ""
+    if len(words) == 1 and family in FAMILIES.values():
+        return list(names_of(family)(ctx, param, incomplete))
+    if words:
+        return []
+    kinds = [family for family in FAMILIES.values() if family.startswith(incomplete)]
+    return [*kinds, *(name for family in FAMILIES.values() for name in names_of(family)(ctx, param, incomplete))]
+
+
 @click.command(cls=Command, short_help="Explain a method, a metric or another thing by its name.")
-@click.argument("family")
-@click.argument("name")
+@click.argument("words", nargs=-1, required=True, metavar="[KIND] NAME", shell_complete=_complete)
 @json_option
-def show(family: str, name: str, as_json: bool) -> None:
-    """Explain a METHOD, DATASET, MODEL, METRIC, NOISE, SHIFT, OOD-SCORE or PRESET: parameters, equation, paper, deviations.
+def show(words: tuple[str, ...], as_json: bool) -> None:
+    """Explain a method, a metric or another thing by its NAME: parameters, equation, paper, deviations.
+
+    A name of several kinds is explained for each; KIND picks one.
 
     \b
-    calibench show method vtst
+    calibench show vtst
+    calibench show metric brier
     calibench show dataset npz
     calibench show preset quick
-    calibench show suite quick-v1
     """
+    if len(words) > 2:
+        raise click.UsageError(f"show takes a NAME, or a KIND and a NAME, not {len(words)} words")
+    families = _families_of(words[0]) if len(words) == 1 else [_family(words[0])]
+    if as_json and len(families) > 1:
+        raise click.UsageError(f"{words[0]!r} is a {' and a '.join(families)}; --json needs the kind before it")
+    for number, family in enumerate(families):
+        if number:
+            click.echo()
+        _show(family, words[-1], as_json)
+
+
+def _family(kind: str) -> str:
+    """The family that a word names, in the singular or the plural."""
+    family = FAMILIES.get(kind, kind)
+    if family not in FAMILIES.values():
+        raise click.UsageError(f"there is no kind {kind!r}; {did_you_mean(kind, FAMILIES.values())}")
+    return family
+
+
+def _families_of(name: str) -> list[str]:
+    """The families that have this name. InputError if none has, with the nearest name of all."""
+    from calibench.config.grammar import parse_piece
+    from calibench.errors import InputError
+    from calibench.plugins.discovery import registry
+
+    word, plugins = parse_piece(name).name, registry()
+    found = [family for family in FAMILIES.values() if (family, word) in plugins.entries]
+    if not found:
+        if word in FAMILIES or word in FAMILIES.values():
+            kind = next(kind for kind, family in FAMILIES.items() if word in (kind, family))
+            raise InputError(f"{word!r} is a kind, not a name", f"calibench list {kind} shows its names")
+        names = {known for _, known in plugins.entries}
+        hint = did_you_mean(word, names)
+        raise InputError(
+            f"nothing is called {word!r}", hint if "did you mean" in hint else "calibench list shows the kinds"
+        )
+    return found
+
+
+def _show(family: str, name: str, as_json: bool) -> None:
+    """Explain the thing of this family and name."""
     from calibench.config.grammar import parse_piece
     from calibench.plugins.discovery import registry
 
-    family = FAMILIES.get(family, family)
-    if family not in FAMILIES.values():
-        raise click.UsageError(f"there is no family {family!r}; {did_you_mean(family, FAMILIES.values())}")
     if family in ("preset", "suite"):
         from calibench.cli.show_preset import show_preset, show_suite
 

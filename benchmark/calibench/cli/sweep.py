@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.complete_names import names_of
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.seeds import read_seeds
 from calibench.cli.sweep_dry_run import say_missing
 from calibench.cli.sweep_progress import sweep_progress
+from calibench.cli.track_option import track_option
 
 if TYPE_CHECKING:
     from calibench.config.grammar import Bound
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command, short_help="Make the missing runs of a suite, several at once.")
-@click.argument("suite", metavar="SUITE|FILE.toml")
+@click.argument("suite", metavar="SUITE|FILE.toml", shell_complete=names_of("suite"))
 @click.option(
     "--only",
     multiple=True,
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads of a run.")
 @click.option(
     "--launcher",
+    shell_complete=names_of("launcher"),
     metavar="NAME",
     help="What makes the runs: local, or ray for several machines. Default: local. See 'list launchers'.",
 )
@@ -73,6 +76,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where records and predictions go: a folder, or a URL such as s3://bucket/results.",
 )
+@track_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no board.")
 def sweep(  # noqa: PLR0913 - an argument for each option
@@ -90,6 +94,7 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     dry_run: bool,
     retry_failed: bool,
     results: str,
+    track: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -107,13 +112,13 @@ def sweep(  # noqa: PLR0913 - an argument for each option
     """
     from calibench.plugins.discovery import registry
     from calibench.runs.launchers.choose import choose_launcher, launch_of
-    from calibench.runs.options import RunOptions
     from calibench.runs.sweeps.sweep import sweep as make
 
     warn_about_broken_plugins(registry())
     chosen = choose_launcher(launcher, address)
-    asked = RunOptions(data_dir=data_dir, download=download, wait=False)
-    plan = _planned(suite, data, _device(device, chosen), threads, results, asked)
+    plan = _planned(
+        suite, data, _device(device, chosen), threads, results, _options(data_dir, download, track, threads)
+    )
     cells = _chosen(plan.cells, only, seeds)
     if dry_run:
         say_missing(plan.suite, cells, plan.folder, as_json)
@@ -134,6 +139,17 @@ def sweep(  # noqa: PLR0913 - an argument for each option
         to_stderr(f"failed: {cell.label}: {failed.message}")
     if swept.failed:
         raise click.exceptions.Exit(1)
+
+
+def _options(data_dir: Path | None, download: bool, track: tuple[str, ...], threads: int) -> RunOptions:
+    """The options of every run. InputError for a tracker that is not there, and for too many threads."""
+    from calibench.kernels.numpy_operators import check_threads
+    from calibench.runs.options import RunOptions
+    from calibench.runs.trackers import start_trackers
+
+    check_threads(threads)
+    start_trackers(track)
+    return RunOptions(data_dir=data_dir, download=download, wait=False, track=track)
 
 
 class _Plan(NamedTuple):

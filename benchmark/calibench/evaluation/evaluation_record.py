@@ -11,6 +11,7 @@ from calibench.evaluation.advice import Advice
 from calibench.evaluation.finding import Finding, LabelVerdict
 from calibench.metrics.judged import Judged
 from calibench.records import schemas
+from calibench.records.figures_table import figure_rows, frame, html_table
 
 KEYS = {"labels_per_sample": "questions"}
 """The keys of fields that the document calls by another name."""
@@ -186,6 +187,24 @@ class EvaluationRecord:
         from calibench.evaluation.drawn_record import report_records
 
         report_records({Path(self.file or "evaluation"): self}, Path(path))
+
+    def to_pandas(self) -> Any:
+        """The figures as a pandas DataFrame, a row a metric; with a fit its columns `after` too. InputError without pandas."""
+        return frame(self._figures())
+
+    def _repr_html_(self) -> str:
+        """The verdict and the figures, as a notebook shows an evaluation."""
+        note = f"{self.n} samples, {self.classes} classes; figures as fractions and nats"
+        return html_table(self.file or "evaluation", [self.verdict, note], self._figures())
+
+    def _figures(self) -> list[dict[str, Any]]:
+        rows = figure_rows(self.metrics, self.intervals, self.noise_floor, self.units)
+        after = self.after or {}
+        for row in rows if after else ():
+            name = row["metric"]
+            low, high = after.get("intervals", {}).get(name) or (None, None)
+            row |= {"after": after.get("metrics", {}).get(name), "after_low": low, "after_high": high}
+        return rows
 
     def __getitem__(self, key: str) -> Any:
         """The document's entry, so that `record["metrics"]` reads as the JSON does."""

@@ -13,6 +13,9 @@ from calibench.kernels.signatures import JUDGING_OPS, OPS, kinds
 from calibench.kernels.torch_import import when_torch
 from calibench.lazy import torch
 
+MOST_THREADS = 1024
+"""No machine has more cores for one process; 100 000 threads end torch with a segmentation fault."""
+
 
 class NumpyOperators(NamedTuple):
     """The compiled functions of numpy arrays by name; `error` says in one line why some or all are missing."""
@@ -43,16 +46,20 @@ def threads() -> int:
     return int(module.threads()) if module is not None and hasattr(module, "threads") else 1
 
 
+def check_threads(count: int) -> None:
+    """InputError unless `count` is a whole number from 1 to `MOST_THREADS`."""
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_THREADS:
+        message = f"the number of threads is {count!r}, not a whole number from 1 to {MOST_THREADS}"
+        raise InputError(message, "more threads than cores make nothing faster")
+
+
 def set_threads(count: int) -> None:
     """Sets the number of CPU threads of the kernels, for numpy arrays and for tensors: torch's, now or once it is imported.
 
     At the start it is OMP_NUM_THREADS, or else the number of processors that the process may use. No result depends on it.
-    `torch.set_num_threads` sets that of tensors alone. InputError unless it is a whole number from 1.
+    `torch.set_num_threads` sets that of tensors alone. InputError unless it is a whole number from 1 to 1024.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise InputError(
-            f"set_threads: the number of threads is {count!r}, not a whole number from 1", "1 is the least"
-        )
+    check_threads(count)
     module = _module()
     if module is not None and hasattr(module, "set_threads"):
         module.set_threads(count)

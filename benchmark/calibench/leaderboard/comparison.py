@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from calibench.errors import InputError, did_you_mean
 from calibench.leaderboard.units import Units
+from calibench.records.figures_table import frame, html_table
 
 Kind = Literal["recipes", "runs", "folders"]
 """What A and B are."""
@@ -140,3 +141,33 @@ class Comparison:
             return -abs(row.figures[metric].change) if metric in row.figures else math.inf
 
         return dataclasses.replace(self, rows=tuple(sorted(self.rows, key=key)))
+
+    def to_pandas(self) -> Any:
+        """The figures as a pandas DataFrame: a row a metric of each row of the comparison. InputError without pandas."""
+        return frame(self._figures())
+
+    def _repr_html_(self) -> str:
+        """Both sides and all figures, as a notebook shows a comparison."""
+        note = f"change: B less A; words at a joint level of {self.level:.0%}; figures as fractions and nats"
+        return html_table(f"A: {self.a}, B: {self.b}", [note, *self.notes], self._figures())
+
+    def _figures(self) -> list[dict[str, Any]]:
+        """A flat row for each figure."""
+        return [
+            {
+                "dataset": row.dataset,
+                "model": row.model,
+                "noise": row.noise,
+                "recipe": row.recipe,
+                "seeds": len(row.seeds),
+                "metric": metric,
+                "a": found.a,
+                "b": found.b,
+                "change": found.change,
+                "low": None if found.interval is None else found.interval[0],
+                "high": None if found.interval is None else found.interval[1],
+                "word": found.word,
+            }
+            for row in self.rows
+            for metric, found in row.figures.items()
+        ]

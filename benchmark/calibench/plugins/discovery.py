@@ -17,7 +17,9 @@ from typing import Any
 import pluggy
 
 from calibench.errors import CalibenchError, CalibenchWarning, PluginError, did_you_mean
-from calibench.plugins import hookspecs
+from calibench.plugins import hookspecs, lifecycle_hookspecs
+from calibench.plugins.events import EVENTS
+from calibench.plugins.listeners import Listener, functions_of
 from calibench.plugins.registry import BLOCK_VARIABLE, Entry, Plugin, Registry
 from calibench.plugins.specs import (
     DatasetSpec,
@@ -32,6 +34,7 @@ from calibench.plugins.specs import (
     ShiftSpec,
     Spec,
     SuiteSpec,
+    TrackerSpec,
 )
 
 HOOKS: dict[str, type[Spec]] = {
@@ -46,7 +49,9 @@ HOOKS: dict[str, type[Spec]] = {
     "calibench_suites": SuiteSpec,
     "calibench_readers": ReaderSpec,
     "calibench_launchers": LauncherSpec,
+    "calibench_trackers": TrackerSpec,
 }
+"""The hooks that describe, each with its kind of spec. The hooks of `EVENTS` tell of runs."""
 
 
 _LOCK = threading.RLock()
@@ -79,6 +84,7 @@ def discover(
     points = _entry_points(reg) if entry_points is None else entry_points
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
+    manager.add_hookspecs(lifecycle_hookspecs)
     for point in sorted(points, key=lambda p: (p.name, p.value)):
         plugin = _describe(point)
         if any(_origin(plugin) == _origin(p) for p in reg.plugins):  # an editable install can be listed twice
@@ -106,6 +112,7 @@ def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, reg: Regist
                 reg.faults.append(fault)
                 return _with(plugin, "broken", fault.message)
             specs = [spec for hook in hooks for spec in _call(hook, plugin, manager)]
+            functions = functions_of(manager, plugin.name)
     except KeyboardInterrupt:
         raise
     except CalibenchError as error:
@@ -114,6 +121,8 @@ def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, reg: Regist
         return _with(plugin, "broken", f"{type(error).__name__}: {error}")
     for spec in specs:
         _enter(Entry(spec, plugin), reg)
+    if functions:
+        reg.listeners.append(Listener(str(plugin), functions))
     return plugin
 
 
@@ -175,15 +184,15 @@ def _hook_fault(plugin: Plugin, module: Any, manager: pluggy.PluginManager) -> P
     for attribute in dir(module):
         options = manager.parse_hookimpl_opts(module, attribute)
         if options is None:
-            if attribute in HOOKS and inspect.isroutine(getattr(module, attribute)):
+            if (attribute in HOOKS or attribute in EVENTS) and inspect.isroutine(getattr(module, attribute)):
                 message = f"{plugin} has a function {attribute!r} without the marker, so it would never run"
                 return PluginError(message, f"put @calibench.hookimpl above it; {_block_hint(plugin)}")
             continue
         hooks += 1
         hook = options.get("specname") or attribute
-        if hook not in HOOKS and not options.get("optionalhook"):
+        if hook not in HOOKS and hook not in EVENTS and not options.get("optionalhook"):
             message = f"{plugin} implements the hook {hook!r}, which does not exist"
-            return PluginError(message, f"{did_you_mean(hook, HOOKS)} {_block_hint(plugin)}")
+            return PluginError(message, f"{did_you_mean(hook, [*HOOKS, *EVENTS])} {_block_hint(plugin)}")
     if hooks == 0:
         raise PluginError("it implements no hook; is its entry point the module with @calibench.hookimpl?")
     return None

@@ -27,6 +27,7 @@ from calibench.plugins.specs import (
     ReaderSpec,
     ShiftSpec,
     SuiteSpec,
+    TrackerSpec,
 )
 
 GROUP = "calibench"
@@ -287,6 +288,33 @@ def calibench_launchers() -> Iterable[LauncherSpec]:
         from calibench.runs.launchers.outcome import outcome_of
         for number, config in enumerate(configs):
             yield Event(0, outcome_of(Task(number, config), options))
+    ```
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def calibench_trackers() -> Iterable[TrackerSpec]:
+    """Trackers of experiments, for `--track NAME`: objects whose methods are lifecycle hooks.
+
+    ```python
+    import calibench
+
+    @calibench.hookimpl
+    def calibench_trackers():
+        return [calibench.TrackerSpec(
+            name="lines", target="my_module:Lines", summary="A line a run in a file.",
+            params=(calibench.Param("file", "path", "runs.txt", "where the lines go"),),
+        )]
+
+    class Lines:
+        def __init__(self, file):
+            self.file = file
+
+        @calibench.hookimpl
+        def calibench_run_finished(self, event):
+            with open(self.file, "a") as lines:
+                lines.write(f"{event.run.run_id}: {event.error or event.record['verdict']}\\n")
     ```
     """
     raise NotImplementedError

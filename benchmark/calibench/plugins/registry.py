@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from calibench.errors import InputError, PluginError, did_you_mean
+from calibench.plugins.listeners import Listener
 from calibench.plugins.specs import Spec
 
 BLOCK_VARIABLE = "CALIBENCH_DISABLE_PLUGINS"
@@ -40,6 +41,8 @@ class Registry:
 
     plugins: list[Plugin] = field(default_factory=list)
     entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    listeners: list[Listener] = field(default_factory=list)
+    """Plugins that hear of every run, by the lifecycle hooks that they implement."""
     faults: list[PluginError] = field(default_factory=list)
     """Misspelt hooks and name clashes: they make names ambiguous, so every command but `doctor` refuses them."""
 

@@ -309,6 +309,17 @@ class LauncherSpec(Spec):
     family: ClassVar[str] = "launcher"
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrackerSpec(Spec):
+    """A tracker of experiments, for `--track NAME`; see docs/guides/trackers.md.
+
+    `target` is built as `target(**params)` once a command and process. Its methods under `@calibench.hookimpl` are
+    lifecycle hooks. It raises InputError, naming what to install, if its package is missing.
+    """
+
+    family: ClassVar[str] = "tracker"
+
+
 def kind_of(spec: Spec) -> str:
     """The kind that `calibench list` prints: a method's kind of stage, else the family."""
     return spec.kind if isinstance(spec, MethodSpec) else spec.family

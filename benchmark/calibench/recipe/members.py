@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +16,8 @@ from calibench.config.run_config import RunConfig
 from calibench.data.prepare import Data
 from calibench.errors import InputError, blaming
 from calibench.outputs.outputs import Outputs
+from calibench.plugins.lifecycle import stage_finished, within
+from calibench.plugins.listeners import clock
 from calibench.plugins.specs import OodScoreSpec
 from calibench.progress import Report
 from calibench.recipe.member import Member
@@ -54,9 +55,11 @@ class Members:
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         """Add the seconds of the block to `timings[stage]`."""
-        start = time.perf_counter()
+        start = clock()
         yield
-        self.timings[stage] = self.timings.get(stage, 0.0) + time.perf_counter() - start
+        seconds = clock() - start
+        self.timings[stage] = self.timings.get(stage, 0.0) + seconds
+        stage_finished(stage, seconds)
 
     def run(self, splits: tuple[str, ...]) -> dict[str, Outputs]:
         """Outputs of the splits, after training the stages that the cache does not hold."""
@@ -69,7 +72,8 @@ class Members:
         by_member = []
         for number in range(self.ensemble.members):
             member = self.first if number == 0 else self._member(number)
-            by_member.append(member.outputs(splits))
+            with within(member=number):
+                by_member.append(member.outputs(splits))
             self.fitted += [{**entry, "member": number} for entry in member.fitted]
             self.curves += [{**curve, "member": number} for curve in member.curves]
             if self.config.shift_and_ood.parts:

@@ -11,6 +11,7 @@ from typing import Any
 from calibench.errors import InputError
 from calibench.records import schemas
 from calibench.records.field_types import fits
+from calibench.records.figures_table import COLUMNS, figure_rows, frame, html_table
 from calibench.records.version_1 import from_version_1
 
 
@@ -215,6 +216,19 @@ class ResultRecord:
     def __getitem__(self, key: str) -> Any:
         """The document's entry, so that `record["metrics"]` reads as the JSON does."""
         return self.to_dict()[key]
+
+    def to_pandas(self) -> Any:
+        """The figures as a pandas DataFrame: a row a metric, with the ends of its interval. InputError without pandas."""
+        return frame(self._figures(), COLUMNS)
+
+    def _repr_html_(self) -> str:
+        """The verdict and the figures, as a notebook shows a record."""
+        facts = f"{self.dataset}, {self.model}{f', {self.noise}' if self.noise else ''}, seed {self.seed}"
+        note = f"{self.n.get('test')} test samples; figures as fractions and nats"
+        return html_table(self.method, [facts, self.verdict, note, self.run_id], self._figures())
+
+    def _figures(self) -> list[dict[str, Any]]:
+        return figure_rows(self.metrics, self.intervals, self.noise_floor, self.units)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], where: str, before: ResultRecord | None = None) -> ResultRecord:

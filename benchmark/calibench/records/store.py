@@ -30,6 +30,11 @@ class ChangedPredictionsError(InputError):
     """The checksum of a predictions file is not that of its record."""
 
 
+def record_file(results: Path, run_id: str) -> Path:
+    """The file of a run's record."""
+    return results / RECORDS / f"{run_id}.json"
+
+
 def read_record(path: Path) -> ResultRecord:
     """The record in one file. InputError if it cannot be read or is not a record."""
     return ResultRecord.from_dict(read_document(path), str(path))
@@ -55,7 +60,7 @@ def folders_of(results: Path) -> list[Path]:
 
 def find_record(results: Path, run_id: str, code: str) -> ResultRecord | None:
     """The stored record of this run, if the same code made it and the checksum of its predictions is right; else None."""
-    path = results / RECORDS / f"{run_id}.json"
+    path = record_file(results, run_id)
     if not path.is_file():
         return None
     try:
@@ -82,7 +87,7 @@ def write_run(results: Path, record: ResultRecord, arrays: Mapping[str, NDArray[
         save_file(contiguous, temporary, metadata={"schema": schemas.PREDICTIONS})
     digest = digest_of(file)
     record = dataclasses.replace(record, predictions={"file": f"{PREDICTIONS}/{file.name}", "sha256": digest})
-    write_json(results / RECORDS / f"{record.run_id}.json", record.to_dict())
+    write_json(record_file(results, record.run_id), record.to_dict())
     return record
 
 
@@ -98,7 +103,7 @@ def with_origin(
     if not changed:
         return record
     record = dataclasses.replace(record, **changed)  # type: ignore[arg-type]
-    write_json(results / RECORDS / f"{record.run_id}.json", record.to_dict())
+    write_json(record_file(results, record.run_id), record.to_dict())
     return record
 
 

@@ -53,7 +53,12 @@ def progress(label: str, silent: bool, batch: Batch | None = None) -> Iterator[R
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
-    if console.is_terminal or console.is_jupyter:
+    if console.is_jupyter:
+        from calibench.report.notebook_bar import notebook_bar
+
+        with notebook_bar(label) as report:
+            yield report
+    elif console.is_terminal:
         with _bar(label, console, batch) as report:
             yield report
     else:

@@ -26,3 +26,5 @@ class RunOptions:
     """The URL of results whose mirror is `results`: each run is copied there as it ends."""
     wait: bool = True
     """Wait for another process that makes the same run; False raises `RunBusyError`."""
+    track: tuple[str, ...] = ()
+    """Trackers that hear of each run, as in `tensorboard:dir=runs`."""

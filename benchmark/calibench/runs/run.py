@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 import torch
@@ -15,8 +14,10 @@ from calibench.evaluation.advice import Advice, advise
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.judge import Judgement, judge
 from calibench.metrics.judged import Judged
-from calibench.metrics.load import DEFAULT, Metrics, load_metrics
+from calibench.metrics.load import DEFAULT, Metrics, load_metrics, units_of
 from calibench.outputs.several_labels import round_to_float32
+from calibench.plugins.lifecycle import metrics_computed
+from calibench.plugins.listeners import clock
 from calibench.processes import Processes, joined
 from calibench.progress import Report, quiet
 from calibench.recipe.members import Members
@@ -24,6 +25,7 @@ from calibench.recipe.posthoc import PostHoc, checked
 from calibench.records import store
 from calibench.records.record import ResultRecord
 from calibench.runs.already_there import stored_record
+from calibench.runs.announced import Announced
 from calibench.runs.identity import Identity, identify
 from calibench.runs.in_memory import describe_in_memory
 from calibench.runs.inputs import Inputs, load_inputs
@@ -42,7 +44,7 @@ def run_config(
     `fresh_keys` are the cache keys that runs of one command have made: with `options.force` each is made once and shared.
     Raises InputError before anything is written, RunError for a run that fails.
     """
-    start = time.perf_counter()
+    start = clock()
     processes = joined(config.device)
     inputs = load_inputs(config, options, processes, report)
     config, may_cache = describe_in_memory(config, inputs.data)
@@ -52,8 +54,10 @@ def run_config(
     posthoc = posthoc_of(config, inputs.data)
     identity = identify(config, inputs, members, posthoc)
     metrics = load_metrics() if options.metrics is None else load_metrics(f"{DEFAULT},{options.metrics}")
+    announced = Announced(config, identity, options, processes, start)
     record = stored_record(config, identity, options, processes, may_cache)
     if record is not None:
+        announced.stored(record)
         return record, True
     if options.results is not None and processes.first:
         writable_folders([options.results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
@@ -61,9 +65,13 @@ def run_config(
         # Another process may have made it meanwhile.
         record = stored_record(config, identity, options, processes, may_cache)
         if record is not None:
+            announced.stored(record)
             return record, True
         parts = Parts(config, inputs, members, posthoc, identity, metrics)
-        return _run(parts, options, processes, report, start), False
+        with announced.running(inputs.data.sizes()) as ended:
+            record = _run(parts, options, processes, report, start)
+            ended(record)
+        return record, False
 
 
 class Parts(NamedTuple):
@@ -99,11 +107,14 @@ def _run(parts: Parts, options: RunOptions, processes: Processes, report: Report
         judgement = judge(judged, metrics, options.sampling)
         advice = _advice(judgement, posthoc, (outputs["cal"], labels["cal"]), options.sampling.seed)
         report("judge", 1, 1, "")
+    units = units_of(metrics, judgement.metrics)
+    metrics_computed(judgement.metrics, judgement.intervals, judgement.noise_floor, units)
     added = judge_shift_and_ood(config, inputs, members, posthoc, test, Judging(metrics, options.sampling), report)
+    metrics_computed(added.metrics, added.intervals, added.noise_floor, added.units)
     result = RunResult(
         config, inputs, identity, {"cal": cal, "test": test}, decisions, judgement, advice, added, fitted
     )
-    record = result.record(members, metrics, processes, time.perf_counter() - start)
+    record = result.record(members, metrics, processes, clock() - start)
     if options.results is not None:
         record = store.write_run(options.results, record, result.arrays())
     return _same(processes, record)

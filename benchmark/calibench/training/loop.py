@@ -10,6 +10,7 @@ from torch import nn
 
 from calibench.cache.resume import Resume
 from calibench.errors import RunError
+from calibench.plugins.lifecycle import epoch_finished
 from calibench.processes import ALONE, Processes
 from calibench.progress import Report
 from calibench.stages import Objective
@@ -59,6 +60,7 @@ def train(  # noqa: PLR0913 - the public training loop: everything beyond the fi
         loss = _train_epoch(state, step, epoch, pace, what)
         nll = _validated(state, validate, epoch, what)
         state.course.add(loss, nll)
+        epoch_finished(what, epoch, schedule.epochs, train_loss=loss, val_nll=nll, lr=state.stepper.last_lr)
         pace.epoch(epoch, f"val NLL {nll:.4f}" + ("" if epoch_note is None else f", {epoch_note()}"))
         if epoch == schedule.epochs:
             break

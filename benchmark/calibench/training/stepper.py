@@ -102,6 +102,10 @@ class Stepper:
                 self._backward(again(), share)
         self.processes.add_gradients(self.parameters)
 
+    def last_lr(self) -> float:
+        """The learning rate of the last step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
         """Inside the block the module has the running mean of its weights, if there is one."""

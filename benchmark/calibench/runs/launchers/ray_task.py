@@ -16,6 +16,7 @@ from calibench.cache.code import installed_code_of
 from calibench.records.remote import RemoteResults
 from calibench.runs.launchers.messages import Outcome, Progress, Setup, Task
 from calibench.runs.launchers.outcome import outcome_of, reporter
+from calibench.runs.trackers import with_absolute_paths
 
 PAUSE = 1.0
 """The least time between two messages of progress, in seconds."""
@@ -86,4 +87,5 @@ def with_absolute_results(setup: Setup) -> Setup:
     """The same for a process with another working folder."""
     results = setup.options.results
     assert results is not None
-    return setup._replace(options=dataclasses.replace(setup.options, results=results.resolve()))
+    track = tuple(with_absolute_paths(text) for text in setup.options.track)
+    return setup._replace(options=dataclasses.replace(setup.options, results=results.resolve(), track=track))

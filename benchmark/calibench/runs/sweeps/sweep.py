@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from calibench.atomic import writable_folder
+from calibench.plugins.discovery import registry
+from calibench.plugins.events import SweepCellFinished
+from calibench.plugins.lifecycle import tell_all
 from calibench.records.failed_cells import SWEEPS
 from calibench.records.remote import RemoteResults
 from calibench.runs.launchers.choose import Launch, choose_launcher, launch_of
@@ -15,6 +18,7 @@ from calibench.runs.launchers.messages import Busy, Done, Event, Failed, Progres
 from calibench.runs.options import RunOptions
 from calibench.runs.sweeps.cells import Cell
 from calibench.runs.sweeps.state import SweepState
+from calibench.runs.trackers import trackers_of
 
 WRITE_SECONDS = 10.0
 """Least time between two writes of the state, while runs end."""
@@ -70,7 +74,7 @@ def sweep(
         events = (launch or launch_of(choose_launcher()))(
             [cell.config for cell in missing], options, Workers(jobs, threads, logs)
         )
-        _make(missing, events, state, swept, hear)
+        _make(missing, events, state, swept, _told(name, swept, options, hear))
     known = {cell.key for cell in missing}
     for cell in cells:
         if cell.key in state.failed and cell.key not in known:
@@ -101,6 +105,40 @@ def _make(missing: Sequence[Cell], events: Iterable[Event], state: SweepState, s
     finally:
         getattr(events, "close", lambda: None)()  # ends the workers of a sweep that is cut off
         state.write()
+
+
+def _told(name: str, swept: Swept, options: RunOptions, hear: Hear) -> Hear:
+    """The function that hears of messages, which also tells listeners of each run that ends."""
+    listeners = [*registry().listeners, *trackers_of(options.track)]
+    if not listeners:
+        return hear
+    ended = swept.before
+
+    def heard(cell: Cell, event: Event) -> None:
+        nonlocal ended
+        hear(cell, event)
+        message, config = event.message, cell.config
+        if isinstance(message, Progress | Busy):
+            return
+        ended += 1
+        made = message if isinstance(message, Done) else None
+        finished = SweepCellFinished(
+            sweep=name,
+            recipe=config.recipe,
+            dataset=config.dataset.text(),
+            model=config.model.text(),
+            noise=None if config.noise is None else config.noise.text(),
+            seed=config.seed,
+            run_id="" if made is None else made.run_id,
+            error=message.message if isinstance(message, Failed) else "",
+            there_already=made is not None and made.there_already,
+            seconds=None if made is None else made.seconds,
+            done=ended,
+            total=len(swept.cells),
+        )
+        tell_all(listeners, "calibench_sweep_cell_finished", finished)
+
+    return heard
 
 
 def _about(cell: Cell) -> dict[str, Any]:

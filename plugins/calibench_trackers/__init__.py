@@ -1,0 +1,1 @@
+"""Trackers of experiments on calibench's lifecycle hooks: TensorBoard, Weights & Biases, MLflow, Comet."""

@@ -1,0 +1,1 @@
+"""One tracker a file: its `SPEC` stands above its class."""
