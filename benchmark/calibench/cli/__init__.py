@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import click
 
 from calibench.cli.output import is_first_process, to_stderr
+from calibench.cli.plugin_option import plugin_option
 from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
 from calibench.version import __version__
 
@@ -23,8 +24,8 @@ slower while another process wants a core. This number keeps the speed of a quie
 spinning) and loses less on a busy one, where `--threads 1` is better still."""
 
 COMMANDS = (
-    *("apply", "bench", "compare", "curves", "doctor", "evaluate", "export", "fit", "gate", "leaderboard", "list", "predict"),
-    *("report", "results", "run", "show", "site", "submit", "sweep", "thresholds", "verify", "winrates"),
+    *("apply", "bench", "compare", "curves", "doctor", "evaluate", "export", "fit", "gate", "leaderboard", "list", "plugin"),
+    *("predict", "report", "results", "run", "show", "site", "submit", "sweep", "thresholds", "verify", "winrates"),
 )  # fmt: skip
 """The commands: each is the function of its name in the file of its name; `list_` in list.py."""
 
@@ -78,6 +79,7 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="calibench")
+@plugin_option
 def cli() -> None:
     """Can I trust this classifier's confidence? Benchmark calibration methods, or judge stored outputs.
 

@@ -9,6 +9,7 @@ import click
 from calibench.cli.command import Command
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import stdout, warn_about_broken_plugins
+from calibench.cli.plugin_option import plugin_option
 from calibench.errors import did_you_mean
 from calibench.records import schemas
 
@@ -36,6 +37,7 @@ FAMILIES = {
 
 @click.command("list", cls=Command, short_help="List what there is: methods, metrics, readers and others.")
 @click.argument("kind")
+@plugin_option
 @json_option
 def list_(kind: str, as_json: bool) -> None:
     """List METHODS, DATASETS, MODELS, METRICS, NOISES, SHIFTS, OOD-SCORES, READERS, PRESETS, SUITES or LAUNCHERS.

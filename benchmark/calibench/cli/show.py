@@ -12,6 +12,7 @@ from calibench.cli.command import Command
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.list import FAMILIES
 from calibench.cli.output import stdout, warn_about_broken_plugins
+from calibench.cli.plugin_option import plugin_option
 from calibench.errors import did_you_mean
 from calibench.records import schemas
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command, short_help="Explain a method, a metric or another thing by its name.")
 @click.argument("family")
 @click.argument("name")
+@plugin_option
 @json_option
 def show(family: str, name: str, as_json: bool) -> None:
     """Explain a METHOD, DATASET, MODEL, METRIC, NOISE, SHIFT, OOD-SCORE or PRESET: parameters, equation, paper, deviations.

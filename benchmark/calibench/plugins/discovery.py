@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import importlib.metadata
 import inspect
@@ -10,6 +11,7 @@ import os
 import re
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -18,7 +20,8 @@ import pluggy
 
 from calibench.errors import CalibenchError, CalibenchWarning, PluginError, did_you_mean
 from calibench.plugins import hookspecs
-from calibench.plugins.registry import BLOCK_VARIABLE, Entry, Plugin, Registry
+from calibench.plugins.api_version import wanted_api
+from calibench.plugins.registry import BLOCK_VARIABLE, FILES_VARIABLE, Entry, Plugin, Registry
 from calibench.plugins.specs import (
     DatasetSpec,
     LauncherSpec,
@@ -48,6 +51,8 @@ HOOKS: dict[str, type[Spec]] = {
     "calibench_launchers": LauncherSpec,
 }
 
+TRACE_VARIABLE = "CALIBENCH_TRACE_PLUGINS"
+"""If set, the import and each hook of every plugin are printed on standard error with their times."""
 
 _LOCK = threading.RLock()
 """One thread loads plugins: loading sends their prints to standard error, and two threads that do so leave it there."""
@@ -70,13 +75,20 @@ def _loaded(*families: str) -> Registry:
     return reg
 
 
-def discover(
-    entry_points: Iterable[importlib.metadata.EntryPoint] | None = None, families: Collection[str] = ()
-) -> Registry:
-    """Load every entry point on its own and call its hooks. Errors are collected in the registry, never raised."""
+def forget() -> None:
+    """Load all plugins anew at the next call of `registry`: there is one more."""
+    with _LOCK:
+        _loaded.cache_clear()
+
+
+def discover(entry_points: Iterable[Any] | None = None, families: Collection[str] = ()) -> Registry:
+    """Load every entry point on its own and call its hooks. Errors are collected in the registry, never raised.
+
+    Without `entry_points`, those of this environment, and the one-off plugins that the user named.
+    """
     blocked = {name.strip() for name in os.environ.get(BLOCK_VARIABLE, "").split(",") if name.strip()}
     reg = Registry()
-    points = _entry_points(reg) if entry_points is None else entry_points
+    points = [*_entry_points(reg), *_file_points()] if entry_points is None else entry_points
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
     for point in sorted(points, key=lambda p: (p.name, p.value)):
@@ -98,14 +110,18 @@ def discover(
 
 def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, reg: Registry, hooks: Iterable[str]) -> Plugin:
     """Import and register one plugin, and call its hooks. Its errors become its status; Ctrl-C passes."""
+    start = time.perf_counter()
     try:
         with contextlib.redirect_stdout(sys.stderr):  # standard output may have to be one JSON object
             module = point.load()
+            _trace(plugin, "import", start)
+            plugin = dataclasses.replace(plugin, api=wanted_api(module))
             fault = _register(plugin, module, manager, reg)
             if fault is not None:
                 reg.faults.append(fault)
                 return _with(plugin, "broken", fault.message)
             specs = [spec for hook in hooks for spec in _call(hook, plugin, manager)]
+            plugin = dataclasses.replace(plugin, seconds=time.perf_counter() - start)
     except KeyboardInterrupt:
         raise
     except CalibenchError as error:
@@ -142,10 +158,12 @@ def _call(hook: str, plugin: Plugin, manager: pluggy.PluginManager) -> list[Spec
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         if implementation.plugin_name != plugin.name:
             continue
+        start = time.perf_counter()
         for spec in implementation.function():
             if not isinstance(spec, HOOKS[hook]):
                 raise PluginError(f"{hook} returned {spec!r}, not a {HOOKS[hook].__name__}")
             specs.append(spec)
+        _trace(plugin, hook, start, f", {len(specs)} specs")
     return specs
 
 
@@ -205,7 +223,25 @@ def _entry_points(reg: Registry) -> Iterable[importlib.metadata.EntryPoint]:
     return points
 
 
-def _describe(point: importlib.metadata.EntryPoint) -> Plugin:
+def _file_points() -> Iterable[Any]:
+    """The one-off plugins of this process."""
+    if not os.environ.get(FILES_VARIABLE):
+        return ()
+    from calibench.plugins.one_off import file_points
+
+    return file_points()
+
+
+def _trace(plugin: Plugin, what: str, start: float, result: str = "") -> None:
+    """With CALIBENCH_TRACE_PLUGINS, a line on standard error: the step of a plugin, and its milliseconds."""
+    if os.environ.get(TRACE_VARIABLE, "0") not in {"", "0"}:
+        print(f"trace: {plugin}: {what}: {1000 * (time.perf_counter() - start):.1f} ms{result}", file=sys.stderr)
+
+
+def _describe(point: Any) -> Plugin:
+    if hasattr(point, "describe"):  # a one-off plugin
+        described: Plugin = point.describe()
+        return described
     name = version = None
     if point.dist is not None:
         with contextlib.suppress(Exception):  # half-removed distributions have no METADATA
@@ -218,7 +254,7 @@ def _origin(plugin: Plugin) -> tuple[str, str, str]:
 
 
 def _with(plugin: Plugin, status: str, error: str) -> Plugin:
-    return Plugin(plugin.name, plugin.distribution, plugin.version, plugin.module, status, error)
+    return dataclasses.replace(plugin, status=status, error=error)
 
 
 def _block_hint(plugin: Plugin) -> str:
