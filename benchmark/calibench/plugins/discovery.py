@@ -81,7 +81,9 @@ def forget() -> None:
         _loaded.cache_clear()
 
 
-def discover(entry_points: Iterable[Any] | None = None, families: Collection[str] = ()) -> Registry:
+def discover(
+    entry_points: Iterable[Any] | None = None, families: Collection[str] = (), *, again: bool = False
+) -> Registry:
     """Load every entry point on its own and call its hooks. Errors are collected in the registry, never raised.
 
     Without `entry_points`, those of this environment, and the one-off plugins that the user named.

@@ -59,7 +59,7 @@ class _Finder:
 def install_finder() -> None:
     """Let `import` find the modules of one-off plugins, before all others."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())  # type: ignore[arg-type]  # importlib.abc is slow
+        sys.meta_path.insert(0, _Finder())
 
 
 def plugin_files() -> list[Path]:
