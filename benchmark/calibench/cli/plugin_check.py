@@ -46,7 +46,7 @@ def check(targets: tuple[str, ...], settings: tuple[str, ...], limit: float, as_
     calibench plugin check my_method.py
     calibench plugin check my-plugin --json
     """
-    from calibench.testing.check_plugin import plugin_verdicts
+    from calibench.testing.conformance import plugin_verdicts
     from calibench.testing.source import sources_of
 
     sources = [source for target in targets or (None,) for source in sources_of(target)]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from calibench.lazy import exports
 
 if TYPE_CHECKING:
-    from calibench.testing.check_plugin import check_plugin as check_plugin
     from calibench.testing.checks import check_dataset as check_dataset
     from calibench.testing.checks import check_item as check_item
     from calibench.testing.checks import check_launcher as check_launcher
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from calibench.testing.checks import check_ood_score as check_ood_score
     from calibench.testing.checks import check_reader as check_reader
     from calibench.testing.checks import check_shift as check_shift
+    from calibench.testing.conformance import check_plugin as check_plugin
     from calibench.testing.recipe_run import seeded_run as seeded_run
     from calibench.testing.toy import toy_arrays as toy_arrays
     from calibench.testing.toy import toy_judged as toy_judged
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from calibench.testing.verdict import Verdict as Verdict
 
 _HOME = {
-    "calibench.testing.check_plugin": ("check_plugin",),
+    "calibench.testing.conformance": ("check_plugin",),
     "calibench.testing.checks": (
         *("check_dataset", "check_item", "check_launcher", "check_method", "check_metric", "check_model"),
         *("check_noise", "check_ood_score", "check_reader", "check_shift"),

@@ -173,7 +173,7 @@ def _watch_network() -> list[str]:
 _LATE = "import it inside functions, or take it from calibench.lazy"
 CHECKS = (
     Check("import", imports, "correct it; CALIBENCH_TRACEBACK=1 calibench list methods shows where"),
-    Check("API version", api_fits),
+    Check("API version", api_fits, "docs/reference/stability.md says which versions fit"),
     Check("names", names),
     Check("no torch", no_torch, _LATE),
     Check("no network", no_network, "download inside the function that loads the data, if the user says --download"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from calibench.testing.session import session
 from calibench.testing.source import Source, as_installed, sources_of
-from calibench.testing.verdict import DOES_NOT_APPLY, Verdict, assert_ok
+from calibench.testing.verdict import Verdict, assert_ok
 
 LIMIT = 60.0
 """The seconds that a check may take."""
@@ -48,8 +48,3 @@ def plugin_verdicts(
             job = {"stage": "item", "source": about, "family": family, "name": name, "settings": list(settings)}
             for verdict in opened.verdicts(job, f"{family} {name}"):
                 yield replace(verdict, plugin=plugin)
-
-
-def worth_a_line(verdict: Verdict) -> bool:
-    """False for checks that do not apply because an earlier one failed: the earlier one says it."""
-    return verdict.status != DOES_NOT_APPLY or not verdict.why.endswith(("does not load", "does not run"))
