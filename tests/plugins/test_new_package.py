@@ -35,7 +35,7 @@ def test_the_files_of_a_package(kind, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_packages_pass_their_own_tests_and_the_linters(tmp_path):
+def test_the_packages_pass_their_own_tests(tmp_path):
     """As after `pip install -e`: their sources are on the path, with the metadata that an installation writes."""
     names = {kind: f"my-{kind}" for kind in KINDS}
     for kind, name in names.items():
@@ -50,11 +50,6 @@ def test_the_packages_pass_their_own_tests_and_the_linters(tmp_path):
     ran = subprocess.run([sys.executable, *words], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout[-4000:]
     assert "18 passed" in ran.stdout
-    strict = ["-m", "mypy", "--strict", "--follow-imports=silent", *paths]
-    typed = subprocess.run(
-        [sys.executable, *strict], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
-    )
-    assert "error" not in typed.stdout or "No module named mypy" in typed.stderr, typed.stdout
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def doctor(as_json: bool) -> None:
     """Check this installation: versions, compiled kernels, plugins. Exit code 1 if something is wrong."""
     from calibench.plugins.discovery import discover
 
-    document = _document(discover())
+    document = _document(discover(again=True))
     if as_json:
         emit_json(document)
     else:

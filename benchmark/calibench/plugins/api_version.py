@@ -19,7 +19,10 @@ def wanted_api(module: Any) -> str:
 
     PluginError if this calibench does not have it: the major number must be the same, and the minor number at most ours.
     """
-    wanted = getattr(module, ATTRIBUTE, None)
+    try:
+        wanted = getattr(module, ATTRIBUTE, None)
+    except Exception:  # a module's own __getattr__
+        wanted = None
     if wanted is None:
         return ""
     match = _VERSION.match(wanted) if isinstance(wanted, str) else None

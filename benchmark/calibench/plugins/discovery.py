@@ -7,13 +7,14 @@ import dataclasses
 import functools
 import importlib.metadata
 import inspect
+import io
 import os
 import re
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import pluggy
@@ -86,7 +87,8 @@ def discover(
 ) -> Registry:
     """Load every entry point on its own and call its hooks. Errors are collected in the registry, never raised.
 
-    Without `entry_points`, those of this environment, and the one-off plugins that the user named.
+    Without `entry_points`, those of this environment, and the one-off plugins that the user named; a stranger's plugin then has
+    a trial in another process first. `again` repeats a trial that failed.
     """
     blocked = {name.strip() for name in os.environ.get(BLOCK_VARIABLE, "").split(",") if name.strip()}
     reg = Registry()
@@ -99,6 +101,10 @@ def discover(
             continue
         if point.name in blocked:
             reg.plugins.append(_with(plugin, "blocked", f"by {BLOCK_VARIABLE}"))
+            continue
+        harm = "" if entry_points is not None else _trouble(plugin, again)
+        if harm:
+            reg.plugins.append(_with(plugin, "broken", harm))
             continue
         hooks = [hook for hook, kind in HOOKS.items() if not families or kind.family in families]
         reg.plugins.append(_load(plugin, point, manager, reg, hooks))
@@ -114,7 +120,7 @@ def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, reg: Regist
     """Import and register one plugin, and call its hooks. Its errors become its status; Ctrl-C passes."""
     start = time.perf_counter()
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # standard output may have to be one JSON object
+        with _named_prints(plugin):
             module = point.load()
             _trace(plugin, "import", start)
             plugin = dataclasses.replace(plugin, api=wanted_api(module))
@@ -133,6 +139,27 @@ def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, reg: Regist
     for spec in specs:
         _enter(Entry(spec, plugin), reg)
     return plugin
+
+
+def _trouble(plugin: Plugin, again: bool) -> str:
+    """Why a stranger's plugin cannot be imported here; ours cost no time."""
+    if plugin.distribution == "calibench":
+        return ""
+    from calibench.plugins.trial import trouble
+
+    return trouble(plugin, again)
+
+
+@contextlib.contextmanager
+def _named_prints(plugin: Plugin) -> Iterator[None]:
+    """Send prints of the plugin to standard error, with its name: standard output may have to be one JSON object."""
+    text = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(text):
+            yield
+    finally:
+        for line in text.getvalue().splitlines():
+            print(f"{plugin} prints: {line}", file=sys.stderr)
 
 
 def _register(plugin: Plugin, module: Any, manager: pluggy.PluginManager, reg: Registry) -> PluginError | None:

@@ -93,8 +93,10 @@ def _of_folder(folder: Path) -> list[Source]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{file} cannot be read: {error}", "correct it") from None
     if not points or not all(isinstance(value, str) for value in points.values()):
-        example = f'[project.entry-points.{GROUP}]\nmy-plugin = "my_module"'
-        raise InputError(f"{file} declares no plugin", f"add\n{example}")
+        example = 'my-plugin = "my_module"'
+        raise InputError(
+            f"{file} declares no plugin", f"add [project.entry-points.{GROUP}] with a line such as {example}"
+        )
     root = folder / "src" if (folder / "src").is_dir() else folder
     name, version = str(project.get("name", folder.name)), str(project.get("version", "0"))
     return [
