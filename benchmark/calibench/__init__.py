@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from calibench.outputs.readers.read import read_samples as read_samples
     from calibench.plugins.hookspecs import hookimpl as hookimpl
     from calibench.plugins.kit import specs_in as specs_in
-    from calibench.plugins.one_off import load_plugin as load_plugin
+    from calibench.plugins.load_plugin import load_plugin as load_plugin
     from calibench.plugins.params import REQUIRED as REQUIRED
     from calibench.plugins.params import Param as Param
     from calibench.plugins.specs import DatasetSpec as DatasetSpec
@@ -86,7 +86,7 @@ _HOME = {
     "calibench.outputs.readers.read": ("read_samples",),
     "calibench.plugins.hookspecs": ("hookimpl",),
     "calibench.plugins.kit": ("specs_in",),
-    "calibench.plugins.one_off": ("load_plugin",),
+    "calibench.plugins.load_plugin": ("load_plugin",),
     "calibench.plugins.params": ("REQUIRED", "Param"),
     "calibench.plugins.specs": (
         "DatasetSpec",

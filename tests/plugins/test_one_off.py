@@ -83,10 +83,9 @@ def test_a_run_and_its_workers_load_it_and_an_edit_runs_again(cli, file):
 
 @pytest.mark.slow
 def test_evaluate_fits_it(cli, file, good):
-    document = cli(
-        "evaluate", "good.npz", "--fit", "halve", "--fit-on", "good.npz", "--plugin", file, "--json"
-    ).document
-    assert "halve" in json.dumps(document)
+    ran = cli("evaluate", "good.npz", "--fit", "halve", "--cross-fit", 2, "--plugin", file, "--json")
+    assert ran.code == 0, ran.err
+    assert "halve" in json.dumps(ran.document)
 
 
 def test_from_python(file):

@@ -28,7 +28,7 @@ def _load(context: click.Context, parameter: click.Parameter, files: tuple[str, 
     """Load the files, unless the command line is only read for its completion."""
     if not files or context.resilient_parsing:
         return
-    from calibench.plugins.one_off import load_plugin
+    from calibench.plugins.load_plugin import load_plugin
 
     for file in files:
         load_plugin(file)

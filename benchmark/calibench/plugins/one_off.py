@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from calibench.errors import InputError, PluginError
+from calibench.errors import InputError
 from calibench.plugins.registry import FILES_VARIABLE, Plugin
 
 
@@ -72,30 +72,6 @@ def file_points() -> list[FilePoint]:
     return [FilePoint(path) for path in plugin_files()]
 
 
-def load_plugin(path: str | Path) -> Plugin:
-    """Load a one-off plugin: a Python file with hooks. Its names then work as those of an installed plugin, also in workers.
-
-    Returns the plugin. InputError for a path that is no such file; PluginError for a plugin that does not load or that clashes.
-    """
-    from calibench.plugins import discovery
-
-    file = checked_file(path)
-    if file not in plugin_files():
-        before = os.environ.get(FILES_VARIABLE, "")
-        os.environ[FILES_VARIABLE] = f"{before}{os.pathsep if before else ''}{file}"
-        discovery.forget()
-    try:
-        registry = discovery.registry()
-        plugin = next(found for found in registry.plugins if _is_of(found, FilePoint(file)))
-        if plugin.status == "broken":
-            hint = f"correct it; calibench plugin check {path} says more"
-            raise PluginError(f"{path} does not load: {plugin.error}", hint)
-    except PluginError:
-        _unload(file)
-        raise
-    return plugin
-
-
 def checked_file(path: str | Path) -> Path:
     """The absolute path of a file that can be a one-off plugin; InputError says why another cannot."""
     file = Path(path).expanduser().absolute()
@@ -128,18 +104,3 @@ def _other_module(file: Path) -> str:
     if found is None or (origin is not None and Path(origin).exists() and Path(origin).samefile(file)):
         return ""
     return str(origin or name)
-
-
-def _is_of(plugin: Plugin, point: FilePoint) -> bool:
-    """True for the plugin of the file."""
-    return (plugin.name, plugin.module, plugin.distribution) == (point.name, point.value, point.path.name)
-
-
-def _unload(file: Path) -> None:
-    """Take back a file that does not load, so that a program that goes on works without it."""
-    from calibench.plugins import discovery
-
-    left = [str(path) for path in plugin_files() if path != file]
-    os.environ[FILES_VARIABLE] = os.pathsep.join(left)
-    sys.modules.pop(file.stem, None)
-    discovery.forget()

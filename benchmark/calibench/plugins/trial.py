@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from calibench.errors import InputError, RunError
+from calibench.errors import InputError
 from calibench.plugins.registry import Plugin
 
 TRIAL_VARIABLE = "CALIBENCH_PROBE_PLUGINS"
@@ -64,7 +64,7 @@ def _try(plugin: Plugin) -> str:
     words = json.dumps({"name": plugin.name, "module": plugin.module, "one_off": plugin.one_off, "path": sys.path})
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "calibench.plugins.trial", words],
+            [sys.executable, "-m", "calibench.plugins.trial_process", words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -125,34 +125,9 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _write(file: Path, results: dict[str, Any]) -> None:
-    """Keep the results; where that cannot be, the next command tries again."""
-    from calibench.atomic import write_json
-
-    with contextlib.suppress(OSError, RunError):
+    """Keep the results, whole or not at all; where that cannot be, the next command tries again."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_json(file, results)
-
-
-def main() -> None:
-    """The trial: import one plugin and call its hooks. What they raise is no matter here: `discover` says it."""
-    about = json.loads(sys.argv[1])
-    sys.path[:] = about["path"]
-    import importlib.metadata
-
-    from calibench.plugins.discovery import discover
-    from calibench.plugins.hookspecs import GROUP
-
-    if about["one_off"]:
-        from calibench.plugins.one_off import file_points
-
-        points: list[Any] = [point for point in file_points() if point.name == about["name"]]
-    else:
-        found = importlib.metadata.entry_points(group=GROUP)
-        points = [point for point in found if (point.name, point.value) == (about["name"], about["module"])]
-    with contextlib.suppress(KeyboardInterrupt):
-        discover(points)
-    os._exit(REACHED_END)
-
-
-if __name__ == "__main__":
-    main()
+        temporary.write_text(json.dumps(results), encoding="utf-8")
+        temporary.replace(file)
