@@ -6,8 +6,8 @@ import contextlib
 import importlib
 import io
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from calibench.errors import InputError
 from calibench.plugins.discovery import registry
@@ -76,46 +76,12 @@ def check_item(
     return assert_ok(list(verdicts_of(item)))
 
 
-def check_method(name: str, **options: Any) -> list[Verdict]:
-    """`check_item` for a method."""
-    return check_item("method", name, **options)
-
-
-def check_dataset(name: str, **options: Any) -> list[Verdict]:
-    """`check_item` for a dataset."""
-    return check_item("dataset", name, **options)
-
-
-def check_model(name: str, **options: Any) -> list[Verdict]:
-    """`check_item` for a model."""
-    return check_item("model", name, **options)
-
-
-def check_metric(name: str, **options: Any) -> list[Verdict]:
-    """`check_item` for a metric."""
-    return check_item("metric", name, **options)
-
-
-def check_noise(name: str, **options: Any) -> list[Verdict]:
-    """`check_item` for a noise."""
-    return check_item("noise", name, **options)
-
-
-def check_shift(name: str, **options: Any) -> list[Verdict]:
-    """`check_item` for a shift."""
-    return check_item("shift", name, **options)
-
-
-def check_ood_score(name: str, **options: Any) -> list[Verdict]:
-    """`check_item` for an OOD score."""
-    return check_item("ood-score", name, **options)
-
-
-def check_reader(name: str, **options: Any) -> list[Verdict]:
-    """`check_item` for a reader."""
-    return check_item("reader", name, **options)
-
-
-def check_launcher(name: str, **options: Any) -> list[Verdict]:
-    """`check_item` for a launcher."""
-    return check_item("launcher", name, **options)
+check_method = partial(check_item, "method")
+check_dataset = partial(check_item, "dataset")
+check_model = partial(check_item, "model")
+check_metric = partial(check_item, "metric")
+check_noise = partial(check_item, "noise")
+check_shift = partial(check_item, "shift")
+check_ood_score = partial(check_item, "ood-score")
+check_reader = partial(check_item, "reader")
+check_launcher = partial(check_item, "launcher")

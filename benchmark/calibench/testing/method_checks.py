@@ -19,7 +19,7 @@ from calibench.testing.any_item import Item, code_counts, documented, pickles, t
 from calibench.testing.recipe_run import StagesRun, run_stages, same, same_run, small_config, with_stage
 from calibench.testing.toy import toy_arrays
 from calibench.testing.verdict import Check, DoesNotApplyError, FailsError, raised_by_plugin
-from calibench.testing.watch import Watch, confirmed, refuse_seeding, watched_spec
+from calibench.testing.watch import Watch, confirmed, refuse_changes, refuse_seeding, watched_spec
 
 IDLE = "the method does not run"
 
@@ -89,15 +89,12 @@ def deterministic(item: Item) -> None:
 
 def inputs_unchanged(item: Item) -> None:
     """No call changes a tensor or array that it gets."""
-    _, watch = _watched(item)
-    if watch.changed:
-        raise FailsError(watch.changed[0])
+    refuse_changes(_watched(item)[1])
 
 
 def seeds_untouched(item: Item) -> None:
     """No call seeds a global generator, or draws from those of Python and numpy."""
-    _, watch = _watched(item)
-    refuse_seeding(watch)
+    refuse_seeding(_watched(item)[1])
 
 
 def test_unseen(item: Item) -> None:

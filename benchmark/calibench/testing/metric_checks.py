@@ -72,8 +72,7 @@ def inputs_unchanged(item: Item) -> None:
 
 def seeds_untouched(item: Item) -> None:
     """The figure touches no global generator."""
-    _, watch = _value(item)
-    refuse_seeding(watch)
+    refuse_seeding(_value(item)[1])
 
 
 def resamples_agree(item: Item) -> None:

@@ -11,7 +11,7 @@ from calibench.testing.any_item import Item, code_counts, documented, pickles, t
 from calibench.testing.dataset_checks import SHARES
 from calibench.testing.toy import toy_arrays
 from calibench.testing.verdict import Check, DoesNotApplyError, FailsError
-from calibench.testing.watch import Watch, confirmed, refuse_seeding
+from calibench.testing.watch import Watch, confirmed, refuse_changes, refuse_seeding
 
 ROWS = 16
 
@@ -67,9 +67,7 @@ def deterministic(item: Item) -> None:
 
 def inputs_unchanged(item: Item) -> None:
     """The training rows are as before."""
-    watch = _network(item)[1]
-    if watch.changed:
-        raise FailsError(watch.changed[0])
+    refuse_changes(_network(item)[1])
 
 
 def seeds_untouched(item: Item) -> None:

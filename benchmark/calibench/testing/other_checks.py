@@ -15,7 +15,7 @@ from calibench.stages.ood_score import OodTask
 from calibench.testing.any_item import Item, code_counts, documented, pickles, typed
 from calibench.testing.toy import toy_outputs
 from calibench.testing.verdict import Check, FailsError
-from calibench.testing.watch import Watch, confirmed, refuse_seeding
+from calibench.testing.watch import Watch, confirmed, refuse_changes, refuse_seeding
 
 FEATURES, ROWS = 5, 60
 
@@ -63,9 +63,7 @@ def deterministic(item: Item) -> None:
 
 def inputs_unchanged(item: Item) -> None:
     """Features and outputs are as before."""
-    watch = _watched(item)[1]
-    if watch.changed:
-        raise FailsError(watch.changed[0])
+    refuse_changes(_watched(item)[1])
 
 
 def seeds_untouched(item: Item) -> None:

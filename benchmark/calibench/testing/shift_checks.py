@@ -13,7 +13,7 @@ from calibench.testing.any_item import Item, code_counts, documented, typed
 from calibench.testing.dataset_checks import SHARES
 from calibench.testing.toy import toy_arrays
 from calibench.testing.verdict import Check, DoesNotApplyError, FailsError
-from calibench.testing.watch import Watch, confirmed, refuse_seeding
+from calibench.testing.watch import Watch, confirmed, refuse_changes, refuse_seeding
 
 
 def _shift_task() -> ShiftTask:
@@ -63,9 +63,7 @@ def shift_is_seeded(item: Item) -> None:
 
 def shift_leaves_inputs(item: Item) -> None:
     """The test rows are as before."""
-    watch = _shifted(item)[1]
-    if watch.changed:
-        raise FailsError(watch.changed[0])
+    refuse_changes(_shifted(item)[1])
 
 
 def shift_seeds(item: Item) -> None:

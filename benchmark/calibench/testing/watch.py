@@ -59,6 +59,12 @@ def confirmed(make: Callable[[], tuple[T, Watch]]) -> tuple[T, Watch]:
         np.random.set_state(before[1])
 
 
+def refuse_changes(watch: Watch) -> None:
+    """FailsError if a call changed an input in place."""
+    if watch.changed:
+        raise FailsError(watch.changed[0])
+
+
 def refuse_seeding(watch: Watch) -> None:
     """FailsError if a call seeded a global generator, or drew from one that is not torch's."""
     if watch.seeded:
