@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sysconfig
 import venv
 from pathlib import Path
@@ -60,6 +61,9 @@ def follow(home: Path, section: str, folder: str = "work") -> list[str]:
         if words[0] == "cd":
             at /= words[1]
             continue
+        if words[0] == "cp":
+            shutil.copy(at / words[1], at / words[2])
+            continue
         program = home / "venv" / "bin" / words[0]
         words += ["--no-index", "--quiet"] if words[:2] == ["pip", "install"] else []
         printed.append(output(run(program, *words[1:], cwd=at, PYTHONPATH=OURS)))
@@ -108,3 +112,5 @@ def test_a_dataset_a_metric_and_a_launcher(home: Path) -> None:
     assert "breast-cancer" in swept
     (record,) = (home / "work" / "results" / "records").glob("my-data-*.json")
     assert "my-metric" in json.loads(record.read_text(encoding="utf-8"))["metrics"]
+    (board,) = follow(home, "Without a package")[1:]
+    assert "ce:epochs=5+my-idea" in board

@@ -14,6 +14,9 @@ from calibench.cli.plugin_option import plugin_option
 from calibench.records import schemas
 
 if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
     from calibench.testing.verdict import Verdict
 
 STYLES = {"ok": "green", "fails": "red bold", "does not apply": "dim"}
@@ -78,9 +81,39 @@ def _print(verdicts: Iterable[Verdict], quiet: bool) -> Sequence[Verdict]:
         if title != heading:
             heading = title
             console.print(Text(printable(title), style="bold"))
-        line = Text.assemble("  ", (f"{verdict.status:{WIDTH}}", STYLES[verdict.status]), f"  {verdict.check}")
-        line.append(printable(f": {verdict.why}" if verdict.why else ""))
-        console.print(line, soft_wrap=True)
-        if verdict.remedy:
-            console.print(Text(printable(f"{'':{WIDTH}}    {verdict.remedy}"), style="yellow"), soft_wrap=True)
+        console.print(_row(verdict) if console.is_terminal else _lines(verdict), soft_wrap=not console.is_terminal)
     return shown
+
+
+def _row(verdict: Verdict) -> Table:
+    """A verdict for a terminal: status and text side by side, wrapped between words."""
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=WIDTH + 2)
+    status, text, remedy = _parts(verdict)
+    grid.add_row(status, text)
+    if remedy:
+        grid.add_row("", remedy)
+    return grid
+
+
+def _lines(verdict: Verdict) -> Text:
+    """A verdict for a pipe: whole lines."""
+    from rich.text import Text
+
+    status, text, remedy = _parts(verdict)
+    status.pad_right(WIDTH + 2 - len(status.plain))
+    line = Text.assemble(status, "  ", text)
+    return Text.assemble(line, "\n", " " * (WIDTH + 4), remedy) if remedy else line
+
+
+def _parts(verdict: Verdict) -> tuple[Text, Text, Text]:
+    """The status, the check with its reason, and the remedy, with the plugin's escapes made visible."""
+    from rich.text import Text
+
+    from calibench.report.format import printable
+
+    text = f"{verdict.check}: {verdict.why}" if verdict.why else verdict.check
+    status = Text(f"  {verdict.status}", style=STYLES[verdict.status])
+    return status, Text(printable(text)), Text(printable(verdict.remedy), style="yellow")

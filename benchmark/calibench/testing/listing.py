@@ -78,7 +78,8 @@ def imports(listing: Listing) -> str:
         raise FailsError(f"it is {plugin.status} {plugin.error}", "unset CALIBENCH_DISABLE_PLUGINS")
     if plugin.status == "broken" and not _is_of_api(plugin):
         raise FailsError(f"it does not load: {plugin.error}")
-    return f"{len(registry.entries)} names"
+    count = len(registry.entries)
+    return "1 name" if count == 1 else f"{count} names"
 
 
 def _is_of_api(plugin: Plugin) -> bool:
@@ -91,7 +92,7 @@ def api_fits(listing: Listing) -> str:
         raise FailsError(listing.listed.plugin.error)
     stated = listing.done().plugin.api
     if not stated:
-        raise DoesNotApplyError('it states none, as CALIBENCH_API = "1.0" in its module would')
+        raise DoesNotApplyError('it states none, as in CALIBENCH_API = "1.0"')
     return stated
 
 

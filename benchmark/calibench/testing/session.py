@@ -87,7 +87,10 @@ class Session:
                 raise RunError(f"the process that checks plugins ended with {code}", hint)
             self._left += part
         line, _, self._left = self._left.partition(b"\n")
-        event: dict[str, Any] = json.loads(line)
+        try:
+            event: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise RunError("a plugin wrote into the messages of its check", "it must write to its own files") from None
         return event
 
     def close(self) -> None:
