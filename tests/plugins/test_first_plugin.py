@@ -109,7 +109,7 @@ def test_a_dataset_a_metric_and_a_launcher(home: Path) -> None:
     *_, checked, board, swept = follow(home, "A dataset, a metric, a launcher")
     assert " 0 fails" in checked
     assert "my-data" in board
-    assert "breast-cancer" in swept
+    assert "iris" in swept
     (record,) = (home / "work" / "results" / "records").glob("my-data-*.json")
     assert "my-metric" in json.loads(record.read_text(encoding="utf-8"))["metrics"]
     (board,) = follow(home, "Without a package")[1:]

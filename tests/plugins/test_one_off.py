@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -86,6 +87,17 @@ def test_evaluate_fits_it(cli, file, good):
     ran = cli("evaluate", "good.npz", "--fit", "halve", "--cross-fit", 2, "--plugin", file, "--json")
     assert ran.code == 0, ran.err
     assert "halve" in json.dumps(ran.document)
+
+
+def test_the_readmes_plugin_works_as_a_file(tmp_path):
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    source = next(
+        block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "@calibench.hookimpl" in block
+    )
+    (tmp_path / "my_plugin.py").write_text(source)
+    calibench.load_plugin(tmp_path / "my_plugin.py")
+    spec = discovery.registry().get("method", "halve").spec
+    assert issubclass(spec.load(), calibench.Calibrator)
 
 
 def test_from_python(file):

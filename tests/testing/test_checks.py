@@ -10,7 +10,7 @@ import pytest
 
 import calibench
 from calibench.plugins.specs import MetricSpec, NoiseSpec, Spec
-from calibench.testing import check_dataset, check_item, check_metric, check_noise
+from calibench.testing import check_dataset, check_item, check_method, check_metric, check_noise
 from calibench.testing.any_item import Item
 from calibench.testing.checks import MODULES, verdicts_of
 from calibench.testing.verdict import Verdict, assert_ok
@@ -128,6 +128,17 @@ def test_code_that_no_digest_covers_fails(monkeypatch):
     found = failed(NoiseSpec(name="bad", target="loose.noises:same", summary="A bad noise."))
     assert list(found) == ["cache key"]
     assert "its cache key never changes" in found["cache key"]
+
+
+@pytest.mark.slow
+def test_settings_give_values_to_required_parameters(features, tmp_path):
+    path = tmp_path / "features.npz"
+    found = {verdict.check: verdict for verdict in check_dataset("npz", settings=[f"npz.path={path}"])}
+    assert found["splits"].status == "ok"
+    assert "3 classes; rows: train " in found["splits"].why
+    (tmp_path / "costs.csv").write_text("0,1,1\n1,0,1\n1,1,0\n")
+    verdicts = check_method("cost", settings=[f"cost.matrix={tmp_path / 'costs.csv'}"])
+    assert len([verdict for verdict in verdicts if verdict.status == "ok"]) == 11
 
 
 def test_a_failure_lists_the_checks_that_fail():
