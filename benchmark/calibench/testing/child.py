@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import sys
 import tempfile
 from collections.abc import Callable
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 Emit = Callable[..., None]
+
+MOST_BYTES = 4 << 30
+"""Address space that an import may add: one that fills the memory ends in a MemoryError, not the machine."""
 
 
 def main() -> None:
@@ -67,6 +71,10 @@ def _list(job: dict[str, Any], emit: Emit, printed: Callable[[], str]) -> None:
     from calibench.testing.verdict import verdict_of
 
     source = _source(job)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    with contextlib.suppress(ValueError, OSError):  # where the system knows no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (used + MOST_BYTES, hard))
     listing = Listing(source, printed)
     for check in CHECKS:
         emit(begin=check.name)
