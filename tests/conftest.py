@@ -20,6 +20,9 @@ import calibench.cli
 # As main() does, but before any test imports torch: libgomp reads it once, and idle threads that spin double every time.
 os.environ.setdefault("GOMP_SPINCOUNT", calibench.cli.SPIN)
 
+# Plugins of tests are imported at once: a trial of each, in a process of its own, would take half a second.
+os.environ.setdefault("CALIBENCH_PROBE_PLUGINS", "0")
+
 from calibench.models.vision_import import torchvision_operators
 
 torchvision_operators()  # torchmetrics, an oracle, imports torchvision where it finds one

@@ -16,7 +16,7 @@ from calibench import kernels, training
 from calibench.data import noise
 from calibench.data.shift import ShiftTask
 from calibench.metrics.judged import Judged
-from calibench.moved import MOVED
+from calibench.moved import MOVED, deprecated
 from calibench.outputs import decisions
 from calibench.plugins import params, specs
 
@@ -89,3 +89,14 @@ def test_old_fields_warn_and_answer():
             assert thing.questions == value
     with pytest.warns(DeprecationWarning, match=r"Judged\.doubt is now uncertainty"):
         assert (judged.doubt == judged.uncertainty).all()
+
+
+def test_a_deprecation_names_the_version_that_ends_the_old_name():
+    def old():
+        deprecated("calibench.old is now calibench.new")
+
+    with pytest.warns(
+        DeprecationWarning, match=r"calibench.old is now calibench.new; the old name goes with API 2.0"
+    ) as seen:
+        old()
+    assert seen[0].filename == __file__

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from calibench import moved
 from calibench.lazy import exports
-from calibench.version import __version__
+from calibench.version import API_VERSION, __version__
 
 moved.install()
+if os.environ.get("CALIBENCH_PLUGIN_FILES"):
+    from calibench.plugins.one_off import install_finder
+
+    install_finder()
 
 if TYPE_CHECKING:
     from calibench.api import run as run
@@ -44,6 +49,7 @@ if TYPE_CHECKING:
     from calibench.plugins.events import SweepCellFinished as SweepCellFinished
     from calibench.plugins.hookspecs import hookimpl as hookimpl
     from calibench.plugins.kit import specs_in as specs_in
+    from calibench.plugins.load_plugin import load_plugin as load_plugin
     from calibench.plugins.params import REQUIRED as REQUIRED
     from calibench.plugins.params import Param as Param
     from calibench.plugins.specs import DatasetSpec as DatasetSpec
@@ -99,6 +105,7 @@ _HOME = {
     ),
     "calibench.plugins.hookspecs": ("hookimpl",),
     "calibench.plugins.kit": ("specs_in",),
+    "calibench.plugins.load_plugin": ("load_plugin",),
     "calibench.plugins.params": ("REQUIRED", "Param"),
     "calibench.plugins.specs": (
         "DatasetSpec",
@@ -118,7 +125,7 @@ _HOME = {
     "calibench.runs.site": ("write_report", "write_site"),
     "calibench.stages": ("Calibrator", "DecisionRule", "Ensemble", "HeadRefit", "Objective", "OodScore", "Sampler"),
 }
-__all__ = ["__version__", *sorted(name for names in _HOME.values() for name in names)]  # noqa: PLE0604 - the names are strings
+__all__ = ["API_VERSION", "__version__", *sorted(name for names in _HOME.values() for name in names)]  # noqa: PLE0604 - the names are strings
 
 __getattr__ = exports(__name__, _HOME, moved.attribute)
 

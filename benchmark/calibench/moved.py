@@ -12,6 +12,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from calibench.version import API_VERSION
+
 MOVED: dict[str, tuple[str, ...]] = {
     "calibench.data.noisy": ("calibench.data.noise",),
     "calibench.decisions": ("calibench.outputs.decisions",),
@@ -27,6 +29,16 @@ MOVED: dict[str, tuple[str, ...]] = {
     "calibench.specs": ("calibench.plugins.specs", "calibench.plugins.params"),
 }
 """The modules of today that hold the content of an old one, the main one first."""
+
+
+def deprecated(what: str, level: int = 2) -> None:
+    """Warn that a public name has changed: `what` is a sentence without its full stop, such as `Outputs.a is now b`.
+
+    `level` says whose line the warning names: 2 is the caller of the function that calls this. Every deprecation of calibench
+    goes through here, so that each says when the old name goes.
+    """
+    gone = int(API_VERSION.partition(".")[0]) + 1
+    warnings.warn(f"{what}; the old name goes with API {gone}.0", DeprecationWarning, stacklevel=level + 1)
 
 
 class _Moved:
@@ -47,7 +59,7 @@ class _Moved:
         Of several modules the old one stays, and finds every name in the first module that has it.
         """
         new = MOVED[module.__name__]
-        warnings.warn(f"{module.__name__} has moved to {' and '.join(new)}", DeprecationWarning, stacklevel=2)
+        deprecated(f"{module.__name__} has moved to {' and '.join(new)}")
         if len(new) == 1:
             sys.modules[module.__name__] = importlib.import_module(new[0])
         else:
@@ -73,7 +85,7 @@ def renamed(old: str, new: str) -> Any:
     """A property `old` that warns and returns the attribute `new`."""
 
     def value(self: Any) -> Any:
-        warnings.warn(f"{type(self).__name__}.{old} is now {new}", DeprecationWarning, stacklevel=2)
+        deprecated(f"{type(self).__name__}.{old} is now {new}")
         return getattr(self, new)
 
     return property(value, doc=f"`{new}` by its old name, for plugins of earlier versions.")

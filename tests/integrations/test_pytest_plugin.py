@@ -161,3 +161,19 @@ def test_loading_the_plugin_imports_nothing_heavy(tmp_path):
         "calibench.version",
     ]
     assert len(loaded) <= 10, loaded
+
+
+def test_authors_check_an_item_and_get_toy_data(run):
+    result = run(
+        """
+        def test_good(calibench_check, calibench_toy):
+            verdicts = calibench_check("noise", "symmetric")
+            assert len(verdicts) == 9
+            assert calibench_toy.x.shape == (150, 8, 8)
+
+        def test_missing(calibench_check):
+            calibench_check("noise", "symetric")
+        """
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    assert "hint: did you mean 'symmetric'?" in result.outlines

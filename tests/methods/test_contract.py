@@ -7,7 +7,6 @@ import math
 import random
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,30 +15,10 @@ from sklearn.datasets import load_digits
 
 from calibench.cache.stage_cache import StageCache
 from calibench.config.resolve import resolve
-from calibench.data.load import load_data
-from calibench.outputs.outputs import Outputs
 from calibench.plugins.discovery import registry
 from calibench.plugins.params import REQUIRED, Param
 from calibench.plugins.specs import STAGE_ORDER, MethodSpec
-from calibench.progress import quiet
-from calibench.recipe.members import Members
-from calibench.recipe.posthoc import PostHoc
-
-SMALL = {
-    "epochs": 2,
-    "samples": 3,
-    "members": 2,
-    "cycles": 2,
-    "folds": 2,
-    "rank": 2,
-    "views": 2,
-    "batch_size": 32,
-    "random_features": 16,
-}
-"""Values of whole-number parameters for which the contract needs few steps."""
-
-LEARNING_RATE = 0.01
-"""Large enough that a few steps train something: logits without information have no temperature, which is refused."""
+from calibench.testing.recipe_run import LEARNING_RATE, StagesRun, run_stages, same_run, small_value
 
 CONVERTED = ("batch-ensemble", "masksembles")
 """Samplers that convert the last layer."""
@@ -82,12 +61,9 @@ def setting(spec: MethodSpec, param: Param, folder: Path) -> str | int | float |
     if param.default is REQUIRED:
         assert (spec.name, param.key) == ("cost", "matrix"), "a required parameter needs a value here"
         return f'"{folder / "costs.csv"}"'
-    if param.key == "lr" and spec.kind == "refit":
-        return LEARNING_RATE
     if (spec.name, param.key) == ("laplace", "samples"):  # for prediction=mc only
         return None
-    small = SMALL.get(param.key) if param.type == "int" else None
-    return None if small == param.default else small
+    return small_value(spec, param)
 
 
 def text(name: str, folder: Path) -> str:
@@ -98,49 +74,27 @@ def text(name: str, folder: Path) -> str:
     return f"{name}:{settings}" if settings else name
 
 
-def run_recipe(
-    recipe: str, folder: Path, cache: StageCache, seed: int = 0
-) -> tuple[Outputs, Any, list[dict[str, Any]]]:
-    """The test outputs after calibration, the decisions, and the record's `fitted`."""
+def run_recipe(recipe: str, folder: Path, cache: StageCache, seed: int = 0) -> StagesRun:
+    """The stages of a recipe on the digits 0 to 3."""
     dataset, model = f"npz:path={folder / 'digits.npz'}", "mlp:hidden=16,dropout=0.1"
     objective = resolve(recipe, dataset, model).objective.name
     config = resolve(recipe, dataset, model, seed=seed, epochs=4, settings=[f"{objective}.lr={LEARNING_RATE}"])
-    data = load_data(config)
-    pipeline = Members(config, data, cache, quiet)
-    chain = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes)
-    outputs = pipeline.run(("cal", "test"))
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        fitted = pipeline.fitted + chain.fit(outputs["cal"], torch.from_numpy(data.cal.y))
-        calibrated = chain.apply(outputs["test"])
-        decisions = chain.decide(calibrated)
-    return calibrated, decisions, fitted
-
-
-def same(a: Any, b: Any) -> bool:
-    """True if two decisions, or two of their fields, are equal."""
-    if isinstance(a, torch.Tensor):
-        return bool(torch.equal(a, b))
-    if hasattr(a, "__dataclass_fields__"):
-        return all(same(getattr(a, name), getattr(b, name)) for name in a.__dataclass_fields__)
-    return bool(a == b)
+    return run_stages(config, cache)
 
 
 def check_contract(recipe: str, folder: Path, cache_folder: Path) -> None:
-    outputs, decisions, fitted = run_recipe(recipe, folder, StageCache(cache_folder))
-    probs = outputs.check(recipe).probs()
+    run = run_recipe(recipe, folder, StageCache(cache_folder))
+    probs = run.test.check(recipe).probs()
     assert probs.shape[1] == K
     assert bool(torch.isfinite(probs).all())
     assert bool((probs >= 0).all())
     torch.testing.assert_close(probs.sum(1), torch.ones(len(probs), dtype=torch.float64), rtol=0, atol=1e-3)
-    assert json.loads(json.dumps(fitted, allow_nan=False)) == fitted  # a record can hold it
+    assert json.loads(json.dumps(run.fitted, allow_nan=False)) == run.fitted  # a record can hold it
 
     warm = StageCache(cache_folder)
     again = run_recipe(recipe, folder, warm)
     assert warm.misses == []  # a run that was stopped continues from the cache
-    assert torch.equal(outputs.scores, again[0].scores)
-    assert same(decisions, again[1])
-    assert fitted == again[2]
+    assert same_run(run, again)
 
 
 @pytest.mark.slow
@@ -207,6 +161,5 @@ def test_every_method_is_described_and_its_parameters_are_bounded(name: str) -> 
 @pytest.mark.parametrize("name", [name for name in sorted(specs()) if specs()[name].kind in {"objective", "refit"}])
 def test_another_seed_trains_another_network(name: str, folder: Path, cache_folder: Path) -> None:
     recipe = text(name, folder)
-    first_seed, _, _ = run_recipe(recipe, folder, StageCache(cache_folder), seed=0)
-    other_seed, _, _ = run_recipe(recipe, folder, StageCache(cache_folder), seed=1)
-    assert not torch.equal(first_seed.scores, other_seed.scores)
+    first, other = (run_recipe(recipe, folder, StageCache(cache_folder), seed=seed) for seed in (0, 1))
+    assert not torch.equal(first.test.scores, other.test.scores)

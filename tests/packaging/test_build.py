@@ -75,6 +75,8 @@ def contents(tree: Path) -> tuple[str, list[str]]:
         names = archive.namelist()
     assert "calibench/kernels/reference/__init__.py" in names
     assert {f"calibench/report/site/templates/{name}" for name in ("base.html", "site.css", "site.js")} <= set(names)
+    kit = tree / "benchmark" / "calibench" / "plugins" / "templates"
+    assert {f"calibench/plugins/templates/{path.relative_to(kit)}" for path in kit.rglob("*.jinja")} <= set(names)
     return path.name, sorted(name for name in names if name.endswith((".so", ".o", ".cu", ".cpp", ".h")))
 
 

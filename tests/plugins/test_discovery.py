@@ -85,7 +85,9 @@ def test_output_of_a_plugin_does_not_reach_standard_output(plugin, monkeypatch):
     source = "print('on import')\n" + GOOD.format("halve").replace("    return", "    print('in hook')\n    return")
     assert discover(plugin("acme", source)).get("method", "halve")
     assert out.getvalue() == ""
-    assert err.getvalue().split("\n") == ["on import", "in hook", ""]
+    lines = err.getvalue().splitlines()
+    assert [line.rpartition(") prints: ")[2] for line in lines] == ["on import", "in hook"]
+    assert all(line.startswith("plugin 'acme' (acme-dist 1.2, ") for line in lines)
 
 
 # --- broken plugins -------------------------------------------------------------------------------------------------

@@ -14,10 +14,10 @@ from calibench.config.grammar import Bound
 PRESENTATION = frozenset(
     {
         *("__main__.py", "api.py", "bench", "cli", "integrations", "leaderboard", "maps", "metric_modules", "moved.py"),
-        *("progress.py", "records", "report"),
+        *("progress.py", "records", "report", "testing"),
     }
 )
-"""Rooms and modules of calibench that decide no figure of a run: they measure speed, store, rank, show, or map files."""
+"""Rooms and modules of calibench that decide no figure of a run: they time, store, rank, show, map files, or check plugins."""
 
 JUDGING = frozenset({"evaluation", "metrics", "runs"})
 """Rooms that decide the figures of a run, but no result of a stage (a trained network, features, logits)."""

@@ -15,6 +15,7 @@ import click
 
 from calibench.cli.completion import install_option, show_option
 from calibench.cli.output import is_first_process, to_stderr
+from calibench.cli.plugin_option import plugin_option
 from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
 from calibench.version import __version__
 
@@ -24,7 +25,8 @@ slower while another process wants a core. This number keeps the speed of a quie
 spinning) and loses less on a busy one, where `--threads 1` is better still."""
 
 COMMANDS = (
-    *("apply", "bench", "compare", "curves", "doctor", "evaluate", "export", "fit", "gate", "help", "leaderboard", "list"),
+    *("apply", "bench", "compare", "curves", "doctor", "evaluate", "export", "fit", "gate", "help", "leaderboard"),
+    *("list", "plugin"),
     *("predict", "report", "results", "run", "show", "site", "submit", "sweep", "thresholds", "verify", "winrates"),
 )  # fmt: skip
 """The commands: each is the function of its name in the file of its name; `list_` in list.py, `help_` in help.py."""
@@ -85,6 +87,7 @@ class _Group(click.Group):
 @install_option
 @show_option
 @click.version_option(__version__, prog_name="calibench")
+@plugin_option
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Can I trust this classifier's confidence? Benchmark calibration methods, or judge stored outputs.

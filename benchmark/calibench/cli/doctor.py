@@ -9,6 +9,7 @@ import click
 from calibench.cli.command import Command
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import stdout
+from calibench.cli.plugin_option import plugin_option
 from calibench.records import schemas
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ FACTS_OF_THEIR_OWN = {
 
 
 @click.command(cls=Command)
+@plugin_option
 @json_option
 def doctor(as_json: bool) -> None:
     """Check this installation: versions, compiled kernels, plugins. Exit code 1 if something is wrong.
@@ -38,7 +40,7 @@ def doctor(as_json: bool) -> None:
     """
     from calibench.plugins.discovery import discover
 
-    document = _document(discover())
+    document = _document(discover(again=True))
     if as_json:
         emit_json(document)
     else:

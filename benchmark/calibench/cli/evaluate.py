@@ -17,6 +17,7 @@ from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.picture_options import PictureFiles, picture_options
+from calibench.cli.plugin_option import plugin_option
 from calibench.cli.questions import Questions, question_options
 from calibench.errors import InputError
 from calibench.progress import AfterPatience
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     help="Read FILE (.npy, .npz, .safetensors, .parquet) in one pass, so that it may be larger than memory.",
 )
 @picture_options
+@plugin_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no notes and no table.")
 def evaluate(  # noqa: PLR0913 - an argument for each option

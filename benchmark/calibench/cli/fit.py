@@ -11,6 +11,7 @@ from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
+from calibench.cli.plugin_option import plugin_option
 
 if TYPE_CHECKING:
     from calibench.maps.calibration_map import CalibrationMap
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--soft", metavar="NAME", help="Shares of people who gave each label, from which labels are drawn.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The seed of fits that draw at random.")
+@plugin_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def fit(

@@ -12,6 +12,7 @@ from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, to_stderr, warn_about_broken_plugins
+from calibench.cli.plugin_option import plugin_option
 from calibench.progress import AfterPatience
 from calibench.report.progress_bar import progress
 
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     metavar="OUT.xml",
     help="Write the checks as JUnit XML, a test case a check.",
 )
+@plugin_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print only the checks that do not hold.")
 def gate(  # noqa: PLR0913 - an argument for each option

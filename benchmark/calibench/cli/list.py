@@ -9,6 +9,7 @@ import click
 from calibench.cli.command import Command
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import print_line, stdout, warn_about_broken_plugins
+from calibench.cli.plugin_option import plugin_option
 from calibench.errors import did_you_mean
 from calibench.records import schemas
 
@@ -42,6 +43,7 @@ def _kinds(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 @click.command("list", cls=Command, short_help="List what there is: methods, metrics, readers and others.")
 @click.argument("kind", required=False, shell_complete=_kinds)
+@plugin_option
 @json_option
 def list_(kind: str | None, as_json: bool) -> None:
     """List the names of a KIND, such as methods, each with the distribution that brings it; without one, the kinds.

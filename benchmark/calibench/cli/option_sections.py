@@ -14,7 +14,7 @@ SECTIONS = {
     "Reading FILE": (
         "logits probs labels classes positive ignore combine class-axis truth on format soft stream results data-dir"
     ),
-    "Output": "output onnx snippet plot plot-kind report annotate junit json quiet help",
+    "Output": "output onnx snippet plot plot-kind report annotate junit plugin json quiet help",
 }
 """The options of each section, by their long names; options of no section stand first."""
 

@@ -10,6 +10,7 @@ import click
 from calibench.cli.file_options import results_option, rows_output_option
 from calibench.cli.option_sections import SectionedCommand
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, warn_about_broken_plugins
+from calibench.cli.plugin_option import plugin_option
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @rows_output_option
 @results_option
 @click.option("--data-dir", type=click.Path(path_type=Path), help="The folder of published datasets.")
+@plugin_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def predict(run_id: str, file: Path, output: Path, results: Path, data_dir: Path | None, quiet: bool) -> None:
     """Predict the rows x [N, ...] in FILE (.npz with x, and y if there are labels; or .npy) by the trained pipeline of a run.

@@ -17,6 +17,7 @@ from calibench.cli.file_options import written_results_option
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import is_first_process, plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
+from calibench.cli.plugin_option import plugin_option
 from calibench.cli.run_jobs import launch_jobs
 from calibench.cli.run_tuned import tune_options, tuned_configs
 from calibench.cli.seeds import read_seeds
@@ -148,6 +149,7 @@ if TYPE_CHECKING:
 )
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Runs at once, each in a process of its own.")
 @track_option
+@plugin_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress, no notes and no board.")
 def run(  # noqa: PLR0913 - an argument for each option

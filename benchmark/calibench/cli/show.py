@@ -12,6 +12,7 @@ from calibench.cli.command import Command
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.list import FAMILIES
 from calibench.cli.output import stdout, warn_about_broken_plugins
+from calibench.cli.plugin_option import plugin_option
 from calibench.errors import did_you_mean
 from calibench.records import schemas
 
@@ -38,6 +39,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 @click.command(cls=Command, short_help="Explain a method, a metric or another thing by its name.")
 @click.argument("words", nargs=-1, required=True, metavar="[KIND] NAME", shell_complete=_complete)
+@plugin_option
 @json_option
 def show(words: tuple[str, ...], as_json: bool) -> None:
     """Explain a method, a metric or another thing by its NAME: parameters, equation, paper, deviations.

@@ -14,6 +14,7 @@ from calibench.cli.command import Command
 from calibench.cli.complete_names import names_of
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
+from calibench.cli.plugin_option import plugin_option
 from calibench.cli.seeds import read_seeds
 from calibench.cli.sweep_dry_run import say_missing
 from calibench.cli.sweep_progress import sweep_progress
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     help="Where records and predictions go: a folder, or a URL such as s3://bucket/results.",
 )
 @track_option
+@plugin_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no board.")
 def sweep(  # noqa: PLR0913 - an argument for each option

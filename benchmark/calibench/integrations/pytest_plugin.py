@@ -1,5 +1,7 @@
 """The fixture and the marker `calibench_gate`: a test fails, in the words of `calibench gate`, if a limit does not hold.
 
+For authors of plugins, `calibench_check` makes every check of an item, and `calibench_toy` is toy data.
+
 pytest loads this module in every run of an environment with calibench, so it imports calibench's code when a test calls it.
 """
 
@@ -11,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from calibench.data.arrays import Arrays
     from calibench.evaluation.gate.gate_result import GateResult
+    from calibench.testing.verdict import Verdict
 
 NAME = "calibench_gate"
 MARKER = f"{NAME}(**arguments): arguments of calibench.gate for the fixture {NAME}, as max={{'ece15': 0.03}}"
@@ -65,3 +69,34 @@ def calibench_gate(request: pytest.FixtureRequest) -> Iterator[Callable[..., Gat
     yield gate
     if marked and not calls:
         pytest.fail(f"the test has the marker {NAME} and never called the fixture {NAME}", pytrace=False)
+
+
+@pytest.fixture
+def calibench_check() -> Callable[..., list[Verdict]]:
+    """`calibench_check("method", "halve")`: make every check of one item; the test fails with those that fail, a line each.
+
+    It takes the arguments of `calibench.testing.check_item` and returns the verdicts.
+    """
+
+    def check(family: str, name: str, **options: Any) -> list[Verdict]:
+        __tracebackhide__ = True
+        from calibench.errors import CalibenchError
+        from calibench.testing import check_item
+
+        try:
+            return check_item(family, name, **options)
+        except AssertionError as error:
+            reason = str(error)
+        except CalibenchError as error:
+            reason = f"error: {error.message}\nhint: {error.hint}"
+        pytest.fail(reason, pytrace=False)
+
+    return check
+
+
+@pytest.fixture
+def calibench_toy() -> Arrays:
+    """Small images of three classes in four splits: `calibench.testing.toy_arrays()`."""
+    from calibench.testing import toy_arrays
+
+    return toy_arrays()

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import importlib.metadata
 import inspect
+import io
 import os
 import re
 import sys
 import threading
+import time
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import pluggy
 
 from calibench.errors import CalibenchError, CalibenchWarning, PluginError, did_you_mean
 from calibench.plugins import hookspecs, lifecycle_hookspecs
+from calibench.plugins.api_version import wanted_api
 from calibench.plugins.events import EVENTS
 from calibench.plugins.listeners import Listener, functions_of
-from calibench.plugins.registry import BLOCK_VARIABLE, Entry, Plugin, Registry
+from calibench.plugins.registry import BLOCK_VARIABLE, FILES_VARIABLE, Entry, Plugin, Registry
 from calibench.plugins.specs import (
     DatasetSpec,
     LauncherSpec,
@@ -53,6 +57,8 @@ HOOKS: dict[str, type[Spec]] = {
 }
 """The hooks that describe, each with its kind of spec. The hooks of `EVENTS` tell of runs."""
 
+TRACE_VARIABLE = "CALIBENCH_TRACE_PLUGINS"
+"""If set, the import and each hook of every plugin are printed on standard error with their times."""
 
 _LOCK = threading.RLock()
 """One thread loads plugins: loading sends their prints to standard error, and two threads that do so leave it there."""
@@ -75,13 +81,23 @@ def _loaded(*families: str) -> Registry:
     return reg
 
 
+def forget() -> None:
+    """Load all plugins anew at the next call of `registry`: there is one more."""
+    with _LOCK:
+        _loaded.cache_clear()
+
+
 def discover(
-    entry_points: Iterable[importlib.metadata.EntryPoint] | None = None, families: Collection[str] = ()
+    entry_points: Iterable[Any] | None = None, families: Collection[str] = (), *, again: bool = False
 ) -> Registry:
-    """Load every entry point on its own and call its hooks. Errors are collected in the registry, never raised."""
+    """Load every entry point on its own and call its hooks. Errors are collected in the registry, never raised.
+
+    Without `entry_points`, those of this environment, and the one-off plugins that the user named; a stranger's plugin then has
+    a trial in another process first. `again` repeats a trial that failed.
+    """
     blocked = {name.strip() for name in os.environ.get(BLOCK_VARIABLE, "").split(",") if name.strip()}
     reg = Registry()
-    points = _entry_points(reg) if entry_points is None else entry_points
+    points = [*_entry_points(reg), *_file_points()] if entry_points is None else entry_points
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
     manager.add_hookspecs(lifecycle_hookspecs)
@@ -91,6 +107,10 @@ def discover(
             continue
         if point.name in blocked:
             reg.plugins.append(_with(plugin, "blocked", f"by {BLOCK_VARIABLE}"))
+            continue
+        harm = "" if entry_points is not None else _trouble(plugin, again)
+        if harm:
+            reg.plugins.append(_with(plugin, "broken", harm))
             continue
         hooks = [hook for hook, kind in HOOKS.items() if not families or kind.family in families]
         reg.plugins.append(_load(plugin, point, manager, reg, hooks))
@@ -104,15 +124,19 @@ def discover(
 
 def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, reg: Registry, hooks: Iterable[str]) -> Plugin:
     """Import and register one plugin, and call its hooks. Its errors become its status; Ctrl-C passes."""
+    start = time.perf_counter()
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # standard output may have to be one JSON object
+        with _named_prints(plugin):
             module = point.load()
+            _trace(plugin, "import", start)
+            plugin = dataclasses.replace(plugin, api=wanted_api(module))
             fault = _register(plugin, module, manager, reg)
             if fault is not None:
                 reg.faults.append(fault)
                 return _with(plugin, "broken", fault.message)
             specs = [spec for hook in hooks for spec in _call(hook, plugin, manager)]
             functions = functions_of(manager, plugin.name)
+            plugin = dataclasses.replace(plugin, seconds=time.perf_counter() - start)
     except KeyboardInterrupt:
         raise
     except CalibenchError as error:
@@ -124,6 +148,27 @@ def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, reg: Regist
     if functions:
         reg.listeners.append(Listener(str(plugin), functions))
     return plugin
+
+
+def _trouble(plugin: Plugin, again: bool) -> str:
+    """Why a stranger's plugin cannot be imported here; ours cost no time."""
+    if plugin.distribution == "calibench":
+        return ""
+    from calibench.plugins.trial import trouble
+
+    return trouble(plugin, again)
+
+
+@contextlib.contextmanager
+def _named_prints(plugin: Plugin) -> Iterator[None]:
+    """Send prints of the plugin to standard error, with its name: standard output may have to be one JSON object."""
+    text = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(text):
+            yield
+    finally:
+        for line in text.getvalue().splitlines():
+            print(f"{plugin} prints: {line}", file=sys.stderr)
 
 
 def _register(plugin: Plugin, module: Any, manager: pluggy.PluginManager, reg: Registry) -> PluginError | None:
@@ -151,10 +196,12 @@ def _call(hook: str, plugin: Plugin, manager: pluggy.PluginManager) -> list[Spec
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         if implementation.plugin_name != plugin.name:
             continue
+        start = time.perf_counter()
         for spec in implementation.function():
             if not isinstance(spec, HOOKS[hook]):
                 raise PluginError(f"{hook} returned {spec!r}, not a {HOOKS[hook].__name__}")
             specs.append(spec)
+        _trace(plugin, hook, start, f", {len(specs)} specs")
     return specs
 
 
@@ -214,7 +261,25 @@ def _entry_points(reg: Registry) -> Iterable[importlib.metadata.EntryPoint]:
     return points
 
 
-def _describe(point: importlib.metadata.EntryPoint) -> Plugin:
+def _file_points() -> Iterable[Any]:
+    """The one-off plugins of this process."""
+    if not os.environ.get(FILES_VARIABLE):
+        return ()
+    from calibench.plugins.one_off import file_points
+
+    return file_points()
+
+
+def _trace(plugin: Plugin, what: str, start: float, result: str = "") -> None:
+    """With CALIBENCH_TRACE_PLUGINS, a line on standard error: the step of a plugin, and its milliseconds."""
+    if os.environ.get(TRACE_VARIABLE, "0") not in {"", "0"}:
+        print(f"trace: {plugin}: {what}: {1000 * (time.perf_counter() - start):.1f} ms{result}", file=sys.stderr)
+
+
+def _describe(point: Any) -> Plugin:
+    if hasattr(point, "describe"):  # a one-off plugin
+        described: Plugin = point.describe()
+        return described
     name = version = None
     if point.dist is not None:
         with contextlib.suppress(Exception):  # half-removed distributions have no METADATA
@@ -227,7 +292,7 @@ def _origin(plugin: Plugin) -> tuple[str, str, str]:
 
 
 def _with(plugin: Plugin, status: str, error: str) -> Plugin:
-    return Plugin(plugin.name, plugin.distribution, plugin.version, plugin.module, status, error)
+    return dataclasses.replace(plugin, status=status, error=error)
 
 
 def _block_hint(plugin: Plugin) -> str:

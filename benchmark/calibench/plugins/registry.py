@@ -11,6 +11,9 @@ from calibench.plugins.specs import Spec
 BLOCK_VARIABLE = "CALIBENCH_DISABLE_PLUGINS"
 """Comma-separated plugin names (as `calibench doctor` prints them) that are not loaded."""
 
+FILES_VARIABLE = "CALIBENCH_PLUGIN_FILES"
+"""The files of one-off plugins, joined by `os.pathsep`: `--plugin` and `load_plugin` set it, and worker processes inherit it."""
+
 
 @dataclass(frozen=True)
 class Plugin:
@@ -22,6 +25,12 @@ class Plugin:
     module: str
     status: str = "loaded"
     error: str = ""
+    api: str = ""
+    """The version of calibench's API that it states; empty if it states none."""
+    seconds: float = field(default=0.0, compare=False)
+    """The time of its import and hooks."""
+    one_off: bool = False
+    """True for a file that the user named (`--plugin`): its file stands for the distribution, a digest for the version."""
 
     def __str__(self) -> str:
         return f"plugin {self.name!r} ({self.distribution} {self.version}, {self.module})"

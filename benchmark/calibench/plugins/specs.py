@@ -18,7 +18,8 @@ StageKind = Literal["objective", "refit", "sampler", "ensemble", "calibrator", "
 STAGE_ORDER: tuple[StageKind, ...] = ("objective", "refit", "sampler", "ensemble", "calibrator", "decision")
 """A recipe's stages stand in this order; only calibrators may follow one another."""
 
-_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
+NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
+"""The names of items: lower-case letters and digits, with single hyphens or underscores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ class Spec:
 
     def __post_init__(self) -> None:
         subject = f"{type(self).__name__} {self.name!r}"
-        if not isinstance(self.name, str) or not _NAME.match(self.name):
+        if not isinstance(self.name, str) or not NAME.match(self.name):
             raise PluginError(
                 f"{subject}: a name is lower-case letters, digits and single hyphens, as in 'label-smoothing'"
             )

@@ -61,6 +61,15 @@ SHOW = "calibench.show/1"
 DOCTOR = "calibench.doctor/1"
 """The state of an installation: `calibench doctor --json`."""
 
+PLUGIN_CHECK = "calibench.plugin-check/1"
+"""The verdicts on a plugin: `calibench plugin check --json`."""
+
+PLUGIN_LIST = "calibench.plugin-list/1"
+"""The plugins of an installation: `calibench plugin list --json`."""
+
+PLUGIN_NEW = "calibench.plugin-new/1"
+"""The files of a new package: `calibench plugin new NAME --json`."""
+
 BENCH = "calibench.bench/1"
 """Times and memory of kernels: `calibench bench kernels --json`."""
 

@@ -13,6 +13,7 @@ from calibench.config.run_config import RunConfig
 from calibench.plugins.discovery import registry
 from calibench.recipe.members import Members
 from calibench.recipe.posthoc import PostHoc
+from calibench.records.environment import versions
 from calibench.runs.inputs import Inputs
 
 
@@ -32,10 +33,12 @@ def identify(config: RunConfig, inputs: Inputs, members: Members, posthoc: PostH
     return Identity(config.run_id("+".join(fingerprints)), code)
 
 
-def distributions_of(config: RunConfig) -> list[str]:
-    """The distributions of the plugins that take part, whose versions go into the record."""
-    from_plugins = [part for part in config.parts if not part.spec.from_caller]
-    return [registry().get(part.spec.family, part.name).plugin.distribution for part in from_plugins]
+def plugin_versions(config: RunConfig) -> dict[str, str]:
+    """The versions of the plugins that take part, for the record: by distribution, and of a one-off plugin by its file."""
+    parts = [part for part in config.parts if not part.spec.from_caller]
+    plugins = [registry().get(part.spec.family, part.name).plugin for part in parts]
+    installed = versions(plugin.distribution for plugin in plugins if not plugin.one_off)
+    return installed | {plugin.distribution: plugin.version for plugin in plugins if plugin.one_off}
 
 
 def _files(inputs: Inputs, members: Members, posthoc: PostHoc) -> str:

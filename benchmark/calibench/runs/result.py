@@ -21,9 +21,9 @@ from calibench.outputs.outputs import Outputs
 from calibench.outputs.several_labels import label_scores
 from calibench.processes import Processes
 from calibench.recipe.members import Members
-from calibench.records.environment import machine, versions
+from calibench.records.environment import machine
 from calibench.records.record import ResultRecord
-from calibench.runs.identity import Identity, distributions_of
+from calibench.runs.identity import Identity, plugin_versions
 from calibench.runs.inputs import Inputs
 from calibench.seeds import noise_seed
 
@@ -60,7 +60,7 @@ class RunResult:
             no_interval=judgement.no_interval | added.no_interval,
             noise_floor={**judgement.noise_floor, **added.noise_floor},
             timings_s={name: round(value, 4) for name, value in timings.items()},
-            versions=versions(distributions_of(config)),
+            versions=plugin_versions(config),
             **judgement.verdict.fields(),
             advice=None if self.advice is None else dict(self.advice),
             units=units_of(metrics, judgement.metrics) | added.units,

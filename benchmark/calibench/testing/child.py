@@ -1,0 +1,136 @@
+"""The process in which plugins are checked: `python -m calibench.testing.child DESCRIPTOR` reads jobs, and forks one process a job.
+
+A job is a JSON line on standard input. Events are JSON lines on the descriptor: `started` with the process's number, `begin`
+with the name of a check, `verdict`, `items`, `ended` with the exit code. A plugin may crash, hang or end its process: the next
+job is not hurt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+Emit = Callable[..., None]
+
+MOST_BYTES = 4 << 30
+"""Address space that an import may add: one that fills the memory ends in a MemoryError, not the machine."""
+
+
+def main() -> None:
+    """Answer jobs until standard input ends."""
+    descriptor = int(sys.argv[1])
+
+    def emit(**event: Any) -> None:
+        os.write(descriptor, json.dumps(event).encode() + b"\n")
+
+    _warm_for_listing()
+    for line in sys.stdin:
+        job = json.loads(line)
+        if job["stage"] == "item":
+            _warm_for_items(job["family"])
+        pid = os.fork()
+        if pid == 0:
+            _answer(job, emit)
+        _, status = os.waitpid(pid, 0)
+        emit(ended=os.waitstatus_to_exitcode(status))
+
+
+def _answer(job: dict[str, Any], emit: Emit) -> None:
+    """Do a job in this forked process, which ends."""
+    emit(started=os.getpid())
+    code = 1
+    try:
+        with tempfile.TemporaryFile("w+") as stdout, Path(os.devnull).open() as nothing:
+            os.dup2(nothing.fileno(), 0)
+            os.dup2(stdout.fileno(), 1)
+
+            def printed() -> str:
+                sys.stdout.flush()
+                stdout.seek(0)
+                return stdout.read()
+
+            (_list if job["stage"] == "list" else _check)(job, emit, printed)
+            code = 0
+    except BaseException as error:
+        emit(broken=f"{type(error).__name__}: {error}")
+    finally:
+        os._exit(code)
+
+
+def _list(job: dict[str, Any], emit: Emit, printed: Callable[[], str]) -> None:
+    """The checks of a plugin's import, and the items that it offers."""
+    from calibench.testing.listing import CHECKS, Listing
+    from calibench.testing.verdict import verdict_of
+
+    source = _source(job)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    with contextlib.suppress(ValueError, OSError):  # where the system knows no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (used + MOST_BYTES, hard))
+    listing = Listing(source, printed)
+    for check in CHECKS:
+        emit(begin=check.name)
+        with contextlib.redirect_stdout(sys.__stdout__):
+            emit(verdict=asdict(verdict_of(check, listing)))
+    if listing.listed is not None:
+        emit(items=[list(key) for key in listing.listed.registry.entries])
+
+
+def _check(job: dict[str, Any], emit: Emit, printed: Callable[[], str]) -> None:
+    """The checks of one item."""
+    source = _source(job)
+    from calibench.plugins.discovery import forget, registry
+    from calibench.testing.any_item import Item
+    from calibench.testing.checks import END, checks_of, verdicts_of
+
+    forget()
+    spec = registry().get(job["family"], job["name"]).spec
+    item = Item(spec, tuple(job["settings"]), Path(source.folder) if source.folder else None)
+    names = [*(check.name for check in checks_of(job["family"])), END, ""]
+    emit(begin=names[0])
+    for name, verdict in zip(names[1:], verdicts_of(item, printed), strict=True):
+        emit(verdict=asdict(verdict))
+        if name:
+            emit(begin=name)
+
+
+def _source(job: dict[str, Any]) -> Any:
+    from calibench.testing.source import Source
+
+    source = Source(**{**job["source"], "paths": tuple(job["source"]["paths"])})
+    source.activate()
+    return source
+
+
+def _warm_for_listing() -> None:
+    """Import what listing needs of calibench, so that it does not count as the plugin's."""
+    import numpy  # noqa: F401
+
+    from calibench.plugins.discovery import registry
+
+    registry()
+
+
+def _warm_for_items(family: str) -> None:
+    """Import what the checks of items need, torch too, once for all jobs."""
+    import torch
+
+    from calibench.testing.checks import checks_of
+
+    torch.set_num_threads(1)
+    checks_of(family)
+    number = torch.nn.Parameter(torch.zeros(1))
+    number.grad = torch.zeros(1)
+    torch.optim.AdamW([number]).step()  # the first step of an optimiser imports a thousand modules
+
+
+if __name__ == "__main__":
+    main()

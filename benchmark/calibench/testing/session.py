@@ -1,0 +1,126 @@
+"""Session: the other side of `child.py`. It sends jobs, follows the events, and ends a process whose check takes too long."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from calibench.errors import InputError, RunError
+from calibench.testing.verdict import FAILS, Verdict
+
+START_SECONDS = 300.0
+"""The longest wait for the child process itself, which imports torch."""
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Session:
+    """A child process that checks plugins, each job in a process of its own. `limit` is the seconds that a check may take."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.items: list[tuple[str, str]] = []
+        """Family and name of the items of the plugin that was listed last."""
+        ours, theirs = os.pipe()
+        self._events = os.fdopen(ours, "rb", buffering=0)
+        self._left = b""
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "calibench.testing.child", str(theirs)],
+            pass_fds=[theirs],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL if not os.environ.get("CALIBENCH_TRACEBACK") else None,
+            env={**os.environ, **dict.fromkeys(_THREADS, "1"), "CALIBENCH_PROBE_PLUGINS": "0"},
+        )
+        os.close(theirs)
+
+    def verdicts(self, job: dict[str, Any], item: str = "") -> Iterator[Verdict]:
+        """The verdicts of a job, each as it is found. A check that hangs or that ends its process fails, and the job ends."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(job).encode() + b"\n")
+        self._process.stdin.flush()
+        pid, begun, late, deadline = 0, "", False, time.monotonic() + START_SECONDS
+        while True:
+            event = self._next(deadline)
+            if event is None:
+                late, deadline = True, time.monotonic() + START_SECONDS
+                if pid == 0:
+                    raise RunError("the process that checks plugins does not answer", "try again")
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            elif "started" in event:
+                pid, deadline = event["started"], time.monotonic() + self.limit
+            elif "begin" in event:
+                begun, deadline = event["begin"], time.monotonic() + self.limit
+            elif "verdict" in event:
+                begun = ""
+                yield Verdict(**event["verdict"])
+            elif "items" in event:
+                self.items = [(family, name) for family, name in event["items"]]
+            elif "broken" in event:
+                yield Verdict(begun or "check", FAILS, f"the check itself failed: {event['broken']}", item=item)
+                begun = ""
+            elif "ended" in event:
+                if begun:
+                    yield _of_dead(begun, event["ended"], self.limit if late else None, item)
+                return
+
+    def _next(self, deadline: float) -> dict[str, Any] | None:
+        """The next event; None if there is none before the deadline. RunError if the child is gone."""
+        while b"\n" not in self._left:
+            ready, _, _ = select.select([self._events], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                return None
+            part = self._events.read(65536)
+            if not part:
+                code = self._process.wait()
+                hint = "CALIBENCH_TRACEBACK=1 shows its messages"
+                raise RunError(f"the process that checks plugins ended with {code}", hint)
+            self._left += part
+        line, _, self._left = self._left.partition(b"\n")
+        try:
+            event: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise RunError("a plugin wrote into the messages of its check", "it must write to its own files") from None
+        return event
+
+    def close(self) -> None:
+        """End the child process."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        self._process.kill()
+        self._process.wait()
+        self._events.close()
+
+
+def _of_dead(check: str, code: int, limit: float | None, item: str) -> Verdict:
+    """The verdict on a check whose process hangs, or has ended."""
+    if limit is not None:
+        remedy = "it must end; a longer limit is --limit SECONDS"
+        return Verdict(check, FAILS, f"it hangs: no end within {limit:g} s", remedy, item)
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return Verdict(
+        check, FAILS, f"it ends the whole process, with {how}", "raise an exception in place of os._exit", item
+    )
+
+
+@contextmanager
+def session(limit: float) -> Iterator[Session]:
+    """A session that ends with the block. InputError where processes cannot be forked."""
+    if not hasattr(os, "fork"):
+        raise InputError("plugins are checked in forked processes, which this system has not", "use Linux or macOS")
+    opened = Session(limit)
+    try:
+        yield opened
+    finally:
+        opened.close()

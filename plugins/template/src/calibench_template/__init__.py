@@ -1,1 +1,0 @@
-"""A calibench plugin to copy: bias-corrected temperature scaling."""
