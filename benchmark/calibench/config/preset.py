@@ -27,6 +27,7 @@ from calibench.config.recipe import ordered_stages
 from calibench.config.run_config import TRAIN, Setting
 from calibench.config.values import read_value
 from calibench.errors import InputError, did_you_mean
+from calibench.files.regular_file import open_regular
 from calibench.plugins.discovery import registry
 from calibench.plugins.params import TRAINING_PARAMS, Param
 from calibench.plugins.specs import Spec
@@ -113,8 +114,8 @@ def read_preset(text: str, name: str) -> Preset:
 def text_of_file(path: Path, what: str = "preset") -> str:
     """The text of a preset or suite; InputError if it cannot be read, is no UTF-8 or longer than `LONGEST`."""
     try:
-        with path.open("rb") as stream:
-            content = stream.read(LONGEST + 1)
+        with open_regular(path) as stream:
+            content = bytes(stream.read(LONGEST + 1))
         text = content.decode("utf-8")
     except OSError as error:
         raise InputError(f"cannot read the {what} {str(path)!r}: {error.strerror or error}", "check the path") from None

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from calibench.atomic import refuse_missing_folder, replacing
 from calibench.errors import InputError, did_you_mean
+from calibench.files.regular_file import read_regular
 
 SCHEMA = "calibench.map"
 
@@ -91,7 +92,9 @@ def read_document(path: str | Path) -> MapDocument:
     if file.stat().st_size > MOST_BYTES:
         raise InputError(f"{path}: {file.stat().st_size} bytes are more than a map has", "is this the right file?")
     try:
-        document = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        document = json.loads(read_regular(file).decode("utf-8"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error}", "check the file") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: this is not JSON ({error})", FIT_AGAIN) from None
     return document_from(document, str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import NamedTuple
 
@@ -52,14 +53,15 @@ def run_config(
     posthoc = posthoc_of(config, inputs.data)
     identity = identify(config, inputs, members, posthoc)
     metrics = load_metrics() if options.metrics is None else load_metrics(f"{DEFAULT},{options.metrics}")
-    record = stored_record(config, identity, options, processes, may_cache)
+    asked = options if may_cache else dataclasses.replace(options, force=True)
+    record = stored_record(config, inputs.data, identity, asked, processes)
     if record is not None:
         return record, True
     if options.results is not None and processes.first:
         writable_folders([options.results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
     with run_lock(cache, identity, options):
         # Another process may have made it meanwhile.
-        record = stored_record(config, identity, options, processes, may_cache)
+        record = stored_record(config, inputs.data, identity, asked, processes)
         if record is not None:
             return record, True
         parts = Parts(config, inputs, members, posthoc, identity, metrics)
