@@ -130,6 +130,7 @@ def _gated(
 def _print(result: GateResult, *, as_json: bool, quiet: bool, annotate: bool) -> None:
     """One line a check on standard output, and the sum of them on standard error."""
     from calibench.cli.gate_annotations import github_annotations
+    from calibench.report.format import printable
 
     for text in [] if quiet else result.notes:
         to_stderr(f"note: {text}")
@@ -140,9 +141,11 @@ def _print(result: GateResult, *, as_json: bool, quiet: bool, annotate: bool) ->
     else:
         for check in result.checks:
             if not quiet or not check.holds:
-                click.echo(str(check))
+                click.echo(printable(str(check)))
     if annotate:
         for line in github_annotations(result):
-            click.echo(line, err=as_json)  # GitHub reads both streams, and standard output is one JSON object
+            click.echo(
+                printable(line), err=as_json
+            )  # GitHub reads both streams, and standard output is one JSON object
     if not quiet:
         to_stderr(result.summary)
