@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.file_options import max_memory_option
 from calibench.cli.fit_options import FitOptions, fit_options
 from calibench.cli.input_options import columns_of, input_options, reading
 from calibench.cli.interval_options import level_option, resamples_option
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     help="Read FILE (.npy, .npz, .safetensors, .parquet) in one pass, so that it may be larger than memory.",
 )
 @picture_options
+@max_memory_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no notes and no table.")
 def evaluate(  # noqa: PLR0913 - an argument for each option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from calibench.cli.file_options import max_memory_option
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.option_sections import SectionedCommand
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     metavar="OUT.xml",
     help="Write the checks as JUnit XML, a test case a check.",
 )
+@max_memory_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print only the checks that do not hold.")
 def gate(  # noqa: PLR0913 - an argument for each option

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calibench.cli.command import Command
-from calibench.cli.file_options import written_results_option
+from calibench.cli.file_options import max_memory_option, written_results_option
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import is_first_process, plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
@@ -131,6 +131,7 @@ if TYPE_CHECKING:
     help="CPU threads for training. Default: torch's own choice, shared by -j runs.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Runs at once, each in a process of its own.")
+@max_memory_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress, no notes and no board.")
 def run(  # noqa: PLR0913 - an argument for each option

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from calibench.cli.command import Command
+from calibench.cli.file_options import max_memory_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.seeds import read_seeds
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where records and predictions go: a folder, or a URL such as s3://bucket/results.",
 )
+@max_memory_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no board.")
 def sweep(  # noqa: PLR0913 - an argument for each option

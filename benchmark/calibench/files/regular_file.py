@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
 LARGEST_TEXT = 1 << 26
 """Bytes of a JSON or TOML document that is read whole (64 MiB). A record of a long run has a hundredth of it."""
@@ -17,7 +17,7 @@ KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a devi
 """What a path may lead to that is neither a file nor a folder."""
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> io.FileIO:
     """The file, opened to be read without a buffer. OSError for whatever is no regular file.
 
     A pipe without a writer would block for ever, and a device has no end. Both are told by `stat` before they are opened; what
@@ -27,7 +27,7 @@ def open_regular(path: Path) -> BinaryIO:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
     try:
         _refuse_special(path, os.fstat(descriptor).st_mode)
-        return os.fdopen(descriptor, "rb", buffering=0)
+        return io.FileIO(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise

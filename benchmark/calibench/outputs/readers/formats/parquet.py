@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from calibench.errors import InputError
+from calibench.files.parquet_table import read_parquet_table
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
 from calibench.outputs.readers.arrow_columns import column_arrays
@@ -23,7 +24,7 @@ SPEC = ReaderSpec(
 HINT = "write it with pandas.to_parquet or pyarrow"
 
 
-DAMAGED = (OSError, UnicodeDecodeError, OverflowError, MemoryError)
+DAMAGED = (OSError, UnicodeDecodeError, OverflowError, IndexError)
 """Errors of a damaged file beside those of pyarrow."""
 
 
@@ -42,7 +43,8 @@ def read_parquet(path: Path, columns: Columns | None = None) -> Content:
     pyarrow = pyarrow_parquet()
     try:
         refuse_equal_names(pyarrow.parquet.read_schema(path).names, path)
-        table = pyarrow.parquet.read_table(path)
-        return Content(column_arrays(table, path))
+        return Content(column_arrays(read_parquet_table(path), path))
+    except MemoryError:
+        raise  # it is no damage: `within_memory` tells the limit
     except (*DAMAGED, pyarrow.ArrowException) as error:
         raise InputError(f"cannot read {path}: {error}", HINT) from None
