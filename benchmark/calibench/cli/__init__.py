@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-import click
+try:
+    import click
 
-from calibench.cli.output import is_first_process, to_stderr
-from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
-from calibench.version import __version__
+    from calibench.cli.output import is_first_process, to_stderr
+    from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
+    from calibench.version import __version__
+except KeyboardInterrupt:  # before `main` there is nobody else to catch it
+    sys.stderr.write("error: interrupted\n")
+    raise SystemExit(130) from None
 
 SPIN = "10000"
 """The number of spins of an idle OpenMP thread before it sleeps. With libgomp's default a stage 2 on two threads is 2 to 20 times

@@ -43,6 +43,10 @@ def threads() -> int:
     return int(module.threads()) if module is not None and hasattr(module, "threads") else 1
 
 
+MOST_THREADS = 4096
+"""The process dies where the system cannot start as many threads as OpenMP asks for."""
+
+
 def set_threads(count: int) -> None:
     """Sets the number of CPU threads of the kernels, for numpy arrays and for tensors: torch's, now or once it is imported.
 
@@ -53,6 +57,8 @@ def set_threads(count: int) -> None:
         raise InputError(
             f"set_threads: the number of threads is {count!r}, not a whole number from 1", "1 is the least"
         )
+    if count > MOST_THREADS:
+        raise InputError(f"set_threads: {count} threads are more than any machine has", f"use at most {MOST_THREADS}")
     module = _module()
     if module is not None and hasattr(module, "set_threads"):
         module.set_threads(count)
