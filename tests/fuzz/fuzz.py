@@ -25,6 +25,9 @@ sys.path.insert(0, str(FOLDER))
 
 CORPUS = FOLDER / "corpus"
 LONGEST_S = 5
+IMPORTING_S = 120
+"""The files of the corpus come first, and import what is needed."""
+
 MOST_MEMORY = 2 << 30
 KERNELS = "kernels"
 POOL = 200
@@ -39,10 +42,10 @@ def _hang(*_: Any) -> None:
     raise HangError(f"no end within {LONGEST_S} s")
 
 
-def guarded(call: Callable[[], object]) -> str | None:
+def guarded(call: Callable[[], object], longest: float = LONGEST_S) -> str | None:
     """How the call failed, in one line with its place; None if it ended."""
-    signal.setitimer(signal.ITIMER_REAL, LONGEST_S)
-    faulthandler.dump_traceback_later(4 * LONGEST_S, exit=True)  # C++ that hangs hears no signal
+    signal.setitimer(signal.ITIMER_REAL, longest)
+    faulthandler.dump_traceback_later(4 * longest, exit=True)  # C++ that hangs hears no signal
     try:
         call()
     except (Exception, HangError) as error:
@@ -66,16 +69,17 @@ def fuzz_reader(name: str, seconds: float, chance: random.Random, keep: Path) ->
     corpus = [file.read_bytes() for file in sorted((CORPUS / name).iterdir())]
     findings: dict[str, Path] = {}
     current = _kept(keep, f"{name}-current{harness.ending}", b"")
-    count, end = 0, time.monotonic() + seconds
+    count, end, sound = 0, time.monotonic() + seconds, len(corpus)
     with tempfile.TemporaryDirectory(prefix="calibench-fuzz-") as folder:
         file = Path(folder) / f"input{harness.ending}"
-        while time.monotonic() < end or count < len(corpus):
-            content = corpus[count] if count < len(corpus) else _next(harness, corpus, chance)
+        while time.monotonic() < end or count < sound:
+            content = corpus[count] if count < sound else _next(harness, corpus, chance)
             file.unlink(missing_ok=True)
             file.write_bytes(content)
             current.write_bytes(content)  # stays behind if the process ends
             count += 1
-            finding = guarded(lambda: harness.run(file)) or _too_much_memory()
+            longest = LONGEST_S if count > sound else IMPORTING_S
+            finding = guarded(lambda: harness.run(file), longest) or _too_much_memory()
             if finding is not None and finding.partition(" at ")[2] not in {f.partition(" at ")[2] for f in findings}:
                 findings[finding] = _kept(keep, f"{name}-{len(findings)}{harness.ending}", content)
             if chance.random() < 0.02 and len(corpus) < POOL:

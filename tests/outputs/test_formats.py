@@ -17,7 +17,6 @@ import pytest
 import calibench
 from calibench.errors import InputError
 from calibench.outputs.readers import Columns, read_samples, standard_input
-from calibench.outputs.readers.formats import csv as csv_format
 
 N, NAMES = 60, ("cat", "dog", "fox")
 RNG = np.random.default_rng(1)
