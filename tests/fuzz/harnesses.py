@@ -114,6 +114,7 @@ def _failed(file: Path) -> None:
 
 def _map(file: Path) -> None:
     """Load a map and map two rows with it. A stage may fail over learned values that somebody made up, and is then named."""
+    import calibench.maps.chain  # noqa: F401 - it imports torch, before the clock of an input runs
     from calibench.maps.calibration_map import load_map
     from calibench.maps.document import checksum
     from calibench.records.reader import read_document

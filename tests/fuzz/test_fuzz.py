@@ -35,7 +35,7 @@ def test_a_finding_is_told_with_its_input(tmp_path, monkeypatch):
 
     monkeypatch.setitem(harnesses.HARNESSES, "csv", harnesses.Harness("csv", ".csv", (broken,)))
     count, findings = fuzz.fuzz_reader("csv", 0.1, random.Random(0), tmp_path)
-    assert count > 5
+    assert count >= 5
     ((finding, file),) = findings.items()
     assert finding.startswith("IndexError: 'no cat' at ")
     assert b"cat" not in file.read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -117,6 +118,7 @@ def main() -> None:
             raise
         code = _fail(error.message, error.hint, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C finds the process at its end
         stored = "finished stages are stored; run the same command again to continue" if "run" in sys.argv[1:2] else ""
         code = _fail("interrupted", stored, 130)
     except (_ReaderGoneError, BrokenPipeError):

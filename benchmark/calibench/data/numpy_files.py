@@ -40,6 +40,8 @@ _UNREADABLE = (
 """Errors that zipfile and numpy raise for damaged, encrypted (RuntimeError) or absurd (OverflowError) members."""
 
 
+LAST_LETTER = 0x10FFFF
+
 COPIES = 2
 """An array is copied once where it is read: to another type, or in another order."""
 
@@ -109,6 +111,8 @@ def read_npz(path: str | Path, names: tuple[str, ...] | None = None) -> dict[str
         _refuse_pickle(error, f"{path}: array {name!r}")
         raise InputError(f"{path}: cannot read array {name!r} ({error})", "write it again with numpy.savez") from None
     for name, array in arrays.items():
+        if isinstance(array, np.ndarray) and array.dtype.kind == "U" and not _are_letters(array):
+            raise InputError(f"{path}: array {name!r} holds texts of no letters", "write it again with numpy.savez")
         if not isinstance(array, np.ndarray):  # numpy returns a member that is no .npy as bytes
             raise InputError(f"{path}: {name!r} is not an array", "write it with numpy.savez(file, name=array)")
     return arrays
@@ -144,6 +148,15 @@ def _bytes_of(content: IO[bytes], size: int) -> int:
     if needed < 0 or needed > size or min(shape, default=0) < 0:
         raise ValueError(f"its header claims {needed} bytes, and the file has {size}")
     return int(needed)
+
+
+def _are_letters(array: NDArray[Any]) -> bool:
+    """True if every number in an array of texts is one of a letter; Python ends a text of others with a SystemError."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    if not flat.dtype.itemsize or not flat.size:
+        return True
+    numbers = flat.view(np.dtype(np.uint32).newbyteorder(flat.dtype.byteorder))
+    return int(numbers.max()) <= LAST_LETTER
 
 
 def _refuse_pickle(error: Exception, subject: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -44,6 +43,8 @@ def markdown(text: str) -> str:
 
 def json_text(text: str) -> str:
     """JSON with each character that steers a terminal as its escape, which JSON reads as the same character."""
+    import json  # four modules, which a list of names does not need
+
     return CONTROL.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 

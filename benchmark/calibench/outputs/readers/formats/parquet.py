@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from calibench.errors import InputError
-from calibench.files.parquet_table import read_parquet_table
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
 from calibench.outputs.readers.arrow_columns import column_arrays
@@ -41,6 +40,8 @@ def pyarrow_parquet(what: str = "reading .parquet") -> Any:
 def read_parquet(path: Path, columns: Columns | None = None) -> Content:
     """The columns of a Parquet file. Raises InputError naming the file, and the row of a missing value."""
     pyarrow = pyarrow_parquet()
+    from calibench.files.parquet_table import read_parquet_table
+
     try:
         refuse_equal_names(pyarrow.parquet.read_schema(path).names, path)
         return Content(column_arrays(read_parquet_table(path), path))
