@@ -146,7 +146,7 @@ FAULTS = [
         "a record from the future", "its schema is calibench.record/3", 1, refused(_write(schema="calibench.record/3"))
     ),
     Fault("a record without a field", "its metrics are null", 1, refused(_write(metrics=None))),
-    Fault("a number that no float holds", "seed level is 10^400", 1, refused(_write(bootstrap={"level": 10**400}))),
+    Fault("a number that no float holds", "the level is 10^400", 1, refused(_write(bootstrap={"level": 10**400}))),
     Fault(
         "predictions elsewhere",
         "the record names ../../../etc/passwd",
