@@ -112,7 +112,11 @@ def document_from(document: Any, where: str) -> MapDocument:
     if version != VERSION:
         message = f"{where}: the map has schema version {version!r}, and this calibench reads version {VERSION}"
         raise InputError(message, f"use the calibench that wrote it ({_writer(document)}), or fit it again")
-    if document.get("sha256") != checksum(document):
+    try:
+        fits = document.get("sha256") == checksum(document)
+    except (ValueError, TypeError, RecursionError) as error:  # 1e999 is a number to JSON, and infinite to Python
+        raise InputError(f"{where}: a value of the map is no value of JSON ({error})", FIT_AGAIN) from None
+    if not fits:
         message = f"{where}: the map was changed after it was written: its content does not fit its checksum"
         raise InputError(message, "take the file from where it was written, or fit it again")
     content = {key: value for key, value in document.items() if key not in ("schema", "schema_version", "sha256")}
