@@ -13,7 +13,9 @@ PERF := $(BIN)/python -m pytest -q tests/perf -o addopts="--import-mode=importli
 BOARDS = quick-v1 posthoc-v1 noisy30-v1 selective-v1 imbalance-v1
 TREND = build/perf/trend-$(shell git rev-parse --short=12 HEAD 2>/dev/null || echo none).json
 
-.PHONY: run test quick cuda-test lint docs pictures clean bench bench-once bench-compare counted figures boards sanitize instructions wallclock man
+SECONDS ?= 30
+
+.PHONY: fuzz run test quick cuda-test lint docs pictures clean bench bench-once bench-compare counted figures boards sanitize instructions wallclock man
 
 run: $(VENV)/.stamp-run  ## set up, then V-TST against its alternatives on the embedded digits
 	$(BIN)/calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
@@ -44,6 +46,9 @@ docs: $(VENV)/.stamp-docs  ## the site of the documentation, built and looked at
 
 pictures: $(VENV)/.stamp-test  ## the two pictures of README.md, from leaderboards/quick-v1 and docs/guides/production.md
 	$(BIN)/python tests/docs/readme_pictures.py
+
+fuzz: $(VENV)/.stamp-test  ## every fuzz harness for SECONDS each; inputs that fail are kept in build/fuzz
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS)
 
 bench: $(VENV)/.stamp-test  ## time every kernel and metric; the trend file is for upload (BENCH="..." for pytest-benchmark)
 	@mkdir -p build/perf

@@ -77,6 +77,7 @@ class ForkedCommand:
         code = 1
         try:
             os.chdir(cwd)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             for number, stream in enumerate(self.streams, 1):
                 os.dup2(stream.fileno(), number)
             sys.stdout, sys.stderr = self.streams

@@ -17,7 +17,7 @@ CORE = Path(__file__).resolve().parent.parent / "benchmark" / "calibench"
 ORDER = (
     "__main__", "cli", "integrations", "__init__", "api", "bench", "testing", "runs", "maps", "evaluation", "recipe", "report",
     "training", "metrics", "metric_modules", "stages", "outputs", "models", "leaderboard", "data", "cache", "records", "config",
-    "processes", "kernels", "plugins", "atomic", "seeds", "student", "progress", "moved", "lazy", "errors", "version",
+    "processes", "kernels", "plugins", "atomic", "files", "seeds", "student", "progress", "moved", "lazy", "errors", "version",
 )  # fmt: skip
 """An import may only go from left to right."""
 

@@ -18,7 +18,7 @@ assert _spec.loader is not None
 structure = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(structure)
 
-PUBLIC = {"atomic", "data", "errors", "kernels", "lazy", "metrics", "models", "outputs", "stages", "training"}
+PUBLIC = {"atomic", "data", "errors", "files", "kernels", "lazy", "metrics", "models", "outputs", "stages", "training"}
 """Rooms that plugins may import from, beside the names that `calibench` exports."""
 
 OUR_PLUGINS = ("calibench_methods", "calibench_datasets", "calibench_trackers")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from calibench.errors import InputError, RunError
+from calibench.files.regular_file import open_regular
 
 _HOST = "".join(c if c.isalnum() else "-" for c in socket.gethostname())
 
@@ -54,11 +55,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
+    """SHA-256 of a file's content, in hexadecimal. OSError for a pipe or a device."""
     import hashlib  # 5 ms, which listing names does not need
 
     digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
         while part := file.read(_PART):
             digest.update(part)
     return digest.hexdigest()

@@ -16,7 +16,8 @@ from calibench.plugins.specs import Spec
 TOP = """\
 # Plugin hooks
 
-Every hook by which a plugin brings names. A hook takes no arguments and returns specs. Made from
+Every hook by which a plugin brings names. Such a hook takes no arguments and returns specs; [hooks
+that tell of runs](hooks.md#lifecycle-hooks) take an event. Made from
 the docstrings of `benchmark/calibench/plugins/hookspecs.py`; a test installs and uses each example.
 [Plugins](../guides/plugins.md) is the guide, and [this page](plugins.md) has the rules.
 """

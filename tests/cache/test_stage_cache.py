@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from disk import DAMAGE
 from short_runs import figures, short_run
 
 from calibench.cache.stage_cache import StageCache
+from calibench.errors import CalibenchWarning
 from calibench.records.record import ResultRecord
 
 KEY, OTHER_KEY = "k" * 64, "j" * 64
@@ -54,7 +56,14 @@ def test_a_damaged_file_is_a_miss_until_it_is_replaced(suffix: str, damage: str,
     cache.put("stage1", KEY, TENSORS)
     (file,) = tmp_path.glob(f"*{suffix}")
     DAMAGE[damage](file)
-    assert cache.get("stage1", KEY) is None
+    expected = (
+        contextlib.nullcontext()
+        if damage == "gone"
+        else pytest.warns(CalibenchWarning, match="is damaged .* made again")
+    )
+    with expected:
+        assert cache.get("stage1", KEY) is None
+    assert cache.get("stage1", KEY) is None, "it is warned of once"
     assert cache.hits == []
     cache.put("stage1", KEY, TENSORS)
     assert_equal(cache.get("stage1", KEY))
@@ -115,7 +124,8 @@ def test_a_damaged_result_is_made_again_and_the_others_are_not(stage: str, blobs
     (file,) = (tmp_path / "cache").glob(f"{stage}-*.safetensors")
     kept = tensors_of(file)
     DAMAGE["flipped"](file)
-    after = run_without_record(tmp_path, before, blobs, "vtst")
+    with pytest.warns(CalibenchWarning, match=f"{stage}.* is damaged .* made again"):
+        after = run_without_record(tmp_path, before, blobs, "vtst")
     assert after.cache["made"] == [stage]
     assert figures(after) == figures(before)
     remade = tensors_of(file)

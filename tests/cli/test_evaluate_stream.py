@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibench.outputs.readers import available_memory
+from calibench.files import available_memory
 
 
 @pytest.fixture
@@ -83,7 +83,11 @@ def test_a_file_larger_than_memory_is_refused_before_it_is_read(refused, cli, ar
     folder.mkdir()
     (folder / "meminfo").write_text("MemAvailable: 1 kB\n")
     monkeypatch.setattr(available_memory, "MEMINFO", folder / "meminfo")
-    refused(*arrays, says="its scores take 1.08e-06 GB of memory, and 1.02e-06 GB are available", hint="--stream")
+    refused(
+        *arrays,
+        says="its scores takes 1.08 kB of memory, and 512 bytes may be taken (half of what is free)",
+        hint="--stream",
+    )
     assert cli(*arrays, "--stream", "--resamples", 0).code == 0
 
 

@@ -136,3 +136,11 @@ def test_a_results_folder_that_is_half_writable(refused, tmp_path, features):
     (tmp_path / "half" / "predictions").write_text("a file in the way")
     run = ("run", "-m", "ce", "-d", "npz:path=features.npz", "--model", "frozen")
     refused(*run, "--results", "half", says="cannot write in 'half/predictions'")
+
+
+def test_more_threads_than_any_machine_has_are_refused(refused):
+    """100 000 threads ended in a segmentation fault, and 2^31 in an internal error."""
+    for count in (100_000, 1 << 31):
+        refused(
+            "run", "-m", "ce", "--threads", count, says=f"{count} threads are more than any machine has", hint="4096"
+        )

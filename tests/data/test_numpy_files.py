@@ -77,3 +77,13 @@ def test_read_npy_refuses_pickles_and_files_that_are_cut_short_or_too_long(tmp_p
     np.save(file, np.array([{"a": 1}]), allow_pickle=True)
     with pytest.raises(InputError, match="could run code"):
         read_npy(file)
+
+
+def test_texts_of_numbers_that_are_no_letters_are_refused(tmp_path):
+    """Python ends such a text with a SystemError."""
+    words = np.array(["cat", "dog"])
+    words.view(np.uint32)[1] = 0x110000
+    np.savez(tmp_path / "a.npz", labels=words, others=np.array(["", "x"], dtype=">U3"))
+    with pytest.raises(InputError, match="array 'labels' holds texts of no letters"):
+        read_npz(tmp_path / "a.npz")
+    assert read_npz(tmp_path / "a.npz", ("others",))["others"].tolist() == ["", "x"]

@@ -49,7 +49,9 @@ def resamples() -> NDArray[np.int64]:
 def unstored_record(recipe: str, seed: int, metrics: Mapping[str, float | None], **changes: Any) -> ResultRecord:
     """A record that names no predictions."""
     fields: dict[str, Any] = {
-        "run_id": f"toy-mlp-{recipe.replace('+', '-')}-s{seed}-{changes.get('created', '')}".replace(":", ""),
+        "run_id": f"toy-mlp-{recipe.replace('+', '-')}-s{seed}-{changes.get('created', '')}".replace(":", "").replace(
+            "/", ""
+        ),
         "recipe": recipe,
         "dataset": "toy",
         "model": "mlp",

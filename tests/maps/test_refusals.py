@@ -11,7 +11,7 @@ import pytest
 from test_document import document
 
 from calibench.errors import InputError
-from calibench.maps.calibration_map import CalibrationMap
+from calibench.maps.calibration_map import CalibrationMap, load_map
 
 LOGITS = np.array([[0.5, 2.0, -1.0], [3.0, 0.0, 1.0], [0.1, 0.2, 0.3], [-2.0, 1.0, 1.5]])
 PROBS = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
@@ -101,3 +101,17 @@ def test_mapping_by_numpy_imports_no_torch(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     imported = {name.partition(".")[0] for name in ended.stderr.split()}
     assert not imported & {"torch", "scipy", "sklearn", "onnx", "pandas"}
+
+
+def test_a_number_that_no_float_holds_is_refused(tmp_path: Path) -> None:
+    """`1e999` is sound JSON, and infinite once it is read."""
+    file = tmp_path / "map.json"
+    CalibrationMap(document()).save(file)
+    text = file.read_text()
+    file.write_text(
+        text.replace('"samples": ', '"samples": 1e999, "x": ', 1)
+        if '"samples": ' in text
+        else text[:-3] + ', "x": 1e999}'
+    )
+    with pytest.raises(InputError, match="a value of the map is no value of JSON"):
+        load_map(file)

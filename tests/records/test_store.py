@@ -14,6 +14,7 @@ import pytest
 from example_record import example_record, results_folder
 
 from calibench import InputError, RunError
+from calibench.errors import CalibenchWarning
 from calibench.records.store import find_record, read_predictions, read_record, read_records, with_origin, write_run
 
 ARRAYS = {
@@ -94,11 +95,13 @@ def test_find_wants_the_same_code_and_unchanged_predictions(tmp_path: Path) -> N
     content = file.read_bytes()
     for changed in (content[:-1] + bytes([content[-1] ^ 1]), b"", content + b"\0"):
         file.write_bytes(changed)
-        assert find_record(tmp_path, written.run_id, "c0de") is None
+        with pytest.warns(CalibenchWarning, match="has changed since .* made again"):
+            assert find_record(tmp_path, written.run_id, "c0de") is None
         with pytest.raises(InputError, match="has changed since its record was written"):
             read_predictions(tmp_path, written)
     file.unlink()
-    assert find_record(tmp_path, written.run_id, "c0de") is None
+    with pytest.warns(CalibenchWarning, match="cannot read .* made again"):
+        assert find_record(tmp_path, written.run_id, "c0de") is None
     with pytest.raises(InputError, match="cannot read"):
         read_predictions(tmp_path, written)
     with pytest.raises(InputError, match="names no predictions"):
@@ -111,7 +114,8 @@ def test_find_wants_the_same_code_and_unchanged_predictions(tmp_path: Path) -> N
 def test_find_ignores_a_record_that_cannot_be_read(text: str, tmp_path: Path) -> None:
     written = write_run(results_folder(tmp_path), example_record(), ARRAYS)
     (tmp_path / "records" / f"{written.run_id}.json").write_text(text, errors="surrogatepass")
-    assert find_record(tmp_path, written.run_id, "c0de") is None
+    with pytest.warns(CalibenchWarning, match="made again"):
+        assert find_record(tmp_path, written.run_id, "c0de") is None
 
 
 @pytest.mark.parametrize("value", [[], {}, {"file": 1, "sha256": "x"}, "x", 3])
@@ -119,7 +123,8 @@ def test_find_ignores_a_record_whose_predictions_are_nonsense(value: Any, tmp_pa
     written = write_run(results_folder(tmp_path), example_record(), ARRAYS)
     file = tmp_path / "records" / f"{written.run_id}.json"
     file.write_text(json.dumps(written.to_dict() | {"predictions": value}))
-    assert find_record(tmp_path, written.run_id, "c0de") is None
+    with pytest.warns(CalibenchWarning, match="made again"):
+        assert find_record(tmp_path, written.run_id, "c0de") is None
 
 
 # --- files that are not records -----------------------------------------------------------------------------------------

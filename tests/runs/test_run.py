@@ -12,6 +12,7 @@ from disk import flip
 from short_runs import Trainings, figures, short_run
 
 from calibench import InputError, RunError
+from calibench.errors import CalibenchWarning
 from calibench.records.store import read_predictions, read_record
 from calibench.seeds import derived_seed
 
@@ -70,7 +71,8 @@ def test_a_record_whose_predictions_have_changed_is_run_again(blobs: str, tmp_pa
     file = tmp_path / first.predictions["file"]
     content = file.read_bytes()
     flip(file, at=-1)
-    second = short_run("ce", blobs, tmp_path)
+    with pytest.warns(CalibenchWarning, match="has changed since .* made again"):
+        second = short_run("ce", blobs, tmp_path)
     assert file.read_bytes() == content
     assert second.cache == {"hits": ["stage1"], "made": []}
 

@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 from calibench.atomic import replacing
 from calibench.cache.stage_cache import StageCache
 from calibench.errors import CalibenchNote, CalibenchWarning, InputError, RunError
+from calibench.files.regular_file import read_regular
 from calibench.plugins.listeners import clock
 
 SECONDS = 30.0
@@ -39,6 +40,10 @@ def interval() -> float:
     if not seconds >= 0:
         raise InputError(f"{VARIABLE}={text} is no number of seconds", "0 writes after every epoch")
     return seconds
+
+
+LARGEST_STATE = 1 << 40
+"""Bytes of the state of a training: as large as its network."""
 
 
 class Resume:
@@ -74,7 +79,7 @@ class Resume:
         if not self.usable:
             return None
         try:
-            content = self.path.read_bytes()
+            content = read_regular(self.path, most=LARGEST_STATE)
         except FileNotFoundError:
             return None
         except OSError as error:

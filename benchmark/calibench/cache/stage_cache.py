@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,8 +13,12 @@ from safetensors.torch import load_file, save_file
 
 from calibench.atomic import digest_of, replacing, writable_folder
 from calibench.cache.lock import locked
-from calibench.errors import InputError
+from calibench.errors import CalibenchWarning, InputError
+from calibench.files.regular_file import read_regular
 from calibench.processes import ALONE, Processes
+
+MOST_DIGITS = 1 << 10
+"""Bytes of a checksum file; it has 65."""
 
 
 class StageCache:
@@ -37,22 +42,37 @@ class StageCache:
         self.fresh_keys = set() if fresh_keys is None else fresh_keys
         self.hits: list[str] = []
         self.misses: list[str] = []
+        self.damaged: set[str] = set()
+        """What was warned of: a result is looked for twice, before and behind its lock."""
         self.resumed: list[str] = []
         """Stages that an earlier process began, each with the epoch after which it was resumed."""
 
     def get(self, stage: str, key: str) -> dict[str, torch.Tensor] | None:
-        """The tensors, or None if there are none or their checksum differs. A damaged file stays until `put` replaces it."""
+        """The tensors, or None if there are none or their checksum differs. A damaged file stays until `put` replaces it.
+
+        A damaged file is warned of.
+        """
         if self.folder is None or (self.fresh and key not in self.fresh_keys):
             return None
         path = self._path(stage, key)
         try:
-            if path.with_suffix(".sha256").read_text().strip() == digest_of(path):
+            expected = read_regular(path.with_suffix(".sha256"), most=MOST_DIGITS).decode("ascii").strip()
+            if expected == digest_of(path):
                 # Copies: safetensors maps the file, and a file that is cut while mapped kills the process with SIGBUS.
                 tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
                 self.hits.append(stage)
                 return tensors
-        except (OSError, SafetensorError):
-            pass
+            problem = "its checksum is another one"
+        except FileNotFoundError as error:
+            if not path.exists() or not path.with_suffix(".sha256").exists():  # never made, or not to its end
+                return None
+            problem = str(error)
+        except (OSError, ValueError, SafetensorError) as error:
+            problem = str(error)
+        message = f"{path} is damaged ({problem}) and is made again"
+        if message not in self.damaged:
+            self.damaged.add(message)
+            warnings.warn(message, CalibenchWarning, stacklevel=2)
         return None
 
     @contextlib.contextmanager

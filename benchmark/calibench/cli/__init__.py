@@ -5,19 +5,24 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-import click
+try:
+    import click
 
-from calibench.cli.completion import install_option, show_option
-from calibench.cli.output import is_first_process, to_stderr
-from calibench.cli.plugin_option import plugin_option
-from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
-from calibench.version import __version__
+    from calibench.cli.completion import install_option, show_option
+    from calibench.cli.output import is_first_process, to_stderr
+    from calibench.cli.plugin_option import plugin_option
+    from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
+    from calibench.version import __version__
+except KeyboardInterrupt:  # before `main` there is nobody else to catch it
+    sys.stderr.write("error: interrupted\n")
+    raise SystemExit(130) from None
 
 SPIN = "10000"
 """The number of spins of an idle OpenMP thread before it sleeps. With libgomp's default a stage 2 on two threads is 2 to 20 times
@@ -126,6 +131,7 @@ def main() -> None:
             raise
         code = _fail(error.message, error.hint, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C finds the process at its end
         stored = "finished stages are stored; run the same command again to continue" if "run" in sys.argv[1:2] else ""
         code = _fail("interrupted", stored, 130)
     except (_ReaderGoneError, BrokenPipeError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from calibench.cli.file_options import rows_output_option
+from calibench.cli.file_options import max_memory_option, rows_output_option
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.option_sections import SectionedCommand
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Read FILE (.npy, .npz, .safetensors, .parquet, with labels) in one pass, so that it may be larger than memory.",
 )
+@max_memory_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def apply(map_file: Path, file: Path, columns: Any, output: Path, stream: bool, as_json: bool, quiet: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from calibench.cli.complete_names import metrics as metric_names
+from calibench.cli.file_options import max_memory_option
 from calibench.cli.fit_options import FitOptions, fit_options
 from calibench.cli.input_options import columns_of, input_options, reading
 from calibench.cli.interval_options import level_option, resamples_option
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 )
 @picture_options
 @plugin_option
+@max_memory_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no notes and no table.")
 def evaluate(  # noqa: PLR0913 - an argument for each option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,26 @@ written_results_option = click.option(
     callback=_results_to_write,
     metavar="FOLDER",
     help="The folder for records, predictions and the cache.",
+)
+
+
+def _take_limit(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    """The limit for this process and those that it starts. InputError for what is no size."""
+    if value is None:
+        return
+    from calibench.files.memory_limit import VARIABLE, read_size
+
+    read_size(value, "--max-memory")
+    os.environ[VARIABLE] = value
+
+
+max_memory_option = click.option(
+    "--max-memory",
+    metavar="SIZE",
+    callback=_take_limit,
+    expose_value=False,
+    is_eager=True,
+    help="The most memory that reading one file may take, as 8GB. Default: CALIBENCH_MAX_MEMORY, else half of what is free.",
 )
 
 rows_output_option = click.option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.file_options import max_memory_option
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.option_sections import SectionedCommand
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--soft", metavar="NAME", help="Shares of people who gave each label, from which labels are drawn.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The seed of fits that draw at random.")
 @plugin_option
+@max_memory_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def fit(

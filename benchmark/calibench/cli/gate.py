@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from calibench.cli.file_options import max_memory_option
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.option_sections import SectionedCommand
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     help="Write the checks as JUnit XML, a test case a check.",
 )
 @plugin_option
+@max_memory_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print only the checks that do not hold.")
 def gate(  # noqa: PLR0913 - an argument for each option
@@ -132,6 +134,7 @@ def _gated(
 def _print(result: GateResult, *, as_json: bool, quiet: bool, annotate: bool) -> None:
     """One line a check on standard output, and the sum of them on standard error."""
     from calibench.cli.gate_annotations import github_annotations
+    from calibench.report.format import printable
 
     for text in [] if quiet else result.notes:
         to_stderr(f"note: {text}")
@@ -142,9 +145,11 @@ def _print(result: GateResult, *, as_json: bool, quiet: bool, annotate: bool) ->
     else:
         for check in result.checks:
             if not quiet or not check.holds:
-                click.echo(str(check))
+                click.echo(printable(str(check)))
     if annotate:
         for line in github_annotations(result):
-            click.echo(line, err=as_json)  # GitHub reads both streams, and standard output is one JSON object
+            click.echo(
+                printable(line), err=as_json
+            )  # GitHub reads both streams, and standard output is one JSON object
     if not quiet:
         to_stderr(result.summary)

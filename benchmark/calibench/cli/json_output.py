@@ -32,7 +32,9 @@ def json_file_option(command: Command) -> Command:
 
 def emit_json(document: Any) -> None:
     """Print the document: exactly one JSON object on standard output."""
-    click.echo(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+    from calibench.report.format import json_text
+
+    click.echo(json_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)))
 
 
 def save_json(document: Any, output: Path, *, quiet: bool) -> None:

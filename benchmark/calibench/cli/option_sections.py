@@ -12,7 +12,7 @@ SECTIONS = {
     "Questions": "metrics weights by by-time periods ood ood-score level resamples",
     "Fit": "method fit fit-on cross-fit fit-soft fit-labels map seed",
     "Reading FILE": (
-        "logits probs labels classes positive ignore combine class-axis truth on format soft stream results data-dir"
+        "logits probs labels classes positive ignore combine class-axis truth on format soft stream max-memory results data-dir"
     ),
     "Output": "output onnx snippet plot plot-kind report annotate junit plugin json quiet help",
 }

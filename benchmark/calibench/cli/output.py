@@ -34,13 +34,13 @@ def stderr() -> Console:
 
 
 def _console(stderr: bool) -> Console:
-    from rich.console import Console
+    from calibench.report.safe_console import safe_console
 
-    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    console = safe_console(stderr=stderr, soft_wrap=False)
     if not console.is_terminal:
         from calibench.report.tables import WIDTH
 
-        return Console(stderr=stderr, highlight=False, width=max(console.width, WIDTH))
+        return safe_console(stderr=stderr, width=max(console.width, WIDTH))
     return console
 
 

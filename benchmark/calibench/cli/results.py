@@ -63,13 +63,16 @@ def _text(rows: Sequence[Row], form: str) -> str:
     import json
 
     from calibench.leaderboard.record_rows import columns_of
-    from calibench.report.format import guarded
+    from calibench.report.format import guarded, json_text
 
     if form == "json":
-        return json.dumps({"schema": "calibench.results/1", "runs": list(rows)}, indent=1, ensure_ascii=False) + "\n"
+        return (
+            json_text(json.dumps({"schema": "calibench.results/1", "runs": list(rows)}, indent=1, ensure_ascii=False))
+            + "\n"
+        )
     made = io.StringIO(newline="")
     writer = csv.DictWriter(made, columns_of(rows), lineterminator="\n")
-    writer.writeheader()
+    writer.writerow({name: guarded(name) for name in writer.fieldnames})
     writer.writerows({name: guarded(value) for name, value in row.items()} for row in rows)
     return made.getvalue()
 

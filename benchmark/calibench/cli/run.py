@@ -13,7 +13,7 @@ import click
 from calibench.cli.command import Command
 from calibench.cli.complete_names import metrics as metric_names
 from calibench.cli.complete_names import names_of, recipes
-from calibench.cli.file_options import written_results_option
+from calibench.cli.file_options import max_memory_option, written_results_option
 from calibench.cli.interval_options import level_option, resamples_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import is_first_process, plugin_output_to_stderr, stdout, to_stderr, warn_about_broken_plugins
@@ -150,6 +150,7 @@ if TYPE_CHECKING:
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Runs at once, each in a process of its own.")
 @track_option
 @plugin_option
+@max_memory_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress, no notes and no board.")
 def run(  # noqa: PLR0913 - an argument for each option

@@ -12,6 +12,7 @@ import click
 
 from calibench.cli.command import Command
 from calibench.cli.complete_names import names_of
+from calibench.cli.file_options import max_memory_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.output import plugin_output_to_stderr, print_line, stdout, to_stderr, warn_about_broken_plugins
 from calibench.cli.plugin_option import plugin_option
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
 )
 @track_option
 @plugin_option
+@max_memory_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no board.")
 def sweep(  # noqa: PLR0913 - an argument for each option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from calibench.cli.file_options import max_memory_option
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
 from calibench.cli.option_sections import SectionedCommand
@@ -59,6 +60,7 @@ def _target(name: str, meaning: str) -> Callable[[Function], Function]:
     metavar="OUT.svg",
     help="Draw the curves (.svg, .png, .pdf).",
 )
+@max_memory_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no notes and no table.")
 def thresholds(

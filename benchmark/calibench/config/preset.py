@@ -15,7 +15,6 @@ latent_dim = 64
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,8 +24,10 @@ from typing import Any
 from calibench.config.grammar import parse_piece
 from calibench.config.recipe import ordered_stages
 from calibench.config.run_config import TRAIN, Setting
+from calibench.config.toml_text import read_toml
 from calibench.config.values import read_value
 from calibench.errors import InputError, did_you_mean
+from calibench.files.regular_file import open_regular
 from calibench.plugins.discovery import registry
 from calibench.plugins.params import TRAINING_PARAMS, Param
 from calibench.plugins.specs import Spec
@@ -83,12 +84,7 @@ def load_preset(name: str | Path) -> Preset:
 def read_preset(text: str, name: str) -> Preset:
     """The preset in a TOML text; InputError names the key that is unknown, of the wrong type or out of bounds."""
     where = f"preset {name}"
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{where}: not TOML: {error}", 'text stands in quotes, as in dataset = "digits"') from None
-    except RecursionError:
-        raise InputError(f"{where}: nested too deeply", "a preset has tables in [set] and no deeper") from None
+    content = read_toml(text, where, 'text stands in quotes, as in dataset = "digits"')
     for key in content:
         if key not in KEYS:
             raise InputError(f"{where}: unknown key {key!r}", _place_of(key))
@@ -113,8 +109,8 @@ def read_preset(text: str, name: str) -> Preset:
 def text_of_file(path: Path, what: str = "preset") -> str:
     """The text of a preset or suite; InputError if it cannot be read, is no UTF-8 or longer than `LONGEST`."""
     try:
-        with path.open("rb") as stream:
-            content = stream.read(LONGEST + 1)
+        with open_regular(path) as stream:
+            content = bytes(stream.read(LONGEST + 1))
         text = content.decode("utf-8")
     except OSError as error:
         raise InputError(f"cannot read the {what} {str(path)!r}: {error.strerror or error}", "check the path") from None

@@ -17,6 +17,9 @@ TRAIN = "train"
 Setting = tuple[str, str, str]
 """Part, key, value as text."""
 
+LONGEST_ID = 160
+"""Letters of a run's id before its seed and digits; a file system takes names of 255 bytes."""
+
 _IMPLY_DEFAULT_OBJECTIVE = ("refit", "sampler", "ensemble")
 """Kinds of stages before which the default objective is left out of a recipe's text."""
 
@@ -90,7 +93,7 @@ class RunConfig:
         """A readable name with twelve hex digits of SHA-256 over the configuration and the data's fingerprint."""
         names = "+".join(stage.name for stage in self.stages)
         digits = id_of(self.document(), data_fingerprint)
-        return f"{self.dataset.name}-{self.model.name}-{names}-s{self.seed}-{digits}"
+        return f"{f'{self.dataset.name}-{self.model.name}-{names}'[:LONGEST_ID]}-s{self.seed}-{digits}"
 
 
 def id_of(document: Mapping[str, Any], data_fingerprint: str) -> str:

@@ -26,7 +26,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-import tomllib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ from calibench.config.preset import is_file, kind_of_value, read_seeds, read_set
 from calibench.config.request import RunRequest
 from calibench.config.resolve import resolve_run, with_seed
 from calibench.config.run_config import RunConfig, Setting
+from calibench.config.toml_text import read_toml
 from calibench.errors import InputError, did_you_mean
 from calibench.plugins.discovery import registry
 from calibench.plugins.specs import MetricSpec
@@ -156,10 +156,7 @@ def load_suite(name: str | Path) -> Suite:
 def read_suite(text: str, name: str) -> Suite:
     """The suite in a TOML text; InputError names the key that is unknown, missing or of the wrong type."""
     where = f"suite {name}"
-    try:
-        content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{where}: not TOML: {error}", 'text stands in quotes, as in base = "ce"') from None
+    content = read_toml(text, where, 'text stands in quotes, as in base = "ce"')
     _known(content, KEYS, where)
     missing = [key for key in ("primary", "base", "method", "data") if key not in content]
     if missing:

@@ -189,7 +189,7 @@ def _with_what_is_wrong(
     checked = []
     for row in rows:
         found = [f"seed {record.seed}: {fault}" for record in runs.get(row.recipe, ()) for fault in faults_of(record)]
-        faults = (*found, *([changed[row.recipe]] if row.recipe in changed else ()))
+        faults = tuple(found) or ((changed[row.recipe],) if row.recipe in changed else ())
         lost = tuple(failed.get(row.recipe, ()))
         seconds = mean_seconds(runs.get(row.recipe, ()))
         checked.append(dataclasses.replace(row, faults=faults, failed=lost, seconds=seconds))

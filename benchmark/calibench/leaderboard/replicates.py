@@ -20,6 +20,9 @@ QUANTILES = (0.025, 0.975)
 PREFIX = "bootstrap."
 """Before a metric's name in the predictions file."""
 
+ROUNDING = 1e-6
+"""A figure may differ by so much from resamples that are all equal."""
+
 THREADS = 4
 """At most so many threads read files. Checksums of several files are computed at the same time; more threads wait for Python."""
 
@@ -102,6 +105,11 @@ def _of_run(
 ) -> Mapping[str, NDArray[Any]]:
     """The stored replicates of a run by their names in the file, and those that `resample` makes of the predictions."""
     stored = read_predictions(results, record, name_of.values())
+    for metric, name in name_of.items():
+        if name in stored and _is_far(record.metrics.get(metric), stored[name]):
+            low, high = np.nanmin(stored[name]), np.nanmax(stored[name])
+            figure = f"{metric} is {record.metrics[metric]:.6g}, and in its resamples {low:.6g} to {high:.6g}"
+            raise ChangedPredictionsError(f"seed {record.seed}: {figure}", "calibench verify tells more")
     missing = {metric for metric, name in name_of.items() if name not in stored}
     if not missing or resample is None:
         return stored
@@ -110,6 +118,18 @@ def _of_run(
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f"{record.run_id}: no replicates can be made of its predictions ({error})", "") from error
     return {**stored, **{name_of[metric]: values for metric, values in made.items()}}
+
+
+def _is_far(figure: float | None, replicates: NDArray[Any]) -> bool:
+    """True if a figure lies further from its resamples than they lie apart: then it is no figure of these predictions.
+
+    Resamples of a calibration error lie above it, so that a figure may lie outside of them.
+    """
+    defined = replicates[np.isfinite(replicates)] if replicates.dtype.kind == "f" else replicates[:0]
+    if figure is None or not len(defined):
+        return False
+    low, high = float(defined.min()), float(defined.max())
+    return not low - (high - low) - ROUNDING <= figure <= high + (high - low) + ROUNDING
 
 
 def interval(replicates: Values | None) -> tuple[float, float] | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calibench.errors import InputError, did_you_mean
+from calibench.files.regular_file import open_regular
 
 BLANK = {"", "-", "na", "nan", "null", "none"}
 """Cells without a figure, in lower case."""
@@ -101,7 +102,7 @@ def read_results(path: Path) -> ResultsTable:
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The number and the values of each line that is not blank, without the spaces around values."""
-    with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
+    with open_regular(path) as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
         reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
         for values in reader:
             if values:

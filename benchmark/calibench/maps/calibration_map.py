@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibench.errors import InputError
+from calibench.errors import InputError, blaming
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.fit import InOrder
 from calibench.evaluation.names_given import names_given
@@ -195,7 +195,8 @@ class CalibrationMap:
         """Lines of numpy that do what `probs` does, to paste; InputError for maps that would be long."""
         from calibench.maps.snippet import snippet_of
 
-        return snippet_of(self)
+        with blaming(f"the snippet of {self.recipe}"):
+            return snippet_of(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CalibrationMap:
         return self  # nothing in it changes

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from calibench.atomic import refuse_missing_folder, replacing
 from calibench.errors import InputError, did_you_mean
+from calibench.files.regular_file import read_regular
 
 SCHEMA = "calibench.map"
 
@@ -91,7 +92,9 @@ def read_document(path: str | Path) -> MapDocument:
     if file.stat().st_size > MOST_BYTES:
         raise InputError(f"{path}: {file.stat().st_size} bytes are more than a map has", "is this the right file?")
     try:
-        document = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        document = json.loads(read_regular(file).decode("utf-8"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error}", "check the file") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: this is not JSON ({error})", FIT_AGAIN) from None
     return document_from(document, str(path))
@@ -109,7 +112,11 @@ def document_from(document: Any, where: str) -> MapDocument:
     if version != VERSION:
         message = f"{where}: the map has schema version {version!r}, and this calibench reads version {VERSION}"
         raise InputError(message, f"use the calibench that wrote it ({_writer(document)}), or fit it again")
-    if document.get("sha256") != checksum(document):
+    try:
+        fits = document.get("sha256") == checksum(document)
+    except (ValueError, TypeError, RecursionError) as error:  # 1e999 is a number to JSON, and infinite to Python
+        raise InputError(f"{where}: a value of the map is no value of JSON ({error})", FIT_AGAIN) from None
+    if not fits:
         message = f"{where}: the map was changed after it was written: its content does not fit its checksum"
         raise InputError(message, "take the file from where it was written, or fit it again")
     content = {key: value for key, value in document.items() if key not in ("schema", "schema_version", "sha256")}

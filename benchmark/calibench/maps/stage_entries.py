@@ -11,6 +11,7 @@ from calibench.config.grammar import Bound, bind, who
 from calibench.config.recipe import refuse_disorder
 from calibench.config.values import format_value
 from calibench.errors import InputError
+from calibench.files.regular_file import read_regular
 from calibench.maps.document import MapDocument
 from calibench.plugins.discovery import registry
 from calibench.plugins.specs import MethodSpec
@@ -59,7 +60,7 @@ def _text_of(path: Path, subject: str) -> str:
     try:
         if path.stat().st_size > MOST_FILE_BYTES:
             raise InputError(f"{subject}: {path} has over {MOST_FILE_BYTES} bytes", "a map holds small files alone")
-        return path.read_bytes().decode("utf-8")
+        return read_regular(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{subject}: cannot read {path}: {error}", "check the path; the file must be text") from None
 

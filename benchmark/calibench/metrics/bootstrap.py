@@ -23,12 +23,10 @@ SEED = 0
 """One bootstrap stream for every run, so that the replicates of two methods on one test split are paired."""
 
 MIN_RESAMPLES = 1000
+MOST_RESAMPLES = 1_000_000
+"""More give no other interval, and a record that claims more than memory holds must not fill it."""
 BEYOND = 5
 """At least this many replicates must lie beyond each bound of an interval."""
-
-
-MAX_RESAMPLES = 100_000
-"""More would take gigabytes for a few digits of a quantile."""
 
 
 class Sampling(NamedTuple):
@@ -52,8 +50,8 @@ class Sampling(NamedTuple):
         if self.resamples < needed and not (figures_alone and self.resamples == 0):
             hint = f"use at least {needed}: a {50 * (1 - self.level):.3g} % quantile of fewer is noise"
             raise InputError(f"{self.resamples} bootstrap resamples are too few", hint)
-        if self.resamples > MAX_RESAMPLES:
-            raise InputError(f"{self.resamples} bootstrap resamples are too many", f"use at most {MAX_RESAMPLES}")
+        if self.resamples > MOST_RESAMPLES:
+            raise InputError(f"{self.resamples} bootstrap resamples are too many", f"use at most {MOST_RESAMPLES}")
         if isinstance(self.seed, bool) or not isinstance(self.seed, Integral):
             raise InputError(f"seed {self.seed!r} is not a whole number", "use 0 or more")
         if self.seed < 0:

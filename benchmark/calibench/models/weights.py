@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from calibench.data.numpy_files import existing_file, read_npz
 from calibench.errors import InputError
+from calibench.files.memory_limit import refuse_beyond_memory
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 """Keys under which training scripts store the weights beside other things; the first is Lightning's."""
@@ -39,6 +40,7 @@ def read_weights(path: str) -> dict[str, torch.Tensor]:
 
 
 def _read_safetensors(file: Path) -> dict[str, torch.Tensor]:
+    refuse_beyond_memory(file, file.stat().st_size)
     try:
         return {name: tensor.clone() for name, tensor in load_file(file).items()}  # the file may change while mapped
     except (SafetensorError, OSError, ValueError, KeyError) as error:
@@ -66,6 +68,7 @@ def _read_npz(file: Path) -> dict[str, torch.Tensor]:
 def _read_torch(file: Path, zipped: bool) -> Any:
     """The content of a file by torch.save; InputError if it is damaged or holds Python objects."""
     try:
+        refuse_beyond_memory(file, file.stat().st_size)
         if zipped:
             _check_zip(file)
         with warnings.catch_warnings():
@@ -86,6 +89,7 @@ def _read_torch(file: Path, zipped: bool) -> Any:
 def _check_zip(file: Path) -> None:
     """InputError if a checksum is wrong; torch itself does not look at the checksums."""
     with zipfile.ZipFile(file) as archive:
+        refuse_beyond_memory(file, sum(member.file_size for member in archive.infolist()))
         damaged = archive.testzip()
     if damaged is not None:
         raise InputError(f"{file}: {damaged!r} in it is damaged", "copy or write it again")

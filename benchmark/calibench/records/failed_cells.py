@@ -19,6 +19,7 @@ from typing import Any
 
 from calibench.atomic import write_json
 from calibench.errors import InputError
+from calibench.files.regular_file import read_regular
 from calibench.records import schemas
 from calibench.records.reader import read_document
 from calibench.records.record import ResultRecord
@@ -117,7 +118,7 @@ def cell_of(entry: Any) -> FailedCell | None:
 
 def _of_sweep(path: Path) -> list[FailedCell]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_regular(path).decode("utf-8"))
     except (OSError, ValueError, RecursionError):
         return []
     failed = (

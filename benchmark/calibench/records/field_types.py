@@ -11,6 +11,12 @@ from typing import Any
 
 Check = Callable[[Any], bool]
 
+LONGEST_NAME = 240
+"""Bytes of a file's name. File systems take 255, and an ending follows."""
+
+PREDICTIONS = "predictions"
+"""The folder of a results folder that predictions lie in. A record names a file there and nowhere else."""
+
 _OBJECTS, _LISTS = (dict, Mapping), (list, tuple)
 
 
@@ -68,6 +74,14 @@ def _is_sizes(value: Any) -> bool:
     return _object_of(_is_whole)(value) and "test" in value
 
 
+def _is_bootstrap(value: Any) -> bool:
+    """Numbers that a sampling may have, where they are stated."""
+    if not _is_object(value) or not _is_number_or_none(value.get("level")):
+        return False
+    whole = [value[name] for name in ("resamples", "seed") if value.get(name) is not None]
+    return all(_is_whole(number) and 0 <= number < 1 << 63 for number in whole)
+
+
 def _is_preset(value: Any) -> bool:
     return value is None or (_is_object(value) and _is_text(value.get("name")))
 
@@ -82,12 +96,18 @@ def _is_advice(value: Any) -> bool:
 
 
 def _is_predictions(value: Any) -> bool:
-    return value is None or (_object_of(_is_path)(value) and {"file", "sha256"} <= set(value))
+    if value is None:
+        return True
+    if not _object_of(_is_text)(value) or not {"file", "sha256"} <= set(value):
+        return False
+    folder, _, name = value["file"].partition("/")
+    return folder == PREDICTIONS and is_file_name(name)
 
 
-def _is_path(value: Any) -> bool:
-    """A text that an operating system takes as a path: no NUL, and no half of a surrogate pair."""
-    return _is_text(value) and "\0" not in value and value == value.encode("utf-8", "ignore").decode("utf-8")
+def is_file_name(value: Any) -> bool:
+    """True for a text that names a file within a folder: nothing in it leads out of the folder."""
+    sound = _is_text(value) and 0 < len(value.encode("utf-8", "replace")) <= LONGEST_NAME and not value.startswith(".")
+    return sound and value.isprintable() and value[1:2] != ":" and "/" not in value and "\\" not in value
 
 
 def _is_shift_row(value: Any) -> bool:
@@ -123,7 +143,7 @@ def _is_list_of_objects_or_none(value: Any) -> bool:
 
 
 _TYPES: dict[str, Check] = {
-    "run_id": _is_text,
+    "run_id": is_file_name,
     "recipe": _is_text,
     "dataset": _is_text,
     "model": _is_text,
@@ -153,7 +173,7 @@ _TYPES: dict[str, Check] = {
     "curves": _list_of(_is_curve),
     "config": _is_object,
     "seeds": _object_of(_is_whole),
-    "bootstrap": _is_object,
+    "bootstrap": _is_bootstrap,
     "data": _is_object,
     "machine": _is_object,
     "code": _is_text,

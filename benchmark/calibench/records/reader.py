@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from calibench.errors import InputError
+from calibench.files.regular_file import read_regular
 from calibench.records.record import ResultRecord
 
 
 def read_document(path: Path) -> Any:
     """The JSON document in a file. InputError if the file cannot be read or is not JSON."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        return json.loads(read_regular(path).decode("utf-8"), parse_constant=_refuse_constant)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}", "check the file") from None
     except (ValueError, RecursionError) as error:
@@ -55,7 +56,7 @@ class RecordReader:
         """
         before = self._fields
         try:
-            text = path.read_bytes().decode("utf-8")
+            text = read_regular(path).decode("utf-8")
             if not text.startswith(_FIRST) or not text.endswith(_LAST):
                 return None
             fields = f"{text[len(_FIRST) : -len(_LAST)]},".split(_NEXT)

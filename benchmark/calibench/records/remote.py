@@ -19,7 +19,8 @@ from typing import Any
 
 from calibench.atomic import temporary_of, writable_folder
 from calibench.errors import InputError, RunError
-from calibench.records.store import PREDICTIONS, RECORDS
+from calibench.records.field_types import PREDICTIONS, is_file_name
+from calibench.records.store import RECORDS
 
 MIRRORS = "CALIBENCH_MIRRORS"
 """The variable that names the folder of mirrors. Default: ~/.cache/calibench/mirrors."""
@@ -67,7 +68,8 @@ class RemoteResults:
         wanted = []
         for path, info in sorted(found.items()):
             name = path.rpartition("/")[2]
-            if (names is None or name in names) and not _is_same(self.mirror / folder / name, info):
+            wanted_name = is_file_name(name) and (names is None or name in names)
+            if wanted_name and not _is_same(self.mirror / folder / name, info):
                 wanted.append((path, info))
         if folder == RECORDS and names is None:
             _remove_others(self.mirror / folder, {path.rpartition("/")[2] for path in found})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from calibench.atomic import digest_of, replacing, write_json
-from calibench.errors import InputError
+from calibench.errors import CalibenchWarning, InputError
 from calibench.lazy import np
-from calibench.records import schemas
+from calibench.records import field_types, schemas
 from calibench.records.reader import RecordReader, read_document
 from calibench.records.record import ResultRecord
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RECORDS, PREDICTIONS, CACHE = "records", "predictions", "cache"
+RECORDS, PREDICTIONS, CACHE = "records", field_types.PREDICTIONS, "cache"
 """Folders under a results folder."""
 
 INDICES = (".labels", ".ids")
@@ -59,7 +60,10 @@ def folders_of(results: Path) -> list[Path]:
 
 
 def find_record(results: Path, run_id: str, code: str) -> ResultRecord | None:
-    """The stored record of this run, if the same code made it and the checksum of its predictions is right; else None."""
+    """The stored record of this run, if the same code made it and the checksum of its predictions is right; else None.
+
+    A record that cannot be read, or whose predictions are damaged, is warned of.
+    """
     path = record_file(results, run_id)
     if not path.is_file():
         return None
@@ -68,8 +72,8 @@ def find_record(results: Path, run_id: str, code: str) -> ResultRecord | None:
         if record.code == code and record.predictions is not None:
             read_predictions(results, record, names=())
             return record
-    except InputError:
-        pass
+    except InputError as error:
+        warnings.warn(f"{error.message}; the run is made again", CalibenchWarning, stacklevel=2)
     return None
 
 

@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from calibench.report.format import guarded
+
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
     from calibench.leaderboard.rows import Row
@@ -28,7 +30,7 @@ def boards_csv(boards: Sequence[Board]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEAD)
     for board in boards:
-        writer.writerows(_lines(board))
+        writer.writerows([guarded(cell) for cell in line] for line in _lines(board))
     return text.getvalue()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from calibench.report.board_text import board_grid
+from calibench.report.format import markdown
 
 if TYPE_CHECKING:
     from calibench.leaderboard.boards import Board
@@ -22,9 +23,10 @@ def markdown_of(grid: Grid) -> str:
     rule = ["---" if column.left else "---:" for column in grid.columns]
     body = zip(*(column.cells for column in grid.columns), strict=True)
     lines = [_line(cells) for cells in ([column.head for column in grid.columns], rule, *body)]
-    return "\n".join([f"**{grid.title}**", "", *lines, "", *(f"{note}  " for note in grid.notes), ""])
+    return "\n".join(
+        [f"**{markdown(grid.title)}**", "", *lines, "", *(f"{markdown(note)}  " for note in grid.notes), ""]
+    )
 
 
 def _line(cells: Sequence[str]) -> str:
-    escaped = (cell.replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
+    return f"| {' | '.join(map(markdown, cells))} |"

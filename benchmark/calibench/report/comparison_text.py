@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from calibench.leaderboard.comparison import ComparedRow, Comparison, Interval
 from calibench.records import schemas
 from calibench.report.comparison_sections import GAPS, Section, heading, notes, sections
-from calibench.report.format import guarded
+from calibench.report.format import guarded, json_text, markdown
 from calibench.report.tables import WIDTH, ruled_table
 
 if TYPE_CHECKING:
@@ -60,17 +60,16 @@ def _without_gaps(section: Section) -> Section:
 
 def comparison_markdown(found: Comparison) -> str:
     """A table for each section, and the notes at the end."""
-    lines = [f"**{heading(found)}**", ""]
+    lines = [f"**{markdown(heading(found))}**", ""]
     for section in sections(found):
         rule = ["---" if k == 0 or not name else "---:" for k, name in enumerate(section.head)]
-        lines += [f"**{section.title}**", "", *map(_line, (section.head, rule, *section.body)), ""]
-        lines += [f"{note}  " for note in section.notes] + [""] * bool(section.notes)
-    return "\n".join([*lines, *(f"{note}  " for note in notes(found)), ""])
+        lines += [f"**{markdown(section.title)}**", "", *map(_line, (section.head, rule, *section.body)), ""]
+        lines += [f"{markdown(note)}  " for note in section.notes] + [""] * bool(section.notes)
+    return "\n".join([*lines, *(f"{markdown(note)}  " for note in notes(found)), ""])
 
 
 def _line(cells: Any) -> str:
-    escaped = (cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
+    return f"| {' | '.join(map(markdown, cells))} |"
 
 
 def comparison_document(found: Comparison) -> dict[str, Any]:
@@ -80,7 +79,7 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
 
 def comparison_json(found: Comparison) -> str:
     """The document as text, ending in a newline."""
-    return json.dumps(comparison_document(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(json.dumps(comparison_document(found), indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def comparison_csv(found: Comparison) -> str:

@@ -9,16 +9,43 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from calibench.records.record import ResultRecord
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Characters that steer a terminal, and halves of characters, which cannot be written."""
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ufdd0-\ufdef\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
+)
+"""Characters that steer a terminal, halves of characters, which cannot be written, and marks that show nothing or turn the order
+of letters around, so that a name reads as another one."""
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""A cell that begins so is a formula to a spreadsheet."""
+
+MARKDOWN = (("\\", "\\\\"), ("|", "\\|"), ("&", "&amp;"), ("<", "&lt;"), ("](", "]\\("), ("![", "!\\["), ("`", "\\`"))
+"""Signs that Markdown reads otherwise, and their escapes."""
 
 NOTHING = "-"
 """Stands for a figure that is undefined or missing."""
 
 
 def guarded(value: object) -> object:
-    """A text that a spreadsheet would compute, as `=1+1`, behind an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+    """A text for a cell of CSV: behind an apostrophe if a spreadsheet would compute it, as `=1+1`. Numbers stay numbers."""
+    if not isinstance(value, str):
+        return value
+    return f"'{one_line(value)}" if value.lstrip(" ")[:1] in FORMULA and value.strip(" ") else one_line(value)
+
+
+def markdown(text: str) -> str:
+    """The text as Markdown shows it, in one line: no HTML, no link and no picture is read in it."""
+    escaped = printable(text).replace("\n", " ").replace("\t", " ")
+    for sign, shown in MARKDOWN:
+        escaped = escaped.replace(sign, shown)
+    return escaped
+
+
+def json_text(text: str) -> str:
+    """JSON with each character that steers a terminal as its escape, which JSON reads as the same character."""
+    import json  # four modules, which a list of names does not need
+
+    return CONTROL.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def one_line(text: str) -> str:

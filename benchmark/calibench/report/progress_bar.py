@@ -50,9 +50,9 @@ def progress(label: str, silent: bool, batch: Batch | None = None) -> Iterator[R
     if silent:
         yield lambda what, done, total, note: None
         return
-    from rich.console import Console
+    from calibench.report.safe_console import safe_console
 
-    console = Console(stderr=True, highlight=False)
+    console = safe_console(stderr=True)
     if console.is_jupyter:
         from calibench.report.notebook_bar import notebook_bar
 
@@ -78,11 +78,11 @@ def _bar(label: str, console: Console, batch: Batch | None) -> Iterator[Report]:
             return Text(task.fields["left"]) if "left" in task.fields else super().render(task)
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
         TextColumn("{task.fields[count]}/{task.total}"),
         TimeLeft(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=console, transient=True) as bar:
         tasks: dict[str, Any] = {}

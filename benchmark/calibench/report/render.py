@@ -39,9 +39,9 @@ def render(boards: Sequence[Board], form: str, chosen: Sequence[str] = (), acros
         return boards_csv(boards)
     if form == "json":
         return boards_json(boards, across)
-    from rich.console import Console
+    from calibench.report.safe_console import safe_console
 
-    console = Console(file=io.StringIO(), width=WIDTH, record=True)
+    console = safe_console(file=io.StringIO(), width=WIDTH, record=True)
     for board in boards:
         console.print(board_table(board, chosen))
     for summary in across:

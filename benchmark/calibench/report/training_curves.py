@@ -13,7 +13,7 @@ from typing import Any
 from calibench.errors import InputError, did_you_mean
 from calibench.records import schemas
 from calibench.records.record import ResultRecord
-from calibench.report.format import guarded
+from calibench.report.format import guarded, json_text
 
 SERIES = {"val_nll": "NLL of val (nats)", "train_loss": "loss of train"}
 """The series of a curve, and the words on its axis."""
@@ -107,7 +107,9 @@ def curves_json(curves: Iterable[TrainingCurve]) -> str:
         }
         for curve in curves
     ]
-    return json.dumps({"schema": schemas.CURVES, "curves": listed}, ensure_ascii=False, allow_nan=False) + "\n"
+    return (
+        json_text(json.dumps({"schema": schemas.CURVES, "curves": listed}, ensure_ascii=False, allow_nan=False)) + "\n"
+    )
 
 
 def curves_csv(curves: Iterable[TrainingCurve]) -> str:

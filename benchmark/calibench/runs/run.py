@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 import torch
@@ -55,7 +56,8 @@ def run_config(
     identity = identify(config, inputs, members, posthoc)
     metrics = load_metrics() if options.metrics is None else load_metrics(f"{DEFAULT},{options.metrics}")
     announced = Announced(config, identity, options, processes, start)
-    record = stored_record(config, identity, options, processes, may_cache)
+    asked = options if may_cache else dataclasses.replace(options, force=True)
+    record = stored_record(config, inputs.data, identity, asked, processes)
     if record is not None:
         announced.stored(record)
         return record, True
@@ -63,7 +65,7 @@ def run_config(
         writable_folders([options.results / name for name in (store.RECORDS, store.PREDICTIONS, store.CACHE)])
     with run_lock(cache, identity, options):
         # Another process may have made it meanwhile.
-        record = stored_record(config, identity, options, processes, may_cache)
+        record = stored_record(config, inputs.data, identity, asked, processes)
         if record is not None:
             announced.stored(record)
             return record, True

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from calibench.config.request import RunRequest
 from calibench.config.resolve import resolve_run
@@ -21,12 +17,10 @@ from calibench.records import store
 from calibench.records.failed_cells import FILE as FAILED
 from calibench.records.failed_cells import FailedCell, key_of, read_failed
 from calibench.records.record import ResultRecord
+from calibench.runs.figures_again import Arrays, faults_of_arrays, faults_of_figures, faults_of_labels, unseen_figures
 from calibench.runs.verify_claims import Suites, faults_of_claims
 from calibench.runs.verify_failed import faults_of_failed
-from calibench.runs.verify_figures import faults_of_figures, unseen_figures
 from calibench.runs.verify_folder import missing_of_suites
-
-Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -95,26 +89,13 @@ def _verified(path: Path, results: Path, datasets: dict[str, Data | str], suites
             verified.faults.extend(faults_of(record))
             verified.unseen.append(f"{record.predictions['file']} is not here, so no figure can be computed again")
         return verified
-    of_arrays = list(_of_arrays(record, arrays))
+    of_arrays = list(faults_of_arrays(record, arrays))
     verified.faults.extend(of_arrays)
     if not of_arrays:
         verified.faults.extend(faults_of_figures(record, arrays))
         verified.unseen.extend(unseen_figures(record))
         _compare_data(record, arrays, datasets, verified)
     return verified
-
-
-def _of_arrays(record: ResultRecord, arrays: Arrays) -> Iterator[str]:
-    """Faults of the stored arrays themselves."""
-    labels, ids = arrays.get("test.labels"), arrays.get("test.ids")
-    scores = arrays.get("test.probs", arrays.get("test.logits"))
-    if labels is None or ids is None or scores is None:
-        yield "the predictions hold no scores, labels or ids of test"
-        return
-    if not len(labels) == len(ids) == len(scores) == record.n["test"]:
-        yield f"test has {record.n['test']} samples, and {len(scores)} scores, {len(labels)} labels and {len(ids)} ids are stored"
-    elif len(np.unique(ids)) < len(ids):
-        yield f"{len(ids) - len(np.unique(ids))} ids of test stand twice"
 
 
 def _compare_data(record: ResultRecord, arrays: Arrays, datasets: dict[str, Data | str], verified: Verified) -> None:
@@ -128,11 +109,8 @@ def _compare_data(record: ResultRecord, arrays: Arrays, datasets: dict[str, Data
         return
     if data.test_fingerprint != record.data.get("test_fingerprint"):
         verified.faults.append("the fingerprint of the test split is not that of the data")
-    elif not np.array_equal(data.test.ids, arrays["test.ids"]):
-        verified.faults.append("the ids of test are not those of the data")
-    elif not np.array_equal(data.test.y, arrays["test.labels"]):
-        wrong = int((data.test.y != arrays["test.labels"]).reshape(len(data.test.y), -1).any(axis=1).sum())
-        verified.faults.append(f"{wrong} of {len(data.test.y)} labels of test are not those of the data")
+    else:
+        verified.faults.extend(faults_of_labels(data, arrays))
 
 
 def _data_of(record: ResultRecord, datasets: dict[str, Data | str]) -> Data | str:

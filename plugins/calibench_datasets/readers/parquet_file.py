@@ -6,6 +6,7 @@ from typing import Any
 
 from calibench import InputError
 from calibench.data.numpy_files import existing_file
+from calibench.files.parquet_table import read_parquet_table
 
 
 def read_parquet(path: str) -> Any:
@@ -17,6 +18,6 @@ def read_parquet(path: str) -> Any:
         raise InputError("reading .parquet needs pyarrow", 'pip install "calibench[parquet]"') from None
     file = existing_file(path)
     try:
-        return pyarrow.parquet.read_table(file)
-    except (OSError, pyarrow.ArrowException) as error:
+        return read_parquet_table(file)
+    except (OSError, UnicodeDecodeError, OverflowError, IndexError, pyarrow.ArrowException) as error:
         raise InputError(f"cannot read {path}: {error}", "write it with pandas.to_parquet or pyarrow") from None

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from calibench.data.numpy_files import existing_file
 from calibench.errors import InputError
+from calibench.files.memory_limit import refuse_beyond_memory
 from calibench.outputs.columns import BY_POSITION, Columns, refuse_both
-from calibench.outputs.readers.available_memory import available_memory
 from calibench.outputs.readers.block_file import ArrayFile, BlockFile
 from calibench.outputs.readers.formats.npy import npy_scores_and_labels
 from calibench.outputs.readers.formats.safetensors import safetensors_scores_and_labels
@@ -43,17 +43,10 @@ def refuse_larger_than_memory(path: str | Path, columns: Columns) -> None:
 
     Nothing happens where one of the sizes is not known beforehand, as that of a `.csv`.
     """
-    memory = available_memory()
-    if memory is None:
-        return
     try:
         scores = open_blocks(path, columns).score_bytes
     except InputError:
         return  # the reader finds the same fault, or one pass could not read what it can
-    if scores > memory:
-        message = f"{path}: its scores take {_gigabytes(scores)} of memory, and {_gigabytes(memory)} are available"
-        raise InputError(message, "judge it in one pass, a block of rows at a time: --stream")
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.3g} GB"
+    refuse_beyond_memory(
+        path, scores, "the array of its scores", "judge it in one pass, a block of rows at a time: --stream"
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from calibench.config.grammar import who
 from calibench.data.numpy_files import read_npy, read_npz
 from calibench.errors import InputError, blaming
+from calibench.files.memory_limit import within_memory
 from calibench.lazy import np
 from calibench.outputs.arrays import Labels
 from calibench.outputs.columns import Columns, StoredSamples, array_named, refuse_both
@@ -75,7 +76,8 @@ def _content(file: Path, path: str | Path, columns: Columns) -> Content:
     reader = reader_of(file, columns.format, path)
     refuse_larger_than_memory(path, columns)
     if reader.spec in own_readers():
-        content = reader.spec.load()(file, columns, **reader.params)
+        with within_memory(path):
+            content = reader.spec.load()(file, columns, **reader.params)
     else:
         with blaming(who(reader)):
             content = reader.spec.load()(file, columns, **reader.params)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from calibench.data.numpy_files import existing_file
 from calibench.errors import InputError
-from calibench.outputs.readers.available_memory import most_bytes, refuse_too_large
+from calibench.files.memory_limit import in_bytes, memory_limit, raise_hint
 
 NAME = "-"
 
@@ -30,11 +30,12 @@ def local_file(path: str | Path) -> Path:
 def _copied() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="calibench-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    copy, size, most = folder / "standard-input", 0, most_bytes(1)
+    copy, size, most = folder / "standard-input", 0, memory_limit()
     with copy.open("wb") as file:
         while piece := sys.stdin.buffer.read(PIECE):
             size += len(piece)
-            refuse_too_large("standard input", size, most)
+            if size > most:
+                raise InputError(f"standard input has over {in_bytes(most)}, which is the limit", raise_hint(2 * size))
             file.write(piece)
     if not size:
         raise InputError("standard input is empty", "pipe a file in, as in: calibench evaluate - < outputs.csv")

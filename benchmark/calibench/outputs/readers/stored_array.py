@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -14,7 +16,10 @@ from calibench.lazy import np, torch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError)
+UNREADABLE = (
+    *(OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error),
+    *(ValueError, RuntimeError, NotImplementedError, OverflowError, IndexError, TypeError, AttributeError),
+)
 """Errors of a damaged, encrypted or vanished file while its bytes are read."""
 
 

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibench.errors import InputError
+from calibench.report.format import CONTROL
 from calibench.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-"""Characters that may not stand in HTML, and halves of characters, which cannot be written."""
 
 
 def render(template: str, **context: Any) -> str:
@@ -70,6 +68,6 @@ def _finalized(value: Any) -> Any:
     """A value as it may stand in a page: nothing for None, and signs that HTML forbids as their escapes."""
     if value is None:
         return ""
-    if isinstance(value, str) and UNPRINTABLE.search(value):
-        return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], value)
+    if isinstance(value, str) and CONTROL.search(value):
+        return CONTROL.sub(lambda match: ascii(match[0])[1:-1], value)
     return value

@@ -9,6 +9,7 @@ from typing import Any
 
 from calibench.atomic import replacing, writable_folder, writable_folders
 from calibench.errors import InputError
+from calibench.files.regular_file import read_regular
 from calibench.progress import Report, quiet
 from calibench.records import schemas
 from calibench.report.across_table import across_document
@@ -75,7 +76,7 @@ def _files_before(out: Path) -> set[str]:
     if not out.is_dir() or not any(out.iterdir()):
         return set()
     try:
-        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(read_regular(out / MANIFEST).decode("utf-8"))
         files = manifest["files"] if manifest["schema"] == schemas.SITE else None
     except (OSError, ValueError, KeyError, TypeError):
         files = None

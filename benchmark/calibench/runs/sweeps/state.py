@@ -10,8 +10,10 @@ from typing import Any
 
 from calibench.atomic import writable_folder, write_json
 from calibench.cache.lock import locked
+from calibench.files.regular_file import read_regular
 from calibench.records import schemas, store
-from calibench.records.failed_cells import SWEEPS
+from calibench.records.failed_cells import SWEEPS, cell_of
+from calibench.records.field_types import is_file_name
 from calibench.records.remote import RemoteResults
 
 
@@ -32,11 +34,13 @@ class SweepState:
         path = results / SWEEPS / f"{name}.json"
         state = cls(path, results)
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            document = json.loads(read_regular(path).decode("utf-8"))
+        except (OSError, ValueError, RecursionError):
             return state
         if isinstance(document, Mapping) and document.get("schema") == schemas.SWEEP:
-            state.done, state.failed = (_cells(document.get(name)) for name in ("done", "failed"))
+            done, failed = _objects(document.get("done")), _objects(document.get("failed"))
+            state.done = {key: entry for key, entry in done.items() if is_file_name(entry.get("run_id"))}
+            state.failed = {key: entry for key, entry in failed.items() if cell_of(entry) is not None}
         return state
 
     def is_done(self, key: str) -> bool:
@@ -75,11 +79,6 @@ class SweepState:
             return None
 
 
-def _cells(stored: object) -> dict[str, dict[str, Any]]:
-    """The cells of a stored state; what has not their form is left out, and so made again."""
-    return {k: v for k, v in stored.items() if isinstance(v, dict)} if isinstance(stored, dict) else {}
-
-
 def fetch_for_sweep(remote: RemoteResults, name: str) -> Path:
     """The mirror of the results at a URL, with what a sweep asks for: its state, all records, predictions of runs it does not know.
 
@@ -94,3 +93,8 @@ def fetch_for_sweep(remote: RemoteResults, name: str) -> Path:
     if unknown:
         remote.fetch(store.PREDICTIONS, unknown)
     return remote.mirror
+
+
+def _objects(entries: Any) -> dict[str, dict[str, Any]]:
+    """The entries that are objects; none of a document where there are no entries."""
+    return {k: v for k, v in entries.items() if isinstance(v, dict)} if isinstance(entries, Mapping) else {}

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibench.errors import InputError
+from calibench.files.memory_limit import in_bytes, memory_limit, raise_hint
 from calibench.lazy import np
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
-from calibench.outputs.readers.available_memory import most_bytes, refuse_too_large
 from calibench.outputs.readers.dialect import Dialect, dialect_of, is_percent, with_decimal_point
 from calibench.outputs.readers.table import refuse_equal_names
 from calibench.plugins.specs import ReaderSpec
@@ -40,7 +40,7 @@ GZIP = b"\x1f\x8b"
 LONGEST_LINE = 1 << 24
 """Characters; a longer line is no table."""
 
-GROWTH = 6
+GROWTH = 30
 """Cells take about so many times as much memory as the text of the file."""
 
 _EXCEL = re.compile(r"\"?sep=([,;|\t])\"?\s*\Z", re.I)
@@ -66,13 +66,17 @@ def read_csv(path: Path, columns: Columns | None = None) -> Content:
 
 def _lines(file: Any, path: Path) -> Iterator[str]:
     """The lines of a file, while they fit into memory. A byte order mark at the start is left out."""
-    size, most = 0, most_bytes(GROWTH)
+    size, most = 0, memory_limit() / GROWTH
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     while line := text.readline(LONGEST_LINE):
         if len(line) == LONGEST_LINE:
             raise InputError(f"{path}: a line has more than {LONGEST_LINE} characters", HINT)
-        size += len(line)
-        refuse_too_large(path, size, most)
+        size += max(len(line), 1)
+        if size > most:
+            message = f"{path}: its first {in_bytes(size)} of text take {in_bytes(GROWTH * most)} of memory, which is the limit"
+            raise InputError(
+                message, f"store it as .npz or .parquet and judge it with --stream; {raise_hint(GROWTH * 2 * size)}"
+            )
         yield line
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from calibench.errors import InputError
+from calibench.files.memory_limit import refuse_beyond_memory
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
 from calibench.outputs.readers.arrow_columns import column_arrays
@@ -38,9 +39,12 @@ def read_feather(path: Path, columns: Columns) -> Content:
         with path.open("rb") as file:
             in_one_piece = file.read(len(MAGIC)) in (MAGIC, b"FEA1")
         table = feather.read_table(path, memory_map=False) if in_one_piece else _stream(path)
+        refuse_beyond_memory(path, 2 * table.nbytes, "its table")
         table.validate(full=True)  # pyarrow ends the process at offsets that point beyond a column
         refuse_equal_names(table.column_names, path)
         return Content(column_arrays(table, path))
+    except MemoryError:
+        raise  # it is no damage: `within_memory` tells the limit
     except (*DAMAGED, pyarrow.ArrowException) as error:
         raise InputError(f"cannot read {path}: {error}", "write it with pandas.to_feather or pyarrow") from None
 

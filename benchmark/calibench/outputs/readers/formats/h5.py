@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibench.errors import InputError, did_you_mean
+from calibench.files.memory_limit import refuse_beyond_memory
 from calibench.lazy import np
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
-from calibench.outputs.readers.available_memory import most_bytes, refuse_too_large
 from calibench.outputs.readers.formats.torch import first_line
 from calibench.plugins.params import Param
 from calibench.plugins.specs import ReaderSpec
@@ -121,7 +121,7 @@ def _content(file: Any, path: Path, group: str | None, split: str) -> Content:
 def _read(datasets: dict[str, Any], path: Path) -> dict[str, NDArray[Any]]:
     """The datasets as arrays. InputError for those that are larger than memory, or whose numbers lie in another file."""
     size = sum(int(np.prod(item.shape, dtype=object)) * item.dtype.itemsize for item in datasets.values())
-    refuse_too_large(path, size, most_bytes(2))
+    refuse_beyond_memory(path, 2 * size)
     arrays = {}
     for name, item in datasets.items():
         if item.external or item.is_virtual:

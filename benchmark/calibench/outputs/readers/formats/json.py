@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibench.errors import InputError
+from calibench.files.memory_limit import refuse_beyond_memory
 from calibench.lazy import np
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
-from calibench.outputs.readers.available_memory import most_bytes, refuse_too_large
 from calibench.outputs.readers.dialect import is_percent
 from calibench.outputs.roles.usual_names import LABELS, LOGITS, OTHER_LABELS, PROBS
 from calibench.plugins.specs import ReaderSpec
@@ -27,7 +27,7 @@ SPEC = ReaderSpec(
     summary="JSON: an object of arrays, a list of objects, or an object a line.",
 )
 
-GROWTH = 10
+GROWTH = 24
 """Values of JSON take about so many times as much memory as their text."""
 
 HINT = 'write {"probs": [[...], ...], "labels": [...]}, or an object a line, as {"probs": [...], "label": "cat"}'
@@ -66,7 +66,7 @@ def _of_pandas(document: Any) -> Any:
 
 def parsed(path: Path) -> Any:
     """The JSON of a file; of lines with a value each a list of them. InputError naming what cannot be read."""
-    refuse_too_large(path, path.stat().st_size, most_bytes(GROWTH))
+    refuse_beyond_memory(path, GROWTH * path.stat().st_size)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

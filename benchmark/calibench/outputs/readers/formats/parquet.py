@@ -23,7 +23,7 @@ SPEC = ReaderSpec(
 HINT = "write it with pandas.to_parquet or pyarrow"
 
 
-DAMAGED = (OSError, UnicodeDecodeError, OverflowError, MemoryError)
+DAMAGED = (OSError, UnicodeDecodeError, OverflowError, IndexError)
 """Errors of a damaged file beside those of pyarrow."""
 
 
@@ -40,9 +40,12 @@ def pyarrow_parquet(what: str = "reading .parquet") -> Any:
 def read_parquet(path: Path, columns: Columns | None = None) -> Content:
     """The columns of a Parquet file. Raises InputError naming the file, and the row of a missing value."""
     pyarrow = pyarrow_parquet()
+    from calibench.files.parquet_table import read_parquet_table
+
     try:
         refuse_equal_names(pyarrow.parquet.read_schema(path).names, path)
-        table = pyarrow.parquet.read_table(path)
-        return Content(column_arrays(table, path))
+        return Content(column_arrays(read_parquet_table(path), path))
+    except MemoryError:
+        raise  # it is no damage: `within_memory` tells the limit
     except (*DAMAGED, pyarrow.ArrowException) as error:
         raise InputError(f"cannot read {path}: {error}", HINT) from None

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from calibench.data.numpy_files import existing_file
 from calibench.errors import InputError, did_you_mean
+from calibench.files.memory_limit import refuse_beyond_memory
 from calibench.lazy import np
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
@@ -53,6 +54,7 @@ def read_safetensors(path: Path, columns: Columns) -> Content:
     """The tensors of a `.safetensors`, those of bfloat16 as float32. InputError naming the tensor that cannot be read."""
     tensors, start = _header(path)
     arrays = {name: _tensor(path, name, tensors, start) for name in tensors}
+    refuse_beyond_memory(path, 2 * sum(array.size_in_bytes for array in arrays.values()), "what its tensors hold")
     return Content({name: in_float32(array) for name, array in arrays.items()}, table=False)
 
 
@@ -81,12 +83,12 @@ def _header(path: str | Path) -> tuple[dict[str, Any], int]:
     try:
         with file.open("rb") as content:
             (length,) = struct.unpack("<Q", content.read(8))
-            if length > LONGEST_HEADER:
+            if length > min(LONGEST_HEADER, file.stat().st_size):
                 raise ValueError(f"a header of {length} bytes")
             tensors = json.loads(content.read(length))
         if not isinstance(tensors, dict):
             raise TypeError("the header is no object")
-    except (OSError, struct.error, ValueError, TypeError) as error:
+    except (OSError, struct.error, ValueError, TypeError, RecursionError) as error:
         hint = "write it with safetensors.torch.save_file"
         raise InputError(f"{path}: not a sound .safetensors file ({error})", hint) from None
     tensors.pop("__metadata__", None)
@@ -98,9 +100,9 @@ def _tensor(path: str | Path, name: str, tensors: dict[str, Any], start: int) ->
         raise InputError(f"{path}: there is no {name!r}", did_you_mean(name, tensors))
     where = f"{path}: {name!r}"
     try:
-        kind, shape = tensors[name]["dtype"], tuple(int(size) for size in tensors[name]["shape"])
+        kind, shape = str(tensors[name]["dtype"]), tuple(int(size) for size in tensors[name]["shape"])
         first, end = (start + int(offset) for offset in tensors[name]["data_offsets"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise InputError(f"{where} has no sound description", "write the file again") from None
     if kind not in TYPES:
         raise InputError(f"{where} has type {kind}", "store F64, F32, F16 or BF16, and labels as I64")
@@ -111,6 +113,11 @@ def _tensor(path: str | Path, name: str, tensors: dict[str, Any], start: int) ->
         return file
 
     array = StoredArray(where, shape, np.dtype(TYPES[kind]), opened, bfloat16=kind == "BF16")
-    if first < start or end - first != array.size_in_bytes or end > Path(path).stat().st_size:
+    if (
+        min(shape, default=0) < 0
+        or first < start
+        or end - first != array.size_in_bytes
+        or end > Path(path).stat().st_size
+    ):
         raise InputError(f"{where} does not lie within the file", "it is cut short: write it again")
     return array

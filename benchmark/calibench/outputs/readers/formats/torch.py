@@ -5,15 +5,15 @@ from __future__ import annotations
 import pickle
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibench.errors import InputError
+from calibench.files.memory_limit import refuse_beyond_memory
 from calibench.lazy import np, torch
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
-from calibench.outputs.readers.available_memory import most_bytes, refuse_too_large
 from calibench.plugins.specs import ReaderSpec
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ SPEC = ReaderSpec(
     target="calibench.outputs.readers.formats.torch:read_torch",
     summary="Tensors of torch, read with weights_only=True: no pickle is run.",
 )
+
+OTHERS = (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, AssertionError)
+"""Errors that torch raises of a damaged file."""
 
 HINT = 'write it with torch.save({"logits": logits, "labels": labels}, FILE)'
 
@@ -48,7 +51,7 @@ def read_torch(path: Path, columns: Columns) -> Content:
     except pickle.UnpicklingError:
         message = f"{path}: it holds Python objects (a pickle), which could run code, or it is damaged"
         raise InputError(message, f"{HINT}; both are tensors: torch.from_numpy(array), or lists of texts") from None
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (OSError, EOFError, *OTHERS) as error:
         raise InputError(f"{path}: not a sound torch file ({first_line(error)})", HINT) from None
     pair = isinstance(stored, tuple | list) and len(stored) == 2
     if pair:
@@ -57,6 +60,7 @@ def read_torch(path: Path, columns: Columns) -> Content:
         stored = {path.stem: stored}
     if not isinstance(stored, Mapping):
         raise InputError(f"{path} holds a {type(stored).__name__}, no tensors by name", HINT)
+    refuse_beyond_memory(path, 2 * _size_of(stored.values()), "what its tensors hold")
     arrays = {str(name): array for name, value in stored.items() if (array := as_array(value)) is not None}
     if not arrays:
         entries = ", ".join(map(str, list(stored)[:MOST_NAMES])) or "nothing"
@@ -80,7 +84,13 @@ def _refuse_expanding(path: Path) -> None:
             size = sum(member.file_size for member in archive.infolist())
     except (OSError, zipfile.BadZipFile, ValueError):
         size = path.stat().st_size
-    refuse_too_large(path, size, most_bytes(2))
+    refuse_beyond_memory(path, 2 * size)
+
+
+def _size_of(values: Iterable[Any]) -> int:
+    """The bytes of tensors once they are written out. One of stride 0 repeats a number, and may claim any size."""
+    lists = [value if isinstance(value, list | tuple) else [value] for value in values]
+    return sum(t.numel() * t.element_size() for listed in lists for t in listed if torch.is_tensor(t))
 
 
 def as_array(value: Any) -> NDArray[Any] | None:

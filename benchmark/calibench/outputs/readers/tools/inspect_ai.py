@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from calibench.errors import InputError, did_you_mean
+from calibench.files.memory_limit import refuse_beyond_memory
 from calibench.outputs.columns import Columns
 from calibench.outputs.content import Content
-from calibench.outputs.readers.available_memory import most_bytes, refuse_too_large
 from calibench.outputs.readers.formats.json import GROWTH, parsed
 from calibench.outputs.readers.tools.answers import answers
 from calibench.plugins.params import Param
@@ -94,7 +94,7 @@ def _samples(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if member.filename.startswith("samples/")]
-            refuse_too_large(path, sum(member.file_size for member in members), most_bytes(GROWTH))
+            refuse_beyond_memory(path, GROWTH * sum(member.file_size for member in members))
             for member in members:
                 yield json.loads(archive.read(member))
     except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError) as error:

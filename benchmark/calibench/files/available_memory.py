@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from pathlib import Path
-
-from calibench.errors import InputError
 
 MEMINFO = Path("/proc/meminfo")
 
@@ -42,16 +39,3 @@ def _of_container(limit: Path, use: Path, parts: Path) -> int | None:
         lines = dict(line.split() for line in parts.read_text(encoding="ascii").splitlines())
         return max(most - used + int(lines.get("inactive_file", 0)), 0)
     return None  # there is no limit ("max"), or no container
-
-
-def most_bytes(growth: int) -> float:
-    """How many bytes of a file fit into memory, if they take `growth` times as much once they are read."""
-    memory = available_memory()
-    return math.inf if memory is None else memory / growth
-
-
-def refuse_too_large(path: object, size: float, most: float) -> None:
-    """InputError if `size` is over `most`, both in bytes of the file's content."""
-    if size > most:
-        message = f"{path}: its content has over {size / 1e9:.3g} GB, and {most / 1e9:.3g} GB fit into memory"
-        raise InputError(message, "split the file, or store it as .npz or .parquet and judge it with --stream")

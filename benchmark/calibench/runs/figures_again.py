@@ -1,4 +1,4 @@
-"""Verify the figures of a record: metrics, intervals, floors, verdict, units and replicates, again from its predictions."""
+"""Whether the figures of a stored record follow from its predictions, and these belong to the data of the run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibench.data.prepare import Data
 from calibench.errors import CalibenchError
 from calibench.evaluation.judge import Judgement, judge
 from calibench.evaluation.stored_run import judged_again, sampling_of
@@ -23,6 +24,19 @@ RELATIVE = 1e-9
 """Figures that differ by no more, relative to their size, are equal: other processors round in other ways."""
 
 Arrays = Mapping[str, NDArray[Any]]
+
+
+def faults_of_arrays(record: ResultRecord, arrays: Arrays) -> Iterator[str]:
+    """Faults of the stored arrays themselves."""
+    labels, ids = arrays.get("test.labels"), arrays.get("test.ids")
+    scores = arrays.get("test.probs", arrays.get("test.logits"))
+    if labels is None or ids is None or scores is None:
+        yield "the predictions hold no scores, labels or ids of test"
+        return
+    if not len(labels) == len(ids) == len(scores) == record.n["test"]:
+        yield f"test has {record.n['test']} samples, and {len(scores)} scores, {len(labels)} labels and {len(ids)} ids are stored"
+    elif len(np.unique(ids)) < len(ids):
+        yield f"{len(ids) - len(np.unique(ids))} ids of test stand twice"
 
 
 def faults_of_figures(record: ResultRecord, arrays: Arrays) -> Iterator[str]:
@@ -147,6 +161,15 @@ def _of_unknown(record: ResultRecord, judgement: Judgement) -> Iterator[str]:
     own = [name for name in unknown if not (allowed and name.startswith(allowed))]
     if own:
         yield f"the predictions give no {', '.join(own)}"
+
+
+def faults_of_labels(data: Data, arrays: Arrays) -> Iterator[str]:
+    """A fault if ids or labels of test are not those of the data."""
+    if not np.array_equal(data.test.ids, arrays["test.ids"]):
+        yield "the ids of test are not those of the data"
+    elif not np.array_equal(data.test.y, arrays["test.labels"]):
+        wrong = int((data.test.y != arrays["test.labels"]).reshape(len(data.test.y), -1).any(axis=1).sum())
+        yield f"{wrong} of {len(data.test.y)} labels of test are not those of the data"
 
 
 def equal(stored: Any, again: Any) -> bool:

@@ -1,0 +1,1 @@
+"""The kinds of faults that `tests/simulations/faults.py` injects."""
