@@ -134,4 +134,4 @@ def test_the_python_of_the_site_and_of_a_table_of_runs(here: Path, cli: Any) -> 
     code = python_of("docs/guides/boards.md")
     assert code.startswith("import pandas\n")
     exec(compile(code.replace("\npandas", "\nmeans = pandas", 1), "boards.md", "exec"), names)
-    assert list(names["means"].index) == ["ce"]
+    assert list(names["means"].index) == [("digits", "ce")]

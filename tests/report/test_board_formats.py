@@ -143,7 +143,7 @@ def test_latex_compiles(board: Board, tmp_path: Path) -> None:
         + rf"\par {escaped(letters_that_pass())} {escaped('[文 †↓✗◆')}"
     )
     body += render([shown, shown], "latex", ["seconds", "change"], [summary()])
-    document = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{body}\end{{document}}"
+    document = rf"\documentclass{{article}}\usepackage{{booktabs,graphicx}}\begin{{document}}{body}\end{{document}}"
     (tmp_path / "t.tex").write_text(document, encoding="utf-8")
     command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "t.tex"]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

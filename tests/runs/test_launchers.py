@@ -18,7 +18,7 @@ from calibench.runs.launchers.waiting import TRIES, Waiting
 
 @pytest.fixture(scope="module")
 def configs() -> list[RunConfig]:
-    """348 runs, many of which share the training of stage 1."""
+    """576 runs, many of which share the training of stage 1."""
     return list(load_suite("quick-v1").configs())
 
 

@@ -12,6 +12,7 @@ from calibench.errors import InputError
 from calibench.evaluation.stored_run import judged_again, replicates_again
 from calibench.leaderboard.folder_boards import Rule, folder_boards
 from calibench.leaderboard.replicates import Replicates
+from calibench.leaderboard.suite_runs import is_run_of
 from calibench.metrics.judged import Judged
 from calibench.progress import Report, quiet
 from calibench.records import store
@@ -57,7 +58,12 @@ def _with_runs(folders: Sequence[Path], suite: Suite | None) -> Sequence[Path]:
     marks = {
         folder: [(record.preset or {}).get("sha256") for record in store.read_records(folder)] for folder in folders
     }
-    return [folder for folder, found in marks.items() if suite.sha256 in found] or folders
+    marked = [folder for folder, found in marks.items() if suite.sha256 in found]
+    return (
+        marked
+        or [folder for folder in folders if any(is_run_of(suite, r) for r in store.read_records(folder))]
+        or folders
+    )
 
 
 def write_report(run: str | Path, path: str | Path, results: str | Path = "results") -> Path:
