@@ -6,13 +6,15 @@ import dataclasses
 import functools
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from calibench.config.run_config import RunConfig
-from calibench.config.suite import Suite
 from calibench.errors import InputError
 from calibench.records.failed_cells import FailedCell, Key
 from calibench.records.record import ResultRecord
+
+if TYPE_CHECKING:
+    from calibench.config.run_config import RunConfig
+    from calibench.config.suite import Suite
 
 Mark = tuple[Mapping[str, Any], str | None]
 """What a run of a suite has as its `preset`, and the fingerprint of its data before noise, if the suite freezes it."""
