@@ -47,6 +47,7 @@ def evil(record: dict[str, Any], formula: str) -> dict[str, Any]:
     changed = {
         **record,
         **dict.fromkeys(TEXTS, EVIL),
+        "preset": None,  # boards of a suite name rows by the suite's own words
         "recipe": formula + EVIL,
         "versions": {**record["versions"], "calibench": EVIL, "torch": EVIL},
         "machine": {**record["machine"], "processor": EVIL},

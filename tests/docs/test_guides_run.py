@@ -31,7 +31,7 @@ COMMANDS = [
     pytest.param(words, id=f"{block.page}: {' '.join(words)}")
     for block in blocks("sh")
     for words in commands(block.text)
-    if words[0] in RUN.get(block.page, ()) and "calarena_results.csv.gz" not in words
+    if words and words[0] in RUN.get(block.page, ()) and "calarena_results.csv.gz" not in words
 ]
 
 

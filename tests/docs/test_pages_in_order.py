@@ -109,6 +109,7 @@ def test_the_python_guide(here: Path) -> None:
         ("vtst+temperature", "vtst:epochs=1+temperature"),
         ('["ce", "ce+temperature", "tst", "vtst"]', '["ce:epochs=1+threshold:value=0.3", "ce:epochs=1+tst:epochs=1"]'),
         ("seed=[0, 1, 2]", "seed=[0]"),
+        ('compare("ce", "vtst")', 'compare("ce:epochs=1+threshold:value=0.3", "ce:epochs=1+tst:epochs=1")'),
     ):
         assert words in code
         code = code.replace(words, shorter)

@@ -114,7 +114,7 @@ def test_failed_seeds_are_shown_and_not_averaged_away(records: list[ResultRecord
     assert rows["a"].failed == (FailedSeed(2, "the loss is \x1b[31mNaN"),)
     assert rows["d"].cells == {}
     text = footer(board)
-    assert "✗ a is not ranked: seed 2 failed: the loss is \\x1b[31mNaN" in text
+    assert "✗ a is not ranked: seed 2 failed: the loss is \\\\x1b[31mNaN" in text
     assert "✗ d is not ranked: seeds 0, 1 failed" in text
     assert "| 0,1 (1 failed) |" in text
     assert "| 2 failed |" in text

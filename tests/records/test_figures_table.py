@@ -109,11 +109,11 @@ def test_results_of_a_folder(records: list[ResultRecord]) -> None:
     results = calibench.results(BOARD)
     assert list(results) == [row_of(record) for record in records]
     table = results.to_pandas()
-    assert table.shape[0] == len(records) == 344
+    assert table.shape[0] == len(records) == 559
     assert table.loc[5, "nll_low"] == records[5].intervals["nll"][0]
     rows = Cells(results._repr_html_()).rows
     assert len(rows) == 101
-    assert "244 more" in results._repr_html_()
+    assert "459 more" in results._repr_html_()
     some = calibench.results(str(BOARD), where="dataset=digits and seed=0")
     assert {(row["dataset"], row["seed"]) for row in some} == {("digits", 0)}
     assert 0 < len(some[:3]) == 3 < len(some) < len(results)

@@ -100,9 +100,9 @@ def test_find_wants_the_same_code_and_unchanged_predictions(tmp_path: Path) -> N
         with pytest.raises(InputError, match="has changed since its record was written"):
             read_predictions(tmp_path, written)
     file.unlink()
-    with pytest.warns(CalibenchWarning, match="cannot read .* made again"):
+    with pytest.warns(CalibenchWarning, match="there is no file .* made again"):
         assert find_record(tmp_path, written.run_id, "c0de") is None
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="there is no file"):
         read_predictions(tmp_path, written)
     with pytest.raises(InputError, match="names no predictions"):
         read_predictions(tmp_path, example_record())

@@ -16,6 +16,10 @@ from short_runs import figures
 from calibench.records import store
 
 
+pytestmark = pytest.mark.filterwarnings("default::calibench.errors.CalibenchWarning")
+"""A damaged file is named in a warning, and made again."""
+
+
 @pytest.fixture
 def first(cli: Any, features: Any) -> dict[str, Any]:
     """The record of the run, which is stored in `results`."""

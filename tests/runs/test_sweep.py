@@ -105,6 +105,7 @@ def test_every_run_is_made_once_with_the_record_of_run(suite: Path, undisturbed:
     assert figures(ours) == figures(alone)
     assert ours.preset == {
         "name": "small-v1",
+        "file": "small-v1.toml",
         "sha256": load_suite(suite).sha256,
         "changed": [],
         "suite": True,

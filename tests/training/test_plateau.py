@@ -94,5 +94,5 @@ def test_a_stage_that_still_fell_is_marked_in_its_record_and_on_the_board(tmp_pa
     text = board_markdown(board)
     assert "| ce:epochs=2+tst:latent_dim=4,epochs=3 † |" in text
     assert "| ce:lr=0.05 |" in text
-    assert "† ce, tst: the validation NLL was lowest in the last 5 % of the epochs" in text
+    assert "† training of ce, tst: the validation NLL was lowest in the last 5 % of the epochs" in text
     assert "ce;tst" in boards_csv([board])

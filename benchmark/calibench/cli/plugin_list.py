@@ -25,6 +25,10 @@ def list_plugins(as_json: bool) -> None:
     """List every plugin: its distribution and version, the API that it states, its load time, and what it adds.
 
     A plugin that failed has its reason below the table.
+
+    \b
+    calibench plugin list
+    calibench plugin list --json
     """
     from calibench.plugins.discovery import discover
 

@@ -58,7 +58,8 @@ def folder_boards(
         records = named_by_suite(runs_of_suite(suite, records, folder))
         failed = failed_named_by_suite(cell for cell in failed if suite.has(cell))
     metric = rule.metric or (suite.primary if suite else RANK_BY)
-    base = rule.base or (suite.base if suite else None)
+    there = {record.method for record in records}
+    base = rule.base or (suite.base if suite and suite.base in there else None)
     ranked = boards(records, folder, metric, rule.tolerance, base, resample, failed, reliability)
     shared = base or base_of(ranked)
     return FolderBoards(records, failed, ranked, None if shared is None else across(ranked, shared), suite)

@@ -41,7 +41,6 @@ def faults_of_arrays(record: ResultRecord, arrays: Arrays) -> Iterator[str]:
 
 def faults_of_figures(record: ResultRecord, arrays: Arrays) -> Iterator[str]:
     """A sentence for each figure that comes out otherwise, or that nothing here gives."""
-    yield from faults_of(record)
     metrics = load_metrics(",".join([DEFAULT, *record.named_metrics]))
     try:
         judgement = judge(judged_again(record, arrays), metrics, sampling_of(record).check())
@@ -61,6 +60,7 @@ def faults_of_figures(record: ResultRecord, arrays: Arrays) -> Iterator[str]:
     yield from _of_units(record, metrics, judgement)
     yield from _of_replicates(arrays, judgement)
     yield from _of_unknown(record, judgement)
+    yield from faults_of(record)
 
 
 def unseen_figures(record: ResultRecord) -> Iterator[str]:
