@@ -15,7 +15,6 @@ from short_runs import figures
 
 from calibench.records import store
 
-
 pytestmark = pytest.mark.filterwarnings("default::calibench.errors.CalibenchWarning")
 """A damaged file is named in a warning, and made again."""
 
