@@ -22,6 +22,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", calibench.cli.SPIN)
 
 # Plugins of tests are imported at once: a trial of each, in a process of its own, would take half a second.
 os.environ.setdefault("CALIBENCH_PROBE_PLUGINS", "0")
+os.environ.setdefault("RAY_AUTH_TOKEN", "0" * 64)  # Ray reads it once in a process: all tests of clusters share it
 
 from calibench.models.vision_import import torchvision_operators
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import secrets
@@ -95,11 +96,17 @@ def _joined(ray: Any, address: str) -> Iterator[None]:
         yield
 
 
+@functools.cache
+def _own_token() -> str:
+    """The token of the clusters of this process: Ray reads it once, so a second cluster with another one would refuse it."""
+    return secrets.token_hex(32)
+
+
 @contextmanager
 def _started(ray: Any, cpus: int, store_bytes: int) -> Iterator[None]:
     _remove_folders_of_the_dead()
     folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-", dir="/tmp"))  # paths of sockets must be short
-    token = {} if any(name in os.environ for name in TOKEN) else {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    token = {} if any(name in os.environ for name in TOKEN) else {"RAY_AUTH_TOKEN": _own_token()}
     try:
         with _environment(QUIET | token):
             ray.init(
