@@ -183,3 +183,11 @@ def test_a_folder_of_no_records_is_refused(tmp_path: Path) -> None:
     (tmp_path / "records").mkdir()
     with pytest.raises(InputError, match="there are no records"):
         list(verify(tmp_path))
+
+
+def test_an_id_that_is_cut_has_no_fault(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """File systems take names of 255 bytes: `run` and `verify` cut a long id alike."""
+    monkeypatch.setattr("calibench.config.run_config.LONGEST_ID", 12)
+    record = short_run("ce+temperature", f"npz:path={stored / 'blobs.npz'}", tmp_path)
+    assert record.run_id.startswith("npz-mlp-ce+t-s0-")
+    assert only(tmp_path).faults == []

@@ -91,9 +91,14 @@ class RunConfig:
 
     def run_id(self, data_fingerprint: str) -> str:
         """A readable name with twelve hex digits of SHA-256 over the configuration and the data's fingerprint."""
-        names = "+".join(stage.name for stage in self.stages)
-        digits = id_of(self.document(), data_fingerprint)
-        return f"{f'{self.dataset.name}-{self.model.name}-{names}'[:LONGEST_ID]}-s{self.seed}-{digits}"
+        return run_id_of(self.document(), data_fingerprint)
+
+
+def run_id_of(document: Mapping[str, Any], data_fingerprint: str) -> str:
+    """The id of the run with this configuration's document. KeyError or TypeError for a document of another form."""
+    names = "+".join(stage["name"] for stage in document["stages"])
+    front = f"{document['dataset']['name']}-{document['model']['name']}-{names}"[:LONGEST_ID]
+    return f"{front}-s{document['seed']}-{id_of(document, data_fingerprint)}"
 
 
 def id_of(document: Mapping[str, Any], data_fingerprint: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from calibench.config.part_text import bound_part
-from calibench.config.run_config import id_of
+from calibench.config.run_config import id_of, run_id_of
 from calibench.config.suite import Suite, load_suite
 from calibench.errors import CalibenchError
 from calibench.leaderboard.suite_runs import is_run_of
@@ -28,14 +29,13 @@ def _of_id(record: ResultRecord, path: Path) -> Iterator[str]:
     if path.stem != record.run_id:
         yield f"the file is called {path.stem}, and holds {record.run_id}"
     fingerprints = [record.data.get("fingerprint"), *dict.fromkeys(row.get("fingerprint") for row in record.ood)]
-    expected = id_of(record.config, "+".join(map(str, fingerprints)))
+    fingerprint = "+".join(map(str, fingerprints))
+    expected = id_of(record.config, fingerprint)
     if not record.run_id.endswith(f"-{expected}"):
         yield f"its id ends in {record.run_id[-12:]}, and its configuration and data give {expected}"
         return
-    stages, dataset, model = (record.config.get(name) for name in ("stages", "dataset", "model"))
-    if isinstance(stages, list) and isinstance(dataset, Mapping) and isinstance(model, Mapping):
-        names = "+".join(str(stage.get("name")) for stage in stages)
-        whole = f"{dataset.get('name')}-{model.get('name')}-{names}-s{record.config.get('seed')}-{expected}"
+    with contextlib.suppress(KeyError, TypeError):  # a configuration of an earlier form
+        whole = run_id_of(record.config, fingerprint)
         if record.run_id != whole:
             yield f"its id is {record.run_id}, and its configuration gives {whole}"
 
