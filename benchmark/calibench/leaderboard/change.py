@@ -54,7 +54,8 @@ class Difference:
             return None
         if not self.over_seeds:
             return interval(self.replicates)
-        parts = [(float(np.nanvar(self.replicates)), math.inf), *self.over_seeds]
+        defined = self.replicates[~np.isnan(self.replicates)]
+        parts = [(float(defined.var()), math.inf), *self.over_seeds]
         total = sum(square for square, _ in parts)
         weighted = sum(square * student_quantile(freedom) for square, freedom in parts)
         margin = weighted / math.sqrt(total) if total > 0 else 0.0

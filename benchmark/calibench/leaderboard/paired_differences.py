@@ -43,12 +43,12 @@ class Pairs:
         distinct = self.count if self.draw is None else int(self.draw.max()) + 1
         of_replicate, of_row = np.full(distinct, -np.inf), np.full(may_win.shape, -np.inf)
         for places, deviations in self.blocks(may_win[0] | may_win[1]):
-            for side, in_favour in enumerate((deviations, -deviations)):
+            for side, (sign, extreme) in enumerate(((1.0, np.max), (-1.0, np.min))):
                 open_ = may_win[side, places]
                 if open_.any():
-                    chosen = in_favour if open_.all() else in_favour[open_]
-                    np.maximum(of_replicate, chosen.max(axis=0), out=of_replicate)
-                    of_row[side, places[open_]] = chosen.max(axis=1)
+                    chosen = deviations if open_.all() else deviations[open_]
+                    np.maximum(of_replicate, sign * extreme(chosen, axis=0), out=of_replicate)
+                    of_row[side, places[open_]] = sign * extreme(chosen, axis=1)
         return of_replicate if self.draw is None else of_replicate[self.draw], of_row
 
 
@@ -76,14 +76,16 @@ def pairs_of_replicates(figures: Floats, table: Floats, seeds: list[Floats] | No
 
 def _differences(
     table: Floats, chosen: NDArray[np.bool_]
-) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64], Floats]]:
+) -> Iterator[tuple[int, slice | NDArray[np.int64], NDArray[np.int64], Floats]]:
     """For each row of `table [R, B]` its chosen pairs with rows below: the row, those rows, the pairs' places, the differences."""
     start = 0
     for row in range(len(table) - 1):
         stop = start + len(table) - row - 1
         places = np.flatnonzero(chosen[start:stop])
         if len(places):
-            below = places + (row + 1)
+            below: slice | NDArray[np.int64] = places + (row + 1)
+            if len(places) == stop - start:
+                below = slice(row + 1, None)  # a view, where indices copy
             yield row, below, places + start, table[below] - table[row]
         start = stop
 
@@ -100,11 +102,9 @@ def _over_samples_and_seeds(
 ) -> Blocks:
     """The same with deviations over seeds `[R, B]`, of which each draw estimates the variance `[R, B]`."""
     of_seeds, of_draw = spread
-    for row, below, places, differences in _differences(centred, chosen):
-        deviations = np.add(differences, of_seeds[below], out=differences)
-        deviations -= of_seeds[row]
-        error = variance[places, None] + of_draw[below]
-        error += of_draw[row]
+    for row, below, places, deviations in _differences(centred + of_seeds, chosen):
+        error = of_draw[below] + of_draw[row]
+        error += variance[places, None]
         yield places, np.divide(deviations, without_zeros(np.sqrt(error, out=error)), out=deviations)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,7 +26,10 @@ ROUNDING = 1e-6
 """A figure may differ by so much from resamples that are all equal."""
 
 THREADS = 4
-"""At most so many threads read files. Checksums of several files are computed at the same time; more threads wait for Python."""
+"""At most so many threads read large files, whose checksums are computed at the same time."""
+
+LARGE = 1 << 21
+"""Bytes of a file from which on a second thread helps. Threads that read smaller ones wait for Python, and take longer than one."""
 
 Values: TypeAlias = "NDArray[np.float64]"
 """A figure in every resample `[B]` of the test samples, averaged over a row's seeds; NaN if undefined."""
@@ -60,8 +65,8 @@ def read_replicates(
     replicates: dict[str, Replicates] = {}
     unreadable: dict[str, str] = {}
     changed: dict[str, str] = {}
-    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
-        rows = pool.map(lambda records: _mean_over_seeds(records, results, metrics, resample), runs.values())
+    with _mapping(runs.values(), results) as mapped:
+        rows = mapped(lambda records: _mean_over_seeds(records, results, metrics, resample), runs.values())
         for recipe, row in zip(runs, rows, strict=True):
             if isinstance(row, InputError):
                 (changed if isinstance(row, ChangedPredictionsError) else unreadable)[recipe] = row.message
@@ -71,6 +76,18 @@ def read_replicates(
         why = "the records were bootstrapped with different seeds, streams or numbers of resamples"
         return {}, [f"no ranks: {why}"], changed
     return replicates, _note_on_missing(unreadable, some=bool(replicates)), changed
+
+
+@contextlib.contextmanager
+def _mapping(runs: Iterable[Sequence[ResultRecord]], results: Path) -> Iterator[Callable[..., Iterable[Any]]]:
+    """`map`; that of several threads if the files of predictions are large."""
+    first = next((record.predictions for records in runs for record in records if record.predictions), None)
+    file = None if first is None else results / first["file"]
+    if file is None or not file.is_file() or file.stat().st_size < LARGE:
+        yield map
+        return
+    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
+        yield pool.map
 
 
 def _note_on_missing(unreadable: Mapping[str, str], *, some: bool) -> list[str]:
@@ -94,7 +111,7 @@ def _mean_over_seeds(
     except InputError as error:
         return error
     return {
-        metric: np.mean([arrays[name] for arrays in runs], axis=0)
+        metric: np.add.reduce([arrays[name] for arrays in runs]) / len(runs)
         for metric, name in name_of.items()
         if all(name in arrays for arrays in runs)
     }
@@ -125,10 +142,14 @@ def _is_far(figure: float | None, replicates: NDArray[Any]) -> bool:
 
     Resamples of a calibration error lie above it, so that a figure may lie outside of them.
     """
-    defined = replicates[np.isfinite(replicates)] if replicates.dtype.kind == "f" else replicates[:0]
-    if figure is None or not len(defined):
+    if figure is None or replicates.dtype.kind != "f" or not replicates.size:
         return False
-    low, high = float(defined.min()), float(defined.max())
+    low, high = float(replicates.min()), float(replicates.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        defined = replicates[np.isfinite(replicates)]
+        if not defined.size:
+            return False
+        low, high = float(defined.min()), float(defined.max())
     return not low - (high - low) - ROUNDING <= figure <= high + (high - low) + ROUNDING
 
 

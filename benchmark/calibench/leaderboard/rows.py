@@ -116,7 +116,7 @@ def _cells(names: Iterable[str], records: Sequence[ResultRecord]) -> dict[str, C
     defined = {name: values for name, values in figures.items() if None not in values}
     intervals = _intervals(defined, records)
     means = _means(defined)
-    spreads = _by_metric(np.std(_table(defined), axis=1, ddof=1), defined) if defined and len(records) > 1 else {}
+    spreads = _spreads(defined) if defined and len(records) > 1 else {}
     return {name: Cell(means[name], spreads.get(name), intervals.get(name)) for name in defined}
 
 
@@ -135,7 +135,19 @@ def _intervals(names: Iterable[str], records: Sequence[ResultRecord]) -> dict[st
 
 def _means(figures: SeedFigures) -> dict[str, float]:
     """The mean of each metric, of all in one call: a call takes longer than the mean of a few numbers."""
-    return _by_metric(np.mean(_table(figures), axis=1), figures) if figures else {}
+    return _by_metric(_mean_of(_table(figures)), figures) if figures else {}
+
+
+def _spreads(figures: SeedFigures) -> dict[str, float]:
+    """The SD of each metric over seeds (ddof 1). numpy's own function takes three times as long for a few numbers."""
+    table = _table(figures)
+    squares = np.square(table - _mean_of(table)[:, None])
+    return _by_metric(np.sqrt(np.add.reduce(squares, axis=1) / (table.shape[1] - 1)), figures)
+
+
+def _mean_of(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    means: NDArray[np.float64] = np.add.reduce(table, axis=1) / table.shape[1]
+    return means
 
 
 def _table(figures: SeedFigures) -> NDArray[np.float64]:

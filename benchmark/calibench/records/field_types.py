@@ -55,7 +55,7 @@ def _is_number_or_none(value: Any) -> bool:
 
 
 def _is_object(value: Any) -> bool:
-    return isinstance(value, _OBJECTS) and all(map(_is_text, value))
+    return isinstance(value, _OBJECTS) and (set(map(type, value)) <= {str} or all(map(_is_text, value)))
 
 
 def _is_interval(value: Any) -> bool:
@@ -122,11 +122,11 @@ def _is_ood_row(value: Any) -> bool:
 
 def _is_curve(value: Any) -> bool:
     """The epochs of a training, and a number for each of them by series."""
-    if not _is_object(value) or not _is_text(value.get("stage")) or not _list_of(_is_whole)(value.get("epochs")):
+    if not _is_object(value) or not _is_text(value.get("stage")) or not _is_list_of_wholes(value.get("epochs")):
         return False
     lists = [value[name] for name in ("train_loss", "val_nll") if name in value]
     return bool(lists and value["epochs"]) and all(
-        _list_of(_is_number)(v) and len(v) == len(value["epochs"]) for v in lists
+        _is_list_of_numbers(v) and len(v) == len(value["epochs"]) for v in lists
     )
 
 
@@ -136,6 +136,17 @@ def _object_of(check: Check) -> Check:
 
 def _list_of(check: Check) -> Check:
     return lambda value: isinstance(value, _LISTS) and all(map(check, value))
+
+
+def _is_list_of_wholes(value: Any) -> bool:
+    return isinstance(value, _LISTS) and (set(map(type, value)) <= {int} or all(map(_is_whole, value)))
+
+
+def _is_list_of_numbers(value: Any) -> bool:
+    """Curves are long: their numbers are looked at one by one only where their sum is not finite, or one is no float."""
+    if not isinstance(value, _LISTS):
+        return False
+    return (set(map(type, value)) <= {float} and isfinite(sum(value))) or all(map(_is_number, value))
 
 
 def _is_list_of_objects_or_none(value: Any) -> bool:

@@ -41,15 +41,15 @@ def read_record(path: Path) -> ResultRecord:
     return ResultRecord.from_dict(read_document(path), str(path))
 
 
-def read_records(results: Path) -> list[ResultRecord]:
-    """All records of a results folder, in the order of their run ids.
+def read_records(results: Path, leave_out: Collection[str] = ()) -> list[ResultRecord]:
+    """All records of a results folder, in the order of their run ids; fields to `leave_out` have their default.
 
     InputError if the folder does not exist, or if a file in it cannot be read or is not a record.
     """
     folder = results / RECORDS
     if not folder.is_dir():
         raise InputError(f"there are no records under {str(results)!r}", "run first: calibench run --method vtst")
-    reader = RecordReader()
+    reader = RecordReader(leave_out)
     return [reader.read(path) for path in sorted(folder.glob("*.json"), key=lambda path: path.name)]
 
 
@@ -121,8 +121,6 @@ def read_predictions(
     if record.predictions is None:
         raise InputError(f"record {record.run_id} names no predictions", "run it again with --force")
     path = results / record.predictions["file"]
-    if not path.exists():
-        raise InputError(f"there is no file {str(path)!r}", "run it again with --force")
     try:
         if digest_of(path) != record.predictions["sha256"]:
             message = f"{path} has changed since its record was written"
@@ -130,6 +128,8 @@ def read_predictions(
         with safe_open(path, framework="numpy") as content:
             stored = content.keys()
             return {name: _widened(name, content.get_tensor(name)) for name in stored if names is None or name in names}
+    except FileNotFoundError:
+        raise InputError(f"there is no file {str(path)!r}", "run it again with --force") from None
     except (OSError, SafetensorError) as error:
         raise InputError(f"cannot read {path}: {error}", "run it again with --force") from None
 

@@ -30,11 +30,14 @@ def boards_csv(boards: Sequence[Board]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEAD)
     for board in boards:
-        writer.writerows([guarded(cell) for cell in line] for line in _lines(board))
+        writer.writerows(_lines(board))
     return text.getvalue()
 
 
 def _lines(board: Board) -> Iterator[tuple[object, ...]]:
+    """The lines with guarded texts; what the lines of a row share is guarded once."""
+    units = {name: guarded(unit["unit"]) for name, unit in board.units.items()}
+    names = {name: guarded(name) for name in board.units}
     protocol = (board.folder or "", board.dataset, board.model, board.noise or "", board.n_test, board.metric)
     for row in board.rows:
         method = (*(row.rank or ("", "")), row.recipe, ";".join(map(str, row.seeds)), ";".join(row.calibrated))
@@ -43,13 +46,13 @@ def _lines(board: Board) -> Iterator[tuple[object, ...]]:
         compared = (board.base or "", *_change(row), str(row.accuracy_falls).lower())
         front = "" if board.front is None else str(row.recipe in board.front).lower()
         compared = (*compared, "" if row.seconds is None else row.seconds, front)
+        shared = [guarded(cell) for cell in (*protocol, *method, *compared)]
         if not row.cells:
-            yield (*protocol, *method, *compared, *[""] * 7)
+            yield (*shared, *[""] * 7)
         for name, cell in row.cells.items():
             sd = "" if cell.sd is None else cell.sd
             low, high = cell.interval or ("", "")
-            unit, floor = board.units[name]["unit"], row.floors.get(name, "")
-            yield (*protocol, *method, *compared, name, unit, cell.mean, sd, low, high, floor)
+            yield (*shared, names[name], units[name], cell.mean, sd, low, high, row.floors.get(name, ""))
 
 
 def _change(row: Row) -> tuple[object, ...]:
