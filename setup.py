@@ -1,8 +1,8 @@
 """Builds the compiled kernels; everything else about the package is in pyproject.toml.
 
-CALIBENCH_BUILD=auto (default)  CPU kernels, and CUDA kernels if nvcc is found. If something cannot be built, the install
-                                prints one line and succeeds: the float64 reference takes over at run time. Without
-                                torch only the kernels for numpy arrays are built
+CALIBENCH_BUILD=auto (default)  CPU kernels, and CUDA kernels if torch is a CUDA build and nvcc is found. If something
+                                cannot be built, the install prints one line and succeeds: the float64 reference takes
+                                over at run time. Without torch only the kernels for numpy arrays are built
 CALIBENCH_BUILD=cpu             CPU kernels; a failure is an error
 CALIBENCH_BUILD=cuda            CPU and CUDA kernels; a failure is an error (a missing nvcc too)
 CALIBENCH_BUILD=none            pure Python
@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,10 @@ MODE = os.environ.get("CALIBENCH_BUILD") or "auto"
 if MODE not in MODES:
     raise SystemExit(f"calibench: CALIBENCH_BUILD={MODE} is not one of {', '.join(MODES)}")
 
-BUILD_REQUIRES = ["torch>=2.10,<2.14", "ninja", "pybind11>=2.13", "numpy"]
+BUILD_REQUIRES = ["torch>=2.10,<2.14", "ninja", "numpy"]
 HOW_TO_BUILD = "CALIBENCH_BUILD={} pip install --no-build-isolation -e ."
 ABI_TARGET = "2.10"
+PYTHON_TARGET = "3.11"  # one build of both extensions serves this CPython and all later ones
 # No -march=native: a wheel must run on other machines. No contraction to FMA: compilers differ in where they contract.
 CXX_FLAGS = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fvisibility=hidden"]
 CUDA_ARCHITECTURES = ["sm_80", "sm_90", "compute_90"]
@@ -124,7 +126,7 @@ def operators(folder: Path, cuda: Cuda | None) -> Extension:
     """`calibench._ops`, built on torch's stable ABI. It contains no Python, so one .so serves every Python."""
     from torch.utils.cpp_extension import include_paths, library_paths
 
-    major, minor = (int(part) for part in ABI_TARGET.split("."))
+    major, minor = _numbers(ABI_TARGET)
     return Extension(
         "calibench._ops",
         sources=CPU_SOURCES + (CUDA_SOURCES if cuda else []),
@@ -142,12 +144,11 @@ def operators(folder: Path, cuda: Cuda | None) -> Extension:
 
 
 def array_operators(version: str, cuda: Cuda | None, core: list[str]) -> Extension:
-    """`calibench._C`: the CPU operators for numpy arrays, and how they were built (pybind11, no torch).
+    """`calibench._C`: the CPU operators for numpy arrays, and how they were built (Python's limited API, no torch).
 
     `core` are objects of the core that `_ops` has left, so that it is compiled once; empty to compile it here.
     """
-    import pybind11
-
+    major, minor = _numbers(PYTHON_TARGET)
     facts = {
         "FLAGS": " ".join(CXX_FLAGS),
         "CUDA_ARCHITECTURES": " ".join(CUDA_ARCHITECTURES) if cuda else "",
@@ -157,17 +158,23 @@ def array_operators(version: str, cuda: Cuda | None, core: list[str]) -> Extensi
         "VERSION": version,
     }
     macros = [(f"CALIBENCH_{key}", f'"{value}"') for key, value in facts.items()]
+    macros += [("CALIBENCH_PYTHON", f"0x{major:02x}{minor:02x}0000"), ("CALIBENCH_CUDA", str(int(cuda is not None)))]
     return Extension(
         "calibench._C",
         sources=[*ARRAY_SOURCES, *([] if core else CORE_SOURCES)],
         depends=[*HEADERS, *CORE_SOURCES],
-        include_dirs=[pybind11.get_include()],
-        define_macros=[*macros, ("CALIBENCH_CUDA", str(int(cuda is not None))), ("CALIBENCH_ARRAYS", None)],
+        define_macros=[*macros, ("CALIBENCH_ARRAYS", None)],
         extra_compile_args=list(CXX_FLAGS),
         extra_objects=core,
         extra_link_args=["-pthread"],
+        py_limited_api=True,
         language="c++",
     )
+
+
+def _numbers(version: str) -> tuple[int, int]:
+    major, minor = version.split(".")
+    return int(major), int(minor)
 
 
 class KernelBuild:
@@ -192,38 +199,34 @@ class KernelBuild:
     def _build_available(self) -> None:
         """Builds CPU and CUDA kernels, or those for the CPU, or none, and prints what could not be built.
 
+        CUDA kernels take ten minutes to build, and torch for the CPU never calls them: there they are built if asked for.
         Without torch it builds those for numpy arrays.
         """
-        cuda_error = self._attempt(with_cuda=not self.torch_problem)
-        if cuda_error is None:
-            if self.torch_problem:
-                self._remove_compiled("_ops")
-                command = HOW_TO_BUILD.format("cpu")
-                _warn(
-                    f"no kernels for tensors: {self.torch_problem}; the float64 reference will be used. To build: {command}"
-                )
-            return
-        error = self._attempt(with_cuda=False)
+        with_cuda = not self.torch_problem and _torch_has_cuda()
+        cuda_error, error = None, self._attempt(with_cuda)
+        if error is not None and with_cuda:
+            cuda_error, error = error, self._attempt(with_cuda=False)
+        reference = "the float64 reference will be used. To build"
         if error is not None:
             self._remove_compiled("_ops", "_C")
-            command = HOW_TO_BUILD.format("cpu")
-            _warn(f"no compiled kernels: {_one_line(error)}; the float64 reference will be used. To build: {command}")
-        elif not isinstance(cuda_error, NoToolkitError):
-            command = HOW_TO_BUILD.format("cuda")
-            _warn(
-                f"no CUDA kernels: {_one_line(cuda_error)}; CUDA tensors will use the float64 reference. To build: {command}"
-            )
+            _warn(f"no compiled kernels: {_one_line(error)}; {reference}: {HOW_TO_BUILD.format('cpu')}")
+        elif self.torch_problem:
+            self._remove_compiled("_ops")
+            _warn(f"no kernels for tensors: {self.torch_problem}; {reference}: {HOW_TO_BUILD.format('cpu')}")
+        elif cuda_error is not None and not isinstance(cuda_error, NoToolkitError):
+            reference = "CUDA tensors will use the float64 reference. To build"
+            _warn(f"no CUDA kernels: {_one_line(cuda_error)}; {reference}: {HOW_TO_BUILD.format('cuda')}")
 
-    def _remove_compiled(self, *names: str) -> None:
-        remove_compiled(Path(self.build_lib) / "calibench", *names)
+    def _remove_compiled(self, *names: str, but: Sequence[str] = ()) -> None:
+        remove_compiled(Path(self.build_lib) / "calibench", *names, but=but)
         if self.inplace:
-            remove_compiled(PACKAGE, *names)
+            remove_compiled(PACKAGE, *names, but=but)
 
     def _attempt(self, with_cuda: bool) -> Exception | None:
         """Builds; returns the error of a failed build."""
         try:
             self._build(with_cuda)
-        except Exception as error:  # ninja, distutils and pybind11 raise errors of many types
+        except Exception as error:  # ninja and distutils raise errors of many types
             return error
         return None
 
@@ -242,6 +245,7 @@ class KernelBuild:
                 self._set_extensions([array_operators(version, cuda, [])])
             else:
                 self._set_extensions([operators(Path(self.build_temp), cuda), array_operators(version, cuda, core)])
+            self._remove_compiled("_ops", "_C", but=[Path(built._file_name).name for built in self.extensions])
             super().run()
         except BaseException:
             self.extensions = self.distribution.ext_modules = []
@@ -280,11 +284,21 @@ def build_command() -> type[setuptools_build_ext]:
     return type("BuildKernels", (KernelBuild, base), {"torch_problem": problem})
 
 
-def remove_compiled(package: Path, *names: str) -> None:
-    """Removes files of an older build, which would be packed or loaded although this build does not have them."""
+def _torch_has_cuda() -> bool:
+    import torch
+
+    return torch.version.cuda is not None
+
+
+def remove_compiled(package: Path, *names: str, but: Sequence[str] = ()) -> None:
+    """Removes files of an older build, which would be packed or loaded although this build does not have them.
+
+    Files named in `but` stay.
+    """
     for name in names:
         for path in package.glob(f"{name}*.so"):
-            path.unlink()
+            if path.name not in but:
+                path.unlink()
 
 
 def _one_line(error: Exception) -> str:
@@ -311,9 +325,11 @@ def arguments() -> dict[str, Any]:
     ]
     if {"egg_info", "dist_info", "sdist"} & set(sys.argv):
         return {"ext_modules": placeholders}
+    major, minor = _numbers(PYTHON_TARGET)
+    options = {"bdist_wheel": {"py_limited_api": f"cp{major}{minor}"}}  # the tag cp311-abi3
     # ninja is a script of the environment. pip does not put an environment's scripts on PATH unless it is activated.
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
-    return {"ext_modules": placeholders, "cmdclass": {"build_ext": build_command()}}
+    return {"ext_modules": placeholders, "cmdclass": {"build_ext": build_command()}, "options": options}
 
 
 setup(**arguments())

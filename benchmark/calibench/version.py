@@ -1,3 +1,3 @@
-"""The version of calibench: `pyproject.toml` states the same."""
+"""The version of calibench. It stands here alone: `pyproject.toml` reads it from this file."""
 
 __version__ = "0.1.0"

@@ -1,151 +1,144 @@
 #include "numpy.h"
 
-#include <pybind11/numpy.h>
-
-#include <memory>
+#include <cstring>
 #include <string>
 #include <utility>
-#include <vector>
-
-#include "operators.h"
-#include "threads.h"
 
 namespace calibench {
 namespace {
 
-namespace py = pybind11;
+// numpy.ndarray, imported once. It stays for as long as the process.
+PyObject* ndarray() {
+  static PyObject* type = nullptr;
+  if (type == nullptr) {
+    const Object numpy(PyImport_ImportModule("numpy"));
+    type = PyObject_GetAttrString(numpy.get(), "ndarray");
+    if (type == nullptr) throw PythonError();
+  }
+  return type;
+}
 
-ScalarType scalar_type(const py::dtype& type) {
-  const char kind = type.kind();
-  switch (type.itemsize()) {
-    case 8:
-      return kind == 'f' ? ScalarType::Double : kind == 'i' ? ScalarType::Long : ScalarType::Other;
-    case 4:
-      return kind == 'f' ? ScalarType::Float : kind == 'i' ? ScalarType::Int : ScalarType::Other;
-    case 2:
-      return kind == 'f' ? ScalarType::Half : ScalarType::Other;
-    case 1:
-      return kind == 'u' ? ScalarType::Byte : kind == 'b' ? ScalarType::Bool : ScalarType::Other;
+// In the notation of the module struct, as numpy writes it: a byte order, if any, and one letter.
+bool of_another_machine(char order) {
+  const uint16_t one = 1;
+  char first;
+  std::memcpy(&first, &one, 1);
+  return order == (first == 1 ? '>' : '<') || (order == '!' && first == 1);
+}
+
+ScalarType scalar_type(const char* letter, Py_ssize_t bytes) {
+  if (letter[0] == '\0' || letter[1] != '\0') return ScalarType::Other;
+  switch (letter[0]) {
+    case 'd':
+      return bytes == 8 ? ScalarType::Double : ScalarType::Other;
+    case 'f':
+      return ScalarType::Float;
+    case 'e':
+      return ScalarType::Half;
+    case 'i':
+    case 'l':
+    case 'q':
+      return bytes == 8 ? ScalarType::Long : bytes == 4 ? ScalarType::Int : ScalarType::Other;
+    case 'B':
+      return ScalarType::Byte;
+    case '?':
+      return ScalarType::Bool;
     default:
       return ScalarType::Other;
   }
 }
 
-// The numbers of a numpy array, where they are. Fails for what torch.from_numpy fails for too.
-Array from_numpy(const py::handle& value, size_t position) {
-  if (!py::isinstance<py::array>(value)) {
-    throw py::type_error("calibench: argument " + std::to_string(position) + " is no numpy array");
-  }
-  const auto array = py::reinterpret_borrow<py::array>(value);
-  const py::dtype type = array.dtype();
-  const char order = type.byteorder();
-  CALIBENCH_CHECK(order == '=' || order == '|', "argument ", static_cast<int64_t>(position),
-                  " is not in the byte order of this machine");
-  const int64_t item = array.itemsize();
-  Array::Sizes sizes(array.shape(), array.shape() + array.ndim()), strides(sizes.size());
-  bool regular = (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0 || array.size() == 0;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    const int64_t step = array.strides(static_cast<py::ssize_t>(i));
-    const bool used = sizes[i] > 1 && array.size() > 0;
-    regular &= !used || (step >= 0 && step % item == 0);
-    strides[i] = used ? step / item : 1;
-  }
-  CALIBENCH_CHECK(regular, "argument ", static_cast<int64_t>(position),
-                  " runs backwards or is not aligned: numpy.ascontiguousarray copies it");
-  // The pointer of a read-only array is read only: see Array::mutable_data_ptr.
-  return Array(const_cast<void*>(array.data()), scalar_type(type), std::move(sizes), std::move(strides),
-               array.writeable());
-}
-
-py::dtype numpy_type(ScalarType type) {
+const char* numpy_name(ScalarType type) {
   switch (type) {
     case ScalarType::Double:
-      return py::dtype::of<double>();
+      return "float64";
     case ScalarType::Long:
-      return py::dtype::of<int64_t>();
+      return "int64";
     case ScalarType::Int:
-      return py::dtype::of<int32_t>();
+      return "int32";
     case ScalarType::Byte:
-      return py::dtype::of<uint8_t>();
+      return "uint8";
     case ScalarType::Bool:
-      return py::dtype::of<bool>();
+      return "bool";
     default:
       fail("an output has type ", type_name(type), ", which no operator makes");
   }
 }
 
-// A numpy array that owns the numbers.
-py::array to_numpy(const Array& array) {
-  const py::capsule owner(new std::shared_ptr<void>(array.owner()),
-                          [](void* pointer) { delete static_cast<std::shared_ptr<void>*>(pointer); });
-  return py::array(numpy_type(array.scalar_type()), array.sizes(), array.const_data_ptr(), owner);
+// An object whose memory is that of an array: what a numpy array of an output has as its base.
+struct Numbers {
+  PyObject_HEAD Array* array;
+};
+
+void free_numbers(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  delete reinterpret_cast<Numbers*>(self)->array;
+  reinterpret_cast<freefunc>(PyType_GetSlot(type, Py_tp_free))(self);
+  Py_DECREF(type);
 }
 
-Value convert(const py::handle& argument, const std::string& kind, size_t position) {
-  if (kind == "Tensor") return from_numpy(argument, position);
-  try {
-    if (kind == "List[Tensor]") {
-      std::vector<Array> arrays;
-      for (const py::handle& item : argument.cast<py::list>()) arrays.push_back(from_numpy(item, position));
-      return arrays;
-    }
-    if (kind == "int") return argument.cast<int64_t>();
-    if (kind == "bool") return argument.cast<bool>();
-    return argument.cast<double>();
-  } catch (const py::cast_error&) {
-    throw py::type_error("calibench: argument " + std::to_string(position) + " is no " + kind);
-  }
+int numbers_buffer(PyObject* self, Py_buffer* view, int flags) {
+  const Array& array = *reinterpret_cast<Numbers*>(self)->array;
+  const int64_t bytes = array.numel() * bytes_of(array.scalar_type());
+  return PyBuffer_FillInfo(view, self, array.mutable_data_ptr(), static_cast<Py_ssize_t>(bytes), 0, flags);
 }
 
-py::object call(const NamedOperator& named, const py::args& arguments) {
-  const Operator& implementation = named.implementation;
-  if (arguments.size() != implementation.kinds.size()) {
-    throw py::type_error("calibench: " + named.name + " takes " +
-                         std::to_string(implementation.kinds.size()) + " arguments, not " +
-                         std::to_string(arguments.size()));
-  }
-  std::vector<Value> values;
-  values.reserve(arguments.size());
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    values.push_back(convert(arguments[i], implementation.kinds[i], i));
-  }
-  std::vector<Array> outputs;
-  {
-    const py::gil_scoped_release released;
-    outputs = implementation.call(values);
-  }
-  if (outputs.size() == 1) return to_numpy(outputs[0]);
-  py::tuple all(outputs.size());
-  for (size_t i = 0; i < outputs.size(); ++i) all[i] = to_numpy(outputs[i]);
-  return all;
-}
-
-std::string signature(const Operator& implementation) {
-  std::string text;
-  for (const std::string& kind : implementation.kinds) text += (text.empty() ? "" : ", ") + kind;
-  return text + " -> " + std::to_string(implementation.outputs);
+PyTypeObject* numbers_type() {
+  static PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(free_numbers)},
+                                {Py_bf_getbuffer, reinterpret_cast<void*>(numbers_buffer)},
+                                {0, nullptr}};
+  static PyType_Spec spec = {"calibench._C.Numbers", sizeof(Numbers), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+  static PyObject* type = nullptr;
+  if (type == nullptr) type = PyType_FromSpec(&spec);
+  if (type == nullptr) throw PythonError();
+  return reinterpret_cast<PyTypeObject*>(type);
 }
 
 }  // namespace
 
-void add_operators(py::module_& m) {
-  py::dict functions, signatures;
-  for (const NamedOperator& named : operators().all()) {
-    const py::str name(named.name);
-    functions[name] = py::cpp_function([&named](const py::args& arguments) { return call(named, arguments); },
-                                       py::name(named.name.c_str()));
-    signatures[name] = signature(named.implementation);
+Array Buffers::from_numpy(PyObject* value, size_t position) {
+  const std::string argument = "calibench: argument " + std::to_string(position);
+  const int is_array = PyObject_IsInstance(value, ndarray());
+  if (is_array < 0) throw PythonError();
+  if (is_array == 0) raise(PyExc_TypeError, argument + " is no numpy array");
+  views_.emplace_back();
+  Py_buffer& view = views_.back();
+  if (PyObject_GetBuffer(value, &view, PyBUF_RECORDS_RO) != 0) {
+    views_.pop_back();
+    raise(PyExc_TypeError, argument + " is no array of numbers");  // but of dates, for example
   }
-  m.attr("operators") = functions;
-  m.attr("signatures") = signatures;
-  m.def("threads", &threads, "The number of threads that an operator may use.");
-  m.def(
-      "set_threads",
-      [](int64_t count) {
-        if (count < 1) throw py::value_error("calibench: the number of threads is " + std::to_string(count));
-        set_threads(count);
-      },
-      "Sets the number of threads. No result depends on it.");
+  const char* format = view.format;
+  CALIBENCH_CHECK(!of_another_machine(*format), "argument ", static_cast<int64_t>(position),
+                  " is not in the byte order of this machine");
+  const Array::Sizes sizes(view.shape, view.shape + view.ndim);
+  Array::Sizes strides(sizes.size(), 1);
+  const ScalarType type = scalar_type(format + (std::strchr("@=<>!^", *format) != nullptr), view.itemsize);
+  bool regular = view.len == 0 || type == ScalarType::Other ||
+                 reinterpret_cast<uintptr_t>(view.buf) % static_cast<uintptr_t>(view.itemsize) == 0;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] <= 1 || view.len == 0) continue;
+    const int64_t step = view.strides[i];
+    regular &= step >= 0 && step % view.itemsize == 0;
+    strides[i] = step / view.itemsize;
+  }
+  CALIBENCH_CHECK(regular, "argument ", static_cast<int64_t>(position),
+                  " runs backwards or is not aligned: numpy.ascontiguousarray copies it");
+  // The pointer of a read-only array is read only: see Array::mutable_data_ptr.
+  return Array(view.buf, type, sizes, std::move(strides), view.readonly == 0);
+}
+
+Object to_numpy(const Array& array) {
+  const Object name = text(numpy_name(array.scalar_type()));
+  const Object shape(PyTuple_New(array.dim()));
+  for (int64_t i = 0; i < array.dim(); ++i) {
+    // PyTuple_SetItem takes the reference, also when it fails.
+    Object size(PyLong_FromLongLong(array.size(i)));
+    if (PyTuple_SetItem(shape.get(), static_cast<Py_ssize_t>(i), size.release()) != 0) throw PythonError();
+  }
+  const Object owner(PyType_GenericAlloc(numbers_type(), 0));
+  reinterpret_cast<Numbers*>(owner.get())->array = new Array(array);
+  return Object(PyObject_CallFunctionObjArgs(ndarray(), shape.get(), name.get(), owner.get(), nullptr));
 }
 
 }  // namespace calibench

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -183,6 +184,7 @@ STRANGE: dict[str, tuple[Any, str]] = {
     "masked": (np.ma.masked_array(x, x > 0), "are a MaskedArray, not an array"),
     "another subclass": (x.view(Subclass), "are a Subclass, not an array"),
     "a list": (x.tolist(), "are a list, not a tensor"),
+    "dates": (np.zeros((9, 3), "M8[s]"), "have type datetime64"),
     "bfloat16 as bytes": (np.zeros((9, 3), np.uint16), "have type uint16"),
 }
 
@@ -203,7 +205,7 @@ def test_a_strange_array_is_refused(case: str) -> None:
 @needs_numpy
 @pytest.mark.parametrize("case", [name for name in STRANGE if name not in {"masked", "another subclass", "a list"}])
 def test_the_operator_itself_refuses_a_strange_array(case: str) -> None:
-    with pytest.raises(RuntimeError, match=r"^calibench: (argument 0 |scores have type another type, not)"):
+    with pytest.raises((RuntimeError, TypeError), match=r"^calibench: (argument 0 |scores have type another type, not)"):
         kernels.loader.numpy_operator("calibration_stats")(STRANGE[case][0], y, 15, False, False)
 
 
@@ -219,6 +221,25 @@ def test_the_operator_itself_refuses_other_arguments() -> None:
     ):
         with pytest.raises(TypeError, match=f"^calibench: {message}"):
             call(*arguments)
+
+
+@needs_numpy
+def test_a_call_keeps_no_array_and_a_result_keeps_its_numbers() -> None:
+    """Also a call that fails: the buffer of its first argument, which counts as a reference, is given back."""
+    call = kernels.loader.numpy_operator("softmax_threshold")
+    scores, thresholds = x.copy(), np.array([0.5])
+    before = sys.getrefcount(scores), sys.getrefcount(thresholds)
+    first = call(scores, thresholds, True)[1]
+    expected = first.copy()
+    for _ in range(100):
+        call(scores, thresholds, True)
+        with pytest.raises(TypeError):
+            call(scores, "no array", True)
+    assert (sys.getrefcount(scores), sys.getrefcount(thresholds)) == before
+    np.testing.assert_array_equal(first, expected)
+    first[0] = 7.0
+    assert first.flags.writeable
+    assert not first.flags.owndata
 
 
 @each_backend
