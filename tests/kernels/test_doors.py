@@ -184,7 +184,6 @@ STRANGE: dict[str, tuple[Any, str]] = {
     "masked": (np.ma.masked_array(x, x > 0), "are a MaskedArray, not an array"),
     "another subclass": (x.view(Subclass), "are a Subclass, not an array"),
     "a list": (x.tolist(), "are a list, not a tensor"),
-    "dates": (np.zeros((9, 3), "M8[s]"), "have type datetime64"),
     "bfloat16 as bytes": (np.zeros((9, 3), np.uint16), "have type uint16"),
 }
 
@@ -205,7 +204,7 @@ def test_a_strange_array_is_refused(case: str) -> None:
 @needs_numpy
 @pytest.mark.parametrize("case", [name for name in STRANGE if name not in {"masked", "another subclass", "a list"}])
 def test_the_operator_itself_refuses_a_strange_array(case: str) -> None:
-    with pytest.raises((RuntimeError, TypeError), match=r"^calibench: (argument 0 |scores have type another type, not)"):
+    with pytest.raises(RuntimeError, match=r"^calibench: (argument 0 |scores have type another type, not)"):
         kernels.loader.numpy_operator("calibration_stats")(STRANGE[case][0], y, 15, False, False)
 
 
@@ -215,6 +214,7 @@ def test_the_operator_itself_refuses_other_arguments() -> None:
     for arguments, message in (
         ((x, y, 15, False), "calibration_stats takes 5 arguments, not 4"),
         ((x.tolist(), y, 15, False, False), "argument 0 is no numpy array"),
+        ((x.astype("M8[s]"), y, 15, False, False), "argument 0 is no array of numbers"),
         ((x, y, 2.5, False, False), "argument 2 is no int"),
         ((x, y, 1 << 63, False, False), "argument 2 is no int"),
         ((x, y, 15, "yes", False), "argument 3 is no bool"),
