@@ -13,7 +13,7 @@ PERF := $(BIN)/python -m pytest -q tests/perf -o addopts="--import-mode=importli
 BOARDS = quick-v1 posthoc-v1 noisy30-v1 selective-v1 imbalance-v1
 TREND = build/perf/trend-$(shell git rev-parse --short=12 HEAD 2>/dev/null || echo none).json
 
-.PHONY: run test quick cuda-test lint clean bench bench-once bench-compare counted figures boards sanitize instructions wallclock
+.PHONY: run test quick cuda-test release-check lint clean bench bench-once bench-compare counted figures boards sanitize instructions wallclock
 
 run: $(VENV)/.stamp-run  ## set up, then V-TST against its alternatives on the embedded digits
 	$(BIN)/calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
@@ -31,6 +31,10 @@ cuda-test: $(VENV)/.stamp-test  ## on a machine with a GPU: the tests of the ker
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal tests/kernels
 	compute-sanitizer --tool memcheck --error-exitcode 9 $(BIN)/python tests/kernels/kernel_sanitizer.py
 	compute-sanitizer --tool racecheck --error-exitcode 9 $(BIN)/python tests/kernels/kernel_sanitizer.py
+
+# TORCH_INDEX: an index with builds of torch for CPUs, to check every torch that calibench supports.
+release-check: $(VENV)/.stamp-run  ## build, audit and try sdist and wheel in fresh environments: docs/release.md
+	$(BIN)/python tests/packaging/release_check.py $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 
 lint: $(VENV)/.stamp-dev  ## ruff, mypy, clang-format
 	$(BIN)/ruff check
