@@ -135,7 +135,7 @@ def operators(folder: Path, cuda: Cuda | None) -> Extension:
         library_dirs=library_paths(),
         libraries=["c10", "torch_cpu"],
         define_macros=[("TORCH_TARGET_VERSION", f"0x{major:02x}{minor:02x}000000000000")],
-        extra_compile_args=list(CXX_FLAGS),
+        extra_compile_args=[*CXX_FLAGS, *_without_folders(*include_paths())],
         extra_objects=cuda.compile_all(folder) if cuda else [],
         extra_link_args=cuda.link_args() if cuda else [],
         py_limited_api=True,
@@ -164,12 +164,17 @@ def array_operators(version: str, cuda: Cuda | None, core: list[str]) -> Extensi
         sources=[*ARRAY_SOURCES, *([] if core else CORE_SOURCES)],
         depends=[*HEADERS, *CORE_SOURCES],
         define_macros=[*macros, ("CALIBENCH_ARRAYS", None)],
-        extra_compile_args=list(CXX_FLAGS),
+        extra_compile_args=[*CXX_FLAGS, *_without_folders()],
         extra_objects=core,
         extra_link_args=["-pthread"],
         py_limited_api=True,
         language="c++",
     )
+
+
+def _without_folders(*included: str) -> list[str]:
+    """Flags that leave the folders of this build, which __FILE__ names, out of the objects: two builds give the same file."""
+    return [f"-ffile-prefix-map={folder}/=" for folder in (*reversed(included), str(Path.cwd()))]
 
 
 def _numbers(version: str) -> tuple[int, int]:

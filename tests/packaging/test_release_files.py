@@ -1,0 +1,53 @@
+"""CITATION.cff, the container file and the conda recipe agree with pyproject.toml and the package."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+import calibench
+from calibench.errors import HOW_TO_GET_TORCH, TORCH
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPE = ROOT / "docs" / "packaging" / "conda" / "recipe.yaml"
+
+pytestmark = pytest.mark.skipif(not RECIPE.exists(), reason="needs the source tree, not only the package")
+
+
+def project() -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return found
+
+
+@pytest.mark.parametrize(("file", "line"), [(ROOT / "CITATION.cff", "version: {}"), (RECIPE, '  version: "{}"')])
+def test_the_version_is_that_of_the_package(file: Path, line: str) -> None:
+    assert line.format(calibench.__version__) in file.read_text(encoding="utf-8").splitlines()
+
+
+def test_conda_asks_for_what_pip_asks_for_and_torch() -> None:
+    run = RECIPE.read_text(encoding="utf-8").partition("  run:\n")[2].partition("\n\n")[0]
+    asked = {name: set(bounds.split(",")) for name, bounds in re.findall(r"- (\S+) (\S+)", run)}
+    assert asked.pop("python") == {project()["requires-python"]}
+    needed = [Requirement(line) for line in [*project()["dependencies"], TORCH]]
+    names = {"torch": "pytorch"}
+    assert asked == {names.get(need.name, need.name): set(str(need.specifier).split(",")) for need in needed}
+
+
+def test_one_range_of_torch_stands_everywhere() -> None:
+    assert project()["optional-dependencies"]["torch"] == [TORCH]
+    (index,) = re.findall(r"--index-url (\S+);", HOW_TO_GET_TORCH)
+    container = (ROOT / "docs" / "packaging" / "Containerfile").read_text(encoding="utf-8")
+    assert f'ARG TORCH="{TORCH}"\nARG TORCH_INDEX={index}\n' in container
+    for page in ("README.md", "docs/guides/install.md"):
+        assert f'pip install "{TORCH}" --index-url {index} ' in (ROOT / page).read_text(encoding="utf-8")
+    for file in ("setup.py", "Makefile"):
+        assert f'"{TORCH}"' in (ROOT / file).read_text(encoding="utf-8")
+
+
+def test_the_tag_of_the_wheel_is_the_oldest_python() -> None:
+    assert f'PYTHON_TARGET = "{project()["requires-python"].removeprefix(">=")}"' in (ROOT / "setup.py").read_text()
