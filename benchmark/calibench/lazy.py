@@ -44,14 +44,7 @@ def exports(
 
     def attribute(name: str) -> Any:
         if name in module_of:
-            try:
-                return getattr(importlib.import_module(module_of[name]), name)
-            except ModuleNotFoundError as error:
-                from calibench.errors import NoTorchError, lacks_torch
-
-                if lacks_torch(error):
-                    raise NoTorchError(f"{package}.{name}") from error
-                raise
+            return getattr(importlib.import_module(module_of[name]), name)
         if otherwise is not None:
             return otherwise(package, name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
