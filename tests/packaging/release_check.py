@@ -85,8 +85,8 @@ def audit(raw: Path, tools: Environment) -> tuple[Path, str]:
 def check_python(minor: str, wheel: Path, folder: Path, index: str, report: Report) -> None:
     """The tour without torch, and with every torch for CPUs that pip finds for this Python."""
     fitted = folder / "map.json"
-    checked, releases = [], []
-    for release in (None, *reversed(TORCH)):
+    releases = []
+    for release in (*reversed(TORCH), None):  # a map that torch fits is applied without it
         label = f"Python {minor}, " + (f"torch {release}" if release else "no torch")
         with checking(report, label), tempfile.TemporaryDirectory(dir=folder) as name:
             at = Environment(pythons()[minor], Path(name) / "venv")
@@ -98,7 +98,6 @@ def check_python(minor: str, wheel: Path, folder: Path, index: str, report: Repo
                 at.pip("install", f"torch=={found}", *(["--extra-index-url", index] if index else []))
             at.pip("install", wheel)
             seconds = tour(at, fitted, torch=found is not None)
-            checked.append(label)
             report.add("ok", f"{label}: tour in {seconds:.0f} s")
     if releases:
         where = "in the index" if index else "on this disk (make release-check TORCH_INDEX=...)"
