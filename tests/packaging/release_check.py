@@ -6,6 +6,7 @@ It changes nothing but `dist/`. The environment that runs it needs torch and nin
 from __future__ import annotations
 
 import argparse
+import gzip
 import os
 import platform
 import shutil
@@ -47,7 +48,25 @@ def check_sources(tools: Environment) -> str:
 def build_sdist(tools: Environment) -> Path:
     """dist/calibench-VERSION.tar.gz. Its time stamps are those of the last commit."""
     run(tools.python, "-m", "build", "--sdist", "--no-isolation", "--skip-dependency-check", "-o", DIST, ROOT)
-    return DIST / f"calibench-{version()}.tar.gz"
+    sdist = DIST / f"calibench-{version()}.tar.gz"
+    repack(sdist, int(os.environ["SOURCE_DATE_EPOCH"]))
+    return sdist
+
+
+def repack(sdist: Path, seconds: int) -> None:
+    """Give all files of an archive one time and no owner, so that the same files give the same archive."""
+    fresh = sdist.with_suffix(".fresh")
+    with (
+        tarfile.open(sdist) as old,
+        fresh.open("wb") as raw,
+        gzip.GzipFile("", "wb", mtime=seconds, fileobj=raw) as packed,
+        tarfile.open(fileobj=packed, mode="w") as new,
+    ):
+        for member in sorted(old.getmembers(), key=lambda member: member.name):
+            member.mtime, member.uid, member.gid, member.uname, member.gname = seconds, 0, 0, "", ""
+            member.pax_headers = {}
+            new.addfile(member, old.extractfile(member) if member.isfile() else None)
+    fresh.replace(sdist)
 
 
 def build_wheel(sdist: Path, folder: Path) -> Path:

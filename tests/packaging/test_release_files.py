@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import re
+import tarfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -51,3 +54,22 @@ def test_one_range_of_torch_stands_everywhere() -> None:
 
 def test_the_tag_of_the_wheel_is_the_oldest_python() -> None:
     assert f'PYTHON_TARGET = "{project()["requires-python"].removeprefix(">=")}"' in (ROOT / "setup.py").read_text()
+
+
+def test_the_same_files_give_the_same_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    repack = importlib.import_module("release_check").repack
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / "b.txt").write_text("two")
+    for name, order, times in (("1.tar.gz", "ab", (1, 2)), ("2.tar.gz", "ba", (3, 4))):
+        with tarfile.open(tmp_path / name, "w:gz") as archive:
+            for letter, time in zip(order, times, strict=True):
+                os.utime(tmp_path / f"{letter}.txt", (time, time))
+                archive.add(tmp_path / f"{letter}.txt", arcname=f"{letter}.txt")
+        repack(tmp_path / name, 1_000_000_000)
+    assert (tmp_path / "1.tar.gz").read_bytes() == (tmp_path / "2.tar.gz").read_bytes()
+    with tarfile.open(tmp_path / "1.tar.gz") as archive:
+        assert [(member.name, member.mtime) for member in archive] == [("a.txt", 10**9), ("b.txt", 10**9)]
+        file = archive.extractfile("b.txt")
+        assert file is not None
+        assert file.read() == b"two"
