@@ -5,7 +5,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 # torch first and bounded: an unbounded torch pulls gigabytes of CUDA on most machines. The build runs in this same
 # environment (--no-build-isolation), so torch is unpacked once.
-BUILD_NEEDS := "torch>=2.10,<2.14" "numpy>=1.26,<2.5" "setuptools>=77" ninja "pybind11>=2.13"
+BUILD_NEEDS := "torch>=2.10,<2.14" "numpy>=1.26,<2.5" "setuptools>=77" ninja
 SOURCES := setup.py pyproject.toml $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
 # Without pyproject's --benchmark-skip.
 PERF := $(BIN)/python -m pytest -q tests/perf -o addopts="--import-mode=importlib --strict-markers -ra"
@@ -15,7 +15,7 @@ TREND = build/perf/trend-$(shell git rev-parse --short=12 HEAD 2>/dev/null || ec
 
 SECONDS ?= 30
 
-.PHONY: fuzz run test quick cuda-test lint docs pictures clean bench bench-once bench-compare counted figures boards sanitize instructions wallclock man
+.PHONY: fuzz run test quick cuda-test release-check lint docs pictures clean bench bench-once bench-compare counted figures boards sanitize instructions wallclock man
 
 run: $(VENV)/.stamp-run  ## set up, then V-TST against its alternatives on the embedded digits
 	$(BIN)/calibench run -m ce -m ce+temperature -m tst -m vtst -s 0 -s 1 -s 2
@@ -33,6 +33,10 @@ cuda-test: $(VENV)/.stamp-test  ## on a machine with a GPU: the tests of the ker
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal tests/kernels
 	compute-sanitizer --tool memcheck --error-exitcode 9 $(BIN)/python tests/kernels/kernel_sanitizer.py
 	compute-sanitizer --tool racecheck --error-exitcode 9 $(BIN)/python tests/kernels/kernel_sanitizer.py
+
+# TORCH_INDEX: an index with builds of torch for CPUs, to check every torch that calibench supports.
+release-check: $(VENV)/.stamp-run  ## build, audit and try sdist and wheel in fresh environments: docs/release.md
+	$(BIN)/python tests/packaging/release_check.py $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 
 lint: $(VENV)/.stamp-dev  ## ruff, mypy, clang-format
 	$(BIN)/ruff check

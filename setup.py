@@ -1,8 +1,8 @@
 """Builds the compiled kernels; everything else about the package is in pyproject.toml.
 
-CALIBENCH_BUILD=auto (default)  CPU kernels, and CUDA kernels if nvcc is found. If something cannot be built, the install
-                                prints one line and succeeds: the float64 reference takes over at run time. Without
-                                torch only the kernels for numpy arrays are built
+CALIBENCH_BUILD=auto (default)  CPU kernels, and CUDA kernels if torch is a CUDA build and nvcc is found. If something
+                                cannot be built, the install prints one line and succeeds: the float64 reference takes
+                                over at run time. Without torch only the kernels for numpy arrays are built
 CALIBENCH_BUILD=cpu             CPU kernels; a failure is an error
 CALIBENCH_BUILD=cuda            CPU and CUDA kernels; a failure is an error (a missing nvcc too)
 CALIBENCH_BUILD=none            pure Python
@@ -133,7 +133,7 @@ def operators(folder: Path, cuda: Cuda | None) -> Extension:
         library_dirs=library_paths(),
         libraries=["c10", "torch_cpu"],
         define_macros=[("TORCH_TARGET_VERSION", f"0x{major:02x}{minor:02x}000000000000")],
-        extra_compile_args=list(CXX_FLAGS),
+        extra_compile_args=[*CXX_FLAGS, *_without_folders(*include_paths())],
         extra_objects=cuda.compile_all(folder) if cuda else [],
         extra_link_args=cuda.link_args() if cuda else [],
         py_limited_api=True,
@@ -157,17 +157,23 @@ def array_operators(version: str, cuda: Cuda | None, core: list[str]) -> Extensi
         "VERSION": version,
     }
     macros = [(f"CALIBENCH_{key}", f'"{value}"') for key, value in facts.items()]
+    macros += [("CALIBENCH_ARRAYS", None), ("CALIBENCH_CUDA", str(int(cuda is not None)))]
     return Extension(
         "calibench._C",
         sources=[*ARRAY_SOURCES, *([] if core else CORE_SOURCES)],
         depends=[*HEADERS, *CORE_SOURCES],
         include_dirs=[pybind11.get_include()],
-        define_macros=[*macros, ("CALIBENCH_CUDA", str(int(cuda is not None))), ("CALIBENCH_ARRAYS", None)],
-        extra_compile_args=list(CXX_FLAGS),
+        define_macros=macros,
+        extra_compile_args=[*CXX_FLAGS, *_without_folders(pybind11.get_include())],
         extra_objects=core,
         extra_link_args=["-pthread"],
         language="c++",
     )
+
+
+def _without_folders(*included: str) -> list[str]:
+    """Flags that leave the folders of this build, which __FILE__ names, out of the objects: two builds give the same file."""
+    return [f"-ffile-prefix-map={folder}/=" for folder in (*reversed(included), str(Path.cwd()))]
 
 
 class KernelBuild:
@@ -192,27 +198,23 @@ class KernelBuild:
     def _build_available(self) -> None:
         """Builds CPU and CUDA kernels, or those for the CPU, or none, and prints what could not be built.
 
+        CUDA kernels take ten minutes to build, and torch for the CPU never calls them: there they are built if asked for.
         Without torch it builds those for numpy arrays.
         """
-        cuda_error = self._attempt(with_cuda=not self.torch_problem)
-        if cuda_error is None:
-            if self.torch_problem:
-                self._remove_compiled("_ops")
-                command = HOW_TO_BUILD.format("cpu")
-                _warn(
-                    f"no kernels for tensors: {self.torch_problem}; the float64 reference will be used. To build: {command}"
-                )
-            return
-        error = self._attempt(with_cuda=False)
+        with_cuda = not self.torch_problem and _torch_has_cuda()
+        cuda_error, error = None, self._attempt(with_cuda)
+        if error is not None and with_cuda:
+            cuda_error, error = error, self._attempt(with_cuda=False)
+        reference = "the float64 reference will be used. To build"
         if error is not None:
             self._remove_compiled("_ops", "_C")
-            command = HOW_TO_BUILD.format("cpu")
-            _warn(f"no compiled kernels: {_one_line(error)}; the float64 reference will be used. To build: {command}")
-        elif not isinstance(cuda_error, NoToolkitError):
-            command = HOW_TO_BUILD.format("cuda")
-            _warn(
-                f"no CUDA kernels: {_one_line(cuda_error)}; CUDA tensors will use the float64 reference. To build: {command}"
-            )
+            _warn(f"no compiled kernels: {_one_line(error)}; {reference}: {HOW_TO_BUILD.format('cpu')}")
+        elif self.torch_problem:
+            self._remove_compiled("_ops")
+            _warn(f"no kernels for tensors: {self.torch_problem}; {reference}: {HOW_TO_BUILD.format('cpu')}")
+        elif cuda_error is not None and not isinstance(cuda_error, NoToolkitError):
+            reference = "CUDA tensors will use the float64 reference. To build"
+            _warn(f"no CUDA kernels: {_one_line(cuda_error)}; {reference}: {HOW_TO_BUILD.format('cuda')}")
 
     def _remove_compiled(self, *names: str) -> None:
         remove_compiled(Path(self.build_lib) / "calibench", *names)
@@ -278,6 +280,12 @@ def build_command() -> type[setuptools_build_ext]:
     except Exception as error:  # a broken torch raises errors from OSError to RuntimeError
         problem = f"torch cannot be imported while building ({error})"
     return type("BuildKernels", (KernelBuild, base), {"torch_problem": problem})
+
+
+def _torch_has_cuda() -> bool:
+    import torch
+
+    return torch.version.cuda is not None
 
 
 def remove_compiled(package: Path, *names: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from calibench import moved
 from calibench.lazy import exports
@@ -127,7 +127,19 @@ _HOME = {
 }
 __all__ = ["API_VERSION", "__version__", *sorted(name for names in _HOME.values() for name in names)]  # noqa: PLE0604 - the names are strings
 
-__getattr__ = exports(__name__, _HOME, moved.attribute)
+_attribute = exports(__name__, _HOME, moved.attribute)
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported when it is first used; InputError if it needs torch and there is none."""
+    try:
+        return _attribute(name)
+    except ModuleNotFoundError as error:
+        from calibench.errors import NoTorchError, lacks_torch
+
+        if lacks_torch(error):
+            raise NoTorchError(f"calibench.{name}") from error
+        raise
 
 
 def __dir__() -> list[str]:

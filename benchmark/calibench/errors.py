@@ -30,6 +30,26 @@ class InputError(CalibenchError, ValueError):
     exit_code = 2
 
 
+TORCH = "torch>=2.10,<2.14"
+HOW_TO_GET_TORCH = (
+    f'for a CPU, 200 MB: pip install "{TORCH}" --index-url https://download.pytorch.org/whl/cpu; '
+    f'for CUDA, on Linux 5 GB: pip install "{TORCH}"'
+)
+"""The two commands: a plain `pip install torch` brings all of CUDA on Linux, also to a machine without a GPU."""
+
+
+class NoTorchError(InputError):
+    """Training and refitting need torch, which `pip install calibench` leaves out."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"torch is not installed, and {what} needs it", HOW_TO_GET_TORCH)
+
+
+def lacks_torch(error: BaseException) -> bool:
+    """True for the error of an `import torch` where there is no torch."""
+    return isinstance(error, ModuleNotFoundError) and error.name == "torch"
+
+
 class PluginError(CalibenchError):
     """A plugin that makes names ambiguous or hooks dead; the message names the plugin. Exit code 2."""
 
@@ -76,5 +96,7 @@ def blaming(what: str) -> Iterator[None]:
     except (CalibenchError, KeyboardInterrupt):
         raise
     except BaseException as error:
+        if lacks_torch(error):
+            raise NoTorchError(what) from error
         hint = "if it is a plugin of yours, correct it; CALIBENCH_TRACEBACK=1 shows where it failed"
         raise RunError(f"{what} failed: {type(error).__name__}: {error}", hint) from error

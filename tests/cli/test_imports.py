@@ -105,15 +105,20 @@ def test_judging_needs_no_torch(calibrated):
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("evaluate", "test.npz"), 0, "warning: no map was tried, since torch is not installed: pip install"),
+        (
+            ("evaluate", "test.npz"),
+            0,
+            "warning: no map was tried, since torch is not installed; for a CPU, 200 MB: pip",
+        ),
         (
             ("evaluate", "test.npz", "--fit", "temperature", "--cross-fit", "5"),
-            1,
-            "torch is not installed, and this needs it",
+            2,
+            "torch is not installed, and this command needs it",
         ),
-        (("run", "-m", "ce"), 1, "torch is not installed, and this needs it"),
+        (("run", "-m", "ce"), 2, "torch is not installed, and this command needs it"),
+        (("sweep", "quick-v1", "--seed", "0"), 2, "torch is not installed, and training needs it"),
     ],
-    ids=["advice", "fit", "run"],
+    ids=["advice", "fit", "run", "sweep"],
 )
 def test_without_torch_a_sentence_says_what_to_install(calibrated, words, code, says):
     arrays = dict(np.load(calibrated / "test.npz"))
@@ -121,8 +126,31 @@ def test_without_torch_a_sentence_says_what_to_install(calibrated, words, code, 
     script = [sys.executable, "-c", NO_TORCH, json.dumps(words)]
     ended = subprocess.run(script, capture_output=True, text=True, check=False, cwd=calibrated)
     assert ended.returncode == code, ended.stderr
-    assert says in " ".join((ended.stdout + ended.stderr).split())
+    said = " ".join((ended.stdout + ended.stderr).split())
+    assert says in said
+    assert 'pip install "torch>=2.10,<2.14" --index-url https://download.pytorch.org/whl/cpu; for CUDA' in said
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.slow
+def test_doctor_without_torch_looks_at_the_kernels_for_numpy(tmp_path):
+    script = [sys.executable, "-c", NO_TORCH, json.dumps(("doctor", "--json"))]
+    ended = subprocess.run(script, capture_output=True, text=True, check=False, cwd=tmp_path)
+    document = json.loads(ended.stdout)
+    served = document["kernels"]["error"] is None
+    assert (ended.returncode == 0) == document["healthy"] == served, ended.stderr
+    assert {op["cpu"] for op in document["kernels"]["ops"]} == {"fused-cpu" if served else "not compiled"}
+    assert document["kernels"]["missing"][0]["what"] == "torch"
+    assert "--index-url" in document["kernels"]["missing"][0]["how"]
+
+
+@pytest.mark.slow
+def test_without_torch_a_program_is_told_what_to_install(tmp_path):
+    """A name that needs torch is an InputError, not an error of an import deep in the package."""
+    script = "import sys; sys.modules['torch'] = None; import calibench\n"
+    script += "try: calibench.run\nexcept calibench.InputError as error: print(error)"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert ended.stdout.startswith("torch is not installed, and calibench.run needs it\nfor a CPU, 200 MB: pip install")
 
 
 TEN_LINES = """

@@ -36,6 +36,7 @@ RUN_BY = {
     "docs/guides/boards.md": ("tests/docs/test_boards_page.py", "tests/docs/test_guides_run.py"),
     "docs/guides/cluster.md": ("tests/docs/test_cluster_page.py", "tests/plugins/test_hookspecs.py"),
     "docs/guides/command-line.md": ("tests/docs/test_command_line_page.py",),
+    "docs/guides/install.md": ("tests/packaging/test_release_files.py",),
     "docs/guides/first-plugin.md": ("tests/plugins/test_first_plugin.py",),
     "docs/guides/trackers.md": ("tests/docs/test_trackers_page.py", "tests/plugins/test_hookspecs.py"),
     "docs/reference/hooks.md": ("tests/docs/test_hooks_page.py",),

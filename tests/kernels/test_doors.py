@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -219,6 +220,25 @@ def test_the_operator_itself_refuses_other_arguments() -> None:
     ):
         with pytest.raises(TypeError, match=f"^calibench: {message}"):
             call(*arguments)
+
+
+@needs_numpy
+def test_a_call_keeps_no_array_and_a_result_keeps_its_numbers() -> None:
+    """Also a call that fails: the buffer of its first argument, which counts as a reference, is given back."""
+    call = kernels.loader.numpy_operator("softmax_threshold")
+    scores, thresholds = x.copy(), np.array([0.5])
+    before = sys.getrefcount(scores), sys.getrefcount(thresholds)
+    first = call(scores, thresholds, True)[1]
+    expected = first.copy()
+    for _ in range(100):
+        call(scores, thresholds, True)
+        with pytest.raises(TypeError):
+            call(scores, "no array", True)
+    assert (sys.getrefcount(scores), sys.getrefcount(thresholds)) == before
+    np.testing.assert_array_equal(first, expected)
+    first[0] = 7.0
+    assert first.flags.writeable
+    assert not first.flags.owndata
 
 
 @each_backend

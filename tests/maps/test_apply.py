@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,30 @@ def test_every_format_holds_the_same(fitted: calibench.CalibrationMap, tmp_path:
     assert [int(row["label"]) for row in rows] == labels.tolist() == as_table["label"]
     judged = read_samples(tmp_path / "out.csv", Columns(probs="prob_*"))
     assert np.array_equal(judged.outputs.array, probs)
+
+
+@pytest.mark.slow
+def test_without_torch_numpy_maps_a_file(tmp_path: Path) -> None:
+    """Production applies a map where nobody trains. A rule, and a map without a formula, still name torch."""
+    np.savez(tmp_path / "new.npz", logits=make(500, 1)[0])
+    for name, method in (("map", "temperature"), ("rule", "temperature+threshold:value=0.8")):
+        calibench.fit_map(*make(700, 0), method=method).save(tmp_path / f"{name}.json")
+    probe = (
+        "import importlib.machinery, sys\n"
+        "find = importlib.machinery.PathFinder.find_spec\n"
+        "hide = lambda name, *rest: None if name == 'torch' else find(name, *rest)\n"
+        "importlib.machinery.PathFinder.find_spec = hide\n"
+        "from calibench.cli import main\n"
+        "main()"
+    )
+    for name, code in (("map", 0), ("rule", 2)):
+        command = [sys.executable, "-c", probe, "apply", f"{name}.json", "new.npz", "-o", f"{name}.npz"]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert ended.returncode == code, ended.stderr
+        assert ("--index-url" in ended.stderr) == (code == 2)
+    calibench.apply_map(calibench.load_map(tmp_path / "map.json"), tmp_path / "new.npz", tmp_path / "by_torch.npz")
+    with np.load(tmp_path / "map.npz") as by_numpy, np.load(tmp_path / "by_torch.npz") as by_torch:
+        assert np.abs(by_numpy["probs"] - by_torch["probs"]).max() <= 1e-12
 
 
 def test_labels_may_be_missing(fitted: calibench.CalibrationMap, tmp_path: Path) -> None:

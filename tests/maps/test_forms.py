@@ -49,7 +49,7 @@ def test_torch_and_scikit_learn_are_equal_to_1e_12_and_onnx_to_1e_6(case: Any) -
     from calibench.maps.onnx_export import onnx_model
 
     fitted, given, want = case
-    assert fitted._by_numpy is not None, "computed by torch"
+    assert fitted.by_numpy is not None, "computed by torch"
     assert np.abs(fitted.probs(given) - want).max() <= 1e-12
     module = fitted.to_torch()
     assert np.abs(module(torch.tensor(given)).numpy() - want).max() <= 1e-12

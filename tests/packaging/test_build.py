@@ -11,9 +11,13 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 import pytest
+
+import calibench
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("setup.py", "pyproject.toml", "csrc", "benchmark", "plugins", "README.md", "LICENSE")
@@ -57,6 +61,24 @@ def hide_torch(tree: Path) -> str:
     return str(tree / "shadow")
 
 
+PRETEND = """
+import importlib.util, pathlib, sys
+found = importlib.util.find_spec("torch")
+if found is not None:
+    spec = importlib.util.spec_from_file_location("torch.version", pathlib.Path(found.origin).with_name("version.py"))
+    sys.modules["torch.version"] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.cuda = {cuda!r}
+"""
+
+
+def pretend(tree: Path, cuda: str | None) -> str:
+    """A folder for PYTHONPATH with which torch is a build for CUDA, or for CPUs if `cuda` is None."""
+    (tree / "pretend").mkdir()
+    (tree / "pretend" / "sitecustomize.py").write_text(PRETEND.format(cuda=cuda))
+    return str(tree / "pretend")
+
+
 def empty_sources(tree: Path) -> None:
     """Leaves nothing to compile in every source."""
     for source in [*tree.glob("csrc/**/*.cpp"), *tree.glob("csrc/**/*.cu")]:
@@ -80,6 +102,15 @@ def contents(tree: Path) -> tuple[str, list[str]]:
     return path.name, sorted(name for name in names if name.endswith((".so", ".o", ".cu", ".cpp", ".h")))
 
 
+def read_metadata(tree: Path) -> Message:
+    """The METADATA of the wheel, which has the licence beside it."""
+    (path,) = (tree / "dist").glob("*.whl")
+    folder = f"calibench-{calibench.__version__}.dist-info"
+    with zipfile.ZipFile(path) as archive:
+        assert f"{folder}/licenses/LICENSE" in archive.namelist()
+        return message_from_bytes(archive.read(f"{folder}/METADATA"))
+
+
 def test_an_unknown_mode_is_refused(tree: Path) -> None:
     process = build_wheel(tree, CALIBENCH_BUILD="bogus")
     assert process.returncode != 0
@@ -93,6 +124,11 @@ def test_mode_none_makes_a_pure_python_wheel(tree: Path) -> None:
     name, files = contents(tree)
     assert name.endswith("-py3-none-any.whl")
     assert files == []
+    metadata = read_metadata(tree)
+    assert metadata["Version"] == calibench.__version__
+    required = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
+    assert not [line for line in required if line.startswith("torch")], "on Linux it brings 5 GB of CUDA"
+    assert metadata["License-Expression"] == "Apache-2.0"
 
 
 def test_mode_auto_without_a_compiler_prints_one_line_and_succeeds(tree: Path) -> None:
@@ -112,7 +148,7 @@ def test_mode_auto_without_torch_builds_the_kernels_for_numpy_and_prints_one_lin
     (line,) = failures(process)
     assert "no kernels for tensors: torch cannot be imported while building (no torch in this environment)" in line
     (file,) = contents(tree)[1]
-    assert file.startswith("calibench/_C.")
+    assert file.startswith("calibench/_C.cpython-")
 
 
 def test_mode_auto_without_torch_and_without_a_compiler_prints_one_line(tree: Path) -> None:
@@ -125,11 +161,22 @@ def test_mode_auto_without_torch_and_without_a_compiler_prints_one_line(tree: Pa
 
 @needs_compiler
 def test_the_core_is_compiled_once_and_the_operators_for_each_door(tree: Path) -> None:
-    """Objects of one source for two doors lie in two folders, so that a build does not compile them again in turn."""
+    """Objects of one source for two doors lie in two folders, so that a build does not compile them again in turn.
+
+    torch for CPUs never calls CUDA kernels, so nvcc, which takes ten minutes, is left alone though it is there.
+    """
     empty_sources(tree)
-    process = build_wheel(tree, CALIBENCH_BUILD="cpu")
+    nvcc = tree / "toolkit" / "bin" / "nvcc"
+    nvcc.parent.mkdir(parents=True)
+    nvcc.write_text(f"#!/bin/sh\ntouch {tree}/called\nexit 1\n")
+    nvcc.chmod(0o755)
+    process = build_wheel(tree, CUDA_HOME=str(nvcc.parents[1]), PYTHONPATH=pretend(tree, cuda=None))
     assert process.returncode == 0, process.stdout + process.stderr
-    assert [file.partition(".")[0] for file in contents(tree)[1]] == ["calibench/_C", "calibench/_ops"]
+    assert not (tree / "called").exists()
+    assert failures(process) == []
+    arrays, tensors = contents(tree)[1]
+    assert arrays.startswith("calibench/_C.cpython-")
+    assert tensors == "calibench/_ops.abi3.so"
     objects = sorted(path.relative_to(tree / "build") for path in (tree / "build").rglob("*.o"))
     names = [path.name for path in objects]
     for source in (tree / "csrc" / "core").glob("*.cpp"):
@@ -152,7 +199,7 @@ def test_a_broken_cuda_source_leaves_the_cpu_kernels(tree: Path) -> None:
     """Every source but the broken one is empty: this test is about the order of the builds, not about the kernels."""
     empty_sources(tree)
     (tree / "csrc/cuda/calibration_stats.cu").write_text("this is no CUDA\n")
-    process = build_wheel(tree)
+    process = build_wheel(tree, PYTHONPATH=pretend(tree, cuda="13.0"))
     assert process.returncode == 0, process.stdout + process.stderr
     (line,) = failures(process)
     assert "no CUDA kernels: nvcc could not compile csrc/cuda/calibration_stats.cu" in line

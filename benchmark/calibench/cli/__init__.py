@@ -18,7 +18,7 @@ try:
     from calibench.cli.completion import install_option, show_option
     from calibench.cli.output import is_first_process, to_stderr
     from calibench.cli.plugin_option import plugin_option
-    from calibench.errors import CalibenchError, CalibenchNote, did_you_mean
+    from calibench.errors import CalibenchError, CalibenchNote, NoTorchError, did_you_mean, lacks_torch
     from calibench.version import __version__
 except KeyboardInterrupt:  # before `main` there is nobody else to catch it
     sys.stderr.write("error: interrupted\n")
@@ -142,13 +142,14 @@ def main() -> None:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
         hint = f"this is a bug in calibench or a plugin; set {TRACEBACK_VARIABLE}=1 to see where"
-        message = f"{type(error).__name__}: {error}"
-        if isinstance(error, ModuleNotFoundError) and error.name == "torch":
-            message, hint = "torch is not installed, and this needs it", 'pip install "torch>=2.10,<2.14"'
+        message, code = f"{type(error).__name__}: {error}", 1
+        if lacks_torch(error):
+            missing = NoTorchError("this command")
+            message, hint, code = missing.message, missing.hint, missing.exit_code
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             message, hint = "no space is left on the device", "free some, and run the same command again"
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where the rest would fail again
-        code = _fail(message, hint, 1)
+        code = _fail(message, hint, code)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,28 +51,36 @@ def doctor(as_json: bool) -> None:
 
 
 def _document(registry: Registry) -> dict[str, Any]:
-    import torch
-
-    from calibench.kernels.diagnosis import diagnose
     from calibench.records.environment import machine, versions
 
-    kernels = diagnose()
+    kernels = _kernels()
     keys = ("name", "distribution", "version", "module", "status", "error")
     plugins = [{key: getattr(plugin, key) for key in keys} for plugin in registry.plugins]
     faults = [{"message": fault.message, "hint": fault.hint} for fault in registry.faults]
     reference_only = kernels["path"] is None
-    kernels_work = (kernels["error"] is None or reference_only) and kernels["self_test"] == "passed"
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    kernels_work = (kernels["error"] is None or reference_only) and kernels["self_test"].startswith(
+        ("passed", "not tested")
+    )
     return {
         "schema": schemas.DOCTOR,
         "healthy": kernels_work and not faults and not registry.broken(),
         "reference_only": reference_only,
         "versions": versions(),
-        "machine": machine(torch.get_num_threads(), device),
+        "machine": machine(kernels["threads"], "cuda" if kernels["gpu"] else "cpu"),
         "kernels": kernels,
         "plugins": plugins,
         "faults": faults,
     }
+
+
+def _kernels() -> dict[str, Any]:
+    if find_spec("torch") is None:
+        from calibench.kernels import diagnosis_without_torch
+
+        return diagnosis_without_torch.diagnose()
+    from calibench.kernels import diagnosis
+
+    return diagnosis.diagnose()
 
 
 def _print(document: dict[str, Any]) -> None:

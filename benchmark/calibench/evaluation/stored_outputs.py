@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from calibench.data.soft import checked_soft
-from calibench.errors import InputError
+from calibench.errors import HOW_TO_GET_TORCH, InputError
 from calibench.evaluation.advice import advise
 from calibench.evaluation.cross_fit import Samples
 from calibench.evaluation.evaluation_record import EvaluationRecord
@@ -30,7 +30,7 @@ from calibench.progress import Report, quiet
 from calibench.records.environment import versions
 
 UNWEIGHTED_FIT = "the fit does not know the weights: all its samples count alike"
-NO_MAPS = 'no map was tried, since torch is not installed: pip install "torch>=2.10,<2.14"'
+NO_MAPS = f"no map was tried, since torch is not installed; {HOW_TO_GET_TORCH}"
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,8 @@ from calibench.progress import Report, quiet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from calibench.maps.formula_path import NumpyMap
 
 
 @dataclass
@@ -48,7 +52,8 @@ def apply_map(
 
     An `.npz` gets `probs [N, K]`, and where there are any `labels`, `decisions` (-1 abstains), `sets`, `class_names` and the other
     arrays of one value a sample. A `.csv` or `.parquet` gets the columns `prob_NAME`, `label`, `decision`, `in_set_NAME`.
-    Classes are matched by name where file and map have names, and keep the file's order.
+    Classes are matched by name where file and map have names, and keep the file's order. Where torch is not installed, numpy
+    computes the probabilities of a map that has a formula and no rule.
 
     With `stream` the file is read and written a block of rows at a time, so that it may be larger than memory; labels and scores
     alone are then taken from it. Raises InputError for a file that the map cannot take.
@@ -62,10 +67,15 @@ def apply_map(
         file = read_samples(path, columns, labelled=False)
         rows = len(file.outputs) // file.outputs.labels_per_sample
         blocks = _whole(fitted, file, applied)
-    with fitted.chain.drawing():
+    with contextlib.nullcontext() if _without_torch(fitted) is not None else fitted.chain.drawing():
         write_rows(target, blocks, rows)
     applied.rows = rows
     return applied
+
+
+def _without_torch(fitted: CalibrationMap) -> NumpyMap | None:
+    """The map by numpy if torch is missing and numpy can do all of it."""
+    return fitted.by_numpy if find_spec("torch") is None and not fitted.has_rule else None
 
 
 def _whole(fitted: CalibrationMap, file: SamplesFile, applied: Applied) -> Iterator[PredictedRows]:
@@ -85,7 +95,7 @@ def _whole(fitted: CalibrationMap, file: SamplesFile, applied: Applied) -> Itera
     if labels is not None and outputs.labels_per_sample > 1:
         labels = labels.reshape(-1, outputs.labels_per_sample)
     yield _mapped(fitted, with_order(outputs, order), order, names, labels, applied, file.others)
-    applied.adapted = fitted.chain.adapted
+    applied.adapted = {} if _without_torch(fitted) is not None else fitted.chain.adapted
 
 
 def _several(fitted: CalibrationMap, outputs: Outputs, where: str) -> Outputs:
@@ -109,8 +119,12 @@ def _mapped(
     """The rows after the map, with classes in the file's order. Called inside `Chain.drawing`."""
     from calibench.outputs.several_labels import probabilities
 
-    calibrated, decisions = fitted.chain.judged(outputs)
-    probs = probabilities(calibrated)
+    decisions, by_numpy = None, _without_torch(fitted)
+    if by_numpy is not None:
+        probs = by_numpy.probs(outputs)
+    else:
+        calibrated, decisions = fitted.chain.judged(outputs)
+        probs = probabilities(calibrated)
     if order is not None:
         back = np.empty_like(probs)
         back[:, order] = probs
@@ -137,7 +151,7 @@ def _streamed(
         for block in file.blocks():
             refuse_other_outputs(fitted.document, block.outputs, file.where)
             yield _mapped(fitted, block.outputs, None, None, as_array(block.labels), applied, {})
-            if fitted.chain.adapted:
+            if _without_torch(fitted) is None and fitted.chain.adapted:
                 stage = next(iter(fitted.chain.adapted))
                 message = f"{stage} takes values from all rows of a file, and a pass sees a block of them"
                 raise InputError(message, "leave out --stream")

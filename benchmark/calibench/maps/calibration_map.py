@@ -140,8 +140,8 @@ class CalibrationMap:
 
     def _probabilities(self, outputs: Outputs) -> NDArray[np.float64]:
         """The probabilities by numpy, or by torch for a map without a formula."""
-        if self._by_numpy is not None:
-            return self._by_numpy.probs(outputs)
+        if self.by_numpy is not None:
+            return self.by_numpy.probs(outputs)
         from calibench.maps.chain import tensor_outputs
         from calibench.outputs.several_labels import probabilities
 
@@ -155,7 +155,8 @@ class CalibrationMap:
         return Formula(self.document, self.stages)
 
     @cached_property
-    def _by_numpy(self) -> NumpyMap | None:
+    def by_numpy(self) -> NumpyMap | None:
+        """The probabilities by numpy, equal to those of `chain` to 1e-12; None for a map without a formula."""
         try:
             return NumpyMap(self.formula)
         except NoFormulaError:

@@ -15,10 +15,12 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 
 from calibench.config.run_config import RunConfig
+from calibench.errors import NoTorchError
 from calibench.runs.launchers.messages import Busy, Done, Event, Failed, Outcome, Progress, Setup, Task, Workers
 from calibench.runs.launchers.waiting import TRIES, Waiting
 from calibench.runs.options import RunOptions
@@ -43,8 +45,10 @@ class Worker:
 def launch(configs: Sequence[RunConfig], options: RunOptions, workers: Workers) -> Iterator[Event]:
     """Run all configurations, by default as many at once as there are cores; every one ends in a `Done` or a `Failed`.
 
-    The worker processes end with the iterator.
+    The worker processes end with the iterator. InputError without torch, which every one of them would miss.
     """
+    if find_spec("torch") is None:
+        raise NoTorchError("training")
     waiting = Waiting(configs)
     fresh_keys: set[str] = set()
     setup, logs = Setup(options, workers.threads), workers.logs
