@@ -98,6 +98,7 @@ def merge(wheels: Sequence[Path], folder: Path, tools: Environment) -> Path:
                 if name.endswith(".so"):
                     archive.extract(name, tree)
                     (tree / name).chmod(0o755)
+    (folder / "packed").mkdir()
     run(tools.python, "-m", "wheel", "pack", "-d", folder / "packed", tree)
     (packed,) = (folder / "packed").glob("*.whl")
     python_tag, abi_tag = TAG.split("-")
