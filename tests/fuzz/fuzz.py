@@ -12,11 +12,13 @@ import os
 import random
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -127,22 +129,44 @@ def _kept(keep: Path, name: str, content: bytes) -> Path:
     return keep / name
 
 
+def fuzz_apart(names: Sequence[str], jobs: int, words: Sequence[str]) -> int:
+    """Run each harness in a process of its own, `jobs` at once; 1 if one has findings or ends otherwise."""
+
+    def ended(name: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, __file__, name, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    failed = False
+    with ThreadPoolExecutor(jobs) as pool:
+        for name, process in zip(names, pool.map(ended, names), strict=True):
+            print(process.stdout, end="", flush=True)
+            if process.returncode:
+                failed = True
+                print(f"{name}: exit code {process.returncode}\n{process.stderr[-3000:]}", flush=True)
+    return int(failed)
+
+
 def main() -> int:
-    """Run the harnesses one after another; 1 if there are findings."""
+    """Run the harnesses; 1 if there are findings."""
     from harnesses import HARNESSES
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*HARNESSES, KERNELS, []], help="default: all")
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="processes at once, each with one harness")
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="the folder of inputs that failed")
     options = parser.parse_args()
+    names = options.names or [*HARNESSES, KERNELS]
+    if options.jobs > 1 and len(names) > 1:
+        words = ("--seconds", str(options.seconds), "--seed", str(options.seed), "--keep", str(options.keep))
+        return fuzz_apart(names, options.jobs, words)
     os.environ["CALIBENCH_MAX_MEMORY"] = "256MB"
     most = MOST_MEMORY + (1 << 30)  # a net: memory that is taken and not touched is not counted as used
     resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     signal.signal(signal.SIGALRM, _hang)
     failed = False
-    for name in options.names or [*HARNESSES, KERNELS]:
+    for name in names:
         chance, start = random.Random(f"{options.seed} {name}"), time.monotonic()
         if name == KERNELS:
             count, findings = fuzz_kernels(options.seconds, chance, options.keep)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from calibench import Calibrator, MethodSpec, Outputs, Param, hookimpl
+from calibench.stages import RefitTask
 from calibench_methods.refits import tst
 
 
@@ -20,6 +21,9 @@ def calibench_methods() -> list[MethodSpec]:
         MethodSpec(name="hostile", kind="calibrator", target=f"{__name__}:Hostile", **here),
         MethodSpec(name="nudge", kind="calibrator", target=f"{__name__}:Nudge", summary="A test."),
         MethodSpec(name="no-calibrator", kind="calibrator", target=f"{__name__}:NoCalibrator", **here),
+        MethodSpec(
+            name="scaling", kind="refit", target=f"{__name__}:Scaling", summary="A test.", params=tst.SPEC.params
+        ),
         MethodSpec(
             name="nan-head", kind="refit", target=f"{__name__}:NanHead", summary="A test.", params=tst.SPEC.params
         ),
@@ -39,11 +43,17 @@ class Hostile(Calibrator):
             raise ZeroDivisionError("of my own")
         if self.how == "tensor":
             return {"scale": torch.ones(2)}
+        if self.how == "writes-scores":
+            outputs.scores.sub_(outputs.scores.amax(dim=1, keepdim=True))
+        if self.how == "writes-labels":
+            labels.numpy()[:] = 0
         return {"stage": "somebody else", "noise": float(torch.rand(()))}
 
     def apply(self, outputs: Outputs, fitted: dict[str, Any]) -> Any:
         if self.how == "none":
             return None
+        if self.how == "writes-apply":
+            outputs.scores.numpy()[0] += 1.0
         if self.how == "shape":
             return Outputs(outputs.logits()[:, :1])
         if self.how == "nan":
@@ -69,6 +79,14 @@ class NoCalibrator:
 
     def __init__(self, how: str) -> None:
         self.how = how
+
+
+class Scaling(tst.TST):
+    """A head refit that normalises the features of all later stages."""
+
+    def fit(self, head: nn.Module, task: RefitTask) -> dict[str, Any]:
+        task.val_features.div_(2.0)
+        return super().fit(head, task)
 
 
 class NanHead(tst.TST):

@@ -121,3 +121,23 @@ def test_outputs_that_are_nan_never_reach_a_record(scores: str, tmp_path: Path) 
     with pytest.raises(RunError, match="NaN"):
         run("nan-head:epochs=1", scores, "frozen", results=tmp_path)
     assert list((tmp_path / "records").iterdir()) == []
+
+
+@pytest.mark.usefixtures("_hostile")
+@pytest.mark.parametrize(
+    ("how", "place"), [("writes-scores", "scores"), ("writes-labels", "labels"), ("writes-apply", "scores")]
+)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
+def test_a_stage_that_changes_its_inputs_in_place_is_named(how: str, place: str, dtype: torch.dtype) -> None:
+    """Through torch or through numpy: another stage would read something else than was stored."""
+    outputs = Outputs(torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).to(dtype))
+    posthoc = chain(f"hostile:how={how}")
+    with pytest.raises(RunError, match=f"'hostile' changes its input {place} in place") as caught:
+        posthoc.fit(outputs, LABELS.clone())
+    assert caught.value.hint == f"correct the plugin: let it change a copy, {place}.clone()"
+
+
+@pytest.mark.usefixtures("_hostile")
+def test_a_refit_that_changes_the_features_is_named(blobs: str, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="'scaling' changes its input val_features in place"):
+        short_run("ce+scaling", blobs, tmp_path)

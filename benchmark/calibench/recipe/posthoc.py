@@ -14,6 +14,7 @@ from calibench.outputs.decisions import Decisions
 from calibench.outputs.outputs import Outputs
 from calibench.recipe.absent_classes import KEPT, collapsed_classes, with_probabilities_of
 from calibench.recipe.cal_split import APPROXIMATE, FOLDS, PARTS, Samples, attempts, folds_of, shuffled, split_for, take
+from calibench.recipe.unchanged import unchanged
 from calibench.stages import Calibrator, DecisionRule
 from calibench.stages.build import as_figures, build_stage
 
@@ -188,7 +189,9 @@ class PostHoc:
             return None
         bound, rule = self.rule
         with blaming(who(bound)):
-            answer = rule.decide(self._for_rule(outputs), self._fitted.get(bound.name, {}))
+            shown = self._for_rule(outputs)
+            with unchanged(who(bound), scores=shown.scores):
+                answer = rule.decide(shown, self._fitted.get(bound.name, {}))
             decisions = answer if isinstance(answer, Decisions) else Decisions(answer)
             try:
                 return decisions.cpu().check(len(outputs), outputs.num_classes)
@@ -200,14 +203,14 @@ class PostHoc:
         return outputs if self.rule is not None and self.rule[1].one_vs_rest else outputs.plain()
 
     def _fit(self, bound: Bound, stage: Calibrator | DecisionRule, outputs: Outputs, labels: torch.Tensor) -> None:
-        with blaming(who(bound)):
+        with blaming(who(bound)), unchanged(who(bound), scores=outputs.scores, labels=labels):
             self._fitted[bound.name] = as_figures(bound, stage.fit(outputs, labels))
 
     def _calibrated(
         self, bound: Bound, calibrator: Calibrator, outputs: Outputs, adapted: dict[str, Any] | None = None
     ) -> Outputs:
         fitted = self._fitted[bound.name]
-        with blaming(who(bound)):
+        with blaming(who(bound)), unchanged(who(bound), scores=outputs.scores):
             if adapted is None:
                 adapted = self.adapted[bound.name] = as_figures(bound, calibrator.adapt(outputs, fitted))
             mapped = calibrator.apply(outputs, {**fitted, **adapted})

@@ -16,6 +16,7 @@ from calibench.errors import blaming
 from calibench.models.network import Network
 from calibench.outputs.outputs import Outputs
 from calibench.progress import Report
+from calibench.recipe.unchanged import unchanged
 from calibench.records.stage_end import end_of_stage
 from calibench.seeds import seeded
 from calibench.stages import HeadRefit, RefitTask, TuneTask
@@ -55,7 +56,8 @@ class Stage2:
                     input_shape=data.train.x.shape[1:],
                     resume=resume,
                 )
-                with listening() as curves:
+                rows = {f"{name}_features": features[name] for name in ("train", "val")}
+                with listening() as curves, unchanged(who(self.bound), **rows, train_labels=task.train_labels):
                     learned = self.refit.fit(head, task)
                 return self._result(head, learned, last_of(curves))
 
@@ -80,7 +82,7 @@ class Stage2:
 
     def outputs(self, head: nn.Module, features: torch.Tensor, seed: int) -> Outputs:
         """Outputs of the refitted head for features `[n, D]`, on the CPU; `seed` is that of heads that draw at random."""
-        with seeded(seed), blaming(who(self.bound)):
+        with seeded(seed), blaming(who(self.bound)), unchanged(who(self.bound), features=features):
             outputs = self.refit.outputs(head, features)
         return Outputs(outputs.scores.cpu(), outputs.from_probs)
 
