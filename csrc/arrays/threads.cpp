@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdlib>
 #include <exception>
 #include <mutex>
@@ -16,6 +15,21 @@
 
 namespace calibench {
 namespace {
+
+// std::condition_variable::wait of gcc 12 is of GLIBCXX_3.4.30, which RHEL 9 lacks: a wheel could not run
+// there.
+class Condition {
+ public:
+  template <typename Ready>
+  void wait(std::unique_lock<std::mutex>& lock, const Ready& ready) {
+    while (!ready()) pthread_cond_wait(&condition_, lock.mutex()->native_handle());
+  }
+  void notify_one() { pthread_cond_signal(&condition_); }
+  void notify_all() { pthread_cond_broadcast(&condition_); }
+
+ private:
+  pthread_cond_t condition_ = PTHREAD_COND_INITIALIZER;
+};
 
 // One call. Its pieces are numbered; the pool's mutex guards `next` and `error`.
 struct Job {
@@ -94,8 +108,8 @@ class Pool {
 
   std::mutex busy_;
   std::mutex guard_;
-  std::condition_variable wake_;
-  std::condition_variable done_;
+  Condition wake_;
+  Condition done_;
   Job* job_ = nullptr;
   int64_t started_ = 0;
 };

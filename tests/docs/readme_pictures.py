@@ -1,7 +1,8 @@
-"""The two pictures of README.md, by calibench's own commands: `make pictures`, or `python tests/docs/readme_pictures.py`.
+"""The pictures of the documentation, by calibench's own commands: `make pictures`, or `python tests/docs/readme_pictures.py`.
 
 docs/pictures/board.svg has nine recipes of the committed board quick-v1 on digits, ranked among themselves.
 docs/pictures/reliability.svg has the example of docs/guides/production.md before and after its map.
+docs/pictures/board.png and dataset-dark.png are pages of the site of quick-v1, in the Chromium of the system.
 """
 
 from __future__ import annotations
@@ -60,6 +61,26 @@ def draw_reliability(out: Path) -> None:
         calibench(*words, folder=Path(name))
 
 
+def draw_site(board: Path, dataset: Path) -> None:
+    """Write the pictures of two pages of the site."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as driver:
+        calibench("site", "site", "--results", str(BOARD), folder=Path(name))
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        folder = Path(name) / "site" / "quick-v1"
+        (digits,) = (folder / "data").glob("digits-*.html")
+        for address, colours, out in (
+            ((folder / "index.html").as_uri(), "light", board),
+            (f"{digits.as_uri()}#cost", "dark", dataset),
+        ):
+            page = browser.new_page(viewport={"width": 1200, "height": 860}, color_scheme=colours)
+            page.goto(address)
+            page.screenshot(path=out)
+        browser.close()
+
+
 if __name__ == "__main__":
     draw_board(PICTURES / "board.svg")
     draw_reliability(PICTURES / "reliability.svg")
+    draw_site(PICTURES / "board.png", PICTURES / "dataset-dark.png")
