@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from calibench import REQUIRED, InputError, NoiseSpec, Param
-from calibench.config.grammar import Bound, Piece, bind, parse_piece, parse_recipe
+from calibench.config.grammar import Bound, Piece, bind, parse_list, parse_piece, parse_recipe
 from calibench.config.values import format_value
 
 
@@ -198,3 +198,9 @@ def test_hostile_values_are_read_or_refused(text, key):
         bound = bind(ALL, ((key, text),))
         assert rebound(bound) == bound
         assert all(format_value(value) for value in bound.params.values())
+
+
+@pytest.mark.parametrize("names", [("nll", "brier"), ["nll"], 5])
+def test_a_list_that_is_no_text_is_refused(names):
+    with pytest.raises(InputError, match=f"names are a text, not a {type(names).__name__}"):
+        parse_list(names)

@@ -92,6 +92,8 @@ def parse_list(text: str) -> tuple[Piece, ...]:
 
     After a name with parameters, each `key=value` belongs to that name.
     """
+    if not isinstance(text, str):
+        raise InputError(f"names are a text, not a {type(text).__name__}", "join them by commas: 'brier,ece:bins=20'")
     items: list[str] = []
     for part in _split(text, ","):
         continues = bool(items) and ":" in items[-1] and "=" in part and ":" not in part.partition("=")[0]
