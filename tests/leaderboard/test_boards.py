@@ -13,9 +13,7 @@ import pytest
 from board_records import RESAMPLES, only_board, ranks, store, store_runs, unstored_record
 
 from calibench import InputError
-from calibench.atomic import write_json
 from calibench.leaderboard.boards import boards
-from calibench.leaderboard.folder_boards import NOT_ON_BOARDS, Rule, folder_boards
 from calibench.report.board_columns import board_columns, metrics_of
 from calibench.report.render import render
 
@@ -139,21 +137,6 @@ def test_two_paths_to_equal_data_are_one_board(tmp_path: Path) -> None:
 def test_one_run_without_predictions_shows_the_interval_of_its_record() -> None:
     record = unstored_record("m", 0, {"nll": 1.0}, intervals={"nll": [0.5, 2.0]})
     assert only_board([record], Path("nowhere")).rows[0].cells["nll"].interval == (0.5, 2.0)
-
-
-def test_a_board_needs_no_field_that_is_left_out(tmp_path: Path) -> None:
-    """Whatever stands in such a field of the records, the text of the boards is the same."""
-    store_runs(tmp_path, "ce", [0.1, 0.12])
-    store_runs(tmp_path, "ce+temperature", [0.0, 0.02])
-    texts = []
-    for left_out, others in ((NOT_ON_BOARDS, {"advice": 1, "curves": {"stage": [2]}}), ((), {})):
-        for file in (tmp_path / "records").glob("*.json"):
-            write_json(file, json.loads(file.read_text()) | others)
-        made = folder_boards(tmp_path, Rule("nll"), None, resample=lambda *_: {}, leave_out=left_out)
-        texts.append([render(made.boards, form) for form in ("csv", "json", "markdown")])
-        for file in (tmp_path / "records").glob("*.json"):
-            write_json(file, json.loads(file.read_text()) | {"advice": None, "curves": []})
-    assert texts[0] == texts[1]
 
 
 def test_a_board_is_made_without_torch(tmp_path: Path) -> None:

@@ -134,9 +134,9 @@ def _where(where: str | None, results: Path) -> tuple[list[Path], Suite | None]:
 
 def _of_folder(folder: Path, rule: Rule, suite: Suite | None, view: View) -> FolderBoards:
     """The boards of a folder as the options want them. Failed runs on no board are named on standard error."""
-    from calibench.leaderboard.folder_boards import NOT_ON_BOARDS, folder_boards
+    from calibench.leaderboard.folder_boards import folder_boards
 
-    made = folder_boards(folder, rule, suite, _resample, reliability=view.reliability, leave_out=NOT_ON_BOARDS)
+    made = folder_boards(folder, rule, suite, _resample, reliability=view.reliability)
     there = {(record.dataset, record.model, record.noise) for record in made.records}
     for cell in made.failed:
         if (cell.dataset, cell.model, cell.noise) not in there:

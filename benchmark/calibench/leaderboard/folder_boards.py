@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,26 +43,14 @@ class FolderBoards:
     suite: Suite | None
 
 
-NOT_ON_BOARDS = ("curves", "details", "findings", "advice")
-"""Fields of a record that no board shows. They are over half of it."""
-
-
 def folder_boards(
-    folder: Path,
-    rule: Rule,
-    suite: Suite | None,
-    resample: Resample,
-    *,
-    reliability: bool = False,
-    leave_out: Collection[str] = (),
+    folder: Path, rule: Rule, suite: Suite | None, resample: Resample, *, reliability: bool = False
 ) -> FolderBoards:
     """The boards of a folder; with `suite` those of its runs alone. InputError if there are none.
 
-    Fields to `leave_out` are not read: `NOT_ON_BOARDS` for whoever wants nothing but boards.
-
     Without `suite` that of the records counts, if all of them are of one and this calibench has that version.
     """
-    records, failed = read_records(folder, leave_out), read_failed(folder)
+    records, failed = read_records(folder), read_failed(folder)
     if not records and not failed:
         raise InputError(f"there are no records under {str(folder)!r}", "run first: calibench run --method vtst")
     suite = suite or suite_of(records)

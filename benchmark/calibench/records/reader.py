@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +33,9 @@ class RecordReader:
     """Reads one record after another. Runs of one recipe share most fields: units, versions, data, machine.
 
     A field that has the text of a field of the record before is not parsed and not checked again: both records hold one value.
-    Fields to `leave_out` are neither parsed nor checked, and have their default: training curves are half of a file.
     """
 
-    def __init__(self, leave_out: Collection[str] = ()) -> None:
-        self._leave_out = frozenset(leave_out)
-        self._left_out = tuple(f'{name}": ' for name in leave_out)
+    def __init__(self) -> None:
         self._before: ResultRecord | None = None
         self._fields: dict[str, tuple[str, Any]] = {}
         """The name and the value of each field of the record before, by its text."""
@@ -49,8 +45,6 @@ class RecordReader:
         document = self._document(path)
         if document is None:
             document = read_document(path)
-        if isinstance(document, dict):
-            document = {name: value for name, value in document.items() if name not in self._leave_out}
         self._before = ResultRecord.from_dict(document, str(path), self._before)
         return self._before
 
@@ -58,7 +52,7 @@ class RecordReader:
         """The document, if it has the layout of `write_json`; None for any other, and if anything is wrong with it.
 
         In this layout every field begins on a line of its own, behind one space. No text has a line break inside, so the
-        file is cut between whole fields if each part is a name, a value and a comma.
+        file is cut between whole fields if each part is a name, a value and a comma, and no name stands twice.
         """
         before = self._fields
         try:
@@ -66,14 +60,11 @@ class RecordReader:
             if not text.startswith(_FIRST) or not text.endswith(_LAST):
                 return None
             fields = f"{text[len(_FIRST) : -len(_LAST)]},".split(_NEXT)
-            self._fields = {
-                field: before.get(field) or _name_and_value(field)
-                for field in fields
-                if not (field.startswith(self._left_out) and _is_whole(field))
-            }
+            self._fields = {field: before.get(field) or _name_and_value(field) for field in fields}
         except (OSError, ValueError, RecursionError):
             return None
-        return dict(self._fields.values())
+        document = dict(self._fields.values())
+        return document if len(document) == len(fields) else None  # of a name that stands twice the last value counts
 
 
 _FIRST, _NEXT, _LAST = '{\n "', '\n "', "\n}\n"
@@ -87,13 +78,3 @@ def _name_and_value(field: str) -> tuple[str, Any]:
     if rest[end:] != "," or not name.isidentifier():
         raise ValueError(field)
     return name, value
-
-
-def _is_whole(field: str) -> bool:
-    """True if the text `NAME": VALUE,` surely closes what it opens, so that the next field is none within this one.
-
-    Brackets in texts do not count. A text with an escape, which may be a quote, is not judged.
-    """
-    outside = "".join(field.partition('": ')[2].split('"')[::2])
-    pairs = outside.count("{") == outside.count("}") and outside.count("[") == outside.count("]")
-    return pairs and field.endswith(",") and field.count('"') % 2 == 1 and "\\" not in field

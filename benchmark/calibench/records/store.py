@@ -41,15 +41,15 @@ def read_record(path: Path) -> ResultRecord:
     return ResultRecord.from_dict(read_document(path), str(path))
 
 
-def read_records(results: Path, leave_out: Collection[str] = ()) -> list[ResultRecord]:
-    """All records of a results folder, in the order of their run ids; fields to `leave_out` have their default.
+def read_records(results: Path) -> list[ResultRecord]:
+    """All records of a results folder, in the order of their run ids.
 
     InputError if the folder does not exist, or if a file in it cannot be read or is not a record.
     """
     folder = results / RECORDS
     if not folder.is_dir():
         raise InputError(f"there are no records under {str(results)!r}", "run first: calibench run --method vtst")
-    reader = RecordReader(leave_out)
+    reader = RecordReader()
     return [reader.read(path) for path in sorted(folder.glob("*.json"), key=lambda path: path.name)]
 
 
