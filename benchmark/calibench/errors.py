@@ -73,7 +73,9 @@ LONGEST_LIST = 100
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """`did you mean 'vtst'?` for a near miss among the `choices`, else the list of them, the first hundred of many."""
     names = sorted(choices)
-    near = difflib.get_close_matches(word.lower(), [name.lower() for name in names], n=1, cutoff=0.6)
+    lower = [name.lower() for name in names]
+    longer = sorted((name for name in lower if len(word) > 2 and name.startswith(word.lower())), key=len)
+    near = longer[:1] or difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.6)
     if near:
         return f"did you mean {next(name for name in names if name.lower() == near[0])!r}?"
     more = f" and {len(names) - LONGEST_LIST} more" if len(names) > LONGEST_LIST else ""

@@ -42,6 +42,17 @@ def test_list_names_origin_api_time_and_items(cli, install_plugin):
     assert "1 noise" in table
 
 
+def test_list_counts_the_lifecycle_hooks_that_a_plugin_hears(cli, install_plugin):
+    hook = "import calibench\n@calibench.hookimpl\ndef calibench_run_finished(event): ..."
+    install_plugin("my_module", hook)
+    plugins = {plugin["name"]: plugin for plugin in cli("plugin", "list", "--json").document["plugins"]}
+    assert plugins["my-module"]["hears"] == ["calibench_run_finished"]
+    assert plugins["my-module"]["adds"] == {}
+    assert plugins["calibench-models"]["hears"] == []
+    (line,) = [line for line in cli("plugin", "list").out.splitlines() if "my-module-dist" in line]
+    assert line.rstrip().endswith("1 lifecycle hook")
+
+
 def test_list_says_why_a_plugin_failed(cli, install_plugin):
     install_plugin("my_module", "raise RuntimeError('no licence')")
     ran = cli("plugin", "list")

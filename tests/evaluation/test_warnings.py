@@ -125,3 +125,18 @@ def test_rows_of_few_digits_may_coincide() -> None:
     order = rng.permutation(2000)
     with pytest.raises(InputError, match="2000 of the 2000 samples"):
         calibench.evaluate(probs=p, labels=labels, fit="temperature", fit_probs=p[order], fit_labels=labels[order])
+
+
+def test_what_a_fit_turns_into_logits_is_judged_by_another_rule_and_said() -> None:
+    rng = np.random.default_rng(2)
+    p, labels = draw(rng, 400, 3)
+    zero = np.arange(5)
+    p[zero] = 0.5
+    p[zero, labels[zero]] = 0.0
+    fit_p, fit_labels = draw(rng, 300, 3)
+    fit = {"fit": "temperature", "fit_probs": fit_p, "fit_labels": fit_labels}
+    record = calibench.evaluate(probs=p, labels=labels, **fit)
+    said = "after the fit 5 of 400 are below 1e-12, and NLL takes them as they are: from a file that apply writes"
+    assert [text.startswith(said) for text in record.warnings].count(True) == 1
+    inside = calibench.evaluate(probs=p[5:], labels=labels[5:], **fit)
+    assert not any("after the fit" in text for text in inside.warnings)

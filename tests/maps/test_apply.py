@@ -101,6 +101,17 @@ def test_labels_may_be_missing(fitted: calibench.CalibrationMap, tmp_path: Path)
         assert np.abs(stored["probs"] - fitted.probs(logits)).max() <= 1e-12
 
 
+def test_columns_that_are_no_scores_are_written_again(fitted: calibench.CalibrationMap, tmp_path: Path) -> None:
+    """The row numbers too, by which somebody joins the file with another one."""
+    logits = make(20, 0)[0].tolist()
+    lines = [",".join(map(repr, [100 + row, *values])) + f",site-{row % 2}" for row, values in enumerate(logits)]
+    (tmp_path / "new.csv").write_text("\n".join(["id,logit_0,logit_1,logit_2,logit_3,site", *lines]) + "\n")
+    calibench.apply_map(fitted, tmp_path / "new.csv", tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["id"], row["site"]) for row in rows] == [(f"{100 + n}", f"site-{n % 2}") for n in range(20)]
+
+
 def test_classes_keep_the_order_of_the_file(tmp_path: Path) -> None:
     logits, labels = make(700, 0)
     fitted = calibench.fit_map(

@@ -37,7 +37,7 @@ def test_a_column_of_row_numbers_is_named_and_left_out(name):
     samples = table({name: range(40), **named(LOGITS), "label": LABELS})
     np.testing.assert_array_equal(samples.scores, LOGITS)
     assert not samples.from_probs
-    assert f"the column {name!r} is left out: it counts the rows" in samples.notes
+    assert f"the column {name!r} is left out of the scores: it counts the rows" in samples.notes
     samples = table({name: range(40), **named(LOGITS), "label": LABELS}, logits="*")
     np.testing.assert_array_equal(samples.scores, LOGITS)
 
@@ -53,7 +53,7 @@ def test_columns_beside_the_scores_are_left_out_and_named():
     samples = table({**extra, **named(PROBS), "label": LABELS})
     np.testing.assert_array_equal(samples.scores, PROBS)
     assert samples.class_names == ("cat", "dog", "fox")
-    assert set(samples.others) == {"text", "weight"}
+    assert set(samples.others) == {"age", "text", "weight"}  # `apply` writes them again
     assert "the column 'age' is left out: without it every row sums to 1" in samples.notes
     assert set(samples.unused) == {"text", "weight"}
 

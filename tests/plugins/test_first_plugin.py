@@ -29,6 +29,9 @@ OURS = os.pathsep.join(
 MOST_LINES = 25
 """Lines that an author writes."""
 
+OFFLINE = ("--no-index", "--no-build-isolation", "--no-deps")
+"""What the packages need is in the environment that these tests run in."""
+
 
 def blocks(language: str, section: str) -> list[str]:
     """The blocks of a language under a heading of the page."""
@@ -65,7 +68,7 @@ def follow(home: Path, section: str, folder: str = "work") -> list[str]:
             shutil.copy(at / words[1], at / words[2])
             continue
         program = home / "venv" / "bin" / words[0]
-        words += ["--no-index", "--quiet"] if words[:2] == ["pip", "install"] else []
+        words += [*OFFLINE, "--quiet"] if words[:2] == ["pip", "install"] else []
         printed.append(output(run(program, *words[1:], cwd=at, PYTHONPATH=OURS)))
     return printed
 
@@ -75,7 +78,9 @@ def test_a_method_from_an_empty_folder_to_the_board(home: Path) -> None:
     follow(home, "1. Make a package")
     package = home / "work" / "my-method"
     fields, written, test = blocks("python", "2. Write the method")
-    assert sum(map(len, (fields.splitlines(), written.splitlines(), test.splitlines()))) <= MOST_LINES
+    count = sum(bool(line) for line in f"{fields}{written}{test}".splitlines())
+    assert count <= MOST_LINES
+    assert f"You write {count} lines." in PAGE.read_text(encoding="utf-8")
 
     module = package / "src" / "my_method" / "plugin.py"
     text = module.read_text(encoding="utf-8")
@@ -85,11 +90,10 @@ def test_a_method_from_an_empty_folder_to_the_board(home: Path) -> None:
         assert changed == 1, key
     module.write_text(text[: text.index("class MyMethod")] + written, encoding="utf-8")
     tests = package / "tests" / "test_my_method.py"
-    old = re.search(
-        r"    assert 0 < fitted.*\n    assert method\.apply.*\n", tests.read_text(encoding="utf-8"), re.MULTILINE
-    )
-    assert old is not None
-    tests.write_text(tests.read_text(encoding="utf-8").replace(old[0], test), encoding="utf-8")
+    old = '    assert 0 < fitted["share"] < 1\n'
+    assert old in tests.read_text(encoding="utf-8")
+    assert f"`{old.strip()}`" in PAGE.read_text(encoding="utf-8")
+    tests.write_text(tests.read_text(encoding="utf-8").replace(old, test), encoding="utf-8")
 
     (checked,) = follow(home, "3. Check it", "work/my-method")
     assert " 0 fails" in checked

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calibench.cli.complete_names import recipes
 from calibench.cli.file_options import max_memory_option
 from calibench.cli.input_options import columns_option
 from calibench.cli.json_output import emit_json, json_option
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--method",
     metavar="RECIPE",
+    shell_complete=recipes,
     default="auto",
     show_default=True,
     help="Calibrators and a decision rule, as temperature+threshold:value=0.8; auto takes what the advice names.",

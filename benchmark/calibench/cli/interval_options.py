@@ -12,5 +12,5 @@ resamples_option = click.option(
     type=int,
     default=1000,
     show_default=True,
-    help="The number of bootstrap resamples for the intervals. evaluate: 0 gives figures alone.",
+    help="The number of bootstrap resamples for the intervals, from 1000 on; 0, where stored outputs are judged: figures alone.",
 )

@@ -62,6 +62,7 @@ def _about(registry: Registry, number: int) -> dict[str, Any]:
         "adds": {
             family: sorted(s.name for s in offered if s.family == family) for family in {s.family for s in offered}
         },
+        "hears": sorted(hook for told in registry.listeners if told.name == plugin.name for hook in told.functions),
     }
 
 
@@ -85,6 +86,7 @@ def _print(plugins: list[dict[str, Any]]) -> None:
         )
     for plugin in plugins:
         adds = Counter({family: len(names) for family, names in plugin["adds"].items()})
+        adds += Counter({"lifecycle hook": len(plugin["hears"])})
         text = ", ".join(f"{count} {family}{'s' if count > 1 else ''}" for family, count in sorted(adds.items()))
         loaded = plugin["status"] == "loaded"
         cells = (

@@ -19,6 +19,7 @@ from calibench.evaluation.fit_samples import warnings_about_fit
 from calibench.evaluation.judge import Judgement, judge
 from calibench.evaluation.parts import NOTHING_ASKED, Parts
 from calibench.evaluation.soft_fit import with_drawn_labels
+from calibench.evaluation.warnings import unclipped_after
 from calibench.kernels import numpy_backend
 from calibench.metrics.bootstrap import DEFAULT_SAMPLING, Sampling
 from calibench.metrics.judged import Judged
@@ -102,6 +103,7 @@ def evaluate_samples(  # noqa: PLR0913 - an argument for each fact about the sam
         fit=after.learned,
         after=_after(judgement, parts.with_gains(parts_after, judged, judged_after, sampling.level)),
         judged_after=judged_after,
+        warnings=record.warnings + unclipped_after(judged, judged_after),
     )
 
 

@@ -81,6 +81,20 @@ def clipped_warning(count: int, n: int) -> str:
     return f"{count} of {n} probabilities of the true class {were} below {CLIP:g}, and NLL takes them as {CLIP:g}"
 
 
+def unclipped_after(before: Judged, after: Judged) -> list[str]:
+    """That a fit turned probabilities into logits, of which NLL raises none, so that its two figures follow two rules."""
+    if not before.from_probs or after.from_probs or before.top_label_only:
+        return []
+    count = int((after.label_probs < CLIP).sum())
+    if not count:
+        return []
+    were = "is" if count == 1 else "are"
+    return [
+        f"after the fit {count} of {after.n} {were} below {CLIP:g}, and NLL takes them as they are: "
+        f"from a file that apply writes it takes them as {CLIP:g}"
+    ]
+
+
 def _rare(judged: Judged) -> str:
     """Labels, of samples with several, that too few samples have or are expected to have."""
     if judged.labels_per_sample == 1:

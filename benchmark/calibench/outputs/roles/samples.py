@@ -36,7 +36,9 @@ def samples_of(content: Content, columns: Columns, path: object, labelled: bool 
     samples, keep = _matched(found, columns, path)
     rest = {name: array for name, array in content.arrays.items() if name not in found.used}
     n = len(samples.scores) if keep is None else len(keep)
-    others = {name: array if keep is None else array[keep] for name, array in rest.items() if array.shape == (n,)}
+    left_out = found.used.difference(found.score_names, found.label_names)  # `apply` writes it all the same, as an id
+    carried = {name: array for name, array in content.arrays.items() if name in rest or name in left_out}
+    others = {name: array if keep is None else array[keep] for name, array in carried.items() if array.shape == (n,)}
     return samples._replace(others=others, notes=(*content.notes, *samples.notes), unused=(*rest, *content.unused))
 
 

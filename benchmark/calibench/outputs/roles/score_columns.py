@@ -134,7 +134,7 @@ def _stranger(names: list[str], numeric: Mapping[str, NDArray[np.float64]]) -> s
 def _left_out(index: Sequence[str], numeric: Mapping[str, NDArray[np.float64]] | None = None) -> tuple[str, ...]:
     """That columns are left out: those without a name need not count anything."""
     return tuple(
-        f"the column {name!r} is left out: it "
+        f"the column {name!r} is left out of the scores: it "
         + ("has no name" if numeric is not None and not counts_rows(numeric.get(name)) else "counts the rows")
         for name in index
     )
