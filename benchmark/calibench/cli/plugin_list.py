@@ -62,7 +62,7 @@ def _about(registry: Registry, number: int) -> dict[str, Any]:
         "adds": {
             family: sorted(s.name for s in offered if s.family == family) for family in {s.family for s in offered}
         },
-        "hears": sorted(hook for told in registry.listeners if told.name == plugin.name for hook in told.functions),
+        "hears": sorted(hook for told in registry.listeners if told.name == str(plugin) for hook in told.functions),
     }
 
 
