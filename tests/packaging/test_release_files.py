@@ -50,7 +50,7 @@ def test_one_range_of_torch_stands_everywhere() -> None:
     container = (ROOT / "docs" / "packaging" / "Containerfile").read_text(encoding="utf-8")
     assert f'ARG TORCH="{TORCH}"\nARG TORCH_INDEX={index}\n' in container
     for page in ("README.md", "docs/guides/install.md"):
-        assert f'pip install "{TORCH}" --index-url {index} ' in (ROOT / page).read_text(encoding="utf-8")
+        assert f'pip install "{TORCH}" --index-url {index}\n' in (ROOT / page).read_text(encoding="utf-8")
     for file in ("setup.py", "Makefile"):
         assert f'"{TORCH}"' in (ROOT / file).read_text(encoding="utf-8")
 
