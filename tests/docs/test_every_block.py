@@ -73,7 +73,7 @@ LOOKED_UP = {
     ),
     **dict.fromkeys(
         [f"docs/evidence/{name}.md" for name in
-         ("calibrators", "costs", "imbalance", "noise", "ood-scores", "recipes", "training-objectives")],
+         ("calibrators", "costs", "imbalance", "noise", "ood-scores", "recipes", "tabular", "training-objectives")],
         "repeats a measurement of minutes to hours: its recipes and data sets are looked up here",
     ),
 }  # fmt: skip
