@@ -99,7 +99,7 @@ def groups_lines(groups: Groups, what: str = "groups", noun: str = "group") -> S
         return lines
     bad = [name for name, group in tested.items() if group["calibrated"] == "miscalibrated"]
     few = sum(group["calibrated"] == "too_few" for group in tested.values())
-    summary = f"{what}: {len(bad)} of {len(tested)} miscalibrated, at a joint level of 5 % over all {what}"
+    summary = f"{what}: {len(bad)} of {len(tested)} miscalibrated, with a joint error rate of 5 % over all {what}"
     if few:
         summary += f"; too few samples to tell in {few}"
     lines.append(summary)

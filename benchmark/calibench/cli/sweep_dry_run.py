@@ -38,7 +38,10 @@ def say_missing(suite: Suite, cells: Sequence[Cell], results: Path, as_json: boo
         document = {"suite": suite.name, "cells": len(cells), "missing": labels, "failed": [c.label for c in failed]}
         emit_json(document | {"with_record": [cell.label for cell in looked_at], "estimated_seconds": seconds})
         return
-    print_line(stdout(), f"{suite.name}: {len(cells)} runs, {len(missing)} missing, {len(failed)} failed earlier")
+    print_line(
+        stdout(),
+        f"{suite.name}: {len(cells)} run{'' if len(cells) == 1 else 's'}, {len(missing)} missing, {len(failed)} failed earlier",
+    )
     if looked_at:
         print_line(
             stdout(),

@@ -87,7 +87,7 @@ class ResultRecord:
     earlier versions."""
 
     findings: list[dict[str, Any]] = field(default_factory=list)
-    """What is significantly wrong, at a joint level of 5 % over all that is tested. Each has its `kind` (`top_label`,
+    """What is significantly wrong, with a joint error rate of 5 % over all that is tested. Each has its `kind` (`top_label`,
     `class`, `label`, or `soft` where the shares of people were judged); its `name` (`top label`, the number of the
     class or label, or `all`); the `predicted` and the `observed` count; its `size`, the gap between both or the
     calibration error above chance, as a fraction of the samples; `detectable`, the size that is found 4 times in 5; and
