@@ -13,7 +13,7 @@ from calibench.kernels.numpy_operators import numpy_operators
 from calibench.kernels.self_test import PASSED, self_test
 from calibench.kernels.signatures import OPS
 
-NEEDS_CPU = "needs g++ or clang++, and ninja: pip install ninja"
+NEEDS_CPU = "needs g++ or clang++, ninja and pybind11: pip install ninja pybind11"
 NEEDS_CUDA = "needs nvcc of CUDA 12 or 13 on the PATH or in CUDA_HOME, and the same as for the CPU"
 
 
