@@ -5,7 +5,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 # torch first and bounded: an unbounded torch pulls gigabytes of CUDA on most machines. The build runs in this same
 # environment (--no-build-isolation), so torch is unpacked once.
-BUILD_NEEDS := "torch>=2.10,<2.14" "numpy>=1.26,<2.5" "setuptools>=77" ninja
+BUILD_NEEDS := "torch>=2.10,<2.14" "numpy>=1.26,<2.5" "setuptools>=77" ninja "pybind11>=2.13"
 SOURCES := setup.py pyproject.toml $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
 # Without pyproject's --benchmark-skip.
 PERF := $(BIN)/python -m pytest -q tests/perf -o addopts="--import-mode=importlib --strict-markers -ra"
