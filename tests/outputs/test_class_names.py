@@ -134,3 +134,23 @@ def test_one_hot_rows():
         assert from_one_hot(labels).tolist() == [2, 0, 1]
     for labels in (eye * 2, eye - 0.1, np.ones((2, 3)), np.zeros((2, 3))):
         assert from_one_hot(labels) is None
+
+
+@pytest.mark.parametrize("names", [("p0", "p1"), ("cat", "dog"), None])
+@pytest.mark.parametrize("label", ["9" * 10_000, "-" + "9" * 10_000, "9" * 5_000 + ".0", "word" * 2_000])
+def test_a_very_long_label_is_refused_in_a_short_message(names, label):
+    """Python makes no number of over 4300 digits."""
+    labels = np.array(["0", label, "1"])
+    try:
+        read = class_indices(labels, None if names is None else ClassNames(names), 2, "f.csv", "label")
+    except InputError as error:
+        assert "row 1: label is" in error.message
+        assert len(error.message) + len(error.hint) < 500
+    else:  # a position; the caller refuses those outside
+        assert abs(read.labels[1]) == 1 << 62
+        assert read.labels[[0, 2]].tolist() == [0, 1]
+
+
+def test_zeros_before_a_long_number_do_not_count():
+    read = class_indices(np.array(["0" * 5_000 + "1", "0" * 30 + ".0"]), None, 2, "f.csv", "label")
+    assert read.labels.tolist() == [1, 0]

@@ -14,13 +14,21 @@ _WHOLE = re.compile(r"[+-]?\d+(\.0*)?\Z")
 
 LONGEST_LIST = 12
 
+LONGEST_WORD = 60
+"""Characters of a label or a name in a message."""
+
 MOST_CUTS = 5
 """So many beginnings and ends that names share are tried."""
 
 
+def shown(word: str) -> str:
+    """A label or a name for a message: the first sixty characters of a longer one."""
+    return word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}..."
+
+
 def listed(names: Iterable[object]) -> str:
     """Names joined by commas, the first twelve of many."""
-    texts = [str(name) for name in names]
+    texts = [shown(str(name)) for name in names]
     more = len(texts) - LONGEST_LIST
     return ", ".join(texts[:LONGEST_LIST]) + (f" and {more} more" if more > 0 else "")
 
