@@ -150,3 +150,12 @@ def test_a_row_without_a_key_that_pages_read_is_refused(field: str, key: str) ->
     for bad in ({k: v for k, v in row.items() if k != key}, row | {key: [3]}):
         with pytest.raises(InputError, match=f"the value of '{field}'"):
             ResultRecord.from_dict(example_record().to_dict() | {field: [row, bad]}, "here")
+
+
+@pytest.mark.parametrize("field", ["recipe", "dataset", "model", "noise", "backend"])
+def test_a_name_of_over_ten_thousand_characters_is_refused(field: str) -> None:
+    text = "ce+" * 3333 + "c"
+    assert len(text) == 10_000
+    assert getattr(ResultRecord.from_dict(example_record().to_dict() | {field: text}, "here"), field) == text
+    with pytest.raises(InputError, match=f"the value of '{field}'"):
+        ResultRecord.from_dict(example_record().to_dict() | {field: text + "e"}, "here")

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
+from calibench.config.grammar import LONGEST_TEXT
+
 Check = Callable[[Any], bool]
 
 LONGEST_NAME = 240
@@ -31,6 +33,15 @@ def _is_text(value: Any) -> bool:
 
 def _is_text_or_none(value: Any) -> bool:
     return value is None or isinstance(value, str)
+
+
+def _is_name(value: Any) -> bool:
+    """A recipe, a dataset or another part of a run. Boards compare their stages, and a longer text would take minutes."""
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT
+
+
+def _is_name_or_none(value: Any) -> bool:
+    return value is None or _is_name(value)
 
 
 def _is_whole(value: Any) -> bool:
@@ -168,12 +179,12 @@ def _is_list_of_labels_or_none(value: Any) -> bool:
 
 _TYPES: dict[str, Check] = {
     "run_id": is_file_name,
-    "recipe": _is_text,
-    "dataset": _is_text,
-    "model": _is_text,
+    "recipe": _is_name,
+    "dataset": _is_name,
+    "model": _is_name,
     "seed": _is_whole,
-    "noise": _is_text_or_none,
-    "backend": _is_text,
+    "noise": _is_name_or_none,
+    "backend": _is_name,
     "n": _is_sizes,
     "metrics": _object_of(_is_number_or_none),
     "intervals": _object_of(_is_interval),
