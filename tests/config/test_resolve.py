@@ -164,3 +164,13 @@ def test_a_chain_holds_only_stages_that_work_on_stored_outputs(recipe, message):
     with pytest.raises(InputError) as error:
         resolve_chain(recipe, CHAIN_KINDS, "--fit")
     assert message in error.value.message
+
+
+def test_a_part_whose_text_no_record_may_hold_is_refused():
+    def dataset(length):
+        start = "npz:path="
+        return start + "a" * (length - len(start))
+
+    assert len(resolve("ce", dataset=dataset(10_000)).dataset.text()) == 10_000
+    with pytest.raises(InputError, match="the dataset has 10001 characters as text, and a record holds at most 10000"):
+        resolve("ce", dataset=dataset(10_001))

@@ -114,6 +114,27 @@ def test_lists_of_a_parquet_file_need_one_length_and_numbers(cells: list[Any], m
         read(tmp_path / "f.parquet")
 
 
+@pytest.mark.parametrize("kind", ["list", "text", "words"])
+def test_no_rows_and_a_text_that_is_no_utf8_are_refused_by_file_and_column(kind: str, tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    files = pytest.importorskip("pyarrow.parquet")
+    broken = pa.array([b"ab", b"\xff\xfe"])
+    column, message = {
+        "list": (pa.array([], pa.list_(pa.float32())), "it has no rows"),
+        "text": (pa.StringArray.from_buffers(2, broken.buffers()[1], broken.buffers()[2]), "a text is not UTF-8"),
+        "words": (pa.array(["a", "b"]).dictionary_encode(), ""),
+    }[kind]
+    files.write_table(pa.table({"odd": column}), tmp_path / "f.parquet")
+    if kind == "words":
+        content = (tmp_path / "f.parquet").read_bytes()
+        assert content.count(b"\x01\x00\x00\x00a\x01\x00\x00\x00b") == 1
+        changed = content.replace(b"\x01\x00\x00\x00a\x01", b"\x01\x00\x00\x00\xff\x01")
+        (tmp_path / "f.parquet").write_bytes(changed)
+        message = "a text is not UTF-8"
+    with pytest.raises(InputError, match=rf"f\.parquet: column 'odd': {message}"):
+        read(tmp_path / "f.parquet")
+
+
 def test_the_last_layer_is_read_from_another_file(tmp_path: Path) -> None:
     arrays = draw()
     np.savez(tmp_path / "f.npz", **arrays)

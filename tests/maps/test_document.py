@@ -131,6 +131,8 @@ def test_bytes_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
         ({"classes": "3"}, "'classes' is a str"),
         ({"classes": True}, "'classes' is a bool"),
         ({"classes": 1}, "'classes' holds"),
+        ({"classes": 1_000_001, "class_names": None}, "'classes' is over 1000000, the most that a map has"),
+        ({"classes": 2, "labels_per_sample": 2**53, "class_names": None}, "'labels_per_sample' is over 1000000"),
         ({"scores": "odds"}, "'scores' holds"),
         ({"seed": -1}, "'seed' holds"),
         ({"class_names": ["a", "b"]}, "'class_names' holds"),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 
 import numpy as np
 import pytest
 
 from calibench.errors import InputError
+from calibench.outputs.columns import Columns
 from calibench.outputs.roles.class_names import ClassNames, canonical, short_names
+from calibench.outputs.roles.label_columns import label_columns
 from calibench.outputs.roles.label_values import class_indices, from_one_hot
 
 SHORT = {
@@ -134,3 +137,40 @@ def test_one_hot_rows():
         assert from_one_hot(labels).tolist() == [2, 0, 1]
     for labels in (eye * 2, eye - 0.1, np.ones((2, 3)), np.zeros((2, 3))):
         assert from_one_hot(labels) is None
+
+
+@pytest.mark.parametrize("names", [("p0", "p1"), ("cat", "dog"), None])
+@pytest.mark.parametrize("label", ["9" * 10_000, "-" + "9" * 10_000, "9" * 5_000 + ".0", "word" * 2_000])
+def test_a_very_long_label_is_refused_in_a_short_message(names, label):
+    """Python makes no number of over 4300 digits."""
+    labels = np.array(["0", label, "1"])
+    if names == ("p0", "p1") or "word" in label:
+        with pytest.raises(InputError, match="row 1: label is") as error:
+            class_indices(labels, None if names is None else ClassNames(names), 2, "f.csv", "label")
+        assert len(error.value.message) + len(error.value.hint) < 500
+    else:  # a position; the caller refuses those outside
+        read = class_indices(labels, None if names is None else ClassNames(names), 2, "f.csv", "label")
+        assert abs(read.labels[1]) == 1 << 62
+        assert read.labels[[0, 2]].tolist() == [0, 1]
+
+
+def test_zeros_before_a_long_number_do_not_count():
+    read = class_indices(np.array(["0" * 5_000 + "1", "0" * 30 + ".0"]), None, 2, "f.csv", "label")
+    assert read.labels.tolist() == [1, 0]
+
+
+def test_fifty_thousand_columns_are_matched_within_seconds():
+    """A label is looked up among the names in time that grows with their number, and no faster."""
+    names = ClassNames(tuple(f"p_{number}" for number in range(50_000)))
+    start = time.process_time()
+    assert [names.place(text) for text in ("49999", "p_7", "P_8", "none")] == [49_999, 7, 8, None]
+    assert time.process_time() - start < 5
+
+
+def test_the_hint_among_many_arrays_of_words_comes_within_seconds():
+    arrays = {f"a{number}": np.array(["cat", f"a{number}"]) for number in range(20_000)}
+    start = time.process_time()
+    with pytest.raises(InputError, match="no column or array is named labels") as error:
+        label_columns("f.npz", arrays | {"said": np.array(["a1", "a2"])}, Columns())
+    assert "are they in 'said'? --labels said" in error.value.hint
+    assert time.process_time() - start < 8

@@ -59,6 +59,7 @@ def test_the_packages_pass_their_own_tests(tmp_path):
         ("../../etc", "method", "is no name", "as in etc"),
         ("a--b", "method", "is no name", "as in a-b"),
         ("-", "method", "is no name", "as in my-method"),
+        ("a" * 101, "method", "a name of 101 characters is too long", "at most 100 characters"),
         ("temperature", "method", "there is a method called 'temperature' already, of calibench", "my-temperature"),
         ("calibench-digits", "dataset", "there is a dataset called 'digits' already", "my-digits"),
         ("class", "metric", "'class' is the name of a module or a word of Python", "my-class"),
@@ -72,6 +73,14 @@ def test_a_name_that_cannot_be_is_refused(name, kind, says, hint, tmp_path, monk
         write_package(name, kind)
     assert hint in error.value.hint
     assert not list(tmp_path.iterdir())
+
+
+def test_a_name_may_have_a_hundred_characters_and_a_folder_as_many_as_the_system_allows(tmp_path, refused):
+    long = "a" * 100
+    for kind in ("method", "reader"):  # tests/example.NAME is a file of a reader
+        assert all(file.is_file() for file in write_package(long, kind, tmp_path / kind))
+    refused("plugin", "new", "a" * 300, says="a name of 300 characters is too long", hint="at most 100")
+    refused("plugin", "new", "mine", "-o", "b" * 300, says="File name too long", hint="another folder")
 
 
 def test_a_folder_is_never_overwritten(tmp_path, refused):

@@ -132,3 +132,30 @@ def test_every_record_that_from_dict_accepts_can_stand_on_a_board(changes: dict[
 def test_values_that_no_program_can_use_are_refused(name: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"the value of '{name}'"):
         ResultRecord.from_dict(example_record().to_dict() | {name: value}, "here")
+
+
+ROWS: dict[str, dict[str, Any]] = {
+    "shift": {"shift": "fog", "kind": "fog", "severity": 2, "n": 9, "metrics": {}, "intervals": {}},
+    "ood": {"set": "svhn", "group": None, "score": "energy", "n": 9, "metrics": {}, "intervals": {}},
+    "labels": {"name": "dog", "calibrated": "no_sign", "predicted": 3.5, "observed": 4},
+}
+"""For each field the least that a row of it holds, and that pages and tables read."""
+
+
+@pytest.mark.parametrize(("field", "key"), [(field, key) for field, row in ROWS.items() for key in row])
+def test_a_row_without_a_key_that_pages_read_is_refused(field: str, key: str) -> None:
+    row = ROWS[field]
+    sound = ResultRecord.from_dict(example_record().to_dict() | {field: [row]}, "here")
+    assert getattr(sound, field) == [row]
+    for bad in ({k: v for k, v in row.items() if k != key}, row | {key: [3]}):
+        with pytest.raises(InputError, match=f"the value of '{field}'"):
+            ResultRecord.from_dict(example_record().to_dict() | {field: [row, bad]}, "here")
+
+
+@pytest.mark.parametrize("field", ["recipe", "dataset", "model", "noise", "backend"])
+def test_a_name_of_over_ten_thousand_characters_is_refused(field: str) -> None:
+    text = "ce+" * 3333 + "c"
+    assert len(text) == 10_000
+    assert getattr(ResultRecord.from_dict(example_record().to_dict() | {field: text}, "here"), field) == text
+    with pytest.raises(InputError, match=f"the value of '{field}'"):
+        ResultRecord.from_dict(example_record().to_dict() | {field: text + "e"}, "here")

@@ -59,6 +59,11 @@ def test_one_run_shows_its_interval_and_no_mean_where_there_is_none() -> None:
     assert unshifted == "unshifted 90.00 [80.00, 95.00] 5.00 0.5000"
 
 
+def test_seeds_with_other_variants_have_no_mean_over_them() -> None:
+    (table,) = shift_tables([shifted_record(0, [0.8, 0.4]), shifted_record(1, [0.8])])
+    assert "ce turn - - -" in lines(table)
+
+
 @pytest.mark.parametrize("data", [{}, {"shift": None}, {"shift": [None, {}]}, {"shift": [{"shift": "rotation"}]}])
 def test_a_record_without_facts_about_its_shift_has_a_table(data: dict[str, Any]) -> None:
     record = dataclasses.replace(shifted_record(0, [0.8, 0.4]), data=data)
@@ -74,6 +79,10 @@ def ood_record(recipe: str, seed: int, figures: dict[str, Any], **row: Any) -> R
     entry = {"set": "svhn", "group": "far", "score": "energy", "n": 50, "metrics": figures, "intervals": intervals}
     means = {f"ood_{name}_far_energy": value for name, value in figures.items()} if row.pop("mean", False) else {}
     return unstored_record(recipe, seed, means, ood=[entry | row])
+
+
+def test_a_figure_that_a_row_lacks_is_undefined() -> None:
+    assert any(line.startswith("ce svhn far energy 50 - - - -") for line in lines(ood_table([ood_record("ce", 0, {})])))
 
 
 def test_an_ood_set_is_a_line_with_the_interval_of_one_run() -> None:

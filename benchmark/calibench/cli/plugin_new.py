@@ -25,7 +25,7 @@ KINDS = ("method", "dataset", "model", "metric", "noise", "shift", "reader", "la
 def new(name: str, kind: str, output: Path | None, as_json: bool, quiet: bool) -> None:
     """Write a package for a plugin: pyproject.toml, one working example, its tests, a README and a CI file.
 
-    NAME is the name of the distribution and of what it offers; calibench-halve offers halve.
+    NAME is the name of the distribution and of what it offers; calibench-halve offers halve. It has at most 100 characters.
 
     \b
     calibench plugin new my-method

@@ -21,6 +21,9 @@ GRAMMAR_HINT = (
     "write name or name:key=value,key=value, stages joined by '+', as in ce+temperature or vtst:latent_dim=64"
 )
 
+LONGEST_TEXT = 10_000
+"""Characters of a recipe, a dataset, a model or a noise as text. A run of a longer one is refused, and so is its record."""
+
 
 @dataclass(frozen=True)
 class Piece:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from calibench.config.grammar import Bound, Piece, bind, parse_piece, parse_recipe
+from calibench.config.grammar import LONGEST_TEXT, Bound, Piece, bind, parse_piece, parse_recipe
 from calibench.config.recipe import ordered_stages, refuse_disorder, specs_of
 from calibench.config.request import RunRequest
 from calibench.config.run_config import TRAIN, RunConfig, Setting
@@ -66,7 +66,7 @@ def resolve_run(request: RunRequest, recipe: str, seed: int, defaults: Sequence[
     of_parts = [(part, k, v) for part, k, v in defaults if part in parts.names() and f"{part}.{k}" not in explicit]
     settings += [*training, *of_parts]
     dataset = _bound(parts.dataset, settings)
-    return RunConfig(
+    config = RunConfig(
         stages=tuple(_bound(part, settings) for part in parts.stages),
         dataset=dataset,
         model=_bound(parts.model, settings),
@@ -76,6 +76,18 @@ def resolve_run(request: RunRequest, recipe: str, seed: int, defaults: Sequence[
         explicit=frozenset(explicit | {f"{part}.{key}" for part, key, _ in of_parts}),
         shift_and_ood=resolve_shift_and_ood(registry(), dataset, request.shift, request.ood, request.ood_score),
     )
+    _refuse_long(config)
+    return config
+
+
+def _refuse_long(config: RunConfig) -> None:
+    """InputError for a part whose text no record may hold."""
+    texts = {"recipe": config.recipe, "dataset": config.dataset.text(), "model": config.model.text()}
+    texts |= {} if config.noise is None else {"noise": config.noise.text()}
+    for what, text in texts.items():
+        if len(text) > LONGEST_TEXT:
+            message = f"the {what} has {len(text)} characters as text, and a record holds at most {LONGEST_TEXT}"
+            raise InputError(message, f"shorten its parameters; it begins {text[:60]!r}")
 
 
 def with_seed(config: RunConfig, seed: int) -> RunConfig:

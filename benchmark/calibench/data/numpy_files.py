@@ -97,11 +97,12 @@ def read_npz(path: str | Path, names: tuple[str, ...] | None = None) -> dict[str
     name = ""
     try:
         members = npz_names(file)
-        if len(set(members)) != len(members):
+        held = set(members)
+        if len(held) != len(members):
             raise InputError(f"{path}: two arrays have one name", "write it again with numpy.savez")
         _check_sizes(file, path, members if names is None else names)
         with np.load(file, allow_pickle=False) as content:
-            for name in members if names is None else [n for n in names if n in members]:
+            for name in members if names is None else [n for n in names if n in held]:
                 arrays[name] = content[name]
     except InputError:
         raise
@@ -120,8 +121,9 @@ def read_npz(path: str | Path, names: tuple[str, ...] | None = None) -> dict[str
 
 def _check_sizes(file: Path, path: str | Path, names: Collection[str]) -> None:
     """InputError if the arrays take more memory than may be taken, or claim another size than their member has."""
+    named = set(names)
     with zipfile.ZipFile(file) as archive:
-        wanted = [info for info in archive.infolist() if info.filename.removesuffix(".npy") in names]
+        wanted = [info for info in archive.infolist() if info.filename.removesuffix(".npy") in named]
         size = sum(info.file_size for info in wanted)
         what = f"the content of its {len(wanted)} arrays" if len(wanted) != 1 else "the content of its array"
         refuse_beyond_memory(path, COPIES * size, what)

@@ -21,6 +21,9 @@ VERSION = 1
 MOST_BYTES = 1 << 30
 """A larger file is refused before it is read."""
 
+MOST_COLUMNS = 1_000_000
+"""A map of more classes, or of more labels a sample, is refused: its check rows alone would take gigabytes."""
+
 KINDS = ("logits", "probs")
 
 FIT_AGAIN = "fit it again: calibench fit FILE --method RECIPE -o MAP.json"
@@ -145,6 +148,9 @@ def _checked(document: MapDocument, where: str) -> MapDocument:
         value = getattr(document, name)
         if not isinstance(value, kind) or isinstance(value, bool):
             raise InputError(f"{where}: the field {name!r} is a {type(value).__name__}", FIT_AGAIN)
+    for name in ("classes", "labels_per_sample"):
+        if getattr(document, name) > MOST_COLUMNS:
+            raise InputError(f"{where}: the field {name!r} is over {MOST_COLUMNS}, the most that a map has", FIT_AGAIN)
     names = document.class_names
     faults = {
         "classes": document.classes < 2,

@@ -31,6 +31,9 @@ USES = {
 }
 """Each kind of example, and the command that uses it."""
 
+LONGEST_NAME = 100
+"""Characters of the name of a new plugin. Its files bear it, and systems allow names of 255 bytes."""
+
 PREFIX = "calibench-"
 """A distribution `calibench-halve` offers `halve`."""
 
@@ -39,11 +42,15 @@ def write_package(name: str, kind: str, folder: Path | None = None) -> list[Path
     """Write a package for a plugin with one example of `kind`, whole or not at all; returns its files.
 
     `name` is that of the distribution, of its item, and of the folder unless `folder` is another. InputError for a name that is
-    none or that is taken, and for a folder that exists.
+    none, that is taken or that has over 100 characters, and for a folder that exists.
     """
     words = _words(name, kind)
     folder = Path(name) if folder is None else folder
-    if folder.exists() or folder.is_symlink():
+    try:
+        taken = folder.exists() or folder.is_symlink()
+    except OSError as error:  # as for a name of over 255 bytes
+        raise InputError(f"cannot write {folder}: {error.strerror or error}", "choose another folder") from None
+    if taken:
         raise InputError(f"{folder} exists already", "name another folder with --output, or remove it")
     if not folder.absolute().parent.is_dir():
         raise InputError(f"the folder {folder.absolute().parent} does not exist", "make it first")
@@ -96,6 +103,9 @@ def _texts(kind: str, words: dict[str, str]) -> dict[str, str]:
 
 def _words(distribution: str, kind: str) -> dict[str, str]:
     """The words of the templates; InputError for a name that is none, and for one that is taken."""
+    if len(distribution) > LONGEST_NAME:
+        message = f"a name of {len(distribution)} characters is too long: {distribution[:40]!r}..."
+        raise InputError(message, f"use at most {LONGEST_NAME} characters, as in my-method")
     if not NAME.match(distribution):
         plain = re.sub(r"[^a-z0-9]+", "-", distribution.lower()).strip("-")
         hint = f"as in {plain}" if NAME.match(plain) else "as in my-method"

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
+from calibench.config.grammar import LONGEST_TEXT
+
 Check = Callable[[Any], bool]
 
 LONGEST_NAME = 240
@@ -31,6 +33,15 @@ def _is_text(value: Any) -> bool:
 
 def _is_text_or_none(value: Any) -> bool:
     return value is None or isinstance(value, str)
+
+
+def _is_name(value: Any) -> bool:
+    """A recipe, a dataset or another part of a run. Boards compare their stages, and a longer text would take minutes."""
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT
+
+
+def _is_name_or_none(value: Any) -> bool:
+    return value is None or _is_name(value)
 
 
 def _is_whole(value: Any) -> bool:
@@ -92,7 +103,7 @@ def _is_search(value: Any) -> bool:
 
 def _is_advice(value: Any) -> bool:
     keys = {"recipe": _is_text_or_none, "nll_gain": _is_number_or_none, "interval": _is_interval}
-    return value is None or (_is_object(value) and all(key in value and keys[key](value[key]) for key in keys))
+    return value is None or _has(value, keys)
 
 
 def _is_predictions(value: Any) -> bool:
@@ -110,14 +121,27 @@ def is_file_name(value: Any) -> bool:
     return sound and value.isprintable() and value[1:2] != ":" and "/" not in value and "\\" not in value
 
 
-def _is_shift_row(value: Any) -> bool:
-    keys = {"shift": _is_text, "kind": _is_text, "metrics": _object_of(_is_number_or_none)}
+def _has(value: Any, keys: Mapping[str, Check]) -> bool:
+    """True for an object with all of the keys, each of which holds what its check accepts; it may have others."""
     return _is_object(value) and all(key in value and check(value[key]) for key, check in keys.items())
+
+
+def _is_shift_row(value: Any) -> bool:
+    return _has(value, {"shift": _is_text, "kind": _is_text, "severity": _is_number, **_judged()})
 
 
 def _is_ood_row(value: Any) -> bool:
-    keys = {"set": _is_text, "score": _is_text, "metrics": _object_of(_is_number_or_none)}
-    return _is_object(value) and all(key in value and check(value[key]) for key, check in keys.items())
+    return _has(value, {"set": _is_text, "group": _is_text_or_none, "score": _is_text, **_judged()})
+
+
+def _judged() -> dict[str, Check]:
+    """What rows of shifts and OOD sets have in common."""
+    return {"n": _is_whole, "metrics": _object_of(_is_number_or_none), "intervals": _object_of(_is_interval)}
+
+
+def _is_label(value: Any) -> bool:
+    """The verdict on one of several labels."""
+    return _has(value, {"name": _is_text, "calibrated": _is_text, "predicted": _is_number, "observed": _is_number})
 
 
 def _is_curve(value: Any) -> bool:
@@ -149,18 +173,18 @@ def _is_list_of_numbers(value: Any) -> bool:
     return (set(map(type, value)) <= {float} and isfinite(sum(value))) or all(map(_is_number, value))
 
 
-def _is_list_of_objects_or_none(value: Any) -> bool:
-    return value is None or _list_of(_is_object)(value)
+def _is_list_of_labels_or_none(value: Any) -> bool:
+    return value is None or _list_of(_is_label)(value)
 
 
 _TYPES: dict[str, Check] = {
     "run_id": is_file_name,
-    "recipe": _is_text,
-    "dataset": _is_text,
-    "model": _is_text,
+    "recipe": _is_name,
+    "dataset": _is_name,
+    "model": _is_name,
     "seed": _is_whole,
-    "noise": _is_text_or_none,
-    "backend": _is_text,
+    "noise": _is_name_or_none,
+    "backend": _is_name,
     "n": _is_sizes,
     "metrics": _object_of(_is_number_or_none),
     "intervals": _object_of(_is_interval),
@@ -175,7 +199,7 @@ _TYPES: dict[str, Check] = {
     "detectable": _is_number_or_none,
     "mean_confidence": _is_number_or_none,
     "bins": _is_whole,
-    "labels": _is_list_of_objects_or_none,
+    "labels": _is_list_of_labels_or_none,
     "warnings": _list_of(_is_text),
     "advice": _is_advice,
     "named_metrics": _list_of(_is_text),

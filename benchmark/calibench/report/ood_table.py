@@ -90,8 +90,8 @@ def _reasons(records: Sequence[ResultRecord]) -> list[str]:
 
 def ood_cell(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
     """The mean over seeds, with the interval if there is one seed; `-` if the metric is undefined on a seed."""
-    values = [row["metrics"][metric] for row in rows]
+    values = [row["metrics"].get(metric) for row in rows]
     if None in values:
         return NOTHING
-    bounds = rows[0]["intervals"][metric] if len(rows) == 1 else None
+    bounds = rows[0]["intervals"].get(metric) if len(rows) == 1 else None
     return figure_with_interval(float(np.mean(values)), bounds, "fraction")

@@ -76,7 +76,7 @@ def _curve(rows: Rows, kind: str, metric: str, unit: str) -> str:
     Bars of all kinds reach from 0 to the recipe's highest figure.
     """
     by_seed = [[row["metrics"].get(metric) for row in run if row["kind"] == kind] for run in rows]
-    if any(value is None for run in by_seed for value in run):
+    if any(value is None for run in by_seed for value in run) or len({len(run) for run in by_seed}) > 1:
         return NOTHING
     means = np.mean(by_seed, axis=0)
     highest = max(row["metrics"].get(metric) or 0 for run in rows for row in run)

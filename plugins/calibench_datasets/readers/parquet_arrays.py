@@ -18,7 +18,7 @@ def parquet_arrays(path: str) -> dict[str, NDArray[Any]]:
     """The columns as arrays by name. Lists of one length become `[N, D]`; words become class indices in sorted order.
 
     A column `split` of words divides the rows: `train_features`, `test_features`, and so on. InputError for nulls, for lists
-    of several lengths, and for columns that hold neither numbers nor words.
+    of several lengths or none at all, for a text that is no UTF-8, and for columns that hold neither numbers nor words.
     """
     table = read_parquet(path)
     arrays = {name: _column(table[name], f"{path}: column {name!r}") for name in table.column_names}
@@ -45,14 +45,24 @@ def _column(column: Any, where: str) -> NDArray[Any]:
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         return _lists(column, where)
     if types.is_dictionary(kind) or types.is_string(kind) or types.is_large_string(kind):
-        return np.array([str(value) for value in column.to_pylist()])
+        return np.array(_texts(column, where))
     if _is_numeric(kind):
         return np.asarray(column.to_numpy())
     raise InputError(f"{where} holds {kind}", "drop it: drop=NAME")
 
 
+def _texts(column: Any, where: str) -> list[str]:
+    """The cells as text; InputError if one is no UTF-8."""
+    try:
+        return [str(value) for value in column.to_pylist()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: a text is not UTF-8 ({error})", "write the file again as UTF-8") from None
+
+
 def _lists(column: Any, where: str) -> NDArray[Any]:
-    """`[N, D]` of a column of lists; InputError unless all have one length and hold numbers."""
+    """`[N, D]` of a column of lists; InputError unless there are rows, and all have one length and hold numbers."""
+    if not len(column):
+        raise InputError(f"{where}: it has no rows", "store a row of features for each sample")
     rows = column.combine_chunks()
     lengths = np.unique(np.asarray(rows.value_lengths()))
     if len(lengths) != 1:

@@ -73,3 +73,14 @@ def test_the_page_has_the_tables(record):
     page = run_page(dataclasses.replace(record, shift=[row(0.5)]), ([], "none are stored"))
     assert "Shifted test splits" in page
     assert "There are no pictures: none are stored." in page
+
+
+def test_rows_with_nothing_but_what_a_record_must_have_stand_on_the_page(record):
+    least = record.to_dict() | {
+        "shift": [{"shift": "fog", "kind": "fog", "severity": 2, "n": 9, "metrics": {}, "intervals": {}}],
+        "ood": [{"set": "svhn", "group": None, "score": "energy", "n": 9, "metrics": {}, "intervals": {}}],
+        "labels": [{"name": "a label", "calibrated": "no_sign", "predicted": 3.5, "observed": 4}],
+    }
+    page = run_page(ResultRecord.from_dict(least, "here"), ([], "none are stored"))
+    for word in ("Shifted test splits", "fog", "OOD sets", "svhn", "a label"):
+        assert word in page

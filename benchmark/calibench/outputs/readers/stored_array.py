@@ -41,8 +41,8 @@ class StoredArray:
 
     @property
     def rows(self) -> int:
-        """N."""
-        return self.shape[0]
+        """N; 1 for a single number of shape []."""
+        return self.shape[0] if self.shape else 1
 
     @property
     def size_in_bytes(self) -> int:
@@ -68,8 +68,8 @@ class StoredArray:
             raise InputError(f"cannot read {self.where}: {error}", "write the file again") from None
 
     def whole(self) -> Any:
-        """All rows; for no rows an array of none."""
-        return next(self.blocks(max(self.rows, 1)), np.zeros(self.shape))
+        """All rows, in their shape; for no rows an array of none."""
+        return next(self.blocks(max(self.rows, 1)), np.zeros(self.shape)).reshape(self.shape)
 
     def _next(self, file: IO[bytes], count: int) -> NDArray[Any]:
         row = self.shape[1:]

@@ -14,13 +14,24 @@ _WHOLE = re.compile(r"[+-]?\d+(\.0*)?\Z")
 
 LONGEST_LIST = 12
 
+LONGEST_WORD = 60
+"""Characters of a label or a name in a message."""
+
+SEVERAL = -1
+"""In place of a class, where a word names several."""
+
 MOST_CUTS = 5
 """So many beginnings and ends that names share are tried."""
 
 
+def shown(word: str) -> str:
+    """A label or a name for a message: the first sixty characters of a longer one."""
+    return word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}..."
+
+
 def listed(names: Iterable[object]) -> str:
     """Names joined by commas, the first twelve of many."""
-    texts = [str(name) for name in names]
+    texts = [shown(str(name)) for name in names]
     more = len(texts) - LONGEST_LIST
     return ", ".join(texts[:LONGEST_LIST]) + (f" and {more} more" if more > 0 else "")
 
@@ -112,7 +123,7 @@ class ClassNames:
     def _places(self) -> dict[str, int]:
         """The class of each word that names one class alone: whole names first, then shorter ones, then numbers as numbers."""
         forms = [self.full, *_forms(self.full)]
-        return self._unique([*forms, *([canonical(name) for name in form] for form in forms)])
+        return self._unique([*forms, *(tuple(map(canonical, form)) for form in forms)])
 
     @cached_property
     def parts(self) -> list[tuple[str, ...]]:
@@ -121,20 +132,27 @@ class ClassNames:
 
     @cached_property
     def _places_of_parts(self) -> dict[str, int]:
-        return self._unique([[canonical(name) for name in form] for form in self.parts])
+        return self._unique([tuple(map(canonical, form)) for form in self.parts])
 
     @cached_property
     def _without_case(self) -> dict[str, int]:
         """The class of each word in lower case, where no two classes differ by case alone."""
-        return self._unique([[name.casefold() for form in self.parts for name in form]])
+        return self._unique([tuple(name.casefold() for form in self.parts for name in form)])
 
-    def _unique(self, tiers: Sequence[Sequence[str]]) -> dict[str, int]:
+    def _unique(self, tiers: Sequence[tuple[str, ...]]) -> dict[str, int]:
+        """The class of each word that names one class alone in the first of the `tiers` where it names any alone."""
         places: dict[str, int] = {}
-        for words in tiers:
-            found: dict[str, set[int]] = {}
+        count = len(self.full)
+        for number, words in enumerate(tiers):
+            if any(
+                words == other for other in tiers[:number]
+            ):  # as where names share no beginning: it would add nothing
+                continue
+            found: dict[str, int] = {}
             for place, word in enumerate(words):
-                found.setdefault(word, set()).add(place % len(self.full))
-            places |= {word: next(iter(of)) for word, of in found.items() if len(of) == 1 and word not in places}
+                if found.setdefault(word, place % count) != place % count:
+                    found[word] = SEVERAL
+            places = {word: place for word, place in found.items() if place != SEVERAL} | places
         return places
 
     def place(self, label: object) -> int | None:

@@ -61,21 +61,19 @@ def _where_labels_are(names: Mapping[str, Any]) -> str:
     if similar.startswith("did you mean"):
         return similar
     classes = {*names, *short_names(list(names))}
-    found = [
-        name for name, values in names.items() if name.lower() not in NO_SCORES and _is_of(values, classes - {name})
-    ]
+    found = [name for name, values in names.items() if name.lower() not in NO_SCORES and _is_of(values, classes, name)]
     if len(found) == 1:
         return f"are they in {found[0]!r}? --labels {shlex.quote(found[0])}"
     return f"name the true labels: --labels NAME; {similar if not found else f'perhaps one of {listed(found)}'}"
 
 
-def _is_of(values: Any, classes: Collection[str]) -> bool:
-    """True for a column of words that are all among `classes`, but for empty ones."""
+def _is_of(values: Any, classes: set[str], name: str) -> bool:
+    """True for a column `name` of words that are all among `classes` but for empty ones, and none of them its own name."""
     words = np.asarray(values)
     if words.ndim != 1 or words.dtype.kind not in "UO":
         return False
     given = set(words.tolist()) - {"", None}
-    return bool(given) and len(given) <= len(classes) and given <= set(classes)
+    return bool(given) and len(given) <= len(classes) and name not in given and given <= classes
 
 
 def in_order_of(labels: list[str], scores: list[str]) -> tuple[list[str], bool]:

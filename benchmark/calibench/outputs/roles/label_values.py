@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calibench.errors import InputError
 from calibench.lazy import np
-from calibench.outputs.roles.class_names import LONGEST_LIST, ClassNames, canonical, is_whole, listed
+from calibench.outputs.roles.class_names import LONGEST_LIST, ClassNames, canonical, is_whole, listed, shown
 from calibench.outputs.roles.polarity import same_in_other_words
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ MISSING = ("None", "nan", "<NA>", "NaT")
 
 LARGEST = 1 << 62
 """A larger number is no class of any file."""
+
+MOST_DIGITS = 18
+"""A number of more digits counts as that large."""
 
 
 class ClassIndices(NamedTuple):
@@ -62,12 +65,13 @@ def class_indices(
         by_position.append(text)
     if by_position and len(by_position) < len(texts):
         row = first + int(np.flatnonzero(inverse == texts.index(by_position[0]))[0])
-        message = f"{path}: row {row}: {name} is {by_position[0]!r}, and other rows name their class"
+        message = f"{path}: row {row}: {name} is {shown(by_position[0])!r}, and other rows name their class"
         raise InputError(message, f"the classes are {listed(names.full)}: use one of these in every row")
     return ClassIndices(places[inverse], bool(by_position))
 
 
 def _unknown(text: str, row: int, names: ClassNames, path: object, name: str, texts: list[str]) -> InputError:
+    text = shown(text)
     if names.numbered:
         message = f"{path}: row {row}: {name} is {text!r}, none of the classes {listed(names.short)} that columns are named after"
         return InputError(
@@ -86,7 +90,7 @@ def in_sorted_order(labels: list[str], classes: int) -> str:
     if len(labels) != classes or classes > LONGEST_LIST or any("," in label for label in labels):
         return "--classes A,B,..."
     numbers = all(is_whole(label) for label in labels)
-    words = ",".join(sorted(labels, key=int) if numbers else sorted(labels))
+    words = ",".join(sorted(labels, key=lambda text: _position(text) or 0) if numbers else sorted(labels))
     return f"--classes={words}" if words.startswith("-") else f"--classes {shlex.quote(words)}"
 
 
@@ -99,7 +103,9 @@ def _without_names(
     if any(is_whole(text) for text in texts) or len(texts) != classes:
         number = positions.index(None)
         row = first + int(np.flatnonzero(inverse == number)[0])
-        message = f"{path}: row {row}: {name} is {texts[number]!r}, and the {classes} columns of scores have no names"
+        message = (
+            f"{path}: row {row}: {name} is {shown(texts[number])!r}, and the {classes} columns of scores have no names"
+        )
         hint = f"--classes A,B,... names them, in their order; the labels are {listed(texts)}"
         raise InputError(message, hint)
     return ClassIndices(inverse.astype(np.int64), False, tuple(texts))
@@ -109,7 +115,11 @@ def _position(text: str) -> int | None:
     """The whole number that a label is, or None."""
     if text in ("True", "False"):
         return int(text == "True")
-    return max(-LARGEST, min(int(float(text)) if "." in text else int(text), LARGEST)) if is_whole(text) else None
+    if not is_whole(text):
+        return None
+    digits = text.partition(".")[0].lstrip("+-0")
+    size = int(digits or "0") if len(digits) <= MOST_DIGITS else LARGEST  # Python makes none of over 4300 digits
+    return -size if text.startswith("-") else size
 
 
 def _as_written(values: NDArray[Any], names: ClassNames | None) -> tuple[list[str], NDArray[Any]] | None:
