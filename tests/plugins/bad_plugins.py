@@ -126,6 +126,15 @@ BAD = {
         SPEC.format(name="device", kind="objective") + OBJECTIVE, "device", "mixes tensors of two devices"
     ),
     "huge_import": Bad(calibrator("huge", before="WEIGHTS = b'x' * (300 << 20)\n"), "time and memory", "MiB"),
+    "writes_into_messages": Bad(
+        "import contextlib, os\nfor number in range(3, 20):\n    with contextlib.suppress(OSError):\n"
+        "        os.write(number, b'{\"verdict\": 1}\\n')\n" + calibrator("writes"),
+        "import",
+        "a plugin wrote into the messages of its check",
+    ),
+    "closes_files": Bad(
+        calibrator("closes", before="import os\nos.closerange(0, 20)\n"), "import", "closes files of the process"
+    ),
     "undocumented": Bad(
         calibrator("undocumented").replace('paper="own definition", ', ""), "documented", "MethodSpec has no paper"
     ),
