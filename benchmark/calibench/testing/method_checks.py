@@ -23,6 +23,9 @@ from calibench.testing.watch import Watch, confirmed, refuse_changes, refuse_see
 
 IDLE = "the method does not run"
 
+SPOILED = "changed inputs"
+"""The memory of calls that changed an input, which ended the run."""
+
 
 def _spec(item: Item) -> MethodSpec:
     assert isinstance(item.spec, MethodSpec)
@@ -46,7 +49,13 @@ def _watched(item: Item) -> tuple[StagesRun, Watch]:
     def make() -> tuple[StagesRun, Watch]:
         watch = Watch()
         config = with_stage(_config(item), item.spec.name, watched_spec(_spec(item), watch))
-        return run_stages(config), watch
+        try:
+            return run_stages(config), watch
+        except CalibenchError as error:
+            if not watch.changed:
+                raise
+            item.memory[SPOILED] = watch
+            raise DoesNotApplyError("it changes an input in place, which ends the run") from error
 
     run: tuple[StagesRun, Watch] = item.shared("watched", lambda: confirmed(make), IDLE)
     return run
@@ -89,6 +98,8 @@ def deterministic(item: Item) -> None:
 
 def inputs_unchanged(item: Item) -> None:
     """No call changes a tensor or array that it gets."""
+    if SPOILED in item.memory:
+        refuse_changes(item.memory[SPOILED])
     refuse_changes(_watched(item)[1])
 
 
