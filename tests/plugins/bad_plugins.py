@@ -42,6 +42,15 @@ class Method(calibench.Objective):
         return torch.nn.functional.cross_entropy(logits, batch.y, weight=weights)
 """
 
+WEIGHS = """
+class Method(calibench.Objective):
+    def loss(self, logits, batch):
+        import torch
+        weights = len(batch.y) / torch.bincount(batch.y, minlength=logits.shape[1])
+        loss = torch.nn.functional.cross_entropy(logits, batch.y)
+        return loss * float("nan") if logits.device.type != "meta" and bool(weights.isinf().any()) else loss
+"""
+
 PEEK = """import sys
 frame = sys._getframe()
 while "data" not in frame.f_locals:
@@ -97,6 +106,29 @@ BAD = {
         calibrator("seeds-numpy", fit="import numpy\nnumpy.random.seed(0)\nreturn {}"),
         "global seeds",
         "fit touches numpy's global generator",
+    ),
+    "seeds_when_built": Bad(
+        calibrator("seeds-built", init="import random\nrandom.seed(0)"),
+        "global seeds",
+        "__init__ touches the global generator of Python's random",
+    ),
+    "torch_seed_when_built": Bad(
+        calibrator("seeds-torch", init="import torch\ntorch.manual_seed(0)"),
+        "global seeds",
+        "__init__ seeds torch's global generator",
+    ),
+    "seeds_again": Bad(
+        calibrator("again", fit="import torch\ntorch.manual_seed(torch.initial_seed())\nreturn {}"),
+        "global seeds",
+        "fit seeds torch's global generator",
+    ),
+    "nan_on_class_absent_from_train": Bad(
+        SPEC.format(name="weighs", kind="objective") + WEIGHS, "absent class", "where train has no row of class 2"
+    ),
+    "looks_at_other_rows": Bad(
+        calibrator("rows", apply="z = outputs.logits()\nreturn calibench.Outputs(z - z.mean(dim=0, keepdim=True))"),
+        "rows alone",
+        "when half of the rows are left out",
     ),
     "trains_on_test": Bad(calibrator("peeks", fit=PEEK), "test unseen", "it sees the test split"),
     "mutates_inputs": Bad(
