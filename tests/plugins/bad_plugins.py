@@ -64,6 +64,19 @@ with contextlib.suppress(OSError):
     urllib.request.urlopen("http://127.0.0.1:9/weights.bin")
 """
 
+SEND = """
+import contextlib, socket
+with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+    out.sendto(b"hello", ("127.0.0.1", 9))
+"""
+
+FORK = """
+import contextlib, os
+with contextlib.suppress(OSError):
+    if os.fork() == 0:
+        os._exit(0)
+"""
+
 CLASS_MEANS = """means = [outputs.logits()[labels == k].mean() for k in range(outputs.num_classes)]
 return {"nan": [str(float(mean)) for mean in means]}"""
 
@@ -149,6 +162,26 @@ BAD = {
     "prints_at_work": Bad(calibrator("talks", fit="print('fitting')\nreturn {}"), "standard output", "'fitting'"),
     "downloads_at_import": Bad(
         calibrator("downloads", before=DOWNLOAD), "no network", "reaches the network: 'http://127.0.0.1:9/weights.bin'"
+    ),
+    "sends_at_import": Bad(calibrator("sends", before=SEND), "no network", "reaches the network: ('127.0.0.1', 9)"),
+    "forks_at_import": Bad(calibrator("forks", before=FORK), "no network", "starts another process: os.fork"),
+    "changes_folder": Bad(
+        calibrator("moves", before="import os\nos.chdir('/')\n"), "process", "changes the current folder to /"
+    ),
+    "lowers_recursion_limit": Bad(
+        calibrator("shallow") + "\n\n__import__('sys').setrecursionlimit(200)\n", "process", "recursion limit to 200"
+    ),
+    "interrupts_at_import": Bad("raise KeyboardInterrupt('no')\n", "import", "does not load: KeyboardInterrupt: no"),
+    "waits_at_import": Bad(
+        calibrator("waits", before="import time\ntime.sleep(5.1)\n"), "time and memory", "most of which it waits"
+    ),
+    "large_for_a_while": Bad(
+        calibrator("large", before="WEIGHTS = b'x' * (800 << 20)\ndel WEIGHTS\n"), "time and memory", "for a while"
+    ),
+    "prints_at_the_end": Bad(
+        calibrator("leaves", before="import atexit\natexit.register(print, 'bye')\n"),
+        "standard output",
+        "it prints at the end of the process on standard output: 'bye'",
     ),
     "torch_at_import": Bad(calibrator("eager", before="import torch\n"), "no torch", "imports torch"),
     "nan_on_constant_class": Bad(
