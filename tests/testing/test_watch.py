@@ -64,7 +64,25 @@ def test_a_generator_that_is_touched_is_named(touch, words):
     assert watch.seeded == [f"loss {words}"]
 
 
+@pytest.mark.parametrize("drawn", [1, 7, 624, 625, 2000, 1_000_000])
+@pytest.mark.parametrize("then", [0, 3, 700])
+def test_the_seed_that_is_there_already_may_not_be_set_again(drawn, then):
+    def again():
+        torch.manual_seed(torch.initial_seed())
+        torch.rand(then)
+
+    with torch.random.fork_rng():
+        for touch, seeded in ((again, then < drawn), (lambda: torch.rand(5), False), (lambda: None, False)):
+            torch.manual_seed(5)
+            torch.rand(drawn)
+            watch = Watch()
+            watch.call("fit", touch)
+            assert bool(watch.seeded) == seeded
+
+
 def test_torch_may_be_drawn_from_and_seeded_inside_a_fork():
+    torch.rand(1)
+
     def draw():
         torch.rand(1)
         with torch.random.fork_rng():

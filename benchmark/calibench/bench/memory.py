@@ -75,7 +75,7 @@ def _run_child(case: Case, contenders: Sequence[Contender], path: Path) -> str:
         "threads": torch.get_num_threads(),
         "path": str(path),
     }
-    command = [sys.executable, "-m", "calibench.bench.memory", json.dumps(request)]
+    command = [sys.executable, "-P", "-m", "calibench.bench.memory", json.dumps(request)]
     environment = child_environment()
     try:
         process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=TIMEOUT)

@@ -104,7 +104,7 @@ def measure(kind: str, recipe: str, work: Workload) -> Cost:
     request = json.dumps({"recipe": recipe, **asdict(work)})
     try:
         process = subprocess.run(
-            [sys.executable, "-m", "calibench.bench.methods", request],
+            [sys.executable, "-P", "-m", "calibench.bench.methods", request],
             capture_output=True,
             text=True,
             timeout=TIMEOUT,

@@ -22,6 +22,7 @@ import pluggy
 from calibench.errors import CalibenchError, CalibenchWarning, PluginError, did_you_mean
 from calibench.plugins import hookspecs, lifecycle_hookspecs
 from calibench.plugins.api_version import wanted_api
+from calibench.plugins.cut_off import CutOff
 from calibench.plugins.events import EVENTS
 from calibench.plugins.listeners import Listener, functions_of
 from calibench.plugins.registry import BLOCK_VARIABLE, FILES_VARIABLE, Entry, Plugin, Registry
@@ -123,10 +124,13 @@ def discover(
 
 
 def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, reg: Registry, hooks: Iterable[str]) -> Plugin:
-    """Import and register one plugin, and call its hooks. Its errors become its status; Ctrl-C passes."""
-    start = time.perf_counter()
+    """Import and register one plugin, and call its hooks. Its errors become its status, also a KeyboardInterrupt of its own.
+
+    Ctrl-C passes.
+    """
+    start, cut = time.perf_counter(), CutOff()
     try:
-        with _named_prints(plugin):
+        with cut, _named_prints(plugin):
             module = point.load()
             _trace(plugin, "import", start)
             plugin = dataclasses.replace(plugin, api=wanted_api(module))
@@ -137,11 +141,11 @@ def _load(plugin: Plugin, point: Any, manager: pluggy.PluginManager, reg: Regist
             specs = [spec for hook in hooks for spec in _call(hook, plugin, manager)]
             functions = functions_of(manager, plugin.name)
             plugin = dataclasses.replace(plugin, seconds=time.perf_counter() - start)
-    except KeyboardInterrupt:
-        raise
     except CalibenchError as error:
         return _with(plugin, "broken", error.message)
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and cut.came:
+            raise
         return _with(plugin, "broken", f"{type(error).__name__}: {error}")
     for spec in specs:
         _enter(Entry(spec, plugin), reg)

@@ -38,6 +38,12 @@ MOST_KEPT = 500
 REACHED_END = 77
 """The exit code of a trial that imported the plugin and called its hooks, whatever they raised."""
 
+HARM = {
+    78: "its import closes standard input, output or error",
+    79: "its import lowers Python's recursion limit, so that other code fails",
+}
+"""What the plugin did to the process of the trial, by the exit code."""
+
 
 def trouble(plugin: Plugin, again: bool) -> str:
     """Why importing the plugin would hurt this process: it hangs, or it exits; empty if it does not, or if it is ours.
@@ -50,7 +56,7 @@ def trouble(plugin: Plugin, again: bool) -> str:
     key, file = _key(plugin), Path.home() / ".cache" / "calibench" / "plugins.json"
     results = _read(file)
     kept = results.get(key)
-    if kept is not None and (not kept["why"] or (not again and time.time() - kept["at"] < KEPT_SECONDS)):
+    if kept is not None and (not kept["why"] or (not again and 0 <= time.time() - kept["at"] < KEPT_SECONDS)):
         return str(kept["why"])
     why = _try(plugin)
     results[key] = {"why": why, "at": time.time()}
@@ -61,10 +67,11 @@ def trouble(plugin: Plugin, again: bool) -> str:
 def _try(plugin: Plugin) -> str:
     """Import the plugin and call its hooks in another process; the reason if that does not end well."""
     limit = _seconds()
-    words = json.dumps({"name": plugin.name, "module": plugin.module, "one_off": plugin.one_off, "path": sys.path})
+    path = [str(folder) for folder in sys.path]
+    words = json.dumps({"name": plugin.name, "module": plugin.module, "one_off": plugin.one_off, "path": path})
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "calibench.plugins.trial_process", words],
+            [sys.executable, "-P", "-m", "calibench.plugins.trial_process", words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -76,8 +83,8 @@ def _try(plugin: Plugin) -> str:
         return f"it hangs: its import does not end within {limit:g} s ({SECONDS_VARIABLE} sets another limit)"
     except OSError:  # no process can be started: import it here
         return ""
-    if ended.returncode == REACHED_END:
-        return ""
+    if ended.returncode == REACHED_END or ended.returncode in HARM:
+        return HARM.get(ended.returncode, "")
     how = f"signal {-ended.returncode}" if ended.returncode < 0 else f"exit code {ended.returncode}"
     return f"it ends the whole process while it is imported, with {how}"
 
@@ -116,12 +123,17 @@ def _files(package: str) -> Iterator[str]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """The results that are kept; none if the file cannot be read."""
+    """The results that are kept; none if the file cannot be read. One with a field of another type is left out."""
     try:
         results = json.loads(file.read_text(encoding="utf-8"))
-        return {key: value for key, value in results.items() if {"why", "at"} <= value.keys()}
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, RecursionError):
         return {}
+    return {key: value for key, value in results.items() if _is_result(value)} if isinstance(results, dict) else {}
+
+
+def _is_result(value: Any) -> bool:
+    """True for a reason in words, with the time of its trial."""
+    return isinstance(value, dict) and isinstance(value.get("why"), str) and type(value.get("at")) in {int, float}
 
 
 def _write(file: Path, results: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import json
 import os
@@ -12,7 +11,7 @@ from typing import Any
 from calibench.plugins.discovery import discover
 from calibench.plugins.hookspecs import GROUP
 from calibench.plugins.one_off import file_points
-from calibench.plugins.trial import REACHED_END
+from calibench.plugins.trial import HARM, REACHED_END
 
 
 def main() -> None:
@@ -23,9 +22,22 @@ def main() -> None:
     if not about["one_off"]:
         found = importlib.metadata.entry_points(group=GROUP)
         points = [point for point in found if (point.name, point.value) == (about["name"], about["module"])]
-    with contextlib.suppress(KeyboardInterrupt):
-        discover(points)
-    os._exit(REACHED_END)
+    limit, code = sys.getrecursionlimit(), REACHED_END
+    discover(points)
+    closed, lowered = HARM
+    if sys.getrecursionlimit() < limit:
+        code = lowered
+    if not standard_open():
+        code = closed
+    os._exit(code)
+
+
+def standard_open() -> bool:
+    """True if standard input, output and error are open."""
+    try:
+        return all(os.fstat(descriptor) for descriptor in (0, 1, 2))
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from calibench.testing.checks import check_ood_score as check_ood_score
     from calibench.testing.checks import check_reader as check_reader
     from calibench.testing.checks import check_shift as check_shift
+    from calibench.testing.checks import check_tracker as check_tracker
     from calibench.testing.conformance import check_plugin as check_plugin
     from calibench.testing.recipe_run import seeded_run as seeded_run
     from calibench.testing.toy import toy_arrays as toy_arrays
@@ -28,7 +29,7 @@ _HOME = {
     "calibench.testing.conformance": ("check_plugin",),
     "calibench.testing.checks": (
         *("check_dataset", "check_item", "check_launcher", "check_method", "check_metric", "check_model"),
-        *("check_noise", "check_ood_score", "check_reader", "check_shift"),
+        *("check_noise", "check_ood_score", "check_reader", "check_shift", "check_tracker"),
     ),
     "calibench.testing.recipe_run": ("seeded_run",),
     "calibench.testing.toy": ("toy_arrays", "toy_judged", "toy_outputs"),

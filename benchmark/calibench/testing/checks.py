@@ -24,6 +24,7 @@ MODULES = {
     "shift": ("shift_checks", "CHECKS"),
     "reader": ("reader_checks", "CHECKS"),
     "launcher": ("launcher_checks", "CHECKS"),
+    "tracker": ("tracker_checks", "CHECKS"),
     "ood-score": ("other_checks", "SCORE_CHECKS"),
     "preset": ("other_checks", "FILE_CHECKS"),
     "suite": ("other_checks", "FILE_CHECKS"),
@@ -35,7 +36,9 @@ END = "standard output"
 
 
 def checks_of(family: str) -> tuple[Check, ...]:
-    """The checks of a family, in their order."""
+    """The checks of a family, in their order; InputError for one without checks."""
+    if family not in MODULES:
+        raise InputError(f"there are no checks for the family {family!r}", f"families: {', '.join(MODULES)}")
     module, name = MODULES[family]
     checks: tuple[Check, ...] = getattr(importlib.import_module(f"calibench.testing.{module}"), name)
     return checks
@@ -70,8 +73,6 @@ def check_item(
     """
     __tracebackhide__ = True
     spec: Spec = registry().get(family, name).spec
-    if family not in MODULES:
-        raise InputError(f"there are no checks for the family {family!r}", f"families: {', '.join(MODULES)}")
     item = Item(spec, tuple(settings), None if examples is None else Path(examples))
     return assert_ok(list(verdicts_of(item)))
 
@@ -85,3 +86,4 @@ check_shift = partial(check_item, "shift")
 check_ood_score = partial(check_item, "ood-score")
 check_reader = partial(check_item, "reader")
 check_launcher = partial(check_item, "launcher")
+check_tracker = partial(check_item, "tracker")

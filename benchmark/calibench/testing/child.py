@@ -1,22 +1,28 @@
-"""The process in which plugins are checked: `python -m calibench.testing.child DESCRIPTOR` reads jobs, and forks one process a job.
+"""The process in which plugins are checked: `python -m calibench.testing.child DESCRIPTOR MARK` forks one process a job.
 
-A job is a JSON line on standard input. Events are JSON lines on the descriptor: `started` with the process's number, `begin`
-with the name of a check, `verdict`, `items`, `ended` with the exit code. A plugin may crash, hang or end its process: the next
-job is not hurt.
+A job is a JSON line on standard input. Events are JSON lines on the descriptor, MARK before each: `started` with the process's
+number, `begin` with the name of a check, `verdict`, `items`, `ended` with the exit code; `failed` and `no_torch` say why this
+process ends. A plugin may crash, hang or end its process: the next job is not hurt.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
 import resource
+import select
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from calibench.errors import lacks_torch
+from calibench.testing.verdict import CLOSES_FILES
 
 Emit = Callable[..., None]
 
@@ -26,12 +32,21 @@ MOST_BYTES = 4 << 30
 
 def main() -> None:
     """Answer jobs until standard input ends."""
-    descriptor = int(sys.argv[1])
+    descriptor, mark = int(sys.argv[1]), sys.argv[2]
 
     def emit(**event: Any) -> None:
-        os.write(descriptor, json.dumps(event).encode() + b"\n")
+        os.write(descriptor, f"{mark}{json.dumps(event)}\n".encode())
 
-    _warm_for_listing()
+    try:
+        _warm_for_listing()
+        _serve(emit)
+    except Exception as error:
+        emit(**({"no_torch": True} if lacks_torch(error) else {"failed": f"{type(error).__name__}: {error}"}))
+        raise
+
+
+def _serve(emit: Emit) -> None:
+    """Do jobs until standard input ends."""
     for line in sys.stdin:
         job = json.loads(line)
         if job["stage"] == "item":
@@ -39,8 +54,19 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             _answer(job, emit)
-        _, status = os.waitpid(pid, 0)
-        emit(ended=os.waitstatus_to_exitcode(status))
+        emit(ended=_end_of(pid))
+
+
+def _end_of(pid: int) -> int:
+    """The exit code of a job. This whole group of processes ends if standard input does: the session is gone."""
+    with contextlib.suppress(AttributeError, OSError):  # a system without descriptors of processes
+        ended = os.pidfd_open(pid)
+        ready, _, _ = select.select([ended, 0], [], [])
+        os.close(ended)
+        if ended not in ready:
+            os.killpg(0, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
 
 
 def _answer(job: dict[str, Any], emit: Emit) -> None:
@@ -60,7 +86,9 @@ def _answer(job: dict[str, Any], emit: Emit) -> None:
             (_list if job["stage"] == "list" else _check)(job, emit, printed)
             code = 0
     except BaseException as error:
+        code = CLOSES_FILES  # if this message finds its descriptor closed
         emit(broken=f"{type(error).__name__}: {error}")
+        code = 1
     finally:
         os._exit(code)
 
@@ -71,6 +99,7 @@ def _list(job: dict[str, Any], emit: Emit, printed: Callable[[], str]) -> None:
     from calibench.testing.verdict import verdict_of
 
     source = _source(job)
+    atexit._clear()  # so that a check sees what the plugin alone does at the end
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     with contextlib.suppress(ValueError, OSError):  # where the system knows no such limit

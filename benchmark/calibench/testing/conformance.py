@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from calibench.errors import NoTorchError
 from calibench.testing.session import session
 from calibench.testing.source import Source, as_installed, sources_of
 from calibench.testing.verdict import Verdict, assert_ok
@@ -34,7 +36,12 @@ def check_plugin(
 def plugin_verdicts(
     sources: Sequence[Source], *, settings: Sequence[str] = (), limit: float = LIMIT
 ) -> Iterator[Verdict]:
-    """The verdicts on plugins and their items, each as it is found. One process imports calibench for all of them."""
+    """The verdicts on plugins and their items, each as it is found. One process imports calibench for all of them.
+
+    InputError without torch.
+    """
+    if find_spec("torch") is None:
+        raise NoTorchError("calibench plugin check")
     with session(limit) as opened, ExitStack() as stack:
         items: list[tuple[str, dict[str, Any], str, str]] = []
         for source in sources:  # all imports come first, while the process has no torch

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
-import os
-import resource
 import sys
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 from calibench.plugins.discovery import HOOKS, discover
 from calibench.plugins.registry import Plugin, Registry
+from calibench.testing.process import Process, Spent, refuse_network
 from calibench.testing.source import Source
 from calibench.testing.verdict import Check, DoesNotApplyError, FailsError
-from calibench.testing.watch import generator_states
+from calibench.testing.watch import generator_states, touched
 
 MOST_SECONDS = 1.0
 """CPU time of the import and hooks."""
@@ -24,8 +21,11 @@ MOST_SECONDS = 1.0
 MOST_MIB = 100
 """Memory that the import and hooks may add."""
 
-_NETWORK = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "urllib.Request", "http.client.connect"}
-_PROGRAMS = {"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec"}
+MOST_WAIT = 5.0
+"""Seconds of the import and hooks by the clock."""
+
+MOST_PEAK = 500
+"""MiB that the import and hooks may hold for a while."""
 
 
 @dataclass
@@ -34,12 +34,13 @@ class Listed:
 
     plugin: Plugin
     registry: Registry
-    seconds: float
-    mebibytes: float
+    spent: Spent
     torch: bool
     seeded: list[str]
-    reached: list[str] = field(default_factory=list)
+    reached: list[str]
     """Machines and programs that the import wanted to reach."""
+    changed: list[str]
+    """What it changed of the process."""
 
 
 @dataclass
@@ -60,20 +61,20 @@ class Listing:
 
 def imports(listing: Listing) -> str:
     """Import the module and call its hooks."""
-    reached = _watch_network()
+    reached = refuse_network()
     point = listing.source.point()
-    states, memory, start = generator_states(), _resident(), time.process_time()
-    with contextlib.suppress(Exception, SystemExit):  # `discover` meets it again, and says it
+    process, states, start = Process(), generator_states(), Spent()
+    with contextlib.suppress(BaseException):  # `discover` meets it again, and says it
         module = point.load()  # here, since `discover` sends prints elsewhere
         for hook in HOOKS:
             if callable(function := getattr(module, hook, None)):
                 list(function())
     registry = discover([point])
-    seconds, grown = time.process_time() - start, _resident() - memory
-    after = generator_states()
-    seeded = [name for name in ("random", "numpy") if states[name] != after[name]]
+    spent = Spent().since(start)
+    seeded = [name for name in touched(states, generator_states()) if name != "torch"]
     plugin = registry.plugins[0]
-    listing.listed = Listed(plugin, registry, seconds, grown / 2**20, "torch" in sys.modules, seeded, reached)
+    changed = process.restore()
+    listing.listed = Listed(plugin, registry, spent, "torch" in sys.modules, seeded, reached, changed)
     if plugin.status == "blocked":
         raise FailsError(f"it is {plugin.status} {plugin.error}", "unset CALIBENCH_DISABLE_PLUGINS")
     if plugin.status == "broken" and not _is_of_api(plugin):
@@ -120,10 +121,13 @@ def no_network(listing: Listing) -> None:
 
 
 def silent(listing: Listing) -> None:
-    """Listing prints nothing on standard output."""
+    """Neither listing nor the end of the process prints on standard output."""
+    at_end = "its import prints" if listing.stdout().strip() else "it prints at the end of the process"
+    if listing.listed is not None:
+        atexit._run_exitfuncs()  # those of the plugin: this process has no others
     text = listing.stdout().strip()
     if text:
-        raise FailsError(f"its import prints on standard output: {text.splitlines()[0][:60]!r}")
+        raise FailsError(f"{at_end} on standard output: {text.splitlines()[0][:60]!r}")
     listing.done()
 
 
@@ -134,41 +138,26 @@ def seeds_untouched(listing: Listing) -> None:
         raise FailsError(f"its import touches the global generator of {seeded[0]}")
 
 
+def process_unchanged(listing: Listing) -> None:
+    """Listing leaves the current folder, the standard files and the recursion limit as they are."""
+    changed = listing.done().changed
+    if changed:
+        raise FailsError(f"its import {changed[0]}")
+
+
 def light(listing: Listing) -> str:
     """Listing takes little time and memory."""
-    listed = listing.done()
-    found = f"{listed.seconds:.2f} s, {listed.mebibytes:.0f} MiB"
-    if listed.seconds > MOST_SECONDS or listed.mebibytes > MOST_MIB:
+    spent = listing.done().spent
+    found = f"{spent.seconds:.2f} s, {spent.mebibytes:.0f} MiB"
+    if spent.seconds > MOST_SECONDS or spent.mebibytes > MOST_MIB:
         raise FailsError(f"its import takes {found}; the limits are {MOST_SECONDS:g} s and {MOST_MIB} MiB")
+    if spent.wait > MOST_WAIT:
+        raise FailsError(
+            f"its import ends after {spent.wait:.1f} s, most of which it waits; the limit is {MOST_WAIT:g} s"
+        )
+    if spent.peak > MOST_PEAK:
+        raise FailsError(f"its import holds {spent.peak:.0f} MiB for a while; the limit is {MOST_PEAK} MiB")
     return found
-
-
-def _resident() -> int:
-    """Bytes of memory that this process holds."""
-    try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:  # no /proc: the most so far, in bytes there
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def _watch_network() -> list[str]:
-    """A list that collects the machines and programs that code of this process reaches from now on; each is refused."""
-    reached: list[str] = []
-
-    def hook(event: str, args: tuple[Any, ...]) -> None:
-        if event in _NETWORK:
-            place = args[1] if event == "socket.connect" else args[0]
-            if isinstance(place, str | bytes) and event == "socket.connect":
-                return  # a socket of this machine's files
-            reached.append(f"reaches the network: {place!r}")
-        elif event in _PROGRAMS:
-            reached.append(f"starts a program: {str(args[0])!r}")
-        else:
-            return
-        raise OSError("a plugin may not reach the network or start programs while names are listed")
-
-    sys.addaudithook(hook)
-    return reached
 
 
 _LATE = "import it inside functions, or take it from calibench.lazy"
@@ -180,5 +169,6 @@ CHECKS = (
     Check("no network", no_network, "download inside the function that loads the data, if the user says --download"),
     Check("standard output", silent, "print nothing, or warn"),
     Check("global seeds", seeds_untouched, "make a generator of your own inside functions"),
+    Check("process", process_unchanged, "leave what all code of a process shares as it is"),
     Check("time and memory", light, _LATE),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from calibench.config.grammar import Bound
 from calibench.config.run_config import RunConfig
 from calibench.data.arrays import Arrays
 from calibench.errors import CalibenchError
@@ -17,11 +18,15 @@ from calibench.stages.build import build_stage
 from calibench.stages.objective import Batch
 from calibench.testing.any_item import Item, code_counts, documented, pickles, typed
 from calibench.testing.recipe_run import StagesRun, run_stages, same, same_run, small_config, with_stage
+from calibench.testing.rows_alone import refuse_other_rows
 from calibench.testing.toy import toy_arrays
 from calibench.testing.verdict import Check, DoesNotApplyError, FailsError, raised_by_plugin
 from calibench.testing.watch import Watch, confirmed, refuse_changes, refuse_seeding, watched_spec
 
 IDLE = "the method does not run"
+
+SPOILED = "changed inputs"
+"""The memory of calls that changed an input, which ended the run."""
 
 
 def _spec(item: Item) -> MethodSpec:
@@ -35,20 +40,35 @@ def _config(item: Item, arrays: Arrays | None = None) -> RunConfig:
     return small_config(_spec(item), arrays, settings)
 
 
+def _bound(item: Item) -> Bound:
+    """The method with its parameters in small runs."""
+    return next(stage for stage in _config(item).stages if stage.name == item.spec.name)
+
+
 def _stage(item: Item) -> Any:
     """The stage of the method, built as a run builds it."""
-    return build_stage(next(stage for stage in _config(item).stages if stage.name == item.spec.name))
+    return build_stage(_bound(item))
 
 
 def _watched(item: Item) -> tuple[StagesRun, Watch]:
     """A run whose calls of the method are watched."""
 
-    def make() -> tuple[StagesRun, Watch]:
+    def make(base: RunConfig) -> tuple[StagesRun, Watch]:
         watch = Watch()
-        config = with_stage(_config(item), item.spec.name, watched_spec(_spec(item), watch))
-        return run_stages(config), watch
+        config = with_stage(base, item.spec.name, watched_spec(_spec(item), watch))
+        try:
+            return run_stages(config), watch
+        except CalibenchError as error:
+            if not watch.changed:
+                raise
+            item.memory[SPOILED] = watch
+            raise DoesNotApplyError("it changes an input in place, which ends the run") from error
 
-    run: tuple[StagesRun, Watch] = item.shared("watched", lambda: confirmed(make), IDLE)
+    def confirmed_run() -> tuple[StagesRun, Watch]:
+        base = _config(item)  # which builds the method too, unwatched
+        return confirmed(lambda: make(base))
+
+    run: tuple[StagesRun, Watch] = item.shared("watched", confirmed_run, IDLE)
     return run
 
 
@@ -89,6 +109,8 @@ def deterministic(item: Item) -> None:
 
 def inputs_unchanged(item: Item) -> None:
     """No call changes a tensor or array that it gets."""
+    if SPOILED in item.memory:
+        refuse_changes(item.memory[SPOILED])
     refuse_changes(_watched(item)[1])
 
 
@@ -110,15 +132,30 @@ def test_unseen(item: Item) -> None:
         raise FailsError(f"with other test rows and labels it differs in {', '.join(parts)}: it sees the test split")
 
 
+def rows_alone(item: Item) -> None:
+    """A calibrator without `adapt` maps a row the same beside other rows."""
+    stage = _stage(item)
+    if not isinstance(stage, Calibrator):
+        raise DoesNotApplyError("it is no calibrator")
+    if type(stage).adapt is not Calibrator.adapt:
+        raise DoesNotApplyError("it takes values from the rows in `adapt`")
+    _run(item)
+    refuse_other_rows(_bound(item))
+
+
 def small_run(item: Item, arrays: Arrays) -> StagesRun:
     """A run on these arrays."""
     return run_stages(_config(item, arrays))
 
 
 def absent_class(item: Item) -> None:
-    """A class without rows in cal, or a cal of one class, gives valid probabilities, or a refusal by the method itself."""
+    """A class without rows in cal or train, or a cal of one class, gives valid probabilities, or a refusal by the method."""
     _run(item)
     arrays = toy_arrays()
+    if _spec(item).kind == "objective":
+        rows = arrays.y != 2
+        missing = dataclasses.replace(arrays, x=arrays.x[rows], y=arrays.y[rows])
+        _valid_or_refused(item, missing, "where train has no row of class 2")
     assert arrays.cal is not None
     x, y = arrays.cal
     _valid_or_refused(item, dataclasses.replace(arrays, cal=(x[y != 2], y[y != 2])), "where cal has no row of class 2")
@@ -186,6 +223,7 @@ CHECKS = (
     Check("inputs unchanged", inputs_unchanged, "work on a copy: tensor.clone()"),
     Check("global seeds", seeds_untouched, "use torch.Generator or numpy.random.default_rng, or torch.random.fork_rng"),
     Check("test unseen", test_unseen, "look only at what the base class hands over"),
+    Check("rows alone", rows_alone, "take what depends on other rows in `adapt`, which the record states"),
     Check("absent class", absent_class, "treat a class without rows, or raise calibench.RunError with a hint"),
     Check("cache key", code_counts),
     Check("pickles", stage_pickles),

@@ -28,6 +28,7 @@ from calibench.runs.options import RunOptions
 from calibench.runs.run import run_config
 from calibench.seeds import seeded
 from calibench.testing.toy import toy_arrays
+from calibench.testing.watch import DRAWN
 
 SMALL = {
     "epochs": 2,
@@ -68,6 +69,7 @@ def run_stages(config: RunConfig, cache: StageCache | None = None) -> StagesRun:
     chain = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes)
     outputs = members.run(("cal", "test"))
     with seeded(POSTHOC_SEED):
+        torch.rand(DRAWN)
         fitted = members.fitted + chain.fit(outputs["cal"], torch.from_numpy(data.cal.y))
         cal, test = (chain.apply(outputs[name]) for name in ("cal", "test"))
         decisions = chain.decide(test)

@@ -15,6 +15,9 @@ CORE = Path(__file__).parents[1]
 
 OK, FAILS, DOES_NOT_APPLY = "ok", "fails", "does not apply"
 
+CLOSES_FILES = 78
+"""The exit code of a checked process whose messages a plugin has closed."""
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -7,14 +7,19 @@ import inspect
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar
 
 from calibench.lazy import np, torch
 from calibench.plugins.specs import MethodSpec
+from calibench.testing.torch_seed import reseeded, torch_state
 from calibench.testing.verdict import FailsError
 
 T = TypeVar("T")
+
+DRAWN = 7
+"""Numbers drawn from torch before a plugin's code: one that seeds with the seed that is there already goes back by them."""
 
 DEEPEST = 4
 """Containers inside containers are followed so deep."""
@@ -40,23 +45,35 @@ class Watch:
             self.changed += [
                 f"{name} changes {place} in place" for place in inputs if not _equal(inputs[place], before[place])
             ]
-            after = generator_states()
-            self.seeded += [f"{name} {fault}" for key, fault in _FAULTS.items() if generators[key] != after[key]]
+            self.seeded += [f"{name} {_FAULTS[key]}" for key in touched(generators, generator_states())]
 
 
 def confirmed(make: Callable[[], tuple[T, Watch]]) -> tuple[T, Watch]:
     """`make()`; a second time, from other states of the generators, if it touched one: the first import of a library may do so."""
-    result, watch = make()
+    with _other_states(20261130):
+        result, watch = make()
     if not watch.seeded:
         return result, watch
-    before = random.getstate(), np.random.get_state()
-    random.seed(20261130)
-    np.random.seed(20261130)
-    try:
+    with _other_states(20261201):
         return make()
+
+
+@contextmanager
+def _other_states(seed: int) -> Iterator[None]:
+    """Other states of the global generators inside the block: a plugin that has seeded one already is seen if it does so again."""
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state() if "torch" in sys.modules else None
+    random.seed(seed)
+    np.random.seed(seed)
+    if before[2] is not None:
+        torch.default_generator.manual_seed(seed)
+        torch.rand(DRAWN)
+    try:
+        yield
     finally:
         random.setstate(before[0])
         np.random.set_state(before[1])
+        if before[2] is not None:
+            torch.set_rng_state(before[2])
 
 
 def refuse_changes(watch: Watch) -> None:
@@ -85,8 +102,15 @@ def generator_states() -> dict[str, Any]:
         name, keys, *rest = np.random.get_state()
         state["numpy"] = (name, hash(np.asarray(keys).tobytes()), *rest)
     if "torch" in sys.modules:
-        state["torch"] = torch.initial_seed()
+        state["torch"] = torch_state()
     return state
+
+
+def touched(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """The generators that were seeded, or drawn from and are not torch's."""
+    found = [name for name in ("random", "numpy") if before[name] != after[name]]
+    seeded = before["torch"] is not None and reseeded(before["torch"], after["torch"])
+    return [*found, "torch"] if seeded else found
 
 
 def inputs_of(
@@ -148,13 +172,13 @@ def watched_spec(spec: MethodSpec, watch: Watch) -> WatchedSpec:
 
 
 def watched_class(target: type, watch: Watch) -> type:
-    """A subclass of `target` whose public methods, those that the plugin wrote itself, are watched."""
+    """A subclass of `target` whose public methods and `__init__`, those that the plugin wrote itself, are watched."""
     written = {
         name: member
         for kind in reversed(target.__mro__)
         if not kind.__module__.startswith("calibench.") and kind is not object
         for name, member in vars(kind).items()
-        if inspect.isfunction(member) and not name.startswith("_")
+        if inspect.isfunction(member) and (not name.startswith("_") or name == "__init__")
     }
     body = {name: _watched(name, member, watch) for name, member in written.items()}
     return type(target.__name__, (target,), {**body, "__module__": target.__module__})

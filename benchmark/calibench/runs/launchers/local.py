@@ -7,6 +7,7 @@ cache. Its run goes to a new worker.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -140,11 +141,12 @@ def _remove_empty(logs: Iterable[Path]) -> None:
 def _started(place: int, setup: Setup, logs: Path) -> Worker:
     """A new worker process; its connection is the only file that it inherits."""
     ours, theirs = Pipe()
+    words = [str(theirs.fileno()), str(os.getpid()), json.dumps([str(folder) for folder in sys.path])]
     threads = {name: str(setup.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     path = logs / f"{socket.gethostname()}-{os.getpid()}-{place + 1}.log"
     with path.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", WORKER, str(theirs.fileno()), str(os.getpid())],
+            [sys.executable, "-P", "-m", WORKER, *words],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -1,7 +1,11 @@
-"""A worker process of the local launcher, which makes one run after another: `python -m ... DESCRIPTOR PARENT`."""
+"""A worker process of the local launcher, which makes one run after another: `python -m ... DESCRIPTOR PARENT PATH`.
+
+PATH is the parent's `sys.path`: modules of the user's script are found as there, and the current folder only if it is there too.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -23,7 +27,7 @@ def main() -> None:
     """Answer tasks until the parent closes the connection or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     # The number of the parent is told: one that has died by now is no longer above this process.
-    descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
+    descriptor, parent, sys.path[:] = int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     connection = Connection(descriptor)
     os.dup2(2, 1)  # a plugin that prints writes to the log
