@@ -130,6 +130,7 @@ def test_without_torch_a_sentence_says_what_to_install(calibrated, words, code, 
     assert says in said
     assert 'pip install "torch>=2.10,<2.14" --index-url https://download.pytorch.org/whl/cpu; for CUDA' in said
     assert "Traceback" not in ended.stderr
+    assert [path.name for path in calibrated.iterdir()] == ["test.npz"]
 
 
 @pytest.mark.slow
