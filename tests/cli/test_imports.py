@@ -103,6 +103,30 @@ def test_judging_needs_no_torch(calibrated):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
+    "options",
+    [
+        ("--plot", "out.svg", "--plot-kind", "reliability,corp,confidence,risk-coverage"),
+        ("--stream", "--plot", "out.svg"),
+        ("--report", "out.html"),
+    ],
+    ids=["plot", "stream", "report"],
+)
+def test_pictures_and_one_pass_need_no_torch(calibrated, options):
+    command, out = (
+        ("evaluate", "test.npz", "--json", *options),
+        calibrated / options[-1 if "--stream" in options else 1],
+    )
+    written = []
+    for words in (["-c", NO_TORCH, json.dumps(command)], ["-m", "calibench", *command]):
+        ended = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, cwd=calibrated)
+        assert ended.returncode == 0, ended.stderr
+        written.append((json.loads(ended.stdout), out.stat().st_size))
+        out.unlink()
+    assert written[0] == written[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
     ("words", "code", "says"),
     [
         (
