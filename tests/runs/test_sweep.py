@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -315,23 +315,6 @@ def test_two_sweeps_at_once_share_the_work(suite: Path, tmp_path: Path) -> None:
 # --- the file -------------------------------------------------------------------------------------------------------
 
 GOOD = 'primary = "brier"\nbase = "ce"\nmethod = ["ce"]\n[[data]]\ndataset = "digits"\n'
-
-
-def test_a_launcher_that_refuses_the_runs_leaves_no_folder(suite: Path, tmp_path: Path) -> None:
-    def refusing(*_: Any) -> Iterator[Any]:
-        raise InputError("there is no cluster", "start one")
-        yield
-
-    def refusing_at_once(*_: Any) -> Iterator[Any]:
-        raise InputError("there is no cluster", "start one")
-
-    loaded, results = load_suite(str(suite)), tmp_path / "results"
-    options = RunOptions(results=results)
-    cells = cells_of(loaded.configs(), options, 1)
-    for launcher in (refusing, refusing_at_once):
-        with pytest.raises(InputError, match="there is no cluster"):
-            sweep(loaded.name, cells, options, launch=launcher)
-        assert not results.exists()
 
 
 @pytest.mark.parametrize(
