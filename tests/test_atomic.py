@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from calibench import RunError
-from calibench.atomic import replacing, writable_folder, write_json
+from calibench.atomic import filling_folder, replacing, writable_folder, write_json
 
 
 def write_half(path: Path, error: Exception) -> None:
@@ -45,3 +45,23 @@ def test_only_temporary_files_of_dead_processes_are_removed(tmp_path: Path) -> N
             (tmp_path / name).write_text("")
         writable_folder(tmp_path)
         assert {p.name for p in tmp_path.iterdir()} == {living, elsewhere, "user.tmp", ".hidden.tmp"}
+
+
+def test_folders_that_a_failed_block_left_empty_are_removed_and_no_others(tmp_path):
+    (tmp_path / "there").mkdir()
+
+    def refuse(folder, write):
+        assert folder.is_dir()
+        if write is not None:
+            write.write_text("a log")
+        raise RunError("refused", "")
+
+    def fail_in(folder, write=None):
+        with pytest.raises(RunError, match="refused"), filling_folder(folder):
+            refuse(folder, write)
+
+    fail_in(tmp_path / "there" / "new" / "logs")
+    fail_in(tmp_path / "there")
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+    fail_in(tmp_path / "a" / "b", write=tmp_path / "a" / "log")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "log", "there"]

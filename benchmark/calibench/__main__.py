@@ -14,6 +14,10 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted\n")
         sys.exit(130)
+    finally:
+        # A Ctrl-C inside `exec` of a text, as dataclasses call it while modules load, leaves a mark in CPython, and `python -m`
+        # then ends by signal 2 whatever was caught. The next text that is run takes the mark away.
+        exec("")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def writable_folders(paths: Sequence[Path]) -> None:
 
     Raises InputError if a folder cannot be written; the folders that it created are then removed.
     """
-    created = [folder for path in paths for folder in (path, *path.parents) if not folder.exists()]
+    missing = _missing(paths)
     path = Path()
     try:
         for path in paths:
@@ -91,12 +91,34 @@ def writable_folders(paths: Sequence[Path]) -> None:
             probe.write_bytes(b"x")
             probe.unlink()
     except OSError as error:
-        for folder in sorted(created, key=lambda folder: -len(folder.parts)):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        _remove_empty(missing)
         raise InputError(f"cannot write in {str(path)!r}: {error.strerror or error}", "name another folder") from error
     for folder in paths:
         _sweep(folder)
+
+
+@contextlib.contextmanager
+def filling_folder(path: Path) -> Iterator[None]:
+    """`writable_folder` for the block; if the block raises, folders that this created and that are still empty are removed."""
+    missing = _missing([path])
+    writable_folder(path)
+    try:
+        yield
+    except BaseException:
+        _remove_empty(missing)
+        raise
+
+
+def _missing(paths: Sequence[Path]) -> list[Path]:
+    """The folders and those above them that do not exist, the deepest first."""
+    missing = {folder for path in paths for folder in (path, *path.parents) if not folder.exists()}
+    return sorted(missing, key=lambda folder: -len(folder.parts))
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _sweep(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -135,3 +136,34 @@ def test_ctrl_c_while_modules_load_is_no_traceback(module, words, good, tmp_path
     assert started.returncode == 130
     assert err.strip().splitlines()[0] == "error: interrupted"
     assert "Traceback" not in err
+
+
+IN_EXEC = """
+import os, signal, sys, time
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ.get("INTERRUPTED"):
+            exec("interrupt()", {"interrupt": interrupt})
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupting())
+"""
+"""A module that interrupts the process inside `exec` of a text, where dataclasses are while a module loads."""
+
+
+@pytest.mark.parametrize("module", ["calibench.cli", "calibench.cli.list"])
+def test_ctrl_c_inside_exec_is_exit_code_130_and_no_signal(module, tmp_path):
+    """CPython marks it as unhandled, and `python -m` would end by the signal although it was caught."""
+    (tmp_path / "sitecustomize.py").write_text(IN_EXEC)
+    paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    ended = subprocess.run(
+        [sys.executable, "-m", "calibench", "list", "metrics"],
+        env=os.environ | {"PYTHONPATH": paths, "INTERRUPTED": module},
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr.strip()) == (130, "error: interrupted")

@@ -103,6 +103,30 @@ def test_judging_needs_no_torch(calibrated):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
+    "options",
+    [
+        ("--plot", "out.svg", "--plot-kind", "reliability,corp,confidence,risk-coverage"),
+        ("--stream", "--plot", "out.svg"),
+        ("--report", "out.html"),
+    ],
+    ids=["plot", "stream", "report"],
+)
+def test_pictures_and_one_pass_need_no_torch(calibrated, options):
+    command, out = (
+        ("evaluate", "test.npz", "--json", *options),
+        calibrated / options[-1 if "--stream" in options else 1],
+    )
+    written = []
+    for words in (["-c", NO_TORCH, json.dumps(command)], ["-m", "calibench", *command]):
+        ended = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, cwd=calibrated)
+        assert ended.returncode == 0, ended.stderr
+        written.append((json.loads(ended.stdout), out.stat().st_size))
+        out.unlink()
+    assert written[0] == written[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
     ("words", "code", "says"),
     [
         (
@@ -130,6 +154,7 @@ def test_without_torch_a_sentence_says_what_to_install(calibrated, words, code, 
     assert says in said
     assert 'pip install "torch>=2.10,<2.14" --index-url https://download.pytorch.org/whl/cpu; for CUDA' in said
     assert "Traceback" not in ended.stderr
+    assert [path.name for path in calibrated.iterdir()] == ["test.npz"]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from calibench.errors import InputError
-from calibench.outputs.readers import read_samples
+from calibench.outputs.readers import Columns, open_blocks, read_samples
 
 RNG = np.random.default_rng(0)
 P, Y = RNG.dirichlet([1, 1, 1], size=40), np.arange(40) % 3
@@ -53,3 +53,21 @@ def test_damaged_files_are_read_or_refused(ending, tmp_path):
         except InputError:
             refused += 1
     assert refused > 100
+
+
+def test_a_tensor_of_shape_nothing_is_read_and_no_scores(tmp_path):
+    """A single number beside the scores, as a temperature is stored; and the same in their place."""
+    pytest.importorskip("safetensors")
+    from safetensors.numpy import save_file
+
+    single = np.array(1.5)
+    save_file({"probs": P, "labels": Y, "temperature": single}, tmp_path / "a.safetensors")
+    np.testing.assert_array_equal(read_samples(tmp_path / "a.safetensors").outputs.given, P)
+    save_file({"probs": single, "labels": Y}, tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match=r"a\.safetensors: probabilities have shape \[\], not \[N, K\]"):
+        read_samples(tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match=r"probabilities have shape \[\]"):
+        open_blocks(tmp_path / "a.safetensors", Columns())
+    save_file({"probs": P, "labels": np.array(1)}, tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match="label"):
+        read_samples(tmp_path / "a.safetensors")

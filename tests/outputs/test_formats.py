@@ -16,7 +16,7 @@ import pytest
 
 import calibench
 from calibench.errors import InputError
-from calibench.outputs.readers import Columns, open_blocks, read_samples, standard_input
+from calibench.outputs.readers import Columns, read_samples, standard_input
 
 N, NAMES = 60, ("cat", "dog", "fox")
 RNG = np.random.default_rng(1)
@@ -145,24 +145,6 @@ def test_a_torch_file_with_a_pickle_is_refused_and_not_run(tmp_path):
         with pytest.raises(InputError, match=says):
             read_samples(tmp_path / f"{name}.pt")
     assert not (tmp_path / "trapped").exists()
-
-
-def test_a_tensor_of_shape_nothing_is_read_and_no_scores(tmp_path):
-    """A single number beside the scores, as a temperature is stored; and the same in their place."""
-    pytest.importorskip("safetensors")
-    from safetensors.numpy import save_file
-
-    single = np.array(1.5)
-    save_file({"logits": LOGITS, "labels": LABELS, "temperature": single}, tmp_path / "a.safetensors")
-    same(read_samples(tmp_path / "a.safetensors"), LOGITS, False)
-    save_file({"logits": single, "labels": LABELS}, tmp_path / "a.safetensors")
-    with pytest.raises(InputError, match=r"a\.safetensors: logits have shape \[\], not \[N, K\]"):
-        read_samples(tmp_path / "a.safetensors")
-    with pytest.raises(InputError, match=r"logits have shape \[\]"):
-        open_blocks(tmp_path / "a.safetensors", Columns())
-    save_file({"logits": LOGITS, "labels": np.array(1)}, tmp_path / "a.safetensors")
-    with pytest.raises(InputError, match="label"):
-        read_samples(tmp_path / "a.safetensors")
 
 
 def test_safetensors(tmp_path):

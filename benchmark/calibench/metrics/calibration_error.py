@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from calibench.lazy import np
 from calibench.metrics.binning import Floats
+from calibench.outputs.arrays import as_array
 
 if TYPE_CHECKING:
     from calibench.kernels import CalibrationStats
@@ -22,8 +23,8 @@ def expected_calibration_error(gap_sums: Floats, total: Floats | float, axis: in
     return error
 
 
-def ece_of(stats: CalibrationStats) -> float:
+def ece_of(stats: CalibrationStats[Any]) -> float:
     """ECE of the bin sums that a kernel or `Judged.stats` returns; NaN if they count no sample."""
     n = float(stats.n)
-    gap_sums = (stats.confidence_sum - stats.correct_sum).cpu().numpy()
+    gap_sums = as_array(stats.confidence_sum - stats.correct_sum)
     return float(expected_calibration_error(gap_sums, n)) if n else math.nan

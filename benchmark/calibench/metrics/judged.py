@@ -18,6 +18,8 @@ from calibench.outputs.outputs import Outputs
 from calibench.outputs.stored_outputs import outputs_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from calibench.kernels import CalibrationStats
 
 T = TypeVar("T")
@@ -281,7 +283,7 @@ class Judged:
         dtype = np.min_scalar_type(bins)
         return self.memo(("bin_index", bins), lambda: read_only(bin_index(self.confidence, bins).astype(dtype)))
 
-    def stats(self, bins: int) -> CalibrationStats:
+    def stats(self, bins: int) -> CalibrationStats[NDArray[Any]]:
         """Counts and sums per equal-width bin of the confidence, as the kernel's `CalibrationStats`; weighted if samples are.
 
         They are summed here from the kernel's figures per sample, in the order of the samples. So subsets, resamples and
@@ -289,20 +291,20 @@ class Judged:
         """
         return self.memo(("stats", bins), lambda: self._stats(bins))
 
-    def _stats(self, bins: int) -> CalibrationStats:
+    def _stats(self, bins: int) -> CalibrationStats[NDArray[Any]]:
         from calibench.kernels import CalibrationStats
 
         index, own = self.bin_index(bins), self.sample_weight
 
-        def per_bin(values: Floats | None) -> torch.Tensor:
+        def per_bin(values: Floats | None) -> Floats:
             weights = own if values is None else values if own is None else values * own
-            return torch.from_numpy(np.bincount(index, weights=weights, minlength=bins).astype(np.float64))
+            return np.bincount(index, weights=weights, minlength=bins).astype(np.float64)
 
-        def weighted(values: Floats) -> torch.Tensor:
+        def weighted(values: Floats) -> Floats:
             return total(float((values if own is None else values * own).sum()))
 
-        def total(value: float) -> torch.Tensor:
-            return torch.tensor(value, dtype=torch.float64)
+        def total(value: float) -> Floats:
+            return np.array(value, dtype=np.float64)
 
         return CalibrationStats(
             count=per_bin(None),

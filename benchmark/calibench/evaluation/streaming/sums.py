@@ -16,7 +16,6 @@ from calibench.metrics.class_bins import class_bins, label_counts
 from calibench.metrics.ece import ECE
 from calibench.metrics.judged import Judged, TopSums
 from calibench.metrics.sample_mean import SampleMean
-from calibench.outputs.arrays import as_tensor
 from calibench.outputs.outputs import refuse_one_class
 from calibench.outputs.stored_outputs import outputs_of
 
@@ -103,7 +102,7 @@ class Sums:
         coarse, fine, correct, count, _, _ = self._totals["bins", bins]
         nll, brier = self._totals["losses"]
         values = (count, coarse + fine, correct, nll, brier, correct.sum(), float(self.n))
-        return CalibrationStats(*(as_tensor(np.array(value, dtype=np.float64)) for value in values))
+        return CalibrationStats(*(np.array(value, dtype=np.float64) for value in values))
 
     def _warnings(self) -> list[str]:
         found = [clipped_warning(self.clipped, self.n)]

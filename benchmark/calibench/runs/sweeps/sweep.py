@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from calibench.atomic import writable_folder
+from calibench.atomic import filling_folder
 from calibench.plugins.discovery import registry
 from calibench.plugins.events import SweepCellFinished
 from calibench.plugins.lifecycle import tell_all
@@ -70,11 +70,12 @@ def sweep(
     missing = missing_cells(cells, state, retry_failed=retry_failed)
     swept = Swept(list(cells), before=sum(state.is_done(cell.key) for cell in cells))
     if missing:
-        writable_folder(logs := results / SWEEPS / "logs")
-        events = (launch or launch_of(choose_launcher()))(
-            [cell.config for cell in missing], options, Workers(jobs, threads, logs)
-        )
-        _make(missing, events, state, swept, _told(name, swept, options, hear))
+        logs = results / SWEEPS / "logs"
+        with filling_folder(logs):  # a launcher that refuses the runs leaves nothing behind
+            events = (launch or launch_of(choose_launcher()))(
+                [cell.config for cell in missing], options, Workers(jobs, threads, logs)
+            )
+            _make(missing, events, state, swept, _told(name, swept, options, hear))
     known = {cell.key for cell in missing}
     for cell in cells:
         if cell.key in state.failed and cell.key not in known:
@@ -85,7 +86,7 @@ def sweep(
 
 def _make(missing: Sequence[Cell], events: Iterable[Event], state: SweepState, swept: Swept, hear: Hear) -> None:
     """Hear all events, and write what they change."""
-    due = time.monotonic() + WRITE_SECONDS
+    due, ended = time.monotonic() + WRITE_SECONDS, 0
     try:
         for event in events:
             message = event.message
@@ -97,6 +98,7 @@ def _make(missing: Sequence[Cell], events: Iterable[Event], state: SweepState, s
             elif isinstance(message, Failed):
                 swept.failed.append((cell, message))
                 state.add_failed(cell.key, _about(cell), message.message, message.hint)
+            ended += isinstance(message, Done | Failed)
             hear(cell, event)
             if not isinstance(message, Progress | Busy) and (start := time.monotonic()) >= due:
                 state.write()
@@ -104,7 +106,8 @@ def _make(missing: Sequence[Cell], events: Iterable[Event], state: SweepState, s
                 due = end + max(WRITE_SECONDS, (end - start) / WRITE_SHARE)
     finally:
         getattr(events, "close", lambda: None)()  # ends the workers of a sweep that is cut off
-        state.write()
+        if ended:
+            state.write()
 
 
 def _told(name: str, swept: Swept, options: RunOptions, hear: Hear) -> Hear:
