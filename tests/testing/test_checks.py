@@ -22,6 +22,8 @@ NAMES = {
     "shift": "rotation",
     "suite": "quick-v1",
     "preset": "quick",
+    "tracker": "tensorboard",
+    "reader": "json",
 }
 
 
