@@ -29,7 +29,15 @@ NAMES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("family", "name"), [*NAMES.items(), ("model", "mlp"), ("metric", "ece15"), ("method", "vtst")]
+    ("family", "name"),
+    [
+        *NAMES.items(),
+        ("model", "mlp"),
+        ("model", "frozen"),
+        ("metric", "ece15"),
+        ("metric", "coverage"),
+        ("method", "vtst"),
+    ],
 )
 def test_our_own_items_pass(family, name):
     verdicts = check_item(family, name)
