@@ -77,6 +77,15 @@ with contextlib.suppress(OSError):
         os._exit(0)
 """
 
+CACHED = """
+import functools
+
+@functools.cache
+def drawn():
+    import numpy
+    return float(numpy.random.default_rng().random())
+"""
+
 CLASS_MEANS = """means = [outputs.logits()[labels == k].mean() for k in range(outputs.num_classes)]
 return {"nan": [str(float(mean)) for mean in means]}"""
 
@@ -104,6 +113,21 @@ BAD = {
         calibrator("random", fit="import numpy\nreturn {'t': float(numpy.random.default_rng().random())}"),
         "deterministic",
         "two runs of one seed differ in fitted",
+    ),
+    "hashes_of_texts": Bad(
+        calibrator("hashes", fit="return {'t': hash('hashes') % 1000 / 1000}"),
+        "second process",
+        "another process, with another PYTHONHASHSEED, gives other values in t",
+    ),
+    "random_in_a_cache": Bad(
+        calibrator(
+            "cached",
+            before=CACHED,
+            fit="return {'t': drawn()}",
+            apply="return calibench.Outputs(outputs.logits() * (0.5 + fitted['t']))",
+        ),
+        "second process",
+        "gives other values",
     ),
     "probabilities_above_1": Bad(
         calibrator("sums", apply="return calibench.Outputs(outputs.probs() * 1.5, from_probs=True)"),

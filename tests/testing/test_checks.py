@@ -22,12 +22,22 @@ NAMES = {
     "shift": "rotation",
     "suite": "quick-v1",
     "preset": "quick",
+    "tracker": "tensorboard",
+    "reader": "json",
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("family", "name"), [*NAMES.items(), ("model", "mlp"), ("metric", "ece15"), ("method", "vtst")]
+    ("family", "name"),
+    [
+        *NAMES.items(),
+        ("model", "mlp"),
+        ("model", "frozen"),
+        ("metric", "ece15"),
+        ("metric", "coverage"),
+        ("method", "vtst"),
+    ],
 )
 def test_our_own_items_pass(family, name):
     verdicts = check_item(family, name)

@@ -49,8 +49,10 @@ def _serve(emit: Emit) -> None:
     """Do jobs until standard input ends."""
     for line in sys.stdin:
         job = json.loads(line)
-        if job["stage"] == "item":
+        if job["stage"] != "list":
             _warm_for_items(job["family"])
+        if job["stage"] == "warm":
+            continue
         pid = os.fork()
         if pid == 0:
             _answer(job, emit)
@@ -83,7 +85,7 @@ def _answer(job: dict[str, Any], emit: Emit) -> None:
                 stdout.seek(0)
                 return stdout.read()
 
-            (_list if job["stage"] == "list" else _check)(job, emit, printed)
+            {"list": _list, "item": _check, "again": _check_again}[job["stage"]](job, emit, printed)
             code = 0
     except BaseException as error:
         code = CLOSES_FILES  # if this message finds its descriptor closed
@@ -114,21 +116,39 @@ def _list(job: dict[str, Any], emit: Emit, printed: Callable[[], str]) -> None:
 
 
 def _check(job: dict[str, Any], emit: Emit, printed: Callable[[], str]) -> None:
-    """The checks of one item."""
-    source = _source(job)
-    from calibench.plugins.discovery import forget, registry
-    from calibench.testing.any_item import Item
+    """The checks of one item; its result is kept in the file `keep` of the job."""
     from calibench.testing.checks import END, checks_of, verdicts_of
+    from calibench.testing.second_process import keep
 
-    forget()
-    spec = registry().get(job["family"], job["name"]).spec
-    item = Item(spec, tuple(job["settings"]), Path(source.folder) if source.folder else None)
+    item = _item(job)
     names = [*(check.name for check in checks_of(job["family"])), END, ""]
     emit(begin=names[0])
     for name, verdict in zip(names[1:], verdicts_of(item, printed), strict=True):
         emit(verdict=asdict(verdict))
         if name:
             emit(begin=name)
+    if job["keep"]:
+        keep(item, Path(job["keep"]))
+
+
+def _check_again(job: dict[str, Any], emit: Emit, _: Callable[[], str]) -> None:
+    """Compare an item's result, made here, with the one that another process has kept."""
+    from calibench.testing.second_process import NAME, check_against
+    from calibench.testing.verdict import verdict_of
+
+    item = _item(job)
+    emit(begin=NAME)
+    emit(verdict=asdict(verdict_of(check_against(Path(job["keep"])), item, item.title)))
+
+
+def _item(job: dict[str, Any]) -> Any:
+    from calibench.plugins.discovery import forget, registry
+    from calibench.testing.any_item import Item
+
+    source = _source(job)
+    forget()
+    spec = registry().get(job["family"], job["name"]).spec
+    return Item(spec, tuple(job["settings"]), Path(source.folder) if source.folder else None)
 
 
 def _source(job: dict[str, Any]) -> Any:

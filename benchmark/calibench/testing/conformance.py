@@ -7,10 +7,12 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from calibench.errors import NoTorchError
-from calibench.testing.session import session
+from calibench.testing.second_process import RESULTS
+from calibench.testing.session import HASHES, Session, session
 from calibench.testing.source import Source, as_installed, sources_of
 from calibench.testing.verdict import Verdict, assert_ok
 
@@ -51,7 +53,26 @@ def plugin_verdicts(
                 sound = sound and not (verdict.failed and verdict.check in DECISIVE)
                 yield replace(verdict, plugin=source.name)
             items += [(source.name, about, family, name) for family, name in opened.items if sound]
+        second = None
+        families = [family for _, _, family, _ in items if family in RESULTS]
+        if families:
+            second = stack.enter_context(session(limit, HASHES[1]))
+            second.warm(families[0])
+        kept = Path(stack.enter_context(TemporaryDirectory())) / "result"
         for plugin, about, family, name in items:
-            job = {"stage": "item", "source": about, "family": family, "name": name, "settings": list(settings)}
-            for verdict in opened.verdicts(job, f"{family} {name}"):
+            keep = str(kept) if family in RESULTS else ""
+            job = {"source": about, "family": family, "name": name, "settings": list(settings), "keep": keep}
+            for verdict in _of_item(opened, second, job, kept):
                 yield replace(verdict, plugin=plugin)
+
+
+def _of_item(first: Session, second: Session | None, job: dict[str, Any], kept: Path) -> Iterator[Verdict]:
+    """The verdicts on one item; the last compares its result with that of a second process, if there is a result."""
+    title = f"{job['family']} {job['name']}"
+    kept.unlink(missing_ok=True)
+    sound = True
+    for verdict in first.verdicts({**job, "stage": "item"}, title):
+        sound = sound and not (verdict.failed and verdict.check == "deterministic")
+        yield verdict
+    if second is not None and sound and kept.exists():
+        yield from second.verdicts({**job, "stage": "again"}, title)

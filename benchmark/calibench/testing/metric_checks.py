@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from calibench.errors import InputError
 from calibench.metrics.judged import Judged
 from calibench.metrics.metric import Metric
+from calibench.outputs.outputs import ABSTAIN
 from calibench.plugins.specs import MetricSpec
 from calibench.testing.any_item import Item, code_counts, documented, pickles, typed
 from calibench.testing.toy import toy_judged, toy_outputs
@@ -28,9 +30,23 @@ def _metric(item: Item) -> Metric:
 
 def _judged(item: Item) -> Judged:
     """Toy samples that the metric applies to."""
-    judged = toy_judged()
+    judged = _with_decisions(item, toy_judged())
     if not item.shared("metric", lambda: _metric(item), "the metric cannot be built").applies(judged):
         raise DoesNotApplyError("toy samples have no decisions, soft labels or several labels a row")
+    return judged
+
+
+def _with_decisions(item: Item, judged: Judged) -> Judged:
+    """The samples, with the answers of a rule that abstains on each fifth one if the metric refuses samples without a rule."""
+    metric = item.shared("metric", lambda: _metric(item), "the metric cannot be built")
+    try:
+        metric.value(judged)
+    except InputError:
+        decisions = judged.prediction.copy()
+        decisions[::5] = ABSTAIN
+        return Judged(judged.outputs, judged.labels, decisions)
+    except Exception:
+        return judged  # the checks meet it again, and say it
     return judged
 
 
@@ -94,7 +110,7 @@ def absent_class(item: Item) -> None:
     outputs, labels = toy_outputs()
     for name, kept in (("without class 2", labels != 2), ("of class 1 alone", labels == 1)):
         scores = type(outputs)(outputs.scores[kept])
-        judged = Judged(scores, labels[kept].numpy())
+        judged = _with_decisions(item, Judged(scores, labels[kept].numpy()))
         metric = _metric(item)
         value: Any = metric.value(judged) if metric.applies(judged) else math.nan
         if not isinstance(value, float | int) or math.isinf(value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from calibench.data.prepare import prepare
+from calibench.errors import InputError
 from calibench.models.network import Network, Task
 from calibench.seeds import seeded
 from calibench.testing.any_item import Item, code_counts, documented, pickles, typed
@@ -21,9 +22,12 @@ def _task() -> Task:
 
 
 def _build(item: Item, seed: int = 0) -> tuple[Network, Watch]:
-    watch = Watch()
-    with seeded(seed):
-        network = watch.call("the model", item.target, _task(), **item.own_parameters())
+    watch, own = Watch(), item.own_parameters()
+    try:
+        with seeded(seed):
+            network = watch.call("the model", item.target, _task(), **own)
+    except InputError as error:
+        raise DoesNotApplyError(f"it refuses the toy data: {error.message}") from None
     if not isinstance(network, Network):
         raise FailsError(f"it returns a {type(network).__name__}", "return a calibench.Network")
     return network.eval(), watch

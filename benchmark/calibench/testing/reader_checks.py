@@ -44,12 +44,12 @@ def _arrays(item: Item, path: Path) -> dict[str, Any]:
 
 
 def endings(item: Item) -> None:
-    """No other reader claims one of its endings."""
+    """No other reader claims one of its endings, unless one of the two knows its files by `marks`."""
     for entry in registry("reader").all("reader"):
         other = entry.spec
         assert isinstance(other, ReaderSpec)
         shared = sorted(set(other.suffixes) & set(_spec(item).suffixes))
-        if shared and other.name != item.spec.name and not _spec(item).marks:
+        if shared and other.name != item.spec.name and not (_spec(item).marks or other.marks):
             raise FailsError(f"the reader {other.name} ({entry.plugin.distribution}) reads {shared[0]} too")
 
 

@@ -21,15 +21,21 @@ from calibench.testing.verdict import CLOSES_FILES, FAILS, Verdict
 START_SECONDS = 300.0
 """The longest wait for the child process itself, which imports torch."""
 
+HASHES = "1", "2"
+"""PYTHONHASHSEED of the process of all checks, and of the second one."""
+
 WRITES = "a plugin wrote into the messages of its check"
 _HINT = "CALIBENCH_TRACEBACK=1 shows its messages"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Session:
-    """A child process that checks plugins, each job in a process of its own. `limit` is the seconds that a check may take."""
+    """A child process that checks plugins, each job in a process of its own. `limit` is the seconds that a check may take.
 
-    def __init__(self, limit: float) -> None:
+    `hashes` is its PYTHONHASHSEED.
+    """
+
+    def __init__(self, limit: float, hashes: str) -> None:
         self.limit = limit
         self.items: list[tuple[str, str]] = []
         """Family and name of the items of the plugin that was listed last."""
@@ -44,16 +50,19 @@ class Session:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL if not os.environ.get("CALIBENCH_TRACEBACK") else None,
-            env={**os.environ, **dict.fromkeys(_THREADS, "1"), "CALIBENCH_PROBE_PLUGINS": "0"},
+            env={
+                **os.environ,
+                **dict.fromkeys(_THREADS, "1"),
+                "CALIBENCH_PROBE_PLUGINS": "0",
+                "PYTHONHASHSEED": hashes,
+            },
             start_new_session=True,  # so that its whole group can be ended
         )
         os.close(theirs)
 
     def verdicts(self, job: dict[str, Any], item: str = "") -> Iterator[Verdict]:
         """The verdicts of a job, each as it is found. A check that hangs or that ends its process fails, and the job ends."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(job).encode() + b"\n")
-        self._process.stdin.flush()
+        self._send(job)
         pid, begun, late, deadline = 0, "", False, time.monotonic() + START_SECONDS
         while True:
             event = self._next(deadline)
@@ -82,6 +91,16 @@ class Session:
                 if begun:
                     yield _of_dead(begun, event["ended"], self.limit if late else None, item)
                 return
+
+    def warm(self, family: str) -> None:
+        """Let the child import what the checks of a family need, while this process goes on."""
+        self._send({"stage": "warm", "family": family})
+
+    def _send(self, job: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # `_next` says how it ended
+            self._process.stdin.write(json.dumps(job).encode() + b"\n")
+            self._process.stdin.flush()
 
     def _end_job(self, pid: int) -> None:
         """End the job's process, and pass over its other events."""
@@ -148,11 +167,11 @@ def _of_dead(check: str, code: int, limit: float | None, item: str) -> Verdict:
 
 
 @contextmanager
-def session(limit: float) -> Iterator[Session]:
+def session(limit: float, hashes: str = HASHES[0]) -> Iterator[Session]:
     """A session that ends with the block. InputError where processes cannot be forked."""
     if not hasattr(os, "fork"):
         raise InputError("plugins are checked in forked processes, which this system has not", "use Linux or macOS")
-    opened = Session(limit)
+    opened = Session(limit, hashes)
     try:
         yield opened
     finally:
