@@ -58,8 +58,8 @@ def evil(record: dict[str, Any], formula: str) -> dict[str, Any]:
         "no_interval": {"ece15": EVIL},
         "fitted": [{"stage": EVIL, "still_falling": True}],
         "curves": [{"stage": EVIL, **epochs}],
-        "shift": [{"shift": EVIL, "kind": EVIL, "severity": 1, "metrics": record["metrics"]}],
-        "ood": [{"set": EVIL, "score": EVIL, "metrics": {"auroc": 0.5}}],
+        "shift": [{"shift": EVIL, "kind": EVIL, "severity": 1, "n": 9, "metrics": record["metrics"], "intervals": {}}],
+        "ood": [{"set": EVIL, "group": EVIL, "score": EVIL, "n": 9, "metrics": {"auroc": 0.5}, "intervals": {}}],
     }
     changed["metrics"] = {**record["metrics"], f"own{EVIL}": 0.5}
     changed["units"] = {**record["units"], f"own{EVIL}": {"unit": EVIL, "better": "lower", "rankable": True}}

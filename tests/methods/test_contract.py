@@ -79,7 +79,7 @@ def run_recipe(recipe: str, folder: Path, cache: StageCache, seed: int = 0) -> S
     dataset, model = f"npz:path={folder / 'digits.npz'}", "mlp:hidden=16,dropout=0.1"
     objective = resolve(recipe, dataset, model).objective.name
     config = resolve(recipe, dataset, model, seed=seed, epochs=4, settings=[f"{objective}.lr={LEARNING_RATE}"])
-    return run_stages(config, cache)
+    return run_stages(config, cache, drawn=0)
 
 
 def check_contract(recipe: str, folder: Path, cache_folder: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import itertools
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,11 @@ def plugin(tmp_path, monkeypatch, entry_points):
         return entry_points(METADATA=metadata, entry_points=f"[calibench]\n{name} = {module}{attribute}\n")
 
     return points_of
+
+
+@pytest.fixture
+def python_interrupts() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, as where Python starts; a shell's background job ignores it, as CI may."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

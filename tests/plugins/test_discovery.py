@@ -147,7 +147,7 @@ def test_an_entry_point_file_that_cannot_be_read_stops_nothing(tmp_path, monkeyp
     assert registry.default("method").spec.name == "ce"
 
 
-def test_interrupting_an_import_interrupts(plugin):
+def test_interrupting_an_import_interrupts(plugin, python_interrupts):
     with pytest.raises(KeyboardInterrupt):
         discover(plugin("acme", "import os, signal\nos.kill(os.getpid(), signal.SIGINT)"))
 

@@ -100,7 +100,7 @@ def test_nothing_of_the_current_folder_runs_in_a_trial_or_a_worker(stranger, tmp
     assert (tmp_path / "home" / ".cache" / "calibench" / "plugins.json").exists()
 
 
-def test_a_keyboard_interrupt_of_a_plugin_is_its_own_and_ctrl_c_is_the_users(stranger, monkeypatch):
+def test_a_keyboard_interrupt_of_a_plugin_is_its_own_and_ctrl_c_is_the_users(stranger, monkeypatch, python_interrupts):
     monkeypatch.setenv(trial.TRIAL_VARIABLE, "0")
     stranger("raise KeyboardInterrupt('mine')")
     before = signal.getsignal(signal.SIGINT)

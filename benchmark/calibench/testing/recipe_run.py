@@ -62,14 +62,14 @@ class StagesRun(NamedTuple):
     fitted: list[dict[str, Any]]
 
 
-def run_stages(config: RunConfig, cache: StageCache | None = None) -> StagesRun:
-    """Train, fit and apply the stages of a configuration, without judging."""
+def run_stages(config: RunConfig, cache: StageCache | None = None, drawn: int = DRAWN) -> StagesRun:
+    """Train, fit and apply the stages of a configuration, without judging; `drawn` numbers are drawn from torch before a fit."""
     data = load_data(config)
     members = Members(config, data, cache or StageCache(None), quiet)
     chain = PostHoc(config.of_kind("calibrator") + config.of_kind("decision"), data.num_classes)
     outputs = members.run(("cal", "test"))
     with seeded(POSTHOC_SEED):
-        torch.rand(DRAWN)
+        torch.rand(drawn)
         fitted = members.fitted + chain.fit(outputs["cal"], torch.from_numpy(data.cal.y))
         cal, test = (chain.apply(outputs[name]) for name in ("cal", "test"))
         decisions = chain.decide(test)
