@@ -51,8 +51,8 @@ docs: $(VENV)/.stamp-docs  ## the site of the documentation, built and looked at
 pictures: $(VENV)/.stamp-test  ## the two pictures of README.md, from leaderboards/quick-v1 and docs/guides/production.md
 	$(BIN)/python tests/docs/readme_pictures.py
 
-fuzz: $(VENV)/.stamp-test  ## every fuzz harness for SECONDS each, two at once; inputs that fail are kept in build/fuzz
-	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) --jobs 2
+fuzz: $(VENV)/.stamp-test  ## every fuzz harness for SECONDS each, three at once; inputs that fail are kept in build/fuzz
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) --jobs 3
 
 bench: $(VENV)/.stamp-test  ## time every kernel and metric; the trend file is for upload (BENCH="..." for pytest-benchmark)
 	@mkdir -p build/perf
